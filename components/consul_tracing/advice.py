@@ -1,0 +1,71 @@
+"""What works, and yet is worth a warning."""
+
+from __future__ import annotations
+
+import ipaddress
+from typing import TYPE_CHECKING
+
+from .settings import HTTP_PROTOCOLS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from .settings import MeshSettings
+
+
+def advice(settings: MeshSettings, *, single_machine: bool) -> Iterator[str]:
+    """Warnings about `settings`, the reason and the way out in each.
+
+    `single_machine`: whether the whole mesh runs on one machine, where a collector on localhost is every proxy's.
+    """
+    if not settings.enabled:
+        return
+    yield from _sampling(settings)
+    yield from _services(settings)
+    if settings.tracer.opentelemetry is not None and settings.tracer.opentelemetry.service_name is None:
+        yield (
+            "tracer.opentelemetry.service_name is not given: every span of the mesh will say unknown_service:envoy. "
+            "The Zipkin tracer names each span's service by itself."
+        )
+    if not single_machine and is_loopback(settings.collector.host):
+        yield (
+            f'collector.host: "{settings.collector.host}" is each proxy\'s own machine: spans of machines without a '
+            "collector are lost."
+        )
+    if "envoy_bootstrap_json_tpl" in {key.lower() for key in settings.proxy_config}:
+        yield "proxy_config.envoy_bootstrap_json_tpl replaces Consul's bootstrap; one without a tracer traces nothing."
+
+
+def _sampling(settings: MeshSettings) -> Iterator[str]:
+    sampling = settings.sampling
+    if 0 in (sampling.random, sampling.overall):
+        name = "random" if sampling.random == 0 else "overall"
+        yield (
+            f"sampling.{name}: 0 is not neutral: proxies mark every request as not sampled, which silences "
+            "applications that trace themselves (envoy#38222). To take tracing out: enabled: false."
+        )
+    if not sampling.client.is_integer():
+        yield f"sampling.client: {sampling.client} is cut by Envoy to {int(sampling.client)} percent."
+
+
+def _services(settings: MeshSettings) -> Iterator[str]:
+    if settings.default_protocol in HTTP_PROTOCOLS:
+        yield (
+            f'default_protocol: "{settings.default_protocol}" makes proxies parse every service as HTTP that declares '
+            "nothing else; one that is not HTTP stops working (consul#20064)."
+        )
+    elif not any(service.protocol in HTTP_PROTOCOLS for service in settings.services.values()):
+        yield (
+            "no service is declared as http, http2 or grpc, and Consul's default is tcp, which is never traced. "
+            "Declare them in services."
+        )
+
+
+def is_loopback(host: str) -> bool:
+    """Whether `host` is the machine itself."""
+    if host.rstrip(".").lower() == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,165 @@
+"""Settings to the bodies of Consul's config entries, in the form in which Consul gives them back."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from .envoy import bootstrap_tracing, collector_cluster, listener_tracing
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from .fields import JsonObject
+    from .settings import MeshSettings, Service
+
+TRACER_KEY = "envoy_tracing_json"
+LISTENER_KEY = "envoy_listener_tracing_json"
+CLUSTERS_KEY = "envoy_extra_static_clusters_json"
+
+SERVER_FILLED: Mapping[str, tuple[str, ...]] = {
+    "proxy-defaults": ("AccessLogs", "Expose", "MeshGateway", "TransparentProxy"),
+    "service-defaults": ("Expose", "MeshGateway", "TransparentProxy"),
+}
+"""Fields that Consul adds to an entry without them. Left out, every preview would show them as a change."""
+
+LONGEST_META = 512
+"""Bytes of one `Meta` value (Consul's `metaValueMaxLength`)."""
+
+KEYS_MARK = "consul-tracing-keys"
+"""The `Meta` key that lists what we declared, so that the next run can tell ours from what others wrote."""
+
+SHORT_HASH = 12
+"""Hexadecimal digits of a hash that people read and put in annotations: 48 bits, enough to tell changes apart."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One of Consul's config entries, as far as we declare it."""
+
+    kind: str
+    """`proxy-defaults` or `service-defaults`."""
+
+    name: str
+    """`global`, or the service's name in the catalogue."""
+
+    body: JsonObject
+    """Our fields, under Consul's Go names, without kind, name, namespace and partition."""
+
+    namespace: str | None = None
+    """Consul Enterprise namespace; None for Consul's own."""
+
+    partition: str | None = None
+    """Consul Enterprise admin partition; None for Consul's own."""
+
+
+def canonical_json(value: object) -> str:
+    """`value` as JSON, in one form only: sorted keys, no blanks, whole numbers without a fraction."""
+    return json.dumps(_whole_numbers(value), sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+
+
+def _whole_numbers(value: object) -> object:
+    match value:
+        case dict():
+            return {key: _whole_numbers(member) for key, member in value.items()}
+        case list():
+            return [_whole_numbers(member) for member in value]
+        case float() if value.is_integer():
+            return int(value)
+        case _:
+            return value
+
+
+def proxy_defaults(settings: MeshSettings) -> Entry:
+    """The mesh's `proxy-defaults/global`."""
+    config = {**settings.proxy_config, **tracing_config(settings)}
+    if settings.default_protocol is not None:
+        config["protocol"] = settings.default_protocol
+    body = {**settings.proxy_defaults, **({"Config": config} if config else {})}
+    return Entry("proxy-defaults", "global", body, partition=settings.partition)
+
+
+def tracing_config(settings: MeshSettings) -> dict[str, str]:
+    """The tracing keys of `Config`: text that holds JSON, which Consul does not look into.
+
+    With tracing off, only the clusters that are not the collector's stay.
+    """
+    clusters = static_clusters(settings)
+    config = {CLUSTERS_KEY: canonical_json(clusters)[1:-1]} if clusters else {}
+    if settings.enabled:
+        config[LISTENER_KEY] = canonical_json(listener_tracing(settings))
+    if settings.enabled and settings.gateways == "join":
+        config[TRACER_KEY] = canonical_json(bootstrap_tracing(settings))
+    return config
+
+
+def static_clusters(settings: MeshSettings) -> list[JsonObject]:
+    """The clusters of every proxy's bootstrap by name, since their order means nothing to Envoy."""
+    ours = [collector_cluster(settings)] if settings.enabled else []
+    return sorted([*ours, *settings.static_clusters], key=lambda cluster: str(cluster["name"]))
+
+
+def service_defaults(settings: MeshSettings) -> dict[str, Entry]:
+    """The services' entries by the key under which the caller declared each."""
+    declared = {key: _service_entry(key, service, settings) for key, service in settings.services.items()}
+    tcp = {name: _tcp_entry(name, settings) for name in settings.tcp_services or []}
+    return dict(sorted({**declared, **tcp}.items()))
+
+
+def _service_entry(key: str, service: Service, settings: MeshSettings) -> Entry:
+    body = {**service.extra, "Protocol": service.protocol}
+    partition = service.partition or settings.partition
+    return Entry("service-defaults", service.name or key, body, service.namespace, partition)
+
+
+def _tcp_entry(name: str, settings: MeshSettings) -> Entry:
+    return Entry("service-defaults", name, {"Protocol": "tcp"}, partition=settings.partition)
+
+
+def config_json(entry: Entry, stack: str) -> str:
+    """What is written: the entry's fields, the ones that Consul would add, and the marks of `stack`."""
+    filled: dict[str, Any] = {field: {} for field in SERVER_FILLED[entry.kind]}
+    meta = {**entry.body.get("Meta", {}), **marks(entry.body, stack)}
+    return canonical_json({**filled, **entry.body, "Meta": meta})
+
+
+def marks(body: JsonObject, stack: str) -> dict[str, str]:
+    """The `Meta` that tells who wrote an entry, and which of its parts.
+
+    The list of parts is cut where one value would be too long: `consul-tracing-keys`, `consul-tracing-keys-2`, …
+    """
+    listed = ",".join(sorted(declared_parts(body)))
+    pieces = [listed[start : start + LONGEST_META] for start in range(0, len(listed), LONGEST_META)]
+    numbered = {KEYS_MARK if index == 1 else f"{KEYS_MARK}-{index}": piece for index, piece in enumerate(pieces, 1)}
+    return {"managed-by": "pulumi", "pulumi-stack": stack, **numbered}
+
+
+def declared_parts(body: JsonObject) -> Iterator[str]:
+    """The parts of an entry that its writer declares, as paths with quoted steps.
+
+    A field is one part; `Config` and `Meta` are shared key by key, and the clusters' key cluster by cluster.
+    """
+    for field, value in body.items():
+        if field not in {"Config", "Meta"}:
+            yield part(field)
+            continue
+        for key, member in value.items():
+            if key == CLUSTERS_KEY:
+                yield from (part(field, key, cluster["name"]) for cluster in json.loads(f"[{member}]"))
+            else:
+                yield part(field, key)
+
+
+def part(*steps: str) -> str:
+    """The path of a part of an entry: `Config/protocol`. Steps are quoted, so that none holds a comma or a slash."""
+    return "/".join(quote(step, safe="") for step in steps)
+
+
+def bootstrap_hash(settings: MeshSettings) -> str:
+    """A short hash of what proxies read only when they start: equal for equal meaning, new when they must restart."""
+    config = tracing_config(settings)
+    bootstrap = [config.get(TRACER_KEY), config.get(CLUSTERS_KEY)]
+    return hashlib.sha256(canonical_json(bootstrap).encode()).hexdigest()[:SHORT_HASH]

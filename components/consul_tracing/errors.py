@@ -1,0 +1,142 @@
+"""What callers are told when their input cannot be used."""
+
+from __future__ import annotations
+
+import difflib
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import pulumi
+from pydantic_core import PydanticCustomError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from pydantic_core import ErrorDetails
+
+LONGEST_SHOWN = 60
+"""Characters of a value that a message repeats; the rest adds nothing to finding it."""
+
+
+LONGEST_LISTED = 20
+"""Allowed keys that a message lists; from a longer list the nearest one helps more."""
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One input that cannot be used."""
+
+    path: str
+    """Where it stands, as the caller wrote it: `services.web.protocol`."""
+
+    reason: str
+    """What was given (unless it may be a secret), and what is allowed."""
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.reason}"
+
+
+class InvalidInput(pulumi.RunError, ValueError):
+    """Inputs of one component that cannot be used, all of them told together.
+
+    A `pulumi.RunError`, so that Pulumi shows the message and no traceback; a `ValueError`, so that Python code that
+    builds arguments can catch it as one.
+    """
+
+    problems: tuple[Problem, ...]
+    """Each input that cannot be used, in the order of the paths."""
+
+    def __init__(self, component: str, problems: Iterable[Problem]) -> None:
+        """Tell `problems` of the component called `component`."""
+        self.problems = tuple(sorted(problems, key=lambda problem: problem.path))
+        count = "an input" if len(self.problems) == 1 else f"{len(self.problems)} inputs"
+        told = "\n".join(f"  {problem}" for problem in self.problems)
+        super().__init__(f'consul-tracing: {count} of "{component}" cannot be used\n{told}')
+
+
+class WrongOutput(pulumi.RunError):
+    """An Output that resolved to what cannot be used, told as InvalidInput tells it.
+
+    No ValueError: Pulumi wraps one that is raised in an `apply` in its own, and shows a traceback.
+    """
+
+
+def given(value: object) -> str:
+    """`value` as a message repeats it: JSON for plain values, their kind for anything larger."""
+    match value:
+        case str() if "-----BEGIN" in value:
+            return "key material (not shown)"
+        case str() if len(value) > LONGEST_SHOWN:
+            return json.dumps(value[:LONGEST_SHOWN] + "…", ensure_ascii=False)
+        case str() | bool() | int() | float() | None:
+            return json.dumps(value, ensure_ascii=False)
+        case dict():
+            return "a map"
+        case list() | tuple():
+            return "a list"
+        case pulumi.Output():
+            return "an Output"
+        case _:
+            return f"a {type(value).__name__}"
+
+
+def one_of(names: Iterable[str]) -> str:
+    """`names` as a message lists them."""
+    return ", ".join(names)
+
+
+def unknown_key(key: str, allowed: Sequence[str]) -> str:
+    """Why `key` is refused, with the nearest allowed one."""
+    near = difflib.get_close_matches(key, allowed, n=1)
+    hint = f'did you mean "{near[0]}"? ' if near else ""
+    known = "" if len(allowed) > LONGEST_LISTED else f"allowed: {one_of(allowed)}"
+    return f"there is no such key; {hint}{known}".strip("; ")
+
+
+WANTED = {
+    "dict_type": "a map",
+    "model_type": "a map",
+    "model_attributes_type": "a map",
+    "list_type": "a list",
+    "string_type": "text",
+    "bool_type": "true or false",
+    "int_type": "a whole number",
+    "float_type": "a number",
+}
+"""What pydantic's type errors ask for, in words of the inputs."""
+
+
+def crossed(problems: Sequence[Problem]) -> PydanticCustomError:
+    """The error of a check that looks at several values; the paths of `problems` begin where it stands."""
+    return PydanticCustomError("crossed", "the values do not go together", {"problems": problems})
+
+
+def problems_of(error: ErrorDetails, allowed_keys: Sequence[str]) -> Iterable[Problem]:
+    """One of pydantic's errors in words; `allowed_keys` are those of the map in which it arose."""
+    path = ".".join(str(part) for part in error["loc"] if part != "[key]")
+    value: Any = error["input"]
+    match error["type"]:
+        case "crossed":
+            return [Problem(f"{path}.{one.path}".strip("."), one.reason) for one in error["ctx"]["problems"]]
+        case "extra_forbidden":
+            reason = unknown_key(str(error["loc"][-1]), allowed_keys)
+        case "missing":
+            reason = "is required"
+        case "literal_error":
+            # pydantic quotes each value and joins the last with "or"; the bare names read better.
+            expected = error["ctx"]["expected"].replace(" or ", ", ").replace("'", "")
+            reason = f"{given(value)} is none of {expected}"
+        case kind if kind in WANTED:
+            reason = f"{given(value)} is not {WANTED[kind]}"
+        case _:
+            reason = error["msg"]
+    return [Problem(path or "the arguments", reason)]
+
+
+class Refused(pulumi.RunError):
+    """The mesh is in a state in which writing would do harm; the message says which, and the ways on."""
+
+    def __init__(self, what: str, *ways_on: str) -> None:
+        """Tell `what` is in the way, and the `ways_on`, a line each."""
+        super().__init__("\n  ".join([f"consul-tracing: {what}", *ways_on]))

@@ -1,0 +1,295 @@
+"""What callers wrote, validated and with the defaults filled in."""
+
+from collections.abc import Iterable, Iterator
+from typing import Literal, Self, cast, get_args
+
+import pulumi
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from .args import MeshTracingArgs
+from .errors import InvalidInput, Problem, crossed, one_of, problems_of
+from .fields import (
+    ConsulAlone,
+    EnvironmentVariable,
+    EnvoyVersion,
+    FilePath,
+    FinePercent,
+    HeaderName,
+    Host,
+    Milliseconds,
+    NotYet,
+    Percent,
+    Port,
+    ServiceName,
+    Text,
+    UrlPath,
+)
+from .free_form import ProxyConfig, ProxyDefaultsFields, ServiceDefaultsFields, StaticClusters
+
+Protocol = Literal["tcp", "http", "http2", "grpc"]
+
+HTTP_PROTOCOLS = frozenset({"http", "http2", "grpc"})
+"""The protocols whose requests Envoy sees, and so can trace."""
+
+UNRESOLVED_HOST = "unresolved.invalid"
+"""Stands for a host that is an Output, so that everything else can be checked before it resolves (RFC 2606)."""
+
+
+class Settings(BaseModel):
+    """A group of validated inputs. Frozen: what was checked stays what is written."""
+
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, hide_input_in_errors=True, strict=True, defer_build=True, validate_default=False
+    )
+
+    def problems(self) -> Iterable[Problem]:
+        """What is wrong between fields that are right one by one."""
+        return ()
+
+    @model_validator(mode="after")
+    def _refuse_problems(self) -> Self:
+        if found := list(self.problems()):
+            raise crossed(found)
+        return self
+
+    def exactly_one(self, *names: str) -> Iterator[Problem]:
+        """The problem of a group from which one field, and no other, must be given."""
+        chosen = [name for name in names if getattr(self, name) is not None]
+        if len(chosen) != 1:
+            gave = f"{one_of(chosen)} are given together" if chosen else "nothing is given"
+            yield Problem("", f"{gave}; write exactly one of {one_of(names)}")
+
+
+class Tls(Settings):
+    """How proxies prove the collector and themselves. Files on the proxies' hosts."""
+
+    ca_file: FilePath
+    server_name: Host | None = None
+    certificate_file: FilePath | None = None
+    key_file: FilePath | None = None
+
+    def problems(self) -> Iterator[Problem]:
+        """A certificate is of no use without its key, nor a key without its certificate."""
+        if (self.certificate_file is None) != (self.key_file is None):
+            missing = "certificate_file" if self.certificate_file is None else "key_file"
+            yield Problem(missing, "is required: certificate_file and key_file go together")
+
+
+class Collector(Settings):
+    """Where proxies send spans."""
+
+    host: Host
+    port: Port | None = None
+    connect_timeout_ms: Milliseconds = 3000
+    tls: Tls | None = None
+
+
+class Zipkin(Settings):
+    """Envoy's Zipkin tracer."""
+
+    path: UrlPath = "/api/v2/spans"
+    encoding: Literal["json", "protobuf"] = "json"
+    trace_id_128bit: bool = True
+    shared_span_context: bool = False
+    hostname: Text | None = None
+    propagation: Literal["b3", "b3+w3c"] = "b3"
+
+
+class OpenTelemetry(Settings):
+    """Envoy's OpenTelemetry tracer."""
+
+    transport: Literal["grpc", "http"] = "grpc"
+    path: UrlPath = "/v1/traces"
+    service_name: Text | None = None
+    resource_attributes: dict[Text, Text] = Field(default_factory=dict)
+
+    def problems(self) -> Iterator[Problem]:
+        """OTLP over gRPC has no path of its own to choose."""
+        if self.transport == "grpc" and "path" in self.model_fields_set:
+            yield Problem("path", "is for transport: http; over gRPC the service's method is the path")
+
+
+class Datadog(Settings):
+    """Envoy's Datadog tracer."""
+
+    service_name: Text
+
+
+class Tracer(Settings):
+    """Which of Envoy's tracers speaks to the collector."""
+
+    zipkin: Zipkin | None = None
+    opentelemetry: OpenTelemetry | None = None
+    datadog: Datadog | None = None
+
+    def problems(self) -> Iterator[Problem]:
+        """A proxy has one tracer."""
+        return self.exactly_one("zipkin", "opentelemetry", "datadog")
+
+    @property
+    def default_port(self) -> int:
+        """The port that collectors of this kind listen on."""
+        if self.opentelemetry is not None:
+            return 4317 if self.opentelemetry.transport == "grpc" else 4318
+        return 8126 if self.datadog is not None else 9411
+
+    @property
+    def speaks_http2(self) -> bool:
+        """Whether the collector is spoken to over HTTP/2, as gRPC needs."""
+        return self.opentelemetry is not None and self.opentelemetry.transport == "grpc"
+
+
+class Sampling(Settings):
+    """How many requests become traces, in percent."""
+
+    client: Percent = 100.0
+    random: FinePercent = 1.0
+    overall: FinePercent = 100.0
+
+
+class Tag(Settings):
+    """A tag on every span."""
+
+    literal: Text | None = None
+    request_header: HeaderName | None = None
+    environment: EnvironmentVariable | None = None
+    default: Text | None = None
+
+    def problems(self) -> Iterator[Problem]:
+        """A tag has one source; a literal has nothing to fall back from."""
+        yield from self.exactly_one("literal", "request_header", "environment")
+        if self.literal is not None and self.default is not None:
+            yield Problem("default", "is for request_header and environment; a literal is always there")
+
+
+class Service(Settings):
+    """One service of the mesh."""
+
+    protocol: Protocol
+    name: ServiceName | None = None
+    namespace: Text | None = None
+    partition: Text | None = None
+    extra: ServiceDefaultsFields = Field(default_factory=dict)
+
+
+class MeshSettings(Settings):
+    """All inputs of `MeshTracing`."""
+
+    target: ConsulAlone = "consul"
+    enabled: bool = True
+    collector: Collector
+    tracer: Tracer = Tracer.model_construct(zipkin=Zipkin.model_construct())
+    sampling: Sampling = Sampling.model_construct()
+    gateways: Literal["join", "skip"] = "join"
+    tags: dict[Text, Tag] = Field(default_factory=dict)
+    services: dict[ServiceName, Service] = Field(default_factory=dict)
+    default_protocol: Protocol | None = None
+    tcp_services: list[ServiceName] | None = None
+    static_clusters: StaticClusters = Field(default_factory=list)
+    proxy_config: ProxyConfig = Field(default_factory=dict)
+    proxy_defaults: ProxyDefaultsFields = Field(default_factory=dict)
+    partition: Text | None = None
+    envoy_version: EnvoyVersion = "1.34"
+    zipkin_collector: NotYet = None
+    existing: NotYet = None
+    namespace: NotYet = None
+
+    @classmethod
+    def of(cls, component: str, args: MeshTracingArgs) -> Self:
+        """`args` validated, with the defaults filled in.
+
+        A `collector.host` that is an Output is checked when it resolves: see `at`.
+
+        Raises InvalidInput, naming `component` and every input that cannot be used.
+        """
+        try:
+            return cls.model_validate(with_plain_host(args))
+        except ValidationError as error:
+            raise InvalidInput(component, cls._told(error)) from None
+
+    def at(self, component: str, host: object, *, secret: bool) -> Self:
+        """The same, with the collector at `host`.
+
+        Raises InvalidInput for a host that cannot be used, and for one that is `secret`, without repeating it.
+        """
+        if secret:
+            reason = "is a secret, which everyone could read in the entry; give it plainly"
+            raise InvalidInput(component, [Problem("collector.host", reason)])
+        try:
+            collector = Collector.model_validate({**self.collector.model_dump(exclude_unset=True), "host": host})
+        except ValidationError as error:
+            raise InvalidInput(component, self._told(error, "collector")) from None
+        return self.model_copy(update={"collector": collector})
+
+    @classmethod
+    def _told(cls, error: ValidationError, *within: str) -> Iterator[Problem]:
+        for detail in error.errors(include_url=False):
+            detail["loc"] = (*within, *detail["loc"])
+            yield from problems_of(detail, keys_at(cls, detail["loc"][:-1]))
+
+    @property
+    def collector_port(self) -> int:
+        """The collector's port: the one given, else the tracer's own."""
+        return self.collector.port or self.tracer.default_port
+
+    def problems(self) -> Iterator[Problem]:
+        """What is wrong between inputs that are right one by one."""
+        yield from self._too_new()
+        yield from self._protocols()
+        yield from self._names()
+
+    def _too_new(self) -> Iterator[Problem]:
+        major, minor, *_ = (int(part) for part in self.envoy_version.split("."))
+        if self.tracer.zipkin and self.tracer.zipkin.propagation == "b3+w3c" and (major, minor) < (1, 36):
+            yield Problem(
+                "tracer.zipkin.propagation",
+                f'"b3+w3c" needs Envoy 1.36, and the oldest in the mesh is {self.envoy_version} (envoy_version); '
+                "an older proxy would not start",
+            )
+
+    def _protocols(self) -> Iterator[Problem]:
+        if self.default_protocol in HTTP_PROTOCOLS and self.tcp_services is None:
+            yield Problem(
+                "default_protocol",
+                f'"{self.default_protocol}" would parse every undeclared service as HTTP and break those that are not; '
+                "name those in tcp_services, or say that there are none: tcp_services: []",
+            )
+
+    def _names(self) -> Iterator[Problem]:
+        written: dict[tuple[str, str | None, str | None], str] = {}
+        for key, service in self.services.items():
+            entry = (service.name or key, service.namespace, service.partition or self.partition)
+            if entry in written:
+                yield Problem(
+                    f"services.{key}",
+                    f'writes the entry of service "{entry[0]}", as {written[entry]} does; a service has one entry',
+                )
+            written.setdefault(entry, f"services.{key}")
+        for index, name in enumerate(self.tcp_services or []):
+            if (name, None, self.partition) in written or name in self.services:
+                yield Problem(f"tcp_services.{index}", f'"{name}" is declared before; a service has one entry')
+            written.setdefault((name, None, self.partition), f"tcp_services.{index}")
+
+
+def with_plain_host(args: object) -> object:
+    """`args` with a stand-in for a host that is an Output; the rest shapes what is written, and must be plain."""
+    match args:
+        case {"collector": {"host": pulumi.Output()} as collector}:
+            return {**cast("dict[str, object]", args), "collector": {**collector, "host": UNRESOLVED_HOST}}
+        case _:
+            return args
+
+
+def keys_at(model: type[Settings], path: Iterable[str | int]) -> list[str]:
+    """The keys that are allowed at `path` below `model`."""
+    for part in path:
+        if part in model.model_fields:
+            model = next(_models(model.model_fields[str(part)].annotation), model)
+    return sorted(model.model_fields)
+
+
+def _models(annotation: object) -> Iterator[type[Settings]]:
+    if isinstance(annotation, type) and issubclass(annotation, Settings):
+        yield annotation
+    for argument in get_args(annotation):
+        yield from _models(argument)

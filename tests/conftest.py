@@ -1,0 +1,30 @@
+"""What all tests share."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+GOLDEN = Path(__file__).parent / "golden"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--update-golden", action="store_true", help="write the golden files anew; read the diff before you commit it"
+    )
+
+
+@pytest.fixture
+def golden(request: pytest.FixtureRequest) -> Callable[[str, Any], None]:
+    """Holds a value against the file of that name under tests/golden, as JSON that people can read."""
+
+    def check(name: str, value: Any) -> None:
+        file = GOLDEN / f"{name}.json"
+        text = json.dumps(value, indent=2, sort_keys=True) + "\n"
+        if request.config.getoption("--update-golden"):
+            file.write_text(text)
+        assert text == file.read_text(), f"{file.name} differs; if that is meant: pytest --update-golden"
+
+    return check

@@ -1,0 +1,116 @@
+"""Arguments that work, to start a test from; and any that work, for property-based tests."""
+
+from __future__ import annotations
+
+import string
+from typing import TYPE_CHECKING, Any
+
+from hypothesis import strategies as st
+
+from consul_tracing.settings import MeshSettings
+
+if TYPE_CHECKING:
+    from consul_tracing import MeshTracingArgs
+
+COLLECTOR = {"host": "zipkin"}
+
+
+def mesh(**args: Any) -> MeshTracingArgs:
+    """The smallest arguments that work, with `args` beside or instead."""
+    return {"collector": COLLECTOR, **args}  # type: ignore[typeddict-item]
+
+
+def settings(**args: Any) -> MeshSettings:
+    """The same, validated."""
+    return MeshSettings.of("mesh", mesh(**args))
+
+
+LABEL = st.text(string.ascii_lowercase + string.digits, min_size=1, max_size=12).map(lambda label: f"h{label}")
+HOST = st.one_of(
+    st.lists(LABEL, min_size=1, max_size=4).map(".".join),
+    st.ip_addresses(v=4).filter(lambda address: not address.is_unspecified).map(str),
+    st.ip_addresses(v=6).filter(lambda address: not address.is_unspecified).map(str),
+)
+TEXT = st.text(min_size=1, max_size=30).filter(lambda text: bool(text.strip()) and "-----BEGIN" not in text)
+NAME = st.text(string.ascii_letters + string.digits + "-_.", min_size=1, max_size=20)
+PATH = st.text(string.ascii_letters + "/.-_", max_size=20).map(lambda path: f"/{path}")
+PERCENT = st.one_of(st.integers(0, 100), st.floats(0.01, 100, allow_nan=False))
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.floats(allow_nan=False, allow_infinity=False) | TEXT,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXT, inner, max_size=3),
+    max_leaves=6,
+)
+
+
+def some(required: dict[str, Any] | None = None, **optional: Any) -> st.SearchStrategy[dict[str, Any]]:
+    """Maps that hold the `required` keys and any of the `optional` ones."""
+    return st.fixed_dictionaries(required or {}, optional=optional)
+
+
+TLS = some({"ca_file": PATH}, server_name=HOST) | some({"ca_file": PATH, "certificate_file": PATH, "key_file": PATH})
+TRACER = st.one_of(
+    st.fixed_dictionaries(
+        {
+            "zipkin": some(
+                path=PATH,
+                encoding=st.sampled_from(["json", "protobuf"]),
+                trace_id_128bit=st.booleans(),
+                shared_span_context=st.booleans(),
+                hostname=TEXT,
+                propagation=st.sampled_from(["b3", "b3+w3c"]),
+            )
+        }
+    ),
+    st.fixed_dictionaries(
+        {
+            "opentelemetry": some(
+                {"transport": st.just("http")},
+                path=PATH,
+                service_name=TEXT,
+                resource_attributes=st.dictionaries(TEXT, TEXT, max_size=3),
+            )
+        }
+    ),
+    st.fixed_dictionaries({"opentelemetry": some(transport=st.just("grpc"), service_name=TEXT)}),
+    st.fixed_dictionaries({"datadog": some({"service_name": TEXT})}),
+)
+HEADER = st.text(string.ascii_letters + "-", min_size=1, max_size=12)
+VARIABLE = st.text(string.ascii_uppercase + "_", min_size=1, max_size=12)
+TAG = st.one_of(
+    some({"literal": TEXT}),
+    some({"request_header": HEADER}, default=TEXT),
+    some({"environment": VARIABLE}, default=TEXT),
+)
+SERVICE = some({"protocol": st.sampled_from(["tcp", "http", "http2", "grpc"])})
+STATIC_CLUSTERS = st.lists(LABEL, max_size=3, unique=True).map(
+    lambda names: [{"name": name, "type": "STRICT_DNS", "connectTimeout": "1s"} for name in names]
+)
+MESHES = some(
+    {
+        "collector": some(
+            {"host": HOST}, port=st.integers(1, 65535), connect_timeout_ms=st.integers(1, 600_000), tls=TLS
+        ),
+        "envoy_version": st.just("1.36"),
+    },
+    enabled=st.booleans(),
+    tracer=TRACER,
+    sampling=some(client=PERCENT, random=PERCENT, overall=PERCENT),
+    gateways=st.sampled_from(["join", "skip"]),
+    tags=st.dictionaries(TEXT, TAG, max_size=4),
+    services=st.dictionaries(NAME.map(lambda name: f"s{name}"), SERVICE, max_size=4),
+    tcp_services=st.lists(NAME.map(lambda name: f"t{name}"), max_size=3, unique=True),
+    static_clusters=STATIC_CLUSTERS,
+    proxy_config=st.dictionaries(TEXT.map(lambda key: f"x{key}"), JSON, max_size=3),
+    proxy_defaults=some(
+        MeshGateway=some(Mode=st.sampled_from(["local", "remote"])),
+        Meta=st.dictionaries(NAME.map(lambda name: f"x{name}"), TEXT, max_size=3),
+    ),
+)
+"""Arguments of `MeshTracing` that work."""
+
+
+def reordered(value: Any) -> Any:
+    """`value` with the keys of every map in the opposite order."""
+    if isinstance(value, dict):
+        return {key: reordered(member) for key, member in reversed(value.items())}
+    return [reordered(member) for member in value] if isinstance(value, list) else value

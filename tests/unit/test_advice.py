@@ -1,0 +1,56 @@
+from typing import Any
+
+import pytest
+from meshes import settings
+
+from consul_tracing.advice import advice
+
+WEB = {"web": {"protocol": "http"}}
+
+
+def told(*, single_machine: bool = False, **args: Any) -> list[str]:
+    return list(advice(settings(**{"services": WEB, **args}), single_machine=single_machine))
+
+
+def test_a_mesh_that_is_fine_gets_no_advice() -> None:
+    assert told() == []
+
+
+@pytest.mark.parametrize("name", ["random", "overall"])
+def test_no_sampling_silences_applications(name: str) -> None:
+    assert [f"sampling.{name}: 0 is not neutral" in warning for warning in told(sampling={name: 0})] == [True]
+
+
+def test_envoy_cuts_a_fraction_of_client_sampling() -> None:
+    assert told(sampling={"client": 12.5}) == ["sampling.client: 12.5 is cut by Envoy to 12 percent."]
+
+
+def test_opentelemetry_without_a_service_name_says_what_spans_will_be_called() -> None:
+    assert "unknown_service:envoy" in told(tracer={"opentelemetry": {}})[0]
+    assert told(tracer={"opentelemetry": {"service_name": "mesh"}}) == []
+
+
+def test_an_http_default_protocol_breaks_what_is_not_http() -> None:
+    assert "parse every service as HTTP" in told(default_protocol="http", tcp_services=[])[0]
+
+
+@pytest.mark.parametrize("services", [{}, {"db": {"protocol": "tcp"}}])
+def test_without_an_http_service_nothing_is_traced(services: dict[str, Any]) -> None:
+    assert ["which is never traced" in warning for warning in told(services=services)] == [True]
+
+
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "127.9.9.9", "::1"])
+def test_a_collector_on_localhost_is_every_proxys_own_machine(host: str) -> None:
+    assert f'collector.host: "{host}" is each proxy\'s own machine' in told(collector={"host": host})[0]
+
+
+def test_on_a_single_machine_localhost_is_the_collector() -> None:
+    assert told(collector={"host": "localhost"}, single_machine=True) == []
+
+
+def test_a_bootstrap_template_has_no_tracer_of_ours() -> None:
+    assert "envoy_bootstrap_json_tpl" in told(proxy_config={"Envoy_bootstrap_json_tpl": "{}"})[0]
+
+
+def test_a_mesh_that_does_not_trace_gets_no_advice() -> None:
+    assert told(enabled=False, services={}, sampling={"random": 0}) == []

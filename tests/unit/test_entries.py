@@ -1,0 +1,145 @@
+import json
+from typing import Any
+from urllib.parse import unquote
+
+import envoy_messages
+from meshes import settings
+
+from consul_tracing.entries import (
+    LONGEST_META,
+    Entry,
+    bootstrap_hash,
+    canonical_json,
+    config_json,
+    declared_parts,
+    marks,
+    proxy_defaults,
+    service_defaults,
+    tracing_config,
+)
+
+STACK = "acme/mesh/prod"
+
+
+def written(entry: Entry) -> dict[str, Any]:
+    body: dict[str, Any] = json.loads(config_json(entry, STACK))
+    return body
+
+
+def test_canonical_json_sorts_keys_and_holds_no_blanks() -> None:
+    assert canonical_json({"b": 1, "a": [1.0, 0.5, "ü"]}) == '{"a":[1,0.5,"ü"],"b":1}'
+
+
+def test_every_field_that_consul_would_add_is_written_out() -> None:
+    assert written(proxy_defaults(settings())).keys() >= {"AccessLogs", "Expose", "MeshGateway", "TransparentProxy"}
+    web = service_defaults(settings(services={"web": {"protocol": "http"}}))["web"]
+    assert written(web).keys() == {"Expose", "MeshGateway", "Meta", "Protocol", "TransparentProxy"}
+
+
+def test_what_the_caller_gives_stands_before_the_filled_in() -> None:
+    mesh = settings(proxy_defaults={"MeshGateway": {"Mode": "local"}}, proxy_config={"local_connect_timeout_ms": 900})
+    body = written(proxy_defaults(mesh))
+    assert body["MeshGateway"] == {"Mode": "local"}
+    assert body["Config"]["local_connect_timeout_ms"] == 900
+
+
+def test_with_join_the_tracer_stands_in_the_bootstrap() -> None:
+    assert tracing_config(settings()).keys() == {
+        "envoy_tracing_json",
+        "envoy_listener_tracing_json",
+        "envoy_extra_static_clusters_json",
+    }
+
+
+def test_with_skip_the_bootstrap_has_the_cluster_and_no_tracer() -> None:
+    assert tracing_config(settings(gateways="skip")).keys() == {
+        "envoy_listener_tracing_json",
+        "envoy_extra_static_clusters_json",
+    }
+
+
+def test_disabled_takes_the_tracing_keys_out_and_nothing_else() -> None:
+    given = {"proxy_config": {"local_connect_timeout_ms": 900}, "services": {"web": {"protocol": "http"}}}
+    on, off = (settings(enabled=enabled, **given) for enabled in (True, False))
+    assert tracing_config(off) == {}
+    assert proxy_defaults(off).body == {"Config": {"local_connect_timeout_ms": 900}}
+    assert service_defaults(off) == service_defaults(on)
+
+
+def test_disabled_keeps_the_clusters_that_are_not_the_collectors() -> None:
+    off = settings(enabled=False, static_clusters=[{"name": "statsd"}])
+    assert tracing_config(off) == {"envoy_extra_static_clusters_json": '{"name":"statsd"}'}
+
+
+def test_an_empty_config_is_left_out_as_consul_does() -> None:
+    assert "Config" not in written(proxy_defaults(settings(enabled=False)))
+
+
+def test_further_clusters_stand_beside_the_collectors_by_name() -> None:
+    mesh = settings(static_clusters=[{"name": "zeta"}, {"name": "alpha"}])
+    clusters = envoy_messages.clusters(tracing_config(mesh)["envoy_extra_static_clusters_json"])
+    assert [cluster.name for cluster in clusters] == ["alpha", "tracing_collector", "zeta"]
+
+
+def test_an_http_default_protocol_stands_in_config_and_tcp_services_get_their_own_entry() -> None:
+    mesh = settings(default_protocol="http", tcp_services=["mysql"])
+    assert written(proxy_defaults(mesh))["Config"]["protocol"] == "http"
+    assert service_defaults(mesh)["mysql"] == Entry("service-defaults", "mysql", {"Protocol": "tcp"})
+
+
+def test_a_services_entry_is_named_after_the_catalogue() -> None:
+    entries = service_defaults(settings(services={"web": {"protocol": "http", "name": "web-v2"}}))
+    assert entries["web"].name == "web-v2"
+
+
+def test_a_services_partition_is_the_meshs_unless_it_has_its_own() -> None:
+    services = {"a": {"protocol": "http"}, "b": {"protocol": "http", "partition": "two", "namespace": "n"}}
+    entries = service_defaults(settings(partition="one", services=services))
+    assert (entries["a"].partition, entries["b"].partition, entries["b"].namespace) == ("one", "two", "n")
+
+
+def test_an_entry_tells_its_stack_and_the_parts_that_it_declares() -> None:
+    mesh = settings(
+        proxy_defaults={"Meta": {"team": "core"}}, static_clusters=[{"name": "a,b"}], default_protocol="tcp"
+    )
+    meta = written(proxy_defaults(mesh))["Meta"]
+    assert meta == {
+        "managed-by": "pulumi",
+        "pulumi-stack": STACK,
+        "team": "core",
+        "consul-tracing-keys": (
+            "Config/envoy_extra_static_clusters_json/a%2Cb,Config/envoy_extra_static_clusters_json/tracing_collector,"
+            "Config/envoy_listener_tracing_json,Config/envoy_tracing_json,Config/protocol,Meta/team"
+        ),
+    }
+
+
+def test_a_list_of_parts_too_long_for_one_value_goes_on_in_the_next() -> None:
+    body = {"Config": {f"key_{number:03}": number for number in range(200)}}
+    marked = marks(body, STACK)
+    lists = [value for key, value in marked.items() if key.startswith("consul-tracing-keys")]
+    assert all(len(value.encode()) <= LONGEST_META for value in lists)
+    assert list(marked)[2:4] == ["consul-tracing-keys", "consul-tracing-keys-2"]
+    assert [unquote(part) for part in "".join(lists).split(",")] == sorted(declared_parts(body))
+
+
+def test_the_bootstrap_hash_is_the_same_for_the_same_meaning() -> None:
+    explicit = settings(collector={"host": "zipkin", "port": 9411.0, "connect_timeout_ms": 3000}, tracer={"zipkin": {}})
+    assert bootstrap_hash(settings()) == bootstrap_hash(explicit)
+    clusters = [{"name": "a"}, {"name": "b"}]
+    assert bootstrap_hash(settings(static_clusters=clusters)) == bootstrap_hash(
+        settings(static_clusters=clusters[::-1])
+    )
+
+
+def test_the_bootstrap_hash_changes_only_when_proxies_must_restart() -> None:
+    same = [settings(sampling={"random": 50}), settings(tags={"a": {"literal": "b"}})]
+    other = [
+        settings(collector={"host": "other"}),
+        settings(tracer={"zipkin": {"path": "/x"}}),
+        settings(enabled=False),
+    ]
+    hashes = {bootstrap_hash(mesh) for mesh in other}
+    assert {bootstrap_hash(mesh) for mesh in same} == {bootstrap_hash(settings())}
+    assert len(hashes) == len(other)
+    assert bootstrap_hash(settings()) not in hashes

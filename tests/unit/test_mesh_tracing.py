@@ -1,0 +1,132 @@
+"""The wiring of the component, on Pulumi's mocks."""
+
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pulumi
+import pytest
+from meshes import mesh
+
+from consul_tracing import InvalidInput, MeshTracing, Refused, WrongOutput
+
+CLUSTER = {"Config": {"envoy_extra_static_clusters_json": '{"name":"tracing_collector"}'}}
+NO_ENTRY = 'Unexpected response code: 404 (Config entry not found for "proxy-defaults" / "global")'
+NO_CONSUL = "dial tcp 127.0.0.1:8500: connect: connection refused"
+
+
+class Recorder(pulumi.runtime.Mocks):
+    """Stands in for the engine: keeps what is registered, and answers look-ups with `live`, an entry or an error."""
+
+    def __init__(self) -> None:
+        self.registered: dict[str, pulumi.runtime.MockResourceArgs] = {}
+        self.live: dict[str, Any] | str = NO_ENTRY
+
+    def new_resource(self, args: pulumi.runtime.MockResourceArgs) -> tuple[str | None, dict[Any, Any]]:
+        self.registered[args.name] = args
+        return f"{args.name}-id", dict(args.inputs)
+
+    def call(self, args: pulumi.runtime.MockCallArgs) -> Any:
+        if isinstance(self.live, str):
+            return {}, [("", self.live)]
+        return {**args.args, "id": "x", "configJson": json.dumps(self.live)}
+
+    def entry(self, name: str) -> dict[str, Any]:
+        body: dict[str, Any] = json.loads(self.registered[name].inputs["configJson"])
+        return body
+
+
+@pytest.fixture
+def engine() -> Iterator[Recorder]:
+    recorder = Recorder()
+    pulumi.runtime.set_mocks(recorder, project="mesh", stack="test", preview=False)
+    yield recorder
+    pulumi.runtime.set_mocks(Recorder())
+
+
+def run(program: Callable[[], Any]) -> None:
+    pulumi.runtime.test(lambda: pulumi.Output.from_input(program()))()
+
+
+def test_one_entry_for_the_mesh_and_one_for_each_service(engine: Recorder) -> None:
+    def program() -> None:
+        MeshTracing("mesh", mesh(services={"web": {"protocol": "http"}}, tcp_services=["db"]))
+
+    run(program)
+    kinds = {
+        name: args.inputs.get("kind") for name, args in engine.registered.items() if args.typ.startswith("consul:")
+    }
+    assert kinds == {
+        "mesh-proxy-defaults": "proxy-defaults",
+        "mesh-service-web": "service-defaults",
+        "mesh-service-db": "service-defaults",
+    }
+    assert engine.registered["mesh"].typ == "consul-tracing:index:MeshTracing"
+    assert engine.entry("mesh-proxy-defaults")["Meta"]["pulumi-stack"] == "organization/mesh/test"
+
+
+def test_an_output_as_host_is_written_when_it_resolves(engine: Recorder) -> None:
+    run(lambda: MeshTracing("mesh", {"collector": {"host": pulumi.Output.from_input("late.example.com")}}) and None)
+    assert "late.example.com" in engine.entry("mesh-proxy-defaults")["Config"]["envoy_extra_static_clusters_json"]
+
+
+def test_a_secret_host_is_refused_without_being_repeated(engine: Recorder) -> None:
+    with pytest.raises(WrongOutput, match="collector.host: is a secret") as refused:
+        run(lambda: MeshTracing("mesh", {"collector": {"host": pulumi.Output.secret("hush")}}) and None)
+    assert "hush" not in str(refused.value)
+    assert "mesh-proxy-defaults" not in engine.registered
+
+
+def test_an_output_that_turns_out_wrong_is_refused_when_it_resolves(engine: Recorder) -> None:
+    with pytest.raises(WrongOutput, match='collector.host: "a:1" holds a port'):
+        run(lambda: MeshTracing("mesh", {"collector": {"host": pulumi.Output.from_input("a:1")}}) and None)
+    assert "mesh-proxy-defaults" not in engine.registered
+
+
+def test_nothing_is_registered_when_the_input_is_wrong(engine: Recorder) -> None:
+    with pytest.raises(InvalidInput):
+        run(lambda: MeshTracing("mesh", mesh(sampling={"random": 200})) and None)
+    assert engine.registered == {}
+
+
+@pytest.mark.usefixtures("engine")
+def test_outputs_tell_what_callers_need() -> None:
+    told: dict[str, Any] = {}
+
+    def program() -> Any:
+        component = MeshTracing("mesh", mesh(services={"web": {"protocol": "http", "name": "w"}}, tcp_services=["db"]))
+        names = ["proxy_defaults", "bootstrap_hash", "collector_url", "gateway_envoy_args", "services", "warnings"]
+        return pulumi.Output.all(**{name: getattr(component, name) for name in names}).apply(told.update)
+
+    run(program)
+    assert told["proxy_defaults"] == "mesh-proxy-defaults-id"
+    assert told["collector_url"] == "http://zipkin:9411/api/v2/spans"
+    assert told["services"] == ["db", "w"]
+    assert told["warnings"] == []
+    assert told["gateway_envoy_args"][0] == "--config-yaml"
+    assert json.loads(told["gateway_envoy_args"][1])["layered_runtime"]["layers"][0]["name"] == "tracing"
+
+
+def test_skip_on_a_mesh_without_the_cluster_is_refused_before_anything_is_written(engine: Recorder) -> None:
+    with pytest.raises(Refused, match="would be rejected by every running proxy"):
+        run(lambda: MeshTracing("mesh", mesh(gateways="skip")) and None)
+    assert "mesh-proxy-defaults" not in engine.registered
+
+
+def test_skip_on_a_mesh_with_the_cluster_is_written(engine: Recorder) -> None:
+    engine.live = CLUSTER
+    run(lambda: MeshTracing("mesh", mesh(gateways="skip")) and None)
+    assert "mesh-proxy-defaults" in engine.registered
+
+
+def test_skip_is_refused_when_consul_cannot_be_read(engine: Recorder) -> None:
+    engine.live = NO_CONSUL
+    with pytest.raises(Refused, match="Consul cannot be read: .*connection refused"):
+        run(lambda: MeshTracing("mesh", mesh(gateways="skip")) and None)
+
+
+def test_a_preview_of_skip_goes_on_without_consul(engine: Recorder) -> None:
+    pulumi.runtime.set_mocks(engine, preview=True)
+    engine.live = NO_CONSUL
+    run(lambda: MeshTracing("mesh", mesh(gateways="skip")) and None)
+    assert "mesh-proxy-defaults" in engine.registered
