@@ -1,0 +1,129 @@
+from pathlib import Path
+
+import pytest
+from scripted import put_on_path
+
+from toolchain import sources
+from toolchain.programs import GO
+from toolchain.provision import Program
+from toolchain.sources import GoModule, build_environment
+
+HELLO = GoModule(
+    "hello",
+    module="example.org/hello",
+    package="cmd/hello",
+    go=GO,
+    tags=("plain",),
+    version_variable="example.org/hello/version.Version",
+    companions=("cmd/hello-exec",),
+)
+
+# Answers as Go does, and writes the arguments of a build into the program.
+GO_SCRIPT = """#!/bin/sh
+case "$1 $*" in
+  version*) echo "go version go{version} linux/amd64" ;;
+  list*" -deps "*) printf 'package a\\npackage b\\n' ;;
+  list*" -m "*) echo "{module}" ;;
+  build*) printf 'a\\nb\\n' >&2
+    arguments="$*"
+    while [ "$1" != -o ]; do shift; done
+    echo "$arguments" > "$2" ;;
+esac
+"""
+
+
+@pytest.fixture
+def go_modules(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return the folder of Go modules, with one for `hello`."""
+    folder = tmp_path / "go"
+    (folder / "hello").mkdir(parents=True)
+    (folder / "hello/go.mod").write_text(
+        "module toolchain/hello\n\nrequire (\n\texample.org/hello v1.2.3 // indirect\n)\n"
+    )
+    (folder / "hello/go.sum").write_text("example.org/hello v1.2.3 h1:abc=\n")
+    monkeypatch.setattr(sources, "GO_MODULES", folder)
+    monkeypatch.setenv("CONSUL_TRACING_CACHE", str(tmp_path / "cache"))
+    return folder
+
+
+def put_go_on_path(folder: Path, version: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    module = folder / "module"
+    (module / "cmd").mkdir(parents=True)
+    (module / "cmd/hello-exec").write_text("the executor")
+    put_on_path(folder, "go").write_text(GO_SCRIPT.format(version=version, module=module))
+    monkeypatch.setenv("PATH", f"{folder}:/usr/bin:/bin")
+
+
+def test_a_version_stands_in_go_mod_alone(go_modules: Path) -> None:
+    assert HELLO.versions == ("1.2.3",)
+    (go_modules / "hello/go.mod").write_text("module toolchain/hello\n\nrequire example.org/hello v2.0.0\n")
+    assert HELLO.versions == ("2.0.0",)
+
+
+@pytest.mark.parametrize("program", ["pulumi", "pulumi-language-python", "consul"])
+def test_the_programs_of_the_mesh_have_their_modules(program: str) -> None:
+    for file in ("go.mod", "go.sum"):
+        assert (sources.GO_MODULES / program / file).is_file()
+
+
+@pytest.mark.usefixtures("go_modules")
+def test_a_build_is_stripped_stamped_and_has_its_companions_beside_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put_go_on_path(tmp_path / "bin", "1.26.1", monkeypatch)
+    program = Program("hello", HELLO, GO.on_path).obtain()
+    arguments = program.path.read_text()
+    assert "-mod=readonly -trimpath -buildvcs=false -tags plain" in arguments
+    assert "-ldflags -s -w -X example.org/hello/version.Version=v1.2.3" in arguments
+    assert arguments.endswith(" example.org/hello/cmd/hello\n")
+    companion = program.path.with_name("hello-exec")
+    assert companion.read_text() == "the executor"
+    assert companion.stat().st_mode & 0o111
+
+
+@pytest.mark.parametrize("file", ["go.mod", "go.sum"])
+def test_a_change_of_the_module_makes_another_entry(
+    file: str, go_modules: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put_go_on_path(tmp_path / "bin", "1.26.1", monkeypatch)
+    before = HELLO.ingredients("1.2.3")
+    with (go_modules / "hello" / file).open("a") as changed:
+        changed.write("// changed\n")
+    assert HELLO.ingredients("1.2.3") != before
+
+
+@pytest.mark.usefixtures("go_modules")
+@pytest.mark.parametrize(("other", "same"), [("1.26.9", True), ("1.27.0", False)])
+def test_another_release_of_go_makes_another_entry_but_not_a_patch_of_it(
+    other: str,
+    same: bool,  # noqa: FBT001 - a row of the table above
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    put_go_on_path(tmp_path / "one", "1.26.1", monkeypatch)
+    before = HELLO.ingredients("1.2.3")
+    put_go_on_path(tmp_path / "other", other, monkeypatch)
+    assert (HELLO.ingredients("1.2.3") == before) is same
+
+
+@pytest.mark.usefixtures("go_modules")
+def test_without_go_the_entry_is_that_of_the_go_to_be_fetched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    put_go_on_path(tmp_path / "bin", GO.source.versions[0], monkeypatch)
+    with_it = HELLO.ingredients("1.2.3")
+    monkeypatch.setenv("PATH", "/nowhere")
+    assert HELLO.ingredients("1.2.3") == with_it
+
+
+def test_a_build_does_not_depend_on_the_go_settings_of_the_caller(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {"GOFLAGS": "-mod=mod", "GOOS": "windows", "GOWORK": "/w", "GOTOOLCHAIN": "auto"}.items():
+        monkeypatch.setenv(name, value)
+    environment = build_environment()
+    assert environment["GOFLAGS"] == "-mod=readonly"
+    assert environment["GOWORK"] == "off"
+    assert environment["GOTOOLCHAIN"] == "local"
+    assert "GOOS" not in environment
+
+
+def test_a_build_downloads_from_where_the_caller_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GOPROXY", "off")
+    assert build_environment()["GOPROXY"] == "off"

@@ -1,0 +1,137 @@
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+from scripted import CHECKOUT, thing
+
+from toolchain import cache
+from toolchain.provision import MissingProgram
+
+QUICK = 'echo "#!/bin/sh" > "$into/thing"'
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("CONSUL_TRACING_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+def obtaining(script: str) -> subprocess.Popen[str]:
+    command = [sys.executable, str(Path(__file__).with_name("scripted.py")), script]
+    environment = {**os.environ, "PYTHONPATH": str(CHECKOUT)}
+    return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
+
+
+def wait_for(file: Path) -> str:
+    until = time.monotonic() + 10
+    while not (file.exists() and file.read_text()):
+        assert time.monotonic() < until, f"{file} did not appear"
+        time.sleep(0.02)
+    return file.read_text()
+
+
+def is_gone(pid: int) -> bool:
+    return not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+
+
+def entries(own_cache: Path) -> list[str]:
+    return [path.name for path in own_cache.iterdir() if path.is_dir()]
+
+
+def test_a_program_that_was_built_is_taken_from_the_cache_the_next_time() -> None:
+    first, second = thing(QUICK).obtain(), thing(QUICK).obtain()
+    assert (first.origin, second.origin) == ("built", "cache")
+    assert first.path == second.path
+    assert first.path.read_text() == "#!/bin/sh\n"
+
+
+def test_a_build_that_fails_leaves_no_entry_and_a_later_one_makes_it(own_cache: Path) -> None:
+    with pytest.raises(MissingProgram):
+        thing('echo half > "$into/thing"; exit 1').obtain()
+    assert entries(own_cache) == []
+    assert thing(QUICK).obtain().origin == "built"
+
+
+def test_a_build_that_does_not_make_the_program_leaves_no_entry(own_cache: Path) -> None:
+    with pytest.raises(MissingProgram, match="thing is not in what was built"):
+        thing("true").obtain()
+    assert entries(own_cache) == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_build_ends_with_all_its_children_and_leaves_nothing(
+    number: signal.Signals, tmp_path: Path, own_cache: Path
+) -> None:
+    child = tmp_path / "child"
+    process = obtaining(f'echo half > "$into/thing"; sleep 60 & echo $! > {child}; wait')
+    pid = int(wait_for(child))
+    process.send_signal(number)
+    process.communicate(timeout=10)
+    assert process.returncode != 0
+    assert is_gone(pid)
+    assert entries(own_cache) == []
+
+
+def test_a_killed_build_is_not_used_and_the_next_one_mends_it(tmp_path: Path, own_cache: Path) -> None:
+    child = tmp_path / "child"
+    process = obtaining(f'echo half > "$into/thing"; echo $$ > {child}; exec sleep 60')
+    pid = int(wait_for(child))
+    process.kill()
+    process.communicate(timeout=10)
+    os.kill(pid, signal.SIGKILL)
+
+    mended = thing(QUICK).obtain()
+
+    assert mended.origin == "built"
+    assert mended.path.read_text() == "#!/bin/sh\n"
+    assert entries(own_cache) == [mended.path.parent.name]
+
+
+def test_two_processes_build_a_program_once(tmp_path: Path) -> None:
+    builds = tmp_path / "builds"
+    script = f'echo built >> {builds}; sleep 0.5; echo whole > "$into/thing"'
+    both = [obtaining(script), obtaining(script)]
+    paths = {process.communicate(timeout=20)[0] for process in both}
+    assert builds.read_text() == "built\n"
+    assert len(paths) == 1
+
+
+def test_who_waits_for_another_process_is_told_so(tmp_path: Path) -> None:
+    begun, steps = tmp_path / "begun", []
+
+    class Steps:
+        def step(self, doing: str, total: int | None = None) -> None:
+            assert total is None
+            steps.append(doing)
+
+        def advance(self) -> None:
+            pass
+
+    other = obtaining(f'echo yes > {begun}; sleep 0.5; echo whole > "$into/thing"')
+    wait_for(begun)
+    assert thing(QUICK).obtain(progress=Steps()).origin == "cache"
+    assert steps == ["waiting for another process that gets it"]
+    other.communicate(timeout=10)
+
+
+@pytest.mark.parametrize(
+    ("environment", "directory"),
+    [
+        ({"CONSUL_TRACING_CACHE": "/own", "XDG_CACHE_HOME": "/xdg"}, "/own"),
+        ({"XDG_CACHE_HOME": "/xdg"}, "/xdg/consul-tracing"),
+        ({"HOME": "/home/someone"}, "/home/someone/.cache/consul-tracing"),
+    ],
+)
+def test_the_cache_lies_where_the_environment_says(
+    environment: dict[str, str], directory: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("CONSUL_TRACING_CACHE", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    assert cache.directory() == Path(directory)

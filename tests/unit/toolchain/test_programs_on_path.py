@@ -1,0 +1,120 @@
+from pathlib import Path
+
+import pytest
+from scripted import put_on_path, thing
+
+from toolchain import on_path
+from toolchain.on_path import Found, NotOnPath, PassedOver, VersionRule
+from toolchain.programs import PROGRAMS, named
+
+HOST_FILES = ("pulumi-language-python", "pulumi-language-python-exec")
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return a folder that is all of PATH, but for what a script needs to run."""
+    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:/bin")
+    return tmp_path / "bin"
+
+
+@pytest.mark.parametrize(
+    ("name", "answer", "version"),
+    [
+        ("pulumi", "v3.253.0", "3.253.0"),
+        ("pulumi", "v3.200.0-dev.0", "3.200.0-dev.0"),
+        ("consul", "Consul v1.22.7\nRevision 1a2b3c4d\nBuild Date 2026-01-01", "1.22.7"),
+        ("consul", "Consul v1.20.0", "1.20.0"),
+        ("envoy", "\nenvoy  version: 3909deb175ef3582/1.37.0/Clean/RELEASE/BoringSSL\n", "1.37.0"),
+        ("envoy", "envoy  version: 0a1b/1.40.9/Clean/RELEASE/BoringSSL", "1.40.9"),
+        ("go", "go version go1.26.8 linux/amd64", "1.26.8"),
+        ("go", "go version go1.27 linux/arm64", "1.27"),
+    ],
+)
+def test_a_version_that_serves_is_used_as_it_is(name: str, answer: str, version: str, folder: Path) -> None:
+    program = put_on_path(folder, name, answer)
+    assert named(name).look(None) == Found(program, version)
+
+
+@pytest.mark.parametrize(
+    ("name", "answer", "told"),
+    [
+        ("pulumi", "v3.199.0", "is 3.199.0; 3.200 or newer, before 4.0, serves"),
+        ("pulumi", "v4.0.0", "is 4.0.0; 3.200 or newer, before 4.0, serves"),
+        ("consul", "Consul v1.19.2", "is 1.19.2; 1.20 or newer, before 2.0, serves"),
+        ("consul", "Consul v1.22.7+ent", "is 1.22.7+ent, an edition that does not start without a licence"),
+        (
+            "envoy",
+            "envoy  version: 0a1b/1.33.1/Clean/RELEASE/BoringSSL",
+            "is 1.33.1; 1.34 or newer, before 1.41, serves",
+        ),
+        (
+            "envoy",
+            "envoy  version: 0a1b/1.41.0/Clean/RELEASE/BoringSSL",
+            "is 1.41.0; 1.34 or newer, before 1.41, serves",
+        ),
+        ("go", "go version go1.25.4 linux/amd64", "is 1.25.4; 1.26 or newer, before 2.0, serves"),
+        ("consul", "no version here", "does not tell its version when asked with `version`"),
+    ],
+)
+def test_what_does_not_serve_is_passed_over_with_the_reason(name: str, answer: str, told: str, folder: Path) -> None:
+    program = put_on_path(folder, name, answer)
+    assert named(name).look(None) == PassedOver(f"{program} {told}")
+
+
+def test_a_program_that_fails_when_asked_is_passed_over(folder: Path) -> None:
+    put_on_path(folder, "consul", "Consul v1.22.7", code=1)
+    assert isinstance(named("consul").look(None), PassedOver)
+
+
+def test_a_program_that_does_not_answer_is_passed_over(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(on_path, "SECONDS_TO_ANSWER", 0.1)
+    put_on_path(folder, "consul").write_text("#!/bin/sh\nexec sleep 60\n")
+    assert isinstance(named("consul").look(None), PassedOver)
+
+
+def test_nothing_is_said_of_a_program_that_is_not_on_path(folder: Path) -> None:
+    assert not folder.exists()
+    assert [program.look(None) for program in PROGRAMS] == [None] * len(PROGRAMS)
+
+
+def test_a_version_asked_for_is_that_very_one(folder: Path) -> None:
+    program = put_on_path(folder, "envoy", "envoy  version: 0a1b/1.37.0/Clean/RELEASE/BoringSSL")
+    assert named("envoy").look("1.37.0") == Found(program, "1.37.0")
+    assert named("envoy").look("1.36.4") == PassedOver(f"{program} is 1.37.0, and 1.36.4 was asked for")
+
+
+def test_a_language_host_beside_its_pulumi_is_not_shadowed_by_ours(folder: Path) -> None:
+    put_on_path(folder, "pulumi", "v3.260.1")
+    host, _ = [put_on_path(folder, file) for file in HOST_FILES]
+    assert named("pulumi-language-python").look(None) == Found(host, "3.260.1")
+
+
+def test_a_language_host_is_found_where_a_link_to_pulumi_leads(folder: Path, tmp_path: Path) -> None:
+    pulumi = put_on_path(tmp_path / "distribution", "pulumi", "v3.260.1")
+    host, _ = [put_on_path(pulumi.parent, file) for file in HOST_FILES]
+    folder.mkdir()
+    (folder / "pulumi").symlink_to(pulumi)
+    assert named("pulumi-language-python").look(None) == Found(host, "3.260.1")
+
+
+def test_a_language_host_without_its_executor_is_passed_over(folder: Path) -> None:
+    put_on_path(folder, "pulumi", "v3.260.1")
+    put_on_path(folder, "pulumi-language-python")
+    assert isinstance(named("pulumi-language-python").look(None), PassedOver)
+
+
+def test_a_language_host_of_a_pulumi_that_does_not_serve_is_passed_over(folder: Path) -> None:
+    put_on_path(folder, "pulumi", "v3.100.0")
+    for file in HOST_FILES:
+        put_on_path(folder, file)
+    assert isinstance(named("pulumi-language-python").look(None), PassedOver)
+
+
+def test_a_program_on_path_is_not_built(folder: Path) -> None:
+    program = put_on_path(folder, "thing", "thing 1.5.0")
+    obtained = thing("exit 1", VersionRule(oldest=(1, 0), before=(2, 0), question="version")).obtain()
+    assert (obtained.origin, obtained.path, obtained.version) == ("on PATH", program, "1.5.0")
+
+
+def test_a_jar_is_never_on_path() -> None:
+    assert named("zipkin").on_path == NotOnPath()

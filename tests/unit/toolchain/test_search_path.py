@@ -1,0 +1,80 @@
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from scripted import put_on_path
+
+import toolchain
+from toolchain import consul_resources
+from toolchain.consul_resources import PLUGIN, STAND_IN
+
+
+@pytest.fixture(autouse=True)
+def nothing_remembered() -> Iterator[None]:
+    yield
+    toolchain.program.cache_clear()
+    toolchain.search_path.cache_clear()
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return a folder on PATH with a whole Pulumi, on a machine without plugins."""
+    folder = tmp_path / "bin"
+    put_on_path(folder, "pulumi", "v3.260.1")
+    for file in ("pulumi-language-python", "pulumi-language-python-exec"):
+        put_on_path(folder, file)
+    monkeypatch.setenv("PATH", f"{folder}:/bin")
+    monkeypatch.setenv("PULUMI_HOME", str(tmp_path / "pulumi"))
+    toolchain.program.cache_clear()
+    toolchain.search_path.cache_clear()
+    return folder
+
+
+def install_plugin(home: Path, version: str) -> Path:
+    return put_on_path(home / f"plugins/resource-consul-v{version}", PLUGIN).parent
+
+
+def test_python_comes_first_then_the_plugin_then_the_language_host_and_pulumi(folder: Path) -> None:
+    assert toolchain.search_path().split(os.pathsep) == [f"{sys.prefix}/bin", str(STAND_IN), str(folder)]
+
+
+def test_the_newest_official_plugin_takes_the_place_of_the_stand_in(folder: Path, tmp_path: Path) -> None:
+    install_plugin(tmp_path / "pulumi", "3.9.0")
+    newest = install_plugin(tmp_path / "pulumi", "3.15.2")
+    assert toolchain.search_path().split(os.pathsep)[1:] == [str(newest), str(folder)]
+
+
+@pytest.mark.usefixtures("folder")
+def test_a_plugin_of_another_major_version_is_not_used(tmp_path: Path) -> None:
+    install_plugin(tmp_path / "pulumi", "2.12.0")
+    assert consul_resources.plugin_directory() == STAND_IN
+
+
+@pytest.mark.usefixtures("folder")
+def test_a_plugin_whose_installation_did_not_finish_is_not_used(tmp_path: Path) -> None:
+    unfinished = install_plugin(tmp_path / "pulumi", "3.15.2")
+    unfinished.with_name(f"{unfinished.name}.partial").touch()
+    assert consul_resources.plugin_directory() == STAND_IN
+
+
+def test_an_official_plugin_on_path_is_used(folder: Path) -> None:
+    put_on_path(folder, PLUGIN)
+    assert consul_resources.plugin_directory() == folder
+
+
+@pytest.mark.usefixtures("folder")
+def test_the_stand_in_on_path_is_not_taken_for_an_official_plugin(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stand_in = put_on_path(tmp_path / "stand-in", PLUGIN).parent
+    monkeypatch.setattr(consul_resources, "STAND_IN", stand_in)
+    monkeypatch.setenv("PATH", f"{stand_in}:/bin")
+    assert consul_resources.on_path() is None
+
+
+def test_a_program_is_looked_for_once(folder: Path) -> None:
+    assert toolchain.program("pulumi") == folder / "pulumi"
+    (folder / "pulumi").unlink()
+    assert toolchain.program("pulumi") == folder / "pulumi"

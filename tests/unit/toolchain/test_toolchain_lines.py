@@ -1,0 +1,71 @@
+import re
+from pathlib import Path
+
+import pytest
+from scripted import put_on_path, thing
+
+from toolchain import __main__ as command
+from toolchain.display import lasted
+from toolchain.on_path import VersionRule
+
+QUICK = 'echo "#!/bin/sh" > "$into/thing"'
+ANY_ONE = VersionRule(oldest=(1, 0), before=(2, 0), question="version")
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CONSUL_TRACING_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:/bin")
+
+
+def test_a_build_is_one_line_at_its_start_and_one_at_its_end(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(command, "MESH", [thing(QUICK)])
+    assert command.main([]) == 0
+    start, end = capsys.readouterr().out.splitlines()
+    assert start == "thing 1.0.0: building …"
+    assert re.fullmatch(r"thing 1\.0\.0: built, 0\.\d s, /.*/cache/thing-1\.0\.0-[0-9a-f]{16}/thing", end)
+
+
+def test_what_is_there_already_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    consul = put_on_path(tmp_path / "bin", "consul", "Consul v1.22.7")
+    assert command.main(["consul"]) == 0
+    assert re.fullmatch(rf"consul 1\.22\.7: on PATH, 0\.\d s, {consul}\n", capsys.readouterr().out)
+
+
+def test_what_was_passed_over_is_told_under_what_is_used(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    old = put_on_path(tmp_path / "bin", "thing", "thing 0.9")
+    monkeypatch.setattr(command, "MESH", [thing(QUICK, ANY_ONE)])
+    assert command.main([]) == 0
+    assert f"\n  passed over: {old} is 0.9; 1.0 or newer" in capsys.readouterr().out
+
+
+def test_one_that_cannot_be_had_fails_the_command_but_not_the_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    put_on_path(tmp_path / "bin", "thing", "thing 1.5.0")
+    monkeypatch.setattr(command, "MESH", [thing("exit 1"), thing("exit 1", ANY_ONE)])
+    assert command.main([]) == 1
+    said = capsys.readouterr()
+    assert "thing 1.5.0: on PATH" in said.out
+    assert said.err.startswith("toolchain: thing 1.0.0 could not be built")
+
+
+def test_a_name_may_carry_a_version(capsys: pytest.CaptureFixture[str]) -> None:
+    assert command.main(["envoy@9.9.9"]) == 1
+    assert 'version "9.9.9" cannot be had' in capsys.readouterr().err
+
+
+def test_an_unknown_name_is_one_line_without_a_traceback(capsys: pytest.CaptureFixture[str]) -> None:
+    assert command.main(["cosul"]) == 1
+    assert capsys.readouterr().err.startswith('toolchain: "cosul" is none of pulumi')
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"), [(0.04, "0.0 s"), (59.0, "59.0 s"), (59.97, "1 min 0 s"), (192.4, "3 min 12 s")]
+)
+def test_a_duration_is_told_as_people_say_it(seconds: float, words: str) -> None:
+    assert lasted(seconds) == words
