@@ -121,9 +121,25 @@ def _tcp_entry(name: str, settings: MeshSettings) -> Entry:
 
 def config_json(entry: Entry, stack: str) -> str:
     """What is written: the entry's fields, the ones that Consul would add, and the marks of `stack`."""
-    filled: dict[str, Any] = {field: {} for field in SERVER_FILLED[entry.kind]}
     meta = {**entry.body.get("Meta", {}), **marks(entry.body, stack)}
-    return canonical_json({**filled, **entry.body, "Meta": meta})
+    return canonical_json({**filled_in(entry), "Meta": meta})
+
+
+def filled_in(entry: Entry) -> dict[str, Any]:
+    """The entry's fields, with those that Consul adds where they are left out."""
+    fields = {**{field: {} for field in SERVER_FILLED[entry.kind]}, **entry.body}
+    if upstreams := fields.get("UpstreamConfig"):
+        fields["UpstreamConfig"] = _upstreams_filled_in(upstreams)
+    return fields
+
+
+def _upstreams_filled_in(upstreams: JsonObject) -> JsonObject:
+    filled = dict(upstreams)
+    if defaults := upstreams.get("Defaults"):
+        filled["Defaults"] = {"MeshGateway": {}, **defaults}
+    if overrides := upstreams.get("Overrides"):
+        filled["Overrides"] = [{"MeshGateway": {}, **override} for override in overrides]
+    return filled
 
 
 def marks(body: JsonObject, stack: str) -> dict[str, str]:

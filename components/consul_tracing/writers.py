@@ -51,5 +51,7 @@ def write_entry(
         namespace=entry.namespace,
         partition=entry.partition,
         config_json=config_json,
-        opts=pulumi.ResourceOptions(parent=parent),
+        # An entry that was declared or imported outside the component keeps its state when it moves into it. Without
+        # the alias Pulumi would write it anew and then delete what it has just written.
+        opts=pulumi.ResourceOptions(parent=parent, aliases=[pulumi.Alias(parent=pulumi.ROOT_STACK_RESOURCE)]),
     )

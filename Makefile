@@ -1,0 +1,43 @@
+# Short names for commands; what they do stands in README.md.
+
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: demo test test-unit test-slow bench lint clean
+.DELETE_ON_ERROR:
+
+demo: .venv/installed
+	@$(BIN)/python -m demo
+
+test: .venv/installed
+	@$(BIN)/python -m toolchain
+	$(BIN)/pytest -m "not slow" $(ARGS)
+
+test-unit: .venv/installed
+	$(BIN)/pytest tests/unit $(ARGS)
+
+test-slow: .venv/installed
+	@$(BIN)/python -m toolchain
+	$(BIN)/pytest -m slow $(ARGS)
+
+bench: .venv/installed
+	@$(BIN)/python -m toolchain
+	@$(BIN)/python -m bench $(ARGS)
+
+lint: .venv/installed
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+
+clean:
+	rm -rf .venv dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+
+# xds-protos, which only the tests need, writes over files of two packages that pulumi needs: they are put back.
+.venv/installed: pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "consul-tracing needs Python 3.11 or newer; choose one: make PYTHON=python3.11")'
+	@echo "Setting up .venv (once; about a minute)"
+	@$(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@$(BIN)/python -m pip freeze | grep -E '^(googleapis-common-protos|opentelemetry-proto)==' > .venv/overwritten.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --force-reinstall --no-deps --requirement .venv/overwritten.txt
+	@touch $@

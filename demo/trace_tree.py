@@ -1,0 +1,126 @@
+"""A trace as a tree: from the spans that Zipkin has to the lines that a terminal shows.
+
+Who is whose parent is read from ids alone. Times order siblings and nothing else: every span is measured with its own
+host's clock, so a child may seem to begin before its parent.
+"""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from rich.markup import escape
+from rich.table import Table
+
+Span = dict[str, Any]
+
+UNKNOWN = "-"
+
+_NEVER = float("inf")
+
+
+@dataclass(frozen=True)
+class Node:
+    """A span and the spans that it caused, in the order of their beginnings."""
+
+    span: Span
+    children: tuple["Node", ...]
+
+
+@dataclass(frozen=True)
+class Line:
+    """A span as it is shown."""
+
+    outline: str
+    service: str
+    kind: str
+    name: str
+    duration: str
+    note: str = ""
+
+
+def trace_tree(spans: Sequence[Span]) -> list[Node]:
+    """The trees that these spans form: one, unless spans are missing.
+
+    A span whose parent is not there begins a tree of its own, and so does the first of those that go round in a circle.
+    """
+    ordered = sorted(spans, key=lambda span: span.get("timestamp", _NEVER))
+    parents = [_parent_of(span, ordered) for span in ordered]
+    placed: set[int] = set()
+    roots = [index for index, parent in enumerate(parents) if parent is None]
+    trees = [_grown(root, ordered, parents, placed) for root in roots]
+    circles = (index for index in range(len(ordered)) if index not in placed)
+    return [*trees, *(_grown(index, ordered, parents, placed) for index in circles)]
+
+
+def trace_lines(spans: Sequence[Span]) -> list[Line]:
+    """The lines of the trees, parents before their children."""
+    known = {span["id"] for span in spans}
+    return [line for tree in trace_tree(spans) for line in _lines(tree, known, "", "")]
+
+
+def trace_table(spans: Sequence[Span]) -> Table:
+    """The trace for a terminal: service, kind, name and duration under each other."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("service")
+    table.add_column("kind")
+    table.add_column("name")
+    table.add_column("duration", justify="right")
+    for line in trace_lines(spans):
+        name = f"{escape(line.name)} [yellow]{line.note}[/]" if line.note else escape(line.name)
+        table.add_row(f"[dim]{line.outline}[/]{escape(line.service)}", line.kind, name, line.duration)
+    return table
+
+
+def _parent_of(span: Span, spans: Sequence[Span]) -> int | None:
+    """Where its parent stands.
+
+    With shared span contexts a call's two sides have one id. Then the side that served hangs below the side that
+    called, and what the server caused below the server's: the side with the same service's name.
+    """
+    if span.get("shared"):
+        callers = [i for i, other in enumerate(spans) if other["id"] == span["id"] and not other.get("shared")]
+        if callers:
+            return callers[0]
+    candidates = [i for i, other in enumerate(spans) if other["id"] == span.get("parentId") and other is not span]
+    of_same_service = [i for i in candidates if _service(spans[i]) == _service(span)]
+    return next(iter([*of_same_service, *candidates]), None)
+
+
+def _grown(root: int, spans: Sequence[Span], parents: Sequence[int | None], placed: set[int]) -> Node:
+    placed.add(root)
+    children = [
+        _grown(index, spans, parents, placed)
+        for index, parent in enumerate(parents)
+        if parent == root and index not in placed
+    ]
+    return Node(spans[root], tuple(children))
+
+
+def _lines(node: Node, known: Collection[str], outline: str, indent: str) -> list[Line]:
+    lines = [_line(node.span, known, outline)]
+    for child in node.children:
+        is_last = child is node.children[-1]
+        branch, deeper = ("└─ ", "   ") if is_last else ("├─ ", "│  ")
+        lines += _lines(child, known, indent + branch, indent + deeper)
+    return lines
+
+
+def _line(span: Span, known: Collection[str], outline: str) -> Line:
+    is_orphan = span.get("parentId", span["id"]) not in known
+    return Line(
+        outline,
+        _service(span),
+        span.get("kind", UNKNOWN),
+        span.get("name", UNKNOWN),
+        _milliseconds(span.get("duration")),
+        "(its parent is missing)" if is_orphan else "",
+    )
+
+
+def _service(span: Span) -> str:
+    name: str = (span.get("localEndpoint") or {}).get("serviceName", UNKNOWN)
+    return name
+
+
+def _milliseconds(microseconds: int | None) -> str:
+    return UNKNOWN if microseconds is None else f"{microseconds / 1000:.1f} ms"

@@ -1,0 +1,120 @@
+"""Collectors that are not Zipkin, for the protocols that Zipkin does not speak."""
+
+import ssl
+import threading
+from collections.abc import Iterator
+from concurrent import futures
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import grpc
+from opentelemetry.proto.collector.trace.v1 import trace_service_pb2, trace_service_pb2_grpc
+
+from demo.ports import LOOPBACK, free_port
+
+
+@dataclass
+class Received:
+    """What a collector got so far."""
+
+    port: int
+    exports: list[trace_service_pb2.ExportTraceServiceRequest] = field(default_factory=list)
+    """OTLP's requests."""
+
+    requests: list[tuple[str, str, bytes]] = field(default_factory=list)
+    """Path, `Host` header and body of each HTTP request."""
+
+    def spans(self) -> list[tuple[str, Any]]:
+        """Every span with the `service.name` of its resource."""
+        return [
+            (attribute.value.string_value, span)
+            for export in self.exports
+            for resource_spans in export.resource_spans
+            for attribute in resource_spans.resource.attributes
+            if attribute.key == "service.name"
+            for scope_spans in resource_spans.scope_spans
+            for span in scope_spans.spans
+        ]
+
+    def resource_attributes(self) -> dict[str, str]:
+        """The attributes of the newest resource."""
+        resource = self.exports[-1].resource_spans[0].resource
+        return {attribute.key: attribute.value.string_value for attribute in resource.attributes}
+
+
+class _TraceService(trace_service_pb2_grpc.TraceServiceServicer):
+    def __init__(self, received: Received) -> None:
+        self._received = received
+
+    def Export(self, request: Any, context: Any) -> trace_service_pb2.ExportTraceServiceResponse:  # noqa: ARG002, N802
+        self._received.exports.append(request)
+        return trace_service_pb2.ExportTraceServiceResponse()
+
+
+@contextmanager
+def otlp_over_grpc() -> Iterator[Received]:
+    """OpenTelemetry's own service stubs."""
+    received = Received(free_port())
+    server = grpc.server(futures.ThreadPoolExecutor(4))
+    trace_service_pb2_grpc.add_TraceServiceServicer_to_server(_TraceService(received), server)
+    server.add_insecure_port(f"{LOOPBACK}:{received.port}")
+    server.start()
+    try:
+        yield received
+    finally:
+        server.stop(grace=None).wait()
+
+
+@contextmanager
+def over_http(certificate: Path | None = None, key: Path | None = None) -> Iterator[Received]:
+    """Takes what is posted; with a certificate, over TLS alone. OTLP's bodies are read."""
+    received = Received(free_port())
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_POST(self) -> None:
+            body = self._body()
+            received.requests.append((self.path, self.headers["host"], body))
+            if self.headers["content-type"] == "application/x-protobuf":
+                received.exports.append(trace_service_pb2.ExportTraceServiceRequest.FromString(body))
+            self.send_response(202)
+            self.send_header("content-length", "0")
+            self.end_headers()
+
+        def _body(self) -> bytes:
+            if length := self.headers["content-length"]:
+                return self.rfile.read(int(length))
+            # Envoy sends what it has no length for in chunks, which http.server leaves to its user.
+            chunks = []
+            while size := int(self.rfile.readline(), 16):
+                chunks.append(self.rfile.read(size))
+                self.rfile.readline()
+            self.rfile.readline()
+            return b"".join(chunks)
+
+        def log_message(self, *_: object) -> None:
+            """Stay quiet."""
+
+    class Server(ThreadingHTTPServer):
+        daemon_threads = True
+
+        def handle_error(self, *_: object) -> None:
+            """Stay quiet: a proxy that refuses our certificate is what a test is about."""
+
+    server = Server((LOOPBACK, received.port), Handler)
+    if certificate is not None:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificate, key)
+        server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield received
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()

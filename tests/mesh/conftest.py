@@ -1,0 +1,30 @@
+"""One embedded mesh for the whole run: started once, shared by the tests, gone with the run."""
+
+from collections.abc import Iterator
+
+import pytest
+from traced_mesh import SERVICES, TracedMesh
+
+from demo import CHECKOUT
+from demo.mesh import Mesh
+from demo.processes import Programs
+from demo.project import Project
+
+
+@pytest.fixture(scope="session")
+def programs() -> Iterator[Programs]:
+    with Programs() as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def shared_mesh(programs: Programs) -> Mesh:
+    mesh = Mesh(programs, SERVICES)
+    mesh.register_services()
+    mesh.zipkin.wait_until_ready()
+    return mesh
+
+
+@pytest.fixture(scope="session")
+def traced(programs: Programs, shared_mesh: Mesh) -> TracedMesh:
+    return TracedMesh(shared_mesh, Project(programs, CHECKOUT, {}, stack="traced"))

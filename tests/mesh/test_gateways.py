@@ -1,0 +1,138 @@
+"""Requests that enter or leave the mesh through a gateway."""
+
+import secrets
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
+
+import pytest
+from traced_mesh import TracedMesh, retried, told, unique_path
+
+from demo import CHECKOUT
+from demo.loopback import Answer, ask
+from demo.ports import LOOPBACK, free_port
+from demo.processes import ProgramFailed
+
+pytestmark = pytest.mark.mesh
+
+BEHIND = [("api", "SERVER"), ("web", "CLIENT"), ("web", "SERVER")]
+"""The spans of the two services behind a gateway."""
+
+
+@contextmanager
+def gateway(traced: TracedMesh, kind: str, envoy_arguments: Sequence[str] = ()) -> Iterator[int]:
+    """A gateway before `web`, freshly started; yields its port."""
+    consul, name, port = traced.mesh.consul, f"{kind}-gateway", free_port()
+    if kind == "ingress":
+        listener = {"Port": port, "Protocol": "http", "Services": [{"Name": "web", "Hosts": ["*"]}]}
+        consul.write_config_entry({"Kind": name, "Name": name, "Listeners": [listener]})
+    else:
+        listener = {"Name": "http", "Port": port, "Protocol": "http"}
+        consul.write_config_entry({"Kind": name, "Name": name, "Listeners": [listener]})
+        parent = {"Kind": name, "Name": name, "SectionName": "http"}
+        rules = [{"Services": [{"Name": "web"}]}]
+        consul.write_config_entry({"Kind": "http-route", "Name": "to-web", "Rules": rules, "Parents": [parent]})
+    address = f"-address={LOOPBACK}:{free_port()}"
+    arguments = [f"-gateway={kind}", "-register", f"-service={name}", address]
+    envoy = traced.mesh.start_envoy(name, arguments, envoy_arguments=envoy_arguments)
+    try:
+        envoy.wait_until_ready(listeners=1)
+        traced.wait_until(retried(partial(enter, port)), f"{name} to reach web")
+        yield port
+    finally:
+        envoy.stop()
+        if kind == "api":
+            consul.delete_config_entry("http-route", "to-web")
+        consul.delete_config_entry(name, name)
+
+
+def enter(port: int, **headers: str) -> Answer:
+    """A request through the gateway, with `headers` written with underscores."""
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    return ask(port, unique_path(), headers={"Host": "web", **named})
+
+
+def enter_traced(port: int) -> Answer:
+    """A request of a caller that traces itself."""
+    return enter(port, x_b3_traceid=secrets.token_hex(16), x_b3_spanid=secrets.token_hex(8), x_b3_sampled="1")
+
+
+KINDS = pytest.mark.parametrize("kind", ["ingress", "api"])
+
+
+@KINDS
+def test_a_gateway_silences_plain_requests_and_joins_the_traces_of_callers(traced: TracedMesh, kind: str) -> None:
+    traced.apply()
+    with gateway(traced, kind) as port:
+        assert enter(port).json()["headers"]["x-b3-sampled"] == "0"
+        joined = sorted([*BEHIND, (f"{kind}-gateway", "CLIENT")])
+        assert told(traced.spans_of(enter_traced(port), 4)) == joined
+        assert told(traced.spans_of(enter(port, x_client_trace_id="1"), 4)) == joined
+
+
+@KINDS
+def test_a_gateway_started_with_our_arguments_starts_traces_itself(traced: TracedMesh, kind: str) -> None:
+    outputs = traced.apply()
+    with gateway(traced, kind, outputs["gateway_envoy_args"]) as port:
+        joined = sorted([*BEHIND, (f"{kind}-gateway", "CLIENT")])
+        assert told(traced.spans_of(enter(port), 4)) == joined
+        assert told(traced.spans_of(enter_traced(port), 4)) == joined
+        assert told(traced.spans_of(enter(port, x_client_trace_id="1"), 4)) == joined
+
+
+@KINDS
+def test_with_skip_the_first_sidecar_decides(traced: TracedMesh, kind: str) -> None:
+    traced.apply()
+    outputs = traced.apply(gateways="skip")
+    assert outputs["gateway_envoy_args"] == []
+    with gateway(traced, kind) as port:
+        assert told(traced.spans_of(enter(port), 3)) == BEHIND
+        assert told(traced.spans_of(enter_traced(port), 3)) == BEHIND
+        traced.apply(gateways="skip", sampling={"random": 0})
+        traced.wait_until(lambda: enter(port).json()["headers"].get("x-b3-sampled") == "0", "an unsampled request")
+        assert told(traced.spans_of(enter(port, x_client_trace_id="1"), 3)) == BEHIND
+        assert told(traced.spans_of(enter_traced(port), 3)) == BEHIND
+
+
+def test_skip_is_refused_while_proxies_cannot_have_the_cluster(traced: TracedMesh) -> None:
+    traced.apply()
+    traced.apply(enabled=False)
+    before = traced.proxy_defaults()
+    traced.configure(gateways="skip")
+    with pytest.raises(ProgramFailed) as refused:
+        traced.project.up()
+    assert "2. restart every proxy, so that it starts with the cluster" in refused.value.said
+    assert "Traceback" not in refused.value.said
+    assert traced.proxy_defaults() == before
+    traced.apply()
+
+
+def test_a_terminating_gateways_span_appears(traced: TracedMesh) -> None:
+    services = {name: {"protocol": "http"} for name in ("web", "api", "legacy")}
+    traced.apply(services=services)
+    mesh, port = traced.mesh, free_port()
+    legacy = mesh.programs.start(
+        "legacy", [sys.executable, "-m", "demo.services", "http", "legacy", f"--port={port}"], directory=CHECKOUT
+    )
+    mesh.consul.register({"ID": "legacy", "Name": "legacy", "Address": LOOPBACK, "Port": port})
+    mesh.consul.write_config_entry({"Kind": "terminating-gateway", "Name": "exit", "Services": [{"Name": "legacy"}]})
+    arguments = ["-gateway=terminating", "-register", "-service=exit", f"-address={LOOPBACK}:{free_port()}"]
+    envoy = mesh.start_envoy("exit", arguments)
+    try:
+        envoy.wait_until_ready(listeners=1)
+        mesh.start_sidecars("legacy-client")
+
+        def leave() -> Answer:
+            return mesh.request(unique_path(), caller="legacy-client", to="legacy")
+
+        answer = traced.wait_until(retried(leave), "the terminating gateway to reach legacy")
+        names = {name for name, _ in told(traced.spans_of(answer, 2))}
+        assert names == {"legacy-client", "exit"}
+    finally:
+        mesh.stop_sidecars("legacy-client")
+        envoy.stop()
+        mesh.programs.stop(legacy)
+        mesh.consul.delete_config_entry("terminating-gateway", "exit")
+        mesh.consul.put("/v1/agent/service/deregister/legacy")
+        traced.apply()

@@ -1,0 +1,134 @@
+"""The life of a stack on a real Consul: nothing to do twice, nothing left over."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import yaml
+
+from demo import CHECKOUT
+from demo.consul import Consul
+from demo.processes import ProgramFailed, Programs
+from demo.project import Project
+
+pytestmark = pytest.mark.mesh
+
+STACKS = ["dev", "staging", "prod"]
+EVERYTHING = {
+    "collector": {
+        "host": "zipkin.example.com",
+        "port": 9412,
+        "connect_timeout_ms": 1500,
+        "tls": {
+            "ca_file": "/etc/ssl/ca.pem",
+            "server_name": "spans.example.com",
+            "certificate_file": "/etc/ssl/proxy.pem",
+            "key_file": "/etc/ssl/proxy.key",
+        },
+    },
+    "target": "consul",
+    "enabled": True,
+    "tracer": {"zipkin": {"path": "/spans", "encoding": "protobuf", "hostname": "spans", "propagation": "b3+w3c"}},
+    "sampling": {"client": 50, "random": 12.34, "overall": 99.5},
+    "gateways": "join",
+    "tags": {"team": {"literal": "core"}, "user": {"request_header": "X-User", "default": "nobody"}},
+    "services": {
+        "web": {
+            "protocol": "http",
+            "extra": {"LocalRequestTimeoutMs": 5000, "MeshGateway": {"Mode": "local"}, "Meta": {"team": "core"}},
+        },
+        "payments": {
+            "protocol": "grpc",
+            "name": "payments-v2",
+            "extra": {"BalanceInboundConnections": "exact_balance"},
+        },
+        "search": {"protocol": "http2", "extra": {"UpstreamConfig": {"Defaults": {"ConnectTimeoutMs": 900}}}},
+    },
+    "default_protocol": "http",
+    "tcp_services": ["mysql"],
+    "static_clusters": [{"name": "statsd", "type": "STRICT_DNS", "connect_timeout": "0.250s"}],
+    "proxy_config": {
+        "local_connect_timeout_ms": 1000,
+        "envoy_prometheus_bind_addr": "0.0.0.0:9102",
+        "nested": {"a": [1.5]},
+    },
+    "proxy_defaults": {
+        "AccessLogs": {"Enabled": True},
+        "Expose": {"Checks": True},
+        "MeshGateway": {"Mode": "local"},
+        "Meta": {"team": "core"},
+        "MutualTLSMode": "strict",
+    },
+    "envoy_version": "1.36",
+}
+
+
+@pytest.fixture(scope="module")
+def consul(programs: Programs) -> Iterator[Consul]:
+    """A Consul with nothing in it."""
+    agent = Consul(programs)
+    agent.wait_until_ready()
+    yield agent
+    agent.stop()
+
+
+def entries(consul: Consul) -> set[tuple[str, str]]:
+    kinds = ["proxy-defaults", "service-defaults"]
+    return {(entry["Kind"], entry["Name"]) for kind in kinds for entry in consul.get(f"/v1/config/{kind}") or []}
+
+
+def config_of(stack: str) -> dict[str, Any]:
+    config: dict[str, Any] = yaml.safe_load((CHECKOUT / "stacks" / f"Pulumi.{stack}.yaml").read_text())["config"]
+    return config
+
+
+def on(consul: Consul, config: dict[str, Any]) -> dict[str, Any]:
+    """A stack's configuration, led to a Consul of the tests; without protection, so that it can be taken down again."""
+    return {**config, "consul:address": consul.address, "consul:scheme": "http", "consul-tracing:protect": False}
+
+
+@pytest.mark.parametrize("stack", [*STACKS, "everything"])
+def test_a_second_preview_and_a_refresh_show_nothing_and_destroy_leaves_nothing(
+    programs: Programs, consul: Consul, stack: str
+) -> None:
+    config = {"consul-tracing:mesh": EVERYTHING} if stack == "everything" else config_of(stack)
+    project = Project(programs, CHECKOUT, on(consul, config), stack=stack)
+    project.up()
+    services = {entry.get("name", key) for key, entry in config["consul-tracing:mesh"]["services"].items()}
+    tcp = set(config["consul-tracing:mesh"].get("tcp_services", []))
+    expected = {("proxy-defaults", "global"), *(("service-defaults", name) for name in services | tcp)}
+    assert entries(consul) == expected
+    project.preview(expect_no_changes=True)
+    assert "unchanged" in project.refresh()
+    project.preview(expect_no_changes=True)
+    project.destroy()
+    assert entries(consul) == set()
+
+
+def test_prod_is_protected(programs: Programs, consul: Consul) -> None:
+    config = {**on(consul, config_of("prod")), "consul-tracing:protect": True}
+    project = Project(programs, CHECKOUT, config, stack="protected")
+    project.up()
+    with pytest.raises(ProgramFailed, match="cannot be deleted because it is protected|protected"):
+        project.destroy()
+    assert ("proxy-defaults", "global") in entries(consul)
+    project.configure({**config, "consul-tracing:protect": False})
+    project.up()
+    project.destroy()
+
+
+def test_an_entry_that_exists_is_imported_as_the_readme_tells(programs: Programs, consul: Consul) -> None:
+    live = {"Kind": "service-defaults", "Name": "web", "Protocol": "http", "LocalRequestTimeoutMs": 5000}
+    consul.write_config_entry(live)
+    args = {
+        "collector": {"host": "zipkin"},
+        "services": {"web": {"protocol": "http", "extra": {"LocalRequestTimeoutMs": 5000}}},
+    }
+    project = Project(programs, CHECKOUT, on(consul, {"consul-tracing:mesh": args}), stack="importing")
+    project.import_resource("consul:index/configEntry:ConfigEntry", "mesh-service-web", "service-defaults/web")
+    project.up()
+    project.preview(expect_no_changes=True)
+    entry = consul.config_entry("service-defaults", "web")
+    assert entry is not None
+    assert entry["LocalRequestTimeoutMs"] == 5000
+    project.destroy()

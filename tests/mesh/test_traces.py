@@ -1,0 +1,138 @@
+"""What stands in Zipkin after a request through real proxies."""
+
+import secrets
+import socket
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+from traced_mesh import TracedMesh, told, unique_path
+
+from demo.loopback import ask_json
+from demo.ports import LOOPBACK
+
+pytestmark = pytest.mark.mesh
+
+FOUR_SPANS = [("api", "SERVER"), ("client", "CLIENT"), ("web", "CLIENT"), ("web", "SERVER")]
+B3 = {"x-b3-traceid": "", "x-b3-spanid": "00f067aa0ba902b7", "x-b3-sampled": "1"}
+
+
+def b3() -> dict[str, str]:
+    """Headers of a caller that traces itself."""
+    return {**B3, "x-b3-traceid": secrets.token_hex(16)}
+
+
+def sampled(traced: TracedMesh) -> str | None:
+    """What the client's sidecar decided for a plain request, as the service behind it hears."""
+    value: str | None = traced.mesh.request(unique_path()).json()["headers"].get("x-b3-sampled")
+    return value
+
+
+def test_a_request_becomes_one_trace_of_four_spans_with_128_bit_ids(traced: TracedMesh) -> None:
+    traced.apply()
+    spans = traced.spans_of(traced.mesh.request(unique_path()), 4)
+    assert told(spans) == FOUR_SPANS
+    assert {len(span["traceId"]) for span in spans} == {32}
+    assert len({span["id"] for span in spans}) == 4
+
+
+def test_protobuf_spans_arrive_as_json_ones_do(traced: TracedMesh) -> None:
+    traced.apply(tracer={"zipkin": {"encoding": "protobuf"}})
+    assert told(traced.spans_of(traced.mesh.request(unique_path()), 4)) == FOUR_SPANS
+
+
+def test_sampling_changes_on_running_proxies_and_counts_as_told(traced: TracedMesh) -> None:
+    traced.apply()
+    started = {name: sidecar.program.process.pid for name, sidecar in traced.mesh.sidecars.items()}
+    run = secrets.token_hex(8)
+    traced.apply(sampling={"random": 25}, tags={"run": {"literal": run}})
+    traced.wait_until(lambda: sampled(traced) == "0", "a request that is not sampled")
+
+    # The check before made a few requests, which carry the tag as well: they count like the others.
+    with ThreadPoolExecutor(4) as pool:
+        answers = list(pool.map(lambda _: traced.mesh.request(unique_path()), range(2000)))
+    chosen = {
+        headers["x-b3-traceid"] for answer in answers if (headers := answer.json()["headers"])["x-b3-sampled"] == "1"
+    }
+    assert abs(len(chosen) / 2000 - 0.25) <= 0.04
+
+    def arrived() -> bool:
+        query = f"/api/v2/traces?lookback=3600000&limit=3000&annotationQuery=run={run}"
+        found: list[list[dict[str, Any]]] = ask_json(traced.mesh.zipkin.port, query)
+        return chosen <= {trace[0]["traceId"] for trace in found if len(trace) == 4}
+
+    traced.wait_until(arrived, f"{len(chosen)} whole traces in Zipkin")
+    assert started == {name: sidecar.program.process.pid for name, sidecar in traced.mesh.sidecars.items()}
+
+
+def test_a_caller_that_traces_itself_is_traced_whatever_the_sampling(traced: TracedMesh) -> None:
+    traced.apply(sampling={"random": 0})
+    traced.wait_until(lambda: sampled(traced) == "0", "a request that is not sampled")
+    assert told(traced.spans_of(traced.mesh.request(unique_path(), b3()), 4)) == FOUR_SPANS
+
+
+def test_tags_of_all_three_kinds_arrive_on_every_span(traced: TracedMesh) -> None:
+    traced.apply(
+        tags={
+            "team": {"literal": "core"},
+            "user": {"request_header": "X-User", "default": "nobody"},
+            "consul": {"environment": "CONSUL_HTTP_ADDR"},
+            "zone": {"environment": "NO_SUCH_VARIABLE", "default": "unknown"},
+        }
+    )
+
+    def tagged() -> list[dict[str, Any]]:
+        spans = traced.spans_of(traced.mesh.request(unique_path(), {"X-User": "ada"}), 4)
+        return spans if all("team" in span["tags"] for span in spans) else []
+
+    spans = traced.wait_until(tagged, "spans with tags")
+    expected = {"team": "core", "consul": traced.mesh.consul.url, "zone": "unknown"}
+    assert all(span["tags"].items() >= expected.items() for span in spans)
+    # The demo's services pass on trace headers alone, so the header ends at the first one.
+    users = {(span["localEndpoint"]["serviceName"], span["kind"]): span["tags"]["user"] for span in spans}
+    assert users == {**dict.fromkeys(FOUR_SPANS, "nobody"), ("client", "CLIENT"): "ada", ("web", "SERVER"): "ada"}
+
+
+def test_traceparent_leaves_the_mesh_beside_b3_when_propagation_says_so(traced: TracedMesh) -> None:
+    traced.apply()
+    assert "traceparent" not in traced.mesh.request(unique_path()).json()["upstream"]["headers"]
+    traced.apply(tracer={"zipkin": {"propagation": "b3+w3c"}})
+    heard = traced.mesh.request(unique_path()).json()["upstream"]["headers"]
+    assert heard["traceparent"].split("-")[1] == heard["x-b3-traceid"]
+
+
+def test_a_tcp_service_works_under_an_http_default_protocol(traced: TracedMesh) -> None:
+    traced.apply(default_protocol="http", tcp_services=["db"])
+    traced.mesh.start_sidecars("db", "db-client")
+
+    def echoed() -> bool:
+        with socket.create_connection((LOOPBACK, traced.mesh.entrance("db-client", "db")), timeout=5) as connection:
+            connection.sendall(b"\x00 no http \xff")
+            return connection.recv(64) == b"\x00 no http \xff"
+
+    assert echoed()
+    traced.mesh.stop_sidecars("db", "db-client")
+
+
+def test_disabled_removes_the_three_keys_and_nothing_else(traced: TracedMesh) -> None:
+    others = {
+        "proxy_config": {"local_connect_timeout_ms": 4000},
+        "proxy_defaults": {"MeshGateway": {"Mode": "local"}, "Meta": {"team": "core"}},
+    }
+    traced.apply(**others)
+    before = traced.proxy_defaults()
+    traced.apply(**others, enabled=False)
+    after = traced.proxy_defaults()
+    gone = before["Config"].keys() - after["Config"].keys()
+    assert gone == {"envoy_tracing_json", "envoy_listener_tracing_json", "envoy_extra_static_clusters_json"}
+    for entry in (before, after):
+        # What changes with every write, and the list of our own keys.
+        entry["Config"] = {key: value for key, value in entry["Config"].items() if key not in gone}
+        for written in ("Hash", "ModifyIndex"):
+            entry.pop(written, None)
+        entry["Meta"].pop("consul-tracing-keys")
+    assert after == before
+    assert "x-b3-traceid" not in traced.mesh.request(unique_path()).json()["headers"]
+    # And back again: the same bytes as before.
+    traced.apply(**others)
+    assert traced.proxy_defaults()["Config"].keys() >= gone

@@ -1,0 +1,46 @@
+import socket
+
+import pytest
+
+from demo import ports
+from demo.failures import Failure
+
+
+def listening(port: int, kind: socket.SocketKind) -> socket.socket:
+    taken = socket.socket(socket.AF_INET, kind)
+    taken.bind((ports.LOOPBACK, port))
+    return taken
+
+
+@pytest.fixture
+def two_ports(monkeypatch: pytest.MonkeyPatch) -> tuple[int, int]:
+    first = next(port for port in range(ports.free_port(), 60_000) if ports.is_free(port) and ports.is_free(port + 1))
+    monkeypatch.setattr(ports, "LOWEST", first)
+    monkeypatch.setattr(ports, "lowest_ephemeral", lambda: first + 2)
+    monkeypatch.setattr(ports, "_given_out", set())
+    return first, first + 1
+
+
+def test_a_port_can_be_listened_on() -> None:
+    listening(ports.free_port(), socket.SOCK_STREAM).close()
+
+
+def test_no_port_is_given_out_twice() -> None:
+    given = [ports.free_port() for _ in range(200)]
+    assert len(set(given)) == len(given)
+
+
+def test_a_port_is_outside_the_range_of_outgoing_connections() -> None:
+    assert ports.LOWEST <= ports.free_port() < ports.lowest_ephemeral()
+
+
+@pytest.mark.parametrize("kind", [socket.SOCK_STREAM, socket.SOCK_DGRAM])
+def test_a_port_that_is_taken_is_passed_over(two_ports: tuple[int, int], kind: socket.SocketKind) -> None:
+    with listening(two_ports[0], kind):
+        assert ports.free_port() == two_ports[1]
+
+
+def test_running_out_of_ports_is_told(two_ports: tuple[int, int]) -> None:
+    assert {ports.free_port(), ports.free_port()} == set(two_ports)
+    with pytest.raises(Failure, match=f"no free port between {two_ports[0]} and {two_ports[1]}"):
+        ports.free_port()

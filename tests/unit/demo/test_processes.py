@@ -1,0 +1,203 @@
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from demo import CHECKOUT, sessions
+from demo.loopback import NotAnswered
+from demo.processes import NotInTime, ProgramFailed, Programs
+
+SLEEPING = ["sleep", "300"]
+
+
+@pytest.fixture
+def programs() -> Iterator[Programs]:
+    with Programs() as running:
+        yield running
+
+
+def soon(condition: Callable[[], bool], seconds: float = 10) -> bool:
+    deadline = time.monotonic() + seconds
+    while not condition() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    return condition()
+
+
+def is_gone(pid: int) -> bool:
+    return not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+
+
+def started_with(argument: str) -> list[psutil.Process]:
+    # A process that has only just begun may not show its arguments yet.
+    children = psutil.Process().children()
+    return [child for child in children if child.is_running() and argument in child.cmdline()]
+
+
+def written_pid(file: Path) -> int:
+    assert soon(lambda: file.exists() and file.read_text().endswith("\n"))
+    return int(file.read_text())
+
+
+def test_a_program_says_what_it_says_into_a_file_of_the_run(programs: Programs) -> None:
+    program = programs.start("greeter", ["sh", "-c", "echo hello; echo trouble >&2"])
+    assert soon(lambda: not program.is_running)
+    assert program.said() == "hello\ntrouble\n"
+    assert program.logs[0].parent == programs.directory
+
+
+def test_run_returns_the_standard_output_alone(programs: Programs) -> None:
+    assert programs.run("greeter", ["sh", "-c", "echo hello; echo trouble >&2"]) == "hello\n"
+
+
+def test_a_failure_names_the_program_its_exit_code_and_its_last_lines(programs: Programs) -> None:
+    with pytest.raises(ProgramFailed) as failure:
+        programs.run("counter", ["sh", "-c", "seq 1 50; echo the reason >&2; exit 7"])
+    assert (failure.value.name, failure.value.exit_code) == ("counter", 7)
+    headline, *lines = str(failure.value).splitlines()
+    assert headline == "counter ended with exit code 7"
+    assert [line.strip() for line in lines] == [*(str(number) for number in range(32, 51)), "the reason"]
+
+
+def test_a_failure_keeps_everything_that_the_program_said(programs: Programs) -> None:
+    with pytest.raises(ProgramFailed) as failure:
+        programs.run("counter", ["sh", "-c", "seq 1 50; exit 7"])
+    assert failure.value.said.splitlines() == [str(number) for number in range(1, 51)]
+
+
+def test_a_program_that_does_not_exist_is_told_by_its_name(programs: Programs) -> None:
+    with pytest.raises(ProgramFailed, match=r"no-such-program.*not found"):
+        programs.run("ghost", ["no-such-program"])
+
+
+def test_a_program_that_takes_too_long_is_ended(programs: Programs) -> None:
+    with pytest.raises(NotInTime, match=r"the end of sleeper: not within 0\.1 s"):
+        programs.run("sleeper", SLEEPING, seconds=0.1)
+    children = psutil.process_iter(["ppid", "cmdline"])
+    assert not any("300" in (child.info["cmdline"] or []) for child in children if child.info["ppid"] == os.getpid())
+
+
+def test_the_users_own_consul_and_pulumi_are_out_of_reach(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CONSUL_HTTP_ADDR", "consul.example:8500")
+    monkeypatch.setenv("PULUMI_ACCESS_TOKEN", "pul-0")
+    with Programs() as programs:
+        environment = programs.run("env", ["env"])
+    assert "CONSUL_HTTP_ADDR" not in environment
+    assert "PULUMI_ACCESS_TOKEN" not in environment
+
+
+def test_the_toolchains_cache_is_where_the_user_wants_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CONSUL_TRACING_CACHE", "/elsewhere")
+    with Programs() as programs:
+        assert "CONSUL_TRACING_CACHE=/elsewhere\n" in programs.run("env", ["env"])
+
+
+def test_stop_ends_a_program_with_what_it_started(programs: Programs) -> None:
+    child = programs.directory / "child"
+    program = programs.start("parent", ["sh", "-c", f"sleep 300 & echo $! >{child}; wait"])
+    pid = written_pid(child)
+    programs.stop(program)
+    assert is_gone(pid)
+
+
+def test_stop_ends_a_child_that_has_its_own_process_group(programs: Programs) -> None:
+    child = programs.directory / "child"
+    script = (
+        f"import os, time; os.setpgid(0, 0); open({str(child)!r}, 'w').write(f'{{os.getpid()}}\\n'); time.sleep(300)"
+    )
+    program = programs.start("parent", ["sh", "-c", '"$@" & wait', "sh", sys.executable, "-c", script])
+    pid = written_pid(child)
+    programs.stop(program)
+    assert is_gone(pid)
+
+
+def test_stop_insists_when_a_program_ignores_the_request(programs: Programs) -> None:
+    program = programs.start("stubborn", ["sh", "-c", "trap '' TERM; echo ready; while :; do sleep 1; done"])
+    assert soon(lambda: program.said() == "ready\n")
+    programs.stop(program)
+    assert not program.is_running
+
+
+def test_a_stopped_program_is_no_failure(programs: Programs) -> None:
+    programs.stop(programs.start("sleeper", SLEEPING))
+    programs.check()
+
+
+def test_a_program_that_ends_by_itself_is_a_failure(programs: Programs) -> None:
+    program = programs.start("short", ["sh", "-c", "echo out of memory; exit 3"])
+    assert soon(lambda: not program.is_running)
+    with pytest.raises(ProgramFailed, match="short ended with exit code 3\n  out of memory"):
+        programs.check()
+
+
+def test_waiting_tells_of_a_program_that_ended_at_once(programs: Programs) -> None:
+    programs.start("short", ["sh", "-c", "exit 3"])
+    with pytest.raises(ProgramFailed, match="short ended with exit code 3"):
+        programs.wait_until(lambda: False, "the impossible", seconds=30)
+
+
+def test_waiting_returns_the_first_true_answer(programs: Programs) -> None:
+    answers = iter([0, 0, 5])
+    assert programs.wait_until(lambda: next(answers), "a number") == 5
+
+
+def test_waiting_in_vain_tells_what_for_and_what_stood_in_the_way(programs: Programs) -> None:
+    def refused() -> bool:
+        raise NotAnswered("connection refused")
+
+    with pytest.raises(NotInTime, match=r"a leader: not within 0 s: connection refused"):
+        programs.wait_until(refused, "a leader", seconds=0)
+
+
+def test_the_end_of_the_context_leaves_no_program_and_no_file() -> None:
+    with Programs() as programs:
+        program = programs.start("sleeper", SLEEPING)
+        directory = programs.directory
+        assert directory.is_dir()
+    assert is_gone(program.process.pid)
+    assert not directory.exists()
+
+
+def test_an_exception_in_the_context_leaves_no_program_and_no_file() -> None:
+    programs = Programs()
+    program = programs.start("sleeper", SLEEPING)
+    with pytest.raises(ProgramFailed), programs:
+        programs.run("failing", ["false"])
+    assert is_gone(program.process.pid)
+    assert not programs.directory.exists()
+
+
+def test_a_guardian_that_somebody_ended_leaves_no_program_and_no_file() -> None:
+    with Programs() as programs:
+        program = programs.start("sleeper", SLEEPING)
+        assert soon(lambda: bool(started_with(str(programs.directory))))
+        started_with(str(programs.directory))[0].kill()
+    assert is_gone(program.process.pid)
+    assert not programs.directory.exists()
+
+
+STARTER = """
+import time
+from demo.processes import Programs
+programs = Programs()
+program = programs.start("parent", ["sh", "-c", "sleep 300 & sleep 300"])
+print(programs.directory, program.session, flush=True)
+time.sleep(300)
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+def test_a_starter_ended_by_a_signal_leaves_no_program_and_no_file(number: signal.Signals) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", STARTER], cwd=CHECKOUT, stdout=-1, stderr=subprocess.DEVNULL
+    ) as starter:
+        assert starter.stdout is not None
+        directory, session = starter.stdout.readline().decode().split()
+        starter.send_signal(number)
+    assert soon(lambda: not sessions.members({int(session)}))
+    assert soon(lambda: not Path(directory).exists())

@@ -1,0 +1,21 @@
+import pytest
+import yaml
+
+from demo import CHECKOUT
+from demo.project import stack_configuration
+
+
+def test_the_stack_is_led_to_the_runs_own_consul_and_collector() -> None:
+    configuration = stack_configuration("dev", "127.0.0.1:20001", 20002)
+    mesh = configuration["consul-tracing:mesh"]
+    assert configuration["consul:address"] == "127.0.0.1:20001"
+    assert isinstance(mesh, dict)
+    assert mesh["collector"] == {"host": "127.0.0.1", "port": 20002}
+
+
+@pytest.mark.parametrize("key", ["sampling", "services"])
+def test_the_rest_of_the_stack_stays_as_it_is_committed(key: str) -> None:
+    committed = yaml.safe_load((CHECKOUT / "stacks" / "Pulumi.dev.yaml").read_text())["config"]
+    mesh = stack_configuration("dev", "127.0.0.1:20001", 20002)["consul-tracing:mesh"]
+    assert isinstance(mesh, dict)
+    assert mesh[key] == committed["consul-tracing:mesh"][key]

@@ -1,0 +1,70 @@
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from socketserver import BaseServer
+
+import pytest
+
+from demo.loopback import NotAnswered, ask, ask_json
+from demo.ports import LOOPBACK, free_port
+from demo.services import TRACE_HEADERS, HttpService, TcpService, Upstream
+
+
+@contextmanager
+def serving(service: BaseServer) -> Iterator[None]:
+    with service:
+        thread = threading.Thread(target=service.serve_forever, args=(0.01,))
+        thread.start()
+        yield
+        service.shutdown()
+        thread.join()
+
+
+@pytest.fixture
+def web() -> Iterator[int]:
+    web, api = free_port(), free_port()
+    with ExitStack() as both:
+        both.enter_context(serving(HttpService("api", api, None)))
+        both.enter_context(serving(HttpService("web", web, Upstream("api", api))))
+        yield web
+
+
+def test_a_service_echoes_its_name_the_path_and_the_headers(web: int) -> None:
+    answer = ask_json(web, "/hello?x=1", headers={"X-Test": "yes"})
+    assert (answer["service"], answer["path"], answer["headers"]["x-test"]) == ("web", "/hello?x=1", "yes")
+
+
+def test_a_service_that_calls_another_passes_the_path_on_and_asks_it_by_name(web: int) -> None:
+    upstream = ask_json(web, "/hello")["upstream"]
+    assert (upstream["service"], upstream["path"], upstream["headers"]["host"]) == ("api", "/hello", "api")
+
+
+@pytest.mark.parametrize("name", TRACE_HEADERS)
+def test_a_trace_header_is_passed_on(web: int, name: str) -> None:
+    assert ask_json(web, "/", headers={name.title(): "abc"})["upstream"]["headers"][name] == "abc"
+
+
+def test_a_header_of_another_kind_is_not_passed_on(web: int) -> None:
+    assert "cookie" not in ask_json(web, "/", headers={"Cookie": "secret"})["upstream"]["headers"]
+
+
+def test_a_service_whose_upstream_is_down_answers_502_and_says_why() -> None:
+    port, nobody = free_port(), free_port()
+    with serving(HttpService("web", port, Upstream("api", nobody))):
+        answer = ask(port, "/")
+    assert answer.status == 502
+    assert f"{LOOPBACK}:{nobody}" in answer.json()["error"]
+
+
+def test_a_tcp_service_sends_back_what_it_receives() -> None:
+    port = free_port()
+    with serving(TcpService(port)), socket.create_connection((LOOPBACK, port)) as connection:
+        connection.sendall(b"\x00not http")
+        assert connection.recv(100) == b"\x00not http"
+
+
+def test_asking_where_nothing_listens_names_the_address() -> None:
+    port = free_port()
+    with pytest.raises(NotAnswered, match=rf"GET http://127.0.0.1:{port}/ready"):
+        ask(port, "/ready")
