@@ -1,0 +1,55 @@
+"""The package in somebody else's project: installed from a wheel into an empty environment."""
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+import toolchain
+from demo import CHECKOUT
+from demo.ports import LOOPBACK, free_port
+from demo.processes import Programs
+from demo.project import Project
+
+pytestmark = [pytest.mark.mesh, pytest.mark.slow]
+
+
+@pytest.fixture(scope="module")
+def environment(programs: Programs) -> Path:
+    """A virtual environment with the wheel and what it asks for, and nothing of the development extra."""
+    directory = programs.make_directory("install")
+    pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet"]
+    programs.run("pip wheel", [*pip, "wheel", "--no-deps", f"--wheel-dir={directory}", CHECKOUT])
+    (wheel,) = directory.glob("consul_tracing-*.whl")
+    programs.run("venv", [sys.executable, "-m", "venv", directory / "venv"])
+    programs.run("pip install", [directory / "venv/bin/python", *pip[1:], "install", wheel])
+    return directory / "venv"
+
+
+def example() -> str:
+    """The program that the README shows."""
+    readme = (CHECKOUT / "README.md").read_text()
+    return readme.partition("```python\n")[2].partition("```")[0]
+
+
+def test_the_readmes_example_runs_in_an_empty_environment(programs: Programs, environment: Path) -> None:
+    directory = programs.make_directory("example")
+    (directory / "Pulumi.yaml").write_text("name: example\nruntime: python\n")
+    whence = "import consul_tracing\npulumi.log.info(f'runs from {consul_tracing.__file__}')\n"
+    (directory / "__main__.py").write_text(example() + whence)
+    path = os.pathsep.join([str(environment / "bin"), toolchain.search_path(), os.environ["PATH"]])
+    nowhere = {"consul:address": f"{LOOPBACK}:{free_port()}"}
+    said = Project(programs, directory, nowhere, environment={"PATH": path}).preview()
+    assert f"runs from {environment}" in said
+    assert "5 to create" in said
+
+
+def test_the_wheel_is_typed_and_brings_nothing_of_the_tests(programs: Programs, environment: Path) -> None:
+    python = environment / "bin/python"
+    listed = programs.run("pip list", [python, "-m", "pip", "list", "--format=freeze"])
+    assert "xds" not in listed
+    assert "hypothesis" not in listed
+    site = Path(programs.run("site", [python, "-c", "import consul_tracing as c; print(c.__path__[0])"]).strip())
+    assert (site / "py.typed").exists()
+    assert not (site.parent / "demo").exists()
