@@ -36,12 +36,12 @@ def example() -> str:
 def test_the_readmes_example_runs_in_an_empty_environment(programs: Programs, environment: Path) -> None:
     directory = programs.make_directory("example")
     (directory / "Pulumi.yaml").write_text("name: example\nruntime: python\n")
-    whence = "import consul_tracing\npulumi.log.info(f'runs from {consul_tracing.__file__}')\n"
+    whence = "import consul_tracing\npulumi.export('package', consul_tracing.__file__)\n"
     (directory / "__main__.py").write_text(example() + whence)
     path = os.pathsep.join([str(environment / "bin"), toolchain.search_path(), os.environ["PATH"]])
     nowhere = {"consul:address": f"{LOOPBACK}:{free_port()}"}
     said = Project(programs, directory, nowhere, environment={"PATH": path}).preview()
-    assert f"runs from {environment}" in said
+    assert f'"{environment}/' in said
     assert "5 to create" in said
 
 
