@@ -217,6 +217,15 @@ class MeshTracingArgs(TypedDict):
     """Further fields of proxy-defaults under Consul's Go names, such as `{"AccessLogs": {"Enabled": true}}`.
     Default: none."""
 
+    existing: NotRequired[str]
+    """What to do with an entry that this stack did not write. Default "refuse": stop, and say what would be lost.
+    "adopt" keeps what it holds and adds ours. "overwrite" writes ours alone. An entry of consul-k8s is always refused,
+    and one of another stack is never adopted: two writers undo each other's work for ever (consul#20064)."""
+
+    renamed_from: NotRequired[str]
+    """The full name, organization/project/stack, under which this stack wrote before `pulumi stack rename`. Default:
+    none. Entries that bear it are then this stack's; without it they are another's. It may go after one `up`."""
+
     partition: NotRequired[str]
     """Consul Enterprise admin partition whose mesh this is. Default: Consul's own."""
 

@@ -5,32 +5,24 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
+from typing import TYPE_CHECKING
 
 from .envoy import bootstrap_tracing, collector_cluster, listener_tracing
+from .parts import CLUSTERS_KEY, clusters_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
     from .fields import JsonObject
     from .settings import MeshSettings, Service
 
 TRACER_KEY = "envoy_tracing_json"
 LISTENER_KEY = "envoy_listener_tracing_json"
-CLUSTERS_KEY = "envoy_extra_static_clusters_json"
-
 SERVER_FILLED: Mapping[str, tuple[str, ...]] = {
     "proxy-defaults": ("AccessLogs", "Expose", "MeshGateway", "TransparentProxy"),
     "service-defaults": ("Expose", "MeshGateway", "TransparentProxy"),
 }
 """Fields that Consul adds to an entry without them. Left out, every preview would show them as a change."""
-
-LONGEST_META = 512
-"""Bytes of one `Meta` value (Consul's `metaValueMaxLength`)."""
-
-KEYS_MARK = "consul-tracing-keys"
-"""The `Meta` key that lists what we declared, so that the next run can tell ours from what others wrote."""
 
 SHORT_HASH = 12
 """Hexadecimal digits of a hash that people read and put in annotations: 48 bits, enough to tell changes apart."""
@@ -119,15 +111,14 @@ def _tcp_entry(name: str, settings: MeshSettings) -> Entry:
     return Entry("service-defaults", name, {"Protocol": "tcp"}, partition=settings.partition)
 
 
-def config_json(entry: Entry, stack: str) -> str:
-    """What is written: the entry's fields, the ones that Consul would add, and the marks of `stack`."""
-    meta = {**entry.body.get("Meta", {}), **marks(entry.body, stack)}
-    return canonical_json({**filled_in(entry), "Meta": meta})
+def config_json(kind: str, body: JsonObject, marks: Mapping[str, str]) -> str:
+    """What is written: the fields of `body`, those that Consul would add, and the `marks` of who writes."""
+    return canonical_json({**filled_in(kind, body), "Meta": {**body.get("Meta", {}), **marks}})
 
 
-def filled_in(entry: Entry) -> dict[str, Any]:
-    """The entry's fields, with those that Consul adds where they are left out."""
-    fields = {**{field: {} for field in SERVER_FILLED[entry.kind]}, **entry.body}
+def filled_in(kind: str, body: JsonObject) -> JsonObject:
+    """`body` with the fields that Consul adds where they are left out."""
+    fields = {**{field: {} for field in SERVER_FILLED[kind]}, **body}
     if upstreams := fields.get("UpstreamConfig"):
         fields["UpstreamConfig"] = _upstreams_filled_in(upstreams)
     return fields
@@ -142,40 +133,9 @@ def _upstreams_filled_in(upstreams: JsonObject) -> JsonObject:
     return filled
 
 
-def marks(body: JsonObject, stack: str) -> dict[str, str]:
-    """The `Meta` that tells who wrote an entry, and which of its parts.
-
-    The list of parts is cut where one value would be too long: `consul-tracing-keys`, `consul-tracing-keys-2`, …
-    """
-    listed = ",".join(sorted(declared_parts(body)))
-    pieces = [listed[start : start + LONGEST_META] for start in range(0, len(listed), LONGEST_META)]
-    numbered = {KEYS_MARK if index == 1 else f"{KEYS_MARK}-{index}": piece for index, piece in enumerate(pieces, 1)}
-    return {"managed-by": "pulumi", "pulumi-stack": stack, **numbered}
-
-
-def declared_parts(body: JsonObject) -> Iterator[str]:
-    """The parts of an entry that its writer declares, as paths with quoted steps.
-
-    A field is one part; `Config` and `Meta` are shared key by key, and the clusters' key cluster by cluster.
-    """
-    for field, value in body.items():
-        if field not in {"Config", "Meta"}:
-            yield part(field)
-            continue
-        for key, member in value.items():
-            if key == CLUSTERS_KEY:
-                yield from (part(field, key, cluster["name"]) for cluster in json.loads(f"[{member}]"))
-            else:
-                yield part(field, key)
-
-
-def part(*steps: str) -> str:
-    """The path of a part of an entry: `Config/protocol`. Steps are quoted, so that none holds a comma or a slash."""
-    return "/".join(quote(step, safe="") for step in steps)
-
-
-def bootstrap_hash(settings: MeshSettings) -> str:
+def bootstrap_hash(mesh_body: JsonObject) -> str:
     """A short hash of what proxies read only when they start: equal for equal meaning, new when they must restart."""
-    config = tracing_config(settings)
-    bootstrap = [config.get(TRACER_KEY), config.get(CLUSTERS_KEY)]
+    config = mesh_body.get("Config", {})
+    clusters = sorted(canonical_json(json.loads(text)) for text in clusters_of(config.get(CLUSTERS_KEY, "")).values())
+    bootstrap = [config.get(TRACER_KEY), clusters]
     return hashlib.sha256(canonical_json(bootstrap).encode()).hexdigest()[:SHORT_HASH]

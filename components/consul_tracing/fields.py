@@ -18,6 +18,7 @@ JsonObject = dict[str, Any]
 
 HOST = re.compile(r"(?!-)[A-Za-z0-9_-]{1,63}(?<!-)(\.(?!-)[A-Za-z0-9_-]{1,63}(?<!-))*\.?")
 LONGEST_HOST = 253
+STACK = re.compile(r"[^/\s]+/[^/\s]+/[^/\s]+")
 HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 ENVIRONMENT_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 ENVOY_VERSION = re.compile(r"(\d+)\.(\d+)(?:\.\d+)?")
@@ -134,6 +135,14 @@ def service_name(value: object) -> str:
     return name
 
 
+def stack_name(value: object) -> str:
+    """A stack's full name, as the marks in `Meta` hold it."""
+    name = text(value)
+    if not STACK.fullmatch(name):
+        raise unusable(f"{given(name)} is not a stack's full name: organization/project/stack")
+    return name
+
+
 def header_name(value: object) -> str:
     """The name of an HTTP header, in the lower case that HTTP/2 has on the wire."""
     name = text(value)
@@ -233,6 +242,7 @@ Port = Annotated[int, BeforeValidator(port)]
 Milliseconds = Annotated[int, BeforeValidator(milliseconds)]
 Host = Annotated[str, BeforeValidator(host)]
 ServiceName = Annotated[str, BeforeValidator(service_name)]
+StackName = Annotated[str, BeforeValidator(stack_name)]
 HeaderName = Annotated[str, BeforeValidator(header_name)]
 EnvironmentVariable = Annotated[str, BeforeValidator(environment_variable)]
 UrlPath = Annotated[str, BeforeValidator(url_path)]

@@ -1,16 +1,20 @@
 """MeshTracing: the tracing of one Consul mesh as a Pulumi component."""
 
+from collections.abc import Mapping
+
 import pulumi
 
 from .advice import advice
 from .args import MeshTracingArgs
-from .entries import bootstrap_hash, canonical_json, config_json, proxy_defaults, service_defaults
+from .claims import claim
+from .entries import Entry, bootstrap_hash, canonical_json, config_json, proxy_defaults, service_defaults
 from .envoy import collector_url, gateway_runtime
 from .errors import InvalidInput, Refused, WrongOutput
-from .ownership import refuse_missing_cluster
+from .fields import JsonObject
+from .ownership import Decision, Policy, decide, decide_all, kept_text, refuse_missing_cluster
 from .settings import MeshSettings
 from .stack_config import single_machine
-from .writers import Unreadable, live_entry, write_entry
+from .writers import Unreadable, live_entries, write_entry
 
 TYPE_TOKEN = "consul-tracing:index:MeshTracing"  # noqa: S105 - Pulumi calls a type's name a token
 
@@ -49,35 +53,54 @@ class MeshTracing(pulumi.ComponentResource):
         # The arguments are not given on: Pulumi would read their `services` back as the output of that name.
         super().__init__(TYPE_TOKEN, name, None, opts)
         resolved = _resolved(name, settings, args)
-        services = service_defaults(settings)
-        self._refuse_harm(settings)
+        policy = Policy(settings.existing, _stack_name(), settings.renamed_from)
+        entries = {f"{name}-service-{key}": entry for key, entry in service_defaults(settings).items()}
+        mesh_name, mesh_entry = f"{name}-proxy-defaults", proxy_defaults(settings)
+        claim([mesh_entry, *entries.values()], self, name)
 
-        stack = _stack_name()
-        mesh_body = resolved.apply(lambda known: config_json(proxy_defaults(known), stack))
-        mesh_entry = write_entry(f"{name}-proxy-defaults", proxy_defaults(settings), mesh_body, self)
-        for key, entry in services.items():
-            write_entry(f"{name}-service-{key}", entry, config_json(entry, stack), self)
+        live = self._live_entries({mesh_name: mesh_entry, **entries})
+        if settings.enabled and settings.gateways == "skip" and live:
+            refuse_missing_cluster(live[mesh_name])
+        decisions = decide_all({mesh_name: mesh_entry, **entries}, live, policy)
+        self._tell_what_is_kept({mesh_name: mesh_entry, **entries}, decisions)
 
-        self.proxy_defaults = mesh_entry.id
-        self.bootstrap_hash = resolved.apply(bootstrap_hash)
+        mesh_body = resolved.apply(
+            lambda known: decide(proxy_defaults(known), live.get(mesh_name), policy, mesh_name).body
+        )
+        mesh_text = mesh_body.apply(lambda body: config_json(mesh_entry.kind, body, policy.marks(mesh_entry)))
+        written = write_entry(mesh_name, mesh_entry, mesh_text, self, shared=decisions[mesh_name].is_shared)
+        for resource_name, entry in entries.items():
+            decision = decisions[resource_name]
+            text = config_json(entry.kind, decision.body, policy.marks(entry))
+            write_entry(resource_name, entry, text, self, shared=decision.is_shared)
+
+        self.proxy_defaults = written.id
+        self.bootstrap_hash = mesh_body.apply(bootstrap_hash)
         self.collector_url = resolved.apply(collector_url)
         self.gateway_envoy_args = pulumi.Output.from_input(_gateway_envoy_args(settings))
-        self.services = pulumi.Output.from_input(sorted({entry.name for entry in services.values()}))
+        self.services = pulumi.Output.from_input(sorted({entry.name for entry in entries.values()}))
         self.warnings = resolved.apply(self._warn)
         self.register_outputs({output: getattr(self, output) for output in MeshTracing.__annotations__})
 
-    def _refuse_harm(self, settings: MeshSettings) -> None:
-        if settings.gateways != "skip" or not settings.enabled:
-            return
+    def _live_entries(self, entries: Mapping[str, Entry]) -> dict[str, JsonObject | None]:
+        """What Consul has now, by resource name; empty in a preview that cannot reach it."""
         try:
-            live = live_entry(proxy_defaults(settings), self)
+            return dict(zip(entries, live_entries(list(entries.values()), self), strict=True))
         except Unreadable as error:
-            told = f'gateways: "skip" needs a look at the live entry, and Consul cannot be read: {error}'
             if not pulumi.runtime.is_dry_run():
-                raise Refused(told) from None
-            pulumi.log.warn(f"{told}\nAn up would stop here.", self)
-        else:
-            refuse_missing_cluster(live)
+                raise Refused(
+                    f"Consul cannot be read, and nothing is written without a look at what others wrote: {error}"
+                ) from None
+            pulumi.log.warn(
+                f"Consul cannot be read, so this preview knows nothing of what others wrote; an up would stop: {error}",
+                self,
+            )
+            return {}
+
+    def _tell_what_is_kept(self, entries: Mapping[str, Entry], decisions: Mapping[str, Decision]) -> None:
+        for resource_name, entry in entries.items():
+            if told := kept_text(entry, decisions[resource_name]):
+                pulumi.log.info(told, self)
 
     def _warn(self, settings: MeshSettings) -> list[str]:
         warnings = list(advice(settings, single_machine=single_machine()))

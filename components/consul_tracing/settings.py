@@ -21,6 +21,7 @@ from .fields import (
     Percent,
     Port,
     ServiceName,
+    StackName,
     Text,
     UrlPath,
 )
@@ -191,7 +192,8 @@ class MeshSettings(Settings):
     partition: Text | None = None
     envoy_version: EnvoyVersion = "1.34"
     zipkin_collector: NotYet = None
-    existing: NotYet = None
+    existing: Literal["refuse", "adopt", "overwrite"] = "refuse"
+    renamed_from: StackName | None = None
     namespace: NotYet = None
 
     @classmethod

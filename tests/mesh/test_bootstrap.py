@@ -1,6 +1,5 @@
 """The bootstrap that Consul really renders from our entry, before the Envoys that we promise."""
 
-import json
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -8,7 +7,7 @@ import pytest
 from traced_mesh import TracedMesh
 
 import toolchain
-from consul_tracing.entries import config_json, proxy_defaults
+from consul_tracing.entries import proxy_defaults
 from consul_tracing.settings import MeshSettings
 from demo.ports import LOOPBACK
 from demo.processes import ProgramFailed
@@ -60,7 +59,7 @@ def tls_files(traced: TracedMesh) -> dict[str, dict[str, str]]:
 
 def config(args: dict[str, Any]) -> dict[str, Any]:
     mesh = MeshSettings.of("mesh", {"envoy_version": "1.36", **args})  # type: ignore[typeddict-item]
-    body: dict[str, Any] = json.loads(config_json(proxy_defaults(mesh), "organization/mesh/test"))["Config"]
+    body: dict[str, Any] = proxy_defaults(mesh).body["Config"]
     return body
 
 

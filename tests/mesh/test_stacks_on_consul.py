@@ -27,6 +27,7 @@ EVERYTHING = {
         },
     },
     "target": "consul",
+    "existing": "refuse",
     "enabled": True,
     "tracer": {"zipkin": {"path": "/spans", "encoding": "protobuf", "hostname": "spans", "propagation": "b3+w3c"}},
     "sampling": {"client": 50, "random": 12.34, "overall": 99.5},
@@ -122,6 +123,7 @@ def test_an_entry_that_exists_is_imported_as_the_readme_tells(programs: Programs
     consul.write_config_entry(live)
     args = {
         "collector": {"host": "zipkin"},
+        "existing": "overwrite",
         "services": {"web": {"protocol": "http", "extra": {"LocalRequestTimeoutMs": 5000}}},
     }
     project = Project(programs, CHECKOUT, on(consul, {"consul-tracing:mesh": args}), stack="importing")

@@ -1,16 +1,14 @@
 """Arguments that work, to start a test from; and any that work, for property-based tests."""
 
-from __future__ import annotations
-
 import string
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from hypothesis import strategies as st
 
+from consul_tracing import MeshTracingArgs
+from consul_tracing.entries import Entry, config_json
+from consul_tracing.ownership import Policy
 from consul_tracing.settings import MeshSettings
-
-if TYPE_CHECKING:
-    from consul_tracing import MeshTracingArgs
 
 COLLECTOR = {"host": "zipkin"}
 
@@ -23,6 +21,14 @@ def mesh(**args: Any) -> MeshTracingArgs:
 def settings(**args: Any) -> MeshSettings:
     """The same, validated."""
     return MeshSettings.of("mesh", mesh(**args))
+
+
+STACK = "acme/mesh/prod"
+
+
+def text_of(entry: Entry) -> str:
+    """What is written where there was nothing before."""
+    return config_json(entry.kind, entry.body, Policy("refuse", STACK).marks(entry))
 
 
 LABEL = st.text(string.ascii_lowercase + string.digits, min_size=1, max_size=12).map(lambda label: f"h{label}")

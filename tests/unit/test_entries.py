@@ -1,29 +1,28 @@
 import json
 from typing import Any
-from urllib.parse import unquote
 
 import envoy_messages
-from meshes import settings
+import pytest
+from meshes import STACK, settings, text_of
 
 from consul_tracing.entries import (
-    LONGEST_META,
     Entry,
     bootstrap_hash,
     canonical_json,
-    config_json,
-    declared_parts,
-    marks,
     proxy_defaults,
     service_defaults,
     tracing_config,
 )
-
-STACK = "acme/mesh/prod"
+from consul_tracing.settings import MeshSettings
 
 
 def written(entry: Entry) -> dict[str, Any]:
-    body: dict[str, Any] = json.loads(config_json(entry, STACK))
+    body: dict[str, Any] = json.loads(text_of(entry))
     return body
+
+
+def hash_of(mesh: MeshSettings) -> str:
+    return bootstrap_hash(proxy_defaults(mesh).body)
 
 
 def test_canonical_json_sorts_keys_and_holds_no_blanks() -> None:
@@ -114,22 +113,19 @@ def test_an_entry_tells_its_stack_and_the_parts_that_it_declares() -> None:
     }
 
 
-def test_a_list_of_parts_too_long_for_one_value_goes_on_in_the_next() -> None:
-    body = {"Config": {f"key_{number:03}": number for number in range(200)}}
-    marked = marks(body, STACK)
-    lists = [value for key, value in marked.items() if key.startswith("consul-tracing-keys")]
-    assert all(len(value.encode()) <= LONGEST_META for value in lists)
-    assert list(marked)[2:4] == ["consul-tracing-keys", "consul-tracing-keys-2"]
-    assert [unquote(part) for part in "".join(lists).split(",")] == sorted(declared_parts(body))
+@pytest.mark.parametrize("upstreams", [{"Defaults": {"ConnectTimeoutMs": 900}}, {"Overrides": [{"Name": "db"}]}])
+def test_every_field_that_consul_would_add_to_upstreams_is_written_out(upstreams: dict[str, Any]) -> None:
+    services = {"web": {"protocol": "http", "extra": {"UpstreamConfig": upstreams}}}
+    body = written(service_defaults(settings(services=services))["web"])["UpstreamConfig"]
+    filled = [body["Defaults"]] if "Defaults" in body else body["Overrides"]
+    assert [upstream["MeshGateway"] for upstream in filled] == [{}]
 
 
 def test_the_bootstrap_hash_is_the_same_for_the_same_meaning() -> None:
     explicit = settings(collector={"host": "zipkin", "port": 9411.0, "connect_timeout_ms": 3000}, tracer={"zipkin": {}})
-    assert bootstrap_hash(settings()) == bootstrap_hash(explicit)
+    assert hash_of(settings()) == hash_of(explicit)
     clusters = [{"name": "a"}, {"name": "b"}]
-    assert bootstrap_hash(settings(static_clusters=clusters)) == bootstrap_hash(
-        settings(static_clusters=clusters[::-1])
-    )
+    assert hash_of(settings(static_clusters=clusters)) == hash_of(settings(static_clusters=clusters[::-1]))
 
 
 def test_the_bootstrap_hash_changes_only_when_proxies_must_restart() -> None:
@@ -139,7 +135,7 @@ def test_the_bootstrap_hash_changes_only_when_proxies_must_restart() -> None:
         settings(tracer={"zipkin": {"path": "/x"}}),
         settings(enabled=False),
     ]
-    hashes = {bootstrap_hash(mesh) for mesh in other}
-    assert {bootstrap_hash(mesh) for mesh in same} == {bootstrap_hash(settings())}
+    hashes = {hash_of(mesh) for mesh in other}
+    assert {hash_of(mesh) for mesh in same} == {hash_of(settings())}
     assert len(hashes) == len(other)
-    assert bootstrap_hash(settings()) not in hashes
+    assert hash_of(settings()) not in hashes

@@ -5,22 +5,26 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pulumi
+import pulumi_consul
 import pytest
 from meshes import mesh
 
 from consul_tracing import InvalidInput, MeshTracing, Refused, WrongOutput
 
 CLUSTER = {"Config": {"envoy_extra_static_clusters_json": '{"name":"tracing_collector"}'}}
-NO_ENTRY = 'Unexpected response code: 404 (Config entry not found for "proxy-defaults" / "global")'
 NO_CONSUL = "dial tcp 127.0.0.1:8500: connect: connection refused"
 
 
+def written_before(body: dict[str, Any]) -> dict[str, Any]:
+    return {**body, "Meta": {"managed-by": "pulumi", "pulumi-stack": "organization/mesh/test"}}
+
+
 class Recorder(pulumi.runtime.Mocks):
-    """Stands in for the engine: keeps what is registered, and answers look-ups with `live`, an entry or an error."""
+    """Stands in for the engine: keeps what is registered, and answers look-ups with `live`, entries or an error."""
 
     def __init__(self) -> None:
         self.registered: dict[str, pulumi.runtime.MockResourceArgs] = {}
-        self.live: dict[str, Any] | str = NO_ENTRY
+        self.live: dict[str, dict[str, Any]] | str = {}
 
     def new_resource(self, args: pulumi.runtime.MockResourceArgs) -> tuple[str | None, dict[Any, Any]]:
         self.registered[args.name] = args
@@ -29,7 +33,9 @@ class Recorder(pulumi.runtime.Mocks):
     def call(self, args: pulumi.runtime.MockCallArgs) -> Any:
         if isinstance(self.live, str):
             return {}, [("", self.live)]
-        return {**args.args, "id": "x", "configJson": json.dumps(self.live)}
+        if (name := args.args["name"]) not in self.live:
+            return {}, [("", f'Unexpected response code: 404 (Config entry not found for "x" / "{name}")')]
+        return {**args.args, "id": "x", "configJson": json.dumps(self.live[name])}
 
     def entry(self, name: str) -> dict[str, Any]:
         body: dict[str, Any] = json.loads(self.registered[name].inputs["configJson"])
@@ -114,19 +120,63 @@ def test_skip_on_a_mesh_without_the_cluster_is_refused_before_anything_is_writte
 
 
 def test_skip_on_a_mesh_with_the_cluster_is_written(engine: Recorder) -> None:
-    engine.live = CLUSTER
+    engine.live = {"global": written_before(CLUSTER)}
     run(lambda: MeshTracing("mesh", mesh(gateways="skip")) and None)
     assert "mesh-proxy-defaults" in engine.registered
 
 
-def test_skip_is_refused_when_consul_cannot_be_read(engine: Recorder) -> None:
+def test_without_a_look_at_consul_nothing_is_written(engine: Recorder) -> None:
     engine.live = NO_CONSUL
-    with pytest.raises(Refused, match="Consul cannot be read: .*connection refused"):
-        run(lambda: MeshTracing("mesh", mesh(gateways="skip")) and None)
+    with pytest.raises(Refused, match="Consul cannot be read, and nothing is written .*connection refused"):
+        run(lambda: MeshTracing("mesh", mesh()) and None)
+    assert "mesh-proxy-defaults" not in engine.registered
 
 
-def test_a_preview_of_skip_goes_on_without_consul(engine: Recorder) -> None:
+@pytest.mark.parametrize("gateways", ["join", "skip"])
+def test_a_preview_goes_on_without_consul(engine: Recorder, gateways: str, caplog: pytest.LogCaptureFixture) -> None:
     pulumi.runtime.set_mocks(engine, preview=True)
     engine.live = NO_CONSUL
-    run(lambda: MeshTracing("mesh", mesh(gateways="skip")) and None)
-    assert "mesh-proxy-defaults" in engine.registered
+    run(lambda: MeshTracing("mesh", mesh(gateways=gateways, services={"web": {"protocol": "http"}})) and None)
+    assert {"mesh-proxy-defaults", "mesh-service-web"} <= engine.registered.keys()
+    assert caplog.text.count("Consul cannot be read, so this preview knows nothing of what others wrote") == 1
+
+
+BY_HAND = {"global": {"Config": {"other": 1}}, "web": {"Protocol": "tcp", "LocalRequestTimeoutMs": 5000}}
+
+
+def test_entries_of_others_are_refused_together_before_anything_is_written(engine: Recorder) -> None:
+    engine.live = BY_HAND
+    with pytest.raises(Refused, match="(?s)proxy-defaults/global was not .*service-defaults/web was not "):
+        run(lambda: MeshTracing("mesh", mesh(services={"web": {"protocol": "http"}})) and None)
+    assert engine.registered.keys() == {"mesh"}
+
+
+def test_what_others_wrote_is_adopted(engine: Recorder) -> None:
+    engine.live = BY_HAND
+    services = {"web": {"protocol": "http"}, "api": {"protocol": "http"}}
+    host = pulumi.Output.from_input("late.example.com")
+    run(lambda: MeshTracing("mesh", mesh(existing="adopt", collector={"host": host}, services=services)) and None)
+    assert engine.entry("mesh-proxy-defaults")["Config"].keys() >= {"other", "envoy_tracing_json"}
+    assert engine.entry("mesh-service-web")["LocalRequestTimeoutMs"] == 5000
+
+
+def test_two_components_that_write_one_entry_are_refused(engine: Recorder) -> None:
+    def program() -> None:
+        MeshTracing("one", mesh())
+        MeshTracing("two", mesh())
+
+    with pytest.raises(
+        InvalidInput, match='of "two" cannot be used\n  proxy-defaults/global: is written by "one" as well'
+    ):
+        run(program)
+    assert "two-proxy-defaults" not in engine.registered
+
+
+def test_two_components_for_two_consuls_are_not(engine: Recorder) -> None:
+    def program() -> None:
+        for name in ("east", "west"):
+            consul = pulumi_consul.Provider(name, address=f"{name}.example.com:8500")
+            MeshTracing(name, mesh(), pulumi.ResourceOptions(providers=[consul]))
+
+    run(program)
+    assert {"east-proxy-defaults", "west-proxy-defaults"} <= engine.registered.keys()

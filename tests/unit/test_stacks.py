@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 import yaml
 from envoy_messages import parse_config
-from meshes import settings
+from meshes import settings, text_of
 
-from consul_tracing.entries import config_json, proxy_defaults, service_defaults
+from consul_tracing.entries import proxy_defaults, service_defaults
 from consul_tracing.settings import MeshSettings
 
 STACKS = Path(__file__).parents[2] / "stacks"
@@ -29,16 +29,14 @@ def readable(text: str) -> dict[str, Any]:
 
 def written(mesh: MeshSettings) -> dict[str, Any]:
     entries = [proxy_defaults(mesh), *service_defaults(mesh).values()]
-    return {
-        f"{entry.kind}/{entry.name}": readable(config_json(entry, "acme/consul-tracing/stack")) for entry in entries
-    }
+    return {f"{entry.kind}/{entry.name}": readable(text_of(entry)) for entry in entries}
 
 
 @pytest.mark.parametrize("stack", ["dev", "staging", "prod"])
 def test_a_stack_writes_what_it_wrote_before(stack: str, golden: Golden) -> None:
     config = yaml.safe_load((STACKS / f"Pulumi.{stack}.yaml").read_text())["config"]
     mesh = MeshSettings.of("mesh", config["consul-tracing:mesh"])
-    parse_config(json.loads(config_json(proxy_defaults(mesh), "stack"))["Config"])
+    parse_config(json.loads(text_of(proxy_defaults(mesh)))["Config"])
     golden(stack, written(mesh))
 
 
