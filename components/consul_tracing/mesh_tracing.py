@@ -1,6 +1,6 @@
 """MeshTracing: the tracing of one Consul mesh as a Pulumi component."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import pulumi
 
@@ -14,7 +14,8 @@ from .fields import JsonObject
 from .ownership import Decision, Policy, decide, decide_all, kept_text, refuse_missing_cluster
 from .settings import MeshSettings
 from .stack_config import single_machine
-from .writers import Unreadable, live_entries, write_entry
+from .switch_over import candidates, switch_over_text, switches_over, undeclared
+from .writers import Unreadable, catalogued_services, live_entries, write_entry
 
 TYPE_TOKEN = "consul-tracing:index:MeshTracing"  # noqa: S105 - Pulumi calls a type's name a token
 
@@ -54,22 +55,25 @@ class MeshTracing(pulumi.ComponentResource):
         super().__init__(TYPE_TOKEN, name, None, opts)
         resolved = _resolved(name, settings, args)
         policy = Policy(settings.existing, _stack_name(), settings.renamed_from)
-        entries = {f"{name}-service-{key}": entry for key, entry in service_defaults(settings).items()}
+        services = {f"{name}-service-{key}": entry for key, entry in service_defaults(settings).items()}
         mesh_name, mesh_entry = f"{name}-proxy-defaults", proxy_defaults(settings)
-        claim([mesh_entry, *entries.values()], self, name)
+        entries = {mesh_name: mesh_entry, **services}
+        claim(entries.values(), self, name)
 
-        live = self._live_entries({mesh_name: mesh_entry, **entries})
+        live = self._live_entries(entries)
         if settings.enabled and settings.gateways == "skip" and live:
             refuse_missing_cluster(live[mesh_name])
-        decisions = decide_all({mesh_name: mesh_entry, **entries}, live, policy)
-        self._tell_what_is_kept({mesh_name: mesh_entry, **entries}, decisions)
+        decisions = decide_all(entries, live, policy)
+        if live and switches_over(settings, live[mesh_name]):
+            self._tell_what_switches_over(settings, services.values())
+        self._tell_what_is_kept(entries, decisions)
 
         mesh_body = resolved.apply(
             lambda known: decide(proxy_defaults(known), live.get(mesh_name), policy, mesh_name).body
         )
         mesh_text = mesh_body.apply(lambda body: config_json(mesh_entry.kind, body, policy.marks(mesh_entry)))
         written = write_entry(mesh_name, mesh_entry, mesh_text, self, shared=decisions[mesh_name].is_shared)
-        for resource_name, entry in entries.items():
+        for resource_name, entry in services.items():
             decision = decisions[resource_name]
             text = config_json(entry.kind, decision.body, policy.marks(entry))
             write_entry(resource_name, entry, text, self, shared=decision.is_shared)
@@ -78,7 +82,7 @@ class MeshTracing(pulumi.ComponentResource):
         self.bootstrap_hash = mesh_body.apply(bootstrap_hash)
         self.collector_url = resolved.apply(collector_url)
         self.gateway_envoy_args = pulumi.Output.from_input(_gateway_envoy_args(settings))
-        self.services = pulumi.Output.from_input(sorted({entry.name for entry in entries.values()}))
+        self.services = pulumi.Output.from_input(sorted({entry.name for entry in services.values()}))
         self.warnings = resolved.apply(self._warn)
         self.register_outputs({output: getattr(self, output) for output in MeshTracing.__annotations__})
 
@@ -87,15 +91,28 @@ class MeshTracing(pulumi.ComponentResource):
         try:
             return dict(zip(entries, live_entries(list(entries.values()), self), strict=True))
         except Unreadable as error:
-            if not pulumi.runtime.is_dry_run():
-                raise Refused(
-                    f"Consul cannot be read, and nothing is written without a look at what others wrote: {error}"
-                ) from None
-            pulumi.log.warn(
-                f"Consul cannot be read, so this preview knows nothing of what others wrote; an up would stop: {error}",
-                self,
-            )
+            self._go_on_in_previews(error)
             return {}
+
+    def _go_on_in_previews(self, error: Unreadable) -> None:
+        if not pulumi.runtime.is_dry_run():
+            raise Refused(
+                f"Consul cannot be read, and nothing is written without a look at what others wrote: {error}"
+            ) from None
+        pulumi.log.warn(
+            f"Consul cannot be read, so this preview knows nothing of what others wrote; an up would stop: {error}",
+            self,
+        )
+
+    def _tell_what_switches_over(self, settings: MeshSettings, declared: Iterable[Entry]) -> None:
+        try:
+            found = candidates(catalogued_services(settings.partition, self), declared, settings)
+            names = undeclared(dict(zip((entry.name for entry in found), live_entries(found, self), strict=True)))
+        except Unreadable as error:
+            self._go_on_in_previews(error)
+        else:
+            if names:
+                pulumi.log.warn(switch_over_text(names), self)
 
     def _tell_what_is_kept(self, entries: Mapping[str, Entry], decisions: Mapping[str, Decision]) -> None:
         for resource_name, entry in entries.items():

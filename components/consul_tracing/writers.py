@@ -63,6 +63,15 @@ def _body(answer: object) -> JsonObject | None:
     return body
 
 
+def catalogued_services(partition: str | None, parent: pulumi.Resource) -> list[str]:
+    """The names of the services in Consul's catalogue. Raises Unreadable."""
+    options = [pulumi_consul.GetServicesQueryOptionArgs(partition=partition)] if partition else None
+    try:
+        return list(pulumi_consul.get_services(options, pulumi.InvokeOptions(parent=parent)).names or [])
+    except Exception as error:  # the SDK has no narrower one
+        raise Unreadable(str(error)) from error
+
+
 def write_entry(
     resource_name: str, entry: Entry, config_json: pulumi.Input[str], parent: pulumi.Resource, *, shared: bool
 ) -> pulumi_consul.ConfigEntry:

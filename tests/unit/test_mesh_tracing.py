@@ -33,6 +33,8 @@ class Recorder(pulumi.runtime.Mocks):
     def call(self, args: pulumi.runtime.MockCallArgs) -> Any:
         if isinstance(self.live, str):
             return {}, [("", self.live)]
+        if args.token.endswith(":getServices"):
+            return {"id": "x", "names": ["consul", "mysql", "redis", "web", "web-sidecar-proxy"]}
         if (name := args.args["name"]) not in self.live:
             return {}, [("", f'Unexpected response code: 404 (Config entry not found for "x" / "{name}")')]
         return {**args.args, "id": "x", "configJson": json.dumps(self.live[name])}
@@ -180,3 +182,12 @@ def test_two_components_for_two_consuls_are_not(engine: Recorder) -> None:
 
     run(program)
     assert {"east-proxy-defaults", "west-proxy-defaults"} <= engine.registered.keys()
+
+
+def test_a_switch_over_to_http_names_the_services_that_nobody_declared(
+    engine: Recorder, caplog: pytest.LogCaptureFixture
+) -> None:
+    engine.live = {"redis": {"Protocol": "tcp"}}
+    services = {"web": {"protocol": "http"}}
+    run(lambda: MeshTracing("mesh", mesh(default_protocol="http", tcp_services=[], services=services)) and None)
+    assert "parse these services as HTTP, which nobody declared: mysql. Name those" in caplog.text

@@ -143,7 +143,7 @@ class ConfigEntries:
 
     def __init__(self, consul: ConsulApi) -> None:
         """Ask nothing of Consul yet."""
-        self._consul = consul
+        self.consul = consul
 
     def write(self, program: Properties) -> LiveEntry:
         """Put the entry over whatever is there, and return it as Consul has it afterwards."""
@@ -153,7 +153,7 @@ class ConfigEntries:
         except UnreadableEntry as unreadable:
             raise EntryFailure(str(unreadable)) from None
         try:
-            self._consul.put_entry(address, {**identity(address), **entry_body(address.kind, meaning)})
+            self.consul.put_entry(address, {**identity(address), **entry_body(address.kind, meaning)})
         except (ConsulRefused, ConsulUnreachable) as problem:
             raise EntryFailure(f"failed to set '{address.name}' config entry: {problem}") from None
         return self._written(address, program)
@@ -161,7 +161,7 @@ class ConfigEntries:
     def _written(self, address: EntryAddress, program: Properties) -> LiveEntry:
         """Read an entry that was just written."""
         try:
-            return live_entry(address, self._consul.entry(address), program)
+            return live_entry(address, self.consul.entry(address), program)
         except ConsulRefused as refusal:
             if refusal.status == HTTPStatus.NOT_FOUND:
                 raise EntryFailure(NOT_FOUND_AFTER_WRITE.format(kind=address.kind)) from None
@@ -174,7 +174,7 @@ class ConfigEntries:
         try:
             address = EntryAddress.of(state) if state else EntryAddress.from_import_id(resource_id)
             entry_shape(address.kind)
-            return live_entry(address, self._consul.entry(address), inputs)
+            return live_entry(address, self.consul.entry(address), inputs)
         except ConsulRefused as refusal:
             if refusal.status == HTTPStatus.NOT_FOUND:
                 return None
@@ -188,7 +188,7 @@ class ConfigEntries:
         """Delete the entry, whoever has written to it since."""
         address = EntryAddress.of(state)
         try:
-            self._consul.delete_entry(address)
+            self.consul.delete_entry(address)
         except (ConsulRefused, ConsulUnreachable) as problem:
             raise EntryFailure(f"failed to delete '{address.name}' config entry: {problem}") from None
 
@@ -197,7 +197,7 @@ class ConfigEntries:
         address = EntryAddress.of(arguments)
         try:
             entry_shape(address.kind)
-            config_json = normal_config_json(address.kind, self._consul.entry(address))
+            config_json = normal_config_json(address.kind, self.consul.entry(address))
         except (ConsulRefused, ConsulUnreachable, UnreadableEntry) as problem:
             raise EntryFailure(f"failed to read config entry {address.kind}/{address.name}: {problem}") from None
         return {**address.properties(), "id": f"{address.kind}/{address.name}", "configJson": config_json}

@@ -58,6 +58,10 @@ class ConsulApi:
         """Delete an entry, whoever wrote it; one that does not exist is no error to Consul."""
         self._answer("DELETE", entry_path(address), address)
 
+    def services(self, place: EntryAddress) -> dict[str, list[str]]:
+        """Read the catalogue's services with their tags, in the namespace and partition of `place`."""
+        return dict(json.loads(self._answer("GET", "/v1/catalog/services", place)))
+
     def _answer(self, method: str, path: str, address: EntryAddress, body: str | None = None) -> bytes:
         """Send one request and return its answer."""
         target = f"{self._settings.path_prefix}{path}{query(self._settings, address)}"

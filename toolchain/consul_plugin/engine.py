@@ -12,7 +12,8 @@ from pulumi.runtime.proto import engine_pb2, engine_pb2_grpc
 from . import PLUGIN_VERSION
 
 INTRODUCTION = (
-    f"consul-tracing stand-in for pulumi-resource-consul {PLUGIN_VERSION}: ConfigEntry and getConfigEntry only"
+    f"consul-tracing stand-in for pulumi-resource-consul {PLUGIN_VERSION}: "
+    "ConfigEntry, getConfigEntry and getServices only"
 )
 SECONDS_BETWEEN_LOOKS = 0.25
 SECONDS_TO_INTRODUCE = 5.0

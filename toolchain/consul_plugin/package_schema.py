@@ -7,6 +7,7 @@ from . import PLUGIN_VERSION
 
 RESOURCE_TYPE = "consul:index/configEntry:ConfigEntry"
 LOOK_UP = "consul:index/getConfigEntry:getConfigEntry"
+SERVICES = "consul:index/getServices:getServices"
 
 
 def texts(*names: str) -> Mapping[str, Any]:
@@ -15,13 +16,14 @@ def texts(*names: str) -> Mapping[str, Any]:
 
 
 def package_schema() -> Mapping[str, Any]:
-    """Describe the one resource and the one look-up."""
+    """Describe the one resource and the two look-ups."""
     address = texts("kind", "name", "namespace", "partition")
     entry = {**address, **texts("configJson")}
     return {
         "name": "consul",
         "version": PLUGIN_VERSION,
-        "description": "consul-tracing's stand-in for the official package: ConfigEntry and getConfigEntry only.",
+        "description": "consul-tracing's stand-in for the official package: "
+        "ConfigEntry, getConfigEntry and getServices only.",
         "language": {"python": {"packageName": "pulumi_consul"}},
         "resources": {
             RESOURCE_TYPE: {
@@ -38,6 +40,12 @@ def package_schema() -> Mapping[str, Any]:
                     "properties": {**entry, **texts("id")},
                     "required": ["configJson", "id", "kind", "name"],
                 },
-            }
+            },
+            SERVICES: {
+                "outputs": {
+                    "properties": {"names": {"type": "array", "items": {"type": "string"}}},
+                    "required": ["names"],
+                },
+            },
         },
     }

@@ -5,8 +5,8 @@
 import json
 import os
 import threading
-from collections.abc import Callable
-from typing import NoReturn, TypeVar
+from collections.abc import Callable, Mapping
+from typing import Any, NoReturn, TypeVar
 
 import grpc
 from google.protobuf.empty_pb2 import Empty
@@ -14,6 +14,7 @@ from pulumi.runtime.proto import plugin_pb2, provider_pb2
 from pulumi.runtime.proto.provider_pb2_grpc import ResourceProviderServicer
 
 from . import PLUGIN_VERSION
+from .catalogue import services
 from .config_entry import (
     Change,
     ConfigEntries,
@@ -25,13 +26,13 @@ from .config_entry import (
 )
 from .consul_api import ConsulApi
 from .consul_settings import UnusableSettings, consul_settings
-from .package_schema import LOOK_UP, RESOURCE_TYPE, package_schema
+from .package_schema import LOOK_UP, RESOURCE_TYPE, SERVICES, package_schema
 from .property_values import properties, struct
 
 Result = TypeVar("Result")
 
 ONLY_CONFIG_ENTRIES = (
-    f"this stand-in for pulumi-resource-consul {PLUGIN_VERSION} serves {RESOURCE_TYPE} and {LOOK_UP} only, "
+    f"this stand-in for pulumi-resource-consul {PLUGIN_VERSION} serves {RESOURCE_TYPE}, {LOOK_UP} and {SERVICES} only, "
     "not {asked}; the official plugin serves it"
 )
 CANCELLED = "cancelled: the run was interrupted, so nothing further is asked of Consul"
@@ -163,9 +164,14 @@ class ConsulProvider(ResourceProviderServicer):
         return Empty()
 
     def Invoke(self, request: provider_pb2.InvokeRequest, context: grpc.ServicerContext) -> provider_pb2.InvokeResponse:
-        """Look an entry up, in previews too."""
+        """Look an entry, or the catalogue's services, up; in previews too."""
         entries = self._must_serve(request.tok, context)
-        found = attempt(context, lambda: entries.look_up(properties(request.args)), f"invoking {request.tok}: ")
+        arguments = properties(request.args)
+
+        def look_up() -> Mapping[str, Any]:
+            return services(entries.consul, arguments) if request.tok == SERVICES else entries.look_up(arguments)
+
+        found = attempt(context, look_up, f"invoking {request.tok}: ")
         response = provider_pb2.InvokeResponse()
         # `return` is a keyword in Python, so the field cannot be named in the call above.
         getattr(response, "return").CopyFrom(struct(found))
@@ -175,7 +181,7 @@ class ConsulProvider(ResourceProviderServicer):
         """Return the entries to work on; fail the call where this plugin cannot or may not serve it."""
         if self._cancelled.is_set():
             fail(context, grpc.StatusCode.CANCELLED, CANCELLED)
-        if asked not in {RESOURCE_TYPE, LOOK_UP}:
+        if asked not in {RESOURCE_TYPE, LOOK_UP, SERVICES}:
             fail(context, grpc.StatusCode.UNIMPLEMENTED, ONLY_CONFIG_ENTRIES.format(asked=asked))
         if self._entries is None:
             fail(context, grpc.StatusCode.FAILED_PRECONDITION, "the provider has not been configured")
