@@ -2,6 +2,8 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
+# Two workers: the shared mesh has one of its own, and beside it there is as much to do again.
+PARALLEL := --numprocesses=2 --dist=loadgroup
 
 .PHONY: demo test test-unit test-slow bench lint clean
 .DELETE_ON_ERROR:
@@ -11,14 +13,14 @@ demo: .venv/installed
 
 test: .venv/installed
 	@$(BIN)/python -m toolchain
-	$(BIN)/pytest -m "not slow" $(ARGS)
+	$(BIN)/pytest $(PARALLEL) -m "not slow" $(ARGS)
 
 test-unit: .venv/installed
 	$(BIN)/pytest tests/unit $(ARGS)
 
 test-slow: .venv/installed
 	@$(BIN)/python -m toolchain
-	$(BIN)/pytest -m slow $(ARGS)
+	$(BIN)/pytest $(PARALLEL) -m slow $(ARGS)
 
 bench: .venv/installed
 	@$(BIN)/python -m toolchain

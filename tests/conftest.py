@@ -16,6 +16,15 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """With pytest-xdist one worker has the shared mesh, and a file whose fixtures start programs stays whole."""
+    for item in items:
+        if "traced" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.xdist_group("shared mesh"))
+        elif item.path.parent.name == "mesh":
+            item.add_marker(pytest.mark.xdist_group(item.path.name))
+
+
 @pytest.fixture
 def golden(request: pytest.FixtureRequest) -> Callable[[str, Any], None]:
     """Holds a value against the file of that name under tests/golden, as JSON that people can read."""

@@ -20,7 +20,7 @@ import toolchain
 from toolchain.consul_plugin.engine import INTRODUCTION
 from toolchain.consul_resources import STAND_IN
 
-pytestmark = pytest.mark.mesh
+pytestmark = [pytest.mark.mesh, pytest.mark.slow]
 
 SECONDS_TO_START = 30.0
 SECONDS_TO_END = 5.0
