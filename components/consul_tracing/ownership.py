@@ -9,7 +9,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from .entries import SERVER_FILLED, Entry
 from .envoy import COLLECTOR_CLUSTER
 from .errors import Refused
 from .free_form import TRACING_KEYS
@@ -19,6 +18,7 @@ from .parts import CLUSTERS_KEY, UnreadableClusters, body_of, clusters_of, parts
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from .entries import Entry
     from .fields import JsonObject
     from .parts import Part
 
@@ -30,6 +30,9 @@ Owner = Literal["nobody", "this stack", "another stack", "consul-k8s", "somebody
 
 IDENTITY = frozenset({"Kind", "Name", "Namespace", "Partition", "CreateIndex", "ModifyIndex", "Hash"})
 """Fields that name an entry or count its versions; they are no content."""
+
+EMPTY = (None, "", {}, [])
+"""Fields that say nothing: Consul fills some of them in, and a provider may write out others."""
 
 CUSTOM_RESOURCES = {"proxy-defaults": "ProxyDefaults", "service-defaults": "ServiceDefaults"}
 """The kinds of consul-k8s' custom resources, by the kind of the entry."""
@@ -168,7 +171,7 @@ def _meta(live: JsonObject) -> dict[str, str]:
 def _would_be_lost(entry: Entry, live: JsonObject) -> list[str]:
     declared = parts_of(entry.body)
     try:
-        lost = [part for part in _content(live, entry.kind) if part not in declared or is_tracing(part)]
+        lost = [part for part in _content(live) if part not in declared or is_tracing(part)]
     except UnreadableClusters:
         return [f"It holds {CLUSTERS_KEY}, which would be lost."]
     return [f"It holds {', '.join(sorted(readable(part) for part in lost))}, which would be lost."] if lost else []
@@ -177,7 +180,7 @@ def _would_be_lost(entry: Entry, live: JsonObject) -> list[str]:
 def _keeping(entry: Entry, live: JsonObject, ours: frozenset[Part]) -> Decision:
     declared = parts_of(entry.body)
     try:
-        content = _content(live, entry.kind)
+        content = _content(live)
     except UnreadableClusters as error:
         raise Refused(
             f"{title(entry)} holds static clusters of others that cannot be told apart: {error}",
@@ -188,10 +191,9 @@ def _keeping(entry: Entry, live: JsonObject, ours: frozenset[Part]) -> Decision:
     return Decision(body_of({**kept, **declared}), tuple(kept))
 
 
-def _content(live: JsonObject, kind: str) -> dict[Part, Any]:
-    """The parts of a live entry, without its identity, what Consul fills in, and marks."""
-    filled = SERVER_FILLED[kind]
-    fields = {field: value for field, value in live.items() if field not in IDENTITY and (value or field not in filled)}
+def _content(live: JsonObject) -> dict[Part, Any]:
+    """The parts of a live entry, without its identity, what Consul fills in empty, and marks."""
+    fields = {field: value for field, value in live.items() if field not in IDENTITY and value not in EMPTY}
     return {part: value for part, value in parts_of(fields).items() if not is_mark(part)}
 
 

@@ -157,6 +157,11 @@ def test_the_fields_of_a_services_entry_stay() -> None:
     assert adopted.body == {"LocalRequestTimeoutMs": 5000, "ExternalSNI": "web.example.com", "Protocol": "http"}
 
 
+@pytest.mark.parametrize("empty", [None, "", {}, []])
+def test_a_field_that_says_nothing_is_nobodys(empty: object) -> None:
+    assert decision({"Protocol": "http", "UpstreamConfig": empty}, "adopt", WEB).kept == ()
+
+
 def test_clusters_that_cannot_be_told_apart_are_not_written_over() -> None:
     live = {"Config": {CLUSTERS_KEY: '{"name":"a"'}}
     assert "static clusters of others that cannot be told apart" in refusal(live, "adopt")
