@@ -31,7 +31,7 @@ Owner = Literal["nobody", "this stack", "another stack", "consul-k8s", "somebody
 IDENTITY = frozenset({"Kind", "Name", "Namespace", "Partition", "CreateIndex", "ModifyIndex", "Hash"})
 """Fields that name an entry or count its versions; they are no content."""
 
-EMPTY = (None, "", {}, [])
+EMPTY: tuple[object, ...] = (None, "", {}, [])
 """Fields that say nothing: Consul fills some of them in, and a provider may write out others."""
 
 CUSTOM_RESOURCES = {"proxy-defaults": "ProxyDefaults", "service-defaults": "ServiceDefaults"}
