@@ -78,6 +78,10 @@ class Project:
         """Delete the stack's resources."""
         return self._operate("destroy", "--yes", "--skip-preview")
 
+    def cancel(self) -> None:
+        """Take away the lock that a killed Pulumi left."""
+        self._run("cancel", "cancel", "--yes", f"--stack={self.stack}")
+
     def import_resource(self, token: str, name: str, identifier: str) -> str:
         """Take a resource that exists into the state, unprotected."""
         return self._operate(

@@ -51,8 +51,10 @@ class Zipkin:
             # Its own resolver listens on every address too, and there is no name to look up.
             "-Dcom.linecorp.armeria.useJdkDnsResolver=true",
         ]
+        # Java asks no TMPDIR, and leaves unpacked libraries and its counters where all users' temporary files are.
+        litter = [f"-Djava.io.tmpdir={self._programs.make_directory('zipkin-tmp')}", "-XX:-UsePerfData"]
         jar = toolchain.program("zipkin")
-        self.program = self._programs.start("zipkin", ["java", *_QUICK_START, *listener, "-jar", jar])
+        self.program = self._programs.start("zipkin", ["java", *_QUICK_START, *litter, *listener, "-jar", jar])
         return self.program
 
     def stop(self) -> None:
