@@ -1,0 +1,15 @@
+"""As many HTTP services as `bench:services` says, traced by the component."""
+
+import pulumi
+
+from consul_tracing import MeshTracing
+
+services = pulumi.Config("bench").require_int("services")
+
+MeshTracing(
+    "mesh",
+    {
+        "collector": {"host": "zipkin.observability.svc.cluster.local"},
+        "services": {f"service-{number:04}": {"protocol": "http"} for number in range(services)},
+    },
+)

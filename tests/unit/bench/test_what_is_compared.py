@@ -1,0 +1,53 @@
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+
+from bench import BY_COMPONENT, BY_HAND
+from bench.pulumi_runs import NOTHING_TO_DO, without_marks
+
+ENTRY = {
+    "Kind": "proxy-defaults",
+    "Name": "global",
+    "Config": {"envoy_tracing_json": '{"http":{}}', "envoy_extra_static_clusters_json": '{"name":"a"},{"name":"b"}'},
+    "Meta": {"managed-by": "pulumi"},
+    "CreateIndex": 4,
+    "ModifyIndex": 5,
+}
+
+
+def test_entries_are_compared_without_marks_indexes_and_blanks() -> None:
+    spaced: dict[str, Any] = {
+        **ENTRY,
+        "Config": {
+            "envoy_tracing_json": '{"http": {}}',
+            "envoy_extra_static_clusters_json": '{"name":"a"}, {"name":"b"}',
+        },
+        "Meta": {},
+        "ModifyIndex": 9,
+    }
+    assert without_marks(spaced) == without_marks(ENTRY)
+
+
+def test_entries_that_say_something_else_are_told_apart() -> None:
+    other = {**ENTRY, "Config": {"envoy_tracing_json": "{}"}}
+    assert without_marks(other) != without_marks(ENTRY)
+
+
+@pytest.mark.parametrize(
+    ("said", "nothing"),
+    [
+        ("Resources:\n    1003 unchanged\n\nDuration: 8s", True),
+        ("Resources:\n    ~ 1 updated\n    1002 unchanged", False),
+        ("Resources:\n    + 3 created", False),
+    ],
+)
+def test_a_second_up_counts_only_with_nothing_to_do(said: str, nothing: bool) -> None:  # noqa: FBT001
+    assert bool(NOTHING_TO_DO.search(said)) is nothing
+
+
+@pytest.mark.parametrize("program", [BY_HAND, BY_COMPONENT])
+def test_the_programs_run_without_an_engine(program: str) -> None:
+    ended = subprocess.run([sys.executable, "-m", "bench.under_mocks", program, "2"], capture_output=True, check=False)
+    assert (ended.returncode, ended.stderr) == (0, b"")
