@@ -32,8 +32,9 @@ def live_entries(entries: Sequence[Entry], parent: pulumi.Resource) -> list[Json
     """The bodies of `entries` as Consul has them now, in normal form; None where there is none.
 
     The first is read alone, so that a Consul out of reach costs one attempt; the rest all at once, which is three times
-    as fast as one by one. `get_config_entry_output` would not do: the SDK tells a missing entry, which is no error
-    here, once more at the program's end. Raises Unreadable.
+    as fast as one by one; and the first, which a whole mesh shares, once more at the end, since what somebody writes
+    between our look and our write is lost. `get_config_entry_output` would not do: the SDK tells a missing entry, which
+    is no error here, once more at the program's end. Raises Unreadable.
     """
     release = version("pulumi_consul")
 
@@ -46,8 +47,11 @@ def live_entries(entries: Sequence[Entry], parent: pulumi.Resource) -> list[Json
     async def together(some: Sequence[Entry]) -> list[object]:
         return list(await asyncio.gather(*(look_up(entry) for entry in some), return_exceptions=True))
 
-    first = [_body(answer) for answer in _sync_await(together(entries[:1]))]
-    return [*first, *(_body(answer) for answer in _sync_await(together(entries[1:])))]
+    def bodies(some: Sequence[Entry]) -> list[JsonObject | None]:
+        return [_body(answer) for answer in _sync_await(together(some))]
+
+    first, rest = bodies(entries[:1]), bodies(entries[1:])
+    return [*(bodies(entries[:1]) if rest else first), *rest]
 
 
 def _body(answer: object) -> JsonObject | None:
