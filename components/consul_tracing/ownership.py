@@ -126,8 +126,8 @@ def decide(entry: Entry, live: JsonObject | None, policy: Policy, resource_name:
             f"{title(entry)} was written by another stack: {_meta(live)[STACK_MARK]}",
             *_would_be_lost(entry, live),
             "Two stacks that write one entry undo each other's work: declare it in one of them.",
-            "To take it over, without what it holds of others:  existing: overwrite",
-            f"If this stack had that name before:               renamed_from: {_meta(live)[STACK_MARK]}",
+            "To take it over, without what it holds of others:  existing: overwrite, pulumi refresh, and up",
+            f"If this stack had that name before:                renamed_from: {_meta(live)[STACK_MARK]}",
         )
     if owner == "somebody" and policy.existing == "refuse":
         raise Refused(
