@@ -21,7 +21,7 @@ from demo.consul import Consul
 from demo.loopback import NotAnswered, ask
 from demo.processes import ProgramFailed, Programs
 
-pytestmark = pytest.mark.mesh
+pytestmark = [pytest.mark.mesh, pytest.mark.slow]
 
 ADDRESS_IN_GUIDES = "127.0.0.1:8500"
 WATCHED = (("proxy-defaults", "global"), ("service-defaults", "web"))
