@@ -3,9 +3,11 @@
 from collections.abc import Iterator
 
 import pytest
+from consul_entries import clear
 from traced_mesh import SERVICES, TracedMesh
 
 from demo import CHECKOUT
+from demo.consul import Consul
 from demo.mesh import Mesh
 from demo.processes import Programs
 from demo.project import Project
@@ -28,3 +30,18 @@ def shared_mesh(programs: Programs) -> Mesh:
 @pytest.fixture(scope="session")
 def traced(programs: Programs, shared_mesh: Mesh) -> TracedMesh:
     return TracedMesh(shared_mesh, Project(programs, CHECKOUT, {}, stack="traced"))
+
+
+@pytest.fixture(scope="module")
+def agent(programs: Programs) -> Iterator[Consul]:
+    consul = Consul(programs)
+    consul.wait_until_ready()
+    yield consul
+    consul.stop()
+
+
+@pytest.fixture
+def consul(agent: Consul) -> Iterator[Consul]:
+    """A Consul with nothing in it."""
+    yield agent
+    clear(agent)

@@ -273,21 +273,6 @@ def assert_all_is_as_it_should_be(consul: Consul, stack: Stack, count: int) -> N
     stack.preview(expect_no_changes=True)
 
 
-@pytest.fixture(scope="module")
-def agent(programs: Programs) -> Iterator[Consul]:
-    consul = Consul(programs)
-    consul.wait_until_ready()
-    yield consul
-    consul.stop()
-
-
-@pytest.fixture
-def consul(agent: Consul) -> Iterator[Consul]:
-    """A Consul with nothing in it."""
-    yield agent
-    clear(agent)
-
-
 @pytest.fixture
 def gate(consul: Consul) -> Iterator[Gate]:
     with gate_before(consul) as gate:

@@ -1,9 +1,7 @@
 """What others wrote into the mesh's entries, on a real Consul and with this project's own program: nothing is lost."""
 
-from collections.abc import Iterator
-
 import pytest
-from consul_entries import MESH, WEB, add_to_config, clear, entries, live, on, put, refusal
+from consul_entries import MESH, WEB, add_to_config, entries, live, on, put, refusal
 
 from demo import CHECKOUT
 from demo.consul import Consul
@@ -22,21 +20,6 @@ from consul_tracing import MeshTracing
 MeshTracing("one", {"collector": {"host": "zipkin"}, "services": {"web": {"protocol": "http"}}})
 MeshTracing("two", {"collector": {"host": "zipkin"}, "services": {"shop": {"protocol": "http", "name": "web"}}})
 """
-
-
-@pytest.fixture(scope="module")
-def agent(programs: Programs) -> Iterator[Consul]:
-    consul = Consul(programs)
-    consul.wait_until_ready()
-    yield consul
-    consul.stop()
-
-
-@pytest.fixture
-def consul(agent: Consul) -> Iterator[Consul]:
-    """A Consul with nothing in it."""
-    yield agent
-    clear(agent)
 
 
 @pytest.fixture
