@@ -41,7 +41,9 @@ def render(traced: TracedMesh) -> Iterator[Render]:
         return programs.run("bootstrap", command, environment=consul.environment)
 
     yield bootstrap
-    if before is not None:
+    if before is None:
+        consul.delete_config_entry("proxy-defaults", "global")
+    else:
         consul.write_config_entry(before)
 
 

@@ -460,7 +460,8 @@ def test_of_two_stacks_started_at_the_same_moment_none_undoes_the_other_for_ever
 ) -> None:
     configuration = through(gate, services=services(count))
     stacks = {name: Stack(programs, CHECKOUT, configuration, stack=name) for name in ("blue", "green")}
-    gate.on_request = held_until_read(gate, 2 * (1 + count))
+    # Each looks at the mesh's entry, then at the services', then at the mesh's again.
+    gate.on_request = held_until_read(gate, 2 * (count + 2 if count else 1))
     with ThreadPoolExecutor() as pool:
         first = list(pool.map(outcome, stacks.values()))
     assert first == ["", ""], "".join(first)
