@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 from typing import TYPE_CHECKING
 
-from .settings import HTTP_PROTOCOLS
+from .envoy import HTTP_PROTOCOLS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

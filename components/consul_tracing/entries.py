@@ -28,6 +28,14 @@ SHORT_HASH = 12
 """Hexadecimal digits of a hash that people read and put in annotations: 48 bits, enough to tell changes apart."""
 
 
+TRACING_KEYS: Mapping[str, str] = {
+    "envoy_tracing_json": "tracer",
+    "envoy_listener_tracing_json": "sampling and tags",
+    "envoy_extra_static_clusters_json": "collector and static_clusters",
+}
+"""The keys of proxy-defaults' `Config` that are ours, with the input that each is written from."""
+
+
 @dataclass(frozen=True)
 class Entry:
     """One of Consul's config entries, as far as we declare it."""

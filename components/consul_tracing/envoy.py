@@ -17,6 +17,9 @@ COLLECTOR_CLUSTER = "tracing_collector"
 A new name would be refused by every running proxy until it restarts, so the name never changes.
 """
 
+HTTP_PROTOCOLS = frozenset({"http", "http2", "grpc"})
+"""The protocols whose requests Envoy sees, and so can trace."""
+
 TYPE = "type.googleapis.com/"
 HCM_TRACING = f"{TYPE}envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager.Tracing"
 HTTP_PROTOCOL_OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"

@@ -5,15 +5,12 @@ from __future__ import annotations
 import difflib
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pulumi
-from pydantic_core import PydanticCustomError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
-
-    from pydantic_core import ErrorDetails
 
 LONGEST_SHOWN = 60
 """Characters of a value that a message repeats; the rest adds nothing to finding it."""
@@ -92,46 +89,6 @@ def unknown_key(key: str, allowed: Sequence[str]) -> str:
     hint = f'did you mean "{near[0]}"? ' if near else ""
     known = "" if len(allowed) > LONGEST_LISTED else f"allowed: {one_of(allowed)}"
     return f"there is no such key; {hint}{known}".strip("; ")
-
-
-WANTED = {
-    "dict_type": "a map",
-    "model_type": "a map",
-    "model_attributes_type": "a map",
-    "list_type": "a list",
-    "string_type": "text",
-    "bool_type": "true or false",
-    "int_type": "a whole number",
-    "float_type": "a number",
-}
-"""What pydantic's type errors ask for, in words of the inputs."""
-
-
-def crossed(problems: Sequence[Problem]) -> PydanticCustomError:
-    """The error of a check that looks at several values; the paths of `problems` begin where it stands."""
-    return PydanticCustomError("crossed", "the values do not go together", {"problems": problems})
-
-
-def problems_of(error: ErrorDetails, allowed_keys: Sequence[str]) -> Iterable[Problem]:
-    """One of pydantic's errors in words; `allowed_keys` are those of the map in which it arose."""
-    path = ".".join(str(part) for part in error["loc"] if part != "[key]")
-    value: Any = error["input"]
-    match error["type"]:
-        case "crossed":
-            return [Problem(f"{path}.{one.path}".strip("."), one.reason) for one in error["ctx"]["problems"]]
-        case "extra_forbidden":
-            reason = unknown_key(str(error["loc"][-1]), allowed_keys)
-        case "missing":
-            reason = "is required"
-        case "literal_error":
-            # pydantic quotes each value and joins the last with "or"; the bare names read better.
-            expected = error["ctx"]["expected"].replace(" or ", ", ").replace("'", "")
-            reason = f"{given(value)} is none of {expected}"
-        case kind if kind in WANTED:
-            reason = f"{given(value)} is not {WANTED[kind]}"
-        case _:
-            reason = error["msg"]
-    return [Problem(path or "the arguments", reason)]
 
 
 class Refused(pulumi.RunError):

@@ -8,21 +8,16 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 
 from pydantic import AfterValidator
 
+from .entries import TRACING_KEYS
 from .envoy import COLLECTOR_CLUSTER
-from .errors import Problem, crossed, given, unknown_key
+from .errors import Problem, given, unknown_key
 from .fields import Json, JsonObject
+from .validation import crossed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 Value = TypeVar("Value")
-
-TRACING_KEYS: Mapping[str, str] = {
-    "envoy_tracing_json": "tracer",
-    "envoy_listener_tracing_json": "sampling and tags",
-    "envoy_extra_static_clusters_json": "collector and static_clusters",
-}
-"""The keys of proxy-defaults' `Config` that are ours, with the input that each is written from."""
 
 PROXY_DEFAULTS_FIELDS = (
     "AccessLogs",

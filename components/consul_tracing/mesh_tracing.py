@@ -1,6 +1,7 @@
 """MeshTracing: the tracing of one Consul mesh as a Pulumi component."""
 
 from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
 
 import pulumi
 
@@ -10,12 +11,14 @@ from .claims import claim
 from .entries import Entry, bootstrap_hash, canonical_json, config_json, proxy_defaults, service_defaults
 from .envoy import collector_url, gateway_runtime
 from .errors import InvalidInput, Refused, WrongOutput
-from .fields import JsonObject
 from .ownership import Decision, Policy, decide, decide_all, kept_text, refuse_missing_cluster
-from .settings import MeshSettings
 from .stack_config import single_machine
 from .switch_over import candidates, switch_over_text, switches_over, undeclared
 from .writers import Unreadable, catalogued_services, live_entries, write_entry
+
+if TYPE_CHECKING:
+    from .fields import JsonObject
+    from .settings import MeshSettings
 
 TYPE_TOKEN = "consul-tracing:index:MeshTracing"  # noqa: S105 - Pulumi calls a type's name a token
 
@@ -50,6 +53,9 @@ class MeshTracing(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: MeshTracingArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         """Declare the tracing of `args` under the resource name `name`."""
+        # Here, since it loads pydantic: a program that declares no mesh does not pay for it.
+        from .settings import MeshSettings  # noqa: PLC0415
+
         settings = MeshSettings.of(name, args)
         # The arguments are not given on: Pulumi would read their `services` back as the output of that name.
         super().__init__(TYPE_TOKEN, name, None, opts)
@@ -86,7 +92,7 @@ class MeshTracing(pulumi.ComponentResource):
         self.warnings = resolved.apply(self._warn)
         self.register_outputs({output: getattr(self, output) for output in MeshTracing.__annotations__})
 
-    def _live_entries(self, entries: Mapping[str, Entry]) -> dict[str, JsonObject | None]:
+    def _live_entries(self, entries: Mapping[str, Entry]) -> "dict[str, JsonObject | None]":
         """What Consul has now, by resource name; empty in a preview that cannot reach it."""
         try:
             return dict(zip(entries, live_entries(list(entries.values()), self), strict=True))
@@ -104,7 +110,7 @@ class MeshTracing(pulumi.ComponentResource):
             self,
         )
 
-    def _tell_what_switches_over(self, settings: MeshSettings, declared: Iterable[Entry]) -> None:
+    def _tell_what_switches_over(self, settings: "MeshSettings", declared: Iterable[Entry]) -> None:
         try:
             found = candidates(catalogued_services(settings.partition, self), declared, settings)
             names = undeclared(dict(zip((entry.name for entry in found), live_entries(found, self), strict=True)))
@@ -119,20 +125,20 @@ class MeshTracing(pulumi.ComponentResource):
             if told := kept_text(entry, decisions[resource_name]):
                 pulumi.log.info(told, self)
 
-    def _warn(self, settings: MeshSettings) -> list[str]:
+    def _warn(self, settings: "MeshSettings") -> list[str]:
         warnings = list(advice(settings, single_machine=single_machine()))
         for warning in warnings:
             pulumi.log.warn(warning, self)
         return warnings
 
 
-def _resolved(name: str, settings: MeshSettings, args: MeshTracingArgs) -> pulumi.Output[MeshSettings]:
+def _resolved(name: str, settings: "MeshSettings", args: MeshTracingArgs) -> "pulumi.Output[MeshSettings]":
     """The settings with the collector's host, which may be an Output."""
     host = args["collector"]["host"]
     if not isinstance(host, pulumi.Output):
         return pulumi.Output.from_input(settings)
 
-    def check(known: list[object]) -> MeshSettings:
+    def check(known: list[object]) -> "MeshSettings":
         value, secret = known
         try:
             return settings.at(name, value, secret=bool(secret))
@@ -147,7 +153,7 @@ def _stack_name() -> str:
     return f"{pulumi.get_organization() or 'organization'}/{pulumi.get_project()}/{pulumi.get_stack()}"
 
 
-def _gateway_envoy_args(settings: MeshSettings) -> list[str]:
+def _gateway_envoy_args(settings: "MeshSettings") -> list[str]:
     if not settings.enabled or settings.gateways == "skip":
         return []
     return ["--config-yaml", canonical_json(gateway_runtime(settings.sampling))]

@@ -9,9 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+from .entries import TRACING_KEYS
 from .envoy import COLLECTOR_CLUSTER
 from .errors import Refused
-from .free_form import TRACING_KEYS
 from .marks import STACK_MARK, is_mark, marked_parts, marks
 from .parts import CLUSTERS_KEY, UnreadableClusters, body_of, clusters_of, parts_of, readable
 

@@ -1,13 +1,14 @@
 """What callers wrote, validated and with the defaults filled in."""
 
-from collections.abc import Iterable, Iterator
-from typing import Literal, Self, cast, get_args
+from collections.abc import Iterator
+from typing import Literal, Self, cast
 
 import pulumi
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError
 
 from .args import MeshTracingArgs
-from .errors import InvalidInput, Problem, crossed, one_of, problems_of
+from .envoy import HTTP_PROTOCOLS
+from .errors import InvalidInput, Problem
 from .fields import (
     ConsulAlone,
     EnvironmentVariable,
@@ -26,39 +27,12 @@ from .fields import (
     UrlPath,
 )
 from .free_form import ProxyConfig, ProxyDefaultsFields, ServiceDefaultsFields, StaticClusters
+from .validation import Settings, problems_in
 
 Protocol = Literal["tcp", "http", "http2", "grpc"]
 
-HTTP_PROTOCOLS = frozenset({"http", "http2", "grpc"})
-"""The protocols whose requests Envoy sees, and so can trace."""
-
 UNRESOLVED_HOST = "unresolved.invalid"
 """Stands for a host that is an Output, so that everything else can be checked before it resolves (RFC 2606)."""
-
-
-class Settings(BaseModel):
-    """A group of validated inputs. Frozen: what was checked stays what is written."""
-
-    model_config = ConfigDict(
-        extra="forbid", frozen=True, hide_input_in_errors=True, strict=True, defer_build=True, validate_default=False
-    )
-
-    def problems(self) -> Iterable[Problem]:
-        """What is wrong between fields that are right one by one."""
-        return ()
-
-    @model_validator(mode="after")
-    def _refuse_problems(self) -> Self:
-        if found := list(self.problems()):
-            raise crossed(found)
-        return self
-
-    def exactly_one(self, *names: str) -> Iterator[Problem]:
-        """The problem of a group from which one field, and no other, must be given."""
-        chosen = [name for name in names if getattr(self, name) is not None]
-        if len(chosen) != 1:
-            gave = f"{one_of(chosen)} are given together" if chosen else "nothing is given"
-            yield Problem("", f"{gave}; write exactly one of {one_of(names)}")
 
 
 class Tls(Settings):
@@ -207,7 +181,7 @@ class MeshSettings(Settings):
         try:
             return cls.model_validate(with_plain_host(args))
         except ValidationError as error:
-            raise InvalidInput(component, cls._told(error)) from None
+            raise InvalidInput(component, problems_in(error, cls)) from None
 
     def at(self, component: str, host: object, *, secret: bool) -> Self:
         """The same, with the collector at `host`.
@@ -220,14 +194,8 @@ class MeshSettings(Settings):
         try:
             collector = Collector.model_validate({**self.collector.model_dump(exclude_unset=True), "host": host})
         except ValidationError as error:
-            raise InvalidInput(component, self._told(error, "collector")) from None
+            raise InvalidInput(component, problems_in(error, type(self), "collector")) from None
         return self.model_copy(update={"collector": collector})
-
-    @classmethod
-    def _told(cls, error: ValidationError, *within: str) -> Iterator[Problem]:
-        for detail in error.errors(include_url=False):
-            detail["loc"] = (*within, *detail["loc"])
-            yield from problems_of(detail, keys_at(cls, detail["loc"][:-1]))
 
     @property
     def collector_port(self) -> int:
@@ -280,18 +248,3 @@ def with_plain_host(args: object) -> object:
             return {**cast("dict[str, object]", args), "collector": {**collector, "host": UNRESOLVED_HOST}}
         case _:
             return args
-
-
-def keys_at(model: type[Settings], path: Iterable[str | int]) -> list[str]:
-    """The keys that are allowed at `path` below `model`."""
-    for part in path:
-        if part in model.model_fields:
-            model = next(_models(model.model_fields[str(part)].annotation), model)
-    return sorted(model.model_fields)
-
-
-def _models(annotation: object) -> Iterator[type[Settings]]:
-    if isinstance(annotation, type) and issubclass(annotation, Settings):
-        yield annotation
-    for argument in get_args(annotation):
-        yield from _models(argument)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from .entries import Entry
-from .settings import HTTP_PROTOCOLS
+from .envoy import HTTP_PROTOCOLS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
