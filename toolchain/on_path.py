@@ -96,6 +96,39 @@ class BesideRule:
         return PassedOver(f"{elsewhere} is not beside a {self.neighbour} that serves") if elsewhere else None
 
 
+@dataclass(frozen=True)
+class PluginRule:
+    """A plugin of Pulumi serves where Pulumi has installed one of this major version, or where one is on PATH.
+
+    A plugin does not tell its version, so one on PATH is taken as it is.
+    """
+
+    plugin: str
+    """What Pulumi calls it: `consul` for `pulumi-resource-consul`."""
+    major: int
+
+    def look(self, name: str) -> Found | None:
+        """Look in `$PULUMI_HOME`, default `~/.pulumi`, for the newest; then on PATH."""
+        home = Path(os.environ.get("PULUMI_HOME") or Path.home() / ".pulumi")
+        folders = home.glob(f"plugins/resource-{self.plugin}-v{self.major}.*")
+        installed = [folder for folder in folders if is_installed(folder, name)]
+        if installed:
+            newest = max(installed, key=plugin_release)
+            return Found(newest / name, newest.name.removeprefix(f"resource-{self.plugin}-v"))
+        there = shutil.which(name)
+        return Found(Path(there).absolute(), f"{self.major}.x") if there else None
+
+
+def is_installed(folder: Path, name: str) -> bool:
+    """Tell a finished installation; Pulumi keeps a file `<folder>.partial` beside one that it has not finished."""
+    return (folder / name).is_file() and not folder.with_name(f"{folder.name}.partial").exists()
+
+
+def plugin_release(folder: Path) -> list[int]:
+    """Return a plugin folder's version as numbers, so that 3.15 is newer than 3.9."""
+    return [int(number) for number in re.findall(r"\d+", folder.name)]
+
+
 @once
 def told_version(path: Path, question: str) -> str | None:
     """Return the first version in what the program answers on standard output; None when there is none."""

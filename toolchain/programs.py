@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from toolchain.on_path import BesideRule, NotOnPath, VersionRule
+from toolchain.on_path import BesideRule, NotOnPath, PluginRule, VersionRule
 from toolchain.provision import MissingProgram, Program
 from toolchain.sources import GoModule, Jar, Wheel
 
@@ -62,10 +62,70 @@ ZIPKIN = Program(
     NotOnPath(),
 )
 
-PROGRAMS = (PULUMI, LANGUAGE_HOST, CONSUL, ENVOY, ZIPKIN, GO)
+
+def of_kubernetes(name: str) -> Program:
+    """Return a row for one of Kubernetes' own programs: all of one release, or they need not understand each other."""
+    return Program(
+        name,
+        GoModule(
+            name,
+            module="k8s.io/kubernetes",
+            package=f"cmd/{name}",
+            folder="kubernetes",
+            version_variable="k8s.io/component-base/version.gitVersion",
+            variables=("k8s.io/component-base/version.gitMajor=1", "k8s.io/component-base/version.gitMinor=34"),
+            go=GO,
+        ),
+        NotOnPath(),
+    )
+
+
+KUBE_APISERVER = of_kubernetes("kube-apiserver")
+KUBE_CONTROLLER_MANAGER = of_kubernetes("kube-controller-manager")
+KUBE_SCHEDULER = of_kubernetes("kube-scheduler")
+KUBECTL = of_kubernetes("kubectl")
+
+ETCD = Program("etcd", GoModule("etcd", module="go.etcd.io/etcd/server/v3", package="", go=GO), NotOnPath())
+
+# Plays the kubelets: nodes stay ready, and pods run as far as the API server can tell.
+KWOK = Program("kwok", GoModule("kwok", module="sigs.k8s.io/kwok", package="cmd/kwok", go=GO), NotOnPath())
+
+CONSUL_K8S = Program(
+    "consul-k8s-control-plane",
+    GoModule(
+        "consul-k8s-control-plane",
+        module="github.com/hashicorp/consul-k8s/control-plane",
+        package="",
+        # It would serve metrics on port 8080 of every address, where two of them, or another program, would collide.
+        variables=("sigs.k8s.io/controller-runtime/pkg/metrics.DefaultBindAddress=0",),
+        companions=("config/crd/bases/*.yaml",),
+        go=GO,
+    ),
+    NotOnPath(),
+)
+
+# The module's versions are dates; the source says nowhere which release it is: the one after sdk/v4 v4.24.0.
+KUBERNETES_PLUGIN = Program(
+    "pulumi-resource-kubernetes",
+    GoModule(
+        "pulumi-resource-kubernetes",
+        module="github.com/pulumi/pulumi-kubernetes/provider/v4",
+        package=None,
+        variables=("github.com/pulumi/pulumi-kubernetes/provider/v4/pkg/version.Version=4.25.0",),
+        go=GO,
+    ),
+    PluginRule("kubernetes", major=4),
+)
 
 MESH = (PULUMI, LANGUAGE_HOST, CONSUL, ENVOY, ZIPKIN)
 """What the demo and the mesh tests need. Go is not among them: it is got when something has to be built."""
+
+CLUSTER = (ETCD, KUBE_APISERVER, KUBE_CONTROLLER_MANAGER, KUBE_SCHEDULER, KUBECTL, KWOK, CONSUL_K8S, KUBERNETES_PLUGIN)
+
+KUBERNETES = (PULUMI, LANGUAGE_HOST, CONSUL, *CLUSTER)
+"""What the tests on Kubernetes need."""
+
+PROGRAMS = (*MESH, *CLUSTER, GO)
 
 
 def named(name: str) -> Program:

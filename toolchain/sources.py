@@ -14,29 +14,33 @@ from toolchain.on_path import Found, dotted, release
 from toolchain.provision import MissingProgram, Program
 
 GO_MODULES = Path(__file__).parent / "go"
-"""One module per program, named after it: their dependencies conflict. The versions stand in each `go.mod`."""
+"""One module per program, or per family of them: their dependencies conflict. The versions stand in each `go.mod`."""
 
 EXECUTABLE = 0o755
 
 
 @dataclass(frozen=True)
 class GoModule:
-    """A program built from the Go module whose `go.mod` lies in this folder's `go/<program's name>`."""
+    """A program built from a Go module whose `go.mod` lies in a folder of `go`."""
 
     how: ClassVar[Literal["built"]] = "built"
 
     name: str
     module: str
     """The module that holds the program; its version in `go.mod` is the program's."""
-    package: str
-    """The program's package inside the module; "" for the module's root."""
+    package: str | None
+    """The program's package inside the module; "" for the module's root, None where the folder holds a main package."""
     go: Program
     """What builds it."""
+    folder: str = ""
+    """The folder in `go`, for programs that share one; by default it is called as the program is."""
     tags: tuple[str, ...] = ()
     version_variable: str | None = None
     """The Go variable that is set to the version, `v` in front; without it the program does not know what it is."""
+    variables: tuple[str, ...] = ()
+    """Further Go variables that are set, each as `name=value`."""
     companions: tuple[str, ...] = ()
-    """Files of the module that the program needs beside it."""
+    """Files of the module, as patterns, that belong beside the program."""
 
     @property
     def versions(self) -> tuple[str, ...]:
@@ -48,7 +52,9 @@ class GoModule:
 
     def ingredients(self, version: str) -> tuple[object, ...]:
         """Return the module's files, the flags, and the Go release; its patch releases make no difference here."""
-        return self._read("go.mod"), self._read("go.sum"), self._flags(version), self.companions, self._go_release()
+        module = self._read("go.mod"), self._read("go.sum")
+        own = [file.read_text() for file in sorted(self._folder.glob("*.go"))]
+        return *module, self._flags(version), self.companions, self._go_release(), *own
 
     @property
     def executable(self) -> Path:
@@ -61,7 +67,7 @@ class GoModule:
         go = str(self.go.obtain().path)
         environment = build_environment()
         flags = self._flags(version)
-        package = "/".join(filter(None, (self.module, self.package)))
+        package = "." if self.package is None else "/".join(filter(None, (self.module, self.package)))
         job.progress.step("getting its modules")
         listing = [go, "list", *flags, "-deps", "-f", "package {{.ImportPath}}", package]
         total = job.run(listing, self._folder, environment, counted="package ")
@@ -70,17 +76,18 @@ class GoModule:
         job.run(building, self._folder, environment, counted="")
         if self.companions:
             locating = [go, "list", "-mod=readonly", "-m", "-f", "{{.Dir}}", self.module]
-            copy_executables(Path(job.answer(locating, self._folder, environment)), self.companions, into)
+            copy_companions(Path(job.answer(locating, self._folder, environment)), self.companions, into)
 
     @property
     def _folder(self) -> Path:
-        return GO_MODULES / self.name
+        return GO_MODULES / (self.folder or self.name)
 
     def _read(self, file: str) -> str:
         return (self._folder / file).read_text()
 
     def _flags(self, version: str) -> tuple[str, ...]:
-        linked = ["-s", "-w", *([f"-X {self.version_variable}=v{version}"] if self.version_variable else [])]
+        versioned = (f"{self.version_variable}=v{version}",) if self.version_variable else ()
+        linked = ["-s", "-w", *(f"-X {variable}" for variable in (*versioned, *self.variables))]
         tags = ("-tags", ",".join(self.tags)) if self.tags else ()
         # Without -buildvcs=false Go would ask git for the state of this checkout.
         return ("-mod=readonly", "-trimpath", "-buildvcs=false", *tags, "-ldflags", " ".join(linked))
@@ -100,12 +107,17 @@ def build_environment() -> Mapping[str, str]:
     return {**kept, "CGO_ENABLED": "0", "GOFLAGS": "-mod=readonly", "GOTOOLCHAIN": "local", "GOWORK": "off"}
 
 
-def copy_executables(folder: Path, files: tuple[str, ...], into: Path) -> None:
-    """Copy files and make them executable; in Go's module cache no file is."""
-    for file in files:
-        copied = into / Path(file).name
-        shutil.copyfile(folder / file, copied)
-        copied.chmod(EXECUTABLE)
+def copy_companions(module: Path, patterns: tuple[str, ...], into: Path) -> None:
+    """Copy the files of a module that match, and make the scripts among them executable; no file of a module is."""
+    for pattern in patterns:
+        found = sorted(module.glob(pattern))
+        if not found:
+            raise MissingProgram(f"toolchain: {module} has no {pattern}")
+        for file in found:
+            copied = into / file.name
+            shutil.copyfile(file, copied)
+            if copied.read_bytes().startswith(b"#!"):
+                copied.chmod(EXECUTABLE)
 
 
 @dataclass(frozen=True)

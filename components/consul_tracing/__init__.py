@@ -12,26 +12,61 @@ from .args import (
     TracerArgs,
     ZipkinArgs,
 )
-from .errors import InvalidInput, Problem, Refused, WrongOutput
+from .collector_args import (
+    AutoscalingArgs,
+    CassandraStorageArgs,
+    DependenciesJobArgs,
+    DisruptionBudgetArgs,
+    ElasticsearchStorageArgs,
+    IngressArgs,
+    MemoryStorageArgs,
+    NetworkPolicyArgs,
+    PeerArgs,
+    ResourcesArgs,
+    SchedulingArgs,
+    ServiceMonitorArgs,
+    StorageArgs,
+    TrustStoreArgs,
+    ZipkinCollectorArgs,
+)
+from .errors import InvalidInput, NotSynced, Problem, Refused, WrongOutput
 from .mesh_tracing import MeshTracing
 from .stack_config import mesh_args, protected
+from .zipkin_collector import ZipkinCollector
 
 __all__ = [
+    "AutoscalingArgs",
+    "CassandraStorageArgs",
     "CollectorArgs",
     "DatadogArgs",
+    "DependenciesJobArgs",
+    "DisruptionBudgetArgs",
+    "ElasticsearchStorageArgs",
+    "IngressArgs",
     "InvalidInput",
+    "MemoryStorageArgs",
     "MeshTracing",
     "MeshTracingArgs",
+    "NetworkPolicyArgs",
+    "NotSynced",
     "OpenTelemetryArgs",
+    "PeerArgs",
     "Problem",
     "Refused",
+    "ResourcesArgs",
     "SamplingArgs",
+    "SchedulingArgs",
     "ServiceArgs",
+    "ServiceMonitorArgs",
+    "StorageArgs",
     "TagArgs",
     "TlsArgs",
     "TracerArgs",
+    "TrustStoreArgs",
     "WrongOutput",
     "ZipkinArgs",
+    "ZipkinCollector",
+    "ZipkinCollectorArgs",
     "mesh_args",
     "protected",
 ]

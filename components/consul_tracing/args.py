@@ -8,6 +8,8 @@ from typing import Any, NotRequired, TypedDict
 
 import pulumi
 
+from .collector_args import ZipkinCollectorArgs
+
 
 class TlsArgs(TypedDict):
     """TLS to the collector. Paths of files on the proxies' hosts, never their content: everyone may read the entry.
@@ -158,7 +160,8 @@ class ServiceArgs(TypedDict):
     """The service's name in Consul's catalogue, where it differs from the key. Default: the key."""
 
     namespace: NotRequired[str]
-    """Consul Enterprise namespace. Default: Consul's own."""
+    """Consul Enterprise namespace. Default: Consul's own. On Kubernetes the namespace of its ServiceDefaults, which
+    consul-k8s may mirror to Consul's; default: the mesh's `namespace`."""
 
     partition: NotRequired[str]
     """Consul Enterprise admin partition. Default: the mesh's `partition`."""
@@ -171,11 +174,16 @@ class ServiceArgs(TypedDict):
 class MeshTracingArgs(TypedDict):
     """Tracing for one Consul mesh."""
 
-    collector: CollectorArgs
-    """Where proxies send spans. Required."""
+    collector: NotRequired[CollectorArgs]
+    """Where proxies send spans. Exactly one of `collector` and `zipkin_collector` is required."""
+
+    zipkin_collector: NotRequired[ZipkinCollectorArgs]
+    """A Zipkin to deploy on Kubernetes, and to send spans to. Only with `target: kubernetes`: elsewhere nobody knows
+    its name."""
 
     target: NotRequired[str]
-    """Who is written to: "consul", its HTTP API. Default "consul"."""
+    """Who is written to: "consul", its HTTP API, or "kubernetes", the custom resources of consul-k8s. Default
+    "consul"."""
 
     enabled: NotRequired[bool]
     """Whether the mesh traces. Default true. False takes the tracing keys out and leaves the rest of the entries."""
@@ -225,6 +233,19 @@ class MeshTracingArgs(TypedDict):
     renamed_from: NotRequired[str]
     """The full name, organization/project/stack, under which this stack wrote before `pulumi stack rename`. Default:
     none. Entries that bear it are then this stack's; without it they are another's. It may go after one `up`."""
+
+    namespace: NotRequired[str]
+    """Kubernetes namespace of the custom resources. Default "consul", where consul-k8s' own guide installs it. No
+    meaning on Consul's API."""
+
+    sync_timeout_seconds: NotRequired[float]
+    """How long consul-k8s may take to bring what is written into Consul, in seconds; then `up` fails with what its
+    controller says. Default 120: it takes a second when all is well, and tries again every five. No meaning on Consul's
+    API."""
+
+    migrate_entries: NotRequired[bool]
+    """Whether consul-k8s may take over entries that were written over Consul's API, which it does if they are
+    identical (its annotation `migrate-entry`). Default false: it refuses them. No meaning on Consul's API."""
 
     partition: NotRequired[str]
     """Consul Enterprise admin partition whose mesh this is. Default: Consul's own."""

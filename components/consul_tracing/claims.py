@@ -8,32 +8,30 @@ from weakref import WeakKeyDictionary
 from pulumi.runtime.settings import get_monitor
 
 from .errors import InvalidInput, Problem
-from .writers import CONFIG_ENTRY
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    import pulumi
-
     from .entries import Entry
+    from .writers import Writer
 
-Claim = tuple[object, str, str, str | None, str | None]
-"""Provider (None for the stack's own), kind, name, namespace, partition."""
+Claim = tuple[object, object]
+"""Where it is written (server, provider), and the entry's identity."""
 
 _claims: WeakKeyDictionary[object, dict[Claim, str]] = WeakKeyDictionary()
 """By the engine that a program runs under, since one Python process may run several programs one after another."""
 
 
-def claim(entries: Iterable[Entry], component: pulumi.ComponentResource, name: str) -> None:
-    """Note that `component`, called `name`, writes `entries`.
+def claim(entries: Iterable[Entry], writer: Writer, name: str) -> None:
+    """Note that the component called `name` writes `entries` with `writer`.
 
     Raises InvalidInput for entries that another component of the program writes to the same Consul.
     """
     claimed = _claims.setdefault(get_monitor(), {})
-    provider = component.get_provider(CONFIG_ENTRY)
+    where = writer.server, writer.scope()
     problems = []
     for entry in entries:
-        wanted = (provider, entry.kind, entry.name, entry.namespace, entry.partition)
+        wanted = (where, entry.identity)
         # Two components of one name are Pulumi's to refuse; unit tests make the same one again and again.
         if claimed.setdefault(wanted, name) != name:
             problems.append(Problem(f"{entry.kind}/{entry.name}", f'is written by "{claimed[wanted]}" as well'))

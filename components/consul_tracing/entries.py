@@ -36,6 +36,10 @@ TRACING_KEYS: Mapping[str, str] = {
 """The keys of proxy-defaults' `Config` that are ours, with the input that each is written from."""
 
 
+Identity = tuple[str, str, str | None, str | None]
+"""Kind, name, namespace, partition."""
+
+
 @dataclass(frozen=True)
 class Entry:
     """One of Consul's config entries, as far as we declare it."""
@@ -50,10 +54,15 @@ class Entry:
     """Our fields, under Consul's Go names, without kind, name, namespace and partition."""
 
     namespace: str | None = None
-    """Consul Enterprise namespace; None for Consul's own."""
+    """Consul Enterprise namespace, None for Consul's own; on Kubernetes the namespace of its custom resource."""
 
     partition: str | None = None
     """Consul Enterprise admin partition; None for Consul's own."""
+
+    @property
+    def identity(self) -> Identity:
+        """What tells it from the mesh's other entries, whatever it holds."""
+        return self.kind, self.name, self.namespace, self.partition
 
 
 def canonical_json(value: object) -> str:
@@ -79,7 +88,7 @@ def proxy_defaults(settings: MeshSettings) -> Entry:
     if settings.default_protocol is not None:
         config["protocol"] = settings.default_protocol
     body = {**settings.proxy_defaults, **({"Config": config} if config else {})}
-    return Entry("proxy-defaults", "global", body, partition=settings.partition)
+    return Entry("proxy-defaults", "global", body, settings.home_namespace, settings.partition)
 
 
 def tracing_config(settings: MeshSettings) -> dict[str, str]:
@@ -112,11 +121,11 @@ def service_defaults(settings: MeshSettings) -> dict[str, Entry]:
 def _service_entry(key: str, service: Service, settings: MeshSettings) -> Entry:
     body = {**service.extra, "Protocol": service.protocol}
     partition = service.partition or settings.partition
-    return Entry("service-defaults", service.name or key, body, service.namespace, partition)
+    return Entry("service-defaults", service.name or key, body, service.namespace or settings.home_namespace, partition)
 
 
 def _tcp_entry(name: str, settings: MeshSettings) -> Entry:
-    return Entry("service-defaults", name, {"Protocol": "tcp"}, partition=settings.partition)
+    return Entry("service-defaults", name, {"Protocol": "tcp"}, settings.home_namespace, settings.partition)
 
 
 def config_json(kind: str, body: JsonObject, marks: Mapping[str, str]) -> str:

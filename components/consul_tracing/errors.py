@@ -97,3 +97,11 @@ class Refused(pulumi.RunError):
     def __init__(self, what: str, *ways_on: str) -> None:
         """Tell `what` is in the way, and the `ways_on`, a line each."""
         super().__init__("\n  ".join([f"consul-tracing: {what}", *ways_on]))
+
+
+class NotSynced(pulumi.RunError):
+    """consul-k8s has not brought into Consul what was written; the message holds its controller's own reason."""
+
+
+class Unreadable(Exception):
+    """What is there could not be read: out of reach, or refused. The message is the server's own."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 import math
 import re
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 from urllib.parse import urlsplit
 
 from pydantic import BeforeValidator
@@ -21,6 +21,11 @@ LONGEST_HOST = 253
 STACK = re.compile(r"[^/\s]+/[^/\s]+/[^/\s]+")
 HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 ENVIRONMENT_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+LABEL = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
+LONGEST_LABEL = 63
+SUBDOMAIN = re.compile(r"(?=.{1,253}$)[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
+"""What Kubernetes takes as the name of most objects (RFC 1123)."""
+
 ENVOY_VERSION = re.compile(r"(\d+)\.(\d+)(?:\.\d+)?")
 OLDEST_ENVOY = (1, 34)
 SMALLEST_PERCENT = 0.01
@@ -190,18 +195,22 @@ def envoy_version(value: object) -> str:
     return version
 
 
-def consul_alone(value: object) -> object:
-    """The target, of which this release knows one."""
-    if value == "kubernetes":
-        raise unusable('"kubernetes" is not in this release; "consul" is, Consul\'s own HTTP API')
-    return value
+def namespace_name(value: object) -> str:
+    """The name of a Kubernetes namespace (a label of RFC 1123)."""
+    name = text(value)
+    if not LABEL.fullmatch(name) or len(name) > LONGEST_LABEL:
+        raise unusable(
+            f"{given(name)} is no name of a Kubernetes namespace: at most 63 lower-case letters, digits and hyphens"
+        )
+    return name
 
 
-def not_yet(value: object) -> object:
-    """A name that the contract holds and this release does not act on: refused rather than passed over."""
-    if value is not None:
-        raise unusable("is not in this release")
-    return value
+def seconds(value: object) -> float:
+    """A time to wait, in seconds; fractions are allowed."""
+    chosen = number(value)
+    if chosen <= 0:
+        raise unusable(f"{given(value)} is not a time to wait: more than 0 (seconds)")
+    return chosen
 
 
 def json_object(value: object) -> JsonObject:
@@ -233,12 +242,12 @@ def _json(value: object, path: str) -> object:
             )
 
 
-ConsulAlone = Annotated[Literal["consul"], BeforeValidator(consul_alone)]
-NotYet = Annotated[None, BeforeValidator(not_yet)]
 Text = Annotated[str, BeforeValidator(text)]
 Percent = Annotated[float, BeforeValidator(percent)]
 FinePercent = Annotated[float, BeforeValidator(fine_percent)]
 Port = Annotated[int, BeforeValidator(port)]
+Seconds = Annotated[float, BeforeValidator(seconds)]
+NamespaceName = Annotated[str, BeforeValidator(namespace_name)]
 Milliseconds = Annotated[int, BeforeValidator(milliseconds)]
 Host = Annotated[str, BeforeValidator(host)]
 ServiceName = Annotated[str, BeforeValidator(service_name)]

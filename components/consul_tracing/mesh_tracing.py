@@ -1,24 +1,29 @@
 """MeshTracing: the tracing of one Consul mesh as a Pulumi component."""
 
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import pulumi
 
 from .advice import advice
 from .args import MeshTracingArgs
 from .claims import claim
-from .entries import Entry, bootstrap_hash, canonical_json, config_json, proxy_defaults, service_defaults
+from .consul_writer import ConsulWriter
+from .entries import Entry, bootstrap_hash, canonical_json, proxy_defaults, service_defaults
 from .envoy import collector_url, gateway_runtime
-from .errors import InvalidInput, Refused, WrongOutput
+from .errors import InvalidInput, Refused, Unreadable, WrongOutput
 from .ownership import Decision, Policy, decide, decide_all, kept_text, refuse_missing_cluster
+from .places import CONSUL_API, KUBERNETES_API
 from .stack_config import single_machine
 from .switch_over import candidates, switch_over_text, switches_over, undeclared
-from .writers import Unreadable, catalogued_services, live_entries, write_entry
+from .zipkin_collector import ZipkinCollector
 
 if TYPE_CHECKING:
     from .fields import JsonObject
     from .settings import MeshSettings
+    from .writers import Writer
+
+Value = TypeVar("Value")
 
 TYPE_TOKEN = "consul-tracing:index:MeshTracing"  # noqa: S105 - Pulumi calls a type's name a token
 
@@ -60,81 +65,102 @@ class MeshTracing(pulumi.ComponentResource):
         # The arguments are not given on: Pulumi would read their `services` back as the output of that name.
         super().__init__(TYPE_TOKEN, name, None, opts)
         resolved = _resolved(name, settings, args)
-        policy = Policy(settings.existing, _stack_name(), settings.renamed_from)
+        if settings.zipkin_collector is not None:
+            ZipkinCollector(f"{name}-zipkin", args["zipkin_collector"], pulumi.ResourceOptions(parent=self))
+        policy = _policy(settings)
+        writer = self._writer(settings, policy, waits_for_others=bool(opts and opts.depends_on))
         services = {f"{name}-service-{key}": entry for key, entry in service_defaults(settings).items()}
         mesh_name, mesh_entry = f"{name}-proxy-defaults", proxy_defaults(settings)
         entries = {mesh_name: mesh_entry, **services}
-        claim(entries.values(), self, name)
+        claim(entries.values(), writer, name)
 
-        live = self._live_entries(entries)
+        live = self._live_entries(writer, entries)
         if settings.enabled and settings.gateways == "skip" and live:
             refuse_missing_cluster(live[mesh_name])
         decisions = decide_all(entries, live, policy)
-        if live and switches_over(settings, live[mesh_name]):
-            self._tell_what_switches_over(settings, services.values())
-        self._tell_what_is_kept(entries, decisions)
+        if isinstance(writer, ConsulWriter) and live and switches_over(settings, live[mesh_name]):
+            self._tell_what_switches_over(writer, settings, services.values())
+        for resource_name, entry in entries.items():
+            self._tell_what_is_kept(writer, policy.place.title(entry), entry, decisions[resource_name])
 
-        mesh_body = resolved.apply(
-            lambda known: decide(proxy_defaults(known), live.get(mesh_name), policy, mesh_name).body
-        )
-        mesh_text = mesh_body.apply(lambda body: config_json(mesh_entry.kind, body, policy.marks(mesh_entry)))
-        written = write_entry(mesh_name, mesh_entry, mesh_text, self, shared=decisions[mesh_name].is_shared)
+        def mesh_decision(known: "MeshSettings") -> tuple[Entry, Decision]:
+            entry = proxy_defaults(known)
+            return entry, decide(entry, live.get(mesh_name), policy, mesh_name)
+
+        mesh = resolved.apply(mesh_decision)
+        rendered = mesh.apply(lambda decided: writer.rendered(*decided))
+        written = [writer.write(mesh_name, mesh_entry, decisions[mesh_name], rendered)]
         for resource_name, entry in services.items():
             decision = decisions[resource_name]
-            text = config_json(entry.kind, decision.body, policy.marks(entry))
-            write_entry(resource_name, entry, text, self, shared=decision.is_shared)
+            written.append(writer.write(resource_name, entry, decision, writer.rendered(entry, decision)))
+        settled = writer.settled(written)
 
-        self.proxy_defaults = written.id
-        self.bootstrap_hash = mesh_body.apply(bootstrap_hash)
+        self.proxy_defaults = _after(settled, written[0])
+        self.bootstrap_hash = _after(settled, mesh.apply(lambda decided: bootstrap_hash(decided[1].body)))
         self.collector_url = resolved.apply(collector_url)
         self.gateway_envoy_args = pulumi.Output.from_input(_gateway_envoy_args(settings))
         self.services = pulumi.Output.from_input(sorted({entry.name for entry in services.values()}))
         self.warnings = resolved.apply(self._warn)
         self.register_outputs({output: getattr(self, output) for output in MeshTracing.__annotations__})
 
-    def _live_entries(self, entries: Mapping[str, Entry]) -> "dict[str, JsonObject | None]":
-        """What Consul has now, by resource name; empty in a preview that cannot reach it."""
+    def _writer(self, settings: "MeshSettings", policy: Policy, *, waits_for_others: bool) -> "Writer":
+        if settings.target == "consul":
+            return ConsulWriter(self, policy)
+        # Here, since only this target pays for it.
+        from .kubernetes_writer import KubernetesWriter  # noqa: PLC0415
+
+        return KubernetesWriter(
+            self,
+            policy,
+            sync_timeout=settings.sync_timeout_seconds,
+            migrate=settings.migrate_entries,
+            waits_for_others=waits_for_others,
+        )
+
+    def _live_entries(self, writer: "Writer", entries: Mapping[str, Entry]) -> "dict[str, JsonObject | None]":
+        """What is there now, by resource name; empty in a preview that cannot reach it."""
         try:
-            return dict(zip(entries, live_entries(list(entries.values()), self), strict=True))
+            return dict(zip(entries, writer.look(list(entries.values())), strict=True))
         except Unreadable as error:
-            self._go_on_in_previews(error)
+            self._go_on_in_previews(writer, error)
             return {}
 
-    def _go_on_in_previews(self, error: Unreadable) -> None:
+    def _go_on_in_previews(self, writer: "Writer", error: Unreadable) -> None:
+        unread = f"{writer.server} cannot be read"
         if not pulumi.runtime.is_dry_run():
-            raise Refused(
-                f"Consul cannot be read, and nothing is written without a look at what others wrote: {error}"
-            ) from None
+            raise Refused(f"{unread}, and nothing is written without a look at what others wrote: {error}") from None
         pulumi.log.warn(
-            f"Consul cannot be read, so this preview knows nothing of what others wrote; an up would stop: {error}",
+            f"{unread}, so this preview knows nothing of what others wrote; an up would stop: {error}",
             self,
         )
 
-    def _tell_what_switches_over(self, settings: "MeshSettings", declared: Iterable[Entry]) -> None:
+    def _tell_what_switches_over(
+        self, writer: ConsulWriter, settings: "MeshSettings", declared: Iterable[Entry]
+    ) -> None:
         try:
-            found = candidates(catalogued_services(settings.partition, self), declared, settings)
-            names = undeclared(dict(zip((entry.name for entry in found), live_entries(found, self), strict=True)))
+            found = candidates(writer.catalogued_services(settings.partition), declared, settings)
+            names = undeclared(dict(zip((entry.name for entry in found), writer.look(found), strict=True)))
         except Unreadable as error:
-            self._go_on_in_previews(error)
+            self._go_on_in_previews(writer, error)
         else:
             if names:
                 pulumi.log.warn(switch_over_text(names), self)
 
-    def _tell_what_is_kept(self, entries: Mapping[str, Entry], decisions: Mapping[str, Decision]) -> None:
-        for resource_name, entry in entries.items():
-            if told := kept_text(entry, decisions[resource_name]):
-                pulumi.log.info(told, self)
+    def _tell_what_is_kept(self, writer: "Writer", title: str, entry: Entry, decision: Decision) -> None:
+        if told := kept_text(title, decision, retained=writer.retains(entry, decision)):
+            pulumi.log.info(told, self)
 
     def _warn(self, settings: "MeshSettings") -> list[str]:
-        warnings = list(advice(settings, single_machine=single_machine()))
+        warnings = list(advice(settings, single_machine=settings.target == "consul" and single_machine()))
         for warning in warnings:
             pulumi.log.warn(warning, self)
-        return warnings
+        # The collector logs its own.
+        return [*warnings, *(settings.zipkin_collector.warnings() if settings.zipkin_collector else [])]
 
 
 def _resolved(name: str, settings: "MeshSettings", args: MeshTracingArgs) -> "pulumi.Output[MeshSettings]":
     """The settings with the collector's host, which may be an Output."""
-    host = args["collector"]["host"]
+    host = args["collector"]["host"] if "collector" in args else None
     if not isinstance(host, pulumi.Output):
         return pulumi.Output.from_input(settings)
 
@@ -146,6 +172,16 @@ def _resolved(name: str, settings: "MeshSettings", args: MeshTracingArgs) -> "pu
             raise WrongOutput(str(refusal)) from None
 
     return pulumi.Output.all(host, host.is_secret()).apply(check)
+
+
+def _after(settled: pulumi.Output[object], output: "pulumi.Output[Value]") -> "pulumi.Output[Value]":
+    """`output`, once Consul has what was written: what is made from it finds the mesh as it says."""
+    return pulumi.Output.all(output, settled).apply(lambda both: both[0])
+
+
+def _policy(settings: "MeshSettings") -> Policy:
+    place = KUBERNETES_API if settings.target == "kubernetes" else CONSUL_API
+    return Policy(settings.existing, _stack_name(), settings.renamed_from, place)
 
 
 def _stack_name() -> str:

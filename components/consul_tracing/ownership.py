@@ -14,6 +14,7 @@ from .envoy import COLLECTOR_CLUSTER
 from .errors import Refused
 from .marks import STACK_MARK, is_mark, marked_parts, marks
 from .parts import CLUSTERS_KEY, UnreadableClusters, body_of, clusters_of, parts_of, readable
+from .places import CONSUL_API, KINDS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from .entries import Entry
     from .fields import JsonObject
     from .parts import Part
+    from .places import Place
 
 Existing = Literal["refuse", "adopt", "overwrite"]
 """What to do with an entry that this stack did not write."""
@@ -34,9 +36,6 @@ IDENTITY = frozenset({"Kind", "Name", "Namespace", "Partition", "CreateIndex", "
 EMPTY: tuple[object, ...] = (None, "", {}, [])
 """Fields that say nothing: Consul fills some of them in, and a provider may write out others."""
 
-CUSTOM_RESOURCES = {"proxy-defaults": "ProxyDefaults", "service-defaults": "ServiceDefaults"}
-"""The kinds of consul-k8s' custom resources, by the kind of the entry."""
-
 
 @dataclass(frozen=True)
 class Decision:
@@ -47,11 +46,6 @@ class Decision:
 
     kept: tuple[Part, ...] = ()
     """The parts that others wrote and that stay."""
-
-    @property
-    def is_shared(self) -> bool:
-        """Whether the entry holds what others wrote, so that it outlives ours."""
-        return bool(self.kept)
 
 
 @dataclass(frozen=True)
@@ -66,6 +60,9 @@ class Policy:
 
     renamed_from: str | None = None
     """The name under which this stack wrote before; None where it always had this one."""
+
+    place: Place = CONSUL_API
+    """Where entries are written, as messages speak of it."""
 
     def marks(self, entry: Entry) -> dict[str, str]:
         """The `Meta` that tells that this stack wrote `entry`, and which parts of it."""
@@ -113,55 +110,48 @@ def decide(entry: Entry, live: JsonObject | None, policy: Policy, resource_name:
     `resource_name` is the Pulumi resource that will write it; a refusal shows how to import the entry under that name.
     Raises Refused, naming who wrote the entry, what would be lost, and the ways on.
     """
-    owner = policy.owner_of(live)
+    owner, title = policy.owner_of(live), policy.place.title(entry)
     if owner == "consul-k8s":
         raise Refused(
-            f"{title(entry)} is managed by consul-k8s, which would revert what is written here",
-            f"Change the {CUSTOM_RESOURCES[entry.kind]} resource on Kubernetes, or delete it there first.",
+            f"{title} is managed by consul-k8s, which would revert what is written here",
+            f"To change it where it is written, its {KINDS[entry.kind]} on Kubernetes:  target: kubernetes",
+            "To write it here, delete that resource first.",
         )
     if live is None or policy.existing == "overwrite":
         return Decision(entry.body)
     if owner == "another stack":
         raise Refused(
-            f"{title(entry)} was written by another stack: {_meta(live)[STACK_MARK]}",
+            f"{title} was written by another stack: {_meta(live)[STACK_MARK]}",
             *_would_be_lost(entry, live),
             "Two stacks that write one entry undo each other's work: declare it in one of them.",
-            "To take it over, without what it holds of others:  existing: overwrite, pulumi refresh, and up",
+            *policy.place.take_over(entry, resource_name),
             f"If this stack had that name before:                renamed_from: {_meta(live)[STACK_MARK]}",
         )
     if owner == "somebody" and policy.existing == "refuse":
         raise Refused(
-            f"{title(entry)} was not written by this stack",
+            f"{title} was not written by this stack",
             *_would_be_lost(entry, live),
             "To keep what it holds and add ours:     existing: adopt",
             "To declare it all, each change shown:   existing: overwrite, after",
-            f"  {import_line(entry, resource_name)}",
+            f"  {policy.place.import_line(entry, resource_name)}",
         )
-    return _keeping(entry, live, marked_parts(_meta(live)) if owner == "this stack" else frozenset())
+    return _keeping(entry, live, marked_parts(_meta(live)) if owner == "this stack" else frozenset(), title)
 
 
-def kept_text(entry: Entry, decision: Decision) -> str:
-    """What is said of parts that others wrote and that stay; empty where there are none."""
+def kept_text(title: str, decision: Decision, *, retained: bool) -> str:
+    """What is said of parts that others wrote and that stay; empty where there are none.
+
+    `retained`: whether deleting the Pulumi resource leaves what is written.
+    """
     if not decision.kept:
         return ""
-    held = ", ".join(sorted(readable(part) for part in decision.kept))
+    told = f"{title} keeps what others wrote: {', '.join(sorted(readable(part) for part in decision.kept))}."
+    if not retained:
+        return told
     return (
-        f"{title(entry)} keeps what others wrote: {held}. So pulumi destroy will leave the entry in Consul, tracing "
-        "included; to take that out first: enabled: false, and up."
+        f"{told} So pulumi destroy will leave it there, tracing included; to take that out first: enabled: false, "
+        "and up."
     )
-
-
-def title(entry: Entry) -> str:
-    """The entry as people name it: `proxy-defaults/global`."""
-    return f"{entry.kind}/{entry.name}"
-
-
-def import_line(entry: Entry, resource_name: str) -> str:
-    """The command that brings an entry under Pulumi, with the id that pulumi-consul takes."""
-    place = (
-        f"{entry.partition or 'default'}/{entry.namespace or 'default'}/" if entry.partition or entry.namespace else ""
-    )
-    return f"pulumi import consul:index/configEntry:ConfigEntry {resource_name} {place}{title(entry)}"
 
 
 def _meta(live: JsonObject) -> dict[str, str]:
@@ -177,13 +167,13 @@ def _would_be_lost(entry: Entry, live: JsonObject) -> list[str]:
     return [f"It holds {', '.join(sorted(readable(part) for part in lost))}, which would be lost."] if lost else []
 
 
-def _keeping(entry: Entry, live: JsonObject, ours: frozenset[Part]) -> Decision:
+def _keeping(entry: Entry, live: JsonObject, ours: frozenset[Part], title: str) -> Decision:
     declared = parts_of(entry.body)
     try:
         content = _content(live)
     except UnreadableClusters as error:
         raise Refused(
-            f"{title(entry)} holds static clusters of others that cannot be told apart: {error}",
+            f"{title} holds static clusters of others that cannot be told apart: {error}",
             f"No proxy starts with that. Mend {CLUSTERS_KEY}, or replace the entry:  existing: overwrite",
         ) from None
     gone = {*ours, *declared}

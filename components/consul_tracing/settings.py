@@ -7,10 +7,11 @@ import pulumi
 from pydantic import Field, ValidationError
 
 from .args import MeshTracingArgs
+from .collector_settings import ZipkinCollectorSettings
 from .envoy import HTTP_PROTOCOLS
 from .errors import InvalidInput, Problem
 from .fields import (
-    ConsulAlone,
+    SUBDOMAIN,
     EnvironmentVariable,
     EnvoyVersion,
     FilePath,
@@ -18,9 +19,10 @@ from .fields import (
     HeaderName,
     Host,
     Milliseconds,
-    NotYet,
+    NamespaceName,
     Percent,
     Port,
+    Seconds,
     ServiceName,
     StackName,
     Text,
@@ -33,6 +35,9 @@ Protocol = Literal["tcp", "http", "http2", "grpc"]
 
 UNRESOLVED_HOST = "unresolved.invalid"
 """Stands for a host that is an Output, so that everything else can be checked before it resolves (RFC 2606)."""
+
+NO_HOST = "none.invalid"
+"""Stands for a collector that is not given, so that everything else can be checked all the same."""
 
 
 class Tls(Settings):
@@ -150,7 +155,7 @@ class Service(Settings):
 class MeshSettings(Settings):
     """All inputs of `MeshTracing`."""
 
-    target: ConsulAlone = "consul"
+    target: Literal["consul", "kubernetes"] = "consul"
     enabled: bool = True
     collector: Collector
     tracer: Tracer = Tracer.model_construct(zipkin=Zipkin.model_construct())
@@ -165,10 +170,12 @@ class MeshSettings(Settings):
     proxy_defaults: ProxyDefaultsFields = Field(default_factory=dict)
     partition: Text | None = None
     envoy_version: EnvoyVersion = "1.34"
-    zipkin_collector: NotYet = None
+    zipkin_collector: ZipkinCollectorSettings | None = None
     existing: Literal["refuse", "adopt", "overwrite"] = "refuse"
     renamed_from: StackName | None = None
-    namespace: NotYet = None
+    namespace: NamespaceName = "consul"
+    sync_timeout_seconds: Seconds = 120.0
+    migrate_entries: bool = False
 
     @classmethod
     def of(cls, component: str, args: MeshTracingArgs) -> Self:
@@ -179,9 +186,13 @@ class MeshSettings(Settings):
         Raises InvalidInput, naming `component` and every input that cannot be used.
         """
         try:
-            return cls.model_validate(with_plain_host(args))
+            settings = cls.model_validate(with_a_collector(with_plain_host(args)))
         except ValidationError as error:
             raise InvalidInput(component, problems_in(error, cls)) from None
+        if settings.zipkin_collector is None:
+            return settings
+        deployed = Collector.model_construct(host=settings.zipkin_collector.host, port=settings.zipkin_collector.port)
+        return settings.model_copy(update={"collector": deployed})
 
     def at(self, component: str, host: object, *, secret: bool) -> Self:
         """The same, with the collector at `host`.
@@ -202,11 +213,54 @@ class MeshSettings(Settings):
         """The collector's port: the one given, else the tracer's own."""
         return self.collector.port or self.tracer.default_port
 
+    @property
+    def home_namespace(self) -> str | None:
+        """Where entries are that name no namespace: that of the custom resources, or None, Consul's own."""
+        return self.namespace if self.target == "kubernetes" else None
+
     def problems(self) -> Iterator[Problem]:
         """What is wrong between inputs that are right one by one."""
+        yield from self._collectors()
+        if self.target == "kubernetes":
+            yield from self._not_on_kubernetes()
         yield from self._too_new()
         yield from self._protocols()
         yield from self._names()
+
+    def _collectors(self) -> Iterator[Problem]:
+        if self.zipkin_collector is None:
+            if self.collector.host == NO_HOST:
+                yield Problem("collector", "is required, or zipkin_collector, which deploys one on Kubernetes")
+            return
+        if self.collector.host != NO_HOST:
+            yield Problem("collector", "is given beside zipkin_collector; write exactly one of them")
+        if self.target != "kubernetes":
+            yield Problem(
+                "zipkin_collector",
+                "is for target: kubernetes, since its name is known in the cluster alone; elsewhere make a "
+                "ZipkinCollector, and write into collector where your proxies reach it",
+            )
+        if self.tracer.zipkin is None:
+            yield Problem("tracer", "must be zipkin beside zipkin_collector: Zipkin takes no spans of other tracers")
+
+    def _not_on_kubernetes(self) -> Iterator[Problem]:
+        partition = "is chosen by the cluster's consul-k8s (global.adminPartitions), which writes the entries"
+        meta = "is written by consul-k8s alone on Kubernetes"
+        if self.partition is not None:
+            yield Problem("partition", partition)
+        if "Meta" in self.proxy_defaults:
+            yield Problem("proxy_defaults.Meta", meta)
+        names = {f"services.{key}": service.name or key for key, service in self.services.items()}
+        names |= {f"tcp_services.{index}": name for index, name in enumerate(self.tcp_services or [])}
+        for path, name in names.items():
+            if not SUBDOMAIN.fullmatch(name):
+                reason = "lower-case letters, digits, hyphens and dots are allowed"
+                yield Problem(path, f'"{name}" cannot be the name of a Kubernetes object: {reason}')
+        for key, service in self.services.items():
+            if service.partition is not None:
+                yield Problem(f"services.{key}.partition", partition)
+            if "Meta" in service.extra:
+                yield Problem(f"services.{key}.extra.Meta", meta)
 
     def _too_new(self) -> Iterator[Problem]:
         major, minor, *_ = (int(part) for part in self.envoy_version.split("."))
@@ -239,6 +293,13 @@ class MeshSettings(Settings):
             if (name, None, self.partition) in written or name in self.services:
                 yield Problem(f"tcp_services.{index}", f'"{name}" is declared before; a service has one entry')
             written.setdefault((name, None, self.partition), f"tcp_services.{index}")
+
+
+def with_a_collector(args: object) -> object:
+    """`args` with a stand-in for a collector that is not given."""
+    if not isinstance(args, dict) or "collector" in args:
+        return args
+    return {**args, "collector": {"host": NO_HOST}}
 
 
 def with_plain_host(args: object) -> object:

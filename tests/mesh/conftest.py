@@ -14,12 +14,6 @@ from demo.project import Project
 
 
 @pytest.fixture(scope="session")
-def programs() -> Iterator[Programs]:
-    with Programs() as running:
-        yield running
-
-
-@pytest.fixture(scope="session")
 def shared_mesh(programs: Programs) -> Mesh:
     mesh = Mesh(programs, SERVICES)
     mesh.register_services()

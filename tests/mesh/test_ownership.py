@@ -103,7 +103,7 @@ def test_destroy_leaves_an_entry_that_holds_what_others_wrote_and_the_up_says_so
     stack.configure(on(consul, existing="adopt"))
     told = stack.up()
     assert "proxy-defaults/global keeps what others wrote: " in told
-    assert "So pulumi destroy will leave the entry in Consul, tracing included" in told
+    assert "So pulumi destroy will leave it there, tracing included" in told
     retained = {one["urn"].rpartition("::")[2] for one in stack.resources() if one.get("retainOnDelete")}
     assert retained == {"mesh-proxy-defaults", "mesh-service-web"}
     before = live(consul), live(consul, WEB)

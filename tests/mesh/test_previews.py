@@ -45,10 +45,9 @@ def failure(project: Project) -> str:
     return failed.value.said
 
 
-@pytest.mark.parametrize(("stack", "resources"), [("dev", 5), ("staging", 6), ("prod", 6)])
-def test_a_stacks_preview_works_without_a_network(programs: Programs, stack: str, resources: int) -> None:
-    config = yaml.safe_load((CHECKOUT / "stacks" / f"Pulumi.{stack}.yaml").read_text())["config"]
-    assert f"{resources} to create" in Project(programs, CHECKOUT, config, stack=stack).preview()
+def test_the_stack_on_consul_previews_without_a_network(programs: Programs) -> None:
+    config = yaml.safe_load((CHECKOUT / "stacks" / "Pulumi.dev.yaml").read_text())["config"]
+    assert "5 to create" in Project(programs, CHECKOUT, config, stack="dev").preview()
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,23 @@ import consul_tracing
 
 PACKAGE = Path(consul_tracing.__file__).parent
 MODULES = sorted(PACKAGE.rglob("*.py"))
-PURE = ["advice", "entries", "envoy", "fields", "free_form", "marks", "ownership", "parts", "settings", "switch_over"]
+PURE = [
+    "advice",
+    "collector_fields",
+    "collector_settings",
+    "custom_resources",
+    "entries",
+    "envoy",
+    "fields",
+    "free_form",
+    "marks",
+    "ownership",
+    "parts",
+    "places",
+    "settings",
+    "switch_over",
+    "zipkin_manifests",
+]
 
 
 def tree(module: Path) -> ast.Module:
@@ -45,11 +61,12 @@ def test_arguments_are_validated_before_a_component_is_registered() -> None:
 @pytest.mark.parametrize("name", PURE)
 def test_pure_modules_import_no_resource_and_read_no_environment(name: str) -> None:
     source = (PACKAGE / f"{name}.py").read_text()
-    assert "pulumi_consul" not in source
+    assert "import pulumi_" not in source
+    assert "from pulumi_" not in source
     assert "os.environ" not in source
 
 
-@pytest.mark.parametrize("name", ["args", "mesh_tracing"])
+@pytest.mark.parametrize("name", ["args", "collector_args", "mesh_tracing", "zipkin_collector"])
 def test_annotations_that_pulumi_reads_are_not_postponed(name: str) -> None:
     assert "from __future__" not in "\n".join(
         ast.unparse(node) for node in tree(PACKAGE / f"{name}.py").body if isinstance(node, ast.ImportFrom)
@@ -57,7 +74,7 @@ def test_annotations_that_pulumi_reads_are_not_postponed(name: str) -> None:
 
 
 def test_every_field_that_callers_write_has_a_docstring() -> None:
-    for node in ast.walk(tree(PACKAGE / "args.py")):
+    for node in [*ast.walk(tree(PACKAGE / "args.py")), *ast.walk(tree(PACKAGE / "collector_args.py"))]:
         if isinstance(node, ast.ClassDef):
             for field, after in zip(node.body, [*node.body[1:], None], strict=True):
                 if isinstance(field, ast.AnnAssign):
@@ -67,15 +84,19 @@ def test_every_field_that_callers_write_has_a_docstring() -> None:
 def test_every_argument_is_a_setting_and_every_setting_an_argument() -> None:
     from consul_tracing import args, settings  # noqa: PLC0415 - read as data, in this test alone
 
-    not_yet = {"zipkin_collector", "namespace"}
     for name in ("Tls", "Collector", "Zipkin", "OpenTelemetry", "Datadog", "Tracer", "Sampling", "Tag", "Service"):
         assert getattr(args, f"{name}Args").__annotations__.keys() == getattr(settings, name).model_fields.keys()
-    assert args.MeshTracingArgs.__annotations__.keys() == settings.MeshSettings.model_fields.keys() - not_yet
+    assert args.MeshTracingArgs.__annotations__.keys() == settings.MeshSettings.model_fields.keys()
 
 
 def test_public_names_are_sorted_and_all_there() -> None:
     assert consul_tracing.__all__ == sorted(consul_tracing.__all__)
     assert all(hasattr(consul_tracing, name) for name in consul_tracing.__all__)
+
+
+def test_a_program_without_kubernetes_does_not_pay_for_it() -> None:
+    loaded = "import sys, consul_tracing; print({'kubernetes', 'pulumi_kubernetes', 'pydantic'} & sys.modules.keys())"
+    assert subprocess.check_output([sys.executable, "-c", loaded], text=True).strip() == "set()"
 
 
 def test_users_never_get_envoys_messages() -> None:

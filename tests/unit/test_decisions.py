@@ -60,7 +60,7 @@ def test_where_there_is_nothing_ours_is_written(existing: Existing) -> None:
 def test_an_entry_of_consul_k8s_is_always_refused(existing: Existing) -> None:
     told = refusal({**BY_HAND, "Meta": {"external-source": "kubernetes"}}, existing)
     assert told.startswith("consul-tracing: proxy-defaults/global is managed by consul-k8s")
-    assert "Change the ProxyDefaults resource on Kubernetes" in told
+    assert "its ProxyDefaults on Kubernetes:  target: kubernetes" in told
 
 
 def test_an_entry_written_by_hand_is_refused_with_what_would_be_lost_and_the_ways_on() -> None:
@@ -188,11 +188,11 @@ def test_several_refusals_are_told_together_and_a_crowd_by_its_number() -> None:
 
 
 def test_what_is_kept_is_told_with_the_way_to_take_tracing_out() -> None:
-    told = kept_text(OURS, decision(BY_HAND, "adopt"))
+    told = kept_text("proxy-defaults/global", decision(BY_HAND, "adopt"), retained=True)
     assert "keeps what others wrote: MeshGateway, Meta.team, envoy_prometheus_bind_addr, the static cluster" in told
-    assert "pulumi destroy will leave the entry in Consul" in told
+    assert "pulumi destroy will leave it there" in told
     assert "enabled: false" in told
-    assert kept_text(OURS, decision(None)) == ""
+    assert kept_text("proxy-defaults/global", decision(None), retained=True) == ""
 
 
 def live_with(clusters: str) -> dict[str, Any]:

@@ -22,16 +22,41 @@ def collector(**fields: Any) -> Any:
     return mesh(collector={"host": "zipkin", **fields})
 
 
+def on_kubernetes(**args: Any) -> Any:
+    return mesh(target="kubernetes", **args)
+
+
 REFUSED = [
     ({}, "collector: is required"),
     (mesh(colector={}), 'colector: there is no such key; did you mean "collector"?'),
     (collector(prt=1), 'collector.prt: there is no such key; did you mean "port"? allowed: connect_timeout_ms, host,'),
     (mesh(enabled="yes"), 'enabled: "yes" is not true or false'),
-    (mesh(target="nomad"), 'target: "nomad" is none of consul'),
-    (mesh(target="kubernetes"), 'target: "kubernetes" is not in this release'),
+    (mesh(target="nomad"), 'target: "nomad" is none of consul, kubernetes'),
     (mesh(existing="keep"), 'existing: "keep" is none of refuse, adopt, overwrite'),
     (mesh(renamed_from="prod"), 'renamed_from: "prod" is not a stack\'s full name: organization/project/stack'),
-    (mesh(zipkin_collector={}), "zipkin_collector: is not in this release"),
+    (mesh(zipkin_collector={}), "collector: is given beside zipkin_collector; write exactly one of them"),
+    ({"zipkin_collector": {}}, "zipkin_collector: is for target: kubernetes, since its name is known in the cluster"),
+    ({}, "collector: is required, or zipkin_collector"),
+    (on_kubernetes(partition="a"), "partition: is chosen by the cluster's consul-k8s"),
+    (on_kubernetes(proxy_defaults={"Meta": {}}), "proxy_defaults.Meta: is written by consul-k8s alone"),
+    (
+        on_kubernetes(services={"web": {"protocol": "http", "partition": "a"}}),
+        "services.web.partition: is chosen by the cluster's consul-k8s",
+    ),
+    (
+        on_kubernetes(services={"web": {"protocol": "http", "extra": {"Meta": {"team": "a"}}}}),
+        "services.web.extra.Meta: is written by consul-k8s alone",
+    ),
+    (
+        on_kubernetes(services={"Web_1": {"protocol": "http"}}),
+        'services.Web_1: "Web_1" cannot be the name of a Kubernetes object',
+    ),
+    (on_kubernetes(namespace="Consul"), 'namespace: "Consul" is no name of a Kubernetes namespace'),
+    (on_kubernetes(sync_timeout_seconds=0), "sync_timeout_seconds: 0 is not a time to wait: more than 0 (seconds)"),
+    (
+        {"target": "kubernetes", "zipkin_collector": {}, "tracer": {"datadog": {"service_name": "mesh"}}},
+        "tracer: must be zipkin beside zipkin_collector",
+    ),
     (mesh(gateways="both"), 'gateways: "both" is none of join, skip'),
     (collector(host=""), "collector.host: is empty"),
     (collector(host=7), "collector.host: 7 is not text"),
@@ -196,4 +221,5 @@ def test_a_refusal_is_both_what_pulumi_shows_cleanly_and_a_value_error() -> None
     refused = refusal({})
     assert isinstance(refused, pulumi.RunError)
     assert isinstance(refused, ValueError)
-    assert refused.problems == (Problem("collector", "is required"),)
+    reason = "is required, or zipkin_collector, which deploys one on Kubernetes"
+    assert refused.problems == (Problem("collector", reason),)

@@ -1,11 +1,12 @@
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from scripted import put_on_path
 
 from toolchain import sources
-from toolchain.programs import GO
-from toolchain.provision import Program
+from toolchain.programs import GO, PROGRAMS, named
+from toolchain.provision import MissingProgram, Program
 from toolchain.sources import GoModule, build_environment
 
 HELLO = GoModule(
@@ -15,8 +16,11 @@ HELLO = GoModule(
     go=GO,
     tags=("plain",),
     version_variable="example.org/hello/version.Version",
-    companions=("cmd/hello-exec",),
+    variables=("example.org/hello/greeting.Text=hi",),
+    companions=("cmd/hello-exec", "data/*.yaml"),
 )
+
+BUILT = [program for program in PROGRAMS if program.source.how == "built"]
 
 # Answers as Go does, and writes the arguments of a build into the program.
 GO_SCRIPT = """#!/bin/sh
@@ -48,8 +52,11 @@ def go_modules(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def put_go_on_path(folder: Path, version: str, monkeypatch: pytest.MonkeyPatch) -> None:
     module = folder / "module"
-    (module / "cmd").mkdir(parents=True)
-    (module / "cmd/hello-exec").write_text("the executor")
+    for directory in ("cmd", "data"):
+        (module / directory).mkdir(parents=True)
+    (module / "cmd/hello-exec").write_text("#!/bin/sh\n")
+    (module / "data/one.yaml").write_text("one")
+    (module / "data/two.yaml").write_text("two")
     put_on_path(folder, "go").write_text(GO_SCRIPT.format(version=version, module=module))
     monkeypatch.setenv("PATH", f"{folder}:/usr/bin:/bin")
 
@@ -60,10 +67,21 @@ def test_a_version_stands_in_go_mod_alone(go_modules: Path) -> None:
     assert HELLO.versions == ("2.0.0",)
 
 
-@pytest.mark.parametrize("program", ["pulumi", "pulumi-language-python", "consul"])
-def test_the_programs_of_the_mesh_have_their_modules(program: str) -> None:
-    for file in ("go.mod", "go.sum"):
-        assert (sources.GO_MODULES / program / file).is_file()
+@pytest.mark.parametrize("program", BUILT, ids=lambda program: program.name)
+def test_every_program_has_a_module_that_requires_and_hashes_it(program: Program) -> None:
+    source = program.source
+    assert isinstance(source, GoModule)
+    hashes = (sources.GO_MODULES / (source.folder or source.name) / "go.sum").read_text()
+    assert f"{source.module} v{source.versions[0]} h1:" in hashes
+
+
+def test_the_programs_of_kubernetes_are_of_one_release_and_say_which() -> None:
+    sources_of = [named(name).source for name in ("kube-apiserver", "kubectl")]
+    (version,) = {source.versions[0] for source in sources_of}
+    for source in sources_of:
+        assert isinstance(source, GoModule)
+        major, minor, _ = version.split(".")
+        assert [variable.partition("=")[2] for variable in source.variables] == [major, minor]
 
 
 @pytest.mark.usefixtures("go_modules")
@@ -74,11 +92,42 @@ def test_a_build_is_stripped_stamped_and_has_its_companions_beside_it(
     program = Program("hello", HELLO, GO.on_path).obtain()
     arguments = program.path.read_text()
     assert "-mod=readonly -trimpath -buildvcs=false -tags plain" in arguments
-    assert "-ldflags -s -w -X example.org/hello/version.Version=v1.2.3" in arguments
+    variables = "-X example.org/hello/version.Version=v1.2.3 -X example.org/hello/greeting.Text=hi"
+    assert f"-ldflags -s -w {variables} " in arguments
     assert arguments.endswith(" example.org/hello/cmd/hello\n")
-    companion = program.path.with_name("hello-exec")
-    assert companion.read_text() == "the executor"
-    assert companion.stat().st_mode & 0o111
+    assert program.path.with_name("hello-exec").stat().st_mode & 0o111
+    data = [program.path.with_name(file) for file in ("one.yaml", "two.yaml")]
+    assert [file.read_text() for file in data] == ["one", "two"]
+    assert not data[0].stat().st_mode & 0o111
+
+
+@pytest.mark.usefixtures("go_modules")
+def test_a_companion_that_the_module_does_not_have_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    put_go_on_path(tmp_path / "bin", "1.26.1", monkeypatch)
+    with pytest.raises(MissingProgram, match=r"bin/module has no gone/\*\.yaml"):
+        Program("hello", replace(HELLO, companions=("gone/*.yaml",)), GO.on_path).obtain()
+
+
+@pytest.mark.usefixtures("go_modules")
+def test_programs_may_share_a_module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    put_go_on_path(tmp_path / "bin", "1.26.1", monkeypatch)
+    other = GoModule("bye", module="example.org/hello", package="cmd/bye", folder="hello", go=GO)
+    program = Program("bye", other, GO.on_path).obtain()
+    assert program.version == "1.2.3"
+    assert program.path.name == "bye"
+    assert program.path.read_text().endswith(" example.org/hello/cmd/bye\n")
+
+
+def test_a_main_package_of_our_own_is_built_and_a_change_of_it_makes_another_entry(
+    go_modules: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put_go_on_path(tmp_path / "bin", "1.26.1", monkeypatch)
+    own = replace(HELLO, package=None, companions=())
+    (go_modules / "hello/main.go").write_text("package main\n")
+    before = own.ingredients("1.2.3")
+    assert Program("hello", own, GO.on_path).obtain().path.read_text().endswith(" .\n")
+    (go_modules / "hello/main.go").write_text("package main // changed\n")
+    assert own.ingredients("1.2.3") != before
 
 
 @pytest.mark.parametrize("file", ["go.mod", "go.sum"])

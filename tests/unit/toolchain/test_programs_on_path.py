@@ -6,7 +6,9 @@ from scripted import put_on_path, thing
 from toolchain import on_path
 from toolchain.on_path import Found, NotOnPath, PassedOver, VersionRule
 from toolchain.programs import PROGRAMS, named
+from toolchain.provision import Program
 
+PLUGIN = "pulumi-resource-kubernetes"
 HOST_FILES = ("pulumi-language-python", "pulumi-language-python-exec")
 
 
@@ -14,6 +16,7 @@ HOST_FILES = ("pulumi-language-python", "pulumi-language-python-exec")
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Return a folder that is all of PATH, but for what a script needs to run."""
     monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:/bin")
+    monkeypatch.setenv("PULUMI_HOME", str(tmp_path / "pulumi"))
     return tmp_path / "bin"
 
 
@@ -114,6 +117,26 @@ def test_a_program_on_path_is_not_built(folder: Path) -> None:
     program = put_on_path(folder, "thing", "thing 1.5.0")
     obtained = thing("exit 1", VersionRule(oldest=(1, 0), before=(2, 0), question="version")).obtain()
     assert (obtained.origin, obtained.path, obtained.version) == ("on PATH", program, "1.5.0")
+
+
+def test_a_plugin_that_pulumi_has_installed_serves_before_one_on_path(folder: Path, tmp_path: Path) -> None:
+    on_path = put_on_path(folder, PLUGIN)
+    assert named(PLUGIN).look(None) == Found(on_path, "4.x")
+    installed = put_on_path(tmp_path / "pulumi/plugins/resource-kubernetes-v4.34.2", PLUGIN)
+    put_on_path(tmp_path / "pulumi/plugins/resource-kubernetes-v4.9.1", PLUGIN)
+    assert named(PLUGIN).look(None) == Found(installed, "4.34.2")
+
+
+def test_a_plugin_of_another_major_version_does_not_serve(folder: Path, tmp_path: Path) -> None:
+    assert not folder.exists()
+    put_on_path(tmp_path / "pulumi/plugins/resource-kubernetes-v3.30.2", PLUGIN)
+    assert named(PLUGIN).look(None) is None
+
+
+@pytest.mark.parametrize("program", [named("kubectl"), named("etcd"), named("kwok")], ids=lambda program: program.name)
+def test_a_kubernetes_program_on_path_is_left_alone(program: Program, folder: Path) -> None:
+    put_on_path(folder, program.name, "Client Version: v1.34.4")
+    assert program.look(None) is None
 
 
 def test_a_jar_is_never_on_path() -> None:

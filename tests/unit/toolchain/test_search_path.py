@@ -70,8 +70,15 @@ def test_the_stand_in_on_path_is_not_taken_for_an_official_plugin(
 ) -> None:
     stand_in = put_on_path(tmp_path / "stand-in", PLUGIN).parent
     monkeypatch.setattr(consul_resources, "STAND_IN", stand_in)
-    monkeypatch.setenv("PATH", f"{stand_in}:/bin")
-    assert consul_resources.on_path() is None
+    (tmp_path / "link").symlink_to(stand_in)
+    monkeypatch.setenv("PATH", f"{tmp_path / 'link'}:/bin")
+    assert consul_resources.plugin_directory() == stand_in
+
+
+def test_the_plugin_for_kubernetes_is_there_only_for_those_who_ask(folder: Path, tmp_path: Path) -> None:
+    plugin = put_on_path(tmp_path / "pulumi/plugins/resource-kubernetes-v4.34.2", "pulumi-resource-kubernetes").parent
+    assert str(plugin) not in toolchain.search_path().split(os.pathsep)
+    assert toolchain.search_path(kubernetes=True).split(os.pathsep)[-2:] == [str(folder), str(plugin)]
 
 
 def test_a_program_is_looked_for_once(folder: Path) -> None:

@@ -54,6 +54,15 @@ def test_one_that_cannot_be_had_fails_the_command_but_not_the_others(
     assert said.err.startswith("toolchain: thing 1.0.0 could not be built")
 
 
+def test_what_kubernetes_needs_is_got_only_for_those_who_ask(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(command, "MESH", [thing("exit 1")])
+    monkeypatch.setattr(command, "KUBERNETES", [thing(QUICK)])
+    assert command.main(["--for", "kubernetes"]) == 0
+    assert capsys.readouterr().out.startswith("thing 1.0.0: building …")
+
+
 def test_a_name_may_carry_a_version(capsys: pytest.CaptureFixture[str]) -> None:
     assert command.main(["envoy@9.9.9"]) == 1
     assert 'version "9.9.9" cannot be had' in capsys.readouterr().err

@@ -1,0 +1,248 @@
+"""Entries as consul-k8s' custom resources: what is written of one, what a live one holds, and whether Consul has it."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Literal
+
+from .errors import Refused
+from .parts import CLUSTERS_KEY
+from .places import KINDS, PLURALS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from .entries import Entry
+    from .fields import JsonObject
+    from .ownership import Decision, Policy
+
+MARKS_PREFIX = "consul-tracing/"
+"""How our marks begin among an object's annotations; on Kubernetes `Meta` belongs to consul-k8s."""
+
+ADOPTED = f"{MARKS_PREFIX}adopted"
+"""The annotation of an object that others made and we patch: from then on it must stay a patch, since deleting our
+resource would otherwise delete their object."""
+
+MIGRATE = "consul.hashicorp.com/migrate-entry"
+"""consul-k8s' annotation: take over an entry of Consul that is not its own, if it is identical."""
+
+OWNER_MANAGER, PATCH_MANAGER = "consul-tracing", "consul-tracing-patch"
+"""Our field managers (server-side apply). Two, since a patch that is deleted takes all fields of its manager along."""
+
+FREE_FORM = frozenset({"Config", "Arguments"})
+"""Fields whose keys are no field names, and stay as they are."""
+
+PERMANENT = frozenset({"ExternallyManagedConfigError", "MigrationFailedError"})
+"""The controller's reasons that do not pass by themselves."""
+
+
+def spec(entry: Entry, decision: Decision, live: JsonObject | None) -> JsonObject:
+    """What we apply: the fields that we declare, in camelCase, and the clusters that share their key with ours.
+
+    What others wrote elsewhere is not repeated: under server-side apply it stays theirs.
+    """
+    body = dict(entry.body)
+    if clusters := _shared_clusters(entry, decision, live):
+        body["Config"] = {**body.get("Config", {}), CLUSTERS_KEY: clusters}
+    return {camel_case(name): renamed(value, name) for name, value in body.items()}
+
+
+def _shared_clusters(entry: Entry, decision: Decision, live: JsonObject | None) -> str | None:
+    """The clusters to apply, others' beside ours. Their key is one text, which cannot have two owners.
+
+    Once it was ours it stays with us as long as others' clusters are in it: with us it would go, theirs included.
+    """
+    declared = entry.body.get("Config", {}).get(CLUSTERS_KEY)
+    together: str | None = decision.body.get("Config", {}).get(CLUSTERS_KEY)
+    if declared or (live and is_ours_alone(live, ("spec", "config", CLUSTERS_KEY))):
+        return together
+    return None
+
+
+def camel_case(name: str) -> str:
+    """A Go field's name as the custom resource has it: `MeshGateway` to `meshGateway`, `JSONFormat` to `jsonFormat`."""
+    return re.sub(r"^[A-Z]+(?=[A-Z][a-z])|^[A-Z]+", lambda start: start[0].lower(), name)
+
+
+def renamed(value: object, field: str) -> object:
+    """`value` of a field, with the names of the fields in it in camelCase."""
+    match value:
+        case dict() if field not in FREE_FORM:
+            return {camel_case(name): renamed(member, name) for name, member in value.items()}
+        case list() if field not in FREE_FORM:
+            return [renamed(member, "") for member in value]
+        case _:
+            return value
+
+
+def body(live: JsonObject) -> JsonObject:
+    """A live object as the entry that it stands for, with Go names at the top and our marks as its `Meta`."""
+    fields = {name[:1].upper() + name[1:]: value for name, value in (live.get("spec") or {}).items()}
+    return {**fields, "Meta": dict(_marks(live))}
+
+
+def _marks(live: JsonObject) -> Iterator[tuple[str, str]]:
+    for annotation, value in annotations_on(live).items():
+        if annotation.startswith(MARKS_PREFIX) and annotation != ADOPTED:
+            mark = annotation.removeprefix(MARKS_PREFIX)
+            yield (f"consul-tracing-{mark}" if mark.startswith("keys") else mark), value
+
+
+def annotations_of(marks: Mapping[str, str], *, patch: bool, migrate: bool) -> dict[str, str]:
+    """The annotations of an object that we write: our `marks`, and what the Kubernetes provider and consul-k8s read.
+
+    `patchForce`: what we declare is ours, also where somebody has changed it by hand since.
+    """
+    marked = {f"{MARKS_PREFIX}{mark.removeprefix('consul-tracing-')}": value for mark, value in marks.items()}
+    applied = {
+        "pulumi.com/patchFieldManager": PATCH_MANAGER if patch else OWNER_MANAGER,
+        "pulumi.com/patchForce": "true",
+    }
+    return {**marked, **applied, **({ADOPTED: "true"} if patch else {}), **({MIGRATE: "true"} if migrate else {})}
+
+
+def annotations_on(live: JsonObject) -> dict[str, str]:
+    """The annotations of a live object."""
+    return live.get("metadata", {}).get("annotations") or {}
+
+
+def is_adopted(live: JsonObject) -> bool:
+    """Whether others made the object, and we patch it."""
+    return ADOPTED in annotations_on(live)
+
+
+def is_patched(live: JsonObject | None, policy: Policy) -> bool:
+    """Whether we write a patch over an object of others, rather than an object of our own."""
+    if live is None or is_adopted(live):
+        return live is not None
+    return policy.existing == "adopt" and policy.owner_of(body(live)) == "somebody"
+
+
+def is_ours_alone(live: JsonObject, path: tuple[str, ...]) -> bool:
+    """Whether nobody else would keep the field at `path` if we took ours out (`metadata.managedFields`)."""
+    owners = [entry.get("manager", "") for entry in _managed(live) if _holds(entry.get("fieldsV1") or {}, path)]
+    return bool(owners) and all(_is_ours(owner) for owner in owners)
+
+
+def _managed(live: JsonObject) -> list[JsonObject]:
+    return live.get("metadata", {}).get("managedFields") or []
+
+
+def _holds(fields: JsonObject, path: tuple[str, ...]) -> bool:
+    for step in path:
+        if f"f:{step}" not in fields:
+            return False
+        fields = fields[f"f:{step}"]
+    return True
+
+
+def _is_ours(manager: str) -> bool:
+    # Without server-side apply the provider writes under its own name.
+    return manager in {OWNER_MANAGER, PATCH_MANAGER} or manager.startswith("pulumi-kubernetes")
+
+
+@dataclass(frozen=True)
+class Sync:
+    """What consul-k8s' controller says of an object."""
+
+    state: Literal["synced", "refused", "waiting"]
+    """`refused`: it says no, and will until somebody changes something."""
+
+    reason: str = ""
+    message: str = ""
+
+
+def sync(live: JsonObject) -> Sync:
+    """Whether Consul has what we wrote, by the object's condition `Synced`.
+
+    The condition names no generation, so it is believed only once it is as new as our own last change: before that it
+    speaks of what was there before. Both times are the API server's (`metadata.managedFields`), in whole seconds.
+    """
+    conditions: list[JsonObject] = (live.get("status") or {}).get("conditions") or []
+    condition: JsonObject = next((one for one in conditions if one.get("type") == "Synced"), {})
+    reason, message = condition.get("reason") or "", condition.get("message") or ""
+    if _told_before_our_change(live):
+        return Sync("waiting", message="consul-k8s has not looked at it since it was changed")
+    if condition.get("status") == "True":
+        return Sync("synced")
+    return Sync("refused" if reason in PERMANENT else "waiting", reason, message)
+
+
+def _told_before_our_change(live: JsonObject) -> bool:
+    ours = [entry for entry in _managed(live) if _is_ours(entry.get("manager", "")) and not entry.get("subresource")]
+    told = [_time(entry) for entry in _managed(live) if entry.get("subresource") == "status"]
+    if not ours or not told:
+        return False
+    # What others hold as well has the same value for all of us, so ours changed nothing.
+    theirs = {
+        path
+        for entry in _managed(live)
+        if entry not in ours and not entry.get("subresource") and _time(entry) <= max(told)
+        for path in _paths((entry.get("fieldsV1") or {}).get("f:spec") or {})
+    }
+    return any(
+        _time(entry) > max(told) and not set(_paths((entry.get("fieldsV1") or {}).get("f:spec") or {})) <= theirs
+        for entry in ours
+    )
+
+
+def _paths(fields: JsonObject, *above: str) -> Iterator[tuple[str, ...]]:
+    for step, below in fields.items():
+        if step == ".":
+            continue
+        yield from _paths(below, *above, step) if below else [(*above, step)]
+
+
+def _time(entry: JsonObject) -> datetime:
+    return datetime.fromisoformat(entry["time"])
+
+
+def refuse_second_mesh(objects: list[JsonObject], entry: Entry) -> None:
+    """Refuse a ProxyDefaults beside one in another namespace: consul-k8s writes both to one entry, in turns."""
+    for live in objects:
+        namespace = live["metadata"].get("namespace")
+        if live["metadata"]["name"] == entry.name and namespace != entry.namespace:
+            raise Refused(
+                f"{KINDS[entry.kind]} {namespace}/{entry.name} exists, and a mesh has one: consul-k8s would write both "
+                "to one entry, in turns",
+                f"To write that one:  namespace: {namespace}",
+            )
+
+
+def not_synced_text(title: str, entry: Entry, told: Sync, seconds: float) -> str:
+    """What is said of an object that is written and that Consul does not have, `seconds` being its time to."""
+    written = f"consul-tracing: {title} is written, and consul-k8s"
+    lines: tuple[str, ...]
+    match told.reason:
+        case "ExternallyManagedConfigError":
+            lines = (
+                f"{written} refuses to sync it: {told.reason}: {told.message}",
+                f"Consul's {entry.kind}/{entry.name} came over its API: by hand, by Terraform, by another stack.",
+                "To write it there:                   target: consul",
+                "To hand it to Kubernetes as it is:   migrate_entries: true, with the same content declared",
+                f"To replace it:                       consul config delete -kind {entry.kind} -name {entry.name}",
+            )
+        case "MigrationFailedError":
+            lines = (
+                f"{written} refuses to take over what Consul has: {told.reason}",
+                told.message,
+                "Declare what Consul has, to the letter, and pulumi up again; change it afterwards.",
+            )
+        case _:
+            said = f"{told.reason}: {told.message}".strip(": ")
+            lines = (
+                f"{written} has not brought it into Consul within {seconds:g} s",
+                f"Its controller says: {said or 'nothing yet'}",
+                "Is the controller running, and does it reach Consul?",
+                "  kubectl get pods --all-namespaces --selector app=consul",
+                f"  kubectl describe {PLURALS[entry.kind]} {entry.name} --namespace {entry.namespace}",
+                "What is written stays; pulumi up again finishes. To wait longer:  sync_timeout_seconds",
+            )
+    return "\n  ".join(lines)
+
+
+def clusters_kept(decision: Decision) -> bool:
+    """Whether others' clusters stand in the key that holds ours."""
+    return any(part[:2] == ("Config", CLUSTERS_KEY) for part in decision.kept)

@@ -1,0 +1,183 @@
+"""Entries written as custom resources of consul-k8s, whose controller brings them into Consul."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING
+
+import pulumi
+
+# See consul_writer.
+from pulumi.runtime.sync_await import _sync_await
+
+from .cluster import NotInstalled, cluster_of
+from .custom_resources import (
+    Sync,
+    annotations_of,
+    body,
+    clusters_kept,
+    is_patched,
+    not_synced_text,
+    refuse_second_mesh,
+    spec,
+    sync,
+)
+from .errors import NotSynced, Unreadable
+from .places import API_VERSION, KINDS, resource_type
+from .writers import child_options
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from .cluster import Cluster
+    from .entries import Entry, Identity
+    from .fields import JsonObject
+    from .ownership import Decision, Policy
+
+SECONDS_TO_CHANGE_ITS_MIND = 6.0
+"""How long a refusal of the controller must stand: it tries again after 5 s at the latest."""
+
+SECONDS_BETWEEN_LOOKS = 0.5
+
+MOST_TOLD = 5
+"""Objects whose trouble is told in full."""
+
+PROXY_DEFAULTS = f"kubernetes:{API_VERSION}:ProxyDefaults"
+
+
+class KubernetesWriter:
+    """A cluster with consul-k8s as the place of the mesh's entries."""
+
+    server = "Kubernetes"
+
+    def __init__(
+        self,
+        component: pulumi.ComponentResource,
+        policy: Policy,
+        *,
+        sync_timeout: float,
+        migrate: bool,
+        waits_for_others: bool,
+    ) -> None:
+        """Write as children of `component`, with the marks of `policy`.
+
+        `sync_timeout`: seconds that the controller has. `migrate`: have it take over identical entries of Consul.
+        `waits_for_others`: the component depends on what may install consul-k8s first.
+        """
+        self._component = component
+        self._policy = policy
+        self._sync_timeout = sync_timeout
+        self._migrate = migrate
+        self._waits_for_others = waits_for_others
+        self._cluster: Cluster | None = None
+        self._live: dict[Identity, JsonObject] = {}
+        self._written: list[Entry] = []
+
+    def scope(self) -> object:
+        """Which cluster is written to: the provider, None for the stack's own."""
+        return self._component.get_provider(PROXY_DEFAULTS)
+
+    def look(self, entries: Sequence[Entry]) -> list[JsonObject | None]:
+        """The bodies of `entries` as the cluster has them.
+
+        Raises Unreadable, and Refused for a cluster that cannot serve.
+        """
+        # Once the component is registered, all that it depends on is there: consul-k8s itself, at times.
+        _sync_await(self._component.urn.future())
+        self._cluster = cluster_of(self._component)
+        try:
+            self._live = live_objects(self._cluster, entries)
+            refuse_second_mesh(self._cluster.objects("proxy-defaults") or [], entries[0])
+        except NotInstalled as missing:
+            if self._waits_for_others and pulumi.runtime.is_dry_run():
+                raise Unreadable(str(missing)) from None
+            raise
+        found = [self._live.get(entry.identity) for entry in entries]
+        return [body(live) if live else None for live in found]
+
+    def retains(self, entry: Entry, decision: Decision) -> bool:
+        """An object of our own goes whole; a patch takes only its fields along, but clusters of others are in one."""
+        return clusters_kept(decision) if self._is_patch(entry) else bool(decision.kept)
+
+    def rendered(self, entry: Entry, decision: Decision) -> JsonObject:
+        """The `spec` to apply."""
+        return spec(entry, decision, self._live.get(entry.identity))
+
+    def write(
+        self, resource_name: str, entry: Entry, decision: Decision, rendered: pulumi.Input[JsonObject]
+    ) -> pulumi.Output[str]:
+        """Declare the custom resource, or a patch of one that others made, and return its id."""
+        from pulumi_kubernetes.apiextensions import CustomResource, CustomResourcePatch  # noqa: PLC0415
+
+        patch = self._is_patch(entry)
+        marks = annotations_of(self._policy.marks(entry), patch=patch, migrate=self._migrate)
+        options = child_options(
+            self._component,
+            resource_type(entry, patch=patch),
+            resource_name,
+            retained=self.retains(entry, decision),
+            timeouts=pulumi.CustomTimeouts(delete=f"{self._sync_timeout:g}s"),
+        )
+        self._written.append(entry)
+        return (CustomResourcePatch if patch else CustomResource)(
+            resource_name,
+            api_version=API_VERSION,
+            kind=KINDS[entry.kind],
+            metadata={"name": entry.name, "namespace": entry.namespace, "annotations": marks},
+            spec=rendered,
+            opts=options,
+        ).id
+
+    def settled(self, written: Sequence[pulumi.Output[str]]) -> pulumi.Output[object]:
+        """Resolves when the controller has brought all into Consul.
+
+        Raises NotSynced with the controller's own reason, when it says no or nothing within the timeout.
+        """
+        if pulumi.runtime.is_dry_run():
+            return pulumi.Output.from_input(None)
+        return pulumi.Output.all(*written).apply(lambda _: self._synced())
+
+    async def _synced(self) -> None:
+        began = time.monotonic()
+        while missing := await self._not_synced():
+            waited = time.monotonic() - began
+            final = all(told.state == "refused" for _, told in missing) and waited > SECONDS_TO_CHANGE_ITS_MIND
+            if final or waited > self._sync_timeout:
+                raise NotSynced(self._told(missing))
+            await asyncio.sleep(SECONDS_BETWEEN_LOOKS)
+
+    async def _not_synced(self) -> list[tuple[Entry, Sync]]:
+        cluster = self._cluster
+        if cluster is None:  # nothing was read, so nothing was written
+            return []
+        try:
+            live = await asyncio.to_thread(live_objects, cluster, self._written)
+        except Unreadable as error:
+            return [(entry, Sync("waiting", "Kubernetes cannot be read", str(error))) for entry in self._written[:1]]
+        told = [(entry, sync(live.get(entry.identity, {}))) for entry in self._written]
+        return [(entry, one) for entry, one in told if one.state != "synced"]
+
+    def _told(self, missing: list[tuple[Entry, Sync]]) -> str:
+        place = self._policy.place
+        told = [
+            not_synced_text(place.title(entry), entry, one, self._sync_timeout) for entry, one in missing[:MOST_TOLD]
+        ]
+        if more := len(missing) - MOST_TOLD:
+            told += [f"consul-tracing: {more} more are not synced"] if more > 0 else []
+        return "\n".join(told)
+
+    def _is_patch(self, entry: Entry) -> bool:
+        return is_patched(self._live.get(entry.identity), self._policy)
+
+
+def live_objects(cluster: Cluster, entries: Sequence[Entry]) -> dict[Identity, JsonObject]:
+    """The objects of `entries` that are there, by the entry's identity: one request for each kind and namespace."""
+    wanted = {entry.identity: entry for entry in entries}
+    found: dict[Identity, JsonObject] = {}
+    for kind, namespace in sorted({(entry.kind, entry.namespace or "") for entry in entries}):
+        for live in cluster.objects(kind, namespace) or []:
+            identity: Identity = (kind, live["metadata"]["name"], namespace, None)
+            if identity in wanted:
+                found[identity] = live
+    return found

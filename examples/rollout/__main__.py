@@ -1,0 +1,45 @@
+"""Pods that restart when, and only when, their proxies must read a new bootstrap.
+
+A sidecar reads the tracer and the collector when it starts; sampling and tags reach it while it runs. `bootstrap_hash`
+stands for the former alone. In the pods' annotations it makes Kubernetes replace them, a few at a time, once Consul has
+the new entry and not before: the output waits for that.
+"""
+
+import pulumi
+from pulumi_kubernetes.apps.v1 import Deployment
+
+from consul_tracing import MeshTracing
+
+config = pulumi.Config()
+
+mesh = MeshTracing(
+    "mesh",
+    {
+        "target": "kubernetes",
+        "namespace": "default",
+        "collector": {"host": config.get("collector") or "zipkin.observability.svc.cluster.local"},
+        "sampling": {"random": config.get_float("sampling") or 1.0},
+        "services": {"web": {"protocol": "http"}},
+    },
+)
+
+labels = {"app": "web"}
+Deployment(
+    "web",
+    metadata={"name": "web", "namespace": "default"},
+    spec={
+        "selector": {"match_labels": labels},
+        "template": {
+            "metadata": {
+                "labels": labels,
+                "annotations": {
+                    "consul.hashicorp.com/connect-inject": "true",
+                    "consul-tracing/bootstrap-hash": mesh.bootstrap_hash,
+                },
+            },
+            "spec": {"containers": [{"name": "web", "image": "nginx:1.29"}]},
+        },
+    },
+)
+
+pulumi.export("bootstrap_hash", mesh.bootstrap_hash)

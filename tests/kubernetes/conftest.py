@@ -1,0 +1,113 @@
+"""One Kubernetes for the whole run: started once, shared by the tests, gone with the run."""
+
+import os
+import secrets
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Protocol
+
+import pytest
+import yaml
+from cluster import Cluster, Controller
+from consul_entries import clear
+
+import toolchain
+from demo import CHECKOUT
+from demo.consul import Consul
+from demo.processes import Programs
+from demo.project import Project
+
+
+class MakesProject(Protocol):
+    """What the fixture `project` is."""
+
+    def __call__(self, program: Path = ..., configuration: Mapping[str, object] = ..., *, stack: str = ...) -> Project:
+        """A stack of the program, by default of this project's own; it is led to the cluster."""
+
+
+@pytest.fixture(scope="session")
+def cluster(programs: Programs) -> Cluster:
+    """A Kubernetes that knows consul-k8s' kinds."""
+    started = Cluster(programs)
+    started.wait_until_ready()
+    started.install_crds()
+    return started
+
+
+@pytest.fixture(scope="session")
+def agent(programs: Programs) -> Consul:
+    """The Consul that the controller writes to."""
+    started = Consul(programs)
+    started.wait_until_ready()
+    return started
+
+
+@pytest.fixture(scope="session")
+def controller(programs: Programs, cluster: Cluster, agent: Consul) -> Controller:
+    """The controller between the cluster and Consul. A test that stops it starts it again."""
+    return Controller(programs, cluster, agent)
+
+
+@pytest.fixture
+def consul(agent: Consul, cluster: Cluster, controller: Controller) -> Iterator[Consul]:
+    """A Consul with nothing in it, and a cluster without custom resources; the controller runs."""
+    assert controller.program.is_running
+    yield agent
+    cluster.delete("proxydefaults,servicedefaults", "--all", "--all-namespaces")
+    clear(agent)
+
+
+@pytest.fixture
+def namespace(cluster: Cluster) -> Iterator[str]:
+    """A namespace of the test's own."""
+    name = f"test-{secrets.token_hex(4)}"
+    cluster.kubectl("create", "namespace", name)
+    yield name
+    # Its objects go later, by Kubernetes' own doing; no other test looks into it.
+    cluster.kubectl("delete", "namespace", name, "--wait=false")
+
+
+@pytest.fixture
+def stopped_api_server(cluster: Cluster, controller: Controller) -> Iterator[Callable[[], None]]:
+    """Stops the API server when it is called; after the test the API server and the controller run again."""
+    yield cluster.stop_api_server
+    if not cluster.api_server.is_running:
+        cluster.start_api_server()
+    cluster.wait_for_api_server()
+    controller.stop()
+    controller.start()
+
+
+@pytest.fixture(scope="session")
+def service_monitors(cluster: Cluster) -> None:
+    """The cluster knows the kind ServiceMonitor."""
+    cluster.install(Path(__file__).with_name("service_monitor_crd.yaml"))
+
+
+@pytest.fixture
+def project(programs: Programs, cluster: Cluster) -> MakesProject:
+    def made(
+        program: Path = CHECKOUT, configuration: Mapping[str, object] | None = None, *, stack: str = "dev"
+    ) -> Project:
+        environment = {
+            "PATH": os.pathsep.join([toolchain.search_path(kubernetes=True), os.environ.get("PATH", os.defpath)]),
+            # A stack whose configuration does not lead to the cluster must not find that of whoever runs the tests.
+            "KUBECONFIG": os.devnull,
+        }
+        return Project(
+            programs, program, {**cluster.configuration, **(configuration or {})}, stack=stack, environment=environment
+        )
+
+    return made
+
+
+@pytest.fixture
+def inline(tmp_path: Path) -> Callable[[str], Path]:
+    """Writes a Pulumi program and returns its directory, the same one every time: a later program is the next edit."""
+
+    def written(program: str) -> Path:
+        (tmp_path / "Pulumi.yaml").write_text(yaml.safe_dump({"name": "inline", "runtime": "python"}))
+        (tmp_path / "__main__.py").write_text(program)
+        return tmp_path
+
+    return written

@@ -1,0 +1,34 @@
+"""examples/rollout, as a reader would run it: which changes replace the pods."""
+
+import pytest
+from cluster import Cluster
+from conftest import MakesProject
+
+from demo import CHECKOUT
+from demo.consul import Consul
+
+pytestmark = [pytest.mark.kubernetes, pytest.mark.usefixtures("consul")]
+
+
+def test_a_new_collector_rolls_the_pods_and_a_new_sampling_does_not(
+    project: MakesProject, cluster: Cluster, consul: Consul
+) -> None:
+    stack = project(CHECKOUT / "examples" / "rollout")
+
+    def revision(**config: object) -> str:
+        stack.configure({**cluster.configuration, **{f"rollout:{key}": value for key, value in config.items()}})
+        stack.up()
+        deployment = cluster.get("deployment", "web")
+        assert deployment is not None
+        annotations = deployment["spec"]["template"]["metadata"]["annotations"]
+        assert annotations["consul-tracing/bootstrap-hash"] == stack.output("bootstrap_hash")
+        counted: str = deployment["metadata"]["annotations"]["deployment.kubernetes.io/revision"]
+        return counted
+
+    first = revision()
+    assert revision(sampling=50) == first
+    entry = consul.config_entry("proxy-defaults", "global")
+    assert entry is not None
+    assert '"random_sampling":{"value":50}' in entry["Config"]["envoy_listener_tracing_json"]
+    assert revision(sampling=50, collector="zipkin.example.com") != first
+    stack.destroy()

@@ -1,0 +1,117 @@
+"""The wiring of the collector's component, on Pulumi's mocks."""
+
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pulumi
+import pytest
+from pulumi.provider.experimental.analyzer import Analyzer
+from zipkin_collectors import EVERYTHING, settings
+
+from consul_tracing import InvalidInput
+from consul_tracing.zipkin_collector import ZipkinCollector
+from consul_tracing.zipkin_manifests import manifests
+
+
+class Recorder(pulumi.runtime.Mocks):
+    """Stands in for the engine: keeps what is registered."""
+
+    def __init__(self) -> None:
+        self.registered: dict[str, pulumi.runtime.MockResourceArgs] = {}
+
+    def new_resource(self, args: pulumi.runtime.MockResourceArgs) -> tuple[str | None, dict[Any, Any]]:
+        self.registered[args.name] = args
+        return f"{args.name}-id", dict(args.inputs)
+
+    def call(self, args: pulumi.runtime.MockCallArgs) -> Any:
+        raise AssertionError(args.token)
+
+
+@pytest.fixture
+def engine() -> Iterator[Recorder]:
+    recorder = Recorder()
+    pulumi.runtime.set_mocks(recorder, project="mesh", stack="test", preview=False)
+    yield recorder
+    pulumi.runtime.set_mocks(Recorder())
+
+
+def run(program: Callable[[], Any]) -> None:
+    pulumi.runtime.test(lambda: pulumi.Output.from_input(program()))()
+
+
+def test_each_manifest_is_one_resource_as_it_is(engine: Recorder) -> None:
+    run(lambda: ZipkinCollector("zipkin", EVERYTHING) and None)  # type: ignore[arg-type]
+    expected = {f"zipkin-{ending}": manifest for ending, manifest in manifests(settings(**EVERYTHING)).items()}
+    children = {name: dict(args.inputs) for name, args in engine.registered.items() if name != "zipkin"}
+    assert children == expected
+
+
+def test_types_are_kubernetes_own(engine: Recorder) -> None:
+    run(lambda: ZipkinCollector("zipkin", EVERYTHING) and None)  # type: ignore[arg-type]
+    assert {name: args.typ for name, args in engine.registered.items()} == {
+        "zipkin": "consul-tracing:index:ZipkinCollector",
+        "zipkin-service-account": "kubernetes:core/v1:ServiceAccount",
+        "zipkin-deployment": "kubernetes:apps/v1:Deployment",
+        "zipkin-service": "kubernetes:core/v1:Service",
+        "zipkin-ingress": "kubernetes:networking.k8s.io/v1:Ingress",
+        "zipkin-autoscaler": "kubernetes:autoscaling/v2:HorizontalPodAutoscaler",
+        "zipkin-disruption-budget": "kubernetes:policy/v1:PodDisruptionBudget",
+        "zipkin-network-policy": "kubernetes:networking.k8s.io/v1:NetworkPolicy",
+        "zipkin-service-monitor": "kubernetes:monitoring.coreos.com/v1:ServiceMonitor",
+        "zipkin-dependencies": "kubernetes:batch/v1:CronJob",
+        "zipkin-dependencies-network-policy": "kubernetes:networking.k8s.io/v1:NetworkPolicy",
+    }
+
+
+@pytest.mark.usefixtures("engine")
+def test_children_belong_to_the_component() -> None:
+    collector: list[ZipkinCollector] = []
+    run(lambda: collector.append(ZipkinCollector("zipkin", {})))
+    children = {child._name for child in collector[0]._childResources}  # noqa: SLF001 - told nowhere else
+    assert children == {"zipkin-service-account", "zipkin-deployment", "zipkin-service"}
+
+
+@pytest.mark.usefixtures("engine")
+def test_outputs_tell_what_callers_need(caplog: pytest.LogCaptureFixture) -> None:
+    told: dict[str, Any] = {}
+
+    def program() -> Any:
+        collector = ZipkinCollector("zipkin", {"namespace": "tracing"})
+        names = ["host", "port", "url", "warnings"]
+        return pulumi.Output.all(**{name: getattr(collector, name) for name in names}).apply(told.update)
+
+    run(program)
+    assert told["host"] == "zipkin.tracing.svc.cluster.local"
+    assert told["port"] == 9411
+    assert told["url"] == "http://zipkin.tracing.svc.cluster.local:9411"
+    assert told["warnings"] == settings().warnings()
+    assert told["warnings"][0] in caplog.text
+
+
+def test_nothing_is_registered_when_the_input_is_wrong(engine: Recorder) -> None:
+    with pytest.raises(InvalidInput, match='an input of "zipkin" cannot be used\n  replicas: 2 need a storage'):
+        run(lambda: ZipkinCollector("zipkin", {"replicas": 2}) and None)
+    assert engine.registered == {}
+
+
+def test_without_pulumi_kubernetes_its_absence_and_the_remedy_are_told(
+    engine: Recorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "pulumi_kubernetes", None)
+    with pytest.raises(pulumi.RunError, match=r"pip install 'consul-tracing\[kubernetes\]'"):
+        run(lambda: ZipkinCollector("zipkin", {}) and None)
+    assert engine.registered == {}
+
+
+def test_pulumi_infers_a_schema_for_other_languages() -> None:
+    inferred = Analyzer("consul-tracing").analyze([ZipkinCollector])
+    inputs = inferred["component_definitions"]["ZipkinCollector"].inputs
+    assert {"serviceName", "imagePullSecrets", "dependenciesJob"} <= inputs.keys()
+    assert all(one.optional for one in inputs.values())
+
+
+def test_importing_the_component_loads_neither_kubernetes_nor_pydantic() -> None:
+    loaded = "import sys, consul_tracing.zipkin_collector; print({'pydantic', 'pulumi_kubernetes'} & set(sys.modules))"
+    assert subprocess.check_output([sys.executable, "-c", loaded], text=True).strip() == "set()"

@@ -1,0 +1,302 @@
+"""What is deployed, for everything that may be asked for."""
+
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from hypothesis import given
+from meshes import reordered
+from zipkin_collectors import CASSANDRA, COLLECTORS, ELASTICSEARCH, EVERYTHING, settings
+
+from consul_tracing.collector_fields import bytes_of
+from consul_tracing.zipkin_manifests import environment, java_options, manifests
+
+Objects = dict[str, dict[str, Any]]
+DURABLE = {"storage": {"elasticsearch": ELASTICSEARCH}}
+
+
+def rendered(args: dict[str, Any]) -> Objects:
+    return manifests(settings(**args))
+
+
+def pods(objects: Objects) -> Iterator[dict[str, Any]]:
+    """The templates of all pods: Zipkin's and, where there is one, the job's."""
+    yield objects["deployment"]["spec"]["template"]
+    if "dependencies" in objects:
+        yield objects["dependencies"]["spec"]["jobTemplate"]["spec"]["template"]
+
+
+def container(args: dict[str, Any]) -> dict[str, Any]:
+    (only,) = rendered(args)["deployment"]["spec"]["template"]["spec"]["containers"]
+    return dict(only)
+
+
+def variables(args: dict[str, Any]) -> dict[str, Any]:
+    return {one["name"]: one.get("value", one.get("valueFrom")) for one in environment(settings(**args))}
+
+
+def leaves(value: Any) -> Iterator[Any]:
+    members = value.values() if isinstance(value, dict) else value if isinstance(value, list) else None
+    if members is None:
+        yield value
+    else:
+        for member in members:
+            yield from leaves(member)
+
+
+@pytest.mark.parametrize(
+    ("name", "args"),
+    [
+        ("collector-in-memory", {}),
+        ("collector-with-everything", EVERYTHING),
+        (
+            "collector-on-cassandra",
+            {
+                "storage": {
+                    "cassandra": {
+                        **CASSANDRA,
+                        "credentials_secret": "cassandra",
+                        "use_ssl": True,
+                        "trust_store": {"secret": "authorities"},
+                    }
+                },
+                "replicas": 2,
+                "dependencies_job": {},
+                "network_policy": {},
+            },
+        ),
+    ],
+)
+def test_the_objects_are_those_of_the_golden_file(
+    name: str, args: dict[str, Any], golden: Callable[[str, Any], None]
+) -> None:
+    golden(name, rendered(args))
+
+
+@given(COLLECTORS)
+def test_every_pod_meets_the_restricted_pod_security_standard(args: dict[str, Any]) -> None:
+    for pod in pods(rendered(args)):
+        security = pod["spec"]["securityContext"]
+        assert security["runAsNonRoot"] is True
+        assert security["runAsUser"] == 1000
+        assert security["seccompProfile"] == {"type": "RuntimeDefault"}
+        assert pod["spec"]["automountServiceAccountToken"] is False
+        for one in pod["spec"]["containers"]:
+            assert one["securityContext"] == {
+                "allowPrivilegeEscalation": False,
+                "capabilities": {"drop": ["ALL"]},
+                "readOnlyRootFilesystem": True,
+            }
+            assert {"name": "tmp", "mountPath": "/tmp"} in one["volumeMounts"]  # noqa: S108 - in the pod
+            assert {mount["name"] for mount in one["volumeMounts"]} == {one["name"] for one in pod["spec"]["volumes"]}
+
+
+@given(COLLECTORS)
+def test_no_pod_gets_a_sidecar_or_the_variables_of_other_services(args: dict[str, Any]) -> None:
+    for pod in pods(rendered(args)):
+        assert pod["metadata"]["annotations"]["consul.hashicorp.com/connect-inject"] == "false"
+        assert pod["spec"]["enableServiceLinks"] is False
+
+
+@given(COLLECTORS)
+def test_credentials_stand_in_secrets_alone(args: dict[str, Any]) -> None:
+    for pod in pods(rendered(args)):
+        for variable in pod["spec"]["containers"][0]["env"]:
+            if "PASSWORD" in variable["name"] or "USERNAME" in variable["name"]:
+                assert variable.keys() == {"name", "valueFrom"}
+                assert variable["valueFrom"].keys() == {"secretKeyRef"}
+
+
+@given(COLLECTORS)
+def test_a_rollout_never_leaves_fewer_pods_than_before(args: dict[str, Any]) -> None:
+    spec = rendered(args)["deployment"]["spec"]
+    assert spec["strategy"] == {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0}}
+    assert ("replicas" in spec) is ("autoscaling" not in args)
+
+
+@given(COLLECTORS)
+def test_java_fits_into_the_memory_limit(args: dict[str, Any]) -> None:
+    for pod in pods(rendered(args)):
+        (one,) = pod["spec"]["containers"]
+        limit = bytes_of(one["resources"]["limits"]["memory"])
+        assert one["resources"]["requests"]["memory"] == one["resources"]["limits"]["memory"]
+        options = next(variable["value"] for variable in one["env"] if variable["name"] == "JAVA_OPTS")
+        sizes = dict(option.split("x", 1) for option in options.split() if option.startswith("-Xmx"))
+        heap = int(sizes["-Xm"].removesuffix("m")) * 2**20
+        assert 48 * 2**20 <= heap <= limit - 192 * 2**20
+
+
+@given(COLLECTORS)
+def test_zipkin_serves_where_service_probes_and_scrapes_ask(args: dict[str, Any]) -> None:
+    objects = rendered(args)
+    (zipkin,) = objects["deployment"]["spec"]["template"]["spec"]["containers"]
+    assert zipkin["ports"] == [{"name": "http", "containerPort": 9411, "protocol": "TCP"}]
+    assert {zipkin[probe]["httpGet"]["port"] for probe in ("startupProbe", "livenessProbe", "readinessProbe")} == {
+        "http"
+    }
+    assert objects["service"]["spec"]["ports"][0]["targetPort"] == "http"
+    assert {"name": "QUERY_PORT", "value": "9411"} in zipkin["env"]
+
+
+@given(COLLECTORS)
+def test_the_service_finds_zipkins_pods_and_not_the_jobs(args: dict[str, Any]) -> None:
+    objects = rendered(args)
+    selected = objects["service"]["spec"]["selector"].items()
+    zipkin, *job = pods(objects)
+    assert selected == objects["deployment"]["spec"]["selector"]["matchLabels"].items()
+    assert selected <= zipkin["metadata"]["labels"].items()
+    assert all(not selected <= pod["metadata"]["labels"].items() for pod in job)
+    assert {key for key, _ in selected} == {"app.kubernetes.io/name", "app.kubernetes.io/instance"}
+
+
+@given(COLLECTORS)
+def test_every_object_bears_the_recommended_labels_and_its_place(args: dict[str, Any]) -> None:
+    for manifest in rendered(args).values():
+        metadata = manifest["metadata"]
+        assert {f"app.kubernetes.io/{key}" for key in ("name", "instance", "component", "part-of", "managed-by")} <= (
+            metadata["labels"].keys()
+        )
+        assert metadata["labels"].items() >= args.get("labels", {}).items()
+        assert metadata["namespace"] == args.get("namespace", "default")
+        assert metadata["name"].startswith(args.get("service_name", "zipkin"))
+
+
+@given(COLLECTORS)
+def test_nothing_null_is_written_and_the_same_input_gives_the_same_bytes(args: dict[str, Any]) -> None:
+    objects = rendered(args)
+    assert None not in list(leaves(objects))
+    again = rendered(reordered(args))
+    assert json.dumps(again, sort_keys=True) == json.dumps(objects, sort_keys=True)
+
+
+@given(COLLECTORS)
+def test_the_network_policy_lets_out_to_dns_and_storage_alone(args: dict[str, Any]) -> None:
+    policies = [one["spec"] for name, one in rendered(args).items() if name.endswith("network-policy")]
+    for spec in policies:
+        assert spec["policyTypes"] == ["Ingress", "Egress"]
+        assert all(rule["from"] and rule["ports"] == [{"protocol": "TCP", "port": 9411}] for rule in spec["ingress"])
+        assert all(rule["ports"] for rule in spec["egress"])
+    storage = settings(**args).storage.durable
+    out = {port["port"] for spec in policies for rule in spec["egress"] for port in rule["ports"]}
+    assert out == ({53, *storage.ports} if storage and policies else set())
+
+
+def test_a_collector_alone_is_three_objects() -> None:
+    assert {name: one["kind"] for name, one in rendered({}).items()} == {
+        "service-account": "ServiceAccount",
+        "deployment": "Deployment",
+        "service": "Service",
+    }
+
+
+def test_a_restart_waits_for_nothing_but_zipkin_itself() -> None:
+    zipkin = container(DURABLE)
+    assert zipkin["startupProbe"]["httpGet"]["path"] == "/info"
+    assert zipkin["livenessProbe"]["httpGet"]["path"] == "/info"
+    assert zipkin["readinessProbe"]["httpGet"]["path"] == "/health"
+
+
+def test_spans_in_memory_are_bounded_by_the_heap() -> None:
+    assert variables({}) == {
+        "JAVA_OPTS": "-Xms240m -Xmx240m -XX:MaxDirectMemorySize=60m -XX:+UseSerialGC -XX:+ExitOnOutOfMemoryError",
+        "MEM_MAX_SPANS": "26600",
+        "QUERY_PORT": "9411",
+        "STORAGE_TYPE": "mem",
+    }
+
+
+def test_elasticsearch_is_written_with_its_defaults() -> None:
+    assert {name: value for name, value in variables(DURABLE).items() if name.startswith(("ES", "STORAGE"))} == {
+        "STORAGE_TYPE": "elasticsearch",
+        "ES_HOSTS": "https://es.example.com:9200",
+        "ES_INDEX": "zipkin",
+        "ES_INDEX_SHARDS": "5",
+        "ES_INDEX_REPLICAS": "1",
+        "ES_ENSURE_TEMPLATES": "true",
+        "ES_TIMEOUT": "10000",
+    }
+
+
+def test_a_certificate_that_is_not_verified_is_told_to_zipkin() -> None:
+    unverified = {"storage": {"elasticsearch": {**ELASTICSEARCH, "verify_certificate": False}}}
+    assert variables(unverified)["ES_SSL_NO_VERIFY"] == "true"
+
+
+def test_credentials_come_from_the_named_secret() -> None:
+    storage = {"elasticsearch": {**ELASTICSEARCH, "credentials_secret": "es", "username_key": "user"}}
+    written = variables({"storage": storage})
+    assert written["ES_USERNAME"] == {"secretKeyRef": {"name": "es", "key": "user"}}
+    assert written["ES_PASSWORD"] == {"secretKeyRef": {"name": "es", "key": "password"}}
+
+
+def test_the_trust_stores_password_is_put_in_by_kubernetes() -> None:
+    storage = {"elasticsearch": {**ELASTICSEARCH, "trust_store": {"secret": "ca", "key": "ca.p12"}}}
+    zipkin = container({"storage": storage})
+    names = [variable["name"] for variable in zipkin["env"]]
+    assert names.index("TRUST_STORE_PASSWORD") < names.index("JAVA_OPTS")
+    assert "-Djavax.net.ssl.trustStore=/etc/zipkin/trust/ca.p12" in variables({"storage": storage})["JAVA_OPTS"]
+    assert variables({"storage": storage})["JAVA_OPTS"].endswith("trustStorePassword=$(TRUST_STORE_PASSWORD)")
+    assert {"name": "trust", "mountPath": "/etc/zipkin/trust", "readOnly": True} in zipkin["volumeMounts"]
+
+
+@pytest.mark.parametrize(("limit", "collector"), [("512Mi", "Serial"), ("1791Mi", "Serial"), ("2Gi", "G1")])
+def test_small_heaps_have_the_collector_that_needs_least(limit: str, collector: str) -> None:
+    assert f"-XX:+Use{collector}GC" in java_options(settings(resources={"memory_limit": limit}).resources).split()
+
+
+def test_no_limit_is_set_on_processor_time_unless_wished_for() -> None:
+    assert container({})["resources"] == {
+        "requests": {"cpu": "250m", "memory": "512Mi"},
+        "limits": {"memory": "512Mi"},
+    }
+    assert container({"resources": {"cpu_limit": "2"}})["resources"]["limits"]["cpu"] == "2"
+
+
+def test_without_clients_named_every_pod_may_send_spans_and_nothing_outside_the_cluster() -> None:
+    spec = rendered({"network_policy": {}})["network-policy"]["spec"]
+    assert spec["ingress"] == [{"from": [{"namespaceSelector": {}}], "ports": [{"protocol": "TCP", "port": 9411}]}]
+    assert spec["egress"] == []
+
+
+def test_pods_named_by_label_alone_are_those_of_every_namespace() -> None:
+    clients = [{"pod_labels": {"mesh": "yes"}}]
+    spec = rendered({"network_policy": {"clients": clients}})["network-policy"]["spec"]
+    assert spec["ingress"][0]["from"] == [
+        {"namespaceSelector": {}, "podSelector": {"matchLabels": {"mesh": "yes"}}},
+    ]
+
+
+def test_the_job_reads_the_storage_and_nobody_reads_the_job() -> None:
+    objects = rendered({**DURABLE, "dependencies_job": {}, "network_policy": {}})
+    spec = objects["dependencies-network-policy"]["spec"]
+    _, job = pods(objects)
+    assert spec["ingress"] == []
+    assert spec["podSelector"]["matchLabels"].items() <= job["metadata"]["labels"].items()
+    assert {"name": "ES_NODES_WAN_ONLY", "value": "true"} in job["spec"]["containers"][0]["env"]
+
+
+def test_an_ingress_shows_the_interface_and_not_the_collector() -> None:
+    spec = rendered({"ingress": {"host": "z.example.com", "tls_secret": "certificate"}})["ingress"]["spec"]
+    assert spec["tls"] == [{"hosts": ["z.example.com"], "secretName": "certificate"}]
+    (path,) = spec["rules"][0]["http"]["paths"]
+    assert (path["path"], path["pathType"]) == ("/zipkin", "Prefix")
+    assert path["backend"] == {"service": {"name": "zipkin", "port": {"name": "http"}}}
+
+
+def test_an_ingress_without_tls_says_so_on_purpose() -> None:
+    assert "tls" not in rendered({"ingress": {"host": "z.example.com", "tls": False}})["ingress"]["spec"]
+
+
+def test_an_autoscaler_aims_at_the_deployment() -> None:
+    objects = rendered({**DURABLE, "autoscaling": {"max_replicas": 6}})
+    spec = objects["autoscaler"]["spec"]
+    assert spec["scaleTargetRef"]["name"] == objects["deployment"]["metadata"]["name"]
+    assert (spec["minReplicas"], spec["maxReplicas"]) == (2, 6)
+    assert spec["metrics"][0]["resource"]["target"] == {"type": "Utilization", "averageUtilization": 70}
+
+
+def test_prometheus_scrapes_by_the_name_of_the_port() -> None:
+    monitor = rendered({"service_monitor": {"labels": {"release": "prometheus"}}})["service-monitor"]
+    assert monitor["spec"]["endpoints"] == [{"port": "http", "path": "/prometheus", "interval": "30s"}]
+    assert monitor["metadata"]["labels"]["release"] == "prometheus"
