@@ -25,7 +25,8 @@ test-slow: .venv/installed
 
 test-kubernetes: .venv/installed
 	@$(BIN)/python -m toolchain --for kubernetes
-	$(BIN)/pytest -m kubernetes $(ARGS)
+	@# Each worker has a cluster of its own.
+	$(BIN)/pytest --numprocesses=2 -m kubernetes $(ARGS)
 
 bench: .venv/installed
 	@$(BIN)/python -m toolchain

@@ -54,7 +54,7 @@ def cluster_of(component: pulumi.ComponentResource) -> Cluster:
     """
     provider = component.get_provider(f"kubernetes:{API_VERSION}:ProxyDefaults")
     access = _access_of(provider) if provider else _configured_access()
-    return Cluster(_client(access))
+    return Cluster(client_for(access))
 
 
 def _access_of(provider: pulumi.ProviderResource) -> dict[str, str | None]:
@@ -78,7 +78,7 @@ def _configured_access() -> dict[str, str | None]:
     return {name: config.get(name) for name in ACCESS}
 
 
-def _client(access: Mapping[str, str | None]) -> ApiClient:
+def client_for(access: Mapping[str, str | None]) -> ApiClient:
     """A client for the cluster that the kubeconfig, text or path, chooses; the rules are the provider's."""
     # A second's import, which only this target pays for. Its configuration is untyped.
     from kubernetes import client, config  # noqa: PLC0415
@@ -94,7 +94,7 @@ def _client(access: Mapping[str, str | None]) -> ApiClient:
         elif "KUBECONFIG" not in os.environ and _is_inside_a_cluster():
             load.load_incluster_config(client_configuration=chosen)
         else:
-            load.load_kube_config(context=access["context"], client_configuration=chosen)
+            load.load_kube_config(os.environ.get("KUBECONFIG") or None, access["context"], chosen)
     except (config.ConfigException, yaml.YAMLError, OSError, TypeError) as error:
         # A parser's message would show lines of the kubeconfig, which holds keys.
         what = str(error) if isinstance(error, config.ConfigException | OSError) else type(error).__name__

@@ -70,7 +70,7 @@ class ConsulWriter:
             namespace=entry.namespace,
             partition=entry.partition,
             config_json=rendered,
-            opts=child_options(self._component, CONFIG_ENTRY, resource_name, retained=self.retains(entry, decision)),
+            opts=child_options(self._component, [CONFIG_ENTRY], resource_name, retained=self.retains(entry, decision)),
         ).id
 
     def settled(self, written: Sequence[pulumi.Output[str]]) -> pulumi.Output[object]:

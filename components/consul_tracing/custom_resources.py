@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Literal
 
 from .errors import Refused
-from .parts import CLUSTERS_KEY
+from .parts import CLUSTERS_KEY, body_of, parts_of
 from .places import KINDS, PLURALS
 
 if TYPE_CHECKING:
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from .entries import Entry
     from .fields import JsonObject
     from .ownership import Decision, Policy
+    from .parts import Part
 
 MARKS_PREFIX = "consul-tracing/"
 """How our marks begin among an object's annotations; on Kubernetes `Meta` belongs to consul-k8s."""
@@ -28,37 +29,61 @@ resource would otherwise delete their object."""
 MIGRATE = "consul.hashicorp.com/migrate-entry"
 """consul-k8s' annotation: take over an entry of Consul that is not its own, if it is identical."""
 
+OWN_ANNOTATIONS = (MARKS_PREFIX, "pulumi.com/", MIGRATE, "kubectl.kubernetes.io/last-applied-configuration")
+"""How the annotations begin that are never repeated: ours, and kubectl's copy of what it applied."""
+
 OWNER_MANAGER, PATCH_MANAGER = "consul-tracing", "consul-tracing-patch"
 """Our field managers (server-side apply). Two, since a patch that is deleted takes all fields of its manager along."""
 
-FREE_FORM = frozenset({"Config", "Arguments"})
+FREE_FORM = frozenset({"config", "arguments"})
 """Fields whose keys are no field names, and stay as they are."""
+
+TAKEN_OVER = ("kubectl", "before-first-apply")
+"""How the field managers begin whose fields the Kubernetes provider takes over."""
 
 PERMANENT = frozenset({"ExternallyManagedConfigError", "MigrationFailedError"})
 """The controller's reasons that do not pass by themselves."""
 
 
-def spec(entry: Entry, decision: Decision, live: JsonObject | None) -> JsonObject:
-    """What we apply: the fields that we declare, in camelCase, and the clusters that share their key with ours.
+def spec(entry: Entry, decision: Decision, live: JsonObject | None, *, patch: bool) -> JsonObject:
+    """What we apply, in camelCase: the parts that we declare, and those of others that would go if we did not.
 
-    What others wrote elsewhere is not repeated: under server-side apply it stays theirs.
+    What others hold by themselves is not repeated: under server-side apply it stays, and stays theirs.
     """
-    body = dict(entry.body)
-    if clusters := _shared_clusters(entry, decision, live):
-        body["Config"] = {**body.get("Config", {}), CLUSTERS_KEY: clusters}
-    return {camel_case(name): renamed(value, name) for name, value in body.items()}
+    declared = parts_of(entry.body)
+    has_clusters = any(is_cluster(part) for part in declared)
+    applied = {
+        part: value
+        for part, value in parts_of(decision.body).items()
+        if part in declared
+        or (has_clusters and is_cluster(part))
+        or (live is not None and would_go(live, path_of(part), patch=patch))
+    }
+    return {camel_case(name): renamed(value, name) for name, value in body_of(applied).items()}
 
 
-def _shared_clusters(entry: Entry, decision: Decision, live: JsonObject | None) -> str | None:
-    """The clusters to apply, others' beside ours. Their key is one text, which cannot have two owners.
+def is_cluster(part: Part) -> bool:
+    """Whether a part is one of the static clusters. Their key is one text, which cannot have two owners."""
+    return part[:2] == ("Config", CLUSTERS_KEY)
 
-    Once it was ours it stays with us as long as others' clusters are in it: with us it would go, theirs included.
+
+def path_of(part: Part) -> tuple[str, ...]:
+    """Where a part stands in the object."""
+    field, *below = part[:2]
+    return ("spec", camel_case(field), *below)
+
+
+def would_go(live: JsonObject, path: tuple[str, ...], *, patch: bool) -> bool:
+    """Whether the field at `path` would go if we did not apply it, since nobody holds it who keeps it from that.
+
+    Before it changes an object of its own, the Kubernetes provider takes over what kubectl holds (its way from
+    client-side to server-side apply), and applying without it then takes it out. It does not for a patch; there a
+    field goes that once was ours, such as the key of the clusters.
     """
-    declared = entry.body.get("Config", {}).get(CLUSTERS_KEY)
-    together: str | None = decision.body.get("Config", {}).get(CLUSTERS_KEY)
-    if declared or (live and is_ours_alone(live, ("spec", "config", CLUSTERS_KEY))):
-        return together
-    return None
+    holders = [entry.get("manager", "") for entry in _managed(live) if _holds(entry.get("fieldsV1") or {}, path)]
+    if patch:
+        return bool(holders) and all(_is_ours(holder) for holder in holders)
+    return all(_is_ours(holder) or holder.startswith(TAKEN_OVER) for holder in holders)
 
 
 def camel_case(name: str) -> str:
@@ -69,9 +94,9 @@ def camel_case(name: str) -> str:
 def renamed(value: object, field: str) -> object:
     """`value` of a field, with the names of the fields in it in camelCase."""
     match value:
-        case dict() if field not in FREE_FORM:
+        case dict() if camel_case(field) not in FREE_FORM:
             return {camel_case(name): renamed(member, name) for name, member in value.items()}
-        case list() if field not in FREE_FORM:
+        case list() if camel_case(field) not in FREE_FORM:
             return [renamed(member, "") for member in value]
         case _:
             return value
@@ -90,17 +115,34 @@ def _marks(live: JsonObject) -> Iterator[tuple[str, str]]:
             yield (f"consul-tracing-{mark}" if mark.startswith("keys") else mark), value
 
 
-def annotations_of(marks: Mapping[str, str], *, patch: bool, migrate: bool) -> dict[str, str]:
-    """The annotations of an object that we write: our `marks`, and what the Kubernetes provider and consul-k8s read.
+def metadata(
+    entry: Entry, marks: Mapping[str, str], live: JsonObject | None, *, patch: bool, migrate: bool
+) -> JsonObject:
+    """The `metadata` of an object that we write, with our `marks` and what the Kubernetes provider and consul-k8s read.
 
-    `patchForce`: what we declare is ours, also where somebody has changed it by hand since.
+    Labels and annotations of others are repeated where they would go if we did not. With `patchForce` what we declare
+    is ours, also where somebody has changed it by hand since.
     """
-    marked = {f"{MARKS_PREFIX}{mark.removeprefix('consul-tracing-')}": value for mark, value in marks.items()}
-    applied = {
-        "pulumi.com/patchFieldManager": PATCH_MANAGER if patch else OWNER_MANAGER,
-        "pulumi.com/patchForce": "true",
+    annotations = {f"{MARKS_PREFIX}{mark.removeprefix('consul-tracing-')}": value for mark, value in marks.items()}
+    annotations["pulumi.com/patchFieldManager"] = PATCH_MANAGER if patch else OWNER_MANAGER
+    annotations["pulumi.com/patchForce"] = "true"
+    if patch:
+        annotations[ADOPTED] = "true"
+    if migrate:
+        annotations[MIGRATE] = "true"
+    of_others = {} if live is None or patch else {name: _of_others(live, name) for name in ("annotations", "labels")}
+    named = {"name": entry.name, "namespace": entry.namespace}
+    labels = {"labels": of_others["labels"]} if of_others.get("labels") else {}
+    return {**named, **labels, "annotations": {**of_others.get("annotations", {}), **annotations}}
+
+
+def _of_others(live: JsonObject, field: str) -> dict[str, str]:
+    found: dict[str, str] = live.get("metadata", {}).get(field) or {}
+    return {
+        key: value
+        for key, value in found.items()
+        if not key.startswith(OWN_ANNOTATIONS) and would_go(live, ("metadata", field, key), patch=False)
     }
-    return {**marked, **applied, **({ADOPTED: "true"} if patch else {}), **({MIGRATE: "true"} if migrate else {})}
 
 
 def annotations_on(live: JsonObject) -> dict[str, str]:
@@ -118,12 +160,6 @@ def is_patched(live: JsonObject | None, policy: Policy) -> bool:
     if live is None or is_adopted(live):
         return live is not None
     return policy.existing == "adopt" and policy.owner_of(body(live)) == "somebody"
-
-
-def is_ours_alone(live: JsonObject, path: tuple[str, ...]) -> bool:
-    """Whether nobody else would keep the field at `path` if we took ours out (`metadata.managedFields`)."""
-    owners = [entry.get("manager", "") for entry in _managed(live) if _holds(entry.get("fieldsV1") or {}, path)]
-    return bool(owners) and all(_is_ours(owner) for owner in owners)
 
 
 def _managed(live: JsonObject) -> list[JsonObject]:
@@ -245,4 +281,4 @@ def not_synced_text(title: str, entry: Entry, told: Sync, seconds: float) -> str
 
 def clusters_kept(decision: Decision) -> bool:
     """Whether others' clusters stand in the key that holds ours."""
-    return any(part[:2] == ("Config", CLUSTERS_KEY) for part in decision.kept)
+    return any(is_cluster(part) for part in decision.kept)

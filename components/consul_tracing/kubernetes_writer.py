@@ -14,10 +14,10 @@ from pulumi.runtime.sync_await import _sync_await
 from .cluster import NotInstalled, cluster_of
 from .custom_resources import (
     Sync,
-    annotations_of,
     body,
     clusters_kept,
     is_patched,
+    metadata,
     not_synced_text,
     refuse_second_mesh,
     spec,
@@ -102,7 +102,7 @@ class KubernetesWriter:
 
     def rendered(self, entry: Entry, decision: Decision) -> JsonObject:
         """The `spec` to apply."""
-        return spec(entry, decision, self._live.get(entry.identity))
+        return spec(entry, decision, self._live.get(entry.identity), patch=self._is_patch(entry))
 
     def write(
         self, resource_name: str, entry: Entry, decision: Decision, rendered: pulumi.Input[JsonObject]
@@ -110,21 +110,24 @@ class KubernetesWriter:
         """Declare the custom resource, or a patch of one that others made, and return its id."""
         from pulumi_kubernetes.apiextensions import CustomResource, CustomResourcePatch  # noqa: PLC0415
 
-        patch = self._is_patch(entry)
-        marks = annotations_of(self._policy.marks(entry), patch=patch, migrate=self._migrate)
+        patch, own = self._is_patch(entry), resource_type(entry)
+        live, marks = self._live.get(entry.identity), self._policy.marks(entry)
         options = child_options(
             self._component,
-            resource_type(entry, patch=patch),
+            [resource_type(entry, patch=patch), *([own] if patch else [])],
             resource_name,
             retained=self.retains(entry, decision),
             timeouts=pulumi.CustomTimeouts(delete=f"{self._sync_timeout:g}s"),
         )
+        if patch:
+            # An object of ours that somebody replaced by theirs: without the alias Pulumi would delete theirs.
+            options.aliases = [*(options.aliases or []), pulumi.Alias(type_=own)]
         self._written.append(entry)
         return (CustomResourcePatch if patch else CustomResource)(
             resource_name,
             api_version=API_VERSION,
             kind=KINDS[entry.kind],
-            metadata={"name": entry.name, "namespace": entry.namespace, "annotations": marks},
+            metadata=metadata(entry, marks, live, patch=patch, migrate=self._migrate),
             spec=rendered,
             opts=options,
         ).id

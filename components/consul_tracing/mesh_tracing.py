@@ -12,6 +12,7 @@ from .consul_writer import ConsulWriter
 from .entries import Entry, bootstrap_hash, canonical_json, proxy_defaults, service_defaults
 from .envoy import collector_url, gateway_runtime
 from .errors import InvalidInput, Refused, Unreadable, WrongOutput
+from .extra import kubernetes_sdk
 from .ownership import Decision, Policy, decide, decide_all, kept_text, refuse_missing_cluster
 from .places import CONSUL_API, KUBERNETES_API
 from .stack_config import single_machine
@@ -62,6 +63,8 @@ class MeshTracing(pulumi.ComponentResource):
         from .settings import MeshSettings  # noqa: PLC0415
 
         settings = MeshSettings.of(name, args)
+        if settings.target == "kubernetes":
+            kubernetes_sdk("target: kubernetes")
         # The arguments are not given on: Pulumi would read their `services` back as the output of that name.
         super().__init__(TYPE_TOKEN, name, None, opts)
         resolved = _resolved(name, settings, args)

@@ -132,8 +132,7 @@ def decide(entry: Entry, live: JsonObject | None, policy: Policy, resource_name:
             f"{title} was not written by this stack",
             *_would_be_lost(entry, live),
             "To keep what it holds and add ours:     existing: adopt",
-            "To declare it all, each change shown:   existing: overwrite, after",
-            f"  {policy.place.import_line(entry, resource_name)}",
+            *policy.place.declare_whole(entry, resource_name),
         )
     return _keeping(entry, live, marked_parts(_meta(live)) if owner == "this stack" else frozenset(), title)
 

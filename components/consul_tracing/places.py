@@ -27,8 +27,8 @@ class Place(Protocol):
     def take_over(self, entry: Entry, resource_name: str) -> tuple[str, ...]:
         """How this stack takes the entry over from another one, a line each."""
 
-    def import_line(self, entry: Entry, resource_name: str) -> str:
-        """The command that brings the entry under Pulumi as the resource that will write it."""
+    def declare_whole(self, entry: Entry, resource_name: str) -> tuple[str, ...]:
+        """How this stack comes to declare all of an entry that somebody wrote, a line each."""
 
 
 class ConsulApi:
@@ -42,11 +42,14 @@ class ConsulApi:
         """Pulumi compares with its own state, so it has to look first."""
         return ("To take it over, without what it holds of others:  existing: overwrite, pulumi refresh, and up",)
 
-    def import_line(self, entry: Entry, resource_name: str) -> str:
-        """With the id that pulumi-consul takes."""
+    def declare_whole(self, entry: Entry, resource_name: str) -> tuple[str, ...]:
+        """By importing it, with the id that pulumi-consul takes."""
         whose = entry.partition or entry.namespace
         place = f"{entry.partition or 'default'}/{entry.namespace or 'default'}/" if whose else ""
-        return f"pulumi import {CONFIG_ENTRY} {resource_name} {place}{self.title(entry)}"
+        return (
+            "To declare it all, each change shown:   existing: overwrite, after",
+            f"  pulumi import {CONFIG_ENTRY} {resource_name} {place}{self.title(entry)}",
+        )
 
 
 class KubernetesApi:
@@ -60,12 +63,20 @@ class KubernetesApi:
         """The Kubernetes provider creates no object that exists, so it has to be imported."""
         return (
             "To take it over, without what it holds of others:  existing: overwrite, after",
-            f"  {self.import_line(entry, resource_name)}",
+            f"  {_import_line(entry, resource_name)}",
         )
 
-    def import_line(self, entry: Entry, resource_name: str) -> str:
-        """With the id that pulumi-kubernetes takes: namespace and name."""
-        return f"pulumi import {resource_type(entry)} {resource_name} {entry.namespace}/{entry.name}"
+    def declare_whole(self, entry: Entry, resource_name: str) -> tuple[str, ...]:
+        """By importing it; what the provider imports has no `spec`, so what then goes is not shown."""
+        return (
+            "To declare it all, what kubectl wrote taken out without being shown:   existing: overwrite, after",
+            f"  {_import_line(entry, resource_name)}",
+        )
+
+
+def _import_line(entry: Entry, resource_name: str) -> str:
+    # With the id that pulumi-kubernetes takes: namespace and name.
+    return f"pulumi import {resource_type(entry)} {resource_name} {entry.namespace}/{entry.name}"
 
 
 CONSUL_API, KUBERNETES_API = ConsulApi(), KubernetesApi()

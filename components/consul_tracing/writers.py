@@ -45,21 +45,22 @@ class Writer(Protocol):
 
 def child_options(
     parent: pulumi.Resource,
-    resource_type: str,
+    resource_types: Sequence[str],
     resource_name: str,
     *,
     retained: bool,
     timeouts: pulumi.CustomTimeouts | None = None,
 ) -> pulumi.ResourceOptions:
-    """The options of a child that writes an entry.
+    """The options of a child that writes an entry; `resource_types` are those under which Pulumi may know it already.
 
     An entry that was declared or imported outside the component keeps its state when it moves into it: without the
     alias Pulumi would write it anew and then delete what it has just written.
     """
+    # As text, since the SDK takes half a millisecond to work one out of an `Alias`.
+    place = f"urn:pulumi:{pulumi.get_stack()}::{pulumi.get_project()}"
     return pulumi.ResourceOptions(
         parent=parent,
-        # As text, since the SDK takes half a millisecond to work one out of an `Alias`.
-        aliases=[f"urn:pulumi:{pulumi.get_stack()}::{pulumi.get_project()}::{resource_type}::{resource_name}"],
+        aliases=[f"{place}::{one}::{resource_name}" for one in resource_types],
         retain_on_delete=retained,
         custom_timeouts=timeouts,
     )

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 import pulumi
 
 from .collector_args import ZipkinCollectorArgs
+from .extra import kubernetes_sdk
 
 if TYPE_CHECKING:
     from .fields import JsonObject
@@ -37,7 +38,7 @@ class ZipkinCollector(pulumi.ComponentResource):
         from .zipkin_manifests import manifests  # noqa: PLC0415
 
         settings = ZipkinCollectorSettings.of(name, args)
-        kubernetes = _kubernetes()
+        kubernetes = kubernetes_sdk("ZipkinCollector")
         super().__init__(TYPE_TOKEN, name, None, opts)
         for ending, manifest in manifests(settings).items():
             _declare(kubernetes, f"{name}-{ending}", manifest, self)
@@ -49,18 +50,6 @@ class ZipkinCollector(pulumi.ComponentResource):
         for warning in settings.warnings():
             pulumi.log.warn(warning, self)
         self.register_outputs({output: getattr(self, output) for output in ZipkinCollector.__annotations__})
-
-
-def _kubernetes() -> Any:  # noqa: ANN401 - a module of thousands of classes, found by the names in a manifest
-    """Pulumi's SDK for Kubernetes, which only programs that deploy to it have."""
-    try:
-        import pulumi_kubernetes  # noqa: PLC0415
-    except ImportError:
-        raise pulumi.RunError(
-            "consul-tracing: ZipkinCollector deploys to Kubernetes, and pulumi_kubernetes is not installed\n"
-            "  pip install 'consul-tracing[kubernetes]'"
-        ) from None
-    return pulumi_kubernetes
 
 
 def _declare(kubernetes: Any, resource_name: str, manifest: "JsonObject", parent: pulumi.Resource) -> None:  # noqa: ANN401

@@ -6,7 +6,7 @@ import pytest
 from cluster import Cluster
 from conftest import MakesProject
 from consul_entries import MESH, WEB, entries, live, refusal
-from mesh_objects import CLUSTERS, STATSD, TRACING, by_hand, cluster_names, on, spec_of
+from mesh_objects import CLUSTERS, STATSD, TRACING, by_hand, cluster_names, object_of, on, spec_of
 
 from demo.consul import Consul
 
@@ -91,22 +91,67 @@ def test_clusters_of_others_in_our_key_outlive_us(project: MakesProject, cluster
     assert live(consul)["Config"] == {CLUSTERS: STATSD}
 
 
+KUBECTL_EDIT = ["patch", "proxydefaults", "global", "--type=merge", "--field-manager=kubectl-edit"]
+ADDED = {"envoy_prometheus_bind_addr": "0.0.0.0:9102"}
+
+
+def add(cluster: Cluster, tool: str) -> None:
+    """What somebody does who adds a key to our object, with the tool of their choice."""
+    if tool == "kubectl edit":
+        cluster.kubectl(*KUBECTL_EDIT, f"--patch={json.dumps({'spec': {'config': ADDED}})}")
+    else:
+        applying = ["apply", "--server-side", "--field-manager=argocd", "--filename=-"]
+        cluster.kubectl(*applying, manifest=by_hand(config=ADDED))
+
+
+@pytest.mark.parametrize("tool", ["kubectl edit", "server-side apply"])
 def test_what_is_added_to_our_object_stays_and_keeps_it(
-    project: MakesProject, cluster: Cluster, consul: Consul
+    project: MakesProject, cluster: Cluster, consul: Consul, tool: str
 ) -> None:
     stack = project(configuration=on(cluster))
     stack.up()
-    added = by_hand(config={"envoy_prometheus_bind_addr": "0.0.0.0:9102"})
-    cluster.kubectl("apply", "--server-side", "--field-manager=team-a", "--filename=-", manifest=added)
+    add(cluster, tool)
+    cluster.kubectl("label", "proxydefaults", "global", "team=a")
     stack.configure(on(cluster, sampling={"random": 20}))
-    said = stack.up()
-    assert "keeps what others wrote: envoy_prometheus_bind_addr" in said
-    assert live(consul)["Config"]["envoy_prometheus_bind_addr"] == "0.0.0.0:9102"
+    assert "keeps what others wrote: envoy_prometheus_bind_addr" in stack.up()
+    assert live(consul)["Config"].items() >= ADDED.items()
     stack.preview(expect_no_changes=True)
     stack.configure(on(cluster, enabled=False))
     stack.up()
     stack.destroy()
-    assert spec_of(cluster)["config"] == {"envoy_prometheus_bind_addr": "0.0.0.0:9102"}
+    assert spec_of(cluster)["config"] == ADDED
+    assert object_of(cluster)["metadata"]["labels"] == {"team": "a"}
+
+
+def test_an_object_of_ours_that_others_replaced_by_theirs_is_not_deleted(
+    project: MakesProject, cluster: Cluster, consul: Consul
+) -> None:
+    stack = project(configuration=on(cluster))
+    stack.up()
+    cluster.delete("proxydefaults", "global")
+    cluster.apply(by_hand(config=ADDED))
+    before = object_of(cluster)["metadata"]["uid"]
+    stack.configure(on(cluster, existing="adopt"))
+    stack.up()
+    assert object_of(cluster)["metadata"]["uid"] == before
+    assert set(live(consul)["Config"]) == TRACING | ADDED.keys()
+    stack.preview(expect_no_changes=True)
+    stack.destroy()
+    assert spec_of(cluster) == {"config": ADDED}
+
+
+def test_an_adopted_object_that_others_took_away_is_written_anew(
+    project: MakesProject, cluster: Cluster, consul: Consul
+) -> None:
+    cluster.apply(by_hand(config=ADDED))
+    stack = project(configuration=on(cluster, existing="adopt"))
+    stack.up()
+    cluster.delete("proxydefaults", "global")
+    stack.up()
+    assert set(live(consul)["Config"]) == TRACING
+    stack.preview(expect_no_changes=True)
+    stack.destroy()
+    assert entries(consul) == set()
 
 
 def test_a_key_of_ours_changed_by_hand_is_mended(project: MakesProject, cluster: Cluster, consul: Consul) -> None:

@@ -1,20 +1,20 @@
 """Entries as custom resources: what is applied, what of a live object is whose, and whether Consul has it."""
 
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from meshes import STACK, settings
 
 from consul_tracing.custom_resources import (
-    annotations_of,
     body,
     camel_case,
-    is_ours_alone,
     is_patched,
+    metadata,
     not_synced_text,
     refuse_second_mesh,
     spec,
     sync,
+    would_go,
 )
 from consul_tracing.entries import Entry, proxy_defaults, service_defaults
 from consul_tracing.errors import Refused
@@ -52,8 +52,17 @@ def live(
 
 
 def ours(declared: Entry, **more: Any) -> dict[str, Any]:
-    marks = annotations_of(policy().marks(declared), patch=False, migrate=False)
-    return live({**spec(declared, Decision(declared.body), None), **more}, annotations=marks)
+    return live({**applied_first(declared), **more}, annotations=annotations(declared))
+
+
+def annotations(declared: Entry) -> dict[str, str]:
+    written = metadata(declared, policy().marks(declared), None, patch=False, migrate=False)
+    return cast("dict[str, str]", written["annotations"])
+
+
+def applied_first(declared: Entry) -> dict[str, Any]:
+    """What is applied where there is nothing yet."""
+    return spec(declared, Decision(declared.body), None, patch=False)
 
 
 @pytest.mark.parametrize(
@@ -78,7 +87,7 @@ def test_the_names_of_fields_change_and_free_keys_do_not() -> None:
         proxy_config={"Envoy_X": "1"},
         proxy_defaults={"EnvoyExtensions": extensions, "Expose": {"Paths": [{"LocalPathPort": 1}]}},
     )
-    applied = spec(declared, Decision(declared.body), None)
+    applied = applied_first(declared)
     assert applied["envoyExtensions"] == [{"name": "builtin/lua", "arguments": {"ProxyType": "connect-proxy"}}]
     assert applied["expose"] == {"paths": [{"localPathPort": 1}]}
     assert applied["config"]["Envoy_X"] == "1"
@@ -86,7 +95,7 @@ def test_the_names_of_fields_change_and_free_keys_do_not() -> None:
 
 def test_the_envoy_values_are_those_of_consuls_api_byte_for_byte() -> None:
     on_consul, on_kubernetes = proxy_defaults(settings()), entry()
-    assert spec(on_kubernetes, Decision(on_kubernetes.body), None)["config"] == on_consul.body["Config"]
+    assert applied_first(on_kubernetes)["config"] == on_consul.body["Config"]
     assert (on_kubernetes.namespace, on_consul.namespace) == ("consul", None)
 
 
@@ -109,20 +118,49 @@ def test_a_long_list_of_our_parts_comes_back_whole() -> None:
     declared = entry(proxy_config={f"key_{number:04}": "x" for number in range(200)})
     marks = policy().marks(declared)
     assert len(marks) > 5
-    assert body(live({}, annotations=annotations_of(marks, patch=False, migrate=False)))["Meta"] == marks
+    assert body(live({}, annotations=annotations(declared)))["Meta"] == marks
 
 
-def test_what_others_wrote_is_kept_and_not_applied_by_us() -> None:
-    declared, there = entry(), ours(entry(), meshGateway={"mode": "local"})
+@pytest.mark.parametrize(
+    ("manager", "repeated"),
+    [("kubectl-edit", True), ("before-first-apply", True), ("consul-tracing", True), ("argocd", False)],
+)
+def test_what_others_wrote_into_our_object_is_repeated_only_where_it_would_go(manager: str, *, repeated: bool) -> None:
+    """Pulumi's provider takes over what kubectl holds, and then takes out what is not applied."""
+    declared = entry()
+    there = ours(declared, meshGateway={"mode": "local"})
+    there["metadata"]["managedFields"] = [by(manager, "spec/meshGateway")]
     decision = decide(declared, body(there), policy(), "mesh")
     assert decision.kept == (("MeshGateway",),)
-    assert "meshGateway" not in spec(declared, decision, there)
+    assert ("meshGateway" in spec(declared, decision, there, patch=False)) is repeated
+
+
+def test_what_others_wrote_into_their_object_is_never_repeated() -> None:
+    declared, there = entry(), live({"meshGateway": {"mode": "local"}}, by("kubectl-edit", "spec/meshGateway"))
+    decision = decide(declared, body(there), policy("adopt"), "mesh")
+    assert set(spec(declared, decision, there, patch=True)) == {"config"}
+
+
+def test_labels_and_annotations_of_others_are_repeated_only_where_they_would_go() -> None:
+    declared, there = entry(), ours(entry())
+    there["metadata"]["labels"] = {"team": "a", "app": "b"}
+    there["metadata"]["annotations"]["note"] = "x"
+    there["metadata"]["managedFields"] = [
+        by("kubectl-label", "metadata/labels/team", "metadata/annotations/note"),
+        by("argocd", "metadata/labels/app"),
+    ]
+    written = metadata(declared, policy().marks(declared), there, patch=False, migrate=True)
+    assert written["labels"] == {"team": "a"}
+    assert written["annotations"].items() >= {"note": "x", "consul.hashicorp.com/migrate-entry": "true"}.items()
+    patched = metadata(declared, policy().marks(declared), there, patch=True, migrate=False)
+    assert "labels" not in patched
+    assert "note" not in patched["annotations"]
 
 
 def test_clusters_of_others_are_applied_with_ours_since_their_key_is_one_text() -> None:
     declared, there = entry(), live({"config": {CLUSTERS: STATSD}})
     decision = decide(declared, body(there), policy("adopt"), "mesh")
-    applied = spec(declared, decision, there)["config"][CLUSTERS]
+    applied = spec(declared, decision, there, patch=True)["config"][CLUSTERS]
     assert applied.startswith(STATSD)
     assert '"tracing_collector"' in applied
 
@@ -133,11 +171,12 @@ def test_clusters_of_others_stay_with_us_for_as_long_as_nobody_else_holds_them(c
     path = f"spec/config/{CLUSTERS}"
     there = live({"config": {CLUSTERS: STATSD}}, by("consul-tracing-patch", path), by(co_owner, path))
     decision = decide(declared, body(there), policy("adopt"), "mesh")
-    assert (spec(declared, decision, there).get("config") == {CLUSTERS: STATSD}) is applied
+    assert (spec(declared, decision, there, patch=True).get("config") == {CLUSTERS: STATSD}) is applied
 
 
-def test_nobody_is_not_us() -> None:
-    assert not is_ours_alone(live({"config": {CLUSTERS: STATSD}}), ("spec", "config", CLUSTERS))
+def test_what_nobody_holds_is_not_ours_to_patch() -> None:
+    there = live({"config": {CLUSTERS: STATSD}})
+    assert not would_go(there, ("spec", "config", CLUSTERS), patch=True)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,206 @@
+"""The wiring of target `kubernetes`, on Pulumi's mocks and a cluster that is a dictionary."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pulumi
+import pytest
+from meshes import mesh
+
+from consul_tracing import InvalidInput, MeshTracing, NotSynced, Refused, kubernetes_writer
+from consul_tracing.cluster import NotInstalled
+from consul_tracing.errors import Unreadable
+
+SYNCED = {"conditions": [{"type": "Synced", "status": "True"}]}
+OURS = {"consul-tracing/pulumi-stack": "organization/mesh/test"}
+
+
+class FakeCluster:
+    """Stands in for a cluster: the live objects by kind, or the error that a look at it meets."""
+
+    def __init__(self) -> None:
+        self.live: dict[str, list[dict[str, Any]]] = {}
+        self.error: Exception | None = None
+        self.looks = 0
+
+    def objects(self, kind: str, namespace: str | None = None) -> list[dict[str, Any]]:
+        self.looks += 1
+        if self.error:
+            raise self.error
+        return [one for one in self.live.get(kind, []) if namespace in (None, one["metadata"]["namespace"])]
+
+    def add(self, kind: str, name: str, namespace: str = "consul", annotations: Any = None, **fields: Any) -> None:
+        metadata = {"name": name, "namespace": namespace, "annotations": annotations or {}}
+        self.live.setdefault(kind, []).append({"metadata": metadata, "status": SYNCED, **fields})
+
+
+class Recorder(pulumi.runtime.Mocks):
+    """Stands in for the engine; an object that is registered is in the cluster, and synced."""
+
+    def __init__(self, cluster: FakeCluster) -> None:
+        self.cluster = cluster
+        self.registered: dict[str, pulumi.runtime.MockResourceArgs] = {}
+        self.status: dict[str, Any] = SYNCED
+
+    def new_resource(self, args: pulumi.runtime.MockResourceArgs) -> tuple[str | None, dict[Any, Any]]:
+        self.registered[args.name] = args
+        kinds = {"ProxyDefaults": "proxy-defaults", "ServiceDefaults": "service-defaults"}
+        if kind := kinds.get(args.typ.rpartition(":")[2]):
+            self.cluster.live.setdefault(kind, []).append({**args.inputs, "status": self.status})
+        return f"{args.name}-id", dict(args.inputs)
+
+    def call(self, args: pulumi.runtime.MockCallArgs) -> Any:
+        raise NotImplementedError(args.token)
+
+
+@pytest.fixture
+def cluster(monkeypatch: pytest.MonkeyPatch) -> FakeCluster:
+    fake = FakeCluster()
+    monkeypatch.setattr(kubernetes_writer, "cluster_of", lambda _: fake)
+    monkeypatch.setattr(kubernetes_writer, "SECONDS_BETWEEN_LOOKS", 0.01)
+    monkeypatch.setattr(kubernetes_writer, "SECONDS_TO_CHANGE_ITS_MIND", 0.02)
+    return fake
+
+
+@pytest.fixture
+def engine(cluster: FakeCluster) -> Iterator[Recorder]:
+    recorder = Recorder(cluster)
+    pulumi.runtime.set_mocks(recorder, project="mesh", stack="test", preview=False)
+    yield recorder
+    pulumi.runtime.set_mocks(Recorder(FakeCluster()))
+
+
+def run(program: Callable[[], Any]) -> None:
+    pulumi.runtime.test(lambda: pulumi.Output.from_input(program()))()
+
+
+def on_kubernetes(opts: pulumi.ResourceOptions | None = None, **args: Any) -> MeshTracing:
+    return MeshTracing("mesh", mesh(target="kubernetes", **args), opts)
+
+
+def test_an_object_for_the_mesh_and_one_for_each_service(engine: Recorder) -> None:
+    run(lambda: on_kubernetes(services={"web": {"protocol": "http"}}, tcp_services=["db"]) and None)
+    written = {name: args.typ.rpartition(":")[2] for name, args in engine.registered.items() if name != "mesh"}
+    assert written == {
+        "mesh-proxy-defaults": "ProxyDefaults",
+        "mesh-service-web": "ServiceDefaults",
+        "mesh-service-db": "ServiceDefaults",
+    }
+    metadata = engine.registered["mesh-service-web"].inputs["metadata"]
+    assert (metadata["namespace"], metadata["name"]) == ("consul", "web")
+    assert metadata["annotations"].items() >= {**OURS, "pulumi.com/patchFieldManager": "consul-tracing"}.items()
+    assert engine.registered["mesh-service-web"].inputs["spec"] == {"protocol": "http"}
+
+
+def test_an_output_as_host_is_written_when_it_resolves(engine: Recorder) -> None:
+    host = pulumi.Output.from_input("late.example.com")
+    run(lambda: MeshTracing("mesh", {"target": "kubernetes", "collector": {"host": host}}) and None)
+    config = engine.registered["mesh-proxy-defaults"].inputs["spec"]["config"]
+    assert "late.example.com" in config["envoy_extra_static_clusters_json"]
+
+
+def test_a_zipkin_of_the_meshs_own_is_where_its_spans_go(engine: Recorder) -> None:
+    args: Any = {"target": "kubernetes", "zipkin_collector": {"namespace": "observability"}}
+    run(lambda: MeshTracing("mesh", args) and None)
+    assert engine.registered["mesh-zipkin"].typ == "consul-tracing:index:ZipkinCollector"
+    assert engine.registered["mesh-zipkin-deployment"].typ == "kubernetes:apps/v1:Deployment"
+    config = engine.registered["mesh-proxy-defaults"].inputs["spec"]["config"]
+    assert "zipkin.observability.svc.cluster.local" in config["envoy_extra_static_clusters_json"]
+
+
+def test_an_adopted_object_is_patched(engine: Recorder, cluster: FakeCluster) -> None:
+    cluster.add("proxy-defaults", "global", spec={"meshGateway": {"mode": "local"}})
+    run(lambda: on_kubernetes(existing="adopt") and None)
+    patch = engine.registered["mesh-proxy-defaults"]
+    assert patch.typ == "kubernetes:consul.hashicorp.com/v1alpha1:ProxyDefaultsPatch"
+    assert "meshGateway" not in patch.inputs["spec"]
+    assert patch.inputs["metadata"]["annotations"]["consul-tracing/adopted"] == "true"
+
+
+def test_nothing_is_written_over_an_object_of_others(engine: Recorder, cluster: FakeCluster) -> None:
+    cluster.add("service-defaults", "web", spec={"protocol": "grpc"})
+    with pytest.raises(Refused, match="ServiceDefaults consul/web was not written by this stack"):
+        run(lambda: on_kubernetes(services={"web": {"protocol": "http"}}) and None)
+    assert set(engine.registered) == {"mesh"}
+
+
+def test_a_cluster_without_consul_k8s_is_refused(engine: Recorder, cluster: FakeCluster) -> None:
+    cluster.error = NotInstalled("proxy-defaults")
+    with pytest.raises(Refused, match="the cluster does not know ProxyDefaults"):
+        run(lambda: on_kubernetes() and None)
+    assert set(engine.registered) == {"mesh"}
+
+
+@pytest.mark.parametrize("installs", [True, False])
+def test_a_preview_goes_on_where_consul_k8s_comes_with_the_same_program(cluster: FakeCluster, installs: bool) -> None:  # noqa: FBT001
+    engine = Recorder(cluster)
+    pulumi.runtime.set_mocks(engine, project="mesh", stack="test", preview=True)
+    cluster.error = NotInstalled("proxy-defaults")
+
+    def program() -> None:
+        chart = pulumi.ComponentResource("test:index:Chart", "consul")
+        on_kubernetes(pulumi.ResourceOptions(depends_on=[chart] if installs else None))
+
+    if installs:
+        run(program)
+        assert "mesh-proxy-defaults" in engine.registered
+    else:
+        with pytest.raises(Refused):
+            run(program)
+
+
+def test_an_up_that_cannot_read_the_cluster_stops(engine: Recorder, cluster: FakeCluster) -> None:
+    cluster.error = Unreadable("connection refused")
+    with pytest.raises(Refused, match="Kubernetes cannot be read, and nothing is written"):
+        run(lambda: on_kubernetes() and None)
+    assert set(engine.registered) == {"mesh"}
+
+
+def test_what_the_controller_refuses_fails_with_its_reason(engine: Recorder) -> None:
+    said = {"type": "Synced", "status": "False", "reason": "ExternallyManagedConfigError", "message": "exists"}
+    engine.status = {"conditions": [said]}
+    with pytest.raises(NotSynced, match="refuses to sync it: ExternallyManagedConfigError: exists"):
+        run(lambda: on_kubernetes() and None)
+
+
+def test_a_controller_that_says_nothing_has_its_time_and_no_more(engine: Recorder, cluster: FakeCluster) -> None:
+    engine.status = {}
+    with pytest.raises(NotSynced, match=r"has not brought it into Consul within 0\.1 s"):
+        run(lambda: on_kubernetes(sync_timeout_seconds=0.1) and None)
+    assert cluster.looks > 4
+
+
+def test_many_objects_that_are_not_synced_are_counted(engine: Recorder) -> None:
+    engine.status = {}
+    services = {f"s{number}": {"protocol": "http"} for number in range(10)}
+    with pytest.raises(NotSynced, match="6 more are not synced"):
+        run(lambda: on_kubernetes(sync_timeout_seconds=0.1, services=services) and None)
+
+
+def test_outputs_wait_until_consul_has_it_all(engine: Recorder, cluster: FakeCluster) -> None:
+    engine.status = {}
+    order: list[str] = []
+    seen = cluster.objects
+
+    def objects(kind: str, namespace: str | None = None) -> list[dict[str, Any]]:
+        if cluster.looks > 6 and not order:
+            order.append("synced")
+            cluster.live = {kind: [{**one, "status": SYNCED} for one in live] for kind, live in cluster.live.items()}
+        return seen(kind, namespace)
+
+    cluster.objects = objects  # type: ignore[method-assign]
+
+    def program() -> pulumi.Output[Any]:
+        return on_kubernetes().bootstrap_hash.apply(lambda _: order.append("hash"))
+
+    run(program)
+    assert order == ["synced", "hash"]
+
+
+def test_two_components_do_not_write_one_object(engine: Recorder) -> None:  # noqa: ARG001 - the engine is set up
+    def program() -> None:
+        on_kubernetes()
+        MeshTracing("other", mesh(target="kubernetes"))
+
+    with pytest.raises(InvalidInput, match='proxy-defaults/global: is written by "mesh" as well'):
+        run(program)
