@@ -240,8 +240,8 @@ class MeshTracingArgs(TypedDict):
 
     sync_timeout_seconds: NotRequired[float]
     """How long consul-k8s may take to bring what is written into Consul, in seconds; then `up` fails with what its
-    controller says. Default 120: it takes a second when all is well, and tries again every five. No meaning on Consul's
-    API."""
+    controller says. Default 120: it takes a second when all is well, and tries again every five. A deletion, which the
+    controller takes part in, waits as long. No meaning on Consul's API."""
 
     migrate_entries: NotRequired[bool]
     """Whether consul-k8s may take over entries that were written over Consul's API, which it does if they are

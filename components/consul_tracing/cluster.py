@@ -14,10 +14,10 @@ import yaml
 from pulumi.runtime.sync_await import _sync_await
 
 from .errors import Refused, Unreadable
-from .places import API_VERSION, KINDS, PLURALS
+from .places import API_VERSION, KINDS, PLURALS, PROXY_DEFAULTS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from kubernetes.client import ApiClient, ApiException
 
@@ -34,7 +34,11 @@ ACCESS = ("kubeconfig", "context", "cluster")
 """The provider's inputs that say which cluster, and as whom."""
 
 
-class NotInstalled(Refused):
+class NotThere(Refused):
+    """The cluster lacks what the mesh's objects need."""
+
+
+class NotInstalled(NotThere):
     """The cluster does not know consul-k8s' custom resources."""
 
     def __init__(self, kind: str) -> None:
@@ -50,11 +54,22 @@ class NotInstalled(Refused):
 def cluster_of(component: pulumi.ComponentResource) -> Cluster:
     """The cluster of the component's Kubernetes provider, else the one of the stack's `kubernetes:` configuration.
 
-    Raises Unreadable when the provider's cluster is not known yet, or the kubeconfig does not name one.
+    Raises Unreadable when the provider's cluster is not known yet, or the kubeconfig does not name one, and Refused for
+    a provider that renders YAML into a directory.
     """
-    provider = component.get_provider(f"kubernetes:{API_VERSION}:ProxyDefaults")
-    access = _access_of(provider) if provider else _configured_access()
+    provider = component.get_provider(PROXY_DEFAULTS)
+    rendered = vars(provider).get("render_yaml_to_directory") if provider else _configured("renderYamlToDirectory")
+    if rendered is not None:
+        raise Refused(
+            "the Kubernetes provider renders YAML into a directory, so nothing reaches the cluster",
+            "What is there could not be kept, and nobody would see whether Consul has it: use a provider that applies.",
+        )
+    access = _access_of(provider) if provider else {name: _configured(name) for name in ACCESS}
     return Cluster(client_for(access))
+
+
+def _configured(name: str) -> str | None:
+    return pulumi.Config("kubernetes").get(name)
 
 
 def _access_of(provider: pulumi.ProviderResource) -> dict[str, str | None]:
@@ -71,11 +86,6 @@ def _access_of(provider: pulumi.ProviderResource) -> dict[str, str | None]:
 
     found: dict[str, str | None] = _sync_await(known())
     return found
-
-
-def _configured_access() -> dict[str, str | None]:
-    config = pulumi.Config("kubernetes")
-    return {name: config.get(name) for name in ACCESS}
 
 
 def client_for(access: Mapping[str, str | None]) -> ApiClient:
@@ -123,9 +133,28 @@ class Cluster:
 
     def __init__(self, client: ApiClient) -> None:
         """Read with `client`."""
-        from kubernetes.client import CustomObjectsApi  # noqa: PLC0415
+        from kubernetes.client import CoreV1Api, CustomObjectsApi  # noqa: PLC0415
 
-        self._api = CustomObjectsApi(client)
+        self._core: Any = CoreV1Api(client)
+        self._api: Any = CustomObjectsApi(client)
+
+    def refuse_missing_namespaces(self, names: Iterable[str]) -> None:
+        """Raise NotThere unless all these namespaces exist; who may not look is believed."""
+        from kubernetes.client import ApiException  # noqa: PLC0415
+        from urllib3.exceptions import HTTPError  # noqa: PLC0415
+
+        for name in sorted(names):
+            try:
+                self._core.read_namespace(name, _request_timeout=SECONDS_TO_ANSWER)
+            except ApiException as error:
+                if error.status == NOT_FOUND:
+                    raise NotThere(
+                        f"the cluster has no namespace {name} for the mesh's objects",
+                        "Write consul-k8s' own, or your services', as namespace; or create it first, with what does",
+                        "so named in depends_on.",
+                    ) from None
+            except (HTTPError, OSError) as error:
+                raise Unreadable(str(error)) from None
 
     def objects(self, kind: str, namespace: str | None = None) -> list[JsonObject] | None:
         """All objects for entries of `kind`, in all namespaces or in one; None where the caller may not list them.
@@ -145,7 +174,7 @@ class Cluster:
         from kubernetes.client import ApiException  # noqa: PLC0415
         from urllib3.exceptions import HTTPError  # noqa: PLC0415
 
-        api: Any = self._api
+        api = self._api
         where = (GROUP, VERSION, *([namespace] if namespace else []), PLURALS[kind])
         question = api.list_namespaced_custom_object if namespace else api.list_cluster_custom_object
         try:

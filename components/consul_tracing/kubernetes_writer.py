@@ -11,7 +11,7 @@ import pulumi
 # See consul_writer.
 from pulumi.runtime.sync_await import _sync_await
 
-from .cluster import NotInstalled, cluster_of
+from .cluster import NotThere, cluster_of
 from .custom_resources import (
     Sync,
     body,
@@ -24,7 +24,7 @@ from .custom_resources import (
     sync,
 )
 from .errors import NotSynced, Unreadable
-from .places import API_VERSION, KINDS, resource_type
+from .places import API_VERSION, KINDS, PROXY_DEFAULTS, resource_type
 from .writers import child_options
 
 if TYPE_CHECKING:
@@ -42,8 +42,6 @@ SECONDS_BETWEEN_LOOKS = 0.5
 
 MOST_TOLD = 5
 """Objects whose trouble is told in full."""
-
-PROXY_DEFAULTS = f"kubernetes:{API_VERSION}:ProxyDefaults"
 
 
 class KubernetesWriter:
@@ -89,7 +87,8 @@ class KubernetesWriter:
         try:
             self._live = live_objects(self._cluster, entries)
             refuse_second_mesh(self._cluster.objects("proxy-defaults") or [], entries[0])
-        except NotInstalled as missing:
+            self._cluster.refuse_missing_namespaces({entry.namespace or "" for entry in entries})
+        except NotThere as missing:
             if self._waits_for_others and pulumi.runtime.is_dry_run():
                 raise Unreadable(str(missing)) from None
             raise
@@ -117,7 +116,7 @@ class KubernetesWriter:
             [resource_type(entry, patch=patch), *([own] if patch else [])],
             resource_name,
             retained=self.retains(entry, decision),
-            timeouts=pulumi.CustomTimeouts(delete=f"{self._sync_timeout:g}s"),
+            timeouts=pulumi.CustomTimeouts(delete=f"{self._sync_timeout:.3f}s"),
         )
         if patch:
             # An object of ours that somebody replaced by theirs: without the alias Pulumi would delete theirs.
@@ -166,8 +165,8 @@ class KubernetesWriter:
         told = [
             not_synced_text(place.title(entry), entry, one, self._sync_timeout) for entry, one in missing[:MOST_TOLD]
         ]
-        if more := len(missing) - MOST_TOLD:
-            told += [f"consul-tracing: {more} more are not synced"] if more > 0 else []
+        if len(missing) > MOST_TOLD:
+            told.append(f"consul-tracing: {len(missing) - MOST_TOLD} more are not synced")
         return "\n".join(told)
 
     def _is_patch(self, entry: Entry) -> bool:

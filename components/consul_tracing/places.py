@@ -14,6 +14,9 @@ API_VERSION = "consul.hashicorp.com/v1alpha1"
 KINDS = {"proxy-defaults": "ProxyDefaults", "service-defaults": "ServiceDefaults"}
 """The kinds of consul-k8s' custom resources, by the kind of the entry."""
 
+PROXY_DEFAULTS = f"kubernetes:{API_VERSION}:ProxyDefaults"
+"""The type of pulumi-kubernetes' resource for the mesh's own entry."""
+
 PLURALS = {"proxy-defaults": "proxydefaults", "service-defaults": "servicedefaults"}
 """The kinds as URLs of the Kubernetes API name them, by the kind of the entry."""
 

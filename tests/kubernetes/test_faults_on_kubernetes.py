@@ -117,6 +117,13 @@ def test_without_the_custom_resources_a_preview_says_what_to_install(
     assert entries(consul) == {MESH, WEB}
 
 
+@pytest.mark.usefixtures("consul")
+def test_a_namespace_that_is_missing_is_told_in_a_preview(project: MakesProject, cluster: Cluster) -> None:
+    with pytest.raises(ProgramFailed) as refused:
+        project(configuration=on(cluster, namespace="nowhere")).preview()
+    assert "the cluster has no namespace nowhere for the mesh's objects" in refused.value.said
+
+
 def test_an_entry_of_consuls_api_is_not_taken_over(project: MakesProject, cluster: Cluster, consul: Consul) -> None:
     put(consul, MESH, Config={"envoy_prometheus_bind_addr": "0.0.0.0:9102"})
     stack = project(configuration=on(cluster))

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from consul_tracing.cluster import PAGE, Cluster, NotInstalled, client_for
+from consul_tracing.cluster import PAGE, Cluster, NotInstalled, NotThere, client_for
 from consul_tracing.errors import Unreadable
 
 TOKEN = "hush-hush"  # noqa: S105 - what must never be repeated
@@ -141,6 +141,13 @@ def test_a_kind_that_is_not_there_is_not_installed(api: Callable[..., Api]) -> N
 
 def test_who_may_not_list_all_namespaces_is_told_so_by_none(api: Callable[..., Api]) -> None:
     assert api((403, {"message": "forbidden"})).cluster().objects("proxy-defaults") is None
+
+
+def test_a_namespace_that_is_missing_is_refused_and_one_that_may_not_be_seen_is_not(api: Callable[..., Api]) -> None:
+    served = api((403, {"message": "forbidden"}), (404, {"message": "not found"}))
+    with pytest.raises(NotThere, match="the cluster has no namespace shop"):
+        served.cluster().refuse_missing_namespaces({"shop", "consul"})
+    assert served.asked == ["/api/v1/namespaces/consul", "/api/v1/namespaces/shop"]
 
 
 def test_any_other_answer_is_told_in_the_servers_words(api: Callable[..., Api]) -> None:

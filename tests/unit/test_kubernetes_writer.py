@@ -8,7 +8,7 @@ import pytest
 from meshes import mesh
 
 from consul_tracing import InvalidInput, MeshTracing, NotSynced, Refused, kubernetes_writer
-from consul_tracing.cluster import NotInstalled
+from consul_tracing.cluster import NotInstalled, NotThere
 from consul_tracing.errors import Unreadable
 
 SYNCED = {"conditions": [{"type": "Synced", "status": "True"}]}
@@ -28,6 +28,10 @@ class FakeCluster:
         if self.error:
             raise self.error
         return [one for one in self.live.get(kind, []) if namespace in (None, one["metadata"]["namespace"])]
+
+    def refuse_missing_namespaces(self, names: set[str]) -> None:
+        if missing := names - {"consul"}:
+            raise NotThere(f"the cluster has no namespace {missing}")
 
     def add(self, kind: str, name: str, namespace: str = "consul", annotations: Any = None, **fields: Any) -> None:
         metadata = {"name": name, "namespace": namespace, "annotations": annotations or {}}
@@ -147,6 +151,12 @@ def test_a_preview_goes_on_where_consul_k8s_comes_with_the_same_program(cluster:
     else:
         with pytest.raises(Refused):
             run(program)
+
+
+def test_a_namespace_that_is_not_there_is_refused(engine: Recorder) -> None:
+    with pytest.raises(Refused, match="the cluster has no namespace"):
+        run(lambda: on_kubernetes(namespace="mesh") and None)
+    assert set(engine.registered) == {"mesh"}
 
 
 def test_an_up_that_cannot_read_the_cluster_stops(engine: Recorder, cluster: FakeCluster) -> None:
