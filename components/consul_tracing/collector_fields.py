@@ -11,6 +11,7 @@ from urllib.parse import SplitResult, urlsplit
 from pydantic import BeforeValidator
 
 from .advice import is_loopback
+from .envoy import is_address
 from .errors import given
 from .fields import HIGHEST_PORT, JsonObject, environment_variable, json_object, text, unusable, whole_number
 from .fields import host as host_name
@@ -288,19 +289,11 @@ def ingress_host(value: object) -> str:
     """The name in DNS under which the interface is reached."""
     name = text(value)
     bare = name.removeprefix("*.")
-    if not SUBDOMAIN.fullmatch(bare) or _is_address(bare) or len(name) > LONGEST_SUBDOMAIN:
+    if not SUBDOMAIN.fullmatch(bare) or is_address(bare) or len(name) > LONGEST_SUBDOMAIN:
         raise unusable(
             f"{given(name)} is not a name in DNS such as zipkin.example.com: no scheme, port or path, lower case"
         )
     return name
-
-
-def _is_address(name: str) -> bool:
-    try:
-        ipaddress.ip_address(name)
-    except ValueError:
-        return False
-    return True
 
 
 def cidr(value: object) -> str:

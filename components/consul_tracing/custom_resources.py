@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Literal
 
 from .errors import Refused
+from .marks import STACK_MARK
 from .parts import CLUSTERS_KEY, body_of, parts_of
 from .places import KINDS, PLURALS
 
@@ -247,6 +248,25 @@ def refuse_second_mesh(objects: list[JsonObject], entry: Entry) -> None:
             )
 
 
+def refuse_entries_of_consuls_api(live: Mapping[str, JsonObject | None]) -> None:
+    """Refuse entries of Consul, by their titles, that consul-k8s did not write: its controller would refuse ours."""
+    for title, entry in live.items():
+        meta: Mapping[str, str] = (entry or {}).get("Meta") or {}
+        if entry is not None and meta.get("external-source") != "kubernetes":
+            writer = f"by the stack {meta[STACK_MARK]}" if STACK_MARK in meta else "by hand, or by another tool"
+            raise Refused(
+                f"{title} in Consul was written over its API, {writer}: consul-k8s would refuse to sync ours",
+                *WAYS_ON,
+            )
+
+
+WAYS_ON = (
+    "To write it there:                   target: consul",
+    "To hand it to Kubernetes as it is:   migrate_entries: true, with the same content declared",
+)
+"""What to do with an entry of Consul's API that stands where ours should."""
+
+
 def not_synced_text(title: str, entry: Entry, told: Sync, seconds: float) -> str:
     """What is said of an object that is written and that Consul does not have, `seconds` being its time to."""
     written = f"consul-tracing: {title} is written, and consul-k8s"
@@ -256,8 +276,7 @@ def not_synced_text(title: str, entry: Entry, told: Sync, seconds: float) -> str
             lines = (
                 f"{written} refuses to sync it: {told.reason}: {told.message}",
                 f"Consul's {entry.kind}/{entry.name} came over its API: by hand, by Terraform, by another stack.",
-                "To write it there:                   target: consul",
-                "To hand it to Kubernetes as it is:   migrate_entries: true, with the same content declared",
+                *WAYS_ON,
                 f"To replace it:                       consul config delete -kind {entry.kind} -name {entry.name}",
             )
         case "MigrationFailedError":

@@ -157,7 +157,7 @@ def tls_socket(tls: Tls, host: str, tracer: Tracer) -> JsonObject:
     Envoy verifies nothing by itself: neither the certificate, without `trusted_ca`, nor its name, without a matcher.
     """
     name = tls.server_name or host
-    by_address = _is_address(name)
+    by_address = is_address(name)
     verified = {
         "trusted_ca": {"filename": tls.ca_file},
         "match_typed_subject_alt_names": [
@@ -186,7 +186,8 @@ def authority(host: str) -> str:
     return f"[{host}]" if ":" in host else host
 
 
-def _is_address(name: str) -> bool:
+def is_address(name: str) -> bool:
+    """Whether `name` is an IP address, so no name in DNS."""
     try:
         ipaddress.ip_address(name)
     except ValueError:

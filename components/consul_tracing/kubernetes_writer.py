@@ -12,6 +12,7 @@ import pulumi
 from pulumi.runtime.sync_await import _sync_await
 
 from .cluster import NotThere, cluster_of
+from .consul_writer import live_entries
 from .custom_resources import (
     Sync,
     body,
@@ -19,19 +20,21 @@ from .custom_resources import (
     is_patched,
     metadata,
     not_synced_text,
+    refuse_entries_of_consuls_api,
     refuse_second_mesh,
     spec,
     sync,
 )
+from .entries import Entry
 from .errors import NotSynced, Unreadable
-from .places import API_VERSION, KINDS, PROXY_DEFAULTS, resource_type
+from .places import API_VERSION, CONFIG_ENTRY, CONSUL_API, KINDS, PROXY_DEFAULTS, resource_type
 from .writers import child_options
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from .cluster import Cluster
-    from .entries import Entry, Identity
+    from .entries import Identity
     from .fields import JsonObject
     from .ownership import Decision, Policy
 
@@ -92,8 +95,21 @@ class KubernetesWriter:
             if self._waits_for_others and pulumi.runtime.is_dry_run():
                 raise Unreadable(str(missing)) from None
             raise
+        if not self._migrate:
+            self._refuse_entries_of_consuls_api(entries)
         found = [self._live.get(entry.identity) for entry in entries]
         return [body(live) if live else None for live in found]
+
+    def _refuse_entries_of_consuls_api(self, entries: Sequence[Entry]) -> None:
+        """Where the program knows Consul too, ask it before anything is written; else the controller says it later."""
+        if self._component.get_provider(CONFIG_ENTRY) is None and pulumi.Config("consul").get("address") is None:
+            return
+        there = [Entry(entry.kind, entry.name, {}) for entry in entries]
+        try:
+            live = live_entries(there, self._component)
+        except Unreadable:
+            return
+        refuse_entries_of_consuls_api(dict(zip(map(CONSUL_API.title, there), live, strict=True)))
 
     def retains(self, entry: Entry, decision: Decision) -> bool:
         """An object of our own goes whole; a patch takes only its fields along, but clusters of others are in one."""

@@ -11,6 +11,7 @@ from consul_tracing.custom_resources import (
     is_patched,
     metadata,
     not_synced_text,
+    refuse_entries_of_consuls_api,
     refuse_second_mesh,
     spec,
     sync,
@@ -208,6 +209,19 @@ def test_another_namespace_with_the_meshs_object_is_refused() -> None:
     with pytest.raises(Refused, match="ProxyDefaults team-a/global exists, and a mesh has one"):
         refuse_second_mesh([other], entry())
     refuse_second_mesh([live()], entry())
+
+
+@pytest.mark.parametrize(
+    ("meta", "writer"), [({"pulumi-stack": STACK}, f"by the stack {STACK}"), ({}, "by hand, or by another tool")]
+)
+def test_an_entry_of_consuls_api_is_refused_with_who_wrote_it(meta: dict[str, str], writer: str) -> None:
+    there = {"proxy-defaults/global": None, "service-defaults/web": {"Protocol": "http", "Meta": meta}}
+    with pytest.raises(Refused, match=f"service-defaults/web in Consul was written over its API, {writer}"):
+        refuse_entries_of_consuls_api(there)
+
+
+def test_an_entry_of_consul_k8s_is_no_obstacle() -> None:
+    refuse_entries_of_consuls_api({"proxy-defaults/global": {"Meta": {"external-source": "kubernetes"}}})
 
 
 OURS = by("consul-tracing", "spec/config/a", at="2026-11-22T10:00:05Z")
