@@ -5,6 +5,7 @@ What held, how often, and what cannot be promised stands in docs/reliability.md.
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,11 +14,15 @@ from conftest import MakesProject
 from consul_entries import MESH, WEB, entries, live, put, refusal
 from mesh_objects import TRACING, on
 
+import toolchain
 from demo.consul import Consul
 from demo.processes import ProgramFailed
 from demo.project import Project
 
 pytestmark = pytest.mark.kubernetes
+
+
+CRDS = ["proxydefaults.consul.hashicorp.com", "servicedefaults.consul.hashicorp.com"]
 
 
 def services(count: int) -> dict[str, Any]:
@@ -101,8 +106,7 @@ def test_without_the_custom_resources_a_preview_says_what_to_install(
     project: MakesProject, cluster: Cluster, controller: Controller, consul: Consul
 ) -> None:
     stack = project(configuration=on(cluster))
-    crds = ["proxydefaults.consul.hashicorp.com", "servicedefaults.consul.hashicorp.com"]
-    cluster.kubectl("delete", "crd", *crds)
+    cluster.kubectl("delete", "crd", *CRDS)
     try:
         with pytest.raises(ProgramFailed) as refused:
             stack.preview()
@@ -115,6 +119,54 @@ def test_without_the_custom_resources_a_preview_says_what_to_install(
         controller.start()
     stack.up()
     assert entries(consul) == {MESH, WEB}
+
+
+INSTALLS_FIRST = """
+from pathlib import Path
+
+import pulumi
+import yaml
+from consul_tracing import MeshTracing
+from pulumi_kubernetes.apiextensions.v1 import CustomResourceDefinition
+
+installed = []
+for kind in ("proxydefaults", "servicedefaults"):
+    crd = yaml.safe_load(Path({crds!r}, f"consul.hashicorp.com_{{kind}}.yaml").read_text())
+    metadata = {{"name": crd["metadata"]["name"]}}
+    installed.append(CustomResourceDefinition(kind, metadata=metadata, spec=crd["spec"]))
+
+args = {{"target": "kubernetes", "namespace": "default", "collector": {{"host": "zipkin"}}}}
+mesh = MeshTracing("mesh", args, pulumi.ResourceOptions(depends_on=installed))
+"""
+
+
+def test_consul_k8s_may_come_with_the_same_program(
+    project: MakesProject,
+    inline: Callable[[str], Path],
+    cluster: Cluster,
+    controller: Controller,
+    consul: Consul,
+) -> None:
+    crds = toolchain.program("consul-k8s-control-plane").parent
+    stack = project(inline(INSTALLS_FIRST.format(crds=str(crds))))
+    cluster.kubectl("delete", "crd", *CRDS)
+    controller.stop()
+    try:
+        stack.preview()
+        with ThreadPoolExecutor() as pool:
+            up = pool.submit(stack.up)
+            established = ["--for=condition=Established=True", *(f"crd/{crd}" for crd in CRDS), "--timeout=60s"]
+            cluster.wait_until(lambda: cluster.kubectl("wait", *established), "the custom resources")
+            controller.start()
+            up.result()
+        assert entries(consul) == {MESH}
+        stack.preview(expect_no_changes=True)
+        stack.destroy()
+    finally:
+        controller.stop()
+        cluster.install_crds()
+        controller.start()
+    assert entries(consul) == set()
 
 
 @pytest.mark.usefixtures("consul")
