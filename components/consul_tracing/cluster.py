@@ -106,10 +106,21 @@ def client_for(access: Mapping[str, str | None]) -> ApiClient:
         else:
             load.load_kube_config(os.environ.get("KUBECONFIG") or None, access["context"], chosen)
     except (config.ConfigException, yaml.YAMLError, OSError, TypeError) as error:
-        # A parser's message would show lines of the kubeconfig, which holds keys.
-        what = str(error) if isinstance(error, config.ConfigException | OSError) else type(error).__name__
-        raise Unreadable(f"the kubeconfig cannot be used: {what}") from None
+        raise Unreadable(f"the kubeconfig cannot be used: {_without_content(error)}") from None
     return client.ApiClient(chosen)
+
+
+def _without_content(error: Exception) -> str:
+    """What is wrong with a kubeconfig, without its lines, which hold keys; a "path" too may be such a line."""
+    from kubernetes.config import ConfigException  # noqa: PLC0415
+
+    match error:
+        case ConfigException():
+            return str(error)
+        case OSError(strerror=str(reason)):
+            return reason
+        case _:
+            return type(error).__name__
 
 
 def _chosen(kubeconfig: object, access: Mapping[str, str | None]) -> object:

@@ -7,11 +7,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import pulumi
 import pytest
 import yaml
 
-from consul_tracing.cluster import PAGE, Cluster, NotInstalled, NotThere, client_for
-from consul_tracing.errors import Unreadable
+from consul_tracing.cluster import PAGE, Cluster, NotInstalled, NotThere, client_for, cluster_of
+from consul_tracing.errors import Refused, Unreadable
 
 TOKEN = "hush-hush"  # noqa: S105 - what must never be repeated
 
@@ -67,6 +68,7 @@ def test_a_context_and_a_cluster_are_chosen(file: Path) -> None:
     "given",
     [
         f"users: [{{token: {TOKEN}}}]\nclusters: [",
+        f"\nusers: [{{token: {TOKEN}}}]]",
         f"users:\n- token: {TOKEN}\n",
         f"just {TOKEN}\nlines",
         json.dumps({**BOTH, "current-context": "gone"}),
@@ -77,6 +79,22 @@ def test_one_that_cannot_be_used_is_told_without_its_content(given: str) -> None
     with pytest.raises(Unreadable, match="the kubeconfig cannot be used") as refused:
         client_for(access(kubeconfig=given))
     assert TOKEN not in str(refused.value)
+
+
+def test_a_provider_that_renders_into_a_directory_is_refused() -> None:
+    class Provided(pulumi.ComponentResource):
+        def __init__(self) -> None:
+            """Not registered."""
+
+        def get_provider(self, module_member: str) -> None:
+            assert module_member.startswith("kubernetes:")
+
+    pulumi.runtime.set_all_config({"kubernetes:renderYamlToDirectory": "rendered"})
+    try:
+        with pytest.raises(Refused, match="renders YAML into a directory, so nothing reaches the cluster"):
+            cluster_of(Provided())
+    finally:
+        pulumi.runtime.set_all_config({})
 
 
 class Api:

@@ -1,5 +1,6 @@
 """The wiring of target `kubernetes`, on Pulumi's mocks and a cluster that is a dictionary."""
 
+import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -118,7 +119,10 @@ def test_an_adopted_object_is_patched(engine: Recorder, cluster: FakeCluster) ->
     patch = engine.registered["mesh-proxy-defaults"]
     assert patch.typ == "kubernetes:consul.hashicorp.com/v1alpha1:ProxyDefaultsPatch"
     assert "meshGateway" not in patch.inputs["spec"]
-    assert patch.inputs["metadata"]["annotations"]["consul-tracing/adopted"] == "true"
+    annotations = patch.inputs["metadata"]["annotations"]
+    assert annotations["consul-tracing/adopted"] == "true"
+    # Not that of our own objects: a patch that is deleted takes all fields of its manager along.
+    assert annotations["pulumi.com/patchFieldManager"] == "consul-tracing-patch"
 
 
 def test_nothing_is_written_over_an_object_of_others(engine: Recorder, cluster: FakeCluster) -> None:
@@ -166,18 +170,21 @@ def test_an_up_that_cannot_read_the_cluster_stops(engine: Recorder, cluster: Fak
     assert set(engine.registered) == {"mesh"}
 
 
-def test_what_the_controller_refuses_fails_with_its_reason(engine: Recorder) -> None:
+def test_what_the_controller_refuses_fails_with_its_reason_before_the_timeout(
+    engine: Recorder, cluster: FakeCluster
+) -> None:
     said = {"type": "Synced", "status": "False", "reason": "ExternallyManagedConfigError", "message": "exists"}
     engine.status = {"conditions": [said]}
     with pytest.raises(NotSynced, match="refuses to sync it: ExternallyManagedConfigError: exists"):
-        run(lambda: on_kubernetes() and None)
+        run(lambda: on_kubernetes(sync_timeout_seconds=5) and None)
+    assert cluster.looks < 40
 
 
 def test_a_controller_that_says_nothing_has_its_time_and_no_more(engine: Recorder, cluster: FakeCluster) -> None:
     engine.status = {}
     with pytest.raises(NotSynced, match=r"has not brought it into Consul within 0\.1 s"):
         run(lambda: on_kubernetes(sync_timeout_seconds=0.1) and None)
-    assert cluster.looks > 4
+    assert 4 < cluster.looks < 100
 
 
 def test_many_objects_that_are_not_synced_are_counted(engine: Recorder) -> None:
@@ -205,6 +212,15 @@ def test_outputs_wait_until_consul_has_it_all(engine: Recorder, cluster: FakeClu
 
     run(program)
     assert order == ["synced", "hash"]
+
+
+def test_without_the_extra_the_component_says_what_to_install(
+    engine: Recorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "kubernetes", None)
+    with pytest.raises(pulumi.RunError, match=r"needs kubernetes, which is not installed\n  pip install"):
+        run(lambda: on_kubernetes() and None)
+    assert engine.registered == {}
 
 
 def test_two_components_do_not_write_one_object(engine: Recorder) -> None:  # noqa: ARG001 - the engine is set up
