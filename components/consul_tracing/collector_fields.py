@@ -13,12 +13,22 @@ from pydantic import BeforeValidator
 from .advice import is_loopback
 from .envoy import is_address
 from .errors import given
-from .fields import HIGHEST_PORT, JsonObject, environment_variable, json_object, text, unusable, whole_number
+from .fields import (
+    HIGHEST_PORT,
+    LABEL,
+    LONGEST_SUBDOMAIN,
+    SUBDOMAIN,
+    JsonObject,
+    environment_variable,
+    is_object_name,
+    json_object,
+    text,
+    unusable,
+    whole_number,
+)
 from .fields import host as host_name
 
-LABEL_NAME = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 SERVICE_NAME = re.compile(r"[a-z]([-a-z0-9]{0,61}[a-z0-9])?")
-SUBDOMAIN = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
 SECRET_KEY = re.compile(r"[-._A-Za-z0-9]{1,253}")
 QUALIFIED_NAME = re.compile(r"[A-Za-z0-9]([-._A-Za-z0-9]{0,61}[A-Za-z0-9])?")
 LABEL_VALUE = re.compile(r"([A-Za-z0-9]([-._A-Za-z0-9]{0,61}[A-Za-z0-9])?)?")
@@ -36,7 +46,6 @@ CRON_FIELD = re.compile(r"[0-9A-Za-z*/,?-]+")
 CREDENTIAL = re.compile(r"PASSWORD|PASSWD|(^|_)PASS$|SECRET|TOKEN|ACCESS_KEY|API_KEY|PRIVATE_KEY", re.IGNORECASE)
 USER_IN_URL = re.compile(r"://[^/\s@]*:[^/\s@]*@")
 
-LONGEST_SUBDOMAIN = 253
 ELASTICSEARCH_TRANSPORT_PORT = 9300
 DEFAULT_PORTS = {"http": 80, "https": 443}
 CASSANDRA_PORT = 9042
@@ -61,7 +70,7 @@ UNITS = {
 
 def namespace(value: object) -> str:
     """The name of a namespace."""
-    return _named(value, LABEL_NAME, "a namespace's name")
+    return _named(value, LABEL, "a namespace's name")
 
 
 def service_name(value: object) -> str:
@@ -72,7 +81,7 @@ def service_name(value: object) -> str:
 def object_name(value: object) -> str:
     """The name of an object such as a Secret."""
     name = text(value)
-    if not SUBDOMAIN.fullmatch(name) or len(name) > LONGEST_SUBDOMAIN:
+    if not is_object_name(name):
         raise unusable(f"{given(name)} is not an object's name: lower-case letters, digits, - and .")
     return name
 

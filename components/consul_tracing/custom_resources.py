@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Literal
 
 from .errors import Refused
-from .marks import STACK_MARK
+from .marks import STACK_MARK, is_of_consul_k8s
 from .parts import CLUSTERS_KEY, body_of, parts_of
 from .places import KINDS, PLURALS
 
@@ -252,7 +252,7 @@ def refuse_entries_of_consuls_api(live: Mapping[str, JsonObject | None]) -> None
     """Refuse entries of Consul, by their titles, that consul-k8s did not write: its controller would refuse ours."""
     for title, entry in live.items():
         meta: Mapping[str, str] = (entry or {}).get("Meta") or {}
-        if entry is not None and meta.get("external-source") != "kubernetes":
+        if entry is not None and not is_of_consul_k8s(meta):
             writer = f"by the stack {meta[STACK_MARK]}" if STACK_MARK in meta else "by hand, or by another tool"
             raise Refused(
                 f"{title} in Consul was written over its API, {writer}: consul-k8s would refuse to sync ours",

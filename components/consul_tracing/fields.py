@@ -21,11 +21,9 @@ LONGEST_HOST = 253
 STACK = re.compile(r"[^/\s]+/[^/\s]+/[^/\s]+")
 HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 ENVIRONMENT_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-LABEL = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
-LONGEST_LABEL = 63
-SUBDOMAIN = re.compile(r"(?=.{1,253}$)[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
-"""What Kubernetes takes as the name of most objects (RFC 1123)."""
-
+LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
+SUBDOMAIN = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
+LONGEST_SUBDOMAIN = 253
 ENVOY_VERSION = re.compile(r"(\d+)\.(\d+)(?:\.\d+)?")
 OLDEST_ENVOY = (1, 34)
 SMALLEST_PERCENT = 0.01
@@ -198,11 +196,16 @@ def envoy_version(value: object) -> str:
 def namespace_name(value: object) -> str:
     """The name of a Kubernetes namespace (a label of RFC 1123)."""
     name = text(value)
-    if not LABEL.fullmatch(name) or len(name) > LONGEST_LABEL:
+    if not LABEL.fullmatch(name):
         raise unusable(
             f"{given(name)} is no name of a Kubernetes namespace: at most 63 lower-case letters, digits and hyphens"
         )
     return name
+
+
+def is_object_name(name: str) -> bool:
+    """Whether Kubernetes takes `name` for an object such as a Secret or a custom resource (a subdomain of RFC 1123)."""
+    return bool(SUBDOMAIN.fullmatch(name)) and len(name) <= LONGEST_SUBDOMAIN
 
 
 def seconds(value: object) -> float:

@@ -18,6 +18,11 @@ STACK_MARK = "pulumi-stack"
 KEYS_MARK = "consul-tracing-keys"
 
 
+def is_of_consul_k8s(meta: Mapping[str, str]) -> bool:
+    """Whether consul-k8s wrote the entry with this `Meta`."""
+    return meta.get("external-source") == "kubernetes"
+
+
 def marks(declared: Iterable[Part], stack: str) -> dict[str, str]:
     """The marks of `stack` on an entry of which it declares these parts.
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from .entries import TRACING_KEYS
 from .envoy import COLLECTOR_CLUSTER
 from .errors import Refused
-from .marks import STACK_MARK, is_mark, marked_parts, marks
+from .marks import STACK_MARK, is_mark, is_of_consul_k8s, marked_parts, marks
 from .parts import CLUSTERS_KEY, UnreadableClusters, body_of, clusters_of, parts_of, readable
 from .places import CONSUL_API, KINDS
 
@@ -73,7 +73,7 @@ class Policy:
         if live is None:
             return "nobody"
         meta = _meta(live)
-        if meta.get("external-source") == "kubernetes":
+        if is_of_consul_k8s(meta):
             return "consul-k8s"
         if STACK_MARK in meta:
             return "this stack" if meta[STACK_MARK] in {self.stack, self.renamed_from} else "another stack"

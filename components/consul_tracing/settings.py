@@ -11,7 +11,6 @@ from .collector_settings import ZipkinCollectorSettings
 from .envoy import HTTP_PROTOCOLS
 from .errors import InvalidInput, Problem
 from .fields import (
-    SUBDOMAIN,
     EnvironmentVariable,
     EnvoyVersion,
     FilePath,
@@ -27,6 +26,7 @@ from .fields import (
     StackName,
     Text,
     UrlPath,
+    is_object_name,
 )
 from .free_form import ProxyConfig, ProxyDefaultsFields, ServiceDefaultsFields, StaticClusters
 from .validation import Settings, problems_in
@@ -253,7 +253,7 @@ class MeshSettings(Settings):
         names = {f"services.{key}": service.name or key for key, service in self.services.items()}
         names |= {f"tcp_services.{index}": name for index, name in enumerate(self.tcp_services or [])}
         for path, name in names.items():
-            if not SUBDOMAIN.fullmatch(name):
+            if not is_object_name(name):
                 reason = "lower-case letters, digits, hyphens and dots are allowed"
                 yield Problem(path, f'"{name}" cannot be the name of a Kubernetes object: {reason}')
         for key, service in self.services.items():

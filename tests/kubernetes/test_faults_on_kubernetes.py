@@ -6,36 +6,21 @@ What held, how often, and what cannot be promised stands in docs/reliability.md.
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
 import pytest
 from cluster import Cluster, Controller
 from conftest import MakesProject
-from consul_entries import MESH, WEB, entries, live, put, refusal
+from consul_entries import MESH, WEB, entries, live, outcome, put, refusal, services
 from mesh_objects import TRACING, on
 
 import toolchain
 from demo.consul import Consul
 from demo.processes import ProgramFailed
-from demo.project import Project
 
 pytestmark = pytest.mark.kubernetes
 
 
 CRDS = ["proxydefaults.consul.hashicorp.com", "servicedefaults.consul.hashicorp.com"]
-
-
-def services(count: int) -> dict[str, Any]:
-    return {f"service-{number}": {"protocol": "http"} for number in range(count)}
-
-
-def outcome(stack: Project) -> str:
-    """What an `up` tells when it fails; empty when it does not."""
-    try:
-        stack.up()
-    except ProgramFailed as failed:
-        return failed.said
-    return ""
 
 
 def test_an_api_server_restarted_in_the_middle_of_an_up_costs_one_rerun_at_most(

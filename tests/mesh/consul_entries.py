@@ -50,3 +50,16 @@ def refusal(project: Project) -> str:
         project.up()
     assert "Traceback" not in refused.value.said
     return refused.value.said
+
+
+def services(count: int) -> dict[str, Any]:
+    return {f"service-{number}": {"protocol": "http"} for number in range(count)}
+
+
+def outcome(project: Project) -> str:
+    """What an `up` tells when it fails; empty when it does not."""
+    try:
+        project.up()
+    except ProgramFailed as failed:
+        return failed.said
+    return ""

@@ -22,7 +22,7 @@ from typing import Any
 
 import psutil
 import pytest
-from consul_entries import MESH, WEB, add_to_config, clear, entries, live, on, put, refusal
+from consul_entries import MESH, WEB, add_to_config, clear, entries, live, on, outcome, put, refusal, services
 from traced_mesh import TracedMesh, retried, unique_path
 
 from demo import CHECKOUT
@@ -230,15 +230,6 @@ def failure(stack: Project) -> str:
     return failed.value.said
 
 
-def outcome(stack: Stack) -> str:
-    """What an `up` tells when it fails; empty when it does not."""
-    try:
-        stack.up()
-    except ProgramFailed as failed:
-        return failed.said
-    return ""
-
-
 def pulumi_process() -> psutil.Process:
     """The engine that runs now."""
     return next(one for one in psutil.Process().children(recursive=True) if one.name() == "pulumi")
@@ -247,10 +238,6 @@ def pulumi_process() -> psutil.Process:
 def through(gate: Gate, **args: Any) -> dict[str, object]:
     """A stack's configuration that leads through the gate."""
     return {**on(gate.consul, **args), "consul:address": gate.address}
-
-
-def services(count: int) -> dict[str, Any]:
-    return {f"service-{number}": {"protocol": "http"} for number in range(count)}
 
 
 def write_by_hand(consul: Consul) -> None:

@@ -1,12 +1,13 @@
 """The wiring of target `kubernetes`, on Pulumi's mocks and a cluster that is a dictionary."""
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pulumi
 import pytest
 from meshes import mesh
+from mocked_engine import run
 
 from consul_tracing import InvalidInput, MeshTracing, NotSynced, Refused, kubernetes_writer
 from consul_tracing.cluster import NotInstalled, NotThere
@@ -73,10 +74,6 @@ def engine(cluster: FakeCluster) -> Iterator[Recorder]:
     pulumi.runtime.set_mocks(recorder, project="mesh", stack="test", preview=False)
     yield recorder
     pulumi.runtime.set_mocks(Recorder(FakeCluster()))
-
-
-def run(program: Callable[[], Any]) -> None:
-    pulumi.runtime.test(lambda: pulumi.Output.from_input(program()))()
 
 
 def on_kubernetes(opts: pulumi.ResourceOptions | None = None, **args: Any) -> MeshTracing:

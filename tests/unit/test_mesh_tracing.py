@@ -1,13 +1,14 @@
 """The wiring of the component, on Pulumi's mocks."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pulumi
 import pulumi_consul
 import pytest
 from meshes import mesh
+from mocked_engine import run
 
 from consul_tracing import InvalidInput, MeshTracing, Refused, WrongOutput
 
@@ -50,10 +51,6 @@ def engine() -> Iterator[Recorder]:
     pulumi.runtime.set_mocks(recorder, project="mesh", stack="test", preview=False)
     yield recorder
     pulumi.runtime.set_mocks(Recorder())
-
-
-def run(program: Callable[[], Any]) -> None:
-    pulumi.runtime.test(lambda: pulumi.Output.from_input(program()))()
 
 
 def test_one_entry_for_the_mesh_and_one_for_each_service(engine: Recorder) -> None:

@@ -2,11 +2,12 @@
 
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pulumi
 import pytest
+from mocked_engine import run
 from pulumi.provider.experimental.analyzer import Analyzer
 from zipkin_collectors import EVERYTHING, settings
 
@@ -35,10 +36,6 @@ def engine() -> Iterator[Recorder]:
     pulumi.runtime.set_mocks(recorder, project="mesh", stack="test", preview=False)
     yield recorder
     pulumi.runtime.set_mocks(Recorder())
-
-
-def run(program: Callable[[], Any]) -> None:
-    pulumi.runtime.test(lambda: pulumi.Output.from_input(program()))()
 
 
 def test_each_manifest_is_one_resource_as_it_is(engine: Recorder) -> None:
