@@ -14,10 +14,10 @@ from bench.comparison import Comparison
 from bench.pulumi_runs import ups
 from bench.python_processes import imports, program, validation
 from bench.table import table
-from demo.failures import Failure
-from demo.interruption import Interrupted, raise_on_signals
-from demo.processes import Programs
 from demo.steps import Steps
+from testbed.errors import Failure
+from testbed.processes import Programs
+from testbed.signals import Interrupted, raise_on_signals
 from toolchain import MissingProgram
 
 PAIRS = {"import": 15, "program": 7, "up": 3}

@@ -9,10 +9,10 @@ from typing import Any
 
 from bench import BY_COMPONENT, BY_HAND, HERE
 from bench.comparison import Comparison, Cost, comparisons
-from demo.consul import Consul
-from demo.failures import Failure
-from demo.processes import Programs
-from demo.project import Project
+from testbed.consul import Consul
+from testbed.errors import Failure
+from testbed.processes import Programs
+from testbed.pulumi import Project
 
 WITHOUT_CHECKPOINTS = {"PULUMI_EXPERIMENTAL": "true", "PULUMI_SKIP_CHECKPOINTS": "true"}
 """Both sides alike. Otherwise the engine writes the whole state after every resource, and that is most of the time:

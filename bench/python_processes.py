@@ -7,8 +7,8 @@ import time
 
 from bench import BY_COMPONENT, BY_HAND
 from bench.comparison import Comparison, Cost, comparisons, in_pairs
-from demo import CHECKOUT
-from demo.processes import ProgramFailed
+from testbed import CHECKOUT
+from testbed.processes import ProgramFailed
 
 PLAIN_IMPORT = "import pulumi, pulumi_consul"
 OUR_IMPORT = "from consul_tracing import MeshTracing"

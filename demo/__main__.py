@@ -7,8 +7,8 @@ nothing that it started is left.
 import sys
 from contextlib import suppress
 
-from demo.failures import Failure
-from demo.interruption import Interrupted, raise_on_signals
+from testbed.errors import Failure
+from testbed.signals import Interrupted, raise_on_signals
 
 
 def main() -> int:

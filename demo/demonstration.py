@@ -5,15 +5,15 @@ import time
 from http import HTTPStatus
 from typing import NoReturn
 
-from demo import CHECKOUT
-from demo.failures import Failure
-from demo.loopback import Answer, NotAnswered, url
-from demo.mesh import Mesh
-from demo.processes import Programs
-from demo.project import Project, stack_configuration
 from demo.steps import Steps
 from demo.trace_tree import trace_lines, trace_table
-from demo.zipkin import Span
+from testbed import CHECKOUT
+from testbed.errors import Failure
+from testbed.http import Answer, NotAnswered, url
+from testbed.mesh import Mesh
+from testbed.processes import Programs
+from testbed.pulumi import Project, stack_configuration
+from testbed.zipkin import Span
 
 REQUESTS = 5
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from demo.processes import Programs
+from testbed.processes import Programs
 
 GOLDEN = Path(__file__).parent / "golden"
 

@@ -8,14 +8,14 @@ from typing import Protocol
 
 import pytest
 import yaml
-from cluster import Cluster, Controller
-from consul_entries import clear
 
 import toolchain
-from demo import CHECKOUT
-from demo.consul import Consul
-from demo.processes import Programs
-from demo.project import Project
+from testbed import CHECKOUT
+from testbed.consul import Consul
+from testbed.kubernetes import Cluster, Controller
+from testbed.processes import Programs
+from testbed.pulumi import Project
+from tests.mesh.consul_entries import clear
 
 
 class MakesProject(Protocol):

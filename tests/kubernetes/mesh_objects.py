@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from cluster import Cluster
+from testbed.kubernetes import Cluster
 
 CLUSTERS = "envoy_extra_static_clusters_json"
 TRACING = {"envoy_tracing_json", "envoy_listener_tracing_json", CLUSTERS}

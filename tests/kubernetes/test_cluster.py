@@ -5,12 +5,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from cluster import GUEST, Cluster, Controller
-from conftest import MakesProject
 
-from demo.consul import Consul
-from demo.loopback import NotAnswered
-from demo.processes import ProgramFailed
+from testbed.consul import Consul
+from testbed.http import NotAnswered
+from testbed.kubernetes import GUEST, Cluster, Controller
+from testbed.processes import ProgramFailed
+from tests.kubernetes.conftest import MakesProject
 
 pytestmark = pytest.mark.kubernetes
 

@@ -7,15 +7,15 @@ from typing import Any
 
 import pytest
 import yaml
-from cluster import Cluster
-from conftest import MakesProject
-from consul_entries import MESH, entries
 
 from consul_tracing.collector_settings import ZipkinCollectorSettings
 from consul_tracing.zipkin_manifests import manifests
-from demo import CHECKOUT
-from demo.consul import Consul
-from demo.processes import ProgramFailed
+from testbed import CHECKOUT
+from testbed.consul import Consul
+from testbed.kubernetes import Cluster
+from testbed.processes import ProgramFailed
+from tests.kubernetes.conftest import MakesProject
+from tests.mesh.consul_entries import MESH, entries
 
 pytestmark = pytest.mark.kubernetes
 

@@ -8,14 +8,14 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from cluster import Cluster, Controller
-from conftest import MakesProject
-from consul_entries import MESH, WEB, entries, live, outcome, put, refusal, services
-from mesh_objects import TRACING, on
 
 import toolchain
-from demo.consul import Consul
-from demo.processes import ProgramFailed
+from testbed.consul import Consul
+from testbed.kubernetes import Cluster, Controller
+from testbed.processes import ProgramFailed
+from tests.kubernetes.conftest import MakesProject
+from tests.kubernetes.mesh_objects import TRACING, on
+from tests.mesh.consul_entries import MESH, WEB, entries, live, outcome, put, refusal, services
 
 pytestmark = pytest.mark.kubernetes
 

@@ -3,12 +3,12 @@
 import json
 
 import pytest
-from cluster import Cluster
-from conftest import MakesProject
-from consul_entries import MESH, WEB, entries, live, refusal
-from mesh_objects import CLUSTERS, STATSD, TRACING, by_hand, cluster_names, object_of, on, spec_of
 
-from demo.consul import Consul
+from testbed.consul import Consul
+from testbed.kubernetes import Cluster
+from tests.kubernetes.conftest import MakesProject
+from tests.kubernetes.mesh_objects import CLUSTERS, STATSD, TRACING, by_hand, cluster_names, object_of, on, spec_of
+from tests.mesh.consul_entries import MESH, WEB, entries, live, refusal
 
 pytestmark = pytest.mark.kubernetes
 

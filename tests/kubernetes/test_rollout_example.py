@@ -1,11 +1,11 @@
 """examples/rollout, as a reader would run it: which changes replace the pods."""
 
 import pytest
-from cluster import Cluster
-from conftest import MakesProject
 
-from demo import CHECKOUT
-from demo.consul import Consul
+from testbed import CHECKOUT
+from testbed.consul import Consul
+from testbed.kubernetes import Cluster
+from tests.kubernetes.conftest import MakesProject
 
 pytestmark = [pytest.mark.kubernetes, pytest.mark.usefixtures("consul")]
 

@@ -3,14 +3,14 @@
 from collections.abc import Iterator
 
 import pytest
-from cluster import Cluster, Controller
-from conftest import MakesProject
-from consul_entries import clear
-from mesh_objects import on
 
-from demo.mesh import DEMO_SERVICES, Mesh
-from demo.ports import LOOPBACK
-from demo.processes import Programs
+from testbed.kubernetes import Cluster, Controller
+from testbed.mesh import DEMO_SERVICES, Mesh
+from testbed.ports import LOOPBACK
+from testbed.processes import Programs
+from tests.kubernetes.conftest import MakesProject
+from tests.kubernetes.mesh_objects import on
+from tests.mesh.consul_entries import clear
 
 pytestmark = pytest.mark.kubernetes
 

@@ -3,14 +3,14 @@
 from collections.abc import Iterator
 
 import pytest
-from consul_entries import clear
-from traced_mesh import SERVICES, TracedMesh
 
-from demo import CHECKOUT
-from demo.consul import Consul
-from demo.mesh import Mesh
-from demo.processes import Programs
-from demo.project import Project
+from testbed import CHECKOUT
+from testbed.consul import Consul
+from testbed.mesh import Mesh
+from testbed.processes import Programs
+from testbed.pulumi import Project
+from tests.mesh.consul_entries import clear
+from tests.mesh.traced_mesh import SERVICES, TracedMesh
 
 
 @pytest.fixture(scope="session")

@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from demo.consul import Consul
-from demo.processes import ProgramFailed
-from demo.project import Project
+from testbed.consul import Consul
+from testbed.processes import ProgramFailed
+from testbed.pulumi import Project
 
 MESH, WEB = ("proxy-defaults", "global"), ("service-defaults", "web")
 

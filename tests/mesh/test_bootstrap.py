@@ -4,13 +4,13 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from traced_mesh import TracedMesh
 
 import toolchain
 from consul_tracing.entries import proxy_defaults
 from consul_tracing.settings import MeshSettings
-from demo.ports import LOOPBACK
-from demo.processes import ProgramFailed
+from testbed.ports import LOOPBACK
+from testbed.processes import ProgramFailed
+from tests.mesh.traced_mesh import TracedMesh
 
 pytestmark = [pytest.mark.mesh, pytest.mark.slow]
 

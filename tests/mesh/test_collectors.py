@@ -5,11 +5,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from collectors import Received, otlp_over_grpc, over_http
-from traced_mesh import TracedMesh, unique_path
 
 import toolchain
-from demo.ports import LOOPBACK
+from testbed.collectors import Received, otlp_over_grpc, over_http
+from testbed.ports import LOOPBACK
+from tests.mesh.traced_mesh import TracedMesh, unique_path
 
 pytestmark = pytest.mark.mesh
 

@@ -4,33 +4,39 @@ What held, how often, and what cannot be promised stands in docs/reliability.md.
 """
 
 import json
-import os
-import shutil
-import signal
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from contextlib import contextmanager
 from functools import partial
-from http.client import HTTPConnection, HTTPException
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
-from consul_entries import MESH, WEB, add_to_config, clear, entries, live, on, outcome, put, refusal, services
-from traced_mesh import TracedMesh, retried, unique_path
 
-from demo import CHECKOUT
-from demo.consul import Consul
-from demo.loopback import ask
-from demo.ports import LOOPBACK
-from demo.processes import ProgramFailed, Programs
-from demo.project import Project
+from testbed import CHECKOUT
+from testbed.consul import Consul, ConsulServer
+from testbed.gate import Gate, Request, gate_before
+from testbed.http import ask
+from testbed.ports import LOOPBACK
+from testbed.processes import ProgramFailed, Programs
+from testbed.pulumi import Project
+from tests.mesh.consul_entries import (
+    MESH,
+    WEB,
+    add_to_config,
+    clear,
+    entries,
+    live,
+    on,
+    outcome,
+    put,
+    refusal,
+    services,
+)
+from tests.mesh.traced_mesh import TracedMesh, retried, unique_path
 
 pytestmark = [pytest.mark.mesh, pytest.mark.slow]
 
@@ -38,189 +44,6 @@ STATES = Path(__file__).parent / "states"
 PROMETHEUS = {"envoy_prometheus_bind_addr": "0.0.0.0:9102"}
 ROOT_TOKEN = "root-of-the-test"  # noqa: S105 - of a Consul that lives as long as the test
 ACL = f'acl {{ enabled = true default_policy = "deny" tokens {{ initial_management = "{ROOT_TOKEN}" }} }}'
-
-
-@dataclass(frozen=True)
-class Request:
-    """What Consul was asked."""
-
-    method: str
-    path: str
-    body: bytes
-    begun: float
-    ended: float = 0.0
-
-    @property
-    def entry(self) -> tuple[str, str]:
-        """The entry that it is about."""
-        if self.method == "PUT":
-            body = json.loads(self.body)
-            return body["Kind"], body["Name"]
-        kind, name = self.path.partition("?")[0].split("/")[-2:]
-        return kind, name
-
-
-@dataclass
-class Gate:
-    """Stands before a Consul, and lets a test act at the very moment at which something is asked."""
-
-    consul: Consul
-    port: int = 0
-    asked: list[Request] = field(default_factory=list)
-    on_request: Callable[[Request], None] = lambda _: None
-    _writes: int = 0
-    _lock: threading.Lock = field(default_factory=threading.Lock)
-
-    @property
-    def address(self) -> str:
-        return f"{LOOPBACK}:{self.port}"
-
-    def at_write(self, number: int, act: Callable[[], object]) -> None:
-        """Act when the `number`th write arrives, before Consul gets it."""
-        self._writes = 0
-
-        def count(request: Request) -> None:
-            if request.method != "PUT":
-                return
-            with self._lock:
-                self._writes += 1
-                if self._writes == number:
-                    act()
-
-        self.on_request = count
-
-    def before_write_of(self, entry: tuple[str, str], act: Callable[[], object]) -> None:
-        """Act whenever this entry is about to be written: after we have read it, before Consul gets ours."""
-        self.on_request = lambda request: act() if request.method == "PUT" and request.entry == entry else None
-
-    def writes(self) -> list[Request]:
-        return [request for request in self.asked if request.method != "GET"]
-
-
-@contextmanager
-def gate_before(consul: Consul) -> Iterator[Gate]:
-    gate = Gate(consul)
-
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-        disable_nagle_algorithm = True
-        wbufsize = -1
-
-        def pass_on(self) -> None:
-            body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-            request = Request(self.command, self.path, body, time.monotonic())
-            self.close_connection = True
-            with suppress(OSError, HTTPException):
-                gate.on_request(request)
-                status, answer = self._answer(body)
-                ended = time.monotonic()
-                gate.asked.append(Request(request.method, request.path, body, request.begun, ended))
-                self.send_response(status)
-                self.send_header("Content-Length", str(len(answer)))
-                self.end_headers()
-                self.wfile.write(answer)
-                self.close_connection = False
-
-        def _answer(self, body: bytes) -> tuple[int, bytes]:
-            connection = HTTPConnection(LOOPBACK, consul.http_port, timeout=60)
-            try:
-                token = {"X-Consul-Token": self.headers.get("X-Consul-Token", "")}
-                connection.request(self.command, self.path, body or None, token)
-                answer = connection.getresponse()
-                return answer.status, answer.read()
-            finally:
-                connection.close()
-
-        do_GET = do_PUT = do_DELETE = pass_on  # noqa: N815 - http.server's names
-
-        def log_message(self, *_: object) -> None:
-            """Nothing."""
-
-    class Listener(ThreadingHTTPServer):
-        def handle_error(self, *_: object) -> None:
-            """Pulumi's plugin was killed."""
-
-    with Listener((LOOPBACK, 0), Handler) as server:
-        gate.port = server.server_address[1]
-        serving = threading.Thread(target=server.serve_forever)
-        serving.start()
-        try:
-            yield gate
-        finally:
-            server.shutdown()
-            serving.join()
-
-
-class Server(Consul):
-    """A Consul that remembers what it was told when it is killed and started again."""
-
-    def __init__(self, programs: Programs, node: str = "one", of: int = 1, join: "Server | None" = None) -> None:
-        self._programs = programs
-        self._node = [f"-node={node}", f"-bootstrap-expect={of}", f"-data-dir={programs.make_directory('consul')}"]
-        self._join = [f"-retry-join={LOOPBACK}:{join.ports['serf_lan']}", "-retry-interval=1s"] if join else []
-        super().__init__(programs)
-
-    @property
-    def ports(self) -> Mapping[str, int]:
-        return {"http": self.http_port, **self._other_ports}
-
-    @property
-    def is_leader(self) -> bool:
-        return self.get("/v1/status/leader") == f"{LOOPBACK}:{self.ports['server']}"
-
-    def kill(self) -> None:
-        """End it with nothing put in order."""
-        os.killpg(self.program.session, signal.SIGKILL)
-        self.stop()
-
-    def wait_until_read_up(self) -> None:
-        """Wait until it has read its own log: a leader answers before that, with less than it was told."""
-        self._programs.wait_until(
-            lambda: self.get("/v1/config/service-defaults", consistent=""), "all that was written", seconds=30
-        )
-
-    def _arguments(self) -> list[str]:
-        unused = dict.fromkeys(("dns", "https", "grpc", "grpc_tls", "serf_wan"), -1)
-        listed = " ".join(f"{name} = {port}" for name, port in {**self.ports, **unused}.items())
-        settings = f"ports {{ {listed} }} disable_update_check = true performance {{ raft_multiplier = 1 }}"
-        bound = ["-bind", LOOPBACK, "-client", LOOPBACK, "-hcl", settings]
-        return ["agent", "-server", *self._node, *self._join, *bound]
-
-
-class Stack(Project):
-    """A stack, with the commands of Pulumi that belong to a mishap."""
-
-    def clear_pending(self) -> None:
-        """Forget the creations whose end a killed Pulumi did not see."""
-        self._operate("refresh", "--yes", "--skip-preview", "--clear-pending-creates")
-
-    def restore_backup(self) -> None:
-        """Put the state that Pulumi kept in place of the one that it could not write to its end."""
-        for kept in (self._own / ".pulumi" / "stacks").glob(f"*/{self.stack}.json.bak*"):
-            shutil.copy(kept, kept.with_name(kept.name.replace(".bak", "")))
-
-    def rename(self, name: str) -> None:
-        self._run("stack rename", "stack", "rename", name, f"--stack={self.stack}", directory=self._own)
-        self.stack = name
-
-    def previewed(self) -> str:
-        """What a preview tells, warnings included: with `--diff` they would go elsewhere."""
-        return self._operate("preview")
-
-    def forget(self) -> None:
-        """Drop the stack's state and leave in Consul what it wrote."""
-        self._run("stack rm", "stack", "rm", self.stack, "--force", "--yes", directory=self._own)
-
-    def state(self) -> dict[str, Any]:
-        exported: dict[str, Any] = json.loads(
-            self._run("stack export", "stack", "export", f"--stack={self.stack}", "--show-secrets")
-        )
-        return exported
-
-    def take_state(self, state: str) -> None:
-        file = self._own / "state.json"
-        file.write_text(state)
-        self._run("stack import", "stack", "import", f"--stack={self.stack}", f"--file={file}")
 
 
 def failure(stack: Project) -> str:
@@ -247,7 +70,7 @@ def write_by_hand(consul: Consul) -> None:
     put(consul, ("service-defaults", "legacy"), Protocol="tcp", LocalRequestTimeoutMs=7000)
 
 
-def assert_all_is_as_it_should_be(consul: Consul, stack: Stack, count: int) -> None:
+def assert_all_is_as_it_should_be(consul: Consul, stack: Project, count: int) -> None:
     """The mesh holds what the program says, and everything that is others', and there is nothing left to do."""
     mesh = live(consul)
     assert {"envoy_tracing_json", "envoy_listener_tracing_json", *PROMETHEUS} <= set(mesh["Config"])
@@ -267,11 +90,11 @@ def gate(consul: Consul) -> Iterator[Gate]:
 
 
 def test_consul_killed_in_the_middle_of_an_up_costs_one_rerun(programs: Programs) -> None:
-    consul = Server(programs)
+    consul = ConsulServer(programs)
     consul.wait_until_ready()
     write_by_hand(consul)
     with gate_before(consul) as gate:
-        stack = Stack(programs, CHECKOUT, through(gate, existing="adopt", services=services(300)), stack="killed")
+        stack = Project(programs, CHECKOUT, through(gate, existing="adopt", services=services(300)), stack="killed")
         gate.at_write(150, consul.kill)
         assert "failed to set" in failure(stack)
         consul.start()
@@ -286,7 +109,7 @@ def test_pulumi_killed_in_the_middle_of_an_up_costs_a_cancel_and_one_rerun(
     programs: Programs, consul: Consul, gate: Gate
 ) -> None:
     write_by_hand(consul)
-    stack = Stack(programs, CHECKOUT, through(gate, existing="adopt", services=services(300)), stack="killed")
+    stack = Project(programs, CHECKOUT, through(gate, existing="adopt", services=services(300)), stack="killed")
     gate.at_write(150, lambda: pulumi_process().kill())
     failure(stack)
     assert 100 < len(entries(consul)) < 300
@@ -350,7 +173,7 @@ def test_a_token_revoked_half_way_costs_a_new_token_and_one_rerun(programs: Prog
         args: dict[str, Any] = {"existing": "adopt", "services": services(60)}
         token = new_token(consul, EVERYTHING_NEEDED)
         led = {"consul:address": gate.address}
-        stack = Stack(programs, CHECKOUT, {**with_token(consul, token, **args), **led}, stack="revoked")
+        stack = Project(programs, CHECKOUT, {**with_token(consul, token, **args), **led}, stack="revoked")
         path = f"/v1/acl/token/{token['AccessorID']}"
         header = {"X-Consul-Token": ROOT_TOKEN}
         gate.at_write(30, lambda: ask(consul.http_port, path, method="DELETE", headers=header))
@@ -364,15 +187,19 @@ def test_a_token_revoked_half_way_costs_a_new_token_and_one_rerun(programs: Prog
 
 
 def test_an_election_in_the_middle_of_an_up_costs_one_rerun_at_most(programs: Programs) -> None:
-    first = Server(programs, "one", of=3)
-    servers = [first, Server(programs, "two", of=3, join=first), Server(programs, "three", of=3, join=first)]
+    first = ConsulServer(programs, "one", of=3)
+    servers = [
+        first,
+        ConsulServer(programs, "two", of=3, join=first),
+        ConsulServer(programs, "three", of=3, join=first),
+    ]
     for server in servers:
         server.wait_until_ready()
     leader = next(server for server in servers if server.is_leader)
     follower = next(server for server in servers if server is not leader)
     write_by_hand(follower)
     with gate_before(follower) as gate:
-        stack = Stack(programs, CHECKOUT, through(gate, existing="adopt", services=services(60)), stack="election")
+        stack = Project(programs, CHECKOUT, through(gate, existing="adopt", services=services(60)), stack="election")
         gate.at_write(30, leader.kill)
         said = outcome(stack)
         print("the up went through" if not said else "the up failed")  # noqa: T201 - for the document
@@ -386,7 +213,7 @@ def test_an_election_in_the_middle_of_an_up_costs_one_rerun_at_most(programs: Pr
 
 
 def test_a_foreign_key_written_between_preview_and_up_stays(programs: Programs, consul: Consul) -> None:
-    stack = Stack(programs, CHECKOUT, on(consul), stack="between")
+    stack = Project(programs, CHECKOUT, on(consul), stack="between")
     stack.up()
     stack.configure(on(consul, sampling={"random": 50}))
     stack.preview()
@@ -408,7 +235,7 @@ def test_the_window_between_reading_and_writing_is_as_the_document_says(
     programs: Programs, consul: Consul, gate: Gate, count: int
 ) -> None:
     """Pulumi's provider cannot compare before it writes: what comes between is lost. A change shows here first."""
-    stack = Stack(programs, CHECKOUT, through(gate, services=services(count)), stack="window")
+    stack = Project(programs, CHECKOUT, through(gate, services=services(count)), stack="window")
     stack.up()
     lost, lengths = 0, []
     tries = 10 if count == 1 else 3
@@ -446,7 +273,7 @@ def test_of_two_stacks_started_at_the_same_moment_none_undoes_the_other_for_ever
     programs: Programs, consul: Consul, gate: Gate, count: int
 ) -> None:
     configuration = through(gate, services=services(count))
-    stacks = {name: Stack(programs, CHECKOUT, configuration, stack=name) for name in ("blue", "green")}
+    stacks = {name: Project(programs, CHECKOUT, configuration, stack=name) for name in ("blue", "green")}
     # Each looks at the mesh's entry, then at the services', then at the mesh's again.
     gate.on_request = held_until_read(gate, 2 * (count + 2 if count else 1))
     with ThreadPoolExecutor() as pool:
@@ -476,7 +303,7 @@ def test_of_two_stacks_started_at_the_same_moment_none_undoes_the_other_for_ever
 def test_with_consul_out_of_reach_a_preview_goes_on_and_an_up_stops_before_it_writes(
     programs: Programs, consul: Consul, gate: Gate
 ) -> None:
-    stack = Stack(programs, CHECKOUT, through(gate), stack="unreachable")
+    stack = Project(programs, CHECKOUT, through(gate), stack="unreachable")
     stack.up()
     before = live(consul)
     gate.asked.clear()
@@ -502,7 +329,7 @@ def test_with_consul_out_of_reach_a_preview_goes_on_and_an_up_stops_before_it_wr
 def test_an_entry_changed_by_hand_is_shown_by_refresh_and_up_mends_ours_and_keeps_theirs(
     programs: Programs, consul: Consul
 ) -> None:
-    stack = Stack(programs, CHECKOUT, on(consul), stack="changed")
+    stack = Project(programs, CHECKOUT, on(consul), stack="changed")
     stack.up()
     ours = live(consul)["Config"]
     add_to_config(consul, envoy_listener_tracing_json="{}", **PROMETHEUS)
@@ -530,7 +357,7 @@ def test_a_component_renamed_with_an_alias_keeps_its_entries_without_a_gap(
     (directory / "Pulumi.yaml").write_text("name: other\nruntime: python\n")
     program = directory / "__main__.py"
     program.write_text(COMPONENT.format(name="old", aliases="[]"))
-    stack = Stack(programs, directory, {"consul:address": gate.address}, stack="test")
+    stack = Project(programs, directory, {"consul:address": gate.address}, stack="test")
     stack.up()
     add_to_config(consul, **PROMETHEUS)
     before = {entry: live(consul, entry)["CreateIndex"] for entry in (MESH, WEB)}
@@ -547,7 +374,7 @@ def test_a_component_renamed_with_an_alias_keeps_its_entries_without_a_gap(
 
 
 def test_a_stack_renamed_says_its_former_name_once(programs: Programs, consul: Consul) -> None:
-    stack = Stack(programs, CHECKOUT, on(consul), stack="former")
+    stack = Project(programs, CHECKOUT, on(consul), stack="former")
     stack.up()
     add_to_config(consul, **PROMETHEUS)
     stack.rename("later")
@@ -570,7 +397,7 @@ def test_a_full_disk_under_the_state_costs_pulumis_backup_of_the_state_and_one_r
     write_by_hand(consul)
     configuration = through(gate, existing="adopt", services=services(60))
     # Pulumi tries each of the writes at once for half a minute.
-    stack = Stack(programs, CHECKOUT, configuration, stack="full", environment={"PULUMI_PARALLEL": "1"})
+    stack = Project(programs, CHECKOUT, configuration, stack="full", environment={"PULUMI_PARALLEL": "1"})
     limit = (16 * 1024, 16 * 1024)
     gate.at_write(30, lambda: pulumi_process().rlimit(psutil.RLIMIT_FSIZE, limit))
     assert "failed to save snapshot" in failure(stack)
@@ -602,7 +429,7 @@ def test_a_token_without_a_right_is_told_which_one_and_a_better_token_finishes(
     rules, entry, allowed = WITHOUT[right]
     clear(guarded)
     token = new_token(guarded, rules)
-    stack = Stack(programs, CHECKOUT, with_token(guarded, token), stack="rights")
+    stack = Project(programs, CHECKOUT, with_token(guarded, token), stack="rights")
     said = failure(stack)
     missing = f"lacks permission '{right}'"
     assert any("error: " in line and entry in line and missing in line for line in said.splitlines())
@@ -628,7 +455,7 @@ def test_the_state_of_a_release_previews_empty(programs: Programs, consul: Consu
         if one["type"] == "consul:index/configEntry:ConfigEntry":
             inputs = one["inputs"]
             put(consul, (inputs["kind"], inputs["name"]), **json.loads(inputs["configJson"]))
-    stack = Stack(programs, CHECKOUT, on(consul, **RELEASED), stack="released")
+    stack = Project(programs, CHECKOUT, on(consul, **RELEASED), stack="released")
     stack.take_state(state)
     stack.preview(expect_no_changes=True)
     stack.up()

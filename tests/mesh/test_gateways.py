@@ -7,12 +7,12 @@ from contextlib import contextmanager
 from functools import partial
 
 import pytest
-from traced_mesh import TracedMesh, retried, told, unique_path
 
-from demo import CHECKOUT
-from demo.loopback import Answer, ask
-from demo.ports import LOOPBACK, free_port
-from demo.processes import ProgramFailed
+from testbed import CHECKOUT
+from testbed.http import Answer, ask
+from testbed.ports import LOOPBACK, free_port
+from testbed.processes import ProgramFailed
+from tests.mesh.traced_mesh import TracedMesh, retried, told, unique_path
 
 pytestmark = pytest.mark.mesh
 
@@ -113,7 +113,7 @@ def test_a_terminating_gateways_span_appears(traced: TracedMesh) -> None:
     traced.apply(services=services)
     mesh, port = traced.mesh, free_port()
     legacy = mesh.programs.start(
-        "legacy", [sys.executable, "-m", "demo.services", "http", "legacy", f"--port={port}"], directory=CHECKOUT
+        "legacy", [sys.executable, "-m", "testbed.services", "http", "legacy", f"--port={port}"], directory=CHECKOUT
     )
     mesh.consul.register({"ID": "legacy", "Name": "legacy", "Address": LOOPBACK, "Port": port})
     mesh.consul.write_config_entry({"Kind": "terminating-gateway", "Name": "exit", "Services": [{"Name": "legacy"}]})

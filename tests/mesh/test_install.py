@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 import toolchain
-from demo import CHECKOUT
-from demo.ports import LOOPBACK, free_port
-from demo.processes import Programs
-from demo.project import Project
+from testbed import CHECKOUT
+from testbed.ports import LOOPBACK, free_port
+from testbed.processes import Programs
+from testbed.pulumi import Project
 
 pytestmark = [pytest.mark.mesh, pytest.mark.slow]
 

@@ -16,10 +16,10 @@ from typing import Any, Self
 import pytest
 
 import toolchain
-from demo import CHECKOUT
-from demo.consul import Consul
-from demo.loopback import NotAnswered, ask
-from demo.processes import ProgramFailed, Programs
+from testbed import CHECKOUT
+from testbed.consul import Consul
+from testbed.http import NotAnswered, ask
+from testbed.processes import ProgramFailed, Programs
 
 pytestmark = [pytest.mark.mesh, pytest.mark.slow]
 

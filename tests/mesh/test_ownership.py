@@ -1,12 +1,12 @@
 """What others wrote into the mesh's entries, on a real Consul and with this project's own program: nothing is lost."""
 
 import pytest
-from consul_entries import MESH, WEB, add_to_config, entries, live, on, put, refusal
 
-from demo import CHECKOUT
-from demo.consul import Consul
-from demo.processes import Programs
-from demo.project import Project
+from testbed import CHECKOUT
+from testbed.consul import Consul
+from testbed.processes import Programs
+from testbed.pulumi import Project
+from tests.mesh.consul_entries import MESH, WEB, add_to_config, entries, live, on, put, refusal
 
 pytestmark = pytest.mark.mesh
 

@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 import yaml
 
-from demo import CHECKOUT
-from demo.ports import LOOPBACK, free_port
-from demo.processes import ProgramFailed, Programs
-from demo.project import Project
+from testbed import CHECKOUT
+from testbed.ports import LOOPBACK, free_port
+from testbed.processes import ProgramFailed, Programs
+from testbed.pulumi import Project
 
 pytestmark = pytest.mark.mesh
 

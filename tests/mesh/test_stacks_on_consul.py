@@ -4,12 +4,12 @@ from typing import Any
 
 import pytest
 import yaml
-from consul_entries import entries
 
-from demo import CHECKOUT
-from demo.consul import Consul
-from demo.processes import ProgramFailed, Programs
-from demo.project import Project
+from testbed import CHECKOUT
+from testbed.consul import Consul
+from testbed.processes import ProgramFailed, Programs
+from testbed.pulumi import Project
+from tests.mesh.consul_entries import entries
 
 pytestmark = pytest.mark.mesh
 

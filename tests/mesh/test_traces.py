@@ -6,10 +6,10 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from traced_mesh import TracedMesh, told, unique_path
 
-from demo.loopback import ask_json
-from demo.ports import LOOPBACK
+from testbed.http import ask_json
+from testbed.ports import LOOPBACK
+from tests.mesh.traced_mesh import TracedMesh, told, unique_path
 
 pytestmark = pytest.mark.mesh
 

@@ -19,15 +19,15 @@ from typing import Any
 
 import psutil
 import pytest
-from memory_limits import MEBIBYTE, MemoryLimit, memory_limit
 
 import toolchain
 from consul_tracing.collector_fields import bytes_of
 from consul_tracing.collector_settings import UI_PATH, ZipkinCollectorSettings
 from consul_tracing.zipkin_manifests import LIVENESS_PATH, READINESS_PATH, environment
-from demo.loopback import ask, ask_json
-from demo.ports import LOOPBACK, free_port
-from demo.processes import Program, Programs
+from testbed.http import ask, ask_json
+from testbed.memory_limits import MEBIBYTE, MemoryLimit, memory_limit
+from testbed.ports import LOOPBACK, free_port
+from testbed.processes import Program, Programs
 
 pytestmark = [pytest.mark.mesh, pytest.mark.slow]
 

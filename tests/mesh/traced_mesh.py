@@ -5,11 +5,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from demo.loopback import Answer, NotAnswered
-from demo.mesh import DEMO_SERVICES, Mesh, Service
-from demo.ports import LOOPBACK
-from demo.project import Project
-from demo.zipkin import Span
+from testbed.http import Answer, NotAnswered
+from testbed.mesh import DEMO_SERVICES, Mesh, Service
+from testbed.ports import LOOPBACK
+from testbed.pulumi import Project
+from testbed.zipkin import Span
 
 SERVICES = (
     *DEMO_SERVICES,

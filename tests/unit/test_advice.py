@@ -1,9 +1,9 @@
 from typing import Any
 
 import pytest
-from meshes import settings
 
 from consul_tracing.advice import advice
+from tests.unit.meshes import settings
 
 WEB = {"web": {"protocol": "http"}}
 

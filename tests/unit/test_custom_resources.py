@@ -3,7 +3,6 @@
 from typing import Any, cast
 
 import pytest
-from meshes import STACK, settings
 
 from consul_tracing.custom_resources import (
     body,
@@ -21,6 +20,7 @@ from consul_tracing.entries import Entry, proxy_defaults, service_defaults
 from consul_tracing.errors import Refused
 from consul_tracing.ownership import Decision, Existing, Policy, decide
 from consul_tracing.places import KUBERNETES_API
+from tests.unit.meshes import STACK, settings
 
 CLUSTERS = "envoy_extra_static_clusters_json"
 STATSD = '{"name":"statsd"}'

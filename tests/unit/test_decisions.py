@@ -2,12 +2,12 @@ import json
 from typing import Any
 
 import pytest
-from meshes import settings
 
 from consul_tracing import Refused
 from consul_tracing.entries import Entry, config_json, proxy_defaults, service_defaults
 from consul_tracing.ownership import Decision, Existing, Policy, decide, decide_all, kept_text, refuse_missing_cluster
 from consul_tracing.parts import CLUSTERS_KEY
+from tests.unit.meshes import settings
 
 STACK, OTHER = "acme/mesh/prod", "acme/mesh/staging"
 OURS = proxy_defaults(settings())

@@ -1,9 +1,7 @@
 import json
 from typing import Any
 
-import envoy_messages
 import pytest
-from meshes import STACK, settings, text_of
 
 from consul_tracing.entries import (
     Entry,
@@ -14,6 +12,8 @@ from consul_tracing.entries import (
     tracing_config,
 )
 from consul_tracing.settings import MeshSettings
+from tests.unit import envoy_messages
+from tests.unit.meshes import STACK, settings, text_of
 
 
 def written(entry: Entry) -> dict[str, Any]:

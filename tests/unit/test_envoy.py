@@ -1,15 +1,15 @@
 import itertools
 from typing import Any
 
-import envoy_messages
 import pytest
 from envoy.config.cluster.v3 import cluster_pb2
-from meshes import settings
 
 from consul_tracing import envoy
 from consul_tracing.entries import canonical_json
 from consul_tracing.free_form import CLUSTER_FIELDS
 from consul_tracing.settings import Sampling, Tag
+from tests.unit import envoy_messages
+from tests.unit.meshes import settings
 
 TLS = {"ca_file": "/etc/ssl/ca.pem"}
 TRACERS: dict[str, dict[str, Any]] = {

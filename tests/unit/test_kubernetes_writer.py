@@ -6,12 +6,12 @@ from typing import Any
 
 import pulumi
 import pytest
-from meshes import mesh
-from mocked_engine import run
 
 from consul_tracing import InvalidInput, MeshTracing, NotSynced, Refused, kubernetes_writer
 from consul_tracing.cluster import NotInstalled, NotThere
 from consul_tracing.errors import Unreadable
+from tests.unit.meshes import mesh
+from tests.unit.mocked_engine import run
 
 SYNCED = {"conditions": [{"type": "Synced", "status": "True"}]}
 OURS = {"consul-tracing/pulumi-stack": "organization/mesh/test"}

@@ -7,10 +7,10 @@ from typing import Any
 import pulumi
 import pulumi_consul
 import pytest
-from meshes import mesh
-from mocked_engine import run
 
 from consul_tracing import InvalidInput, MeshTracing, Refused, WrongOutput
+from tests.unit.meshes import mesh
+from tests.unit.mocked_engine import run
 
 CLUSTER = {"Config": {"envoy_extra_static_clusters_json": '{"name":"tracing_collector"}'}}
 NO_CONSUL = "dial tcp 127.0.0.1:8500: connect: connection refused"

@@ -4,14 +4,14 @@ import json
 from typing import Any
 
 import pytest
-from envoy_messages import parse_config
 from hypothesis import given
 from hypothesis import strategies as st
-from meshes import JSON, MESHES, mesh, reordered, text_of
 
 from consul_tracing import InvalidInput
 from consul_tracing.entries import bootstrap_hash, proxy_defaults, service_defaults
 from consul_tracing.settings import MeshSettings
+from tests.unit.envoy_messages import parse_config
+from tests.unit.meshes import JSON, MESHES, mesh, reordered, text_of
 
 KEYS = sorted(MeshSettings.model_fields)
 

@@ -4,10 +4,10 @@ from typing import Any
 
 import pulumi
 import pytest
-from meshes import mesh
 
 from consul_tracing import InvalidInput, Problem
 from consul_tracing.settings import MeshSettings
+from tests.unit.meshes import mesh
 
 SECRET = "-----BEGIN PRIVATE KEY-----hush"  # noqa: S105 - what must never be repeated
 

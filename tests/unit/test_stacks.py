@@ -7,8 +7,6 @@ from typing import Any
 
 import pytest
 import yaml
-from envoy_messages import parse_config
-from meshes import settings, text_of
 
 from consul_tracing.custom_resources import spec
 from consul_tracing.entries import proxy_defaults, service_defaults
@@ -16,6 +14,8 @@ from consul_tracing.ownership import Decision
 from consul_tracing.places import KUBERNETES_API
 from consul_tracing.settings import MeshSettings
 from consul_tracing.zipkin_manifests import manifests
+from tests.unit.envoy_messages import parse_config
+from tests.unit.meshes import settings, text_of
 
 STACKS = Path(__file__).parents[2] / "stacks"
 Golden = Callable[[str, Any], None]

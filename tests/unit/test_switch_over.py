@@ -1,10 +1,10 @@
 from typing import Any
 
 import pytest
-from meshes import settings
 
 from consul_tracing.entries import Entry
 from consul_tracing.switch_over import candidates, switch_over_text, switches_over, undeclared
+from tests.unit.meshes import settings
 
 HTTP = settings(default_protocol="http", tcp_services=[])
 

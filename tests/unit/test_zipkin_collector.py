@@ -7,13 +7,13 @@ from typing import Any
 
 import pulumi
 import pytest
-from mocked_engine import run
 from pulumi.provider.experimental.analyzer import Analyzer
-from zipkin_collectors import EVERYTHING, settings
 
 from consul_tracing import InvalidInput
 from consul_tracing.zipkin_collector import ZipkinCollector
 from consul_tracing.zipkin_manifests import manifests
+from tests.unit.mocked_engine import run
+from tests.unit.zipkin_collectors import EVERYTHING, settings
 
 
 class Recorder(pulumi.runtime.Mocks):

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 from hypothesis import given
-from meshes import reordered
-from zipkin_collectors import CASSANDRA, COLLECTORS, ELASTICSEARCH, EVERYTHING, settings
 
 from consul_tracing.collector_fields import bytes_of
 from consul_tracing.zipkin_manifests import environment, java_options, manifests
+from tests.unit.meshes import reordered
+from tests.unit.zipkin_collectors import CASSANDRA, COLLECTORS, ELASTICSEARCH, EVERYTHING, settings
 
 Objects = dict[str, dict[str, Any]]
 DURABLE = {"storage": {"elasticsearch": ELASTICSEARCH}}

@@ -3,9 +3,9 @@
 from typing import Any
 
 from hypothesis import strategies as st
-from meshes import some
 
 from consul_tracing.collector_settings import ZipkinCollectorSettings
+from tests.unit.meshes import some
 
 
 def settings(**args: Any) -> ZipkinCollectorSettings:

@@ -2,8 +2,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from scripted import put_on_path
 
+from tests.unit.toolchain.scripted import put_on_path
 from toolchain import sources
 from toolchain.programs import GO, PROGRAMS, named
 from toolchain.provision import MissingProgram, Program

@@ -1,8 +1,8 @@
 from pathlib import Path
 
 import pytest
-from scripted import put_on_path, thing
 
+from tests.unit.toolchain.scripted import put_on_path, thing
 from toolchain.on_path import VersionRule
 from toolchain.programs import named
 from toolchain.provision import MissingProgram

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import psutil
 import pytest
-from scripted import CHECKOUT, thing
 
+from tests.unit.toolchain.scripted import CHECKOUT, thing
 from toolchain import cache
 from toolchain.provision import MissingProgram
 

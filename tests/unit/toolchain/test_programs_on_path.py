@@ -1,8 +1,8 @@
 from pathlib import Path
 
 import pytest
-from scripted import put_on_path, thing
 
+from tests.unit.toolchain.scripted import put_on_path, thing
 from toolchain import on_path
 from toolchain.on_path import Found, NotOnPath, PassedOver, VersionRule
 from toolchain.programs import PROGRAMS, named

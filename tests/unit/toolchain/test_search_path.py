@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from scripted import put_on_path
 
 import toolchain
+from tests.unit.toolchain.scripted import put_on_path
 from toolchain import consul_resources
 from toolchain.consul_resources import PLUGIN, STAND_IN
 

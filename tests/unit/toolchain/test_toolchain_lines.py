@@ -2,8 +2,8 @@ import re
 from pathlib import Path
 
 import pytest
-from scripted import put_on_path, thing
 
+from tests.unit.toolchain.scripted import put_on_path, thing
 from toolchain import __main__ as command
 from toolchain.display import lasted
 from toolchain.on_path import VersionRule

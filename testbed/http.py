@@ -8,8 +8,8 @@ from http import HTTPStatus
 from http.client import HTTPConnection, HTTPException
 from typing import Any
 
-from demo.failures import Failure
-from demo.ports import LOOPBACK
+from testbed.errors import Failure
+from testbed.ports import LOOPBACK
 
 SECONDS = 10.0
 """How long an answer may take."""

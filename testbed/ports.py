@@ -4,7 +4,7 @@ import secrets
 import socket
 from pathlib import Path
 
-from demo.failures import Failure
+from testbed.errors import Failure
 
 LOOPBACK = "127.0.0.1"
 

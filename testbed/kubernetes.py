@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import toolchain
-from demo.consul import Consul
-from demo.loopback import NotAnswered, url
-from demo.ports import LOOPBACK, free_port
-from demo.processes import Program, ProgramFailed, Programs
+from testbed.consul import Consul
+from testbed.http import NotAnswered, url
+from testbed.ports import LOOPBACK, free_port
+from testbed.processes import Program, ProgramFailed, Programs
 
 READY_SECONDS = 60.0
 GONE_SECONDS = 30.0

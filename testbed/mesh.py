@@ -13,13 +13,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Literal, Self
 
-from demo import CHECKOUT
-from demo.consul import Consul, JsonObject
-from demo.envoy import Envoy
-from demo.loopback import Answer, accepts_connections, ask
-from demo.ports import LOOPBACK, free_port
-from demo.processes import Programs
-from demo.zipkin import Zipkin
+from testbed import CHECKOUT
+from testbed.consul import Consul, JsonObject
+from testbed.envoy import Envoy
+from testbed.http import Answer, accepts_connections, ask
+from testbed.ports import LOOPBACK, free_port
+from testbed.processes import Programs
+from testbed.zipkin import Zipkin
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ class Instance:
         """What starts its program."""
         calls = [f"--calls={called} --through={port}".split() for called, port in self.upstream_ports.items()]
         arguments = [self.service.speaks, self.service.name, f"--port={self.port}", *(calls[0] if calls else [])]
-        return [sys.executable, "-m", "demo.services", *arguments]
+        return [sys.executable, "-m", "testbed.services", *arguments]
 
     @property
     def registration(self) -> JsonObject:

@@ -1,6 +1,6 @@
 """The process that cleans up, however the process that started the programs ends.
 
-`python -m demo.guardian DIRECTORY` reads lines from its standard input, `watch SESSION` and `forget SESSION`. The
+`python -m testbed.guardian DIRECTORY` reads lines from its standard input, `watch SESSION` and `forget SESSION`. The
 kernel closes that pipe when the starter is gone, SIGKILL included; then the guardian ends what is left of the watched
 sessions and removes the run directory. An orderly end takes the same way, so the way is tried in every run.
 """
@@ -13,8 +13,8 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
-from demo import CHECKOUT, sessions
-from demo.failures import Failure
+from testbed import CHECKOUT, sessions
+from testbed.errors import Failure
 
 
 class GuardianGone(Failure):
@@ -30,7 +30,7 @@ class Guardian:
         # A session of its own, or Ctrl-C would end the guardian together with the starter. No output of the starter's,
         # or whoever reads that would wait for the guardian too.
         self._process = subprocess.Popen(  # noqa: S603 - this very interpreter
-            [sys.executable, "-m", "demo.guardian", directory],
+            [sys.executable, "-m", "testbed.guardian", directory],
             cwd=CHECKOUT,
             stdin=theirs,
             stdout=subprocess.DEVNULL,
@@ -61,7 +61,7 @@ class Guardian:
         try:
             self._pipe.write(f"{verb} {session}\n".encode())
         except BrokenPipeError:
-            raise GuardianGone("the demo's guardian process is gone; start the demo again") from None
+            raise GuardianGone("the guardian process is gone: start the run again") from None
 
 
 def guard(lines: Iterable[str], directory: Path) -> None:

@@ -1,4 +1,4 @@
-from demo.mesh import Instance, Service
+from testbed.mesh import Instance, Service
 
 
 def test_everything_that_listens_for_a_service_listens_on_loopback() -> None:

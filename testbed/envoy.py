@@ -5,10 +5,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import toolchain
-from demo.consul import Consul
-from demo.loopback import ask, ask_json
-from demo.ports import LOOPBACK, free_port
-from demo.processes import Program, Programs
+from testbed.consul import Consul
+from testbed.http import ask, ask_json
+from testbed.ports import LOOPBACK, free_port
+from testbed.processes import Program, Programs
 
 READY_SECONDS = 30.0
 

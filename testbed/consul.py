@@ -1,12 +1,15 @@
 """A Consul agent of the run's own, and its HTTP API."""
 
+import os
+import signal
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlencode
 
 import toolchain
-from demo.loopback import ask, ask_json, url
-from demo.ports import LOOPBACK, free_port
-from demo.processes import Program, Programs
+from testbed.http import ask, ask_json, url
+from testbed.ports import LOOPBACK, free_port
+from testbed.processes import Program, Programs
 
 JsonObject = dict[str, Any]
 
@@ -102,6 +105,46 @@ class Consul:
         listed = " ".join(f"{name} = {port}" for name, port in ports.items())
         hcl = [f"ports {{ {listed} }}", "disable_update_check = true", self._hcl]
         return ["agent", "-dev", "-bind", LOOPBACK, "-client", LOOPBACK, *_given("-hcl", hcl)]
+
+
+class ConsulServer(Consul):
+    """A Consul server with its state on disk: it survives being killed. Several of them form a cluster."""
+
+    def __init__(self, programs: Programs, node: str = "one", of: int = 1, join: "ConsulServer | None" = None) -> None:
+        """Start server `node` of a cluster of size `of`, which joins the server `join`."""
+        self._programs = programs
+        self._node = [f"-node={node}", f"-bootstrap-expect={of}", f"-data-dir={programs.make_directory('consul')}"]
+        self._join = [f"-retry-join={LOOPBACK}:{join.ports['serf_lan']}", "-retry-interval=1s"] if join else []
+        super().__init__(programs)
+
+    @property
+    def ports(self) -> Mapping[str, int]:
+        """The server's ports by name."""
+        return {"http": self.http_port, **self._other_ports}
+
+    @property
+    def is_leader(self) -> bool:
+        """Whether it leads the cluster."""
+        leader: str = self.get("/v1/status/leader")
+        return leader == f"{LOOPBACK}:{self.ports['server']}"
+
+    def kill(self) -> None:
+        """End it with nothing put in order."""
+        os.killpg(self.program.session, signal.SIGKILL)
+        self.stop()
+
+    def wait_until_read_up(self) -> None:
+        """Wait until it has read its own log: a leader answers before that, with less than it was told."""
+        self._programs.wait_until(
+            lambda: self.get("/v1/config/service-defaults", consistent=""), "all that was written", seconds=30
+        )
+
+    def _arguments(self) -> list[str]:
+        unused = dict.fromkeys(("dns", "https", "grpc", "grpc_tls", "serf_wan"), -1)
+        listed = " ".join(f"{name} = {port}" for name, port in {**self.ports, **unused}.items())
+        settings = f"ports {{ {listed} }} disable_update_check = true performance {{ raft_multiplier = 1 }}"
+        bound = ["-bind", LOOPBACK, "-client", LOOPBACK, "-hcl", settings]
+        return ["agent", "-server", *self._node, *self._join, *bound]
 
 
 def _given(flag: str, values: list[str]) -> list[str]:

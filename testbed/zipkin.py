@@ -4,9 +4,9 @@ import json
 from typing import Any
 
 import toolchain
-from demo.loopback import NotAnswered, ask, ask_json, url
-from demo.ports import LOOPBACK, free_port
-from demo.processes import Program, Programs
+from testbed.http import NotAnswered, ask, ask_json, url
+from testbed.ports import LOOPBACK, free_port
+from testbed.processes import Program, Programs
 
 Span = dict[str, Any]
 """A span in Zipkin's second JSON format: https://zipkin.io/zipkin-api/#/default/get_trace__traceId_"""

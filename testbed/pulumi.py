@@ -5,6 +5,7 @@ Nothing in the program's directory is written, and nothing of the user's own Pul
 
 import json
 import os
+import shutil
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
@@ -13,9 +14,9 @@ from typing import Any
 import yaml
 
 import toolchain
-from demo import CHECKOUT
-from demo.ports import LOOPBACK
-from demo.processes import Programs
+from testbed import CHECKOUT
+from testbed.ports import LOOPBACK
+from testbed.processes import Programs
 
 SECONDS = 300.0
 """How long one Pulumi operation may take."""
@@ -103,6 +104,41 @@ class Project:
         state = json.loads(self._run("stack export", "stack", "export", f"--stack={self.stack}"))
         resources: list[dict[str, Any]] = state["deployment"].get("resources", [])
         return resources
+
+    def clear_pending(self) -> None:
+        """Forget the creations whose end a killed Pulumi did not see."""
+        self._operate("refresh", "--yes", "--skip-preview", "--clear-pending-creates")
+
+    def restore_backup(self) -> None:
+        """Put the state that Pulumi kept in place of the one that it could not write to its end."""
+        for kept in (self._own / ".pulumi" / "stacks").glob(f"*/{self.stack}.json.bak*"):
+            shutil.copy(kept, kept.with_name(kept.name.replace(".bak", "")))
+
+    def rename(self, name: str) -> None:
+        """Rename the stack."""
+        self._run("stack rename", "stack", "rename", name, f"--stack={self.stack}", directory=self._own)
+        self.stack = name
+
+    def previewed(self) -> str:
+        """What a preview tells, warnings included: with `--diff` they would go elsewhere."""
+        return self._operate("preview")
+
+    def forget(self) -> None:
+        """Drop the stack's state and leave in Consul what it wrote."""
+        self._run("stack rm", "stack", "rm", self.stack, "--force", "--yes", directory=self._own)
+
+    def state(self) -> dict[str, Any]:
+        """The stack's state, secrets in plain text."""
+        exported: dict[str, Any] = json.loads(
+            self._run("stack export", "stack", "export", f"--stack={self.stack}", "--show-secrets")
+        )
+        return exported
+
+    def take_state(self, state: str) -> None:
+        """Replace the stack's state."""
+        file = self._own / "state.json"
+        file.write_text(state)
+        self._run("stack import", "stack", "import", f"--stack={self.stack}", f"--file={file}")
 
     @property
     def _configuration(self) -> Path:

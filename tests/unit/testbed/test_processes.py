@@ -9,9 +9,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from demo import CHECKOUT, sessions
-from demo.loopback import NotAnswered
-from demo.processes import NotInTime, ProgramFailed, Programs
+from testbed import CHECKOUT, sessions
+from testbed.http import NotAnswered
+from testbed.processes import NotInTime, ProgramFailed, Programs
 
 SLEEPING = ["sleep", "300"]
 
@@ -183,7 +183,7 @@ def test_a_guardian_that_somebody_ended_leaves_no_program_and_no_file() -> None:
 
 STARTER = """
 import time
-from demo.processes import Programs
+from testbed.processes import Programs
 programs = Programs()
 program = programs.start("parent", ["sh", "-c", "sleep 300 & sleep 300"])
 print(programs.directory, program.session, flush=True)

@@ -1,4 +1,6 @@
-"""Small services to put behind sidecars: `python -m demo.services KIND NAME --port PORT [--calls NAME --through PORT]`.
+"""Small services to put behind sidecars.
+
+`python -m testbed.services KIND NAME --port PORT [--calls NAME --through PORT]`:
 
 `http` answers with JSON: its name, the path, the headers that it received and, when it calls another service through
 its sidecar, that one's answer to the same path. `tcp` sends back what it receives.
@@ -13,8 +15,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from socketserver import BaseServer, StreamRequestHandler, ThreadingTCPServer
 from typing import Any
 
-from demo.loopback import NotAnswered, ask_json
-from demo.ports import LOOPBACK
+from testbed.http import NotAnswered, ask_json
+from testbed.ports import LOOPBACK
 
 TRACE_HEADERS = (
     "b3",
@@ -115,7 +117,7 @@ def _service(arguments: argparse.Namespace) -> BaseServer:
 
 
 def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m demo.services", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m testbed.services", description=__doc__)
     parser.add_argument("kind", choices=("http", "tcp"))
     parser.add_argument("name")
     parser.add_argument("--port", type=int, required=True)

@@ -6,9 +6,9 @@ from socketserver import BaseServer
 
 import pytest
 
-from demo.loopback import NotAnswered, ask, ask_json
-from demo.ports import LOOPBACK, free_port
-from demo.services import TRACE_HEADERS, HttpService, TcpService, Upstream
+from testbed.http import NotAnswered, ask, ask_json
+from testbed.ports import LOOPBACK, free_port
+from testbed.services import TRACE_HEADERS, HttpService, TcpService, Upstream
 
 
 @contextmanager

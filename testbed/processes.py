@@ -14,10 +14,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeVar
 
-from demo import sessions
-from demo.failures import Failure
-from demo.guardian import Guardian
-from demo.loopback import NotAnswered
+from testbed import sessions
+from testbed.errors import Failure
+from testbed.guardian import Guardian
+from testbed.http import NotAnswered
 
 LAST_LINES = 20
 

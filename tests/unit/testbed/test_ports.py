@@ -2,8 +2,8 @@ import socket
 
 import pytest
 
-from demo import ports
-from demo.failures import Failure
+from testbed import ports
+from testbed.errors import Failure
 
 
 def listening(port: int, kind: socket.SocketKind) -> socket.socket:

@@ -13,7 +13,7 @@ from typing import Any
 import grpc
 from opentelemetry.proto.collector.trace.v1 import trace_service_pb2, trace_service_pb2_grpc
 
-from demo.ports import LOOPBACK, free_port
+from testbed.ports import LOOPBACK, free_port
 
 
 @dataclass
@@ -49,7 +49,9 @@ class _TraceService(trace_service_pb2_grpc.TraceServiceServicer):
     def __init__(self, received: Received) -> None:
         self._received = received
 
-    def Export(self, request: Any, context: Any) -> trace_service_pb2.ExportTraceServiceResponse:  # noqa: ARG002, N802
+    def Export(  # noqa: N802 - the name that the protocol has
+        self, request: trace_service_pb2.ExportTraceServiceRequest, _context: grpc.ServicerContext
+    ) -> trace_service_pb2.ExportTraceServiceResponse:
         self._received.exports.append(request)
         return trace_service_pb2.ExportTraceServiceResponse()
 
@@ -59,7 +61,9 @@ def otlp_over_grpc() -> Iterator[Received]:
     """OpenTelemetry's own service stubs."""
     received = Received(free_port())
     server = grpc.server(futures.ThreadPoolExecutor(4))
-    trace_service_pb2_grpc.add_TraceServiceServicer_to_server(_TraceService(received), server)
+    trace_service_pb2_grpc.add_TraceServiceServicer_to_server(  # type: ignore[no-untyped-call] # generated code
+        _TraceService(received), server
+    )
     server.add_insecure_port(f"{LOOPBACK}:{received.port}")
     server.start()
     try:

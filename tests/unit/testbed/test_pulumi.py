@@ -1,8 +1,8 @@
 import pytest
 import yaml
 
-from demo import CHECKOUT
-from demo.project import stack_configuration
+from testbed import CHECKOUT
+from testbed.pulumi import stack_configuration
 
 
 def test_the_stack_is_led_to_the_runs_own_consul_and_collector() -> None:
