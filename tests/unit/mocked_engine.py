@@ -1,11 +1,71 @@
-"""Programs run on Pulumi's mocks, which stand in for the engine."""
+"""Pulumi programs run without the engine and without a Consul."""
 
-from collections.abc import Callable
+import asyncio
+import contextvars
+import json
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import pulumi
 
 
-def run(program: Callable[[], Any]) -> None:
-    """Run a program to its end, with what its Outputs raise."""
-    pulumi.runtime.test(lambda: pulumi.Output.from_input(program()))()
+class Engine(pulumi.runtime.Mocks):
+    """A mock of Pulumi's engine that keeps every registration.
+
+    `live` holds the config entries that look-ups return, by name, or the error that every look-up gets.
+    """
+
+    def __init__(self) -> None:
+        self.registered: dict[str, pulumi.runtime.MockResourceArgs] = {}
+        self.on_registration: Callable[[pulumi.runtime.MockResourceArgs], object] = lambda _: None
+        self.live: dict[str, dict[str, Any]] | str = {}
+
+    def run(self, program: Callable[[], Any], *, preview: bool = False) -> None:
+        """Run a program to its end, and raise what the program or an Output that it returns raises.
+
+        Pulumi keeps its settings in context variables: those of this run, and its event loop, end with it.
+        """
+        contextvars.copy_context().run(self._run, program, preview=preview)
+
+    def entry(self, name: str) -> dict[str, Any]:
+        """Return the body of the config entry that was registered as the resource `name`."""
+        body: dict[str, Any] = json.loads(self.registered[name].inputs["configJson"])
+        return body
+
+    def new_resource(self, args: pulumi.runtime.MockResourceArgs) -> tuple[str | None, dict[Any, Any]]:
+        self.registered[args.name] = args
+        self.on_registration(args)
+        return f"{args.name}-id", dict(args.inputs)
+
+    def call(self, args: pulumi.runtime.MockCallArgs) -> Any:
+        if isinstance(self.live, str):
+            return {}, [("", self.live)]
+        if args.token.endswith(":getServices"):
+            return {"id": "x", "names": ["consul", "mysql", "redis", "web", "web-sidecar-proxy"]}
+        if (name := args.args["name"]) not in self.live:
+            return {}, [("", f'Unexpected response code: 404 (Config entry not found for "x" / "{name}")')]
+        return {**args.args, "id": "x", "configJson": json.dumps(self.live[name])}
+
+    def _run(self, program: Callable[[], Any], *, preview: bool) -> None:
+        def awaited() -> Any:
+            returned = program()
+            return returned if isinstance(returned, pulumi.Output) else None
+
+        with event_loops():
+            pulumi.runtime.set_mocks(self, project="mesh", stack="test", preview=preview)
+            pulumi.runtime.test(awaited)()
+
+
+@contextmanager
+def event_loops() -> Iterator[None]:
+    """Give this thread an event loop, and one to each thread in which Pulumi's mocks answer; close them at the end."""
+    with ExitStack() as loops:
+
+        def open_loop() -> asyncio.AbstractEventLoop:
+            # `get_loop` also sets the loop as the thread's current one.
+            return loops.enter_context(asyncio.Runner()).get_loop()
+
+        open_loop().set_default_executor(ThreadPoolExecutor(initializer=open_loop))
+        yield

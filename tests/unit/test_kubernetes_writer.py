@@ -1,7 +1,6 @@
 """The wiring of target `kubernetes`, on Pulumi's mocks and a cluster that is a dictionary."""
 
 import sys
-from collections.abc import Iterator
 from typing import Any
 
 import pulumi
@@ -11,19 +10,20 @@ from consul_tracing import InvalidInput, MeshTracing, NotSynced, Refused, kubern
 from consul_tracing.cluster import NotInstalled, NotThere
 from consul_tracing.errors import Unreadable
 from tests.unit.meshes import mesh
-from tests.unit.mocked_engine import run
+from tests.unit.mocked_engine import Engine
 
 SYNCED = {"conditions": [{"type": "Synced", "status": "True"}]}
 OURS = {"consul-tracing/pulumi-stack": "organization/mesh/test"}
 
 
 class FakeCluster:
-    """Stands in for a cluster: the live objects by kind, or the error that a look at it meets."""
+    """A cluster in memory: the live objects by kind, or the error of reading them. An applied object gets `status`."""
 
     def __init__(self) -> None:
         self.live: dict[str, list[dict[str, Any]]] = {}
         self.error: Exception | None = None
         self.looks = 0
+        self.status: dict[str, Any] = SYNCED
 
     def objects(self, kind: str, namespace: str | None = None) -> list[dict[str, Any]]:
         self.looks += 1
@@ -39,49 +39,29 @@ class FakeCluster:
         metadata = {"name": name, "namespace": namespace, "annotations": annotations or {}}
         self.live.setdefault(kind, []).append({"metadata": metadata, "status": SYNCED, **fields})
 
-
-class Recorder(pulumi.runtime.Mocks):
-    """Stands in for the engine; an object that is registered is in the cluster, and synced."""
-
-    def __init__(self, cluster: FakeCluster) -> None:
-        self.cluster = cluster
-        self.registered: dict[str, pulumi.runtime.MockResourceArgs] = {}
-        self.status: dict[str, Any] = SYNCED
-
-    def new_resource(self, args: pulumi.runtime.MockResourceArgs) -> tuple[str | None, dict[Any, Any]]:
-        self.registered[args.name] = args
+    def apply(self, args: pulumi.runtime.MockResourceArgs) -> None:
         kinds = {"ProxyDefaults": "proxy-defaults", "ServiceDefaults": "service-defaults"}
         if kind := kinds.get(args.typ.rpartition(":")[2]):
-            self.cluster.live.setdefault(kind, []).append({**args.inputs, "status": self.status})
-        return f"{args.name}-id", dict(args.inputs)
-
-    def call(self, args: pulumi.runtime.MockCallArgs) -> Any:
-        raise NotImplementedError(args.token)
+            self.live.setdefault(kind, []).append({**args.inputs, "status": self.status})
 
 
-@pytest.fixture
-def cluster(monkeypatch: pytest.MonkeyPatch) -> FakeCluster:
+@pytest.fixture(autouse=True)
+def cluster(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> FakeCluster:
     fake = FakeCluster()
+    engine.on_registration = fake.apply
+    engine.live = "this target reads nothing from Consul"
     monkeypatch.setattr(kubernetes_writer, "cluster_of", lambda _: fake)
     monkeypatch.setattr(kubernetes_writer, "SECONDS_BETWEEN_LOOKS", 0.01)
     monkeypatch.setattr(kubernetes_writer, "SECONDS_TO_CHANGE_ITS_MIND", 0.02)
     return fake
 
 
-@pytest.fixture
-def engine(cluster: FakeCluster) -> Iterator[Recorder]:
-    recorder = Recorder(cluster)
-    pulumi.runtime.set_mocks(recorder, project="mesh", stack="test", preview=False)
-    yield recorder
-    pulumi.runtime.set_mocks(Recorder(FakeCluster()))
-
-
 def on_kubernetes(opts: pulumi.ResourceOptions | None = None, **args: Any) -> MeshTracing:
     return MeshTracing("mesh", mesh(target="kubernetes", **args), opts)
 
 
-def test_an_object_for_the_mesh_and_one_for_each_service(engine: Recorder) -> None:
-    run(lambda: on_kubernetes(services={"web": {"protocol": "http"}}, tcp_services=["db"]) and None)
+def test_an_object_for_the_mesh_and_one_for_each_service(engine: Engine) -> None:
+    engine.run(lambda: on_kubernetes(services={"web": {"protocol": "http"}}, tcp_services=["db"]))
     written = {name: args.typ.rpartition(":")[2] for name, args in engine.registered.items() if name != "mesh"}
     assert written == {
         "mesh-proxy-defaults": "ProxyDefaults",
@@ -94,25 +74,28 @@ def test_an_object_for_the_mesh_and_one_for_each_service(engine: Recorder) -> No
     assert engine.registered["mesh-service-web"].inputs["spec"] == {"protocol": "http"}
 
 
-def test_an_output_as_host_is_written_when_it_resolves(engine: Recorder) -> None:
-    host = pulumi.Output.from_input("late.example.com")
-    run(lambda: MeshTracing("mesh", {"target": "kubernetes", "collector": {"host": host}}) and None)
+def test_an_output_as_host_is_written_when_it_resolves(engine: Engine) -> None:
+    def program() -> None:
+        host = pulumi.Output.from_input("late.example.com")
+        MeshTracing("mesh", {"target": "kubernetes", "collector": {"host": host}})
+
+    engine.run(program)
     config = engine.registered["mesh-proxy-defaults"].inputs["spec"]["config"]
     assert "late.example.com" in config["envoy_extra_static_clusters_json"]
 
 
-def test_a_zipkin_of_the_meshs_own_is_where_its_spans_go(engine: Recorder) -> None:
+def test_a_zipkin_of_the_meshs_own_is_where_its_spans_go(engine: Engine) -> None:
     args: Any = {"target": "kubernetes", "zipkin_collector": {"namespace": "observability"}}
-    run(lambda: MeshTracing("mesh", args) and None)
+    engine.run(lambda: MeshTracing("mesh", args))
     assert engine.registered["mesh-zipkin"].typ == "consul-tracing:index:ZipkinCollector"
     assert engine.registered["mesh-zipkin-deployment"].typ == "kubernetes:apps/v1:Deployment"
     config = engine.registered["mesh-proxy-defaults"].inputs["spec"]["config"]
     assert "zipkin.observability.svc.cluster.local" in config["envoy_extra_static_clusters_json"]
 
 
-def test_an_adopted_object_is_patched(engine: Recorder, cluster: FakeCluster) -> None:
+def test_an_adopted_object_is_patched(engine: Engine, cluster: FakeCluster) -> None:
     cluster.add("proxy-defaults", "global", spec={"meshGateway": {"mode": "local"}})
-    run(lambda: on_kubernetes(existing="adopt") and None)
+    engine.run(lambda: on_kubernetes(existing="adopt"))
     patch = engine.registered["mesh-proxy-defaults"]
     assert patch.typ == "kubernetes:consul.hashicorp.com/v1alpha1:ProxyDefaultsPatch"
     assert "meshGateway" not in patch.inputs["spec"]
@@ -122,24 +105,24 @@ def test_an_adopted_object_is_patched(engine: Recorder, cluster: FakeCluster) ->
     assert annotations["pulumi.com/patchFieldManager"] == "consul-tracing-patch"
 
 
-def test_nothing_is_written_over_an_object_of_others(engine: Recorder, cluster: FakeCluster) -> None:
+def test_nothing_is_written_over_an_object_of_others(engine: Engine, cluster: FakeCluster) -> None:
     cluster.add("service-defaults", "web", spec={"protocol": "grpc"})
     with pytest.raises(Refused, match="ServiceDefaults consul/web was not written by this stack"):
-        run(lambda: on_kubernetes(services={"web": {"protocol": "http"}}) and None)
+        engine.run(lambda: on_kubernetes(services={"web": {"protocol": "http"}}))
     assert set(engine.registered) == {"mesh"}
 
 
-def test_a_cluster_without_consul_k8s_is_refused(engine: Recorder, cluster: FakeCluster) -> None:
+def test_a_cluster_without_consul_k8s_is_refused(engine: Engine, cluster: FakeCluster) -> None:
     cluster.error = NotInstalled("proxy-defaults")
     with pytest.raises(Refused, match="the cluster does not know ProxyDefaults"):
-        run(lambda: on_kubernetes() and None)
+        engine.run(on_kubernetes)
     assert set(engine.registered) == {"mesh"}
 
 
 @pytest.mark.parametrize("installs", [True, False])
-def test_a_preview_goes_on_where_consul_k8s_comes_with_the_same_program(cluster: FakeCluster, installs: bool) -> None:  # noqa: FBT001
-    engine = Recorder(cluster)
-    pulumi.runtime.set_mocks(engine, project="mesh", stack="test", preview=True)
+def test_a_preview_goes_on_where_consul_k8s_comes_with_the_same_program(
+    engine: Engine, cluster: FakeCluster, *, installs: bool
+) -> None:
     cluster.error = NotInstalled("proxy-defaults")
 
     def program() -> None:
@@ -147,52 +130,52 @@ def test_a_preview_goes_on_where_consul_k8s_comes_with_the_same_program(cluster:
         on_kubernetes(pulumi.ResourceOptions(depends_on=[chart] if installs else None))
 
     if installs:
-        run(program)
+        engine.run(program, preview=True)
         assert "mesh-proxy-defaults" in engine.registered
     else:
         with pytest.raises(Refused):
-            run(program)
+            engine.run(program, preview=True)
 
 
-def test_a_namespace_that_is_not_there_is_refused(engine: Recorder) -> None:
+def test_a_namespace_that_is_not_there_is_refused(engine: Engine) -> None:
     with pytest.raises(Refused, match="the cluster has no namespace"):
-        run(lambda: on_kubernetes(namespace="mesh") and None)
+        engine.run(lambda: on_kubernetes(namespace="mesh"))
     assert set(engine.registered) == {"mesh"}
 
 
-def test_an_up_that_cannot_read_the_cluster_stops(engine: Recorder, cluster: FakeCluster) -> None:
+def test_an_up_that_cannot_read_the_cluster_stops(engine: Engine, cluster: FakeCluster) -> None:
     cluster.error = Unreadable("connection refused")
     with pytest.raises(Refused, match="Kubernetes cannot be read, and nothing is written"):
-        run(lambda: on_kubernetes() and None)
+        engine.run(on_kubernetes)
     assert set(engine.registered) == {"mesh"}
 
 
 def test_what_the_controller_refuses_fails_with_its_reason_before_the_timeout(
-    engine: Recorder, cluster: FakeCluster
+    engine: Engine, cluster: FakeCluster
 ) -> None:
     said = {"type": "Synced", "status": "False", "reason": "ExternallyManagedConfigError", "message": "exists"}
-    engine.status = {"conditions": [said]}
+    cluster.status = {"conditions": [said]}
     with pytest.raises(NotSynced, match="refuses to sync it: ExternallyManagedConfigError: exists"):
-        run(lambda: on_kubernetes(sync_timeout_seconds=5) and None)
+        engine.run(lambda: on_kubernetes(sync_timeout_seconds=5))
     assert cluster.looks < 40
 
 
-def test_a_controller_that_says_nothing_has_its_time_and_no_more(engine: Recorder, cluster: FakeCluster) -> None:
-    engine.status = {}
+def test_a_controller_that_says_nothing_has_its_time_and_no_more(engine: Engine, cluster: FakeCluster) -> None:
+    cluster.status = {}
     with pytest.raises(NotSynced, match=r"has not brought it into Consul within 0\.1 s"):
-        run(lambda: on_kubernetes(sync_timeout_seconds=0.1) and None)
+        engine.run(lambda: on_kubernetes(sync_timeout_seconds=0.1))
     assert 4 < cluster.looks < 100
 
 
-def test_many_objects_that_are_not_synced_are_counted(engine: Recorder) -> None:
-    engine.status = {}
+def test_many_objects_that_are_not_synced_are_counted(engine: Engine, cluster: FakeCluster) -> None:
+    cluster.status = {}
     services = {f"s{number}": {"protocol": "http"} for number in range(10)}
     with pytest.raises(NotSynced, match="6 more are not synced"):
-        run(lambda: on_kubernetes(sync_timeout_seconds=0.1, services=services) and None)
+        engine.run(lambda: on_kubernetes(sync_timeout_seconds=0.1, services=services))
 
 
-def test_outputs_wait_until_consul_has_it_all(engine: Recorder, cluster: FakeCluster) -> None:
-    engine.status = {}
+def test_outputs_wait_until_consul_has_it_all(engine: Engine, cluster: FakeCluster) -> None:
+    cluster.status = {}
     order: list[str] = []
     seen = cluster.objects
 
@@ -207,23 +190,21 @@ def test_outputs_wait_until_consul_has_it_all(engine: Recorder, cluster: FakeClu
     def program() -> pulumi.Output[Any]:
         return on_kubernetes().bootstrap_hash.apply(lambda _: order.append("hash"))
 
-    run(program)
+    engine.run(program)
     assert order == ["synced", "hash"]
 
 
-def test_without_the_extra_the_component_says_what_to_install(
-    engine: Recorder, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_without_the_extra_the_component_says_what_to_install(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "kubernetes", None)
     with pytest.raises(pulumi.RunError, match=r"needs kubernetes, which is not installed\n  pip install"):
-        run(lambda: on_kubernetes() and None)
+        engine.run(on_kubernetes)
     assert engine.registered == {}
 
 
-def test_two_components_do_not_write_one_object(engine: Recorder) -> None:  # noqa: ARG001 - the engine is set up
+def test_two_components_do_not_write_one_object(engine: Engine) -> None:
     def program() -> None:
         on_kubernetes()
         MeshTracing("other", mesh(target="kubernetes"))
 
     with pytest.raises(InvalidInput, match='proxy-defaults/global: is written by "mesh" as well'):
-        run(program)
+        engine.run(program)

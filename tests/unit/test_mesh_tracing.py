@@ -1,7 +1,6 @@
 """The wiring of the component, on Pulumi's mocks."""
 
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import pulumi
@@ -10,7 +9,7 @@ import pytest
 
 from consul_tracing import InvalidInput, MeshTracing, Refused, WrongOutput
 from tests.unit.meshes import mesh
-from tests.unit.mocked_engine import run
+from tests.unit.mocked_engine import Engine
 
 CLUSTER = {"Config": {"envoy_extra_static_clusters_json": '{"name":"tracing_collector"}'}}
 NO_CONSUL = "dial tcp 127.0.0.1:8500: connect: connection refused"
@@ -20,44 +19,11 @@ def written_before(body: dict[str, Any]) -> dict[str, Any]:
     return {**body, "Meta": {"managed-by": "pulumi", "pulumi-stack": "organization/mesh/test"}}
 
 
-class Recorder(pulumi.runtime.Mocks):
-    """Stands in for the engine: keeps what is registered, and answers look-ups with `live`, entries or an error."""
-
-    def __init__(self) -> None:
-        self.registered: dict[str, pulumi.runtime.MockResourceArgs] = {}
-        self.live: dict[str, dict[str, Any]] | str = {}
-
-    def new_resource(self, args: pulumi.runtime.MockResourceArgs) -> tuple[str | None, dict[Any, Any]]:
-        self.registered[args.name] = args
-        return f"{args.name}-id", dict(args.inputs)
-
-    def call(self, args: pulumi.runtime.MockCallArgs) -> Any:
-        if isinstance(self.live, str):
-            return {}, [("", self.live)]
-        if args.token.endswith(":getServices"):
-            return {"id": "x", "names": ["consul", "mysql", "redis", "web", "web-sidecar-proxy"]}
-        if (name := args.args["name"]) not in self.live:
-            return {}, [("", f'Unexpected response code: 404 (Config entry not found for "x" / "{name}")')]
-        return {**args.args, "id": "x", "configJson": json.dumps(self.live[name])}
-
-    def entry(self, name: str) -> dict[str, Any]:
-        body: dict[str, Any] = json.loads(self.registered[name].inputs["configJson"])
-        return body
-
-
-@pytest.fixture
-def engine() -> Iterator[Recorder]:
-    recorder = Recorder()
-    pulumi.runtime.set_mocks(recorder, project="mesh", stack="test", preview=False)
-    yield recorder
-    pulumi.runtime.set_mocks(Recorder())
-
-
-def test_one_entry_for_the_mesh_and_one_for_each_service(engine: Recorder) -> None:
+def test_one_entry_for_the_mesh_and_one_for_each_service(engine: Engine) -> None:
     def program() -> None:
         MeshTracing("mesh", mesh(services={"web": {"protocol": "http"}}, tcp_services=["db"]))
 
-    run(program)
+    engine.run(program)
     kinds = {
         name: args.inputs.get("kind") for name, args in engine.registered.items() if args.typ.startswith("consul:")
     }
@@ -70,32 +36,31 @@ def test_one_entry_for_the_mesh_and_one_for_each_service(engine: Recorder) -> No
     assert engine.entry("mesh-proxy-defaults")["Meta"]["pulumi-stack"] == "organization/mesh/test"
 
 
-def test_an_output_as_host_is_written_when_it_resolves(engine: Recorder) -> None:
-    run(lambda: MeshTracing("mesh", {"collector": {"host": pulumi.Output.from_input("late.example.com")}}) and None)
+def test_an_output_as_host_is_written_when_it_resolves(engine: Engine) -> None:
+    engine.run(lambda: MeshTracing("mesh", {"collector": {"host": pulumi.Output.from_input("late.example.com")}}))
     assert "late.example.com" in engine.entry("mesh-proxy-defaults")["Config"]["envoy_extra_static_clusters_json"]
 
 
-def test_a_secret_host_is_refused_without_being_repeated(engine: Recorder) -> None:
+def test_a_secret_host_is_refused_without_being_repeated(engine: Engine) -> None:
     with pytest.raises(WrongOutput, match="collector.host: is a secret") as refused:
-        run(lambda: MeshTracing("mesh", {"collector": {"host": pulumi.Output.secret("hush")}}) and None)
+        engine.run(lambda: MeshTracing("mesh", {"collector": {"host": pulumi.Output.secret("hush")}}))
     assert "hush" not in str(refused.value)
     assert "mesh-proxy-defaults" not in engine.registered
 
 
-def test_an_output_that_turns_out_wrong_is_refused_when_it_resolves(engine: Recorder) -> None:
+def test_an_output_that_turns_out_wrong_is_refused_when_it_resolves(engine: Engine) -> None:
     with pytest.raises(WrongOutput, match='collector.host: "a:1" holds a port'):
-        run(lambda: MeshTracing("mesh", {"collector": {"host": pulumi.Output.from_input("a:1")}}) and None)
+        engine.run(lambda: MeshTracing("mesh", {"collector": {"host": pulumi.Output.from_input("a:1")}}))
     assert "mesh-proxy-defaults" not in engine.registered
 
 
-def test_nothing_is_registered_when_the_input_is_wrong(engine: Recorder) -> None:
+def test_nothing_is_registered_when_the_input_is_wrong(engine: Engine) -> None:
     with pytest.raises(InvalidInput):
-        run(lambda: MeshTracing("mesh", mesh(sampling={"random": 200})) and None)
+        engine.run(lambda: MeshTracing("mesh", mesh(sampling={"random": 200})))
     assert engine.registered == {}
 
 
-@pytest.mark.usefixtures("engine")
-def test_outputs_tell_what_callers_need() -> None:
+def test_outputs_tell_what_callers_need(engine: Engine) -> None:
     told: dict[str, Any] = {}
 
     def program() -> Any:
@@ -103,7 +68,7 @@ def test_outputs_tell_what_callers_need() -> None:
         names = ["proxy_defaults", "bootstrap_hash", "collector_url", "gateway_envoy_args", "services", "warnings"]
         return pulumi.Output.all(**{name: getattr(component, name) for name in names}).apply(told.update)
 
-    run(program)
+    engine.run(program)
     assert told["proxy_defaults"] == "mesh-proxy-defaults-id"
     assert told["collector_url"] == "http://zipkin:9411/api/v2/spans"
     assert told["services"] == ["db", "w"]
@@ -112,30 +77,31 @@ def test_outputs_tell_what_callers_need() -> None:
     assert json.loads(told["gateway_envoy_args"][1])["layered_runtime"]["layers"][0]["name"] == "tracing"
 
 
-def test_skip_on_a_mesh_without_the_cluster_is_refused_before_anything_is_written(engine: Recorder) -> None:
+def test_skip_on_a_mesh_without_the_cluster_is_refused_before_anything_is_written(engine: Engine) -> None:
     with pytest.raises(Refused, match="would be rejected by every running proxy"):
-        run(lambda: MeshTracing("mesh", mesh(gateways="skip")) and None)
+        engine.run(lambda: MeshTracing("mesh", mesh(gateways="skip")))
     assert "mesh-proxy-defaults" not in engine.registered
 
 
-def test_skip_on_a_mesh_with_the_cluster_is_written(engine: Recorder) -> None:
+def test_skip_on_a_mesh_with_the_cluster_is_written(engine: Engine) -> None:
     engine.live = {"global": written_before(CLUSTER)}
-    run(lambda: MeshTracing("mesh", mesh(gateways="skip")) and None)
+    engine.run(lambda: MeshTracing("mesh", mesh(gateways="skip")))
     assert "mesh-proxy-defaults" in engine.registered
 
 
-def test_without_a_look_at_consul_nothing_is_written(engine: Recorder) -> None:
+def test_without_a_look_at_consul_nothing_is_written(engine: Engine) -> None:
     engine.live = NO_CONSUL
     with pytest.raises(Refused, match="Consul cannot be read, and nothing is written .*connection refused"):
-        run(lambda: MeshTracing("mesh", mesh()) and None)
+        engine.run(lambda: MeshTracing("mesh", mesh()))
     assert "mesh-proxy-defaults" not in engine.registered
 
 
 @pytest.mark.parametrize("gateways", ["join", "skip"])
-def test_a_preview_goes_on_without_consul(engine: Recorder, gateways: str, caplog: pytest.LogCaptureFixture) -> None:
-    pulumi.runtime.set_mocks(engine, preview=True)
+def test_a_preview_goes_on_without_consul(engine: Engine, gateways: str, caplog: pytest.LogCaptureFixture) -> None:
     engine.live = NO_CONSUL
-    run(lambda: MeshTracing("mesh", mesh(gateways=gateways, services={"web": {"protocol": "http"}})) and None)
+    engine.run(
+        lambda: MeshTracing("mesh", mesh(gateways=gateways, services={"web": {"protocol": "http"}})), preview=True
+    )
     assert {"mesh-proxy-defaults", "mesh-service-web"} <= engine.registered.keys()
     assert caplog.text.count("Consul cannot be read, so this preview knows nothing of what others wrote") == 1
 
@@ -143,23 +109,27 @@ def test_a_preview_goes_on_without_consul(engine: Recorder, gateways: str, caplo
 BY_HAND = {"global": {"Config": {"other": 1}}, "web": {"Protocol": "tcp", "LocalRequestTimeoutMs": 5000}}
 
 
-def test_entries_of_others_are_refused_together_before_anything_is_written(engine: Recorder) -> None:
+def test_entries_of_others_are_refused_together_before_anything_is_written(engine: Engine) -> None:
     engine.live = BY_HAND
     with pytest.raises(Refused, match="(?s)proxy-defaults/global was not .*service-defaults/web was not "):
-        run(lambda: MeshTracing("mesh", mesh(services={"web": {"protocol": "http"}})) and None)
+        engine.run(lambda: MeshTracing("mesh", mesh(services={"web": {"protocol": "http"}})))
     assert engine.registered.keys() == {"mesh"}
 
 
-def test_what_others_wrote_is_adopted(engine: Recorder) -> None:
+def test_what_others_wrote_is_adopted(engine: Engine) -> None:
     engine.live = BY_HAND
     services = {"web": {"protocol": "http"}, "api": {"protocol": "http"}}
-    host = pulumi.Output.from_input("late.example.com")
-    run(lambda: MeshTracing("mesh", mesh(existing="adopt", collector={"host": host}, services=services)) and None)
+
+    def program() -> None:
+        host = pulumi.Output.from_input("late.example.com")
+        MeshTracing("mesh", mesh(existing="adopt", collector={"host": host}, services=services))
+
+    engine.run(program)
     assert engine.entry("mesh-proxy-defaults")["Config"].keys() >= {"other", "envoy_tracing_json"}
     assert engine.entry("mesh-service-web")["LocalRequestTimeoutMs"] == 5000
 
 
-def test_two_components_that_write_one_entry_are_refused(engine: Recorder) -> None:
+def test_two_components_that_write_one_entry_are_refused(engine: Engine) -> None:
     def program() -> None:
         MeshTracing("one", mesh())
         MeshTracing("two", mesh())
@@ -167,24 +137,24 @@ def test_two_components_that_write_one_entry_are_refused(engine: Recorder) -> No
     with pytest.raises(
         InvalidInput, match='of "two" cannot be used\n  proxy-defaults/global: is written by "one" as well'
     ):
-        run(program)
+        engine.run(program)
     assert "two-proxy-defaults" not in engine.registered
 
 
-def test_two_components_for_two_consuls_are_not(engine: Recorder) -> None:
+def test_two_components_for_two_consuls_are_not(engine: Engine) -> None:
     def program() -> None:
         for name in ("east", "west"):
             consul = pulumi_consul.Provider(name, address=f"{name}.example.com:8500")
             MeshTracing(name, mesh(), pulumi.ResourceOptions(providers=[consul]))
 
-    run(program)
+    engine.run(program)
     assert {"east-proxy-defaults", "west-proxy-defaults"} <= engine.registered.keys()
 
 
 def test_a_switch_over_to_http_names_the_services_that_nobody_declared(
-    engine: Recorder, caplog: pytest.LogCaptureFixture
+    engine: Engine, caplog: pytest.LogCaptureFixture
 ) -> None:
     engine.live = {"redis": {"Protocol": "tcp"}}
     services = {"web": {"protocol": "http"}}
-    run(lambda: MeshTracing("mesh", mesh(default_protocol="http", tcp_services=[], services=services)) and None)
+    engine.run(lambda: MeshTracing("mesh", mesh(default_protocol="http", tcp_services=[], services=services)))
     assert "parse these services as HTTP, which nobody declared: mysql. Name those" in caplog.text

@@ -4,25 +4,23 @@ from typing import Any
 
 import pulumi
 import pytest
-from pulumi.runtime import config as runtime_config
 
 from consul_tracing import InvalidInput, mesh_args, protected
 from consul_tracing.stack_config import single_machine
 
 
 @pytest.fixture(autouse=True)
-def configuration() -> Iterator[None]:
-    """A stack without configuration, before the test and after it."""
-    pulumi.runtime.set_mocks(pulumi.runtime.mocks.Mocks, project="mesh", stack="prod")  # type: ignore[arg-type]
-    runtime_config.set_all_config({})
+def stack(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A stack without configuration."""
+    monkeypatch.setattr(pulumi.runtime.settings.SETTINGS, "stack", "prod")
     yield
-    runtime_config.set_all_config({})
+    pulumi.runtime.set_all_config({}, [])
 
 
 def configure(secret: str = "", **values: Any) -> None:
     written = {key.replace("__", ":").replace("_", "-"): value for key, value in values.items()}
     texts = {key: value if isinstance(value, str) else json.dumps(value) for key, value in written.items()}
-    runtime_config.set_all_config(texts, [secret] if secret else None)
+    pulumi.runtime.set_all_config(texts, [secret] if secret else None)
 
 
 def test_the_arguments_stand_under_one_key_as_they_are() -> None:

@@ -2,7 +2,6 @@
 
 import subprocess
 import sys
-from collections.abc import Iterator
 from typing import Any
 
 import pulumi
@@ -12,41 +11,19 @@ from pulumi.provider.experimental.analyzer import Analyzer
 from consul_tracing import InvalidInput
 from consul_tracing.zipkin_collector import ZipkinCollector
 from consul_tracing.zipkin_manifests import manifests
-from tests.unit.mocked_engine import run
+from tests.unit.mocked_engine import Engine
 from tests.unit.zipkin_collectors import EVERYTHING, settings
 
 
-class Recorder(pulumi.runtime.Mocks):
-    """Stands in for the engine: keeps what is registered."""
-
-    def __init__(self) -> None:
-        self.registered: dict[str, pulumi.runtime.MockResourceArgs] = {}
-
-    def new_resource(self, args: pulumi.runtime.MockResourceArgs) -> tuple[str | None, dict[Any, Any]]:
-        self.registered[args.name] = args
-        return f"{args.name}-id", dict(args.inputs)
-
-    def call(self, args: pulumi.runtime.MockCallArgs) -> Any:
-        raise AssertionError(args.token)
-
-
-@pytest.fixture
-def engine() -> Iterator[Recorder]:
-    recorder = Recorder()
-    pulumi.runtime.set_mocks(recorder, project="mesh", stack="test", preview=False)
-    yield recorder
-    pulumi.runtime.set_mocks(Recorder())
-
-
-def test_each_manifest_is_one_resource_as_it_is(engine: Recorder) -> None:
-    run(lambda: ZipkinCollector("zipkin", EVERYTHING) and None)  # type: ignore[arg-type]
+def test_each_manifest_is_one_resource_as_it_is(engine: Engine) -> None:
+    engine.run(lambda: ZipkinCollector("zipkin", EVERYTHING))  # type: ignore[arg-type]
     expected = {f"zipkin-{ending}": manifest for ending, manifest in manifests(settings(**EVERYTHING)).items()}
     children = {name: dict(args.inputs) for name, args in engine.registered.items() if name != "zipkin"}
     assert children == expected
 
 
-def test_types_are_kubernetes_own(engine: Recorder) -> None:
-    run(lambda: ZipkinCollector("zipkin", EVERYTHING) and None)  # type: ignore[arg-type]
+def test_types_are_kubernetes_own(engine: Engine) -> None:
+    engine.run(lambda: ZipkinCollector("zipkin", EVERYTHING))  # type: ignore[arg-type]
     assert {name: args.typ for name, args in engine.registered.items()} == {
         "zipkin": "consul-tracing:index:ZipkinCollector",
         "zipkin-service-account": "kubernetes:core/v1:ServiceAccount",
@@ -62,16 +39,14 @@ def test_types_are_kubernetes_own(engine: Recorder) -> None:
     }
 
 
-@pytest.mark.usefixtures("engine")
-def test_children_belong_to_the_component() -> None:
+def test_children_belong_to_the_component(engine: Engine) -> None:
     collector: list[ZipkinCollector] = []
-    run(lambda: collector.append(ZipkinCollector("zipkin", {})))
+    engine.run(lambda: collector.append(ZipkinCollector("zipkin", {})))
     children = {child._name for child in collector[0]._childResources}  # noqa: SLF001 - told nowhere else
     assert children == {"zipkin-service-account", "zipkin-deployment", "zipkin-service"}
 
 
-@pytest.mark.usefixtures("engine")
-def test_outputs_tell_what_callers_need(caplog: pytest.LogCaptureFixture) -> None:
+def test_outputs_tell_what_callers_need(engine: Engine, caplog: pytest.LogCaptureFixture) -> None:
     told: dict[str, Any] = {}
 
     def program() -> Any:
@@ -79,7 +54,7 @@ def test_outputs_tell_what_callers_need(caplog: pytest.LogCaptureFixture) -> Non
         names = ["host", "port", "url", "warnings"]
         return pulumi.Output.all(**{name: getattr(collector, name) for name in names}).apply(told.update)
 
-    run(program)
+    engine.run(program)
     assert told["host"] == "zipkin.tracing.svc.cluster.local"
     assert told["port"] == 9411
     assert told["url"] == "http://zipkin.tracing.svc.cluster.local:9411"
@@ -87,18 +62,18 @@ def test_outputs_tell_what_callers_need(caplog: pytest.LogCaptureFixture) -> Non
     assert told["warnings"][0] in caplog.text
 
 
-def test_nothing_is_registered_when_the_input_is_wrong(engine: Recorder) -> None:
+def test_nothing_is_registered_when_the_input_is_wrong(engine: Engine) -> None:
     with pytest.raises(InvalidInput, match='an input of "zipkin" cannot be used\n  replicas: 2 need a storage'):
-        run(lambda: ZipkinCollector("zipkin", {"replicas": 2}) and None)
+        engine.run(lambda: ZipkinCollector("zipkin", {"replicas": 2}))
     assert engine.registered == {}
 
 
 def test_without_pulumi_kubernetes_its_absence_and_the_remedy_are_told(
-    engine: Recorder, monkeypatch: pytest.MonkeyPatch
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "pulumi_kubernetes", None)
     with pytest.raises(pulumi.RunError, match=r"pip install 'consul-tracing\[kubernetes\]'"):
-        run(lambda: ZipkinCollector("zipkin", {}) and None)
+        engine.run(lambda: ZipkinCollector("zipkin", {}))
     assert engine.registered == {}
 
 
