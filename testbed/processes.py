@@ -18,6 +18,7 @@ from testbed import sessions
 from testbed.errors import Failure
 from testbed.guardian import Guardian
 from testbed.http import NotAnswered
+from testbed.proxies import bypass_on_loopback
 
 LAST_LINES = 20
 
@@ -97,7 +98,11 @@ class Programs:
         self._running: list[Program] = []
         self._numbers = itertools.count(1)
         # Consul leaves the pipe of a proxy's bootstrap in the temporary directory when the proxy does not start.
-        self._environment = {**_own_environment(), "TMPDIR": str(self.make_directory("tmp"))}
+        self._environment = {
+            **_own_environment(),
+            **bypass_on_loopback(os.environ),
+            "TMPDIR": str(self.make_directory("tmp")),
+        }
 
     def __enter__(self) -> Self:
         return self

@@ -1,6 +1,7 @@
 """What all tests share."""
 
 import json
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,10 @@ from typing import Any
 import pytest
 
 from testbed.processes import Programs
+from testbed.proxies import bypass_on_loopback
+
+# gRPC and Kubernetes clients in the tests themselves.
+os.environ.update(bypass_on_loopback(os.environ))
 
 GOLDEN = Path(__file__).parent / "golden"
 
