@@ -5,7 +5,7 @@ BIN := .venv/bin
 # Two workers: the shared mesh has one of its own, and beside it there is as much to do again.
 PARALLEL := --numprocesses=2 --dist=loadgroup
 
-.PHONY: demo test test-unit test-slow test-kubernetes bench lint clean
+.PHONY: demo test test-unit test-pythons test-slow test-load test-kubernetes bench lint clean
 .DELETE_ON_ERROR:
 
 demo: .venv/installed
@@ -18,10 +18,18 @@ test: .venv/installed
 test-unit: .venv/installed
 	$(BIN)/pytest tests/unit $(ARGS)
 
+test-pythons: .venv/installed
+	@.ci/test-pythons
+
 test-slow: .venv/installed
 	@$(BIN)/python -m toolchain
-	@# One after another: faults strike at a certain moment, which a second mesh on the same cores would move.
-	$(BIN)/pytest -m "slow and not kubernetes" $(ARGS)
+	$(BIN)/pytest $(PARALLEL) -m "slow and not faults and not kubernetes" $(ARGS)
+	@# Faults strike at a certain moment, which other work on the same cores would move.
+	$(BIN)/pytest -m "faults and not kubernetes" $(ARGS)
+
+test-load: .venv/installed
+	@$(BIN)/python -m toolchain
+	CONSUL_TRACING_LOAD_SECONDS=120 $(BIN)/pytest tests/mesh/test_zipkin_under_load.py $(ARGS)
 
 test-kubernetes: .venv/installed
 	@$(BIN)/python -m toolchain --for kubernetes
@@ -38,7 +46,7 @@ lint: .venv/installed
 	$(BIN)/mypy
 
 clean:
-	rm -rf .venv dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv .venvs dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
 # xds-protos, which only the tests need, writes over files of two packages that pulumi needs: they are put back.
 .venv/installed: pyproject.toml
