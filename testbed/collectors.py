@@ -1,4 +1,7 @@
-"""Collectors that are not Zipkin, for the protocols that Zipkin does not speak."""
+"""Receivers of this project for what Zipkin does not accept: OTLP, Datadog's protocol, and TLS.
+
+They implement as much of an OpenTelemetry collector and of the Datadog agent as Envoy's tracers use.
+"""
 
 import ssl
 import threading
@@ -11,9 +14,13 @@ from pathlib import Path
 from typing import Any
 
 import grpc
+import msgpack  # type: ignore[import-untyped]
 from opentelemetry.proto.collector.trace.v1 import trace_service_pb2, trace_service_pb2_grpc
 
 from testbed.ports import LOOPBACK, free_port
+
+DATADOG_PATH = "/v0.4/traces"
+"""Where a Datadog tracer sends traces to the agent, as MessagePack."""
 
 
 @dataclass
@@ -38,6 +45,11 @@ class Received:
             for scope_spans in resource_spans.scope_spans
             for span in scope_spans.spans
         ]
+
+    def datadog_spans(self) -> list[dict[str, Any]]:
+        """Every span of Datadog's requests, under the protocol's names, such as `service` and `parent_id`."""
+        bodies = [msgpack.unpackb(body) for path, _, body in self.requests if path == DATADOG_PATH]
+        return [span for traces in bodies for trace in traces for span in trace]
 
     def resource_attributes(self) -> dict[str, str]:
         """The attributes of the newest resource."""
@@ -73,8 +85,13 @@ def otlp_over_grpc() -> Iterator[Received]:
 
 
 @contextmanager
-def over_http(certificate: Path | None = None, key: Path | None = None) -> Iterator[Received]:
-    """Takes what is posted; with a certificate, over TLS alone. OTLP's bodies are read."""
+def over_http(
+    certificate: Path | None = None, key: Path | None = None, client_authority: Path | None = None
+) -> Iterator[Received]:
+    """Receive HTTP requests; with a certificate over TLS only, with a client authority from clients it certified.
+
+    OTLP's bodies are parsed.
+    """
     received = Received(free_port())
 
     class Handler(BaseHTTPRequestHandler):
@@ -85,9 +102,11 @@ def over_http(certificate: Path | None = None, key: Path | None = None) -> Itera
             received.requests.append((self.path, self.headers["host"], body))
             if self.headers["content-type"] == "application/x-protobuf":
                 received.exports.append(trace_service_pb2.ExportTraceServiceRequest.FromString(body))
-            self.send_response(202)
-            self.send_header("content-length", "0")
+            # Envoy counts a Zipkin report as sent at 202 alone; a Datadog tracer expects 200 and JSON.
+            self.send_response(200 if self.path == DATADOG_PATH else 202)
+            self.send_header("content-length", "2")
             self.end_headers()
+            self.wfile.write(b"{}")
 
         def _body(self) -> bytes:
             if length := self.headers["content-length"]:
@@ -107,12 +126,15 @@ def over_http(certificate: Path | None = None, key: Path | None = None) -> Itera
         daemon_threads = True
 
         def handle_error(self, *_: object) -> None:
-            """Stay quiet: a proxy that refuses our certificate is what a test is about."""
+            """Stay quiet: a handshake that fails is what a test is about."""
 
     server = Server((LOOPBACK, received.port), Handler)
     if certificate is not None:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(certificate, key)
+        if client_authority is not None:
+            context.verify_mode = ssl.CERT_REQUIRED
+            context.load_verify_locations(client_authority)
         server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
     thread = threading.Thread(target=server.serve_forever)
     thread.start()

@@ -12,7 +12,7 @@ from testbed.processes import Program, Programs
 
 READY_SECONDS = 30.0
 
-SEND_EACH_SPAN_AT_ONCE = {"tracing.zipkin.min_flush_spans": 1}
+SEND_EACH_SPAN_AT_ONCE = {"tracing.zipkin.min_flush_spans": 1, "tracing.opentelemetry.min_flush_spans": 1}
 """Envoy otherwise collects five spans, or five seconds' worth, before it reports them."""
 
 

@@ -4,11 +4,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from testbed import CHECKOUT
 from testbed.consul import Consul
 from testbed.mesh import Mesh
 from testbed.processes import Programs
-from testbed.pulumi import Project
 from tests.mesh.consul_entries import clear
 from tests.mesh.traced_mesh import SERVICES, TracedMesh
 
@@ -22,16 +20,15 @@ def shared_mesh(programs: Programs) -> Mesh:
 
 
 @pytest.fixture(scope="session")
-def traced(programs: Programs, shared_mesh: Mesh) -> TracedMesh:
-    return TracedMesh(shared_mesh, Project(programs, CHECKOUT, {}, stack="traced"))
+def traced(shared_mesh: Mesh) -> TracedMesh:
+    return TracedMesh(shared_mesh)
 
 
-@pytest.fixture(scope="module")
-def agent(programs: Programs) -> Iterator[Consul]:
+@pytest.fixture(scope="session")
+def agent(programs: Programs) -> Consul:
     consul = Consul(programs)
     consul.wait_until_ready()
-    yield consul
-    consul.stop()
+    return consul
 
 
 @pytest.fixture

@@ -1,8 +1,8 @@
-"""Spans on their way to collectors other than a Zipkin over plain HTTP."""
+"""Spans sent to collectors other than a Zipkin over plain HTTP. The receivers are testbed/collectors.py's."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,47 +16,74 @@ pytestmark = pytest.mark.mesh
 RESOURCE = {"deployment.environment.name": "test"}
 
 
-@pytest.fixture
-def traced_again(traced: TracedMesh) -> Iterator[TracedMesh]:
-    """The traced mesh, whose proxies are led back to Zipkin afterwards: the collector of the test will be gone."""
-    yield traced
-    traced.apply()
-
-
 def trace_ids(received: Received) -> set[bytes]:
     return {span.trace_id for _, span in received.spans()}
 
 
-def test_otlp_arrives_over_grpc(traced_again: TracedMesh) -> None:
+def test_otlp_arrives_over_grpc(traced: TracedMesh) -> None:
     with otlp_over_grpc() as received:
         tracer = {"opentelemetry": {"service_name": "mesh", "resource_attributes": RESOURCE}}
-        traced_again.apply(collector={"host": LOOPBACK, "port": received.port}, tracer=tracer)
-        heard = traced_again.mesh.request(unique_path()).json()["headers"]["traceparent"]
-        traced_again.wait_until(lambda: len(received.spans()) >= 4, "four spans over gRPC")
+        traced.apply(collector={"host": LOOPBACK, "port": received.port}, tracer=tracer)
+        heard = traced.mesh.request(unique_path()).json()["headers"]["traceparent"]
+        traced.wait_until(lambda: len(received.spans()) >= 4, "four spans over gRPC")
         assert {name for name, _ in received.spans()} == {"mesh"}
         assert trace_ids(received) == {bytes.fromhex(heard.split("-")[1])}
         assert received.resource_attributes().items() >= RESOURCE.items()
 
 
-def test_otlp_arrives_over_http(traced_again: TracedMesh) -> None:
+def test_otlp_arrives_over_http(traced: TracedMesh) -> None:
     with over_http() as received:
         tracer = {"opentelemetry": {"transport": "http", "service_name": "mesh", "resource_attributes": RESOURCE}}
-        traced_again.apply(collector={"host": LOOPBACK, "port": received.port}, tracer=tracer)
-        heard = traced_again.mesh.request(unique_path()).json()["headers"]["traceparent"]
-        traced_again.wait_until(lambda: len(received.spans()) >= 4, "four spans over HTTP")
+        traced.apply(collector={"host": LOOPBACK, "port": received.port}, tracer=tracer)
+        heard = traced.mesh.request(unique_path()).json()["headers"]["traceparent"]
+        traced.wait_until(lambda: len(received.spans()) >= 4, "four spans over HTTP")
         assert trace_ids(received) == {bytes.fromhex(heard.split("-")[1])}
         assert {path for path, _, _ in received.requests} == {"/v1/traces"}
         assert received.resource_attributes().items() >= RESOURCE.items()
 
 
+def test_datadog_spans_arrive_with_service_and_resource(traced: TracedMesh) -> None:
+    with over_http() as received:
+        traced.apply(collector={"host": LOOPBACK, "port": received.port}, tracer={"datadog": {"service_name": "mesh"}})
+        path = unique_path()
+        heard = traced.mesh.request(path).json()["headers"]
+        traced.wait_until(lambda: len(received.datadog_spans()) >= 4, "four spans as a Datadog agent receives them")
+        spans = received.datadog_spans()
+        assert {span["service"] for span in spans} == {"mesh"}
+        assert {span["name"] for span in spans} == {"envoy.proxy"}
+        assert {span["resource"] for span in spans} == {"egress web", "ingress", "egress api"}
+        assert all(span["meta"]["http.url"].endswith(path) for span in spans)
+        assert {str(span["trace_id"]) for span in spans} == {heard["x-datadog-trace-id"]}
+        ids = {span["span_id"] for span in spans}
+        assert len({span["parent_id"] for span in spans} & ids) == 3
+
+
+@pytest.mark.parametrize(
+    ("tracer", "host"),
+    [
+        ({"zipkin": {"hostname": "spans.example.com"}}, "spans.example.com"),
+        ({"zipkin": {}}, LOOPBACK),
+        ({"opentelemetry": {"transport": "http"}}, f"{LOOPBACK}:PORT"),
+    ],
+    ids=["zipkin-hostname", "zipkin", "otlp-http"],
+)
+def test_the_host_header_is_the_collectors(traced: TracedMesh, tracer: dict[str, Any], host: str) -> None:
+    with over_http() as received:
+        traced.apply(collector={"host": LOOPBACK, "port": received.port}, tracer=tracer)
+        traced.mesh.request(unique_path())
+        traced.wait_until(lambda: received.requests, "spans")
+        assert {header for _, header, _ in received.requests} == {host.replace("PORT", str(received.port))}
+
+
 @pytest.fixture(scope="module")
 def certificates(traced: TracedMesh) -> Path:
-    """A directory with an authority, and a certificate of it for localhost and 127.0.0.1."""
+    """A directory with an authority, a certificate of it for localhost and 127.0.0.1, and one for a client."""
     programs = traced.mesh.programs
     directory = programs.make_directory("certificates")
     consul = toolchain.program("consul")
     programs.run("tls ca", [consul, "tls", "ca", "create"], directory=directory)
-    programs.run("tls cert", [consul, "tls", "cert", "create", "-server"], directory=directory)
+    for purpose in ("-server", "-client"):
+        programs.run("tls cert", [consul, "tls", "cert", "create", purpose], directory=directory)
     return directory
 
 
@@ -65,13 +92,35 @@ def tls_collector(certificates: Path, received: Received, **tls: str) -> dict[st
     return {"host": LOOPBACK, "port": received.port, "tls": {"ca_file": ca_file, **tls}}
 
 
-def test_spans_go_over_tls_to_a_collector_that_proves_itself(traced_again: TracedMesh, certificates: Path) -> None:
+def test_spans_go_over_tls_to_a_collector_that_proves_itself(traced: TracedMesh, certificates: Path) -> None:
     pair = certificates / "dc1-server-consul-0.pem", certificates / "dc1-server-consul-0-key.pem"
     with over_http(*pair) as received:
-        traced_again.apply(collector=tls_collector(certificates, received))
-        trace_id = traced_again.mesh.request(unique_path()).json()["headers"]["x-b3-traceid"]
-        traced_again.wait_until(lambda: len(received.requests) >= 4, "four spans over TLS")
+        traced.apply(collector=tls_collector(certificates, received))
+        trace_id = traced.mesh.request(unique_path()).json()["headers"]["x-b3-traceid"]
+        traced.wait_until(lambda: len(received.requests) >= 4, "four spans over TLS")
         assert {path for path, _, _ in received.requests} == {"/api/v2/spans"}
+        assert {span["traceId"] for _, _, body in received.requests for span in json.loads(body)} == {trace_id}
+
+
+def client_pair(certificates: Path) -> dict[str, str]:
+    """The inputs of `tls` for a client certificate."""
+    pair = certificates / "dc1-client-consul-0.pem", certificates / "dc1-client-consul-0-key.pem"
+    return {"certificate_file": str(pair[0]), "key_file": str(pair[1])}
+
+
+def test_a_collector_that_requires_a_client_certificate_gets_spans_with_one_alone(
+    traced: TracedMesh, certificates: Path
+) -> None:
+    pair = certificates / "dc1-server-consul-0.pem", certificates / "dc1-server-consul-0-key.pem"
+    with over_http(*pair, client_authority=certificates / "consul-agent-ca.pem") as received:
+        traced.apply(collector=tls_collector(certificates, received))
+        assert traced.mesh.request(unique_path()).status == 200
+        errors = "cluster.tracing_collector.ssl.connection_error"
+        traced.wait_until(lambda: sum(traced.mesh.sidecars["web"].stats(errors).values()) > 0, "a refused client")
+        assert received.requests == []
+        traced.apply(collector=tls_collector(certificates, received, **client_pair(certificates)))
+        trace_id = traced.mesh.request(unique_path()).json()["headers"]["x-b3-traceid"]
+        traced.wait_until(lambda: len(received.requests) >= 4, "four spans over mutual TLS")
         assert {span["traceId"] for _, _, body in received.requests for span in json.loads(body)} == {trace_id}
 
 
@@ -81,17 +130,17 @@ def test_spans_go_over_tls_to_a_collector_that_proves_itself(traced_again: Trace
     ids=["another-name", "another-authority"],
 )
 def test_no_span_goes_to_a_collector_that_does_not(
-    traced_again: TracedMesh, certificates: Path, tls: dict[str, str], tmp_path: Path
+    traced: TracedMesh, certificates: Path, tls: dict[str, str], tmp_path: Path
 ) -> None:
     if "ca_file" in tls:
-        programs = traced_again.mesh.programs
+        programs = traced.mesh.programs
         programs.run("another ca", [toolchain.program("consul"), "tls", "ca", "create"], directory=tmp_path)
         tls = {"ca_file": str(tmp_path / "consul-agent-ca.pem")}
     pair = certificates / "dc1-server-consul-0.pem", certificates / "dc1-server-consul-0-key.pem"
     with over_http(*pair) as received:
-        traced_again.apply(collector=tls_collector(certificates, received, **tls))
-        assert traced_again.mesh.request(unique_path()).status == 200
-        web = traced_again.mesh.sidecars["web"]
+        traced.apply(collector=tls_collector(certificates, received, **tls))
+        assert traced.mesh.request(unique_path()).status == 200
+        web = traced.mesh.sidecars["web"]
         failures = "cluster.tracing_collector.ssl.fail_verify"
-        traced_again.wait_until(lambda: sum(web.stats(failures).values()) > 0, "a refused certificate")
+        traced.wait_until(lambda: sum(web.stats(failures).values()) > 0, "a refused certificate")
         assert received.requests == []

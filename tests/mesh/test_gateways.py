@@ -11,7 +11,7 @@ import pytest
 from testbed import CHECKOUT
 from testbed.http import Answer, ask
 from testbed.ports import LOOPBACK, free_port
-from testbed.processes import ProgramFailed
+from tests.mesh.consul_entries import refusal
 from tests.mesh.traced_mesh import TracedMesh, retried, told, unique_path
 
 pytestmark = pytest.mark.mesh
@@ -71,41 +71,47 @@ def test_a_gateway_silences_plain_requests_and_joins_the_traces_of_callers(trace
         assert told(traced.spans_of(enter(port, x_client_trace_id="1"), 4)) == joined
 
 
+@pytest.fixture(scope="module")
+def gateway_envoy_args(traced: TracedMesh) -> list[str]:
+    """The stack's output of this name."""
+    stack = traced.stack()
+    stack.up()
+    arguments: list[str] = stack.output("gateway_envoy_args")
+    return arguments
+
+
 @KINDS
-def test_a_gateway_started_with_our_arguments_starts_traces_itself(traced: TracedMesh, kind: str) -> None:
-    outputs = traced.apply()
-    with gateway(traced, kind, outputs["gateway_envoy_args"]) as port:
+def test_a_gateway_started_with_our_arguments_starts_traces_itself(
+    traced: TracedMesh, gateway_envoy_args: list[str], kind: str
+) -> None:
+    traced.apply()
+    with gateway(traced, kind, gateway_envoy_args) as port:
         joined = sorted([*BEHIND, (f"{kind}-gateway", "CLIENT")])
-        assert told(traced.spans_of(enter(port), 4)) == joined
-        assert told(traced.spans_of(enter_traced(port), 4)) == joined
-        assert told(traced.spans_of(enter(port, x_client_trace_id="1"), 4)) == joined
+        # Its own runtime replaces ours, so it reports five spans at once.
+        answers = [enter(port), enter_traced(port), enter(port, x_client_trace_id="1"), enter(port), enter(port)]
+        for answer in answers:
+            assert told(traced.spans_of(answer, 4)) == joined
 
 
 @KINDS
 def test_with_skip_the_first_sidecar_decides(traced: TracedMesh, kind: str) -> None:
     traced.apply()
-    outputs = traced.apply(gateways="skip")
-    assert outputs["gateway_envoy_args"] == []
+    traced.apply(gateways="skip")
     with gateway(traced, kind) as port:
         assert told(traced.spans_of(enter(port), 3)) == BEHIND
         assert told(traced.spans_of(enter_traced(port), 3)) == BEHIND
         traced.apply(gateways="skip", sampling={"random": 0})
+        # The gateway keeps its connections to web's sidecar, which serves them with the listener that it replaced.
         traced.wait_until(lambda: enter(port).json()["headers"].get("x-b3-sampled") == "0", "an unsampled request")
         assert told(traced.spans_of(enter(port, x_client_trace_id="1"), 3)) == BEHIND
         assert told(traced.spans_of(enter_traced(port), 3)) == BEHIND
 
 
 def test_skip_is_refused_while_proxies_cannot_have_the_cluster(traced: TracedMesh) -> None:
-    traced.apply()
     traced.apply(enabled=False)
     before = traced.proxy_defaults()
-    traced.configure(gateways="skip")
-    with pytest.raises(ProgramFailed) as refused:
-        traced.project.up()
-    assert "2. restart every proxy, so that it starts with the cluster" in refused.value.said
-    assert "Traceback" not in refused.value.said
+    assert "2. restart every proxy, so that it starts with the cluster" in refusal(traced.stack(gateways="skip"))
     assert traced.proxy_defaults() == before
-    traced.apply()
 
 
 def test_a_terminating_gateways_span_appears(traced: TracedMesh) -> None:
@@ -135,4 +141,3 @@ def test_a_terminating_gateways_span_appears(traced: TracedMesh) -> None:
         mesh.programs.stop(legacy)
         mesh.consul.delete_config_entry("terminating-gateway", "exit")
         mesh.consul.put("/v1/agent/service/deregister/legacy")
-        traced.apply()

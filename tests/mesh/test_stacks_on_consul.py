@@ -93,14 +93,13 @@ def test_a_second_preview_and_a_refresh_show_nothing_and_destroy_leaves_nothing(
 
 def test_a_protected_stack_is_not_destroyed(programs: Programs, consul: Consul) -> None:
     config = {**on(consul, config_of("dev")), "consul-tracing:protect": True}
-    project = Project(programs, CHECKOUT, config, stack="protected")
+    project = Project(programs, CHECKOUT, config, stack="kept")
     project.up()
-    with pytest.raises(ProgramFailed, match="cannot be deleted because it is protected|protected"):
+    before = entries(consul)
+    with pytest.raises(ProgramFailed) as refused:
         project.destroy()
-    assert ("proxy-defaults", "global") in entries(consul)
-    project.configure({**config, "consul-tracing:protect": False})
-    project.up()
-    project.destroy()
+    assert 'mesh-proxy-defaults" cannot be deleted' in refused.value.said
+    assert entries(consul) == before
 
 
 def test_an_entry_that_exists_is_imported_as_the_readme_tells(programs: Programs, consul: Consul) -> None:
@@ -118,4 +117,3 @@ def test_an_entry_that_exists_is_imported_as_the_readme_tells(programs: Programs
     entry = consul.config_entry("service-defaults", "web")
     assert entry is not None
     assert entry["LocalRequestTimeoutMs"] == 5000
-    project.destroy()
