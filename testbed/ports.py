@@ -2,6 +2,7 @@
 
 import secrets
 import socket
+import sys
 from pathlib import Path
 
 from testbed.errors import Failure
@@ -14,7 +15,8 @@ LOWEST = 20000
 _EPHEMERAL_RANGE = Path("/proc/sys/net/ipv4/ip_local_port_range")
 _LOWEST_EPHEMERAL_ELSEWHERE = 49152
 
-_given_out: set[int] = set()
+_claims: dict[int, socket.socket] = {}
+"""The ports that this process gave out."""
 
 
 class NoFreePort(Failure):
@@ -22,7 +24,7 @@ class NoFreePort(Failure):
 
 
 def free_port() -> int:
-    """A port that is free for TCP and UDP on 127.0.0.1 and was never given out by this process.
+    """A port that is free for TCP and UDP on 127.0.0.1 and was never given out, on Linux by no running process.
 
     It lies below the range that the kernel takes the near ends of outgoing connections from: such a port can be
     taken between being found free and being listened on. The choice is random so that two demos do not meet.
@@ -31,10 +33,23 @@ def free_port() -> int:
     start = secrets.randbelow(len(candidates))
     for offset in range(len(candidates)):
         port = candidates[(start + offset) % len(candidates)]
-        if port not in _given_out and is_free(port):
-            _given_out.add(port)
+        if port not in _claims and is_free(port):
+            _claims[port] = _claim(port)
             return port
     raise NoFreePort(f"no free port between {candidates.start} and {candidates.stop - 1} on {LOOPBACK}")
+
+
+def _claim(port: int) -> socket.socket:
+    """Make `is_free` in other processes report a port as taken, although nothing listens on it yet.
+
+    Linux lets a server listen on an address to which another socket is only bound, if both set SO_REUSEADDR, which
+    servers do.
+    """
+    claim = socket.socket()
+    if sys.platform == "linux":
+        claim.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        claim.bind((LOOPBACK, port))
+    return claim
 
 
 def lowest_ephemeral() -> int:

@@ -24,12 +24,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """With pytest-xdist one worker has the shared mesh, and a file whose fixtures start programs stays whole."""
+    """With pytest-xdist one worker has the shared mesh, and one the cluster."""
     for item in items:
         if "traced" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.xdist_group("shared mesh"))
-        elif item.path.parent.name == "mesh":
-            item.add_marker(pytest.mark.xdist_group(item.path.name))
+        elif item.path.parent.name == "kubernetes":
+            item.add_marker(pytest.mark.xdist_group("cluster"))
 
 
 @pytest.fixture(scope="session")

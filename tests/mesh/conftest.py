@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from testbed.consul import Consul
+from testbed.gate import Gate, gate_before
 from testbed.mesh import Mesh
 from testbed.processes import Programs
 from tests.mesh.consul_entries import clear
@@ -36,3 +37,9 @@ def consul(agent: Consul) -> Iterator[Consul]:
     """A Consul with nothing in it."""
     yield agent
     clear(agent)
+
+
+@pytest.fixture
+def gate(consul: Consul) -> Iterator[Gate]:
+    with gate_before(consul) as gate:
+        yield gate

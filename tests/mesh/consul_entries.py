@@ -5,10 +5,14 @@ from typing import Any
 import pytest
 
 from testbed.consul import Consul
+from testbed.gate import Gate
 from testbed.processes import ProgramFailed
 from testbed.pulumi import Project
 
 MESH, WEB = ("proxy-defaults", "global"), ("service-defaults", "web")
+
+PROMETHEUS = {"envoy_prometheus_bind_addr": "0.0.0.0:9102"}
+"""A key of `Config` that another tool writes."""
 
 ARGUMENTS: dict[str, Any] = {"collector": {"host": "zipkin"}, "services": {"web": {"protocol": "http"}}}
 
@@ -16,6 +20,11 @@ ARGUMENTS: dict[str, Any] = {"collector": {"host": "zipkin"}, "services": {"web"
 def on(consul: Consul, **args: Any) -> dict[str, object]:
     """A stack's configuration: `args` beside or instead of `ARGUMENTS`."""
     return {"consul:address": consul.address, "consul-tracing:mesh": {**ARGUMENTS, **args}}
+
+
+def through(gate: Gate, **args: Any) -> dict[str, object]:
+    """The same configuration, with the gate as Consul's address."""
+    return {**on(gate.consul, **args), "consul:address": gate.address}
 
 
 def entries(consul: Consul) -> set[tuple[str, str]]:
@@ -50,6 +59,13 @@ def refusal(project: Project) -> str:
         project.up()
     assert "Traceback" not in refused.value.said
     return refused.value.said
+
+
+def failure(project: Project) -> str:
+    """The output of an `up` that fails while it writes; Pulumi interrupts the program, at times with a traceback."""
+    with pytest.raises(ProgramFailed) as failed:
+        project.up()
+    return failed.value.said
 
 
 def services(count: int) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from testbed.ports import LOOPBACK, free_port
 from testbed.processes import Programs
 from testbed.pulumi import Project
 
-pytestmark = [pytest.mark.mesh, pytest.mark.slow]
+pytestmark = [pytest.mark.mesh, pytest.mark.slow, pytest.mark.xdist_group("environment with the wheel")]
 
 
 @pytest.fixture(scope="module")

@@ -1,13 +1,17 @@
 import socket
+import subprocess
+import sys
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from testbed import ports
+from testbed import CHECKOUT, ports
 from testbed.errors import Failure
 
 
 def listening(port: int, kind: socket.SocketKind) -> socket.socket:
     taken = socket.socket(socket.AF_INET, kind)
+    taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as servers do
     taken.bind((ports.LOOPBACK, port))
     return taken
 
@@ -17,7 +21,7 @@ def two_ports(monkeypatch: pytest.MonkeyPatch) -> tuple[int, int]:
     first = next(port for port in range(ports.free_port(), 60_000) if ports.is_free(port) and ports.is_free(port + 1))
     monkeypatch.setattr(ports, "LOWEST", first)
     monkeypatch.setattr(ports, "lowest_ephemeral", lambda: first + 2)
-    monkeypatch.setattr(ports, "_given_out", set())
+    monkeypatch.setattr(ports, "_claims", {})
     return first, first + 1
 
 
@@ -44,3 +48,12 @@ def test_running_out_of_ports_is_told(two_ports: tuple[int, int]) -> None:
     assert {ports.free_port(), ports.free_port()} == set(two_ports)
     with pytest.raises(Failure, match=f"no free port between {two_ports[0]} and {two_ports[1]}"):
         ports.free_port()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux lets a server listen on a port that is bound")
+def test_a_port_that_was_given_out_is_taken_for_other_processes_and_can_be_listened_on() -> None:
+    port = ports.free_port()
+    other = f"from testbed.ports import is_free; print(is_free({port}))"
+    assert subprocess.check_output([sys.executable, "-c", other], text=True, cwd=CHECKOUT) == "False\n"
+    with ThreadingHTTPServer((ports.LOOPBACK, port), BaseHTTPRequestHandler):
+        pass

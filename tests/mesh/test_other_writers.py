@@ -1,0 +1,162 @@
+"""Other writers of the entries around an `up`, and a Consul that cannot be read.
+
+The figures are in docs/reliability.md.
+"""
+
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+
+import pytest
+
+from testbed import CHECKOUT
+from testbed.consul import Consul
+from testbed.gate import Gate, Request
+from testbed.processes import Programs
+from testbed.pulumi import Project
+from tests.mesh.consul_entries import (
+    MESH,
+    PROMETHEUS,
+    WEB,
+    add_to_config,
+    entries,
+    live,
+    on,
+    outcome,
+    put,
+    refusal,
+    services,
+    through,
+)
+
+pytestmark = [pytest.mark.mesh, pytest.mark.slow]
+
+
+def test_a_foreign_key_written_between_preview_and_up_stays(programs: Programs, consul: Consul) -> None:
+    stack = Project(programs, CHECKOUT, on(consul), stack="between")
+    stack.up()
+    stack.configure(on(consul, sampling={"random": 50}))
+    stack.preview()
+    add_to_config(consul, **PROMETHEUS)
+    stack.up()
+    assert live(consul)["Config"]["envoy_prometheus_bind_addr"] == "0.0.0.0:9102"
+    stack.preview(expect_no_changes=True)
+
+
+def window(gate: Gate, entry: tuple[str, str] = MESH) -> float:
+    """Seconds between Consul's answer to our last look at an entry and our write of it."""
+    written = next(one for one in gate.asked if one.method == "PUT" and one.entry == entry)
+    read = [one for one in gate.asked if one.method == "GET" and one.entry == entry and one.ended < written.begun]
+    return written.begun - read[-1].ended
+
+
+@pytest.mark.parametrize("count", [1, 300])
+def test_the_window_between_reading_and_writing_is_as_the_document_says(
+    programs: Programs, consul: Consul, gate: Gate, count: int
+) -> None:
+    """Pulumi's provider cannot compare before it writes: what comes between is lost. A change shows here first."""
+    stack = Project(programs, CHECKOUT, through(gate, services=services(count)), stack="window")
+    stack.up()
+    lost, lengths = 0, []
+    tries = 3
+    for number in range(tries):
+        gate.asked.clear()
+        gate.before_write_of(MESH, partial(add_to_config, consul, **{f"late_{number}": "x"}))
+        stack.configure(through(gate, services=services(count), sampling={"random": 10 + number}))
+        stack.up()
+        assert {one.entry for one in gate.writes()} == {MESH}
+        lengths.append(window(gate))
+        lost += f"late_{number}" not in live(consul)["Config"]
+    print(f"{count} services: lost {lost} of {tries}; seconds {sorted(lengths)}")  # noqa: T201 - for the document
+    assert lost == tries
+    assert max(lengths) < 30
+    gate.asked.clear()
+    stack.up()
+    assert gate.writes() == []
+
+
+def held_until_read(gate: Gate, reads: int) -> Callable[[Request], None]:
+    """Hold every write back until so many reads have been answered."""
+
+    def hold(request: Request) -> None:
+        deadline = time.monotonic() + 60
+        while request.method == "PUT" and time.monotonic() < deadline:
+            if sum(one.method == "GET" for one in gate.asked) >= reads:
+                return
+            time.sleep(0.01)
+
+    return hold
+
+
+@pytest.mark.parametrize("count", [0, 20])
+def test_of_two_stacks_started_at_the_same_moment_none_undoes_the_other_for_ever(
+    programs: Programs, consul: Consul, gate: Gate, count: int
+) -> None:
+    configuration = through(gate, services=services(count))
+    stacks = {name: Project(programs, CHECKOUT, configuration, stack=name) for name in ("blue", "green")}
+    # Each looks at the mesh's entry, then at the services', then at the mesh's again.
+    gate.on_request = held_until_read(gate, 2 * (count + 2 if count else 1))
+    with ThreadPoolExecutor() as pool:
+        first = list(pool.map(outcome, stacks.values()))
+    assert first == ["", ""], "".join(first)
+    gate.asked.clear()
+    told = {name: outcome(stack) for name, stack in stacks.items()}
+    refused = {name for name, said in told.items() if said}
+    assert gate.writes() == []
+    owners = {live(consul, entry)["Meta"]["pulumi-stack"].rpartition("/")[2] for entry in entries(consul)}
+    print(f"{count} services: refused {sorted(refused)}, owners {sorted(owners)}")  # noqa: T201 - for the document
+    assert refused == {name for name in stacks if owners - {name}}
+    for name in refused:
+        other = "green" if name == "blue" else "blue"
+        assert f"written by another stack: organization/consul-tracing/{other}" in told[name]
+    # The way out: the one that stays takes all, the other forgets what it wrote. Without the refresh Pulumi would
+    # compare with what it wrote itself, and see nothing to do.
+    stacks["green"].configure(through(gate, services=services(count), existing="overwrite"))
+    stacks["green"].refresh()
+    stacks["green"].up()
+    stacks["blue"].forget()
+    stacks["green"].configure(configuration)
+    stacks["green"].preview(expect_no_changes=True)
+    assert {live(consul, entry)["Meta"]["pulumi-stack"].rpartition("/")[2] for entry in entries(consul)} == {"green"}
+
+
+def test_with_consul_out_of_reach_a_preview_goes_on_and_an_up_stops_before_it_writes(
+    programs: Programs, consul: Consul, gate: Gate
+) -> None:
+    stack = Project(programs, CHECKOUT, through(gate), stack="unreachable")
+    stack.up()
+    before = live(consul)
+    gate.asked.clear()
+
+    def unreachable(request: Request) -> None:
+        if request.method == "GET":
+            raise ConnectionError
+
+    gate.on_request = unreachable
+    stack.configure(through(gate, sampling={"random": 50}))
+    said = stack.previewed()
+    assert "Consul cannot be read, so this preview knows nothing of what others wrote; an up would stop" in said
+    told = refusal(stack)
+    assert "error: consul-tracing: Consul cannot be read, and nothing is written without a look at what others" in told
+    assert "proxy-defaults/global: Get " in told
+    assert gate.writes() == []
+    assert live(consul) == before
+    gate.on_request = lambda _: None
+    stack.up()
+    stack.preview(expect_no_changes=True)
+
+
+def test_an_entry_changed_by_hand_is_shown_by_refresh_and_up_mends_ours_and_keeps_theirs(
+    programs: Programs, consul: Consul
+) -> None:
+    stack = Project(programs, CHECKOUT, on(consul), stack="changed")
+    stack.up()
+    ours = live(consul)["Config"]
+    add_to_config(consul, envoy_listener_tracing_json="{}", **PROMETHEUS)
+    put(consul, WEB, **{**live(consul, WEB), "Protocol": "grpc"})
+    assert "2 updated" in stack.refresh()
+    stack.up()
+    assert live(consul)["Config"] == {**ours, **PROMETHEUS}
+    assert live(consul, WEB)["Protocol"] == "http"
+    stack.preview(expect_no_changes=True)
