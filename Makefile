@@ -16,7 +16,7 @@ test: .venv/installed
 	$(BIN)/pytest $(PARALLEL) -m "not slow and not kubernetes" $(ARGS)
 
 test-unit: .venv/installed
-	$(BIN)/pytest tests/unit $(ARGS)
+	$(BIN)/pytest $(PARALLEL) tests/unit $(ARGS)
 
 test-pythons: .venv/installed
 	@.ci/test-pythons

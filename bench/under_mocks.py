@@ -7,6 +7,7 @@ from typing import Any
 import pulumi
 
 from bench import HERE
+from testbed.event_loops import event_loops
 
 
 class EmptyMesh(pulumi.runtime.Mocks):
@@ -27,9 +28,10 @@ class EmptyMesh(pulumi.runtime.Mocks):
 
 def run(program: str, services: str) -> None:
     """Run the program to its end, all of its resources registered."""
-    pulumi.runtime.set_mocks(EmptyMesh(), project="bench", stack="dev", preview=False)
-    pulumi.runtime.set_config("bench:services", services)
-    pulumi.runtime.test(lambda: runpy.run_path(str(HERE / program), run_name="__main__"))()  # type: ignore[no-untyped-call]
+    with event_loops():
+        pulumi.runtime.set_mocks(EmptyMesh(), project="bench", stack="dev", preview=False)
+        pulumi.runtime.set_config("bench:services", services)
+        pulumi.runtime.test(lambda: runpy.run_path(str(HERE / program), run_name="__main__"))()  # type: ignore[no-untyped-call]
 
 
 if __name__ == "__main__":

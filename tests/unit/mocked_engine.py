@@ -1,14 +1,13 @@
 """Pulumi programs run without the engine and without a Consul."""
 
-import asyncio
 import contextvars
 import json
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable
 from typing import Any
 
 import pulumi
+
+from testbed.event_loops import event_loops
 
 
 class Engine(pulumi.runtime.Mocks):
@@ -56,16 +55,3 @@ class Engine(pulumi.runtime.Mocks):
         with event_loops():
             pulumi.runtime.set_mocks(self, project="mesh", stack="test", preview=preview)
             pulumi.runtime.test(awaited)()
-
-
-@contextmanager
-def event_loops() -> Iterator[None]:
-    """Give this thread an event loop, and one to each thread in which Pulumi's mocks answer; close them at the end."""
-    with ExitStack() as loops:
-
-        def open_loop() -> asyncio.AbstractEventLoop:
-            # `get_loop` also sets the loop as the thread's current one.
-            return loops.enter_context(asyncio.Runner()).get_loop()
-
-        open_loop().set_default_executor(ThreadPoolExecutor(initializer=open_loop))
-        yield

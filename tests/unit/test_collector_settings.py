@@ -1,25 +1,18 @@
 """What a collector may be, and what bad input gets: the path, what was given, and what is allowed."""
 
-import ast
 import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-import consul_tracing
 from consul_tracing import InvalidInput, collector_args, collector_settings
 from consul_tracing.collector_settings import OWN_VARIABLES, ZipkinCollectorSettings
 from consul_tracing.zipkin_manifests import environment
+from tests.unit.zipkin_collectors import CASSANDRA, ELASTICSEARCH, settings
 
-ELASTICSEARCH = {"hosts": ["https://es.example.com:9200"]}
-CASSANDRA = {"contact_points": ["cassandra.example.com"]}
 SECRET = "credentials"  # noqa: S105 - an object's name
 PASSWORD = "hunter2"  # noqa: S105 - what must never be repeated
-
-
-def settings(**args: Any) -> ZipkinCollectorSettings:
-    return ZipkinCollectorSettings.of("zipkin", args)  # type: ignore[arg-type]
 
 
 def refusal(args: Any) -> InvalidInput:
@@ -308,21 +301,3 @@ def test_every_argument_is_a_setting_and_every_setting_an_argument() -> None:
         if name.endswith("Args"):
             model = "ZipkinCollectorSettings" if name == "ZipkinCollectorArgs" else name.removesuffix("Args")
             assert group.__annotations__.keys() == getattr(collector_settings, model).model_fields.keys(), name
-
-
-def test_every_argument_has_a_docstring() -> None:
-    source = (Path(consul_tracing.__file__).parent / "collector_args.py").read_text()
-    for node in ast.walk(ast.parse(source)):
-        if isinstance(node, ast.ClassDef):
-            for field, after in zip(node.body, [*node.body[1:], None], strict=True):
-                if isinstance(field, ast.AnnAssign):
-                    assert isinstance(after, ast.Expr), f"{node.name}.{ast.unparse(field.target)}"
-
-
-@pytest.mark.parametrize("module", ["collector_args", "zipkin_collector"])
-def test_annotations_that_pulumi_reads_are_not_postponed(module: str) -> None:
-    assert "from __future__" not in "\n".join(
-        ast.unparse(node)
-        for node in ast.parse((Path(consul_tracing.__file__).parent / f"{module}.py").read_text()).body
-        if isinstance(node, ast.ImportFrom)
-    )

@@ -51,34 +51,12 @@ def test_register_outputs_is_the_last_statement_of_every_component_and_stands_on
         assert ast.unparse(constructor).count("register_outputs(") == 1
 
 
-def test_arguments_are_validated_before_a_component_is_registered() -> None:
-    for constructor in components():
-        statements = [ast.unparse(statement) for statement in constructor.body]
-        registered = next(i for i, statement in enumerate(statements) if "super().__init__" in statement)
-        assert any(".of(name, args)" in statement for statement in statements[:registered])
-
-
 @pytest.mark.parametrize("name", PURE)
 def test_pure_modules_import_no_resource_and_read_no_environment(name: str) -> None:
     source = (PACKAGE / f"{name}.py").read_text()
     assert "import pulumi_" not in source
     assert "from pulumi_" not in source
     assert "os.environ" not in source
-
-
-@pytest.mark.parametrize("name", ["args", "collector_args", "mesh_tracing", "zipkin_collector"])
-def test_annotations_that_pulumi_reads_are_not_postponed(name: str) -> None:
-    assert "from __future__" not in "\n".join(
-        ast.unparse(node) for node in tree(PACKAGE / f"{name}.py").body if isinstance(node, ast.ImportFrom)
-    )
-
-
-def test_every_field_that_callers_write_has_a_docstring() -> None:
-    for node in [*ast.walk(tree(PACKAGE / "args.py")), *ast.walk(tree(PACKAGE / "collector_args.py"))]:
-        if isinstance(node, ast.ClassDef):
-            for field, after in zip(node.body, [*node.body[1:], None], strict=True):
-                if isinstance(field, ast.AnnAssign):
-                    assert isinstance(after, ast.Expr), f"{node.name}.{ast.unparse(field.target)}"
 
 
 def test_every_argument_is_a_setting_and_every_setting_an_argument() -> None:
@@ -89,18 +67,17 @@ def test_every_argument_is_a_setting_and_every_setting_an_argument() -> None:
     assert args.MeshTracingArgs.__annotations__.keys() == settings.MeshSettings.model_fields.keys()
 
 
-def test_public_names_are_sorted_and_all_there() -> None:
-    assert consul_tracing.__all__ == sorted(consul_tracing.__all__)
-    assert all(hasattr(consul_tracing, name) for name in consul_tracing.__all__)
+def test_public_names_exist() -> None:
+    assert [name for name in consul_tracing.__all__ if not hasattr(consul_tracing, name)] == []
 
 
-def test_a_program_without_kubernetes_does_not_pay_for_it() -> None:
-    loaded = "import sys, consul_tracing; print({'kubernetes', 'pulumi_kubernetes', 'pydantic'} & sys.modules.keys())"
-    assert subprocess.check_output([sys.executable, "-c", loaded], text=True).strip() == "set()"
+def test_importing_the_package_loads_nothing_heavy() -> None:
+    """`kubernetes` is optional, `pydantic` is slow to import, and `envoy` is for the tests alone."""
+    heavy = {"envoy", "kubernetes", "pulumi_kubernetes", "pydantic"}
+    program = f"import sys, consul_tracing; print({heavy} & sys.modules.keys())"
+    assert subprocess.check_output([sys.executable, "-c", program], text=True).strip() == "set()"
 
 
 def test_users_never_get_envoys_messages() -> None:
     needed = [requirement for requirement in requires("consul-tracing") or [] if "extra ==" not in requirement]
     assert not any("xds" in requirement for requirement in needed)
-    loaded = "import sys, consul_tracing; print(any(name.startswith('envoy.') for name in sys.modules))"
-    assert subprocess.check_output([sys.executable, "-c", loaded], text=True).strip() == "False"

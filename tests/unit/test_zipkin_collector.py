@@ -1,12 +1,10 @@
 """The wiring of the collector's component, on Pulumi's mocks."""
 
-import subprocess
 import sys
 from typing import Any
 
 import pulumi
 import pytest
-from pulumi.provider.experimental.analyzer import Analyzer
 
 from consul_tracing import InvalidInput
 from consul_tracing.zipkin_collector import ZipkinCollector
@@ -75,15 +73,3 @@ def test_without_pulumi_kubernetes_its_absence_and_the_remedy_are_told(
     with pytest.raises(pulumi.RunError, match=r"pip install 'consul-tracing\[kubernetes\]'"):
         engine.run(lambda: ZipkinCollector("zipkin", {}))
     assert engine.registered == {}
-
-
-def test_pulumi_infers_a_schema_for_other_languages() -> None:
-    inferred = Analyzer("consul-tracing").analyze([ZipkinCollector])
-    inputs = inferred["component_definitions"]["ZipkinCollector"].inputs
-    assert {"serviceName", "imagePullSecrets", "dependenciesJob"} <= inputs.keys()
-    assert all(one.optional for one in inputs.values())
-
-
-def test_importing_the_component_loads_neither_kubernetes_nor_pydantic() -> None:
-    loaded = "import sys, consul_tracing.zipkin_collector; print({'pydantic', 'pulumi_kubernetes'} & set(sys.modules))"
-    assert subprocess.check_output([sys.executable, "-c", loaded], text=True).strip() == "set()"

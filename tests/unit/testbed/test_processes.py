@@ -116,10 +116,10 @@ def test_stop_ends_a_child_that_has_its_own_process_group(programs: Programs) ->
     assert is_gone(pid)
 
 
-def test_stop_insists_when_a_program_ignores_the_request(programs: Programs) -> None:
+def test_a_program_that_ignores_sigterm_is_killed(programs: Programs) -> None:
     program = programs.start("stubborn", ["sh", "-c", "trap '' TERM; echo ready; while :; do sleep 1; done"])
     assert soon(lambda: program.said() == "ready\n")
-    programs.stop(program)
+    sessions.end({program.session}, grace_seconds=0.1)
     assert not program.is_running
 
 

@@ -1,0 +1,30 @@
+"""The schema that Pulumi infers from the components for programs in other languages."""
+
+import pytest
+from pulumi.provider.experimental.analyzer import Analyzer, AnalyzeResult
+
+from consul_tracing import MeshTracing, ZipkinCollector
+
+
+@pytest.fixture(scope="module")
+def schema() -> AnalyzeResult:
+    return Analyzer("consul-tracing").analyze([MeshTracing, ZipkinCollector])
+
+
+def test_every_input_is_known_by_its_camel_case_name_and_optional(schema: AnalyzeResult) -> None:
+    inputs = {name: component.inputs for name, component in schema["component_definitions"].items()}
+    required = {name: [key for key, one in fields.items() if not one.optional] for name, fields in inputs.items()}
+    assert required == {"MeshTracing": [], "ZipkinCollector": []}
+    assert {"collector", "zipkinCollector", "tcpServices"} <= inputs["MeshTracing"].keys()
+    assert {"serviceName", "imagePullSecrets", "dependenciesJob"} <= inputs["ZipkinCollector"].keys()
+
+
+def test_every_input_and_every_output_has_a_description(schema: AnalyzeResult) -> None:
+    components, types = schema["component_definitions"], schema["type_definitions"]
+    properties = {
+        **{(name, key): one for name, found in components.items() for key, one in found.inputs.items()},
+        **{(name, key): one for name, found in components.items() for key, one in found.outputs.items()},
+        **{(name, key): one for name, found in types.items() for key, one in found.properties.items()},
+    }
+    assert len(types) > 20
+    assert [path for path, one in properties.items() if not one.description] == []
