@@ -1,4 +1,4 @@
-"""Which plugin serves Pulumi's Consul resources: the official one where it is installed, else this folder's stand-in.
+"""Which plugin serves Pulumi's Consul resources: the official one where it is installed, else the testbed's stand-in.
 
 The official plugin comes from a server of its own, not from a package registry, so it may be impossible to get.
 """
@@ -9,7 +9,7 @@ from toolchain.on_path import PluginRule
 
 PLUGIN = "pulumi-resource-consul"
 OFFICIAL = PluginRule("consul", major=3)
-STAND_IN = Path(__file__).parent / "consul_plugin"
+STAND_IN = Path(__file__).parent.parent / "testbed" / "consul_stand_in"
 
 
 def plugin_directory() -> Path:

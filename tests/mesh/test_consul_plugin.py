@@ -1,290 +1,235 @@
-"""The stand-in for Pulumi's Consul plugin, between a real Pulumi and a real Consul."""
+"""The stand-in for Pulumi's Consul plugin and, where it is installed, the official plugin: every case runs on both."""
 
-import http.client
 import json
 import os
-import signal
-import socket
-import subprocess
-import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-import psutil
 import pytest
 
-import toolchain
-from toolchain.consul_plugin.engine import INTRODUCTION
+from testbed.consul import Consul
+from testbed.consul_stand_in import INTRODUCTION
+from testbed.ports import LOOPBACK, free_port
+from testbed.processes import ProgramFailed, Programs
+from testbed.pulumi import Project
+from tests.mesh.consul_entries import MESH, WEB, clear, entries, live, put
+from toolchain import consul_resources, search_path
 from toolchain.consul_resources import STAND_IN
 
 pytestmark = [pytest.mark.mesh, pytest.mark.slow]
 
-SECONDS_TO_START = 30.0
-SECONDS_TO_END = 5.0
-FILLED_IN: Mapping[str, Any] = {"AccessLogs": {}, "Expose": {}, "MeshGateway": {}, "TransparentProxy": {}}
-TRACING = {"Config": {"envoy_tracing_json": "{}"}, **FILLED_IN}
-GLOBAL = ("proxy-defaults", "global")
+DIRECTORY_VARIABLE = "CONSUL_TRACING_OFFICIAL_CONSUL_PLUGIN"
 
-# The language host of the toolchain cannot write programs.
-IMPORT_OF_GLOBAL = (
-    "consul:index/configEntry:ConfigEntry",
-    "mesh",
-    "proxy-defaults/global",
-    "--yes",
-    "--generate-code=false",
-)
+CONFIG_ENTRY = "consul:index/configEntry:ConfigEntry"
+TRACING = {"Config": {"envoy_tracing_json": "{}"}, "AccessLogs": {}, "TransparentProxy": {}}
+HTTP = {"Protocol": "http", "TransparentProxy": {}}
 
-ENTRIES_OF_A_FILE = """
-import json, pathlib
+ENTRIES_OF_THE_CONFIGURATION = """
+import json, pulumi
 import pulumi_consul as consul
 
-for resource, (kind, name, body) in json.loads(pathlib.Path("entries.json").read_text()).items():
-    consul.ConfigEntry(resource, kind=kind, name=name, config_json=json.dumps(body))
+for resource, properties in pulumi.Config("test").require_object("entries").items():
+    ignored = pulumi.ResourceOptions(ignore_changes=properties.pop("ignore", []))
+    config_json = json.dumps(properties.pop("config"))
+    consul.ConfigEntry(resource, config_json=config_json, opts=ignored, **properties)
+"""
+
+LOOK_UP = """
+import pulumi, pulumi_consul as consul
+
+pulumi.export("found", consul.get_config_entry(kind="{kind}", name="{name}").config_json)
 """
 
 
-def wait_until(holds: Callable[[], bool], seconds: float = SECONDS_TO_START) -> None:
-    deadline = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < deadline, f"still not so after {seconds} s"
-        time.sleep(0.05)
+def official_plugin() -> Path | None:
+    """The directory of the official plugin; None where it is not installed."""
+    if named := os.environ.get(DIRECTORY_VARIABLE):
+        return Path(named)
+    found = consul_resources.plugin_directory()
+    return None if found == STAND_IN else found
 
 
-def free_ports(count: int) -> list[int]:
-    with ExitStack() as held:
-        sockets = [held.enter_context(socket.socket()) for _ in range(count)]
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return [int(one.getsockname()[1]) for one in sockets]
+OFFICIAL = official_plugin()
+PLUGINS = {"stand-in": STAND_IN, **({"official": OFFICIAL} if OFFICIAL else {})}
+
+Stacks = Callable[..., Project]
 
 
-@dataclass(frozen=True)
-class Consul:
-    """A Consul agent's HTTP API."""
-
-    port: int
-    token: str = ""
-
-    @property
-    def address(self) -> str:
-        return f"127.0.0.1:{self.port}"
-
-    def ask(self, method: str, path: str, body: object = None) -> tuple[int, Any]:
-        connection = http.client.HTTPConnection(self.address, timeout=SECONDS_TO_START)
-        try:
-            text = None if body is None else json.dumps(body)
-            connection.request(method, path, text, headers={"X-Consul-Token": self.token})
-            answer = connection.getresponse()
-            told = answer.read()
-            return answer.status, json.loads(told) if answer.status == http.HTTPStatus.OK else told
-        finally:
-            connection.close()
-
-    def put(self, kind: str, name: str, **body: object) -> None:
-        assert self.ask("PUT", "/v1/config", {"Kind": kind, "Name": name, **body}) == (200, True)
-
-    def entry(self, kind: str, name: str) -> dict[str, Any] | None:
-        status, found = self.ask("GET", f"/v1/config/{kind}/{name}")
-        return dict(found) if status == http.HTTPStatus.OK else None
-
-    def names(self, kind: str) -> set[str]:
-        _, found = self.ask("GET", f"/v1/config/{kind}")
-        return {entry["Name"] for entry in found}
-
-    def clear(self) -> None:
-        for kind in ("service-defaults", "proxy-defaults"):
-            for name in self.names(kind):
-                self.ask("DELETE", f"/v1/config/{kind}/{name}")
-
-    def has_leader(self) -> bool:
-        try:
-            return bool(self.ask("GET", "/v1/status/leader")[1])
-        except OSError:
-            return False
-
-
-@contextmanager
-def consul_agent(log: Path, further: str = "", token: str = "") -> Iterator[Consul]:
-    http_port, server, serf = free_ports(3)
-    ports = f"http={http_port} server={server} serf_lan={serf} serf_wan=-1 dns=-1 grpc=-1 grpc_tls=-1"
-    settings = f"disable_update_check=true ports{{{ports}}} {further}"
-    command = [str(toolchain.program("consul")), "agent", "-dev", "-bind", "127.0.0.1", "-client", "127.0.0.1"]
-    with log.open("w") as output, subprocess.Popen([*command, "-hcl", settings], stdout=output, stderr=output) as agent:
-        try:
-            consul = Consul(http_port, token)
-            wait_until(consul.has_leader)
-            yield consul
-        finally:
-            agent.terminate()
-
-
-@pytest.fixture(scope="module")
-def shared_consul(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Consul]:
-    with consul_agent(tmp_path_factory.mktemp("consul") / "log") as consul:
-        yield consul
+@pytest.fixture(params=PLUGINS)
+def plugin(request: pytest.FixtureRequest) -> Path:
+    """The directory of the plugin under test."""
+    return PLUGINS[request.param]
 
 
 @pytest.fixture
-def consul(shared_consul: Consul) -> Iterator[Consul]:
-    yield shared_consul
-    shared_consul.clear()
+def new_stack(programs: Programs, plugin: Path) -> Stacks:
+    """Makes a stack of a program, by default of one that writes the entries in its configuration."""
+
+    return partial(stack_with, programs, plugin)
 
 
-@dataclass(frozen=True)
-class Stack:
-    """A Pulumi program in a folder of its own, and its one stack."""
-
-    folder: Path
-    consul_address: str
-    entries: dict[str, tuple[str, str, Mapping[str, Any]]] = field(default_factory=dict)
-
-    @property
-    def environment(self) -> dict[str, str]:
-        return {
-            **os.environ,
-            "PATH": os.pathsep.join([str(STAND_IN), toolchain.search_path(), os.environ["PATH"]]),
-            "PULUMI_HOME": str(self.folder / "home"),
-            "PULUMI_BACKEND_URL": f"file://{self.folder}",
-            "PULUMI_CONFIG_PASSPHRASE": "test",
-            "PULUMI_SKIP_UPDATE_CHECK": "1",
-            "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "1",
-            "CONSUL_HTTP_ADDR": self.consul_address,
-        }
-
-    def write(self, program: str) -> None:
-        (self.folder / "Pulumi.yaml").write_text("name: mesh\nruntime: python\n")
-        (self.folder / "__main__.py").write_text(program)
-
-    def command(self, *arguments: str) -> list[str]:
-        (self.folder / "entries.json").write_text(json.dumps(self.entries))
-        return [str(toolchain.program("pulumi")), *arguments, "--non-interactive", "--stack", "test"]
-
-    def pulumi(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            self.command(*arguments),
-            cwd=self.folder,
-            env=self.environment,
-            check=False,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-
-    def told(self, *arguments: str) -> str:
-        done = self.pulumi(*arguments)
-        assert done.returncode == 0, done.stdout
-        return done.stdout
-
-    def up(self) -> str:
-        return self.told("up", "--yes", "--skip-preview")
-
-    def refused(self, *arguments: str) -> str:
-        done = self.pulumi(*arguments)
-        assert done.returncode != 0, done.stdout
-        return done.stdout
-
-    def state(self) -> dict[str, dict[str, Any]]:
-        exported = json.loads(self.told("stack", "export"))
-        resources = exported["deployment"].get("resources", ())
-        return {resource["urn"].rpartition("::")[2]: resource for resource in resources}
+def stack_with(programs: Programs, plugin: Path, address: str, program: str = ENTRIES_OF_THE_CONFIGURATION) -> Project:
+    directory = programs.make_directory("program")
+    (directory / "Pulumi.yaml").write_text("name: mesh\nruntime: python\n")
+    (directory / "__main__.py").write_text(program)
+    path = os.pathsep.join([str(plugin), search_path(), os.environ["PATH"]])
+    return Project(programs, directory, {"consul:address": address}, environment={"PATH": path})
 
 
 @pytest.fixture
-def new_stack(tmp_path: Path) -> Callable[[str], Stack]:
-    def stack(consul_address: str) -> Stack:
-        made = Stack(tmp_path, consul_address)
-        made.write(ENTRIES_OF_A_FILE)
-        subprocess.run(
-            [toolchain.program("pulumi"), "stack", "init", "test"], cwd=tmp_path, env=made.environment, check=True
-        )
-        return made
-
-    return stack
-
-
-@pytest.fixture
-def stack(new_stack: Callable[[str], Stack], consul: Consul) -> Stack:
+def stack(new_stack: Stacks, consul: Consul) -> Project:
     return new_stack(consul.address)
 
 
-def test_a_second_preview_is_empty(stack: Stack, consul: Consul) -> None:
-    service = {"Protocol": "http", "Expose": {}, "MeshGateway": {}, "TransparentProxy": {}}
-    stack.entries.update(mesh=(*GLOBAL, TRACING), web=("service-defaults", "web", service))
+def entry(address: tuple[str, str], config: dict[str, Any], **further: Any) -> dict[str, Any]:
+    kind, name = address
+    return {"kind": kind, "name": name, "config": config, **further}
+
+
+def set_entries(project: Project, consul: Consul, **resources: dict[str, Any]) -> None:
+    project.configure({"consul:address": consul.address, "test:entries": resources})
+
+
+def failure(operation: Callable[..., str], **arguments: Any) -> str:
+    with pytest.raises(ProgramFailed) as failed:
+        operation(**arguments)
+    return failed.value.said
+
+
+def properties(project: Project, name: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Inputs and outputs of a resource in the state."""
+    resource = next(one for one in project.resources() if one["urn"].endswith(f"::{name}"))
+    # The official plugin lists the inputs that it generated.
+    inputs = {key: value for key, value in resource["inputs"].items() if key != "__defaults"}
+    return inputs, resource["outputs"]
+
+
+def test_the_official_plugin_is_compared() -> None:
+    if OFFICIAL is None:
+        pytest.skip(
+            f"NOT COMPARED with the official Consul plugin: it is not installed; {DIRECTORY_VARIABLE} names one"
+        )
+    assert OFFICIAL != STAND_IN
+
+
+def test_only_the_stand_in_introduces_itself(stack: Project, consul: Consul, plugin: Path) -> None:
+    set_entries(stack, consul, mesh=entry(MESH, TRACING))
+    introductions = [line.strip() for line in stack.up().splitlines()].count(INTRODUCTION)
+    assert introductions == (1 if plugin == STAND_IN else 0)
+
+
+def test_a_second_preview_is_empty(stack: Project, consul: Consul) -> None:
+    set_entries(stack, consul, mesh=entry(MESH, TRACING), web=entry(WEB, HTTP))
     stack.up()
-    stack.told("preview", "--expect-no-changes")
-    assert stack.state()["mesh"]["id"] == "proxy-defaults-global"
-    assert (consul.entry("service-defaults", "web") or {})["Protocol"] == "http"
+    stack.preview(expect_no_changes=True)
+    assert live(consul, WEB)["Protocol"] == "http"
 
 
-def test_a_second_preview_shows_what_consul_filled_in_by_itself(stack: Stack) -> None:
-    stack.entries["web"] = ("service-defaults", "web", {"Protocol": "http"})
+def test_state_has_the_normal_form_of_the_live_entry(stack: Project, consul: Consul) -> None:
+    set_entries(stack, consul, mesh=entry(MESH, TRACING))
     stack.up()
-    stack.refused("preview", "--expect-no-changes")
+    _, outputs = properties(stack, "mesh")
+    assert outputs == {
+        "configJson": '{"AccessLogs":{},"Config":{"envoy_tracing_json":"{}"},"Expose":{},"MeshGateway":{},'
+        '"TransparentProxy":{}}',
+        "id": "proxy-defaults-global",
+        "kind": "proxy-defaults",
+        "name": "global",
+    }
 
 
-def test_creating_overwrites_what_others_wrote(stack: Stack, consul: Consul) -> None:
-    consul.put(*GLOBAL, Config={"envoy_prometheus_bind_addr": "0.0.0.0:9102"})
-    stack.entries["mesh"] = (*GLOBAL, TRACING)
+def test_a_second_preview_shows_what_consul_filled_in(stack: Project, consul: Consul) -> None:
+    set_entries(stack, consul, web=entry(WEB, {"Protocol": "http"}))
     stack.up()
-    assert (consul.entry(*GLOBAL) or {})["Config"] == {"envoy_tracing_json": "{}"}
+    failure(stack.preview, expect_no_changes=True)
 
 
-def test_a_change_by_hand_is_seen_by_a_refresh_and_put_right(stack: Stack, consul: Consul) -> None:
-    stack.entries["mesh"] = (*GLOBAL, TRACING)
+def test_creating_overwrites_an_existing_entry(stack: Project, consul: Consul) -> None:
+    put(consul, MESH, Config={"envoy_prometheus_bind_addr": "0.0.0.0:9102"})
+    set_entries(stack, consul, mesh=entry(MESH, TRACING))
     stack.up()
-    stack.told("refresh", "--yes", "--expect-no-changes")
-    consul.put(*GLOBAL, Config={"by": "hand"})
-    stack.told("preview", "--expect-no-changes")
-    stack.refused("refresh", "--yes", "--expect-no-changes")
-    stack.refused("preview", "--expect-no-changes")
+    assert live(consul)["Config"] == {"envoy_tracing_json": "{}"}
+
+
+def test_a_field_that_the_plugin_does_not_know_is_dropped_when_written(stack: Project, consul: Consul) -> None:
+    set_entries(stack, consul, web=entry(WEB, {**HTTP, "MaxRequestHeadersKB": 96, "Unknown": 1}))
     stack.up()
-    assert (consul.entry(*GLOBAL) or {})["Config"] == {"envoy_tracing_json": "{}"}
+    assert "MaxRequestHeadersKB" not in live(consul, WEB)
+    stack.preview(expect_no_changes=True)
 
 
-def test_an_entry_deleted_by_hand_is_gone_after_a_refresh(stack: Stack, consul: Consul) -> None:
-    stack.entries["mesh"] = (*GLOBAL, TRACING)
+def test_drift_is_shown_after_a_refresh_and_restored_by_an_update(stack: Project, consul: Consul) -> None:
+    set_entries(stack, consul, mesh=entry(MESH, TRACING))
     stack.up()
-    consul.clear()
-    stack.told("refresh", "--yes")
-    assert "mesh" not in stack.state()
-
-
-def test_an_entry_is_imported_by_kind_and_name(stack: Stack, consul: Consul) -> None:
-    consul.put(*GLOBAL, Config={"by": "hand"})
-    stack.told("import", *IMPORT_OF_GLOBAL, "--protect=false")
-    imported = stack.state()["mesh"]
-    assert imported["id"] == "proxy-defaults-global"
-    assert json.loads(imported["inputs"]["configJson"]) == {"Config": {"by": "hand"}, **FILLED_IN}
-    stack.entries["mesh"] = (*GLOBAL, {"Config": {"by": "hand"}, **FILLED_IN})
-    stack.told("preview", "--expect-no-changes")
-
-
-def test_importing_a_missing_entry_fails(stack: Stack) -> None:
-    told = stack.refused("import", *IMPORT_OF_GLOBAL)
-    assert "resource 'proxy-defaults/global' does not exist" in told
-
-
-def test_destroying_deletes_what_others_wrote_since(stack: Stack, consul: Consul) -> None:
-    stack.entries["mesh"] = (*GLOBAL, TRACING)
+    put(consul, MESH, Config={"by": "hand"})
+    stack.preview(expect_no_changes=True)
+    stack.refresh()
+    failure(stack.preview, expect_no_changes=True)
     stack.up()
-    consul.put(*GLOBAL, Config={"by": "hand"})
-    stack.told("destroy", "--yes", "--skip-preview")
-    assert consul.entry(*GLOBAL) is None
+    assert live(consul)["Config"] == {"envoy_tracing_json": "{}"}
 
 
-def test_another_name_is_another_entry(stack: Stack, consul: Consul) -> None:
-    stack.entries["web"] = ("service-defaults", "web", {"Protocol": "http"})
+def test_an_ignored_change_is_not_written(stack: Project, consul: Consul) -> None:
+    set_entries(stack, consul, mesh=entry(MESH, TRACING, ignore=["configJson"]))
     stack.up()
-    stack.entries["web"] = ("service-defaults", "shop", {"Protocol": "http"})
+    put(consul, MESH, Config={"by": "hand"})
+    stack.refresh()
+    stack.preview(expect_no_changes=True)
+
+
+def test_an_entry_deleted_by_hand_is_gone_after_a_refresh(stack: Project, consul: Consul) -> None:
+    set_entries(stack, consul, mesh=entry(MESH, TRACING))
     stack.up()
-    assert consul.names("service-defaults") == {"shop"}
+    clear(consul)
+    stack.refresh()
+    assert not [one for one in stack.resources() if one["type"] == CONFIG_ENTRY]
 
 
-def test_a_value_not_yet_known_can_be_previewed(stack: Stack, consul: Consul) -> None:
-    stack.write(
+def test_an_entry_is_imported_by_kind_and_name(stack: Project, consul: Consul) -> None:
+    put(consul, MESH, Config={"by": "hand"})
+    stack.import_resource(CONFIG_ENTRY, "mesh", "proxy-defaults/global")
+    inputs, outputs = properties(stack, "mesh")
+    normal = '{"AccessLogs":{},"Config":{"by":"hand"},"Expose":{},"MeshGateway":{},"TransparentProxy":{}}'
+    assert inputs == {"kind": "proxy-defaults", "name": "global", "configJson": normal}
+    assert outputs["id"] == "proxy-defaults-global"
+    set_entries(stack, consul, mesh=entry(MESH, {**TRACING, "Config": {"by": "hand"}}))
+    stack.preview(expect_no_changes=True)
+
+
+def test_importing_a_missing_entry_fails(stack: Project) -> None:
+    said = failure(stack.import_resource, token=CONFIG_ENTRY, name="mesh", identifier="proxy-defaults/global")
+    assert "resource 'proxy-defaults/global' does not exist" in said
+
+
+def test_destroying_deletes_an_entry_that_was_changed_since(stack: Project, consul: Consul) -> None:
+    set_entries(stack, consul, mesh=entry(MESH, TRACING))
+    stack.up()
+    put(consul, MESH, Config={"by": "hand"})
+    stack.destroy()
+    assert entries(consul) == set()
+
+
+def test_another_name_replaces_the_entry(stack: Project, consul: Consul) -> None:
+    set_entries(stack, consul, web=entry(WEB, HTTP))
+    stack.up()
+    set_entries(stack, consul, web=entry(("service-defaults", "shop"), HTTP))
+    stack.up()
+    assert entries(consul) == {("service-defaults", "shop")}
+
+
+@pytest.mark.parametrize("place", ["namespace", "partition"])
+def test_a_place_of_consul_enterprise_is_sent_to_consul(stack: Project, consul: Consul, place: str) -> None:
+    set_entries(stack, consul, web=entry(WEB, HTTP, **{place: "shop"}))
+    said = failure(stack.up)
+    assert "failed to set 'web' config entry: Unexpected response code: 400 (Request decoding failed: " in said
+    assert f'invalid config key "{place.capitalize()}"' in said
+
+
+def test_an_unknown_value_can_be_previewed(new_stack: Stacks, consul: Consul) -> None:
+    stack = new_stack(
+        consul.address,
         """
 import json
 import pulumi_consul as consul
@@ -292,145 +237,121 @@ import pulumi_consul as consul
 first = consul.ConfigEntry("first", kind="service-defaults", name="first", config_json='{"Protocol": "http"}')
 consul.ConfigEntry("second", kind="service-defaults", name="second",
                    config_json=first.id.apply(lambda id: json.dumps({"ExternalSNI": id})))
-"""
+""",
     )
-    stack.told("preview")
+    stack.preview()
     stack.up()
-    assert (consul.entry("service-defaults", "second") or {})["ExternalSNI"] == "service-defaults-first"
+    assert live(consul, ("service-defaults", "second"))["ExternalSNI"] == "service-defaults-first"
 
 
-LOOK_UP = """
+def test_a_look_up_returns_the_normal_form_without_unknown_fields(new_stack: Stacks, consul: Consul) -> None:
+    put(
+        consul,
+        WEB,
+        Protocol="http",
+        MaxRequestHeadersKB=96,
+        UpstreamConfig={"Defaults": {"PassiveHealthCheck": {"Interval": "10s"}, "Limits": {"MaxConnections": 3}}},
+        Meta={"owner": "team <a>"},
+    )
+    stack = new_stack(consul.address, LOOK_UP.format(kind=WEB[0], name=WEB[1]))
+    stack.up()
+    assert stack.output("found") == (
+        r'{"Expose":{},"MeshGateway":{},"Meta":{"owner":"team \u003ca\u003e"},"Protocol":"http",'
+        r'"TransparentProxy":{},"UpstreamConfig":{"Defaults":{"Limits":{"MaxConcurrentRequests":null,'
+        r'"MaxConnections":3,"MaxPendingRequests":null},"MeshGateway":{},"PassiveHealthCheck":{'
+        r'"Interval":10000000000,"MaxFailures":0}}}}'
+    )
+
+
+def test_a_look_up_of_a_missing_entry_fails_with_the_text_of_consul(new_stack: Stacks, consul: Consul) -> None:
+    said = failure(new_stack(consul.address, LOOK_UP.format(kind=MESH[0], name=MESH[1])).preview)
+    assert 'Unexpected response code: 404 (Config entry not found for "proxy-defaults" / "global")' in said
+
+
+def test_the_names_of_the_services_in_the_catalog_are_found(new_stack: Stacks, consul: Consul) -> None:
+    program = 'import pulumi, pulumi_consul\n\npulumi.export("names", pulumi_consul.get_services().names)\n'
+    stack = new_stack(consul.address, program)
+    consul.register({"Name": "web", "Tags": ["v1"]})
+    stack.up()
+    consul.put("/v1/agent/service/deregister/web")
+    assert sorted(stack.output("names")) == ["consul", "web"]
+
+
+def test_entries_can_be_previewed_while_consul_is_down(new_stack: Stacks, consul: Consul) -> None:
+    nowhere = f"{LOOPBACK}:{free_port()}"
+    stack = new_stack(nowhere)
+    stack.configure({"consul:address": nowhere, "test:entries": {"mesh": entry(MESH, TRACING)}})
+    stack.preview()
+    said = failure(stack.up)
+    assert "failed to set 'global' config entry: Put \"http://" in said
+    assert f'{nowhere}/v1/config": dial tcp {nowhere}: connect: connection refused' in said
+    assert entries(consul) == set()
+
+
+def test_an_entry_that_consul_rejects_fails_with_its_text(stack: Project, consul: Consul) -> None:
+    set_entries(stack, consul, mesh=entry(("proxy-defaults", "not-global"), {}))
+    said = failure(stack.up)
+    assert "failed to set 'not-global' config entry: Unexpected response code: " in said
+    assert 'invalid name ("not-global"), only "global" is supported' in said
+
+
+def test_a_token_without_the_permission_fails_with_its_name(programs: Programs, new_stack: Stacks) -> None:
+    acl = 'acl { enabled = true default_policy = "deny" tokens { initial_management = "root-of-the-test" } }'
+    guarded = Consul(programs, hcl=acl, token="root-of-the-test")  # noqa: S106 - of this Consul only
+    guarded.wait_until_ready()
+    token = guarded.put("/v1/acl/token", {})["SecretID"]
+    stack = new_stack(
+        guarded.address,
+        f"""
 import pulumi, pulumi_consul as consul
 
-pulumi.export("found", consul.get_config_entry(kind="proxy-defaults", name="global").config_json)
-"""
-
-
-def test_a_look_up_gives_the_normal_form(stack: Stack, consul: Consul) -> None:
-    consul.put(*GLOBAL, Config={"protocol": "http"}, Meta={"owner": "someone"})
-    stack.write(LOOK_UP)
-    stack.up()
-    assert stack.told("stack", "output", "found").strip() == (
-        '{"AccessLogs":{},"Config":{"protocol":"http"},"Expose":{},"MeshGateway":{},"Meta":{"owner":"someone"},'
-        '"TransparentProxy":{}}'
-    )
-
-
-def test_a_look_up_of_a_missing_entry_fails_with_consuls_text(stack: Stack) -> None:
-    stack.write(LOOK_UP)
-    told = stack.refused("preview")
-    assert 'Unexpected response code: 404 (Config entry not found for "proxy-defaults" / "global")' in told
-
-
-def test_entries_can_be_previewed_while_consul_is_down(new_stack: Callable[[str], Stack]) -> None:
-    stack = new_stack("127.0.0.1:1")
-    stack.entries["mesh"] = (*GLOBAL, TRACING)
-    stack.told("preview")
-    told = stack.refused("up", "--yes", "--skip-preview")
-    assert 'Put "http://127.0.0.1:1/v1/config": dial tcp 127.0.0.1:1: connect: connection refused' in told
-
-
-def test_what_consul_refuses_is_told_in_its_words(stack: Stack) -> None:
-    stack.entries["mesh"] = ("proxy-defaults", "not-global", {})
-    told = stack.refused("up", "--yes", "--skip-preview")
-    assert "failed to set 'not-global' config entry: Unexpected response code: " in told
-    assert 'invalid name ("not-global"), only "global" is supported' in told
-
-
-def test_a_token_without_the_right_is_told_which_one(tmp_path: Path, new_stack: Callable[[str], Stack]) -> None:
-    acl = 'acl{enabled=true default_policy="deny" tokens{initial_management="root-of-the-test"}}'
-    with consul_agent(tmp_path / "consul.log", acl, "root-of-the-test") as guarded:
-        _, token = guarded.ask("PUT", "/v1/acl/token", {})
-        stack = new_stack(guarded.address)
-        stack.write(
-            f"""
-import pulumi, pulumi_consul as consul
-
-provider = consul.Provider("reader", token="{token["SecretID"]}")
+provider = consul.Provider("reader", address="{guarded.address}", token="{token}")
 consul.ConfigEntry("mesh", kind="proxy-defaults", name="global", config_json="{{}}",
                    opts=pulumi.ResourceOptions(provider=provider))
-"""
-        )
-        told = stack.refused("up", "--yes", "--skip-preview")
-    assert "Unexpected response code: 403 (Permission denied: " in told
-    assert "lacks permission 'mesh:write'" in told
-    assert token["SecretID"] not in told
+""",
+    )
+    said = failure(stack.up)
+    programs.stop(guarded.program)
+    assert "Unexpected response code: 403 (Permission denied: " in said
+    assert "lacks permission 'mesh:write'" in said
+    assert token not in said
 
 
-def test_secrets_are_secrets_in_state(stack: Stack) -> None:
-    stack.write(
-        """
+def test_secrets_are_secrets_in_state(new_stack: Stacks, consul: Consul) -> None:
+    stack = new_stack(
+        consul.address,
+        f"""
 import pulumi, pulumi_consul as consul
 
-provider = consul.Provider("mine", token="hunter2")
+provider = consul.Provider("mine", address="{consul.address}", token="hunter2")
 consul.ConfigEntry("mesh", kind="proxy-defaults", name="global",
-                   config_json=pulumi.Output.secret('{"Config": {"key": "hunter2"}}'),
+                   config_json=pulumi.Output.secret('{{"Config": {{"key": "hunter2"}}}}'),
                    opts=pulumi.ResourceOptions(provider=provider))
-"""
+""",
     )
-    told = stack.up()
-    stack.told("refresh", "--yes")
-    assert "hunter2" not in told + json.dumps(stack.state())
+    said = stack.up()
+    stack.refresh()
+    assert "hunter2" not in said + json.dumps(stack.resources())
 
 
-def test_three_hundred_entries_are_written(stack: Stack, consul: Consul) -> None:
-    body = {"Protocol": "http", "Expose": {}, "MeshGateway": {}, "TransparentProxy": {}}
-    wanted = {f"service-{number}" for number in range(300)}
-    stack.entries.update({name: ("service-defaults", name, body) for name in wanted})
+def test_a_hundred_entries_are_written_concurrently(stack: Project, consul: Consul) -> None:
+    names = [f"service-{number}" for number in range(100)]
+    set_entries(stack, consul, **{name: entry(("service-defaults", name), HTTP) for name in names})
     stack.up()
-    assert consul.names("service-defaults") == wanted
-    stack.told("preview", "--expect-no-changes")
+    assert entries(consul) == {("service-defaults", name) for name in names}
 
 
-def test_a_run_is_told_once_that_this_is_a_stand_in(stack: Stack) -> None:
-    stack.entries["mesh"] = (*GLOBAL, TRACING)
-    told = stack.told("up", "--yes")
-    assert [line.strip() for line in told.splitlines()].count(INTRODUCTION) == 1
-
-
-@dataclass(frozen=True)
-class RunningUpdate:
-    """A `pulumi up` whose program has not ended yet, and its Consul plugin."""
-
-    pulumi: psutil.Process
-    plugin: psutil.Process
-
-
-@pytest.fixture
-def running_update(stack: Stack) -> Iterator[RunningUpdate]:
-    stack.write(f"{ENTRIES_OF_A_FILE}\nimport asyncio, pulumi\npulumi.export('never', asyncio.sleep(600))\n")
-    stack.entries["mesh"] = (*GLOBAL, TRACING)
-    command = stack.command("up", "--yes", "--skip-preview")
-    with subprocess.Popen(command, cwd=stack.folder, env=stack.environment, stdout=subprocess.DEVNULL) as up:
-        pulumi = psutil.Process(up.pid)
-        started: list[psutil.Process] = []
-        try:
-            wait_until(lambda: any("pulumi-resource-consul" in " ".join(one.cmdline()) for one in children(pulumi)))
-            started = children(pulumi)
-            plugin = next(one for one in started if "pulumi-resource-consul" in " ".join(one.cmdline()))
-            wait_until(lambda: bool(listening_addresses(plugin)))
-            yield RunningUpdate(pulumi, plugin)
-        finally:
-            for process in (pulumi, *started):
-                if process.is_running():
-                    process.kill()
-
-
-def children(process: psutil.Process) -> list[psutil.Process]:
-    return [child for child in process.children(recursive=True) if child.status() != psutil.STATUS_ZOMBIE]
-
-
-def listening_addresses(process: psutil.Process) -> set[str]:
-    listening = [one for one in process.net_connections("inet") if one.status == psutil.CONN_LISTEN]
-    # gRPC listens on IPv4 through an IPv6 socket.
-    return {one.laddr.ip.removeprefix("::ffff:") for one in listening}
-
-
-def test_nothing_listens_off_loopback(running_update: RunningUpdate) -> None:
-    assert listening_addresses(running_update.plugin) == {"127.0.0.1"}
-
-
-def test_the_plugin_does_not_outlive_a_killed_pulumi(running_update: RunningUpdate) -> None:
-    running_update.pulumi.send_signal(signal.SIGKILL)
-    running_update.plugin.wait(SECONDS_TO_END)
-    assert not running_update.plugin.is_running()
+@pytest.mark.skipif(OFFICIAL is None, reason="NOT COMPARED with the official Consul plugin: it is not installed")
+def test_the_other_plugin_shows_no_change_of_a_stack(
+    programs: Programs, new_stack: Stacks, consul: Consul, plugin: Path
+) -> None:
+    stack = new_stack(consul.address)
+    set_entries(stack, consul, mesh=entry(MESH, TRACING), web=entry(WEB, HTTP))
+    stack.up()
+    other = next(one for one in PLUGINS.values() if one != plugin)
+    successor = stack_with(programs, other, consul.address)
+    set_entries(successor, consul, mesh=entry(MESH, TRACING), web=entry(WEB, HTTP))
+    successor.take_state(json.dumps(stack.state()))
+    successor.preview(expect_no_changes=True)
+    successor.refresh()
+    successor.preview(expect_no_changes=True)
