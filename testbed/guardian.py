@@ -18,7 +18,7 @@ from testbed.errors import Failure
 
 
 class GuardianGone(Failure):
-    """The guardian was ended by someone else, so nothing more may be started."""
+    """The guardian has ended, so no program may be started."""
 
 
 class Guardian:
@@ -48,6 +48,11 @@ class Guardian:
         """The session is over: its number may soon be another's."""
         self._tell("forget", session)
 
+    def check(self) -> None:
+        """Raise `GuardianGone` after `dismiss`."""
+        if self._pipe.closed:
+            raise GuardianGone("the run was ended")
+
     def dismiss(self) -> None:
         """Have it clean up now, and wait until it has."""
         self._pipe.close()
@@ -60,7 +65,7 @@ class Guardian:
     def _tell(self, verb: str, session: int) -> None:
         try:
             self._pipe.write(f"{verb} {session}\n".encode())
-        except BrokenPipeError:
+        except (BrokenPipeError, ValueError):  # ValueError: another thread has dismissed the guardian
             raise GuardianGone("the guardian process is gone: start the run again") from None
 
 

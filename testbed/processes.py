@@ -1,14 +1,16 @@
 """Starting programs that leave nothing behind: each in a session of its own, logging into the run's directory."""
 
 import itertools
+import math
 import os
 import secrets
 import shutil
+import signal
 import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -43,7 +45,8 @@ class ProgramFailed(Failure):
         self.name = name
         self.exit_code = exit_code
         self.said = said
-        super().__init__(_with_last_lines(f"{name} ended with exit code {exit_code}", said))
+        ended = f"exit code {exit_code}" if exit_code >= 0 else signal.Signals(-exit_code).name
+        super().__init__(_with_last_lines(f"{name} ended with {ended}", said))
 
 
 class NotInTime(Failure):
@@ -51,6 +54,7 @@ class NotInTime(Failure):
 
     def __init__(self, what: str, seconds: float, *, obstacle: str = "", said: str = "") -> None:
         """`obstacle` is the last one met, `said` what the program concerned said."""
+        self.said = said
         because = f": {obstacle}" if obstacle else ""
         super().__init__(_with_last_lines(f"{what}: not within {seconds:g} s{because}", said))
 
@@ -139,20 +143,24 @@ class Programs:
         self._running.append(program)
         return program
 
-    def run(
+    def run(  # noqa: PLR0913 - all but the command are options by name
         self,
         name: str,
         command: Sequence[str | Path],
         *,
         environment: Mapping[str, str] | None = None,
         directory: Path | None = None,
-        seconds: float = 600,
+        seconds: float | None = 600,
+        on_error_line: Callable[[], object] | None = None,
     ) -> str:
-        """Run a program to its end and return its standard output; `ProgramFailed` unless its exit code is 0."""
-        output = self._log(name, "out")
-        program = self._launch(name, command, environment or {}, directory, (output, self._log(name, "err")))
-        self._finish(program, seconds)
-        return output.read_text(errors="replace")
+        """Run a program to its end and return its standard output; `ProgramFailed` unless its exit code is 0.
+
+        `on_error_line` is called for each line on standard error while the program runs.
+        """
+        logs = self._log(name, "out"), self._log(name, "err")
+        program = self._launch(name, command, environment or {}, directory, logs)
+        self._finish(program, seconds, on_error_line)
+        return logs[0].read_text(errors="replace")
 
     def show(self, name: str, command: Sequence[str | Path], *, directory: Path | None = None) -> None:
         """Run a program to its end with its output going where ours goes, progress bars included."""
@@ -166,7 +174,8 @@ class Programs:
         self._end(*running)
 
     def check(self) -> None:
-        """Raise `ProgramFailed` if a program ended that nobody stopped."""
+        """Raise `ProgramFailed` if a program ended that nobody stopped, and `GuardianGone` after `close`."""
+        self._guardian.check()
         for program in self._running:
             if not program.is_running:
                 raise program.failure()
@@ -207,6 +216,7 @@ class Programs:
         logs: tuple[Path, Path] | None,
     ) -> Program:
         """Start a program in a session of its own. `logs` are for standard output and errors; None shows both."""
+        self._guardian.check()
         theirs, ours = os.pipe()
         with ExitStack() as opened:
             gate = opened.enter_context(os.fdopen(ours, "w"))
@@ -225,16 +235,34 @@ class Programs:
             gate.write("go\n")
         return Program(name, process, tuple(dict.fromkeys(logs or ())))
 
-    def _finish(self, program: Program, seconds: float | None = None) -> None:
+    def _finish(
+        self, program: Program, seconds: float | None = None, on_error_line: Callable[[], object] | None = None
+    ) -> None:
         """Wait for a program's end, and end what it leaves behind."""
         try:
-            program.process.wait(seconds)
+            if on_error_line:
+                self._follow(program, seconds, on_error_line)
+            else:
+                program.process.wait(seconds)
         except subprocess.TimeoutExpired:
             raise NotInTime(f"the end of {program.name}", seconds or 0, said=program.said()) from None
         finally:
             self._end(program)
         if program.process.returncode != 0:
             raise program.failure()
+
+    @staticmethod
+    def _follow(program: Program, seconds: float | None, on_error_line: Callable[[], object]) -> None:
+        """Wait for a program's end and report its lines on standard error meanwhile."""
+        deadline = math.inf if seconds is None else time.monotonic() + seconds
+        with program.logs[-1].open("rb") as errors:
+            while program.is_running:
+                with suppress(subprocess.TimeoutExpired):
+                    program.process.wait(_POLL_SECONDS)
+                for _ in range(errors.read().count(b"\n")):
+                    on_error_line()
+                if time.monotonic() > deadline:
+                    raise subprocess.TimeoutExpired(program.name, deadline)
 
     def _end(self, *programs: Program) -> None:
         self._end_processes(*programs)

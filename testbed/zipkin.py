@@ -53,8 +53,8 @@ class Zipkin:
         ]
         # Java asks no TMPDIR, and leaves unpacked libraries and its counters where all users' temporary files are.
         litter = [f"-Djava.io.tmpdir={self._programs.make_directory('zipkin-tmp')}", "-XX:-UsePerfData"]
-        jar = toolchain.program("zipkin")
-        self.program = self._programs.start("zipkin", ["java", *_QUICK_START, *litter, *listener, "-jar", jar])
+        java, jar = toolchain.program("java"), toolchain.program("zipkin")
+        self.program = self._programs.start("zipkin", [java, *_QUICK_START, *litter, *listener, "-jar", jar])
         return self.program
 
     def stop(self) -> None:

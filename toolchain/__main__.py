@@ -1,6 +1,7 @@
 """`python -m toolchain [NAMES…]`: get the real programs ahead of time, and see where each comes from.
 
 A name may carry a version: `envoy@1.40.0`. Without names, everything that the mesh needs, or the tests on Kubernetes.
+`python -m toolchain prune` removes from the cache what is no longer used.
 """
 
 import argparse
@@ -9,17 +10,20 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from toolchain.commands import RUNNING, Interrupted, exiting_on_sigterm
+from testbed.errors import Failure
+from testbed.processes import Programs
+from testbed.signals import Interrupted, raise_on_signals
+from toolchain import prune
 from toolchain.display import Display, display
-from toolchain.programs import KUBERNETES, MESH, named
-from toolchain.provision import MissingProgram, Program
-
-INTERRUPTED = 130
+from toolchain.errors import MissingProgram
+from toolchain.programs import GO, KUBERNETES, MESH, named
+from toolchain.provision import Program
+from toolchain.sources import GoModule
 
 
 @dataclass(frozen=True)
 class Wish:
-    """A program to get; `version` is exact, None for any that serves."""
+    """A program to get; `version` is exact, None for any supported one."""
 
     program: Program
     version: str | None = None
@@ -32,7 +36,7 @@ class Wish:
 
     @property
     def title(self) -> str:
-        """The program with the version that is made when PATH has none that serves."""
+        """The program with the version that is made when PATH has none."""
         return f"{self.program.name} {self.version or self.program.source.versions[0]}"
 
 
@@ -44,15 +48,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--for", dest="use", choices=needed, default="mesh", help="default: %(default)s")
     wanted = parser.parse_args(arguments)
     try:
+        if wanted.names == ["prune"]:
+            prune.prune()
+            return 0
         wishes = [Wish.of(words) for words in wanted.names] or [Wish(program) for program in needed[wanted.use]]
-        with exiting_on_sigterm(), display() as shown:
+        with display() as shown:
             return 0 if all_obtained(wishes, shown) else 1
-    except MissingProgram as missing:
-        print(missing, file=sys.stderr)
+    except Failure as failure:
+        print(failure, file=sys.stderr)
         return 1
-    except KeyboardInterrupt:
-        print("toolchain: interrupted; what was not finished is made anew next time", file=sys.stderr)
-        return INTERRUPTED
+    except Interrupted as interruption:
+        print("toolchain: interrupted; unfinished programs are made the next time", file=sys.stderr)
+        return interruption.exit_code
 
 
 def all_obtained(wishes: Sequence[Wish], shown: Display) -> bool:
@@ -62,28 +69,39 @@ def all_obtained(wishes: Sequence[Wish], shown: Display) -> bool:
     """
     building = [wish for wish in wishes if wish.program.source.how == "built"]
     fetching = [wish for wish in wishes if wish.program.source.how == "fetched"]
-    with ThreadPoolExecutor(max_workers=2) as lanes:
+    with Programs() as programs, ThreadPoolExecutor(max_workers=2) as lanes:
         try:
-            return all([*lanes.map(lambda lane: lane_obtained(lane, shown), (building, fetching))])
+            built = lanes.submit(all_built, building, shown, programs)
+            fetched = lanes.submit(lane_obtained, fetching, shown, programs)
+            return all([built.result(), fetched.result()])
         except BaseException:
-            RUNNING.end_all()
+            # It ends the commands that the lanes wait for, and lets none start.
+            programs.close()
             raise
 
 
-def lane_obtained(wishes: Sequence[Wish], shown: Display) -> bool:
+def all_built(wishes: Sequence[Wish], shown: Display, programs: Programs) -> bool:
+    """Build programs, Go first where one of them needs it."""
+    modules = [wish for wish in wishes if isinstance(wish.program.source, GoModule)]
+    ready = all(wish.program.is_ready(wish.version) for wish in modules)
+    return (ready or lane_obtained([Wish(GO)], shown, programs)) and lane_obtained(wishes, shown, programs)
+
+
+def lane_obtained(wishes: Sequence[Wish], shown: Display, programs: Programs) -> bool:
     """Get programs one after another, going on after one that cannot be had, and return whether all are there."""
-    there = True
+    complete = True
     for wish in wishes:
         with shown.row(wish.title) as row:
             try:
-                row.obtained(wish.program.obtain(wish.version, row))
+                row.obtained(wish.program.obtain(wish.version, row, programs))
             except MissingProgram as missing:
+                # After an interruption the command was ended, and its failure means nothing.
+                programs.check()
                 row.missing(missing)
-                there = False
-            except Interrupted:
-                return False
-    return there
+                complete = False
+    return complete
 
 
 if __name__ == "__main__":
+    raise_on_signals()
     sys.exit(main())

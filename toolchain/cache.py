@@ -1,6 +1,6 @@
-"""Where built and fetched programs are kept: an entry is complete or not there at all.
+"""The cache of built and fetched programs: an entry is complete or does not exist.
 
-An entry's name ends in a digest of everything that makes it, so an entry never has to be renewed, only made or left.
+An entry's name ends in a digest of everything that decides its content, so an entry is never updated, only made.
 """
 
 import fcntl
@@ -16,10 +16,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from toolchain.commands import RUNNING
+from toolchain.errors import MissingProgram
 
 SECONDS_BETWEEN_TRIES = 0.2
-"""How often a lock that another process holds is tried again. Waiting inside flock would not see an interruption."""
+"""Interval at which a lock of another process is tried. Waiting inside flock would not notice an interruption."""
 
 
 def directory() -> Path:
@@ -27,12 +27,24 @@ def directory() -> Path:
     own = os.environ.get("CONSUL_TRACING_CACHE")
     if own:
         return Path(own).absolute()
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache").absolute() / "consul-tracing"
+    return Path(os.environ.get("XDG_CACHE_HOME") or home() / ".cache").absolute() / "consul-tracing"
+
+
+def home() -> Path:
+    """Return the user's home directory. Raises `MissingProgram` for a user who has none."""
+    try:
+        return Path.home()
+    except RuntimeError:
+        raise MissingProgram(
+            "toolchain: this user has no home directory. Set HOME to a directory that can be written"
+        ) from None
 
 
 def machine() -> str:
-    """Return what a program is made for, such as `linux-x86_64`."""
-    return f"{platform.system()}-{platform.machine()}".lower()
+    """Return the platform that programs are made for, such as `linux-x86_64`."""
+    system = f"{platform.system()}-{platform.machine()}".lower()
+    foreign = platform.system() == "Linux" and platform.libc_ver()[0] != "glibc"
+    return f"{system}-musl" if foreign else system
 
 
 def digest(*ingredients: object) -> str:
@@ -53,8 +65,13 @@ class Entry:
 
     @property
     def log(self) -> Path:
-        """The log of the latest attempt to make it; kept, for it tells why an attempt failed."""
+        """The log of the latest attempt to make it, if that failed."""
         return self.path.with_name(f"{self.path.name}.log")
+
+    @property
+    def lock(self) -> Path:
+        """The file whose lock is held while the entry is made or removed."""
+        return self.path.with_name(f"{self.path.name}.lock")
 
     @property
     def complete(self) -> bool:
@@ -64,13 +81,13 @@ class Entry:
     def fill(self, make: Callable[[Path], None], waiting: Callable[[], None]) -> bool:
         """Have `make` write the content into a directory, and return whether that was needed.
 
-        It is not when another process makes the entry meanwhile; `waiting` is called when there is one to wait for.
+        It is not needed when another process makes the entry meanwhile; `waiting` is called while that goes on.
         """
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with self._locked(waiting):
             if self.complete:
                 return False
-            self._sweep()
+            self.sweep()
             self._make(make)
         return True
 
@@ -84,25 +101,23 @@ class Entry:
         finally:
             shutil.rmtree(partial, ignore_errors=True)
 
-    def _sweep(self) -> None:
-        """Remove what killed processes left. The lock is ours, so nobody else is making this entry."""
+    def sweep(self) -> None:
+        """Remove what killed processes left. The caller holds the lock, so no other process makes this entry."""
         for left in self.path.parent.glob(f"{self.path.name}.*.partial"):
             shutil.rmtree(left, ignore_errors=True)
 
     @contextmanager
     def _locked(self, waiting: Callable[[], None]) -> Iterator[None]:
-        """Hold the entry's lock, which the kernel releases when this process dies, however it dies."""
-        with self.path.with_name(f"{self.path.name}.lock").open("w") as lock:
-            if not is_locked_by_us(lock.fileno()):
+        """Hold the entry's lock, which the kernel releases when this process ends, even by SIGKILL."""
+        with self.lock.open("w") as lock:
+            while not is_locked_by_us(lock.fileno()):
                 waiting()
-                while not is_locked_by_us(lock.fileno()):
-                    RUNNING.refuse_when_ended()
-                    time.sleep(SECONDS_BETWEEN_TRIES)
+                time.sleep(SECONDS_BETWEEN_TRIES)
             yield
 
 
 def is_locked_by_us(descriptor: int) -> bool:
-    """Try to take a lock and return whether it is ours now."""
+    """Try to take a lock and return whether this process holds it now."""
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

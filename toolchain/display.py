@@ -1,4 +1,4 @@
-"""What `python -m toolchain` shows: bars at a terminal, plain lines anywhere else."""
+"""The output of `python -m toolchain`: bars at a terminal, plain lines anywhere else."""
 
 import sys
 from collections.abc import Iterator
@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Protocol
 
-from toolchain.commands import Progress
-from toolchain.provision import MissingProgram, Obtained
+from toolchain.errors import MissingProgram
+from toolchain.jobs import Progress
+from toolchain.provision import Obtained
 
 if TYPE_CHECKING:
     import rich.progress
@@ -20,17 +21,17 @@ class Row(Progress, Protocol):
     """One program's place in the display."""
 
     def obtained(self, program: Obtained) -> None:
-        """Tell where it came from."""
+        """Show where it came from."""
 
     def missing(self, why: MissingProgram) -> None:
-        """Tell why it cannot be had."""
+        """Show why it is missing."""
 
 
 class Display(Protocol):
     """Shows several programs at once."""
 
     def row(self, title: str) -> AbstractContextManager[Row]:
-        """Return the row of one program, such as `envoy 1.37.0`, there while it is being got."""
+        """Return the row of one program, such as `envoy 1.37.0`, shown while it is built or fetched."""
 
 
 @contextmanager
@@ -54,14 +55,14 @@ def display() -> Iterator[Display]:
         yield BarDisplay(bars)
 
 
-def told(program: Obtained) -> str:
-    """Return the one line that a program ends with."""
-    line = f"{program.name} {program.version}: {program.origin}, {lasted(program.seconds)}, {program.path}"
-    return f"{line}\n  passed over: {program.passed_over}" if program.passed_over else line
+def summary(program: Obtained) -> str:
+    """Return the line that a program ends with."""
+    line = f"{program.name} {program.version}: {program.origin}, {duration(program.seconds)}, {program.path}"
+    return f"{line}\n  {program.note}" if program.note else line
 
 
-def lasted(seconds: float) -> str:
-    """Return a duration as people say it: `0.1 s`, `3 min 12 s`."""
+def duration(seconds: float) -> str:
+    """Return a duration such as `0.1 s` or `3 min 12 s`."""
     if round(seconds, 1) < SECONDS_SHOWN_EXACTLY:
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)
@@ -70,27 +71,27 @@ def lasted(seconds: float) -> str:
 
 @dataclass
 class PlainRow:
-    """One line when there is something to do, one at the end."""
+    """One line when something is made, one at the end."""
 
     title: str
     begun: bool = False
 
     def step(self, doing: str, total: int | None = None) -> None:
-        """Say the first step; the others happen within minutes and would only lengthen a log."""
+        """Print the first step; the others would only lengthen a log."""
         del total
         if not self.begun:
             print(f"{self.title}: {doing} …", flush=True)
         self.begun = True
 
     def advance(self) -> None:
-        """Say nothing."""
+        """Print nothing."""
 
     def obtained(self, program: Obtained) -> None:
-        """Say where it came from."""
-        print(told(program), flush=True)
+        """Print where it came from."""
+        print(summary(program), flush=True)
 
     def missing(self, why: MissingProgram) -> None:
-        """Say why, where errors go."""
+        """Print the reason to standard error."""
         print(why, file=sys.stderr, flush=True)
 
 
@@ -99,7 +100,7 @@ class PlainDisplay:
 
     @contextmanager
     def row(self, title: str) -> Iterator[PlainRow]:
-        """Return a row that needs no tidying up."""
+        """Return a row."""
         yield PlainRow(title)
 
 
@@ -111,7 +112,7 @@ class BarRow:
     task: "rich.progress.TaskID"
 
     def step(self, doing: str, total: int | None = None) -> None:
-        """Begin the bar anew; the time goes on."""
+        """Restart the bar; its time continues."""
         self.bars.update(self.task, doing=doing, total=total, completed=0, visible=True)
 
     def advance(self) -> None:
@@ -119,11 +120,11 @@ class BarRow:
         self.bars.advance(self.task)
 
     def obtained(self, program: Obtained) -> None:
-        """Say above the bars where it came from."""
-        self.bars.console.print(told(program), markup=False, highlight=False, soft_wrap=True)
+        """Print above the bars where it came from."""
+        self.bars.console.print(summary(program), markup=False, highlight=False, soft_wrap=True)
 
     def missing(self, why: MissingProgram) -> None:
-        """Say above the bars why it cannot be had."""
+        """Print above the bars why it is missing."""
         self.bars.console.print(str(why), style="red", markup=False, highlight=False, soft_wrap=True)
 
 
@@ -135,7 +136,7 @@ class BarDisplay:
 
     @contextmanager
     def row(self, title: str) -> Iterator[BarRow]:
-        """Return a bar, invisible until there is something to do, and gone afterwards."""
+        """Return a bar, which is invisible until something is made, and removed afterwards."""
         task = self.bars.add_task(title, total=None, visible=False, doing="")
         try:
             yield BarRow(self.bars, task)

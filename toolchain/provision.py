@@ -1,38 +1,38 @@
 """A program: looked for on PATH, then in the cache, then made from its source."""
 
+import textwrap
 import time
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol
 
+from testbed.processes import NotInTime, ProgramFailed, Programs
 from toolchain.cache import Entry, directory
-from toolchain.commands import CommandFailed, Job, Progress, Quiet, exiting_on_sigterm
+from toolchain.errors import MissingProgram
+from toolchain.jobs import Job, Progress, Quiet
 from toolchain.on_path import Found, PassedOver, PathRule
 
-Origin = Literal["on PATH", "cache", "built", "fetched"]
-
-
-class MissingProgram(Exception):
-    """A program that is not there and cannot be had; the text says why and what to do."""
+Origin = Literal["on PATH", "cache", "built", "fetched", "stand-in"]
 
 
 class Source(Protocol):
-    """Where a program comes from when PATH has none that serves."""
+    """Where a program comes from when PATH has none that is supported."""
 
     @property
     def how(self) -> Literal["built", "fetched"]:
-        """What is said of a program from here."""
+        """How a program is made from it."""
 
     @property
     def versions(self) -> tuple[str, ...]:
-        """The versions to be had, the default one first."""
+        """The available versions, the default one first."""
 
     def ingredients(self, version: str) -> tuple[object, ...]:
         """Return everything that decides what is made: the cache's key."""
 
     @property
     def executable(self) -> Path:
-        """Where the executable or jar lies in the directory that `make` has filled."""
+        """Path of the executable or jar inside the directory that `make` has filled."""
 
     def make(self, version: str, into: Path, job: Job) -> None:
         """Build or fetch the program into an empty directory."""
@@ -47,9 +47,9 @@ class Obtained:
     path: Path
     origin: Origin
     seconds: float
-    """What getting it took, looking at PATH and waiting for other processes included."""
-    passed_over: str | None
-    """Why the one on PATH was not used, where there is one."""
+    """Time spent, the look at PATH and the wait for other processes included."""
+    note: str | None
+    """Why another one was not used, where there is one."""
 
 
 @dataclass(frozen=True)
@@ -60,56 +60,74 @@ class Program:
     source: Source
     on_path: PathRule
 
-    def obtain(self, version: str | None = None, progress: Progress | None = None) -> Obtained:
+    def obtain(
+        self, version: str | None = None, progress: Progress | None = None, programs: Programs | None = None
+    ) -> Obtained:
         """Find the program, or make it. Raises `MissingProgram`.
 
-        `version` is exact; without it, any version on PATH that serves, else the source's default.
+        `version` is exact; without it, any supported version on PATH is used, else the source's default. Commands
+        run among `programs`, or, without them, in a run of their own.
         """
         started = time.monotonic()
-        there = self.look(version)
-        if isinstance(there, Found):
-            return Obtained(self.name, there.version, there.path, "on PATH", time.monotonic() - started, None)
-        reason = there.reason if there else None
+        found = self.look(version)
+        if isinstance(found, Found):
+            return Obtained(self.name, found.version, found.path, "on PATH", time.monotonic() - started, None)
+        reason = found.reason if found else None
         wanted = self._offered(version, reason)
-        entry = Entry.of(self.name, wanted, *self.source.ingredients(wanted))
-        origin: Origin = self.source.how if self._filled(entry, wanted, progress or Quiet(), reason) else "cache"
+        entry = self.entry(wanted)
+        made = not entry.complete and self._fill(entry, wanted, progress or Quiet(), programs, reason)
+        origin: Origin = self.source.how if made else "cache"
         path = entry.path / self.source.executable
-        return Obtained(self.name, wanted, path, origin, time.monotonic() - started, reason)
+        note = f"passed over: {reason}" if reason else None
+        return Obtained(self.name, wanted, path, origin, time.monotonic() - started, note)
+
+    def is_ready(self, version: str | None = None) -> bool:
+        """Whether the program is on PATH or in the cache."""
+        return isinstance(self.look(version), Found) or self.entry(version or self.source.versions[0]).complete
 
     def look(self, version: str | None) -> Found | PassedOver | None:
-        """Return what PATH holds; a version asked for serves only if it is that very one."""
-        there = self.on_path.look(self.name)
-        if isinstance(there, Found) and version not in (None, there.version):
-            return PassedOver(f"{there.path} is {there.version}, and {version} was asked for")
-        return there
+        """Return what PATH holds; if `version` is given, any other version is passed over."""
+        found = self.on_path.look(self.name)
+        if isinstance(found, Found) and version not in (None, found.version):
+            return PassedOver(f"{found.path} is {found.version}, and {version} was requested")
+        return found
+
+    def entry(self, version: str) -> Entry:
+        """Return the cache's entry for a version."""
+        return Entry.of(self.name, version, *self.source.ingredients(version))
 
     def _offered(self, version: str | None, passed_over: str | None) -> str:
         if version is None:
             return self.source.versions[0]
         if version not in self.source.versions:
             allowed = ", ".join(self.source.versions)
-            raise self._missing(f'version "{version}" cannot be had; this toolchain gets {allowed}', passed_over)
+            raise self._missing(f'version must be one of {allowed}; got "{version}"', passed_over)
         return version
 
-    def _filled(self, entry: Entry, version: str, progress: Progress, passed_over: str | None) -> bool:
-        """Return whether this process had to make the entry."""
-        if entry.complete:
-            return False
-
-        def make(into: Path) -> None:
-            self.source.make(version, into, Job(entry.log, progress))
-            if not (into / self.source.executable).is_file():
-                raise MissingProgram(f"{self.source.executable} is not in what was {self.source.how}")
-
+    def _fill(
+        self, entry: Entry, version: str, progress: Progress, programs: Programs | None, passed_over: str | None
+    ) -> bool:
+        """Fill the cache's entry and return whether this process did so."""
+        failed = f"{version} could not be {self.source.how}"
         try:
-            with exiting_on_sigterm():
-                return entry.fill(make, waiting=lambda: progress.step("waiting for another process that gets it"))
-        except (CommandFailed, MissingProgram) as why:
-            raise self._missing(f"{version} could not be {self.source.how}\n  {why}", passed_over) from None
-        except OSError as why:
-            way_on = "Set CONSUL_TRACING_CACHE to a directory with 2 GB free"
-            what = f"{version} could not be kept in {directory()}: {why}\n  {way_on}"
-            raise self._missing(what, passed_over) from why
+            with ExitStack() as owned:
+                running = programs or owned.enter_context(Programs())
+                job = Job(running, entry.log, progress)
+                return entry.fill(lambda into: self._make(version, into, job), job.wait)
+        except (ProgramFailed, NotInTime) as failure:
+            lines = textwrap.indent(str(failure), "  ")
+            raise self._missing(f"{failed}\n{lines}\n  The full log is {entry.log}", passed_over) from None
+        except MissingProgram as missing:
+            raise self._missing(f"{failed}\n  {missing}", passed_over) from None
+        except OSError as error:
+            fix = "Set CONSUL_TRACING_CACHE to a directory that can be written, with 2 GB free"
+            what = f"{version} cannot be kept in {directory()}: {error}\n  {fix}"
+            raise self._missing(what, passed_over) from error
+
+    def _make(self, version: str, into: Path, job: Job) -> None:
+        self.source.make(version, into, job)
+        if not (into / self.source.executable).is_file():
+            raise MissingProgram(f"{self.source.executable} is not in what was {self.source.how}")
 
     def _missing(self, what: str, passed_over: str | None) -> MissingProgram:
         also = f"\n  Not used from PATH: {passed_over}" if passed_over else ""

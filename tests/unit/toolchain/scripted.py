@@ -5,11 +5,32 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Literal
 
-from toolchain.commands import Job
+from testbed.signals import raise_on_signals
+from toolchain.jobs import Job
 from toolchain.on_path import NotOnPath, PathRule
 from toolchain.provision import Program
 
 CHECKOUT = Path(__file__).parents[3]
+
+PLUGIN_SCRIPT = """#!{python}
+import sys
+from concurrent.futures import ThreadPoolExecutor
+
+import grpc
+from pulumi.runtime.proto import plugin_pb2, provider_pb2_grpc
+
+
+class Provider(provider_pb2_grpc.ResourceProviderServicer):
+    def GetPluginInfo(self, request, context):
+        return plugin_pb2.PluginInfo(version="{version}")
+
+
+server = grpc.server(ThreadPoolExecutor())
+provider_pb2_grpc.add_ResourceProviderServicer_to_server(Provider(), server)
+print(server.add_insecure_port("127.0.0.1:0"), flush=True)
+server.start()
+server.wait_for_termination()
+"""
 
 
 @dataclass(frozen=True)
@@ -26,7 +47,8 @@ class Script:
 
     def make(self, version: str, into: Path, job: Job) -> None:
         job.progress.step("building")
-        job.run(["sh", "-c", self.script], into, {"into": str(into), "version": version, "PATH": "/usr/bin:/bin"})
+        environment = {"into": str(into), "version": version, "PATH": "/usr/bin:/bin"}
+        job.run("build", ["/bin/sh", "-c", self.script], into, environment)
 
 
 def thing(script: str, on_path: PathRule | None = None) -> Program:
@@ -35,13 +57,21 @@ def thing(script: str, on_path: PathRule | None = None) -> Program:
 
 
 def put_on_path(folder: Path, name: str, answer: str = "", code: int = 0) -> Path:
-    """Write a program that gives this answer whatever it is asked."""
+    """Write a program that prints this answer whatever its arguments are. It needs nothing on PATH."""
     folder.mkdir(parents=True, exist_ok=True)
     program = folder / name
-    program.write_text(f"#!/bin/sh\ncat <<'END'\n{answer}\nEND\nexit {code}\n")
+    program.write_text(f"#!/bin/sh\nprintf '%s\\n' '{answer}'\nexit {code}\n")
     program.chmod(0o755)
     return program
 
 
+def put_plugin_on_path(folder: Path, name: str, version: str) -> Path:
+    """Write a plugin of Pulumi that reports this version."""
+    plugin = put_on_path(folder, name)
+    plugin.write_text(PLUGIN_SCRIPT.format(python=sys.executable, version=version))
+    return plugin
+
+
 if __name__ == "__main__":
-    print(thing(sys.argv[1]).obtain().path)  # noqa: T201 - how another process tells its result
+    raise_on_signals()
+    print(thing(sys.argv[1]).obtain().path)  # noqa: T201 - the other process's result

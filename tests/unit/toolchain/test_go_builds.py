@@ -1,13 +1,18 @@
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
-from tests.unit.toolchain.scripted import put_on_path
+from tests.unit.toolchain.scripted import Script, put_on_path
+from toolchain import __main__ as command
 from toolchain import sources
+from toolchain.errors import MissingProgram
+from toolchain.go_caches import GIGABYTES_NEEDED, go_environment
+from toolchain.on_path import NotOnPath
 from toolchain.programs import GO, PROGRAMS, named
-from toolchain.provision import MissingProgram, Program
-from toolchain.sources import GoModule, build_environment
+from toolchain.provision import Program
+from toolchain.sources import GoModule
 
 HELLO = GoModule(
     "hello",
@@ -26,7 +31,8 @@ BUILT = [program for program in PROGRAMS if program.source.how == "built"]
 GO_SCRIPT = """#!/bin/sh
 case "$1 $*" in
   version*) echo "go version go{version} linux/amd64" ;;
-  list*" -deps "*) printf 'package a\\npackage b\\n' ;;
+  env*) printf '%s\\n' "{caches}/modules" "{caches}/builds" ;;
+  list*" -deps "*) printf 'a\\nb\\n' ;;
   list*" -m "*) echo "{module}" ;;
   build*) printf 'a\\nb\\n' >&2
     arguments="$*"
@@ -57,8 +63,8 @@ def put_go_on_path(folder: Path, version: str, monkeypatch: pytest.MonkeyPatch) 
     (module / "cmd/hello-exec").write_text("#!/bin/sh\n")
     (module / "data/one.yaml").write_text("one")
     (module / "data/two.yaml").write_text("two")
-    put_on_path(folder, "go").write_text(GO_SCRIPT.format(version=version, module=module))
-    monkeypatch.setenv("PATH", f"{folder}:/usr/bin:/bin")
+    put_on_path(folder, "go").write_text(GO_SCRIPT.format(version=version, module=module, caches=folder))
+    monkeypatch.setenv("PATH", str(folder))
 
 
 def test_a_version_stands_in_go_mod_alone(go_modules: Path) -> None:
@@ -102,7 +108,7 @@ def test_a_build_is_stripped_stamped_and_has_its_companions_beside_it(
 
 
 @pytest.mark.usefixtures("go_modules")
-def test_a_companion_that_the_module_does_not_have_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_companion_that_the_module_does_not_have_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     put_go_on_path(tmp_path / "bin", "1.26.1", monkeypatch)
     with pytest.raises(MissingProgram, match=r"bin/module has no gone/\*\.yaml"):
         Program("hello", replace(HELLO, companions=("gone/*.yaml",)), GO.on_path).obtain()
@@ -163,16 +169,67 @@ def test_without_go_the_entry_is_that_of_the_go_to_be_fetched(tmp_path: Path, mo
     assert HELLO.ingredients("1.2.3") == with_it
 
 
-def test_a_build_does_not_depend_on_the_go_settings_of_the_caller(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, value in {"GOFLAGS": "-mod=mod", "GOOS": "windows", "GOWORK": "/w", "GOTOOLCHAIN": "auto"}.items():
-        monkeypatch.setenv(name, value)
-    environment = build_environment()
-    assert environment["GOFLAGS"] == "-mod=readonly"
-    assert environment["GOWORK"] == "off"
-    assert environment["GOTOOLCHAIN"] == "local"
-    assert "GOOS" not in environment
+def test_a_build_does_not_depend_on_the_go_settings_of_the_caller() -> None:
+    settings = {"GOFLAGS": "-mod=mod", "GOOS": "windows", "GOWORK": "/w", "GOTOOLCHAIN": "auto"}
+    environment = {**settings, **go_environment()}
+    assert {name: environment[name] for name in settings} == {
+        "GOFLAGS": "-mod=readonly",
+        "GOOS": "",
+        "GOWORK": "off",
+        "GOTOOLCHAIN": "local",
+    }
 
 
-def test_a_build_downloads_from_where_the_caller_says(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("GOPROXY", "off")
-    assert build_environment()["GOPROXY"] == "off"
+def test_a_build_downloads_from_where_the_caller_says() -> None:
+    assert not go_environment().keys() & {"GOPROXY", "GONOSUMDB", "GOMODCACHE", "GOCACHE"}
+
+
+@pytest.mark.usefixtures("go_modules")
+def test_a_build_without_room_is_rejected_with_the_place_of_gos_caches_and_the_space_required(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put_go_on_path(tmp_path / "bin", "1.26.1", monkeypatch)
+    monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=1_250_000_000))
+    with pytest.raises(MissingProgram) as missing:
+        Program("hello", HELLO, GO.on_path).obtain()
+    headline, reason = str(missing.value).splitlines()
+    assert headline == "toolchain: hello 1.2.3 could not be built"
+    assert reason == (
+        f"  GOMODCACHE ({tmp_path}/bin/modules) has 1.2 GB of free disk space, a build requires {GIGABYTES_NEEDED} GB. "
+        "Set GOMODCACHE and GOCACHE to another disk, or see `python -m toolchain prune`"
+    )
+
+
+@pytest.mark.usefixtures("go_modules")
+def test_a_cache_of_go_that_cannot_be_written_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    put_go_on_path(tmp_path / "bin", "1.26.1", monkeypatch)
+    (tmp_path / "bin/builds").write_text("a file, not a folder")
+    with pytest.raises(MissingProgram, match=r"built\n  GOCACHE cannot be written: .*bin/builds'\. Set HOME, or .*$"):
+        Program("hello", HELLO, GO.on_path).obtain()
+
+
+@pytest.mark.usefixtures("go_modules")
+def test_a_user_without_a_directory_for_gos_caches_gets_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put_go_on_path(tmp_path / "bin", "1.26.1", monkeypatch)
+    go = tmp_path / "bin/go"
+    go.write_text(go.read_text().replace("env*)", "env*) exit 1 ;; unused)"))
+    with pytest.raises(MissingProgram, match=r"built\n  Go has no directory for its caches\. Set HOME, or .*$"):
+        Program("hello", HELLO, GO.on_path).obtain()
+
+
+@pytest.mark.usefixtures("go_modules")
+def test_a_go_that_is_too_old_is_shown_as_passed_over_and_replaced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    put_go_on_path(tmp_path / "new", "1.26.1", monkeypatch)
+    put_go_on_path(tmp_path / "old", "1.19.8", monkeypatch)
+    go = replace(GO, source=Script(f'cp {tmp_path}/new/go "$into/go"', executable=Path("go")))
+    monkeypatch.setattr(command, "GO", go)
+    monkeypatch.setattr(command, "MESH", [Program("hello", replace(HELLO, go=go), NotOnPath())])
+    assert command.main([]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[1].startswith("go 1.0.0: built, ")
+    assert lines[2] == f"  passed over: {tmp_path}/old/go is 1.19.8; 1.26 or newer, before 2.0, is supported"
+    assert lines[4].startswith("hello 1.2.3: built, ")

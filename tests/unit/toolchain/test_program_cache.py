@@ -10,7 +10,7 @@ import pytest
 
 from tests.unit.toolchain.scripted import CHECKOUT, thing
 from toolchain import cache
-from toolchain.provision import MissingProgram
+from toolchain.errors import MissingProgram
 
 QUICK = 'echo "#!/bin/sh" > "$into/thing"'
 
@@ -77,19 +77,19 @@ def test_an_interrupted_build_ends_with_all_its_children_and_leaves_nothing(
     assert entries(own_cache) == []
 
 
-def test_a_killed_build_is_not_used_and_the_next_one_mends_it(tmp_path: Path, own_cache: Path) -> None:
+def test_what_a_killed_build_leaves_is_not_used_and_is_removed_by_the_next_one(tmp_path: Path, own_cache: Path) -> None:
     child = tmp_path / "child"
     process = obtaining(f'echo half > "$into/thing"; echo $$ > {child}; exec sleep 60')
     pid = int(wait_for(child))
     process.kill()
     process.communicate(timeout=10)
-    os.kill(pid, signal.SIGKILL)
 
-    mended = thing(QUICK).obtain()
+    made = thing(QUICK).obtain()
 
-    assert mended.origin == "built"
-    assert mended.path.read_text() == "#!/bin/sh\n"
-    assert entries(own_cache) == [mended.path.parent.name]
+    assert is_gone(pid)
+    assert made.origin == "built"
+    assert made.path.read_text() == "#!/bin/sh\n"
+    assert entries(own_cache) == [made.path.parent.name]
 
 
 def test_two_processes_build_a_program_once(tmp_path: Path) -> None:
@@ -101,13 +101,13 @@ def test_two_processes_build_a_program_once(tmp_path: Path) -> None:
     assert len(paths) == 1
 
 
-def test_who_waits_for_another_process_is_told_so(tmp_path: Path) -> None:
-    begun, steps = tmp_path / "begun", []
+def test_a_wait_for_another_process_is_shown(tmp_path: Path) -> None:
+    begun, steps = tmp_path / "begun", set()
 
     class Steps:
         def step(self, doing: str, total: int | None = None) -> None:
             assert total is None
-            steps.append(doing)
+            steps.add(doing)
 
         def advance(self) -> None:
             pass
@@ -115,7 +115,7 @@ def test_who_waits_for_another_process_is_told_so(tmp_path: Path) -> None:
     other = obtaining(f'echo yes > {begun}; sleep 0.5; echo whole > "$into/thing"')
     wait_for(begun)
     assert thing(QUICK).obtain(progress=Steps()).origin == "cache"
-    assert steps == ["waiting for another process that gets it"]
+    assert steps == {"waiting for another process that makes it"}
     other.communicate(timeout=10)
 
 

@@ -2,11 +2,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.toolchain.scripted import put_on_path, thing
-from toolchain import on_path
-from toolchain.on_path import Found, NotOnPath, PassedOver, VersionRule
+from tests.unit.toolchain.scripted import put_on_path, put_plugin_on_path, thing
+from toolchain import on_path, plugin_version
+from toolchain.on_path import Found, NotOnPath, PassedOver, Releases, VersionRule
 from toolchain.programs import PROGRAMS, named
-from toolchain.provision import Program
 
 PLUGIN = "pulumi-resource-kubernetes"
 HOST_FILES = ("pulumi-language-python", "pulumi-language-python-exec")
@@ -14,8 +13,8 @@ HOST_FILES = ("pulumi-language-python", "pulumi-language-python-exec")
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Return a folder that is all of PATH, but for what a script needs to run."""
-    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:/bin")
+    """Return a folder that is all of PATH, so that the programs of the machine do not matter."""
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
     monkeypatch.setenv("PULUMI_HOME", str(tmp_path / "pulumi"))
     return tmp_path / "bin"
 
@@ -31,37 +30,49 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ("envoy", "envoy  version: 0a1b/1.40.9/Clean/RELEASE/BoringSSL", "1.40.9"),
         ("go", "go version go1.26.8 linux/amd64", "1.26.8"),
         ("go", "go version go1.27 linux/arm64", "1.27"),
+        ("java", "openjdk 17.0.15 2025-04-15\nOpenJDK Runtime Environment (build 17.0.15+6)", "17.0.15"),
+        ("java", "openjdk 21 2023-09-19", "21"),
+        ("java", "java 25.0.2 2026-01-20 LTS", "25.0.2"),
+        ("kubectl", "Client Version: v1.33.0\nKustomize Version: v5.6.0", "1.33.0"),
+        ("kube-apiserver", "Kubernetes v1.34.9", "1.34.9"),
+        ("etcd", "etcd Version: 3.6.1\nGit SHA: 0123abc\nGo Version: go1.23.1", "3.6.1"),
     ],
 )
-def test_a_version_that_serves_is_used_as_it_is(name: str, answer: str, version: str, folder: Path) -> None:
+def test_a_supported_version_is_used(name: str, answer: str, version: str, folder: Path) -> None:
     program = put_on_path(folder, name, answer)
     assert named(name).look(None) == Found(program, version)
 
 
 @pytest.mark.parametrize(
-    ("name", "answer", "told"),
+    ("name", "answer", "reason"),
     [
-        ("pulumi", "v3.199.0", "is 3.199.0; 3.200 or newer, before 4.0, serves"),
-        ("pulumi", "v4.0.0", "is 4.0.0; 3.200 or newer, before 4.0, serves"),
-        ("consul", "Consul v1.19.2", "is 1.19.2; 1.20 or newer, before 2.0, serves"),
+        ("pulumi", "v3.199.0", "is 3.199.0; 3.200 or newer, before 4.0, is supported"),
+        ("pulumi", "v4.0.0", "is 4.0.0; 3.200 or newer, before 4.0, is supported"),
+        ("consul", "Consul v1.19.2", "is 1.19.2; 1.20 or newer, before 2.0, is supported"),
         ("consul", "Consul v1.22.7+ent", "is 1.22.7+ent, an edition that does not start without a licence"),
         (
             "envoy",
             "envoy  version: 0a1b/1.33.1/Clean/RELEASE/BoringSSL",
-            "is 1.33.1; 1.34 or newer, before 1.41, serves",
+            "is 1.33.1; 1.34 or newer, before 1.41, is supported",
         ),
         (
             "envoy",
             "envoy  version: 0a1b/1.41.0/Clean/RELEASE/BoringSSL",
-            "is 1.41.0; 1.34 or newer, before 1.41, serves",
+            "is 1.41.0; 1.34 or newer, before 1.41, is supported",
         ),
-        ("go", "go version go1.25.4 linux/amd64", "is 1.25.4; 1.26 or newer, before 2.0, serves"),
-        ("consul", "no version here", "does not tell its version when asked with `version`"),
+        ("go", "go version go1.25.4 linux/amd64", "is 1.25.4; 1.26 or newer, before 2.0, is supported"),
+        ("java", "openjdk 11.0.30 2026-01-20", "is 11.0.30; 17.0 or newer, is supported"),
+        ("kubectl", "Client Version: v1.32.4", "is 1.32.4; 1.33 or newer, before 1.36, is supported"),
+        ("kube-apiserver", "Kubernetes v1.35.0", "is 1.35.0; 1.34 or newer, before 1.35, is supported"),
+        ("etcd", "etcd Version: 3.5.12", "is 3.5.12; 3.6 or newer, before 3.7, is supported"),
+        ("consul", "no version here", "prints no version when run with `version`"),
     ],
 )
-def test_what_does_not_serve_is_passed_over_with_the_reason(name: str, answer: str, told: str, folder: Path) -> None:
+def test_an_unsupported_version_is_passed_over_with_the_reason(
+    name: str, answer: str, reason: str, folder: Path
+) -> None:
     program = put_on_path(folder, name, answer)
-    assert named(name).look(None) == PassedOver(f"{program} {told}")
+    assert named(name).look(None) == PassedOver(f"{program} {reason}")
 
 
 def test_a_program_that_fails_when_asked_is_passed_over(folder: Path) -> None:
@@ -71,19 +82,19 @@ def test_a_program_that_fails_when_asked_is_passed_over(folder: Path) -> None:
 
 def test_a_program_that_does_not_answer_is_passed_over(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(on_path, "SECONDS_TO_ANSWER", 0.1)
-    put_on_path(folder, "consul").write_text("#!/bin/sh\nexec sleep 60\n")
+    put_on_path(folder, "consul").write_text("#!/bin/sh\nexec /bin/sleep 60\n")
     assert isinstance(named("consul").look(None), PassedOver)
 
 
-def test_nothing_is_said_of_a_program_that_is_not_on_path(folder: Path) -> None:
+def test_a_program_that_is_not_on_path_is_not_reported(folder: Path) -> None:
     assert not folder.exists()
     assert [program.look(None) for program in PROGRAMS] == [None] * len(PROGRAMS)
 
 
-def test_a_version_asked_for_is_that_very_one(folder: Path) -> None:
+def test_a_requested_version_is_exact(folder: Path) -> None:
     program = put_on_path(folder, "envoy", "envoy  version: 0a1b/1.37.0/Clean/RELEASE/BoringSSL")
     assert named("envoy").look("1.37.0") == Found(program, "1.37.0")
-    assert named("envoy").look("1.36.4") == PassedOver(f"{program} is 1.37.0, and 1.36.4 was asked for")
+    assert named("envoy").look("1.36.4") == PassedOver(f"{program} is 1.37.0, and 1.36.4 was requested")
 
 
 def test_a_language_host_beside_its_pulumi_is_not_shadowed_by_ours(folder: Path) -> None:
@@ -115,28 +126,45 @@ def test_a_language_host_of_a_pulumi_that_does_not_serve_is_passed_over(folder: 
 
 def test_a_program_on_path_is_not_built(folder: Path) -> None:
     program = put_on_path(folder, "thing", "thing 1.5.0")
-    obtained = thing("exit 1", VersionRule(oldest=(1, 0), before=(2, 0), question="version")).obtain()
+    obtained = thing("exit 1", VersionRule(Releases((1, 0), before=(2, 0)), question="version")).obtain()
     assert (obtained.origin, obtained.path, obtained.version) == ("on PATH", program, "1.5.0")
 
 
-def test_a_plugin_that_pulumi_has_installed_serves_before_one_on_path(folder: Path, tmp_path: Path) -> None:
-    on_path = put_on_path(folder, PLUGIN)
-    assert named(PLUGIN).look(None) == Found(on_path, "4.x")
+def test_the_newest_supported_plugin_that_pulumi_has_installed_is_used(folder: Path, tmp_path: Path) -> None:
+    put_on_path(folder, PLUGIN)
     installed = put_on_path(tmp_path / "pulumi/plugins/resource-kubernetes-v4.34.2", PLUGIN)
-    put_on_path(tmp_path / "pulumi/plugins/resource-kubernetes-v4.9.1", PLUGIN)
+    put_on_path(tmp_path / "pulumi/plugins/resource-kubernetes-v4.29.1", PLUGIN)
+    put_on_path(tmp_path / "pulumi/plugins/resource-kubernetes-v5.0.0", PLUGIN)
     assert named(PLUGIN).look(None) == Found(installed, "4.34.2")
 
 
-def test_a_plugin_of_another_major_version_does_not_serve(folder: Path, tmp_path: Path) -> None:
-    assert not folder.exists()
+@pytest.mark.usefixtures("folder")
+def test_an_installed_plugin_of_another_major_version_is_not_used(tmp_path: Path) -> None:
     put_on_path(tmp_path / "pulumi/plugins/resource-kubernetes-v3.30.2", PLUGIN)
     assert named(PLUGIN).look(None) is None
 
 
-@pytest.mark.parametrize("program", [named("kubectl"), named("etcd"), named("kwok")], ids=lambda program: program.name)
-def test_a_kubernetes_program_on_path_is_left_alone(program: Program, folder: Path) -> None:
-    put_on_path(folder, program.name, "Client Version: v1.34.4")
-    assert program.look(None) is None
+def test_a_plugin_on_path_is_asked_for_its_version(folder: Path) -> None:
+    assert named(PLUGIN).look(None) is None
+    plugin = put_plugin_on_path(folder, PLUGIN, "v4.26.0")
+    assert named(PLUGIN).look(None) == Found(plugin, "4.26.0")
+
+
+def test_a_plugin_on_path_of_another_major_version_is_passed_over(folder: Path) -> None:
+    plugin = put_plugin_on_path(folder, PLUGIN, "3.30.2")
+    assert named(PLUGIN).look(None) == PassedOver(f"{plugin} is 3.30.2; 4.25 or newer, before 5.0, is supported")
+
+
+@pytest.mark.parametrize("version", ["", "dev"])
+def test_a_plugin_on_path_that_reports_no_version_is_passed_over(version: str, folder: Path) -> None:
+    plugin = put_plugin_on_path(folder, PLUGIN, version)
+    assert named(PLUGIN).look(None) == PassedOver(f"{plugin} does not report its version")
+
+
+def test_a_plugin_on_path_that_does_not_start_is_passed_over(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(plugin_version, "SECONDS_TO_START", 0.2)
+    put_on_path(folder, PLUGIN).write_text("#!/bin/sh\nexec /bin/sleep 60\n")
+    assert isinstance(named(PLUGIN).look(None), PassedOver)
 
 
 def test_a_jar_is_never_on_path() -> None:

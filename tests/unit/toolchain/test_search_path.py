@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 import toolchain
-from tests.unit.toolchain.scripted import put_on_path
+from tests.unit.toolchain.scripted import put_on_path, put_plugin_on_path
 from toolchain import consul_resources
 from toolchain.consul_resources import PLUGIN, STAND_IN
 
@@ -25,8 +25,9 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     put_on_path(folder, "pulumi", "v3.260.1")
     for file in ("pulumi-language-python", "pulumi-language-python-exec"):
         put_on_path(folder, file)
-    monkeypatch.setenv("PATH", f"{folder}:/bin")
+    monkeypatch.setenv("PATH", str(folder))
     monkeypatch.setenv("PULUMI_HOME", str(tmp_path / "pulumi"))
+    monkeypatch.setenv("CONSUL_TRACING_CACHE", str(tmp_path / "cache"))
     toolchain.program.cache_clear()
     toolchain.search_path.cache_clear()
     return folder
@@ -41,14 +42,15 @@ def test_python_comes_first_then_the_plugin_then_the_language_host_and_pulumi(fo
 
 
 def test_the_newest_official_plugin_takes_the_place_of_the_stand_in(folder: Path, tmp_path: Path) -> None:
-    install_plugin(tmp_path / "pulumi", "3.9.0")
-    newest = install_plugin(tmp_path / "pulumi", "3.15.2")
+    install_plugin(tmp_path / "pulumi", "3.15.2")
+    newest = install_plugin(tmp_path / "pulumi", "3.100.0")
     assert toolchain.search_path().split(os.pathsep)[1:] == [str(newest), str(folder)]
 
 
 @pytest.mark.usefixtures("folder")
-def test_a_plugin_of_another_major_version_is_not_used(tmp_path: Path) -> None:
-    install_plugin(tmp_path / "pulumi", "2.12.0")
+@pytest.mark.parametrize("version", ["2.12.0", "3.14.0", "4.0.0"])
+def test_an_unsupported_version_of_the_plugin_is_not_used(version: str, tmp_path: Path) -> None:
+    install_plugin(tmp_path / "pulumi", version)
     assert consul_resources.plugin_directory() == STAND_IN
 
 
@@ -60,7 +62,7 @@ def test_a_plugin_whose_installation_did_not_finish_is_not_used(tmp_path: Path) 
 
 
 def test_an_official_plugin_on_path_is_used(folder: Path) -> None:
-    put_on_path(folder, PLUGIN)
+    put_plugin_on_path(folder, PLUGIN, "3.15.2")
     assert consul_resources.plugin_directory() == folder
 
 
@@ -68,11 +70,9 @@ def test_an_official_plugin_on_path_is_used(folder: Path) -> None:
 def test_the_stand_in_on_path_is_not_taken_for_an_official_plugin(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    stand_in = put_on_path(tmp_path / "stand-in", PLUGIN).parent
-    monkeypatch.setattr(consul_resources, "STAND_IN", stand_in)
-    (tmp_path / "link").symlink_to(stand_in)
-    monkeypatch.setenv("PATH", f"{tmp_path / 'link'}:/bin")
-    assert consul_resources.plugin_directory() == stand_in
+    (tmp_path / "link").symlink_to(STAND_IN)
+    monkeypatch.setenv("PATH", str(tmp_path / "link"))
+    assert consul_resources.plugin_directory() == STAND_IN
 
 
 def test_the_plugin_for_kubernetes_is_there_only_for_those_who_ask(folder: Path, tmp_path: Path) -> None:
