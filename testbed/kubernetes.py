@@ -7,21 +7,27 @@ import base64
 import json
 import secrets
 from collections.abc import Callable, Mapping
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, TypeVar
 
+import kubernetes
+import yaml
+from kubernetes.client import ApiException
+from kubernetes.dynamic import DynamicClient, Resource
+from kubernetes.dynamic.exceptions import NotFoundError
+from urllib3.exceptions import HTTPError
+
 import toolchain
 from testbed.consul import Consul
-from testbed.http import NotAnswered, url
+from testbed.http import NotAnswered, accepts_connections, url
 from testbed.ports import LOOPBACK, free_port
-from testbed.processes import Program, ProgramFailed, Programs
+from testbed.processes import Program, Programs
 
 READY_SECONDS = 60.0
-GONE_SECONDS = 30.0
 
-ADMIN, GUEST = "admin", "guest"
-"""The users: one may do everything, one nothing but what RBAC objects allow."""
-GROUPS = {ADMIN: "system:masters", GUEST: "guests"}
+ADMIN = "admin"
+"""The user who may do everything."""
 
 NODE = {
     "apiVersion": "v1",
@@ -30,8 +36,6 @@ NODE = {
 }
 
 JsonObject = dict[str, Any]
-Manifest = str | Mapping[str, object]
-"""YAML of any number of objects, or one object."""
 
 T = TypeVar("T")
 
@@ -44,10 +48,8 @@ class Cluster:
         self.port = free_port()
         self._programs = programs
         self._directory = programs.make_directory("kubernetes")
-        self._tokens = {user: secrets.token_hex(16) for user in GROUPS}
-        self._write_credentials()
-        self.kubeconfig = self.kubeconfig_of(ADMIN)
-        """The file that leads any client here."""
+        self.kubeconfig = self._write_credentials()
+        """The file that leads any client here, as the user who may do everything."""
         self._etcd_port, self._etcd_peer_port = free_port(), free_port()
         self.etcd = programs.start("etcd", [toolchain.program("etcd"), *self._etcd_arguments()])
         self.api_server = self.start_api_server()
@@ -67,9 +69,9 @@ class Cluster:
         self.wait_for_api_server()
         for name in ("kube-controller-manager", "kube-scheduler", "kwok"):
             self._programs.start(name, [toolchain.program(name), *self._arguments_of(name)])
-        self.apply(NODE)
-        self.kubectl("wait", "--for=condition=Ready", "node/node", f"--timeout={READY_SECONDS:.0f}s")
-        self.wait_until(lambda: self.get("serviceaccount", "default"), "the first service account")
+        self.create(NODE)
+        self.wait_for_condition("Node", "node", "Ready")
+        self.wait_until(lambda: self.get("ServiceAccount", "default"), "the first service account")
 
     def start_api_server(self) -> Program:
         """Start the API server; again after a stop, on the same port and with the same objects.
@@ -86,54 +88,66 @@ class Cluster:
 
     def wait_for_api_server(self) -> None:
         """Wait until the API server answers and knows its own roles."""
-        self.wait_until(lambda: self.kubectl("get", "--raw=/readyz"), "a ready API server", program=self.api_server)
-
-    def kubeconfig_of(self, user: str) -> Path:
-        """Write a file that leads any client here as this user."""
-        cluster = {"server": self.address, "certificate-authority": str(self._certificates / "apiserver.crt")}
-        context = {"cluster": "own", "user": user, "namespace": "default"}
-        file = self._directory / f"{user}.kubeconfig"
-        _write_json(
-            file,
-            {
-                "apiVersion": "v1",
-                "kind": "Config",
-                "clusters": [{"name": "own", "cluster": cluster}],
-                "users": [{"name": user, "user": {"token": self._tokens[user]}}],
-                "contexts": [{"name": "own", "context": context}],
-                "current-context": "own",
-            },
-        )
-        return file
-
-    def kubectl(self, *arguments: str, manifest: Manifest | None = None, user: str = ADMIN) -> str:
-        """What kubectl answers; `manifest` is its standard input. `ProgramFailed` tells what it complained of."""
-        reading: list[str | Path] = []
-        if manifest is not None:
-            reading = ["/bin/sh", "-c", 'exec "$@" <"$0"', self._written(manifest)]
-        own = [f"--kubeconfig={self._directory / user}.kubeconfig", f"--cache-dir={self._directory / 'kubectl'}"]
-        return self._programs.run(
-            f"kubectl {arguments[0]}",
-            [*reading, toolchain.program("kubectl"), *own, *arguments],
-            # Preferences of whoever runs the tests, in ~/.kube/kuberc.
-            environment={"KUBERC": "off"},
-            seconds=READY_SECONDS,
-        )
-
-    def apply(self, manifest: Manifest) -> None:
-        """Create or change objects as `kubectl apply` does."""
-        self.kubectl("apply", "--filename=-", manifest=manifest)
+        self.wait_until(self._is_ready, "a ready API server", program=self.api_server)
 
     def get(self, kind: str, name: str, namespace: str = "default") -> JsonObject | None:
         """The live object, or None where there is none."""
-        query = ("get", kind, name, f"--namespace={namespace}", "--ignore-not-found", "--show-managed-fields")
-        answer = self.kubectl(*query, "--output=json")
-        found: JsonObject | None = json.loads(answer) if answer.strip() else None
+        try:
+            found: JsonObject = self._kind(kind).get(name=name, namespace=namespace).to_dict()
+        except NotFoundError:
+            return None
         return found
 
-    def delete(self, *arguments: str) -> None:
-        """Delete objects and wait until they are gone; finalizers, such as consul-k8s', may take a moment."""
-        self.kubectl("delete", *arguments, "--ignore-not-found", f"--timeout={GONE_SECONDS:.0f}s")
+    def objects(self, kind: str, namespace: str | None = None) -> list[JsonObject]:
+        """Every object of the kind, in all namespaces or in one."""
+        found: list[JsonObject] = self._kind(kind).get(namespace=namespace).to_dict()["items"]
+        return found
+
+    def create(self, manifest: Mapping[str, Any]) -> None:
+        """Create an object, as `kubectl create` does."""
+        self._kind(manifest["kind"]).create(
+            body=manifest, namespace=_namespace_of(manifest), field_manager="kubectl-create"
+        )
+
+    def apply(self, manifest: Mapping[str, Any], *, manager: str = "kubectl", dry_run: bool = False) -> None:
+        """Create or change an object by server-side apply, as this field manager; an unknown field is an error."""
+        self._kind(manifest["kind"]).server_side_apply(
+            body=manifest,
+            namespace=_namespace_of(manifest),
+            field_manager=manager,
+            query_params=[("fieldValidation", "Strict")],
+            dry_run="All" if dry_run else None,
+        )
+
+    def edit(self, kind: str, name: str, change: Mapping[str, Any], namespace: str = "default") -> None:
+        """Merge a change into an object, as `kubectl edit` does."""
+        self._kind(kind).patch(
+            name=name,
+            namespace=namespace,
+            body=change,
+            content_type="application/merge-patch+json",
+            field_manager="kubectl-edit",
+        )
+
+    def delete(self, kind: str, name: str, namespace: str = "default") -> None:
+        """Delete an object and wait until it is gone; finalizers, such as consul-k8s', may take a moment."""
+        self.start_deleting(kind, name, namespace)
+        self.wait_until(lambda: self.get(kind, name, namespace) is None, f"{kind} {name} to be gone", seconds=30)
+
+    def start_deleting(self, kind: str, name: str, namespace: str = "default") -> None:
+        """Delete an object, if there is one, without waiting."""
+        try:
+            self._kind(kind).delete(name=name, namespace=namespace)
+        except NotFoundError:
+            return
+
+    def delete_all(self, *kinds: str) -> None:
+        """Delete every object of these kinds, in all namespaces, and wait until they are gone."""
+        for kind in kinds:
+            for found in self.objects(kind):
+                self.start_deleting(kind, found["metadata"]["name"], found["metadata"]["namespace"])
+        for kind in kinds:
+            self.wait_until(partial(self._has_no, kind), f"every {kind} to be gone", seconds=30)
 
     def install_crds(self) -> None:
         """Tell the API server of consul-k8s' kinds."""
@@ -141,39 +155,77 @@ class Cluster:
 
     def install(self, *definitions: Path) -> None:
         """Tell the API server of the custom resources defined in these files, one each."""
-        files = [f"--filename={file}" for file in definitions]
-        self.kubectl("apply", "--server-side", *files)
-        self.kubectl("wait", "--for=condition=Established", *files, f"--timeout={READY_SECONDS:.0f}s")
+        installed = [yaml.safe_load(file.read_text()) for file in definitions]
+        for definition in installed:
+            self.apply(definition)
+        for definition in installed:
+            self.wait_for_condition("CustomResourceDefinition", definition["metadata"]["name"], "Established")
+
+    def wait_for_condition(self, kind: str, name: str, condition: str) -> None:
+        """Wait until an object has this condition."""
+
+        def is_met() -> bool:
+            conditions = (self.get(kind, name) or {}).get("status", {}).get("conditions") or []
+            return (condition, "True") in {(one["type"], one["status"]) for one in conditions}
+
+        self.wait_until(is_met, f"{condition} of {kind} {name}")
 
     def wait_until(
         self, condition: Callable[[], T], what: str, *, seconds: float = READY_SECONDS, program: Program | None = None
     ) -> T:
-        """Ask until the answer is true, and return it; a kubectl that fails means "not yet"."""
+        """Ask until the answer is true, and return it; an error of the API means "not yet"."""
 
         def asked() -> T:
             try:
                 return condition()
-            except ProgramFailed as failure:
-                if not failure.name.startswith("kubectl"):
-                    raise
-                raise NotAnswered(failure.said.strip()) from failure
+            except (ApiException, HTTPError) as error:
+                raise NotAnswered(str(error)) from error
 
         return self._programs.wait_until(asked, what, seconds=seconds, program=program)
+
+    def _has_no(self, kind: str) -> bool:
+        return not self.objects(kind)
+
+    def _is_ready(self) -> bool:
+        if not accepts_connections(self.port):
+            raise NotAnswered(f"nothing listens on {self.port}")
+        # An API server that is not ready answers with an error, which is raised.
+        return bool(self._client.request("get", "/readyz", serializer=lambda *_: True))
+
+    @cached_property
+    def _client(self) -> DynamicClient:
+        connection = kubernetes.config.new_client_from_config(  # type: ignore[no-untyped-call]
+            str(self.kubeconfig)
+        )
+        discovered = str(self._directory / "discovery.json")
+        return DynamicClient(connection, cache_file=discovered)  # type: ignore[no-untyped-call]
+
+    def _kind(self, kind: str) -> Resource:
+        """The resource of this kind; of several API versions the one that the server prefers."""
+        found: Resource = self._client.resources.get(kind=kind, preferred=True)
+        return found
 
     @property
     def _certificates(self) -> Path:
         """Where the API server lays the certificate that it makes for itself."""
         return self._directory / "certificates"
 
-    def _write_credentials(self) -> None:
-        lines = [f'{token},{user},{user},"{GROUPS[user]}"' for user, token in self._tokens.items()]
-        (self._directory / "tokens.csv").write_text("\n".join(lines))
+    def _write_credentials(self) -> Path:
+        token = secrets.token_hex(16)
+        (self._directory / "tokens.csv").write_text(f'{token},{ADMIN},{ADMIN},"system:masters"')
         (self._directory / "service-accounts.key").write_text(private_key())
-
-    def _written(self, manifest: Manifest) -> Path:
-        file = self._directory / f"{secrets.token_hex(8)}.yaml"
-        # JSON is YAML too.
-        file.write_text(manifest if isinstance(manifest, str) else json.dumps(manifest))
+        cluster = {"server": self.address, "certificate-authority": str(self._certificates / "apiserver.crt")}
+        context = {"cluster": "own", "user": ADMIN, "namespace": "default"}
+        kubeconfig = {
+            "apiVersion": "v1",
+            "kind": "Config",
+            "clusters": [{"name": "own", "cluster": cluster}],
+            "users": [{"name": ADMIN, "user": {"token": token}}],
+            "contexts": [{"name": "own", "context": context}],
+            "current-context": "own",
+        }
+        file = self._directory / "admin.kubeconfig"
+        file.write_text(json.dumps(kubeconfig, indent=2))
         return file
 
     def _etcd_arguments(self) -> list[str | Path]:
@@ -265,5 +317,5 @@ def private_key() -> str:
     return f"-----BEGIN EC PRIVATE KEY-----\n{base64.b64encode(der).decode()}\n-----END EC PRIVATE KEY-----\n"
 
 
-def _write_json(file: Path, content: object) -> None:
-    file.write_text(json.dumps(content, indent=2))
+def _namespace_of(manifest: Mapping[str, Any]) -> str:
+    return str(manifest["metadata"].get("namespace", "default"))

@@ -53,7 +53,7 @@ def consul(agent: Consul, cluster: Cluster, controller: Controller) -> Iterator[
     """A Consul with nothing in it, and a cluster without custom resources; the controller runs."""
     assert controller.program.is_running
     yield agent
-    cluster.delete("proxydefaults,servicedefaults", "--all", "--all-namespaces")
+    cluster.delete_all("ProxyDefaults", "ServiceDefaults")
     clear(agent)
 
 
@@ -61,21 +61,26 @@ def consul(agent: Consul, cluster: Cluster, controller: Controller) -> Iterator[
 def namespace(cluster: Cluster) -> Iterator[str]:
     """A namespace of the test's own."""
     name = f"test-{secrets.token_hex(4)}"
-    cluster.kubectl("create", "namespace", name)
+    create_namespace(cluster, name)
     yield name
-    # Its objects go later, by Kubernetes' own doing; no other test looks into it.
-    cluster.kubectl("delete", "namespace", name, "--wait=false")
+    # Kubernetes deletes its objects later; no other test reads them.
+    cluster.start_deleting("Namespace", name)
 
 
-@pytest.fixture
-def stopped_api_server(cluster: Cluster, controller: Controller) -> Iterator[Callable[[], None]]:
-    """Stops the API server when it is called; after the test the API server and the controller run again."""
-    yield cluster.stop_api_server
-    if not cluster.api_server.is_running:
-        cluster.start_api_server()
-    cluster.wait_for_api_server()
-    controller.stop()
-    controller.start()
+def create_namespace(cluster: Cluster, name: str, **labels: str) -> None:
+    cluster.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}})
+
+
+@pytest.fixture(scope="session")
+def consuls_namespace(cluster: Cluster) -> None:
+    """The namespace `consul`, the default of the mesh's custom resources."""
+    create_namespace(cluster, "consul")
+
+
+@pytest.fixture(scope="session")
+def observability(cluster: Cluster) -> None:
+    """A namespace that enforces the level `restricted`; each test leaves it empty, since its deletion takes seconds."""
+    create_namespace(cluster, "observability", **{"pod-security.kubernetes.io/enforce": "restricted"})
 
 
 @pytest.fixture(scope="session")

@@ -30,7 +30,7 @@ def by_hand(**spec: Any) -> dict[str, Any]:
     }
 
 
-def object_of(cluster: Cluster, kind: str = "proxydefaults", name: str = "global") -> dict[str, Any]:
+def object_of(cluster: Cluster, kind: str = "ProxyDefaults", name: str = "global") -> dict[str, Any]:
     found = cluster.get(kind, name)
     assert found is not None
     return found

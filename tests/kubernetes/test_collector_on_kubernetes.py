@@ -7,23 +7,18 @@ from typing import Any
 
 import pytest
 import yaml
+from kubernetes.client import ApiException
 
 from consul_tracing.collector_settings import ZipkinCollectorSettings
 from consul_tracing.zipkin_manifests import manifests
 from testbed import CHECKOUT
 from testbed.consul import Consul
 from testbed.kubernetes import Cluster
-from testbed.processes import ProgramFailed
 from tests.kubernetes.conftest import MakesProject
 from tests.mesh.consul_entries import MESH, entries
 
 pytestmark = pytest.mark.kubernetes
 
-RESTRICTED = {
-    "apiVersion": "v1",
-    "kind": "Namespace",
-    "metadata": {"name": "observability", "labels": {"pod-security.kubernetes.io/enforce": "restricted"}},
-}
 STORAGES: list[dict[str, Any]] = [
     {"memory": {}},
     {"memory": {"max_spans": 1000}},
@@ -56,13 +51,13 @@ GROUPS: dict[str, Any] = {
 """Options, each of which may be there or not; those that storage in memory refuses are left out with it."""
 
 KINDS = [
-    "deployments",
-    "services",
-    "serviceaccounts",
-    "cronjobs",
-    "networkpolicies",
-    "poddisruptionbudgets",
-    "horizontalpodautoscalers",
+    "Deployment",
+    "Service",
+    "ServiceAccount",
+    "CronJob",
+    "NetworkPolicy",
+    "PodDisruptionBudget",
+    "HorizontalPodAutoscaler",
 ]
 
 DURABLE = {"autoscaling", "dependencies_job"}
@@ -77,14 +72,6 @@ def combinations() -> Iterator[dict[str, Any]]:
             yield {"namespace": "observability", "storage": storage, **{name: GROUPS[name] for name in chosen}}
 
 
-@pytest.fixture
-def observability(cluster: Cluster) -> Iterator[None]:
-    """A namespace that enforces the level `restricted`."""
-    cluster.apply(RESTRICTED)
-    yield
-    cluster.delete("namespace", "observability")
-
-
 def config_of(stack: str, cluster: Cluster) -> dict[str, Any]:
     """A stack's own configuration, led to the cluster; without protection, so that it can be taken down again."""
     config = yaml.safe_load((CHECKOUT / "stacks" / f"Pulumi.{stack}.yaml").read_text())["config"]
@@ -93,8 +80,7 @@ def config_of(stack: str, cluster: Cluster) -> dict[str, Any]:
 
 
 def phases(cluster: Cluster) -> list[str]:
-    pods = json.loads(cluster.kubectl("get", "pods", "--namespace=observability", "--output=json"))["items"]
-    return [pod["status"]["phase"] for pod in pods]
+    return [pod["status"]["phase"] for pod in cluster.objects("Pod", "observability")]
 
 
 @pytest.mark.usefixtures("observability", "service_monitors")
@@ -104,21 +90,25 @@ def test_every_combination_of_options_is_accepted(cluster: Cluster) -> None:
         for manifest in manifests(ZipkinCollectorSettings.of("zipkin", args)).values():  # type: ignore[arg-type]
             distinct[json.dumps(manifest, sort_keys=True)] = manifest
     print(f"{len(list(combinations()))} combinations, {len(distinct)} different objects")  # noqa: T201 - for the document
-    everything = {"apiVersion": "v1", "kind": "List", "items": list(distinct.values())}
-    answer = cluster.kubectl(
-        "apply", "--server-side", "--dry-run=server", "--validate=strict", "--filename=-", manifest=everything
-    )
-    assert len(answer.splitlines()) == len(distinct)
+    for manifest in distinct.values():
+        cluster.apply(manifest, dry_run=True)
 
 
 @pytest.mark.usefixtures("observability")
 def test_what_is_checked_can_fail(cluster: Cluster) -> None:
     deployment = manifests(ZipkinCollectorSettings.of("zipkin", {"namespace": "observability"}))["deployment"]
     deployment["spec"]["template"]["spec"]["containers"][0]["memory"] = "1Gi"
-    with pytest.raises(ProgramFailed, match="memory"):
-        cluster.kubectl(
-            "apply", "--server-side", "--dry-run=server", "--validate=strict", "--filename=-", manifest=deployment
-        )
+    with pytest.raises(ApiException, match="memory: field not declared in schema"):
+        cluster.apply(deployment, dry_run=True)
+
+
+@pytest.mark.usefixtures("observability")
+def test_a_restricted_namespace_refuses_a_privileged_pod(cluster: Cluster) -> None:
+    """The check that a stack's pods run can fail."""
+    container = {"name": "pod", "image": "any", "securityContext": {"privileged": True}}
+    metadata = {"name": "pod", "namespace": "observability"}
+    with pytest.raises(ApiException, match="violates PodSecurity"):
+        cluster.create({"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": {"containers": [container]}})
 
 
 @pytest.mark.parametrize(("stack", "pods"), [("staging", 1), ("prod", 2)])
@@ -138,11 +128,8 @@ def test_a_stack_runs_twice_and_leaves_nothing(
     mine.preview(expect_no_changes=True)
     mine.destroy()
     assert entries(consul) == set()
-    kinds = (
-        "deployments,services,serviceaccounts,cronjobs,networkpolicies,poddisruptionbudgets,horizontalpodautoscalers"
-    )
-    left = cluster.kubectl("get", kinds, "--namespace=observability", "--output=name").split()
-    assert left == ["serviceaccount/default"]
+    left = [(kind, found["metadata"]["name"]) for kind in KINDS for found in cluster.objects(kind, "observability")]
+    assert left == [("ServiceAccount", "default")]
 
 
 @pytest.mark.parametrize(("stack", "resources"), [("staging", 10), ("prod", 15)])

@@ -91,7 +91,8 @@ def test_without_the_custom_resources_a_preview_says_what_to_install(
     project: MakesProject, cluster: Cluster, controller: Controller, consul: Consul
 ) -> None:
     stack = project(configuration=on(cluster))
-    cluster.kubectl("delete", "crd", *CRDS)
+    for crd in CRDS:
+        cluster.delete("CustomResourceDefinition", crd)
     try:
         with pytest.raises(ProgramFailed) as refused:
             stack.preview()
@@ -134,14 +135,15 @@ def test_consul_k8s_may_come_with_the_same_program(
 ) -> None:
     crds = toolchain.program("consul-k8s-control-plane").parent
     stack = project(inline(INSTALLS_FIRST.format(crds=str(crds))))
-    cluster.kubectl("delete", "crd", *CRDS)
+    for crd in CRDS:
+        cluster.delete("CustomResourceDefinition", crd)
     controller.stop()
     try:
         stack.preview()
         with ThreadPoolExecutor() as pool:
             up = pool.submit(stack.up)
-            established = ["--for=condition=Established=True", *(f"crd/{crd}" for crd in CRDS), "--timeout=60s"]
-            cluster.wait_until(lambda: cluster.kubectl("wait", *established), "the custom resources")
+            for crd in CRDS:
+                cluster.wait_for_condition("CustomResourceDefinition", crd, "Established")
             controller.start()
             up.result()
         assert entries(consul) == {MESH}
@@ -185,7 +187,7 @@ def test_where_the_program_knows_consul_an_entry_in_the_way_is_refused_before_an
         stack.preview()
     told = "was written over its API, by the stack organization/consul-tracing/on-consul: consul-k8s would refuse"
     assert f"proxy-defaults/global in Consul {told}" in refused.value.said
-    assert cluster.get("proxydefaults", "global") is None
+    assert cluster.get("ProxyDefaults", "global") is None
 
 
 def test_entries_of_a_stack_on_consul_move_to_kubernetes_without_a_gap(
@@ -253,8 +255,8 @@ def test_destroy_waits_for_a_stopped_controller_no_longer_than_it_may(
     cluster.wait_until(lambda: entries(consul) == set(), "a Consul without our entries")
     # Kubernetes' own garbage collector takes part in the deletion, and learns of new kinds every half minute.
     gone = [
-        lambda: cluster.get("proxydefaults", "global") is None,
-        lambda: cluster.get("servicedefaults", "web") is None,
+        lambda: cluster.get("ProxyDefaults", "global") is None,
+        lambda: cluster.get("ServiceDefaults", "web") is None,
     ]
     cluster.wait_until(lambda: all(is_gone() for is_gone in gone), "a cluster without our objects")
     stack.refresh()

@@ -1,7 +1,5 @@
 """The mesh's entries as custom resources of a real cluster, brought into a real Consul by consul-k8s' controller."""
 
-import json
-
 import pytest
 
 from testbed.consul import Consul
@@ -32,13 +30,13 @@ def test_entries_reach_consul_and_leave_it(project: MakesProject, cluster: Clust
     stack.preview(expect_no_changes=True)
     stack.destroy()
     assert entries(consul) == set()
-    assert cluster.get("proxydefaults", "global") is None
+    assert cluster.get("ProxyDefaults", "global") is None
 
 
 def test_an_object_of_others_is_refused_with_what_it_holds(
     project: MakesProject, cluster: Cluster, consul: Consul
 ) -> None:
-    cluster.apply(by_hand(config={"envoy_prometheus_bind_addr": "0.0.0.0:9102"}, meshGateway={"mode": "local"}))
+    cluster.create(by_hand(config={"envoy_prometheus_bind_addr": "0.0.0.0:9102"}, meshGateway={"mode": "local"}))
     stack = project(configuration=on(cluster))
     told = refusal(stack)
     assert "ProxyDefaults default/global was not written by this stack" in told
@@ -51,7 +49,7 @@ def test_an_object_of_others_is_adopted_key_by_key_and_given_back(
     project: MakesProject, cluster: Cluster, consul: Consul
 ) -> None:
     theirs = {"config": {"envoy_prometheus_bind_addr": "0.0.0.0:9102"}, "meshGateway": {"mode": "local"}}
-    cluster.apply(by_hand(**theirs))
+    cluster.create(by_hand(**theirs))
     stack = project(configuration=on(cluster, existing="adopt"))
     stack.up()
     assert TRACING | {"envoy_prometheus_bind_addr"} == set(live(consul)["Config"])
@@ -72,7 +70,7 @@ def test_an_object_of_others_is_adopted_key_by_key_and_given_back(
 
 def test_clusters_of_others_in_our_key_outlive_us(project: MakesProject, cluster: Cluster, consul: Consul) -> None:
     theirs = {"config": {CLUSTERS: STATSD}}
-    cluster.apply(by_hand(**theirs))
+    cluster.create(by_hand(**theirs))
     stack = project(configuration=on(cluster, existing="adopt"))
     said = stack.up()
     assert "pulumi destroy will leave it there" in said
@@ -91,17 +89,15 @@ def test_clusters_of_others_in_our_key_outlive_us(project: MakesProject, cluster
     assert live(consul)["Config"] == {CLUSTERS: STATSD}
 
 
-KUBECTL_EDIT = ["patch", "proxydefaults", "global", "--type=merge", "--field-manager=kubectl-edit"]
 ADDED = {"envoy_prometheus_bind_addr": "0.0.0.0:9102"}
 
 
 def add(cluster: Cluster, tool: str) -> None:
     """What somebody does who adds a key to our object, with the tool of their choice."""
     if tool == "kubectl edit":
-        cluster.kubectl(*KUBECTL_EDIT, f"--patch={json.dumps({'spec': {'config': ADDED}})}")
+        cluster.edit("ProxyDefaults", "global", {"spec": {"config": ADDED}})
     else:
-        applying = ["apply", "--server-side", "--field-manager=argocd", "--filename=-"]
-        cluster.kubectl(*applying, manifest=by_hand(config=ADDED))
+        cluster.apply(by_hand(config=ADDED), manager="argocd")
 
 
 @pytest.mark.parametrize("tool", ["kubectl edit", "server-side apply"])
@@ -111,7 +107,7 @@ def test_what_is_added_to_our_object_stays_and_keeps_it(
     stack = project(configuration=on(cluster))
     stack.up()
     add(cluster, tool)
-    cluster.kubectl("label", "proxydefaults", "global", "team=a")
+    cluster.edit("ProxyDefaults", "global", {"metadata": {"labels": {"team": "a"}}})
     stack.configure(on(cluster, sampling={"random": 20}))
     assert "keeps what others wrote: envoy_prometheus_bind_addr" in stack.up()
     assert live(consul)["Config"].items() >= ADDED.items()
@@ -128,8 +124,8 @@ def test_an_object_of_ours_that_others_replaced_by_theirs_is_not_deleted(
 ) -> None:
     stack = project(configuration=on(cluster))
     stack.up()
-    cluster.delete("proxydefaults", "global")
-    cluster.apply(by_hand(config=ADDED))
+    cluster.delete("ProxyDefaults", "global")
+    cluster.create(by_hand(config=ADDED))
     before = object_of(cluster)["metadata"]["uid"]
     stack.configure(on(cluster, existing="adopt"))
     stack.up()
@@ -143,10 +139,10 @@ def test_an_object_of_ours_that_others_replaced_by_theirs_is_not_deleted(
 def test_an_adopted_object_that_others_took_away_is_written_anew(
     project: MakesProject, cluster: Cluster, consul: Consul
 ) -> None:
-    cluster.apply(by_hand(config=ADDED))
+    cluster.create(by_hand(config=ADDED))
     stack = project(configuration=on(cluster, existing="adopt"))
     stack.up()
-    cluster.delete("proxydefaults", "global")
+    cluster.delete("ProxyDefaults", "global")
     stack.up()
     assert set(live(consul)["Config"]) == TRACING
     stack.preview(expect_no_changes=True)
@@ -158,8 +154,7 @@ def test_a_key_of_ours_changed_by_hand_is_mended(project: MakesProject, cluster:
     stack = project(configuration=on(cluster))
     stack.up()
     ours = live(consul)["Config"]
-    change = json.dumps({"spec": {"config": {"envoy_listener_tracing_json": "{}"}}})
-    cluster.kubectl("patch", "proxydefaults", "global", "--type=merge", f"--patch={change}")
+    cluster.edit("ProxyDefaults", "global", {"spec": {"config": {"envoy_listener_tracing_json": "{}"}}})
     stack.refresh()
     stack.up()
     assert live(consul)["Config"] == ours
@@ -179,5 +174,5 @@ def test_a_second_namespace_with_the_meshs_object_is_refused(
     project(configuration=on(cluster), stack="blue").up()
     told = refusal(project(configuration=on(cluster, namespace=namespace), stack="green"))
     assert "ProxyDefaults default/global exists, and a mesh has one" in told
-    assert cluster.get("proxydefaults", "global", namespace) is None
+    assert cluster.get("ProxyDefaults", "global", namespace) is None
     assert entries(consul) == {MESH, WEB}

@@ -18,7 +18,7 @@ def test_a_new_collector_rolls_the_pods_and_a_new_sampling_does_not(
     def revision(**config: object) -> str:
         stack.configure({**cluster.configuration, **{f"rollout:{key}": value for key, value in config.items()}})
         stack.up()
-        deployment = cluster.get("deployment", "web")
+        deployment = cluster.get("Deployment", "web")
         assert deployment is not None
         annotations = deployment["spec"]["template"]["metadata"]["annotations"]
         assert annotations["consul-tracing/bootstrap-hash"] == stack.output("bootstrap_hash")

@@ -26,7 +26,7 @@ def mesh(programs: Programs, cluster: Cluster, controller: Controller) -> Iterat
     yield started
     own.stop()
     controller.start()
-    cluster.delete("proxydefaults,servicedefaults", "--all", "--all-namespaces")
+    cluster.delete_all("ProxyDefaults", "ServiceDefaults")
     clear(started.consul)
 
 

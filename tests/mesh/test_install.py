@@ -11,6 +11,7 @@ from testbed import CHECKOUT
 from testbed.ports import LOOPBACK, free_port
 from testbed.processes import Programs
 from testbed.pulumi import Project
+from tests.documents import code_blocks
 
 pytestmark = [pytest.mark.mesh, pytest.mark.slow, pytest.mark.xdist_group("environment with the wheel")]
 
@@ -27,17 +28,11 @@ def environment(programs: Programs) -> Path:
     return directory / "venv"
 
 
-def example() -> str:
-    """The program that the README shows."""
-    readme = (CHECKOUT / "README.md").read_text()
-    return readme.partition("```python\n")[2].partition("```")[0]
-
-
 def test_the_readmes_example_runs_in_an_empty_environment(programs: Programs, environment: Path) -> None:
     directory = programs.make_directory("example")
     (directory / "Pulumi.yaml").write_text("name: example\nruntime: python\n")
     whence = "import consul_tracing\npulumi.export('package', consul_tracing.__file__)\n"
-    (directory / "__main__.py").write_text(example() + whence)
+    (directory / "__main__.py").write_text(code_blocks("README.md", "python")[0] + whence)
     path = os.pathsep.join([str(environment / "bin"), toolchain.search_path(), os.environ["PATH"]])
     nowhere = {"consul:address": f"{LOOPBACK}:{free_port()}"}
     said = Project(programs, directory, nowhere, environment={"PATH": path}).preview()

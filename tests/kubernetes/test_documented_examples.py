@@ -1,0 +1,61 @@
+"""The examples of the documents for Kubernetes, run as they are written."""
+
+import shlex
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from testbed.consul import Consul
+from testbed.kubernetes import Cluster
+from tests.documents import code_blocks
+from tests.kubernetes.conftest import MakesProject
+from tests.mesh.consul_entries import MESH, entries
+
+pytestmark = pytest.mark.kubernetes
+
+OBSERVABILITY = "observability"
+
+
+@pytest.mark.usefixtures("consuls_namespace", "observability")
+def test_the_readmes_example_writes_the_entries_and_deploys_zipkin(
+    project: MakesProject, inline: Callable[[str], Path], cluster: Cluster, consul: Consul
+) -> None:
+    stack = project(inline(code_blocks("README.md", "python")[1]))
+    stack.up()
+    assert entries(consul) == {MESH, ("service-defaults", "web"), ("service-defaults", "payments")}
+    assert cluster.get("Deployment", "zipkin", OBSERVABILITY) is not None
+    stack.preview(expect_no_changes=True)
+    stack.destroy()
+
+
+def create_secret(cluster: Cluster, command: str) -> str:
+    """Create the Secret of a `kubectl create secret generic` in the namespace that it gives; returns its name."""
+    arguments = shlex.split(command.replace("\\\n", " "))
+    assert arguments[:4] == ["kubectl", "create", "secret", "generic"]
+    name, options = arguments[4], [option.removeprefix("--").split("=", 1) for option in arguments[5:]]
+    namespace = next((value for flag, value in options if flag == "namespace"), "default")
+    data = dict(value.split("=", 1) for flag, value in options if flag == "from-literal")
+    metadata = {"name": name, "namespace": namespace}
+    cluster.create({"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "stringData": data})
+    return name
+
+
+@pytest.mark.usefixtures("observability")
+def test_the_collectors_example_runs_with_the_secret_that_the_document_creates(
+    project: MakesProject, inline: Callable[[str], Path], cluster: Cluster
+) -> None:
+    secret = create_secret(cluster, code_blocks("docs/collector.md", "sh")[0])
+    stack = project(inline(code_blocks("docs/collector.md", "python")[0]))
+    stack.up()
+    assert stack.output("zipkin") == "http://zipkin.observability.svc.cluster.local:9411"
+    found = cluster.get("Deployment", "zipkin", OBSERVABILITY)
+    assert found is not None
+    variables = found["spec"]["template"]["spec"]["containers"][0]["env"]
+    references = [one["valueFrom"]["secretKeyRef"] for one in variables if "valueFrom" in one]
+    assert {one["name"] for one in references} == {secret}
+    data = (cluster.get("Secret", secret, OBSERVABILITY) or {"data": {}})["data"]
+    assert {one["key"] for one in references} == set(data)
+    stack.preview(expect_no_changes=True)
+    stack.destroy()
+    cluster.delete("Secret", secret, OBSERVABILITY)
