@@ -117,7 +117,7 @@ class Project:
     def rename(self, name: str) -> None:
         """Rename the stack."""
         self._run("stack rename", "stack", "rename", name, f"--stack={self.stack}", directory=self._own)
-        self.stack = name
+        self.stack = name.rpartition("/")[2]
 
     def previewed(self) -> str:
         """What a preview tells, warnings included: with `--diff` they would go elsewhere."""
@@ -133,6 +133,10 @@ class Project:
             self._run("stack export", "stack", "export", f"--stack={self.stack}", "--show-secrets")
         )
         return exported
+
+    def delete_from_state(self, urn: str) -> None:
+        """Make Pulumi forget a resource without touching it."""
+        self._run("state delete", "state", "delete", urn, "--yes", f"--stack={self.stack}")
 
     def take_state(self, state: str) -> None:
         """Replace the stack's state."""

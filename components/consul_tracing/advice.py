@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import difflib
 import ipaddress
 from typing import TYPE_CHECKING
 
-from .envoy import HTTP_PROTOCOLS
+from .envoy import CLUSTER_FIELDS, HTTP_PROTOCOLS, snake_case
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,6 +20,10 @@ def advice(settings: MeshSettings, *, single_machine: bool) -> Iterator[str]:
     `single_machine`: whether the whole mesh runs on one machine, where a collector on localhost is every proxy's.
     """
     if not settings.enabled:
+        yield (
+            "enabled: false reaches a proxy when it restarts: until then it keeps its tracer and marks requests that "
+            "arrive without a trace as not sampled. Restart every proxy after this up."
+        )
         return
     yield from _sampling(settings)
     yield from _services(settings)
@@ -32,6 +37,7 @@ def advice(settings: MeshSettings, *, single_machine: bool) -> Iterator[str]:
             f'collector.host: "{settings.collector.host}" is each proxy\'s own machine: spans of machines without a '
             "collector are lost."
         )
+    yield from _static_clusters(settings)
     if "envoy_bootstrap_json_tpl" in {key.lower() for key in settings.proxy_config}:
         yield "proxy_config.envoy_bootstrap_json_tpl replaces Consul's bootstrap; one without a tracer traces nothing."
 
@@ -46,6 +52,18 @@ def _sampling(settings: MeshSettings) -> Iterator[str]:
         )
     if not sampling.client.is_integer():
         yield f"sampling.client: {sampling.client} is cut by Envoy to {int(sampling.client)} percent."
+
+
+def _static_clusters(settings: MeshSettings) -> Iterator[str]:
+    for index, cluster in enumerate(settings.static_clusters):
+        unknown = [field for field in cluster if snake_case(field) not in CLUSTER_FIELDS]
+        for field in unknown:
+            near = difflib.get_close_matches(field, sorted(CLUSTER_FIELDS), n=1)
+            hint = f' Did you mean "{near[0]}"?' if near else ""
+            yield (
+                f"static_clusters.{index}.{field}: is not a field of an Envoy cluster that this version knows. A proxy "
+                f"whose Envoy does not know it either does not start.{hint}"
+            )
 
 
 def _services(settings: MeshSettings) -> Iterator[str]:

@@ -230,9 +230,15 @@ class MeshTracingArgs(TypedDict):
     "adopt" keeps what it holds and adds ours. "overwrite" writes ours alone. An entry of consul-k8s is always refused,
     and one of another stack is never adopted: two writers undo each other's work for ever (consul#20064)."""
 
+    owner: NotRequired[str]
+    """The owner that entries record, at most 512 bytes. Default: the full name of the stack,
+    organization/project/stack. Set it where two state backends could produce the same stack name: each stack would take
+    the entries of the other for its own."""
+
     renamed_from: NotRequired[str]
-    """The full name, organization/project/stack, under which this stack wrote before `pulumi stack rename`. Default:
-    none. Entries that bear it are then this stack's; without it they are another's. It may go after one `up`."""
+    """The owner that entries record from before `pulumi stack rename`, a move to another project, or a change of
+    `owner`: the former full name of the stack, or the former `owner`. Default: none; such entries are another stack's.
+    It can be removed after one `up`."""
 
     namespace: NotRequired[str]
     """Kubernetes namespace of the custom resources. Default "consul", where consul-k8s' own guide installs it. No

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
-from weakref import WeakKeyDictionary
 
 from pulumi.runtime.settings import get_monitor
 
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
 Claim = tuple[object, object]
 """Where it is written (server, provider), and the entry's identity."""
 
-_claims: WeakKeyDictionary[object, dict[Claim, str]] = WeakKeyDictionary()
+_claims: dict[object, dict[Claim, str]] = {}
 """By the engine that a program runs under, since one Python process may run several programs one after another."""
 
 
@@ -27,7 +26,7 @@ def claim(entries: Iterable[Entry], writer: Writer, name: str) -> None:
 
     Raises InvalidInput for entries that another component of the program writes to the same Consul.
     """
-    claimed = _claims.setdefault(get_monitor(), {})
+    claimed = _claims.setdefault(engine(), {})
     where = writer.server, writer.scope()
     problems = []
     for entry in entries:
@@ -37,3 +36,12 @@ def claim(entries: Iterable[Entry], writer: Writer, name: str) -> None:
             problems.append(Problem(f"{entry.kind}/{entry.name}", f'is written by "{claimed[wanted]}" as well'))
     if problems:
         raise InvalidInput(name, problems)
+
+
+def engine() -> object:
+    """The address of the engine: in a component plugin each component has a connection of its own to one engine."""
+    monitor = get_monitor()
+    try:
+        return monitor.RegisterResource._channel.target()  # type: ignore[union-attr]  # noqa: SLF001 - it has no other
+    except AttributeError:  # mocks
+        return monitor

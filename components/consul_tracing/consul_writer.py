@@ -15,14 +15,17 @@ import pulumi_consul
 from pulumi.runtime.sync_await import _sync_await
 
 from .entries import config_json
-from .errors import Unreadable
-from .places import CONFIG_ENTRY
-from .writers import child_options
+from .errors import Refused, Unreadable
+from .marks import marks
+from .parts import parts_of
+from .places import CONFIG_ENTRY, CONSUL_API
+from .urns import child_urn
+from .writers import child_options, provider_urn, registered_urn
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from .entries import Entry
+    from .entries import Entry, Identity
     from .fields import JsonObject
     from .ownership import Decision, Policy
 
@@ -35,33 +38,78 @@ class ConsulWriter:
     server = "Consul"
 
     def __init__(self, component: pulumi.ComponentResource, policy: Policy) -> None:
-        """Write as children of `component`, with the marks of `policy`."""
+        """Write as children of `component`, with the ownership metadata of `policy`."""
         self._component = component
+        self.urn = registered_urn(component)
         self._policy = policy
+        self._live: dict[Identity, JsonObject | None] = {}
+        self._guarded: dict[str, Entry] = {}
+        self._hooks: pulumi.ResourceHookBinding | None = None
 
     def scope(self) -> object:
-        """Which Consul is written to: the provider, None for the stack's own."""
-        return self._component.get_provider(CONFIG_ENTRY)
+        """Which Consul is written to: the URN of the provider, None for the stack's own."""
+        return provider_urn(self._component, CONFIG_ENTRY)
 
     def look(self, entries: Sequence[Entry]) -> list[JsonObject | None]:
         """The bodies of `entries` as Consul has them. Raises Unreadable."""
-        return live_entries(entries, self._component)
+        live = live_entries(entries, self._component)
+        self._live |= {entry.identity: body for entry, body in zip(entries, live, strict=True)}
+        if self._hooks is None:
+            # Registered here: later, waiting for it would take turns with every resource that is being registered.
+            self._hooks = self._registered_hooks()
+        return live
+
+    def resource(self, entry: Entry, resource_name: str) -> str:  # noqa: ARG002 - the same type for all
+        """The URN of the resource that manages the entry."""
+        return child_urn(self.urn, CONFIG_ENTRY, resource_name)
+
+    def _registered_hooks(self) -> pulumi.ResourceHookBinding:
+        """Stop a write whose entry has changed since it was read; empty where the engine has no resource hooks."""
+        hook = pulumi.ResourceHook(f"{self.urn}::unchanged", self._refuse_changed)
+        try:
+            _sync_await(hook._registered)  # noqa: SLF001 - the only way to learn whether the engine took it
+        except Exception as error:  # noqa: BLE001 - the SDK has no narrower one
+            pulumi.log.debug(f"consul-tracing: writes are not guarded: {error}", self._component)
+            return pulumi.ResourceHookBinding()
+        return pulumi.ResourceHookBinding(before_create=[hook], before_update=[hook])
+
+    async def _refuse_changed(self, args: pulumi.ResourceHookArgs) -> None:
+        entry = self._guarded[args.name]
+        (now,) = await _look_up([entry], self._component)
+        if now != self._live[entry.identity]:
+            raise Refused(
+                f"{CONSUL_API.title(entry)} was changed by another writer after this run had read it, so it was not "
+                "written. Run pulumi up again."
+            )
 
     def retains(self, entry: Entry, decision: Decision) -> bool:  # noqa: ARG002 - the same for all
         """An entry is one object: to delete ours is to delete what others wrote."""
         return bool(decision.kept)
 
-    def rendered(self, entry: Entry, decision: Decision) -> str:
-        """The entry as JSON, with our marks."""
-        return config_json(entry.kind, decision.body, self._policy.marks(entry))
+    def rendered(self, entry: Entry, decision: Decision, resource_name: str) -> str:
+        """The entry as JSON, with ownership metadata."""
+        metadata = marks(parts_of(entry.body), self._policy.owner, self.resource(entry, resource_name))
+        return config_json(entry.kind, decision.body(entry), metadata)
 
     def write(
-        self, resource_name: str, entry: Entry, decision: Decision, rendered: pulumi.Input[str]
-    ) -> pulumi.Output[str]:
-        """Declare the entry, and return its id.
+        self,
+        resource_name: str,
+        entry: Entry,
+        decision: Decision,
+        rendered: pulumi.Input[str],
+        after: Sequence[pulumi.Resource] = (),
+    ) -> pulumi.CustomResource:
+        """Declare the entry, written after the resources in `after`.
 
-        One that holds what others wrote is left in Consul when the resource is deleted.
+        One that holds fields of other owners is left in Consul when the resource is deleted. It is read again right
+        before it is written, and so is `proxy-defaults`, which every team of a company may write.
         """
+        retained = self.retains(entry, decision)
+        options = child_options(self._component, [CONFIG_ENTRY], resource_name, decision.resource, retained=retained)
+        options.depends_on = list(after) or None
+        if self._live and (decision.kept or entry.kind == "proxy-defaults"):
+            self._guarded[resource_name] = entry
+            options.hooks = self._hooks
         return pulumi_consul.ConfigEntry(
             resource_name,
             kind=entry.kind,
@@ -70,13 +118,15 @@ class ConsulWriter:
             namespace=entry.namespace,
             partition=entry.partition,
             config_json=rendered,
-            opts=child_options(self._component, [CONFIG_ENTRY], resource_name, retained=self.retains(entry, decision)),
-        ).id
+            opts=options,
+        )
 
-    def settled(self, written: Sequence[pulumi.Output[str]]) -> pulumi.Output[object]:
+    def settled(self, written: Sequence[pulumi.CustomResource]) -> pulumi.Output[object]:
         """What is written is in force: Consul answers after that."""
         # In a preview nothing is written, and what is known shall be shown.
-        return pulumi.Output.from_input(None) if pulumi.runtime.is_dry_run() else pulumi.Output.all(*written)
+        if pulumi.runtime.is_dry_run():
+            return pulumi.Output.from_input(None)
+        return pulumi.Output.all(*(resource.id for resource in written))
 
     def catalogued_services(self, partition: str | None) -> list[str]:
         """The names of the services in Consul's catalogue. Raises Unreadable."""
@@ -90,10 +140,17 @@ class ConsulWriter:
 def live_entries(entries: Sequence[Entry], parent: pulumi.Resource) -> list[JsonObject | None]:
     """The bodies of `entries` as Consul has them now, in normal form; None where there is none.
 
-    The first is read alone, so that a Consul out of reach costs one attempt; the rest all at once, which is three times
-    as fast as one by one; and the first, which a whole mesh shares, once more at the end, since what somebody writes
-    between our look and our write is lost. `get_config_entry_output` would not do: the SDK tells a missing entry, which
-    is no error here, once more at the program's end. Raises Unreadable.
+    The first is read alone, so that an unreachable Consul costs one attempt; the rest concurrently, which is three
+    times as fast as one by one. Raises Unreadable.
+    """
+    return [*_sync_await(_look_up(entries[:1], parent)), *_sync_await(_look_up(entries[1:], parent))]
+
+
+async def _look_up(entries: Sequence[Entry], parent: pulumi.Resource) -> list[JsonObject | None]:
+    """The bodies of `entries`, read concurrently. Raises Unreadable.
+
+    Not by `get_config_entry_output`: for it the SDK reports a missing entry, which is no error here, once more at the
+    end of the program.
     """
     release = version("pulumi_consul")
 
@@ -103,14 +160,8 @@ def live_entries(entries: Sequence[Entry], parent: pulumi.Resource) -> list[Json
         options = pulumi.InvokeOptions(parent=parent, version=release)
         return await pulumi.runtime.invoke_async(LOOK_UP, {"kind": entry.kind, "name": entry.name, **place}, options)
 
-    async def together(some: Sequence[Entry]) -> list[object]:
-        return list(await asyncio.gather(*(look_up(entry) for entry in some), return_exceptions=True))
-
-    def bodies(some: Sequence[Entry]) -> list[JsonObject | None]:
-        return [_body(answer) for answer in _sync_await(together(some))]
-
-    first, rest = bodies(entries[:1]), bodies(entries[1:])
-    return [*(bodies(entries[:1]) if rest else first), *rest]
+    answers = await asyncio.gather(*(look_up(entry) for entry in entries), return_exceptions=True)
+    return [_body(answer) for answer in answers]
 
 
 def _body(answer: object) -> JsonObject | None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 
 from .errors import Refused
 from .marks import STACK_MARK, is_of_consul_k8s
-from .parts import CLUSTERS_KEY, body_of, parts_of
+from .parts import STRUCTS, body_of, is_cluster, parts_of
 from .places import KINDS, PLURALS
 
 if TYPE_CHECKING:
@@ -36,6 +36,9 @@ OWN_ANNOTATIONS = (MARKS_PREFIX, "pulumi.com/", MIGRATE, "kubectl.kubernetes.io/
 OWNER_MANAGER, PATCH_MANAGER = "consul-tracing", "consul-tracing-patch"
 """Our field managers (server-side apply). Two, since a patch that is deleted takes all fields of its manager along."""
 
+GO_NAMES = {"jsonFormat": "JSONFormat"}
+"""Go's names that do not follow from the name in the custom resource."""
+
 FREE_FORM = frozenset({"config", "arguments"})
 """Fields whose keys are no field names, and stay as they are."""
 
@@ -55,7 +58,7 @@ def spec(entry: Entry, decision: Decision, live: JsonObject | None, *, patch: bo
     has_clusters = any(is_cluster(part) for part in declared)
     applied = {
         part: value
-        for part, value in parts_of(decision.body).items()
+        for part, value in parts_of(decision.body(entry)).items()
         if part in declared
         or (has_clusters and is_cluster(part))
         or (live is not None and would_go(live, path_of(part), patch=patch))
@@ -63,15 +66,11 @@ def spec(entry: Entry, decision: Decision, live: JsonObject | None, *, patch: bo
     return {camel_case(name): renamed(value, name) for name, value in body_of(applied).items()}
 
 
-def is_cluster(part: Part) -> bool:
-    """Whether a part is one of the static clusters. Their key is one text, which cannot have two owners."""
-    return part[:2] == ("Config", CLUSTERS_KEY)
-
-
 def path_of(part: Part) -> tuple[str, ...]:
-    """Where a part stands in the object."""
-    field, *below = part[:2]
-    return ("spec", camel_case(field), *below)
+    """The path of a field in the object."""
+    if part[0] == "Config":
+        return ("spec", "config", part[1])
+    return ("spec", *(camel_case(step) for step in part))
 
 
 def would_go(live: JsonObject, path: tuple[str, ...], *, patch: bool) -> bool:
@@ -105,15 +104,23 @@ def renamed(value: object, field: str) -> object:
 
 def body(live: JsonObject) -> JsonObject:
     """A live object as the entry that it stands for, with Go names at the top and our marks as its `Meta`."""
-    fields = {name[:1].upper() + name[1:]: value for name, value in (live.get("spec") or {}).items()}
-    return {**fields, "Meta": dict(_marks(live))}
+    return {**_go_named(live.get("spec") or {}, ()), "Meta": dict(_marks(live))}
+
+
+def _go_named(fields: JsonObject, above: Part) -> JsonObject:
+    named = {}
+    for name, value in fields.items():
+        path = (*above, GO_NAMES.get(name, name[:1].upper() + name[1:]))
+        inner = path in STRUCTS and path != ("Config",) and isinstance(value, dict)
+        named[path[-1]] = _go_named(value, path) if inner else value
+    return named
 
 
 def _marks(live: JsonObject) -> Iterator[tuple[str, str]]:
     for annotation, value in annotations_on(live).items():
         if annotation.startswith(MARKS_PREFIX) and annotation != ADOPTED:
             mark = annotation.removeprefix(MARKS_PREFIX)
-            yield (f"consul-tracing-{mark}" if mark.startswith("keys") else mark), value
+            yield (f"consul-tracing-{mark}" if mark.startswith(("keys", "resource")) else mark), value
 
 
 def metadata(

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from .envoy import bootstrap_tracing, collector_cluster, listener_tracing
-from .parts import CLUSTERS_KEY, clusters_of
+from .parts import CLUSTERS_KEY
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,6 +24,24 @@ SERVER_FILLED: Mapping[str, tuple[str, ...]] = {
 }
 """Fields that Consul adds to an entry without them. Left out, every preview would show them as a change."""
 
+BOOTSTRAP_KEYS = (
+    "envoy_bootstrap_json_tpl",
+    "envoy_dogstatsd_url",
+    "envoy_extra_static_clusters_json",
+    "envoy_extra_static_listeners_json",
+    "envoy_extra_stats_sinks_json",
+    "envoy_prometheus_bind_addr",
+    "envoy_stats_bind_addr",
+    "envoy_stats_config_json",
+    "envoy_stats_flush_interval",
+    "envoy_stats_tags",
+    "envoy_statsd_url",
+    "envoy_telemetry_collector_bind_socket_dir",
+    "envoy_tracing_json",
+)
+"""The keys of `Config` that a proxy reads only when it starts. Source: `BootstrapConfig` in Consul 1.22's
+`command/connect/envoy/bootstrap_config.go`. Consul ignores their case."""
+
 SHORT_HASH = 12
 """Hexadecimal digits of a hash that people read and put in annotations: 48 bits, enough to tell changes apart."""
 
@@ -36,7 +54,7 @@ TRACING_KEYS: Mapping[str, str] = {
 """The keys of proxy-defaults' `Config` that are ours, with the input that each is written from."""
 
 
-Identity = tuple[str, str, str | None, str | None]
+Identity = tuple[str, str, str, str]
 """Kind, name, namespace, partition."""
 
 
@@ -61,8 +79,8 @@ class Entry:
 
     @property
     def identity(self) -> Identity:
-        """What tells it from the mesh's other entries, whatever it holds."""
-        return self.kind, self.name, self.namespace, self.partition
+        """What tells it from the mesh's other entries: Consul's own namespace and partition are called `default`."""
+        return self.kind, self.name, self.namespace or "default", self.partition or "default"
 
 
 def canonical_json(value: object) -> str:
@@ -151,8 +169,24 @@ def _upstreams_filled_in(upstreams: JsonObject) -> JsonObject:
 
 
 def bootstrap_hash(mesh_body: JsonObject) -> str:
-    """A short hash of what proxies read only when they start: equal for equal meaning, new when they must restart."""
-    config = mesh_body.get("Config", {})
-    clusters = sorted(canonical_json(json.loads(text)) for text in clusters_of(config.get(CLUSTERS_KEY, "")).values())
-    bootstrap = [config.get(TRACER_KEY), clusters]
-    return hashlib.sha256(canonical_json(bootstrap).encode()).hexdigest()[:SHORT_HASH]
+    """A short hash of what proxies read only when they start: it changes when, and only when, they must restart.
+
+    Values are compared in meaning: the order of clusters and the layout of JSON do not count.
+    """
+    config = {key.lower(): value for key, value in mesh_body.get("Config", {}).items()}
+    read = {key: _meaning(key, config[key]) for key in BOOTSTRAP_KEYS if config.get(key)}
+    # The access log of a proxy's admin interface.
+    logs = mesh_body.get("AccessLogs") or {}
+    if logs.get("Enabled"):
+        read["AccessLogs"] = {field: value for field, value in logs.items() if value}
+    return hashlib.sha256(canonical_json(read).encode()).hexdigest()[:SHORT_HASH]
+
+
+def _meaning(key: str, value: object) -> object:
+    if not key.endswith("_json") or not isinstance(value, str):
+        return value
+    try:
+        objects = json.loads(f"[{value}]")
+    except ValueError:
+        return value
+    return sorted(objects, key=canonical_json) if key == CLUSTERS_KEY else objects

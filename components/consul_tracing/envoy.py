@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,6 +26,67 @@ HTTP_PROTOCOL_OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
 STATIC_RESOURCE = "envoy.tracers.opentelemetry.resource_detectors.static_config"
 
 ENCODINGS: Mapping[str, str] = {"json": "HTTP_JSON", "protobuf": "HTTP_PROTO"}
+
+
+CLUSTER_FIELDS = frozenset(
+    [
+        "alt_stat_name",
+        "circuit_breakers",
+        "cleanup_interval",
+        "close_connections_on_host_health_failure",
+        "cluster_type",
+        "common_http_protocol_options",
+        "common_lb_config",
+        "connect_timeout",
+        "connection_pool_per_downstream_connection",
+        "dns_failure_refresh_rate",
+        "dns_jitter",
+        "dns_lookup_family",
+        "dns_refresh_rate",
+        "dns_resolution_config",
+        "dns_resolvers",
+        "eds_cluster_config",
+        "filters",
+        "health_checks",
+        "http2_protocol_options",
+        "http_protocol_options",
+        "ignore_health_on_host_removal",
+        "lb_policy",
+        "lb_subset_config",
+        "least_request_lb_config",
+        "load_assignment",
+        "load_balancing_policy",
+        "lrs_report_endpoint_metrics",
+        "lrs_server",
+        "maglev_lb_config",
+        "max_requests_per_connection",
+        "metadata",
+        "name",
+        "original_dst_lb_config",
+        "outlier_detection",
+        "per_connection_buffer_limit_bytes",
+        "preconnect_policy",
+        "protocol_selection",
+        "respect_dns_ttl",
+        "ring_hash_lb_config",
+        "round_robin_lb_config",
+        "track_cluster_stats",
+        "track_timeout_budgets",
+        "transport_socket",
+        "transport_socket_matcher",
+        "transport_socket_matches",
+        "type",
+        "typed_dns_resolver_config",
+        "typed_extension_protocol_options",
+        "upstream_bind_config",
+        "upstream_config",
+        "upstream_connection_options",
+        "upstream_http_protocol_options",
+        "use_tcp_for_dns_lookups",
+        "wait_for_warm_on_init",
+    ]
+)
+"""The fields of Envoy's `config.cluster.v3.Cluster`; a test holds them against Envoy's own protobuf messages."""
 
 
 def bootstrap_tracing(settings: MeshSettings) -> JsonObject:
@@ -210,10 +271,20 @@ def collector_url(settings: MeshSettings) -> str:
 def gateway_runtime(sampling: Sampling) -> JsonObject:
     """Envoy's runtime values with which a gateway starts traces itself.
 
-    Consul gives a gateway's listener 0 % and no entry changes that; a runtime layer overrides it, in hundredths of a
-    percent (`tracing.random_sampling`) and in percent (the other two).
+    Consul gives the listener of a gateway 0 %, and no entry changes that; a runtime layer overrides it. Both values are
+    fractions, because Envoy takes a plain number as a percentage, and above 100 as always (envoyproxy/envoy#24180).
     """
-    static: dict[str, Any] = {"tracing.random_sampling": round(sampling.random * 100)}
+    static: JsonObject = {"tracing.random_sampling": fraction(sampling.random)}
     if sampling.overall != 100:  # noqa: PLR2004 - 100 % is Consul's own, and needs no layer
-        static["tracing.global_enabled"] = {"numerator": round(sampling.overall * 100), "denominator": "TEN_THOUSAND"}
+        static["tracing.global_enabled"] = fraction(sampling.overall)
     return {"layered_runtime": {"layers": [{"name": "tracing", "static_layer": static}]}}
+
+
+def fraction(percent: float) -> JsonObject:
+    """Envoy's `type.v3.FractionalPercent`."""
+    return {"numerator": round(percent * 100), "denominator": "TEN_THOUSAND"}
+
+
+def snake_case(name: str) -> str:
+    """A protobuf field's own name, for one that may be written in camelCase: protobuf's JSON takes both."""
+    return "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in name)

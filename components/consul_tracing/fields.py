@@ -18,8 +18,9 @@ JsonObject = dict[str, Any]
 
 HOST = re.compile(r"(?!-)[A-Za-z0-9_-]{1,63}(?<!-)(\.(?!-)[A-Za-z0-9_-]{1,63}(?<!-))*\.?")
 LONGEST_HOST = 253
+LONGEST_OWNER = 512
 STACK = re.compile(r"[^/\s]+/[^/\s]+/[^/\s]+")
-HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+HEADER = re.compile(r":?[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 ENVIRONMENT_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 SUBDOMAIN = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
@@ -138,16 +139,21 @@ def service_name(value: object) -> str:
     return name
 
 
-def stack_name(value: object) -> str:
-    """A stack's full name, as the marks in `Meta` hold it."""
+def is_stack_name(name: str) -> bool:
+    """Whether `name` is the full name of a stack: organization/project/stack."""
+    return bool(STACK.fullmatch(name))
+
+
+def owner_name(value: object) -> str:
+    """An owner, as the ownership metadata holds it."""
     name = text(value)
-    if not STACK.fullmatch(name):
-        raise unusable(f"{given(name)} is not a stack's full name: organization/project/stack")
+    if len(name.encode()) > LONGEST_OWNER:
+        raise unusable(f"must be at most {LONGEST_OWNER} bytes, as Consul allows for a value of Meta")
     return name
 
 
 def header_name(value: object) -> str:
-    """The name of an HTTP header, in the lower case that HTTP/2 has on the wire."""
+    """The name of an HTTP header, or of a pseudo-header such as `:authority`, in the lower case of HTTP/2."""
     name = text(value)
     if not HEADER.fullmatch(name):
         raise unusable(f"{given(name)} is not the name of an HTTP header")
@@ -254,7 +260,7 @@ NamespaceName = Annotated[str, BeforeValidator(namespace_name)]
 Milliseconds = Annotated[int, BeforeValidator(milliseconds)]
 Host = Annotated[str, BeforeValidator(host)]
 ServiceName = Annotated[str, BeforeValidator(service_name)]
-StackName = Annotated[str, BeforeValidator(stack_name)]
+OwnerName = Annotated[str, BeforeValidator(owner_name)]
 HeaderName = Annotated[str, BeforeValidator(header_name)]
 EnvironmentVariable = Annotated[str, BeforeValidator(environment_variable)]
 UrlPath = Annotated[str, BeforeValidator(url_path)]

@@ -12,10 +12,14 @@ from .entries import TRACING_KEYS
 from .envoy import COLLECTOR_CLUSTER
 from .errors import Problem, given, unknown_key
 from .fields import Json, JsonObject
+from .marks import MANAGED_BY, STACK_MARK
+from .parts import STRUCTS
 from .validation import crossed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+
+    from .parts import Part
 
 Value = TypeVar("Value")
 
@@ -63,71 +67,23 @@ TAKEN_FIELDS: Mapping[str, str] = {
 }
 """Fields of an entry that are not free, with what to write instead."""
 
-OWN_META = frozenset({"managed-by", "pulumi-stack", "external-source"})
-"""`Meta` keys by which writers of entries know each other's; none of them is free."""
+OWN_META = frozenset({MANAGED_BY, STACK_MARK, "external-source"})
+"""`Meta` keys that name the owner of an entry; none of them is free."""
+
+CONSULS_CLUSTERS = frozenset(
+    {
+        "consul_telemetry_collector_loopback",
+        "local_agent",
+        "local_app",
+        "original-destination",
+        "prometheus_backend",
+        "self_admin",
+    }
+)
+"""The clusters that Consul itself gives to a proxy. Source: `command/connect/envoy` and `agent/xds` of Consul 1.22."""
 
 OWN_META_KEYS_PREFIX = "consul-tracing-"
 """How every further `Meta` key of ours begins."""
-
-CLUSTER_FIELDS = frozenset(
-    [
-        "alt_stat_name",
-        "circuit_breakers",
-        "cleanup_interval",
-        "close_connections_on_host_health_failure",
-        "cluster_type",
-        "common_http_protocol_options",
-        "common_lb_config",
-        "connect_timeout",
-        "connection_pool_per_downstream_connection",
-        "dns_failure_refresh_rate",
-        "dns_jitter",
-        "dns_lookup_family",
-        "dns_refresh_rate",
-        "dns_resolution_config",
-        "dns_resolvers",
-        "eds_cluster_config",
-        "filters",
-        "health_checks",
-        "http2_protocol_options",
-        "http_protocol_options",
-        "ignore_health_on_host_removal",
-        "lb_policy",
-        "lb_subset_config",
-        "least_request_lb_config",
-        "load_assignment",
-        "load_balancing_policy",
-        "lrs_report_endpoint_metrics",
-        "lrs_server",
-        "maglev_lb_config",
-        "max_requests_per_connection",
-        "metadata",
-        "name",
-        "original_dst_lb_config",
-        "outlier_detection",
-        "per_connection_buffer_limit_bytes",
-        "preconnect_policy",
-        "protocol_selection",
-        "respect_dns_ttl",
-        "ring_hash_lb_config",
-        "round_robin_lb_config",
-        "track_cluster_stats",
-        "track_timeout_budgets",
-        "transport_socket",
-        "transport_socket_matcher",
-        "transport_socket_matches",
-        "type",
-        "typed_dns_resolver_config",
-        "typed_extension_protocol_options",
-        "upstream_bind_config",
-        "upstream_config",
-        "upstream_connection_options",
-        "upstream_http_protocol_options",
-        "use_tcp_for_dns_lookups",
-        "wait_for_warm_on_init",
-    ]
-)
-"""The fields of Envoy's `config.cluster.v3.Cluster`; a test holds them against Envoy's own protobuf messages."""
 
 
 def entry_problems(fields: JsonObject, allowed: Sequence[str]) -> Iterator[Problem]:
@@ -137,6 +93,7 @@ def entry_problems(fields: JsonObject, allowed: Sequence[str]) -> Iterator[Probl
             yield Problem(name, TAKEN_FIELDS[name])
         elif name not in allowed:
             yield Problem(name, unknown_key(name, allowed))
+    yield from struct_problems(fields)
     meta = fields.get("Meta", {})
     if not isinstance(meta, dict) or not all(isinstance(value, str) for value in meta.values()):
         yield Problem("Meta", "is not a map of text to text")
@@ -146,9 +103,26 @@ def entry_problems(fields: JsonObject, allowed: Sequence[str]) -> Iterator[Probl
             yield Problem(f"Meta.{key}", "marks who wrote the entry; choose another key")
 
 
+def struct_problems(fields: JsonObject, above: Part = ()) -> Iterator[Problem]:
+    """The structs of an entry that are not maps, and the overrides of upstreams that are not a list of maps."""
+    for name, value in fields.items():
+        path = (*above, name)
+        if path == ("UpstreamConfig", "Overrides"):
+            if not isinstance(value, list) or not all(isinstance(override, dict) for override in value):
+                yield Problem(".".join(path), f"must be a list of maps, got {given(value)}")
+        elif path in STRUCTS and path not in {("Config",), ("Meta",)}:
+            if isinstance(value, dict):
+                yield from struct_problems(value, path)
+            else:
+                yield Problem(".".join(path), f"must be a map, got {given(value)}")
+
+
 def static_cluster_problems(clusters: list[JsonObject]) -> Iterator[Problem]:
-    """What is wrong with further clusters. A proxy with two of one name, or an unknown field, does not start."""
-    seen = {COLLECTOR_CLUSTER: "the collector's cluster"}
+    """What is wrong with further clusters. A proxy with two of one name does not start."""
+    seen = {
+        COLLECTOR_CLUSTER: "the collector's cluster",
+        **dict.fromkeys(CONSULS_CLUSTERS, "a cluster of Consul's own"),
+    }
     for index, cluster in enumerate(clusters):
         path = str(index)
         name = cluster.get("name")
@@ -160,14 +134,6 @@ def static_cluster_problems(clusters: list[JsonObject]) -> Iterator[Problem]:
             )
         else:
             seen[name] = f"static_clusters.{index}"
-        for field in cluster:
-            if snake_case(field) not in CLUSTER_FIELDS:
-                yield Problem(f"{path}.{field}", unknown_key(field, sorted(CLUSTER_FIELDS)))
-
-
-def snake_case(name: str) -> str:
-    """A protobuf field's own name, for one that may be written in camelCase: protobuf's JSON takes both."""
-    return "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in name)
 
 
 def proxy_config_problems(config: JsonObject) -> Iterator[Problem]:

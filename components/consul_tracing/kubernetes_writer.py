@@ -9,8 +9,6 @@ from typing import TYPE_CHECKING
 import pulumi
 
 # See consul_writer.
-from pulumi.runtime.sync_await import _sync_await
-
 from .cluster import NotThere, cluster_of
 from .consul_writer import live_entries
 from .custom_resources import (
@@ -27,8 +25,11 @@ from .custom_resources import (
 )
 from .entries import Entry
 from .errors import NotSynced, Unreadable
+from .marks import marks
+from .parts import parts_of
 from .places import API_VERSION, CONFIG_ENTRY, CONSUL_API, KINDS, PROXY_DEFAULTS, resource_type
-from .writers import child_options
+from .urns import child_urn
+from .writers import child_options, provider_urn, registered_urn
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -61,12 +62,13 @@ class KubernetesWriter:
         migrate: bool,
         waits_for_others: bool,
     ) -> None:
-        """Write as children of `component`, with the marks of `policy`.
+        """Write as children of `component`, with the ownership metadata of `policy`.
 
         `sync_timeout`: seconds that the controller has. `migrate`: have it take over identical entries of Consul.
         `waits_for_others`: the component depends on what may install consul-k8s first.
         """
         self._component = component
+        self.urn = registered_urn(component)
         self._policy = policy
         self._sync_timeout = sync_timeout
         self._migrate = migrate
@@ -76,16 +78,14 @@ class KubernetesWriter:
         self._written: list[Entry] = []
 
     def scope(self) -> object:
-        """Which cluster is written to: the provider, None for the stack's own."""
-        return self._component.get_provider(PROXY_DEFAULTS)
+        """Which cluster is written to: the URN of the provider, None for the stack's own."""
+        return provider_urn(self._component, PROXY_DEFAULTS)
 
     def look(self, entries: Sequence[Entry]) -> list[JsonObject | None]:
         """The bodies of `entries` as the cluster has them.
 
         Raises Unreadable, and Refused for a cluster that cannot serve.
         """
-        # Once the component is registered, all that it depends on is there: consul-k8s itself, at times.
-        _sync_await(self._component.urn.future())
         self._cluster = cluster_of(self._component)
         try:
             self._live = live_objects(self._cluster, entries)
@@ -115,25 +115,37 @@ class KubernetesWriter:
         """An object of our own goes whole; a patch takes only its fields along, but clusters of others are in one."""
         return clusters_kept(decision) if self._is_patch(entry) else bool(decision.kept)
 
-    def rendered(self, entry: Entry, decision: Decision) -> JsonObject:
+    def resource(self, entry: Entry, resource_name: str) -> str:
+        """The URN of the resource that manages the object."""
+        return child_urn(self.urn, resource_type(entry, patch=self._is_patch(entry)), resource_name)
+
+    def rendered(self, entry: Entry, decision: Decision, resource_name: str) -> JsonObject:  # noqa: ARG002 - see `write`
         """The `spec` to apply."""
         return spec(entry, decision, self._live.get(entry.identity), patch=self._is_patch(entry))
 
     def write(
-        self, resource_name: str, entry: Entry, decision: Decision, rendered: pulumi.Input[JsonObject]
-    ) -> pulumi.Output[str]:
-        """Declare the custom resource, or a patch of one that others made, and return its id."""
+        self,
+        resource_name: str,
+        entry: Entry,
+        decision: Decision,
+        rendered: pulumi.Input[JsonObject],
+        after: Sequence[pulumi.Resource] = (),
+    ) -> pulumi.CustomResource:
+        """Declare the custom resource, or a patch of one that others made, written after the resources in `after`."""
         from pulumi_kubernetes.apiextensions import CustomResource, CustomResourcePatch  # noqa: PLC0415
 
         patch, own = self._is_patch(entry), resource_type(entry)
-        live, marks = self._live.get(entry.identity), self._policy.marks(entry)
+        live = self._live.get(entry.identity)
+        owned = marks(parts_of(entry.body), self._policy.owner, self.resource(entry, resource_name))
         options = child_options(
             self._component,
             [resource_type(entry, patch=patch), *([own] if patch else [])],
             resource_name,
+            decision.resource,
             retained=self.retains(entry, decision),
-            timeouts=pulumi.CustomTimeouts(delete=f"{self._sync_timeout:.3f}s"),
         )
+        options.depends_on = list(after) or None
+        options.custom_timeouts = pulumi.CustomTimeouts(delete=f"{self._sync_timeout:.3f}s")
         if patch:
             # An object of ours that somebody replaced by theirs: without the alias Pulumi would delete theirs.
             options.aliases = [*(options.aliases or []), pulumi.Alias(type_=own)]
@@ -142,19 +154,19 @@ class KubernetesWriter:
             resource_name,
             api_version=API_VERSION,
             kind=KINDS[entry.kind],
-            metadata=metadata(entry, marks, live, patch=patch, migrate=self._migrate),
+            metadata=metadata(entry, owned, live, patch=patch, migrate=self._migrate),
             spec=rendered,
             opts=options,
-        ).id
+        )
 
-    def settled(self, written: Sequence[pulumi.Output[str]]) -> pulumi.Output[object]:
+    def settled(self, written: Sequence[pulumi.CustomResource]) -> pulumi.Output[object]:
         """Resolves when the controller has brought all into Consul.
 
         Raises NotSynced with the controller's own reason, when it says no or nothing within the timeout.
         """
         if pulumi.runtime.is_dry_run():
             return pulumi.Output.from_input(None)
-        return pulumi.Output.all(*written).apply(lambda _: self._synced())
+        return pulumi.Output.all(*(resource.id for resource in written)).apply(lambda _: self._synced())
 
     async def _synced(self) -> None:
         began = time.monotonic()
@@ -195,7 +207,7 @@ def live_objects(cluster: Cluster, entries: Sequence[Entry]) -> dict[Identity, J
     found: dict[Identity, JsonObject] = {}
     for kind, namespace in sorted({(entry.kind, entry.namespace or "") for entry in entries}):
         for live in cluster.objects(kind, namespace) or []:
-            identity: Identity = (kind, live["metadata"]["name"], namespace, None)
+            identity = Entry(kind, live["metadata"]["name"], {}, namespace).identity
             if identity in wanted:
                 found[identity] = live
     return found

@@ -1,4 +1,4 @@
-"""The `Meta` by which an entry tells who wrote it, and which of its parts."""
+"""Ownership metadata: the keys of an entry's `Meta` that name its owner, its fields and its Pulumi resource."""
 
 from __future__ import annotations
 
@@ -12,42 +12,54 @@ if TYPE_CHECKING:
     from .parts import Part
 
 LONGEST_META = 512
-"""Bytes of one `Meta` value (Consul's `metaValueMaxLength`)."""
+"""Maximum length of a `Meta` value (Consul's `metaValueMaxLength`)."""
 
+MANAGED_BY = "managed-by"
 STACK_MARK = "pulumi-stack"
 KEYS_MARK = "consul-tracing-keys"
+RESOURCE_MARK = "consul-tracing-resource"
 
 
 def is_of_consul_k8s(meta: Mapping[str, str]) -> bool:
-    """Whether consul-k8s wrote the entry with this `Meta`."""
+    """Whether consul-k8s manages the entry with this `Meta`."""
     return meta.get("external-source") == "kubernetes"
 
 
-def marks(declared: Iterable[Part], stack: str) -> dict[str, str]:
-    """The marks of `stack` on an entry of which it declares these parts.
+def marks(declared: Iterable[Part], owner: str, urn: str) -> dict[str, str]:
+    """The ownership metadata of an entry: its `owner`, the field paths `declared` by it, and its Pulumi resource.
 
-    The list of parts is cut where one value would be too long: `consul-tracing-keys`, `consul-tracing-keys-2`, …
+    A value longer than Consul allows is cut into `key`, `key-2`, `key-3`, …
     """
     listed = ",".join(sorted(written_down(part) for part in declared))
-    pieces = [listed[start : start + LONGEST_META] for start in range(0, len(listed), LONGEST_META)]
-    numbered = {KEYS_MARK if index == 1 else f"{KEYS_MARK}-{index}": piece for index, piece in enumerate(pieces, 1)}
-    return {"managed-by": "pulumi", STACK_MARK: stack, **numbered}
+    return {MANAGED_BY: "pulumi", STACK_MARK: owner, **_cut(KEYS_MARK, listed), **_cut(RESOURCE_MARK, urn)}
 
 
 def marked_parts(meta: Mapping[str, str]) -> frozenset[Part]:
-    """The parts that the writer of an entry listed as declared by it."""
-    numbered = {key: piece for key, piece in meta.items() if key == KEYS_MARK or key.startswith(f"{KEYS_MARK}-")}
-    listed = "".join(numbered[key] for key in sorted(numbered, key=_number))
-    return frozenset(read_back(text) for text in listed.split(",") if text)
+    """The field paths that the owner of an entry manages."""
+    return frozenset(read_back(text) for text in _joined(KEYS_MARK, meta).split(",") if text)
 
 
-def _number(key: str) -> int:
-    digits = key.removeprefix(KEYS_MARK).removeprefix("-")
-    return int(digits) if digits.isdigit() else 1
+def marked_resource(meta: Mapping[str, str]) -> str:
+    """The URN of the Pulumi resource that manages an entry; empty where none is recorded."""
+    return _joined(RESOURCE_MARK, meta)
+
+
+def _cut(key: str, text: str) -> dict[str, str]:
+    pieces = [text[start : start + LONGEST_META] for start in range(0, len(text), LONGEST_META)]
+    return {key if number == 1 else f"{key}-{number}": piece for number, piece in enumerate(pieces, 1)}
+
+
+def _joined(key: str, meta: Mapping[str, str]) -> str:
+    numbered = {int(name.removeprefix(f"{key}-")): piece for name, piece in meta.items() if _is_further(name, key)}
+    return "".join([meta.get(key, ""), *(numbered[number] for number in sorted(numbered))])
+
+
+def _is_further(name: str, key: str) -> bool:
+    return name.startswith(f"{key}-") and name.removeprefix(f"{key}-").isdigit()
 
 
 def is_mark(part: Part) -> bool:
-    """Whether a part of an entry is one of these marks, and no content."""
-    return (
-        len(part) > 1 and part[0] == "Meta" and (part[1] in {"managed-by", STACK_MARK} or part[1].startswith(KEYS_MARK))
-    )
+    """Whether a field path is ownership metadata, and not content."""
+    if len(part) < 2 or part[0] != "Meta":  # noqa: PLR2004 - a key of Meta
+        return False
+    return part[1] in {MANAGED_BY, STACK_MARK} or part[1].startswith((KEYS_MARK, RESOURCE_MARK))

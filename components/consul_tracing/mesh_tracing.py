@@ -1,6 +1,7 @@
 """MeshTracing: the tracing of one Consul mesh as a Pulumi component."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
 import pulumi
@@ -10,13 +11,15 @@ from .args import MeshTracingArgs
 from .claims import claim
 from .consul_writer import ConsulWriter
 from .entries import Entry, bootstrap_hash, canonical_json, proxy_defaults, service_defaults
-from .envoy import collector_url, gateway_runtime
+from .envoy import HTTP_PROTOCOLS, collector_url, gateway_runtime
 from .errors import InvalidInput, Refused, Unreadable, WrongOutput
 from .extra import kubernetes_sdk
-from .ownership import Decision, Policy, decide, decide_all, kept_text, refuse_missing_cluster
+from .ownership import Decision, Policy, decide_all, plan_text, refuse_missing_cluster, refuse_taken_resources
 from .places import CONSUL_API, KUBERNETES_API
 from .stack_config import single_machine
-from .switch_over import candidates, switch_over_text, switches_over, undeclared
+from .stack_state import resources_in_state
+from .switch_over import candidates, gateways, switch_over_text, switches_over, undeclared
+from .urns import in_stack_of
 from .zipkin_collector import ZipkinCollector
 
 if TYPE_CHECKING:
@@ -68,8 +71,6 @@ class MeshTracing(pulumi.ComponentResource):
         # The arguments are not given on: Pulumi would read their `services` back as the output of that name.
         super().__init__(TYPE_TOKEN, name, None, opts)
         resolved = _resolved(name, settings, args)
-        if settings.zipkin_collector is not None:
-            ZipkinCollector(f"{name}-zipkin", args["zipkin_collector"], pulumi.ResourceOptions(parent=self))
         policy = _policy(settings)
         writer = self._writer(settings, policy, waits_for_others=bool(opts and opts.depends_on))
         services = {f"{name}-service-{key}": entry for key, entry in service_defaults(settings).items()}
@@ -80,26 +81,38 @@ class MeshTracing(pulumi.ComponentResource):
         live = self._live_entries(writer, entries)
         if settings.enabled and settings.gateways == "skip" and live:
             refuse_missing_cluster(live[mesh_name])
-        decisions = decide_all(entries, live, policy)
+        decisions = _in_this_stack(decide_all(entries, live, policy), writer.urn)
+        _refuse_lost_entries(writer, entries, decisions, policy)
         if isinstance(writer, ConsulWriter) and live and switches_over(settings, live[mesh_name]):
             self._tell_what_switches_over(writer, settings, services.values())
         for resource_name, entry in entries.items():
-            self._tell_what_is_kept(writer, policy.place.title(entry), entry, decisions[resource_name])
+            self._log_plan(writer, policy.place.title(entry), entry, decisions[resource_name])
 
-        def mesh_decision(known: "MeshSettings") -> tuple[Entry, Decision]:
-            entry = proxy_defaults(known)
-            return entry, decide(entry, live.get(mesh_name), policy, mesh_name)
+        # Nothing is declared before everything that can be refused has been.
+        if settings.zipkin_collector is not None:
+            ZipkinCollector(f"{name}-zipkin", args["zipkin_collector"], pulumi.ResourceOptions(parent=self))
+        written = {
+            resource_name: writer.write(
+                resource_name,
+                entry,
+                decisions[resource_name],
+                writer.rendered(entry, decisions[resource_name], resource_name),
+            )
+            for resource_name, entry in services.items()
+        }
+        mesh = resolved.apply(proxy_defaults)
+        decision = decisions[mesh_name]
+        written[mesh_name] = writer.write(
+            mesh_name,
+            mesh_entry,
+            decision,
+            mesh.apply(lambda entry: writer.rendered(entry, decision, mesh_name)),
+            after=[written[f"{name}-service-{service}"] for service in _before_the_mesh(settings)],
+        )
+        settled = writer.settled(list(written.values()))
 
-        mesh = resolved.apply(mesh_decision)
-        rendered = mesh.apply(lambda decided: writer.rendered(*decided))
-        written = [writer.write(mesh_name, mesh_entry, decisions[mesh_name], rendered)]
-        for resource_name, entry in services.items():
-            decision = decisions[resource_name]
-            written.append(writer.write(resource_name, entry, decision, writer.rendered(entry, decision)))
-        settled = writer.settled(written)
-
-        self.proxy_defaults = _after(settled, written[0])
-        self.bootstrap_hash = _after(settled, mesh.apply(lambda decided: bootstrap_hash(decided[1].body)))
+        self.proxy_defaults = _after(settled, written[mesh_name].id)
+        self.bootstrap_hash = _after(settled, mesh.apply(lambda entry: bootstrap_hash(decision.body(entry))))
         self.collector_url = resolved.apply(collector_url)
         self.gateway_envoy_args = pulumi.Output.from_input(_gateway_envoy_args(settings))
         self.services = pulumi.Output.from_input(sorted({entry.name for entry in services.values()}))
@@ -143,15 +156,16 @@ class MeshTracing(pulumi.ComponentResource):
         try:
             found = candidates(writer.catalogued_services(settings.partition), declared, settings)
             names = undeclared(dict(zip((entry.name for entry in found), writer.look(found), strict=True)))
+            names = _without_gateways(names, writer, settings)
         except Unreadable as error:
             self._go_on_in_previews(writer, error)
         else:
             if names:
                 pulumi.log.warn(switch_over_text(names), self)
 
-    def _tell_what_is_kept(self, writer: "Writer", title: str, entry: Entry, decision: Decision) -> None:
-        if told := kept_text(title, decision, retained=writer.retains(entry, decision)):
-            pulumi.log.info(told, self)
+    def _log_plan(self, writer: "Writer", title: str, entry: Entry, decision: Decision) -> None:
+        if text := plan_text(title, decision, retained=writer.retains(entry, decision)):
+            pulumi.log.info(text, self)
 
     def _warn(self, settings: "MeshSettings") -> list[str]:
         warnings = list(advice(settings, single_machine=settings.target == "consul" and single_machine()))
@@ -159,6 +173,16 @@ class MeshTracing(pulumi.ComponentResource):
             pulumi.log.warn(warning, self)
         # The collector logs its own.
         return [*warnings, *(settings.zipkin_collector.warnings() if settings.zipkin_collector else [])]
+
+
+def _without_gateways(names: list[str], writer: ConsulWriter, settings: "MeshSettings") -> list[str]:
+    found = gateways(names, settings)
+    try:
+        live = writer.look(found)
+    except Unreadable:  # a provider or a token that knows services only
+        return names
+    there = {entry.name for entry, body in zip(found, live, strict=True) if body is not None}
+    return [name for name in names if name not in there]
 
 
 def _resolved(name: str, settings: "MeshSettings", args: MeshTracingArgs) -> "pulumi.Output[MeshSettings]":
@@ -182,9 +206,31 @@ def _after(settled: pulumi.Output[object], output: "pulumi.Output[Value]") -> "p
     return pulumi.Output.all(output, settled).apply(lambda both: both[0])
 
 
+def _in_this_stack(decisions: Mapping[str, Decision], urn: str) -> dict[str, Decision]:
+    """The decisions with the recorded URNs as they are in the state now, whatever name the stack had before."""
+    return {
+        name: replace(decision, resource=in_stack_of(decision.resource, urn)) if decision.resource else decision
+        for name, decision in decisions.items()
+    }
+
+
+def _refuse_lost_entries(
+    writer: "Writer", entries: Mapping[str, Entry], decisions: Mapping[str, Decision], policy: Policy
+) -> None:
+    urns = {name: (decisions[name].resource, writer.resource(entry, name)) for name, entry in entries.items()}
+    moved = {policy.place.title(entries[name]): both for name, both in urns.items() if both[0] not in {"", both[1]}}
+    if moved:
+        refuse_taken_resources(moved, resources_in_state(), policy)
+
+
+def _before_the_mesh(settings: "MeshSettings") -> list[str]:
+    """The services that must be tcp before the whole mesh is parsed as HTTP."""
+    return list(settings.tcp_services or []) if settings.default_protocol in HTTP_PROTOCOLS else []
+
+
 def _policy(settings: "MeshSettings") -> Policy:
     place = KUBERNETES_API if settings.target == "kubernetes" else CONSUL_API
-    return Policy(settings.existing, _stack_name(), settings.renamed_from, place)
+    return Policy(settings.existing, settings.owner or _stack_name(), settings.renamed_from, place)
 
 
 def _stack_name() -> str:

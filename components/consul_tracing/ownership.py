@@ -6,18 +6,28 @@ out what we no longer declare.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from .entries import TRACING_KEYS
 from .envoy import COLLECTOR_CLUSTER
-from .errors import Refused
-from .marks import STACK_MARK, is_mark, is_of_consul_k8s, marked_parts, marks
-from .parts import CLUSTERS_KEY, UnreadableClusters, body_of, clusters_of, parts_of, readable
+from .errors import Refused, given
+from .marks import STACK_MARK, is_mark, is_of_consul_k8s, marked_parts, marked_resource
+from .parts import (
+    CLUSTERS_KEY,
+    UnreadableClusters,
+    body_of,
+    clusters_of,
+    is_cluster,
+    is_covered,
+    parts_of,
+    readable,
+    same_field,
+)
 from .places import CONSUL_API, KINDS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
     from .entries import Entry
     from .fields import JsonObject
@@ -39,34 +49,37 @@ EMPTY: tuple[object, ...] = (None, "", {}, [])
 
 @dataclass(frozen=True)
 class Decision:
-    """What to write."""
+    """What to write over a live entry, beside the fields that this stack declares."""
 
-    body: JsonObject
-    """The entry's fields, ours and those that stay, without marks."""
+    kept: Mapping[Part, Any] = field(default_factory=dict)
+    """The fields of other owners, which are preserved."""
 
-    kept: tuple[Part, ...] = ()
-    """The parts that others wrote and that stay."""
+    replaced: tuple[tuple[Part, object, object], ...] = ()
+    """The fields of other owners that this stack declares with another value: path, old and new value."""
+
+    resource: str = ""
+    """The URN of this stack's resource that manages the live entry; empty where none is recorded."""
+
+    def body(self, entry: Entry) -> JsonObject:
+        """The entry's fields, declared and preserved, without ownership metadata."""
+        return body_of({**self.kept, **parts_of(entry.body)})
 
 
 @dataclass(frozen=True)
 class Policy:
-    """Who writes, and what it may do with entries of others."""
+    """Who writes, and what it may do with entries of other owners."""
 
     existing: Existing
-    """What to do with an entry that this stack did not write."""
+    """What to do with an entry that this stack does not manage."""
 
-    stack: str
-    """This stack, as the marks name it: `organization/project/stack`."""
+    owner: str
+    """The owner that this stack records: its full name, `organization/project/stack`, or the input `owner`."""
 
     renamed_from: str | None = None
-    """The name under which this stack wrote before; None where it always had this one."""
+    """The owner that this stack recorded before; None where it always was `owner`."""
 
     place: Place = CONSUL_API
     """Where entries are written, as messages speak of it."""
-
-    def marks(self, entry: Entry) -> dict[str, str]:
-        """The `Meta` that tells that this stack wrote `entry`, and which parts of it."""
-        return marks(parts_of(entry.body), self.stack)
 
     def owner_of(self, live: JsonObject | None) -> Owner:
         """Who wrote `live`, by its `Meta`."""
@@ -76,7 +89,7 @@ class Policy:
         if is_of_consul_k8s(meta):
             return "consul-k8s"
         if STACK_MARK in meta:
-            return "this stack" if meta[STACK_MARK] in {self.stack, self.renamed_from} else "another stack"
+            return "this stack" if meta[STACK_MARK] in {self.owner, self.renamed_from} else "another stack"
         return "somebody"
 
 
@@ -117,8 +130,9 @@ def decide(entry: Entry, live: JsonObject | None, policy: Policy, resource_name:
             f"To change it where it is written, its {KINDS[entry.kind]} on Kubernetes:  target: kubernetes",
             "To write it here, delete that resource first.",
         )
+    resource = marked_resource(_meta(live)) if live is not None and owner == "this stack" else ""
     if live is None or policy.existing == "overwrite":
-        return Decision(entry.body)
+        return Decision(resource=resource)
     if owner == "another stack":
         raise Refused(
             f"{title} was written by another stack: {_meta(live)[STACK_MARK]}",
@@ -134,23 +148,49 @@ def decide(entry: Entry, live: JsonObject | None, policy: Policy, resource_name:
             "To keep what it holds and add ours:     existing: adopt",
             *policy.place.declare_whole(entry, resource_name),
         )
-    return _keeping(entry, live, marked_parts(_meta(live)) if owner == "this stack" else frozenset(), title)
+    managed = marked_parts(_meta(live)) if owner == "this stack" else frozenset()
+    return replace(_keeping(entry, live, managed, title), resource=resource)
 
 
-def kept_text(title: str, decision: Decision, *, retained: bool) -> str:
-    """What is said of parts that others wrote and that stay; empty where there are none.
+def plan_text(title: str, decision: Decision, *, retained: bool) -> str:
+    """The log line about fields of other owners that are preserved or replaced; empty where there are none.
 
-    `retained`: whether deleting the Pulumi resource leaves what is written.
+    `retained`: whether deleting the Pulumi resource leaves the entry in place.
     """
-    if not decision.kept:
-        return ""
-    told = f"{title} keeps what others wrote: {', '.join(sorted(readable(part) for part in decision.kept))}."
-    if not retained:
-        return told
-    return (
-        f"{told} So pulumi destroy will leave it there, tracing included; to take that out first: enabled: false, "
-        "and up."
-    )
+    text = []
+    if decision.kept:
+        text.append(f"{title} keeps what others wrote: {', '.join(sorted(readable(part) for part in decision.kept))}.")
+    if decision.replaced:
+        text.append(f"{title} replaces {', '.join(sorted(_change(*one) for one in decision.replaced))}.")
+    if decision.kept and retained:
+        text.append(
+            "So pulumi destroy will leave it there, tracing included; to take that out first: enabled: false, and up."
+        )
+    return " ".join(text)
+
+
+def _change(part: Part, old: object, new: object) -> str:
+    # The text of a cluster, or of JSON within JSON, is too long to be compared by eye.
+    name = readable(part)
+    return name if is_cluster(part) or is_tracing(part) else f"{name} ({given(old)} → {given(new)})"
+
+
+def refuse_taken_resources(moved: Mapping[str, tuple[str, str]], in_state: Collection[str], policy: Policy) -> None:
+    """Refuse a run in which Pulumi would delete an entry that the program still declares.
+
+    `moved`: by the title of an entry the URN of the resource that manages it and the URN of the one that will.
+    Pulumi moves a resource to a new URN by an alias, unless the new URN is `in_state` already, as another entry's.
+    """
+    deleted = {title: old for title, (old, new) in moved.items() if {old, new} <= set(in_state)}
+    if deleted:
+        commands = [f"{number}. pulumi state delete '{old}'" for number, old in enumerate(deleted.values(), 1)]
+        raise Refused(
+            f"{', '.join(deleted)}: would be deleted by this run, because another entry of {policy.owner} had the "
+            "resource name that the program now gives to it",
+            "To keep the live entries and give up the old resource names:",
+            *(f"  {command}" for command in commands),
+            f"  {len(commands) + 1}. pulumi up",
+        )
 
 
 def _meta(live: JsonObject) -> dict[str, str]:
@@ -175,15 +215,27 @@ def _keeping(entry: Entry, live: JsonObject, ours: frozenset[Part], title: str) 
             f"{title} holds static clusters of others that cannot be told apart: {error}",
             f"No proxy starts with that. Mend {CLUSTERS_KEY}, or replace the entry:  existing: overwrite",
         ) from None
-    gone = {*ours, *declared}
-    kept = {part: value for part, value in content.items() if part not in gone and not is_tracing(part)}
-    return Decision(body_of({**kept, **declared}), tuple(kept))
+    new = {same_field(part): value for part, value in declared.items()}
+    foreign = {part: value for part, value in content.items() if not is_covered(part, ours)}
+    return Decision(
+        kept={part: value for part, value in foreign.items() if same_field(part) not in new and not is_tracing(part)},
+        replaced=tuple(
+            (part, value, new[same_field(part)])
+            for part, value in foreign.items()
+            if same_field(part) in new and value != new[same_field(part)]
+        ),
+    )
 
 
 def _content(live: JsonObject) -> dict[Part, Any]:
-    """The parts of a live entry, without its identity, what Consul fills in empty, and marks."""
-    fields = {field: value for field, value in live.items() if field not in IDENTITY and value not in EMPTY}
-    return {part: value for part, value in parts_of(fields).items() if not is_mark(part)}
+    """The field paths of a live entry, without its identity, fields that Consul fills in, and ownership metadata."""
+    fields = {name: value for name, value in live.items() if name not in IDENTITY and value not in EMPTY}
+    return {part: value for part, value in parts_of(fields).items() if not is_mark(part) and not _is_empty(part, value)}
+
+
+def _is_empty(part: Part, value: object) -> bool:
+    # A key of Config or Meta means something to its owner, whatever its value.
+    return part[0] not in {"Config", "Meta"} and value in EMPTY
 
 
 def is_tracing(part: Part) -> bool:

@@ -1,7 +1,7 @@
-"""An entry taken apart into the pieces that may have different owners, and put together again.
+"""An entry as field paths, each of which has one owner, and back.
 
-A top-level field is one part; `Config` and `Meta` are shared key by key, and the key of the static clusters, which is
-text, cluster by cluster. A cluster's own text is kept to the byte.
+Structs are split field by field, `Config` and `Meta` key by key, and the key of the static clusters, which is text,
+cluster by cluster. The text of a cluster is kept byte for byte.
 """
 
 from __future__ import annotations
@@ -11,16 +11,37 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, unquote
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Container, Iterator, Mapping
 
     from .fields import JsonObject
 
 CLUSTERS_KEY = "envoy_extra_static_clusters_json"
 
 Part = tuple[str, ...]
-"""Where a part stands: `("MeshGateway",)`, `("Config", "protocol")`, `("Config", CLUSTERS_KEY, "statsd")`."""
+"""A field path: `("MeshGateway", "Mode")`, `("Config", "protocol")`, `("Config", CLUSTERS_KEY, "statsd")`."""
 
-SHARED_FIELDS = ("Config", "Meta")
+STRUCTS: frozenset[Part] = frozenset(
+    {
+        ("AccessLogs",),
+        ("Config",),
+        ("Destination",),
+        ("Expose",),
+        ("FailoverPolicy",),
+        ("MeshGateway",),
+        ("Meta",),
+        ("PrioritizeByLocality",),
+        ("RateLimits",),
+        ("RateLimits", "InstanceLevel"),
+        ("TransparentProxy",),
+        ("UpstreamConfig",),
+        ("UpstreamConfig", "Defaults"),
+        ("UpstreamConfig", "Defaults", "Limits"),
+        ("UpstreamConfig", "Defaults", "MeshGateway"),
+        ("UpstreamConfig", "Defaults", "PassiveHealthCheck"),
+    }
+)
+"""The fields whose members may have different owners. Source: Consul 1.22's `api.ProxyConfigEntry` and
+`api.ServiceConfigEntry`; their lists, `UpstreamConfig.Overrides` among them, have one owner."""
 
 
 class UnreadableClusters(ValueError):
@@ -28,41 +49,55 @@ class UnreadableClusters(ValueError):
 
 
 def parts_of(body: JsonObject) -> dict[Part, Any]:
-    """The parts of `body` in their order, each with its value; a cluster's value is its text.
+    """The field paths of `body` in their order, each with its value; the value of a cluster is its text.
 
-    Raises UnreadableClusters for clusters that cannot be told apart.
+    Raises UnreadableClusters for a text that cannot be split into clusters.
     """
-    return dict(_parts(body))
+    return dict(_parts(body, ()))
 
 
-def _parts(body: JsonObject) -> Iterator[tuple[Part, Any]]:
-    for field, value in body.items():
-        if field not in SHARED_FIELDS:
-            yield (field,), value
-            continue
-        for key, member in (value or {}).items():
-            # Consul reads keys of Config without regard to case.
-            if field == "Config" and key.lower() == CLUSTERS_KEY:
-                yield from (((field, CLUSTERS_KEY, name), text) for name, text in clusters_of(member).items())
-            else:
-                yield (field, key), member
+def _parts(fields: JsonObject, above: Part) -> Iterator[tuple[Part, Any]]:
+    for field, value in fields.items():
+        path = (*above, field)
+        # Consul ignores the case of the keys of Config.
+        if above == ("Config",) and field.lower() == CLUSTERS_KEY:
+            yield from (((*above, CLUSTERS_KEY, name), text) for name, text in clusters_of(value).items())
+        elif path in STRUCTS and isinstance(value, dict):
+            yield from _parts(value, path)
+        else:
+            yield path, value
 
 
 def body_of(parts: Mapping[Part, Any]) -> JsonObject:
-    """The entry that `parts` make, clusters in the order of the parts."""
+    """The entry with these field paths, its clusters in their order."""
     body: JsonObject = {}
     clusters: list[str] = []
     for part, value in parts.items():
-        match part:
-            case (field,):
-                body[field] = value
-            case (field, key):
-                body.setdefault(field, {})[key] = value
-            case _:
-                clusters.append(value)
+        if is_cluster(part):
+            clusters.append(value)
+            continue
+        fields = body
+        for step in part[:-1]:
+            fields = fields.setdefault(step, {})
+        fields[part[-1]] = value
     if clusters:
         body.setdefault("Config", {})[CLUSTERS_KEY] = ",".join(clusters)
     return body
+
+
+def is_cluster(part: Part) -> bool:
+    """Whether a field path is that of a static cluster. Their key is one text, which cannot have two owners."""
+    return part[:2] == ("Config", CLUSTERS_KEY)
+
+
+def same_field(part: Part) -> Part:
+    """The path under which two spellings of one field compare equal: Consul ignores the case of the keys of Config."""
+    return ("Config", part[1].lower()) if len(part) == 2 and part[0] == "Config" else part  # noqa: PLR2004 - a key
+
+
+def is_covered(part: Part, listed: Container[Part]) -> bool:
+    """Whether the path, or one above it, is among those `listed`."""
+    return any(part[:length] in listed for length in range(1, len(part) + 1))
 
 
 def clusters_of(text: object) -> dict[str, str]:

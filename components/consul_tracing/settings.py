@@ -9,7 +9,7 @@ from pydantic import Field, ValidationError
 from .args import MeshTracingArgs
 from .collector_settings import ZipkinCollectorSettings
 from .envoy import HTTP_PROTOCOLS
-from .errors import InvalidInput, Problem
+from .errors import InvalidInput, Problem, given
 from .fields import (
     EnvironmentVariable,
     EnvoyVersion,
@@ -19,14 +19,15 @@ from .fields import (
     Host,
     Milliseconds,
     NamespaceName,
+    OwnerName,
     Percent,
     Port,
     Seconds,
     ServiceName,
-    StackName,
     Text,
     UrlPath,
     is_object_name,
+    is_stack_name,
 )
 from .free_form import ProxyConfig, ProxyDefaultsFields, ServiceDefaultsFields, StaticClusters
 from .validation import Settings, problems_in
@@ -172,7 +173,8 @@ class MeshSettings(Settings):
     envoy_version: EnvoyVersion = "1.34"
     zipkin_collector: ZipkinCollectorSettings | None = None
     existing: Literal["refuse", "adopt", "overwrite"] = "refuse"
-    renamed_from: StackName | None = None
+    owner: OwnerName | None = None
+    renamed_from: OwnerName | None = None
     namespace: NamespaceName = "consul"
     sync_timeout_seconds: Seconds = 120.0
     migrate_entries: bool = False
@@ -220,6 +222,11 @@ class MeshSettings(Settings):
 
     def problems(self) -> Iterator[Problem]:
         """What is wrong between inputs that are right one by one."""
+        if self.renamed_from and not self.owner and not is_stack_name(self.renamed_from):
+            yield Problem(
+                "renamed_from",
+                f"{given(self.renamed_from)} is not a stack's full name: organization/project/stack (or give owner)",
+            )
         yield from self._collectors()
         if self.target == "kubernetes":
             yield from self._not_on_kubernetes()
@@ -280,19 +287,18 @@ class MeshSettings(Settings):
             )
 
     def _names(self) -> Iterator[Problem]:
-        written: dict[tuple[str, str | None, str | None], str] = {}
+        """Two declarations of one entry. Consul's own namespace and partition are called `default`."""
+        home = self.home_namespace or "default"
+        written: dict[tuple[str, str, str], str] = {}
         for key, service in self.services.items():
-            entry = (service.name or key, service.namespace, service.partition or self.partition)
-            if entry in written:
-                yield Problem(
-                    f"services.{key}",
-                    f'writes the entry of service "{entry[0]}", as {written[entry]} does; a service has one entry',
-                )
-            written.setdefault(entry, f"services.{key}")
+            entry = (service.name or key, service.namespace or home, service.partition or self.partition or "default")
+            if (first := written.setdefault(entry, f"services.{key}")) != f"services.{key}":
+                reason = f'writes the entry of service "{entry[0]}", as {first} does; a service has one entry'
+                yield Problem(f"services.{key}", reason)
         for index, name in enumerate(self.tcp_services or []):
-            if (name, None, self.partition) in written or name in self.services:
-                yield Problem(f"tcp_services.{index}", f'"{name}" is declared before; a service has one entry')
-            written.setdefault((name, None, self.partition), f"tcp_services.{index}")
+            path, entry = f"tcp_services.{index}", (name, home, self.partition or "default")
+            if written.setdefault(entry, path) != path or name in self.services:
+                yield Problem(path, f'"{name}" is declared before; a service has one entry')
 
 
 def with_a_collector(args: object) -> object:

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 # The service that Consul's servers register, and the one that each sidecar is registered as.
 CONSULS_OWN = "consul"
 SIDECAR_SUFFIX = "-sidecar-proxy"
+GATEWAYS = ("api-gateway", "ingress-gateway", "terminating-gateway")
+MESH_GATEWAY = "mesh-gateway"
+"""The name under which `consul connect envoy -gateway=mesh` registers a mesh gateway, which has no entry of its own."""
 
 
 def switches_over(settings: MeshSettings, live_mesh: JsonObject | None) -> bool:
@@ -30,9 +33,14 @@ def switches_over(settings: MeshSettings, live_mesh: JsonObject | None) -> bool:
 
 def candidates(catalogued: Iterable[str], declared: Iterable[Entry], settings: MeshSettings) -> list[Entry]:
     """The entries that would hold the protocol of services that this stack does not declare."""
-    known = {entry.name for entry in declared} | {CONSULS_OWN}
+    known = {entry.name for entry in declared} | {CONSULS_OWN, MESH_GATEWAY}
     names = (name for name in catalogued if name not in known and not name.endswith(SIDECAR_SUFFIX))
     return [Entry("service-defaults", name, {}, partition=settings.partition) for name in sorted(names)]
+
+
+def gateways(names: Iterable[str], settings: MeshSettings) -> list[Entry]:
+    """The entries that exist where one of the services is a gateway; its protocol is not a service's."""
+    return [Entry(kind, name, {}, partition=settings.partition) for name in names for kind in GATEWAYS]
 
 
 def undeclared(live: Mapping[str, JsonObject | None]) -> list[str]:

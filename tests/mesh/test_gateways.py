@@ -3,11 +3,15 @@
 import secrets
 import sys
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
 
 import pytest
 
+from consul_tracing.entries import canonical_json
+from consul_tracing.envoy import gateway_runtime
+from consul_tracing.settings import Sampling
 from testbed import CHECKOUT
 from testbed.http import Answer, ask
 from testbed.ports import LOOPBACK, free_port
@@ -91,6 +95,21 @@ def test_a_gateway_started_with_our_arguments_starts_traces_itself(
         answers = [enter(port), enter_traced(port), enter(port, x_client_trace_id="1"), enter(port), enter(port)]
         for answer in answers:
             assert told(traced.spans_of(answer, 4)) == joined
+
+
+@pytest.mark.parametrize(("percent", "requests", "fewest", "most"), [(1, 800, 1, 20), (25, 400, 65, 135)])
+def test_a_gateway_samples_at_the_rate_that_the_mesh_has(
+    traced: TracedMesh, percent: float, requests: int, fewest: int, most: int
+) -> None:
+    """Envoy takes a plain number in its runtime as percent, so that 1 % would become 100 %.
+
+    The bounds are about four standard deviations of a binomial distribution.
+    """
+    traced.apply()
+    runtime = canonical_json(gateway_runtime(Sampling(random=percent)))
+    with gateway(traced, "ingress", ["--config-yaml", runtime]) as port, ThreadPoolExecutor(4) as pool:
+        decisions = list(pool.map(lambda _: enter(port).json()["headers"]["x-b3-sampled"], range(requests)))
+    assert fewest <= decisions.count("1") <= most
 
 
 @KINDS

@@ -6,7 +6,6 @@ The figures are in docs/reliability.md.
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 
 import pytest
 
@@ -16,7 +15,6 @@ from testbed.gate import Gate, Request
 from testbed.processes import Programs
 from testbed.pulumi import Project
 from tests.mesh.consul_entries import (
-    MESH,
     PROMETHEUS,
     WEB,
     add_to_config,
@@ -44,38 +42,6 @@ def test_a_foreign_key_written_between_preview_and_up_stays(programs: Programs, 
     stack.preview(expect_no_changes=True)
 
 
-def window(gate: Gate, entry: tuple[str, str] = MESH) -> float:
-    """Seconds between Consul's answer to our last look at an entry and our write of it."""
-    written = next(one for one in gate.asked if one.method == "PUT" and one.entry == entry)
-    read = [one for one in gate.asked if one.method == "GET" and one.entry == entry and one.ended < written.begun]
-    return written.begun - read[-1].ended
-
-
-@pytest.mark.parametrize("count", [1, 300])
-def test_the_window_between_reading_and_writing_is_as_the_document_says(
-    programs: Programs, consul: Consul, gate: Gate, count: int
-) -> None:
-    """Pulumi's provider cannot compare before it writes: what comes between is lost. A change shows here first."""
-    stack = Project(programs, CHECKOUT, through(gate, services=services(count)), stack="window")
-    stack.up()
-    lost, lengths = 0, []
-    tries = 3
-    for number in range(tries):
-        gate.asked.clear()
-        gate.before_write_of(MESH, partial(add_to_config, consul, **{f"late_{number}": "x"}))
-        stack.configure(through(gate, services=services(count), sampling={"random": 10 + number}))
-        stack.up()
-        assert {one.entry for one in gate.writes()} == {MESH}
-        lengths.append(window(gate))
-        lost += f"late_{number}" not in live(consul)["Config"]
-    print(f"{count} services: lost {lost} of {tries}; seconds {sorted(lengths)}")  # noqa: T201 - for the document
-    assert lost == tries
-    assert max(lengths) < 30
-    gate.asked.clear()
-    stack.up()
-    assert gate.writes() == []
-
-
 def held_until_read(gate: Gate, reads: int) -> Callable[[Request], None]:
     """Hold every write back until so many reads have been answered."""
 
@@ -95,11 +61,13 @@ def test_of_two_stacks_started_at_the_same_moment_none_undoes_the_other_for_ever
 ) -> None:
     configuration = through(gate, services=services(count))
     stacks = {name: Project(programs, CHECKOUT, configuration, stack=name) for name in ("blue", "green")}
-    # Each looks at the mesh's entry, then at the services', then at the mesh's again.
-    gate.on_request = held_until_read(gate, 2 * (count + 2 if count else 1))
+    # Each reads all entries, and the entry of the mesh again right before it is written. Without services both read
+    # it before one writes it; with services the second one finds it changed, unless it is faster than that.
+    gate.on_request = held_until_read(gate, 2 * (count + 1) if count else 4)
     with ThreadPoolExecutor() as pool:
         first = list(pool.map(outcome, stacks.values()))
-    assert first == ["", ""], "".join(first)
+    assert all(not said or "proxy-defaults/global was changed by another writer" in said for said in first)
+    assert "" in first
     gate.asked.clear()
     told = {name: outcome(stack) for name, stack in stacks.items()}
     refused = {name for name, said in told.items() if said}

@@ -39,7 +39,7 @@ def test_entries_written_by_hand_are_refused_together_and_stay_as_they_were(cons
     before = live(consul), live(consul, WEB)
     told = refusal(stack)
     assert "proxy-defaults/global was not written by this stack" in told
-    assert "It holds MeshGateway, Meta.team, envoy_prometheus_bind_addr, nested, the static cluster statsd" in told
+    assert "It holds MeshGateway.Mode, Meta.team, envoy_prometheus_bind_addr, nested, the static cluster statsd" in told
     assert "mesh-proxy-defaults proxy-defaults/global" in told
     assert "service-defaults/web was not written by this stack" in told
     assert "It holds LocalRequestTimeoutMs, Meta.team, which would be lost" in told
@@ -143,7 +143,7 @@ def test_tracing_that_is_taken_out_first_leaves_only_what_others_wrote(consul: C
     stack.up()
     stack.destroy()
     after = live(consul)
-    marks = {"managed-by", "pulumi-stack", "consul-tracing-keys"}
+    marks = {"managed-by", "pulumi-stack", "consul-tracing-keys", "consul-tracing-resource"}
     assert after["Config"] == before["Config"]
     assert after["MeshGateway"] == before["MeshGateway"]
     assert {key: value for key, value in after["Meta"].items() if key not in marks} == before["Meta"]

@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 from consul_tracing import MeshTracingArgs
 from consul_tracing.entries import Entry, config_json
-from consul_tracing.ownership import Policy
+from consul_tracing.marks import marks
+from consul_tracing.parts import parts_of
 from consul_tracing.settings import MeshSettings
 
 COLLECTOR = {"host": "zipkin"}
@@ -24,11 +25,12 @@ def settings(**args: Any) -> MeshSettings:
 
 
 STACK = "acme/mesh/prod"
+URN = "urn:pulumi:prod::mesh::consul-tracing:index:MeshTracing$consul:index/configEntry:ConfigEntry::mesh-x"
 
 
 def text_of(entry: Entry) -> str:
     """What is written where there was nothing before."""
-    return config_json(entry.kind, entry.body, Policy("refuse", STACK).marks(entry))
+    return config_json(entry.kind, entry.body, marks(parts_of(entry.body), STACK, URN))
 
 
 LABEL = st.text(string.ascii_lowercase + string.digits, min_size=1, max_size=12).map(lambda label: f"h{label}")

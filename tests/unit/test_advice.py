@@ -52,5 +52,13 @@ def test_a_bootstrap_template_has_no_tracer_of_ours() -> None:
     assert "envoy_bootstrap_json_tpl" in told(proxy_config={"Envoy_bootstrap_json_tpl": "{}"})[0]
 
 
-def test_a_mesh_that_does_not_trace_gets_no_advice() -> None:
-    assert told(enabled=False, services={}, sampling={"random": 0}) == []
+def test_a_mesh_that_does_not_trace_is_x_to_restart_its_proxies() -> None:
+    warnings = told(enabled=False, services={}, sampling={"random": 0})
+    assert ["Restart every proxy after this up" in warning for warning in warnings] == [True]
+
+
+def test_an_unknown_cluster_field_is_a_warning_since_envoy_may_be_newer() -> None:
+    warnings = told(static_clusters=[{"name": "a", "conect_timeout": "1s", "type": "STATIC"}])
+    assert len(warnings) == 1
+    assert warnings[0].startswith("static_clusters.0.conect_timeout: is not a field of an Envoy cluster")
+    assert warnings[0].endswith('Did you mean "connect_timeout"?')

@@ -18,9 +18,11 @@ from consul_tracing.custom_resources import (
 )
 from consul_tracing.entries import Entry, proxy_defaults, service_defaults
 from consul_tracing.errors import Refused
+from consul_tracing.marks import marks
 from consul_tracing.ownership import Decision, Existing, Policy, decide
+from consul_tracing.parts import parts_of
 from consul_tracing.places import KUBERNETES_API
-from tests.unit.meshes import STACK, settings
+from tests.unit.meshes import STACK, URN, settings
 
 CLUSTERS = "envoy_extra_static_clusters_json"
 STATSD = '{"name":"statsd"}'
@@ -57,13 +59,17 @@ def ours(declared: Entry, **more: Any) -> dict[str, Any]:
 
 
 def annotations(declared: Entry) -> dict[str, str]:
-    written = metadata(declared, policy().marks(declared), None, patch=False, migrate=False)
+    written = metadata(declared, owned(declared), None, patch=False, migrate=False)
     return cast("dict[str, str]", written["annotations"])
+
+
+def owned(declared: Entry) -> dict[str, str]:
+    return marks(parts_of(declared.body), STACK, URN)
 
 
 def applied_first(declared: Entry) -> dict[str, Any]:
     """What is applied where there is nothing yet."""
-    return spec(declared, Decision(declared.body), None, patch=False)
+    return spec(declared, Decision(), None, patch=False)
 
 
 @pytest.mark.parametrize(
@@ -112,14 +118,13 @@ def test_a_services_object_stands_in_its_namespace() -> None:
 def test_an_object_that_we_wrote_is_told_by_its_annotations() -> None:
     declared = entry()
     assert policy().owner_of(body(ours(declared))) == "this stack"
-    assert policy().marks(declared) == body(ours(declared))["Meta"]
+    assert owned(declared) == body(ours(declared))["Meta"]
 
 
 def test_a_long_list_of_our_parts_comes_back_whole() -> None:
     declared = entry(proxy_config={f"key_{number:04}": "x" for number in range(200)})
-    marks = policy().marks(declared)
-    assert len(marks) > 5
-    assert body(live({}, annotations=annotations(declared)))["Meta"] == marks
+    assert len(owned(declared)) > 5
+    assert body(live({}, annotations=annotations(declared)))["Meta"] == owned(declared)
 
 
 @pytest.mark.parametrize(
@@ -130,9 +135,9 @@ def test_what_others_wrote_into_our_object_is_repeated_only_where_it_would_go(ma
     """Pulumi's provider takes over what kubectl holds, and then takes out what is not applied."""
     declared = entry()
     there = ours(declared, meshGateway={"mode": "local"})
-    there["metadata"]["managedFields"] = [by(manager, "spec/meshGateway")]
+    there["metadata"]["managedFields"] = [by(manager, "spec/meshGateway/mode")]
     decision = decide(declared, body(there), policy(), "mesh")
-    assert decision.kept == (("MeshGateway",),)
+    assert decision.kept == {("MeshGateway", "Mode"): "local"}
     assert ("meshGateway" in spec(declared, decision, there, patch=False)) is repeated
 
 
@@ -150,10 +155,10 @@ def test_labels_and_annotations_of_others_are_repeated_only_where_they_would_go(
         by("kubectl-label", "metadata/labels/team", "metadata/annotations/note"),
         by("argocd", "metadata/labels/app"),
     ]
-    written = metadata(declared, policy().marks(declared), there, patch=False, migrate=True)
+    written = metadata(declared, owned(declared), there, patch=False, migrate=True)
     assert written["labels"] == {"team": "a"}
     assert written["annotations"].items() >= {"note": "x", "consul.hashicorp.com/migrate-entry": "true"}.items()
-    patched = metadata(declared, policy().marks(declared), there, patch=True, migrate=False)
+    patched = metadata(declared, owned(declared), there, patch=True, migrate=False)
     assert "labels" not in patched
     assert "note" not in patched["annotations"]
 
@@ -198,7 +203,7 @@ def test_a_refusal_names_the_object_and_its_import() -> None:
     with pytest.raises(Refused) as refused:
         decide(entry(), body(live({"meshGateway": {"mode": "local"}})), policy(), "mesh-proxy-defaults")
     assert "ProxyDefaults consul/global was not written by this stack" in str(refused.value)
-    assert "It holds MeshGateway, which would be lost." in str(refused.value)
+    assert "It holds MeshGateway.Mode, which would be lost." in str(refused.value)
     kind = "kubernetes:consul.hashicorp.com/v1alpha1:ProxyDefaults"
     assert f"pulumi import {kind} mesh-proxy-defaults consul/global" in str(refused.value)
 

@@ -5,9 +5,19 @@ import pytest
 
 from consul_tracing import Refused
 from consul_tracing.entries import Entry, config_json, proxy_defaults, service_defaults
-from consul_tracing.ownership import Decision, Existing, Policy, decide, decide_all, kept_text, refuse_missing_cluster
-from consul_tracing.parts import CLUSTERS_KEY
-from tests.unit.meshes import settings
+from consul_tracing.marks import marks
+from consul_tracing.ownership import (
+    Decision,
+    Existing,
+    Policy,
+    decide,
+    decide_all,
+    plan_text,
+    refuse_missing_cluster,
+    refuse_taken_resources,
+)
+from consul_tracing.parts import CLUSTERS_KEY, parts_of
+from tests.unit.meshes import URN, settings
 
 STACK, OTHER = "acme/mesh/prod", "acme/mesh/staging"
 OURS = proxy_defaults(settings())
@@ -23,16 +33,15 @@ BY_HAND: dict[str, Any] = {
 FOREIGN = {
     ("Config", "envoy_prometheus_bind_addr"),
     ("Config", CLUSTERS_KEY, "statsd"),
-    ("MeshGateway",),
+    ("MeshGateway", "Mode"),
     ("Meta", "team"),
 }
 
 
 def written(entry: Entry = OURS, live: dict[str, Any] | None = None, *, stack: str = STACK) -> dict[str, Any]:
     """The live entry after `stack` wrote `entry` over `live`, adopting."""
-    policy = Policy("adopt", stack)
-    body = decide(entry, live, policy, "mesh-proxy-defaults").body
-    after: dict[str, Any] = json.loads(config_json(entry.kind, body, policy.marks(entry)))
+    body = decide(entry, live, Policy("adopt", stack), "mesh-proxy-defaults").body(entry)
+    after: dict[str, Any] = json.loads(config_json(entry.kind, body, marks(parts_of(entry.body), stack, URN)))
     return after
 
 
@@ -53,7 +62,7 @@ EVERY = pytest.mark.parametrize("existing", ["refuse", "adopt", "overwrite"])
 
 @EVERY
 def test_where_there_is_nothing_ours_is_written(existing: Existing) -> None:
-    assert decision(None, existing) == Decision(OURS.body)
+    assert decision(None, existing) == Decision()
 
 
 @EVERY
@@ -66,7 +75,7 @@ def test_an_entry_of_consul_k8s_is_always_refused(existing: Existing) -> None:
 def test_an_entry_written_by_hand_is_refused_with_what_would_be_lost_and_the_ways_on() -> None:
     assert refusal(BY_HAND) == (
         "consul-tracing: proxy-defaults/global was not written by this stack\n"
-        "  It holds MeshGateway, Meta.team, envoy_prometheus_bind_addr, the static cluster statsd, "
+        "  It holds MeshGateway.Mode, Meta.team, envoy_prometheus_bind_addr, the static cluster statsd, "
         "which would be lost.\n"
         "  To keep what it holds and add ours:     existing: adopt\n"
         "  To declare it all, each change shown:   existing: overwrite, after\n"
@@ -81,15 +90,16 @@ def test_a_hand_written_tracer_would_be_lost_too() -> None:
 def test_an_entry_written_by_hand_is_adopted_with_everything_in_it() -> None:
     adopted = decision(BY_HAND, "adopt")
     assert set(adopted.kept) == FOREIGN
-    config = adopted.body["Config"]
+    body = adopted.body(OURS)
+    config = body["Config"]
     assert config["envoy_prometheus_bind_addr"] == "0.0.0.0:9102"
     assert config[CLUSTERS_KEY] == '{ "name": "statsd" },' + OURS.body["Config"][CLUSTERS_KEY]
-    assert adopted.body["MeshGateway"] == {"Mode": "local"}
-    assert adopted.body["Meta"] == {"team": "core"}
+    assert body["MeshGateway"] == {"Mode": "local"}
+    assert body["Meta"] == {"team": "core"}
 
 
 def test_an_entry_written_by_hand_is_overwritten_by_ours_alone() -> None:
-    assert decision(BY_HAND, "overwrite") == Decision(OURS.body)
+    assert decision(BY_HAND, "overwrite") == Decision()
 
 
 @pytest.mark.parametrize("existing", ["refuse", "adopt"])
@@ -101,7 +111,7 @@ def test_an_entry_of_another_stack_is_refused_by_its_name(existing: Existing) ->
 
 
 def test_an_entry_of_another_stack_can_be_taken_over_by_force() -> None:
-    assert decision(written(live=BY_HAND, stack=OTHER), "overwrite") == Decision(OURS.body)
+    assert decision(written(live=BY_HAND, stack=OTHER), "overwrite") == Decision()
 
 
 @pytest.mark.parametrize("existing", ["refuse", "adopt"])
@@ -109,12 +119,12 @@ def test_what_others_wrote_into_our_entry_stays(existing: Existing) -> None:
     live = written(live=BY_HAND)
     assert set(decision(live, existing).kept) == FOREIGN
     live["Config"]["added_later"] = 1
-    assert decision(live, existing).body["Config"]["added_later"] == 1
+    assert decision(live, existing).body(OURS)["Config"]["added_later"] == 1
 
 
 def test_a_key_that_we_declared_once_and_no_longer_do_is_taken_out() -> None:
     before = proxy_defaults(settings(proxy_config={"ours": 1}, proxy_defaults={"Mode": "direct", "Meta": {"own": "x"}}))
-    after = decision(written(before, BY_HAND)).body
+    after = decision(written(before, BY_HAND)).body(OURS)
     assert "ours" not in after["Config"]
     assert "Mode" not in after
     assert after["Meta"] == {"team": "core"}
@@ -122,14 +132,50 @@ def test_a_key_that_we_declared_once_and_no_longer_do_is_taken_out() -> None:
 
 def test_a_cluster_that_we_declared_once_and_no_longer_do_is_taken_out() -> None:
     before = proxy_defaults(settings(static_clusters=[{"name": "ours"}]))
-    assert "ours" not in decision(written(before, BY_HAND)).body["Config"][CLUSTERS_KEY]
+    assert "ours" not in decision(written(before, BY_HAND)).body(OURS)["Config"][CLUSTERS_KEY]
 
 
 def test_a_part_that_we_declare_is_ours_whoever_wrote_it() -> None:
     entry = proxy_defaults(settings(proxy_defaults={"MeshGateway": {"Mode": "remote"}}))
     adopted = decision(BY_HAND, "adopt", entry)
-    assert adopted.body["MeshGateway"] == {"Mode": "remote"}
-    assert ("MeshGateway",) not in adopted.kept
+    assert adopted.body(entry)["MeshGateway"] == {"Mode": "remote"}
+    assert ("MeshGateway", "Mode") not in adopted.kept
+    assert adopted.replaced == ((("MeshGateway", "Mode"), "local", "remote"),)
+    assert 'replaces MeshGateway.Mode ("local" → "remote")' in plan_text("x", adopted, retained=True)
+
+
+def test_the_fields_of_a_struct_may_have_different_owners() -> None:
+    entry = proxy_defaults(settings(proxy_defaults={"TransparentProxy": {"DialedDirectly": True}}))
+    adopted = decision({"TransparentProxy": {"OutboundListenerPort": 15001}}, "adopt", entry)
+    assert adopted.body(entry)["TransparentProxy"] == {"OutboundListenerPort": 15001, "DialedDirectly": True}
+    assert adopted.replaced == ()
+
+
+def test_a_key_of_config_in_another_case_is_the_same_key() -> None:
+    entry = proxy_defaults(settings(default_protocol="http", tcp_services=[]))
+    adopted = decision({"Config": {"Protocol": "tcp"}}, "adopt", entry)
+    assert "Protocol" not in adopted.body(entry)["Config"]
+    assert adopted.replaced == ((("Config", "Protocol"), "tcp", "http"),)
+
+
+def test_the_entry_knows_the_resource_that_manages_it() -> None:
+    assert decision(written()).resource == URN
+    assert decision(written(), "overwrite").resource == URN
+    assert decision(written(stack=OTHER), renamed_from=OTHER).resource == URN
+    assert decision(written(stack=OTHER), "overwrite").resource == ""
+
+
+def test_a_run_that_would_delete_a_declared_entry_is_refused_with_the_commands() -> None:
+    moved = {"service-defaults/x": ("urn:a", "urn:b"), "service-defaults/y": ("urn:b", "urn:c")}
+    with pytest.raises(Refused) as refused:
+        refuse_taken_resources(moved, {"urn:a", "urn:b"}, Policy("refuse", STACK))
+    assert "service-defaults/x: would be deleted" in str(refused.value)
+    assert "1. pulumi state delete 'urn:a'\n    2. pulumi up" in str(refused.value)
+
+
+def test_a_resource_that_got_a_free_name_is_not_refused() -> None:
+    refuse_taken_resources({"service-defaults/x": ("urn:a", "urn:b")}, {"urn:a"}, Policy("refuse", STACK))
+    refuse_taken_resources({"service-defaults/x": ("urn:a", "urn:b")}, {"urn:b"}, Policy("refuse", STACK))
 
 
 def test_tracing_taken_out_and_put_back_gives_the_same_bytes() -> None:
@@ -142,7 +188,8 @@ def test_tracing_taken_out_and_put_back_gives_the_same_bytes() -> None:
 
 def test_tracing_written_by_hand_goes_when_tracing_is_off() -> None:
     live = {"Config": {"Envoy_Tracing_JSON": "{}", "envoy_listener_tracing_json": "{}", "other": 1}}
-    assert decision(live, "adopt", proxy_defaults(settings(enabled=False))).body == {"Config": {"other": 1}}
+    off = proxy_defaults(settings(enabled=False))
+    assert decision(live, "adopt", off).body(off) == {"Config": {"other": 1}}
 
 
 def test_a_second_run_writes_what_the_first_one_wrote() -> None:
@@ -154,19 +201,19 @@ def test_the_fields_of_a_services_entry_stay() -> None:
     live = {"Protocol": "http", "LocalRequestTimeoutMs": 5000, "MeshGateway": {}, "ExternalSNI": "web.example.com"}
     adopted = decision(live, "adopt", WEB)
     assert set(adopted.kept) == {("LocalRequestTimeoutMs",), ("ExternalSNI",)}
-    assert adopted.body == {"LocalRequestTimeoutMs": 5000, "ExternalSNI": "web.example.com", "Protocol": "http"}
+    assert adopted.body(WEB) == {"LocalRequestTimeoutMs": 5000, "ExternalSNI": "web.example.com", "Protocol": "http"}
 
 
 @pytest.mark.parametrize("empty", [None, "", {}, []])
 def test_a_field_that_says_nothing_is_nobodys(empty: object) -> None:
-    assert decision({"Protocol": "http", "UpstreamConfig": empty}, "adopt", WEB).kept == ()
+    assert decision({"Protocol": "http", "UpstreamConfig": empty}, "adopt", WEB).kept == {}
 
 
 def test_clusters_that_cannot_be_told_apart_are_not_written_over() -> None:
     live = {"Config": {CLUSTERS_KEY: '{"name":"a"'}}
     assert "static clusters of others that cannot be told apart" in refusal(live, "adopt")
     assert f"It holds {CLUSTERS_KEY}, which would be lost." in refusal(live)
-    assert decision(live, "overwrite") == Decision(OURS.body)
+    assert decision(live, "overwrite") == Decision()
 
 
 def test_a_renamed_stack_knows_what_it_wrote_under_its_former_name() -> None:
@@ -188,11 +235,13 @@ def test_several_refusals_are_told_together_and_a_crowd_by_its_number() -> None:
 
 
 def test_what_is_kept_is_told_with_the_way_to_take_tracing_out() -> None:
-    told = kept_text("proxy-defaults/global", decision(BY_HAND, "adopt"), retained=True)
-    assert "keeps what others wrote: MeshGateway, Meta.team, envoy_prometheus_bind_addr, the static cluster" in told
+    told = plan_text("proxy-defaults/global", decision(BY_HAND, "adopt"), retained=True)
+    assert (
+        "keeps what others wrote: MeshGateway.Mode, Meta.team, envoy_prometheus_bind_addr, the static cluster" in told
+    )
     assert "pulumi destroy will leave it there" in told
     assert "enabled: false" in told
-    assert kept_text("proxy-defaults/global", decision(None), retained=True) == ""
+    assert plan_text("proxy-defaults/global", decision(None), retained=True) == ""
 
 
 def live_with(clusters: str) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from consul_tracing.entries import (
 )
 from consul_tracing.settings import MeshSettings
 from tests.unit import envoy_messages
-from tests.unit.meshes import STACK, settings, text_of
+from tests.unit.meshes import STACK, URN, settings, text_of
 
 
 def written(entry: Entry) -> dict[str, Any]:
@@ -106,6 +106,7 @@ def test_an_entry_tells_its_stack_and_the_parts_that_it_declares() -> None:
         "managed-by": "pulumi",
         "pulumi-stack": STACK,
         "team": "core",
+        "consul-tracing-resource": URN,
         "consul-tracing-keys": (
             "Config/envoy_extra_static_clusters_json/a%2Cb,Config/envoy_extra_static_clusters_json/tracing_collector,"
             "Config/envoy_listener_tracing_json,Config/envoy_tracing_json,Config/protocol,Meta/team"
@@ -126,6 +127,43 @@ def test_the_bootstrap_hash_is_the_same_for_the_same_meaning() -> None:
     assert hash_of(settings()) == hash_of(explicit)
     clusters = [{"name": "a"}, {"name": "b"}]
     assert hash_of(settings(static_clusters=clusters)) == hash_of(settings(static_clusters=clusters[::-1]))
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        {"envoy_prometheus_bind_addr": "0.0.0.0:9102"},
+        {"Envoy_Stats_Tags": ["a=b"]},
+        {"envoy_extra_static_listeners_json": '{"name":"x"}'},
+        {"envoy_bootstrap_json_tpl": "{}"},
+        {"envoy_extra_static_clusters_json": '{"name":"foreign"}'},
+    ],
+    ids=str,
+)
+def test_the_bootstrap_hash_changes_with_every_key_that_a_proxy_reads_at_its_start(config: dict[str, Any]) -> None:
+    assert bootstrap_hash({"Config": config}) != bootstrap_hash({"Config": {}})
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"Config": {"protocol": "http", "local_connect_timeout_ms": 1, "envoy_listener_tracing_json": "{}"}},
+        {"Config": {"envoy_prometheus_bind_addr": ""}},
+        {"AccessLogs": {"Enabled": False, "Path": "/x"}, "MeshGateway": {"Mode": "local"}},
+    ],
+    ids=str,
+)
+def test_the_bootstrap_hash_ignores_what_reaches_running_proxies(body: dict[str, Any]) -> None:
+    assert bootstrap_hash(body) == bootstrap_hash({})
+
+
+def test_the_bootstrap_hash_changes_with_the_access_log_of_the_admin_interface() -> None:
+    assert bootstrap_hash({"AccessLogs": {"Enabled": True}}) != bootstrap_hash({})
+
+
+def test_the_layout_of_json_does_not_change_the_bootstrap_hash() -> None:
+    compact, spaced = ({"Config": {"envoy_stats_config_json": text}} for text in ('{"a":1}', '{ "a": 1.0 }'))
+    assert bootstrap_hash(compact) == bootstrap_hash(spaced)
 
 
 def test_the_bootstrap_hash_changes_only_when_proxies_must_restart() -> None:

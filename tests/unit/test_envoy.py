@@ -6,7 +6,7 @@ from envoy.config.cluster.v3 import cluster_pb2
 
 from consul_tracing import envoy
 from consul_tracing.entries import canonical_json
-from consul_tracing.free_form import CLUSTER_FIELDS
+from consul_tracing.envoy import CLUSTER_FIELDS
 from consul_tracing.settings import Sampling, Tag
 from tests.unit import envoy_messages
 from tests.unit.meshes import settings
@@ -171,9 +171,9 @@ def test_the_collectors_url_says_where_spans_go(args: dict[str, Any], url: str) 
     assert envoy.collector_url(settings(**args)) == url
 
 
-def test_a_gateway_starts_traces_at_the_random_rate_in_hundredths_of_a_percent() -> None:
+def test_a_gateway_starts_traces_at_the_random_rate() -> None:
     layer = envoy.gateway_runtime(Sampling(random=12.34))["layered_runtime"]["layers"][0]
-    assert layer["static_layer"] == {"tracing.random_sampling": 1234}
+    assert layer["static_layer"] == {"tracing.random_sampling": {"numerator": 1234, "denominator": "TEN_THOUSAND"}}
 
 
 def test_a_gateway_keeps_the_overall_bound() -> None:

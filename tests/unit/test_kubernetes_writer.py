@@ -93,6 +93,14 @@ def test_a_zipkin_of_the_meshs_own_is_where_its_spans_go(engine: Engine) -> None
     assert "zipkin.observability.svc.cluster.local" in config["envoy_extra_static_clusters_json"]
 
 
+def test_a_refused_mesh_deploys_no_zipkin(engine: Engine, cluster: FakeCluster) -> None:
+    cluster.add("proxy-defaults", "global", spec={"meshGateway": {"mode": "local"}})
+    args: Any = {"target": "kubernetes", "zipkin_collector": {}}
+    with pytest.raises(Refused, match="was not written by this stack"):
+        engine.run(lambda: MeshTracing("mesh", args))
+    assert set(engine.registered) == {"mesh"}
+
+
 def test_an_adopted_object_is_patched(engine: Engine, cluster: FakeCluster) -> None:
     cluster.add("proxy-defaults", "global", spec={"meshGateway": {"mode": "local"}})
     engine.run(lambda: on_kubernetes(existing="adopt"))

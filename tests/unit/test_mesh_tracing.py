@@ -158,3 +158,12 @@ def test_a_switch_over_to_http_names_the_services_that_nobody_declared(
     services = {"web": {"protocol": "http"}}
     engine.run(lambda: MeshTracing("mesh", mesh(default_protocol="http", tcp_services=[], services=services)))
     assert "parse these services as HTTP, which nobody declared: mysql. Name those" in caplog.text
+
+
+def test_a_gateway_is_not_named_as_a_service_that_switches_over(
+    engine: Engine, caplog: pytest.LogCaptureFixture
+) -> None:
+    # The mocked look-up finds an entry of this name under every kind, so under those of gateways too.
+    engine.live = {"redis": {"Protocol": "tcp"}, "mysql": {}}
+    engine.run(lambda: MeshTracing("mesh", mesh(default_protocol="http", tcp_services=[])))
+    assert "mysql" not in caplog.text

@@ -28,7 +28,7 @@ BODY: dict[str, Any] = {
 
 def test_an_entry_is_shared_field_by_field_key_by_key_and_cluster_by_cluster() -> None:
     assert parts_of(BODY) == {
-        ("MeshGateway",): {"Mode": "local"},
+        ("MeshGateway", "Mode"): "local",
         ("Config", "protocol"): "http",
         ("Config", CLUSTERS_KEY, "a"): CLUSTER_A,
         ("Config", CLUSTERS_KEY, "b"): '{"name":"b"}',
@@ -41,7 +41,7 @@ def test_a_cluster_keeps_its_bytes() -> None:
 
 
 def test_an_entry_without_config_has_no_parts_there() -> None:
-    assert parts_of({"Config": None, "Meta": None}) == {}
+    assert parts_of({"Config": {}, "Meta": {}}) == {}
     assert body_of({}) == {}
 
 
@@ -83,22 +83,25 @@ def test_a_part_is_read_back_as_it_was_written_down(part: Part) -> None:
 
 @given(st.lists(STEPS, unique=True, max_size=40))
 def test_the_list_of_parts_is_read_back_however_long_it_is(parts: list[Part]) -> None:
-    written = marks(parts, "acme/mesh/prod")
+    written = marks(parts, "acme/mesh/prod", "urn:pulumi:prod::mesh::" + "x" * 600)
     assert marked_parts(written) == frozenset(parts)
     assert all(len(value.encode()) <= LONGEST_META for value in written.values())
 
 
 def test_a_long_list_goes_on_in_numbered_values_in_their_order() -> None:
     parts = [("Config", f"key_{number:04}") for number in range(600)]
-    written = marks(parts, "acme/mesh/prod")
+    written = marks(parts, "acme/mesh/prod", "urn:pulumi:prod::mesh::" + "x" * 600)
     assert list(written)[2:5] == ["consul-tracing-keys", "consul-tracing-keys-2", "consul-tracing-keys-3"]
     assert "consul-tracing-keys-11" in written
     assert marked_parts(dict(reversed(written.items()))) == frozenset(parts)
 
 
 def test_marks_are_told_from_what_others_note() -> None:
-    noted = {("Meta", key): is_mark(("Meta", key)) for key in ("managed-by", "consul-tracing-keys-2", "team")}
-    assert list(noted.values()) == [True, True, False]
+    noted = {
+        ("Meta", key): is_mark(("Meta", key))
+        for key in ("managed-by", "consul-tracing-keys-2", "consul-tracing-resource", "team")
+    }
+    assert list(noted.values()) == [True, True, True, False]
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import pytest
 
 from consul_tracing import InvalidInput, Problem
 from consul_tracing.settings import MeshSettings
-from tests.unit.meshes import mesh
+from tests.unit.meshes import mesh, settings
 from tests.unit.mocked_engine import Engine
 
 SECRET = "-----BEGIN PRIVATE KEY-----hush"  # noqa: S105 - what must never be repeated
@@ -127,7 +127,33 @@ REFUSED = [
         'static_clusters.1.name: "a" is the name of static_clusters.0',
     ),
     (mesh(static_clusters=[{"name": "tracing_collector"}]), "is the name of the collector's cluster"),
-    (mesh(static_clusters=[{"name": "a", "conect_timeout": "1s"}]), 'did you mean "connect_timeout"?'),
+    (mesh(static_clusters=[{"name": "local_agent"}]), '"local_agent" is the name of a cluster of Consul\'s own'),
+    (mesh(static_clusters=[{"name": "original-destination"}]), "is the name of a cluster of Consul's own"),
+    (
+        mesh(services={"a": {"protocol": "tcp", "extra": {"UpstreamConfig": "x"}}}),
+        'services.a.extra.UpstreamConfig: must be a map, got "x"',
+    ),
+    (
+        mesh(services={"a": {"protocol": "tcp", "extra": {"UpstreamConfig": {"Overrides": ["x"]}}}}),
+        "services.a.extra.UpstreamConfig.Overrides: must be a list of maps, got a list",
+    ),
+    (mesh(proxy_defaults={"MeshGateway": "local"}), 'proxy_defaults.MeshGateway: must be a map, got "local"'),
+    (
+        mesh(services={"a": {"protocol": "tcp"}, "b": {"protocol": "tcp", "name": "a", "namespace": "default"}}),
+        'services.b: writes the entry of service "a", as services.a does',
+    ),
+    (
+        mesh(services={"b": {"protocol": "tcp", "name": "a", "partition": "default"}}, tcp_services=["a"]),
+        'tcp_services.0: "a" is declared before',
+    ),
+    (
+        on_kubernetes(
+            services={"a": {"protocol": "tcp"}, "b": {"protocol": "tcp", "name": "a", "namespace": "consul"}}
+        ),
+        'services.b: writes the entry of service "a", as services.a does',
+    ),
+    (mesh(owner=""), "owner: is empty"),
+    (mesh(owner="x" * 513), "owner: must be at most 512 bytes"),
     (
         mesh(proxy_config={"envoy_tracing_json": {"http": {}}}),
         "proxy_config.envoy_tracing_json: is a map, which Consul",
@@ -166,6 +192,11 @@ REFUSED = [
 @pytest.mark.parametrize(("args", "told"), REFUSED, ids=[told[:50] for _, told in REFUSED])
 def test_what_cannot_work_is_refused_by_its_path(args: Any, told: str) -> None:
     assert told in str(refusal(args))
+
+
+def test_names_that_envoy_and_other_owners_use_are_accepted() -> None:
+    accepted = settings(owner="team-a", renamed_from="team-b", tags={"host": {"request_header": ":Authority"}})
+    assert accepted.tags["host"].request_header == ":authority"
 
 
 def test_several_are_told_together_in_the_order_of_their_paths() -> None:

@@ -39,7 +39,7 @@ def written(mesh: MeshSettings) -> dict[str, Any]:
 def written_on_kubernetes(mesh: MeshSettings) -> dict[str, Any]:
     """The custom resources' specs, and the collector's objects as they are."""
     entries = [proxy_defaults(mesh), *service_defaults(mesh).values()]
-    specs = {KUBERNETES_API.title(entry): spec(entry, Decision(entry.body), None, patch=False) for entry in entries}
+    specs = {KUBERNETES_API.title(entry): spec(entry, Decision(), None, patch=False) for entry in entries}
     for one in specs.values():
         one["config"] = unfolded(one.get("config", {}))
     assert mesh.zipkin_collector is not None

@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 
 from consul_tracing.entries import Entry
-from consul_tracing.switch_over import candidates, switch_over_text, switches_over, undeclared
+from consul_tracing.switch_over import candidates, gateways, switch_over_text, switches_over, undeclared
 from tests.unit.meshes import settings
 
 HTTP = settings(default_protocol="http", tcp_services=[])
@@ -21,11 +21,19 @@ def test_an_http_default_that_is_there_already_is_none() -> None:
 
 
 def test_declared_services_sidecars_and_consul_itself_are_no_candidates() -> None:
-    catalogued = ["consul", "web", "web-sidecar-proxy", "mysql", "redis"]
+    catalogued = ["consul", "web", "web-sidecar-proxy", "mysql", "mesh-gateway", "redis"]
     found = candidates(catalogued, [Entry("service-defaults", "web", {"Protocol": "http"})], HTTP)
     assert [(entry.kind, entry.name) for entry in found] == [
         ("service-defaults", "mysql"),
         ("service-defaults", "redis"),
+    ]
+
+
+def test_a_gateway_is_known_by_the_entry_of_its_kind() -> None:
+    assert [(entry.kind, entry.name) for entry in gateways(["edge"], HTTP)] == [
+        ("api-gateway", "edge"),
+        ("ingress-gateway", "edge"),
+        ("terminating-gateway", "edge"),
     ]
 
 
