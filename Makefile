@@ -48,12 +48,21 @@ lint: .venv/installed
 clean:
 	rm -rf .venv .venvs dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
-# xds-protos, which only the tests need, writes over files of two packages that pulumi needs: they are put back.
+# .venv is set up again when PYTHON names another Python than its own, and when its own was replaced or removed.
+IDENTITY := -c 'import sys; print(sys.base_prefix, "%d.%d" % sys.version_info[:2])'
+CHOSEN := $(if $(filter file,$(origin PYTHON)),$(BIN)/python,$(PYTHON))
+ifneq ($(shell cat .venv/installed 2>/dev/null),$(shell $(CHOSEN) $(IDENTITY) 2>/dev/null))
+.PHONY: .venv/installed
+.venv/installed: CLEAR := --clear
+endif
+
+# xds-protos, which only the tests need, overwrites files of two packages that pulumi needs: they are installed again.
 .venv/installed: pyproject.toml
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "consul-tracing needs Python 3.11 or newer; choose one: make PYTHON=python3.11")'
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "consul-tracing requires Python 3.11 or newer. Choose one: make PYTHON=python3.11")'
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo "consul-tracing requires Python's venv module. On Debian and Ubuntu: apt install python3-venv" >&2; exit 1; }
 	@echo "Setting up .venv (once; about a minute)"
-	@$(PYTHON) -m venv .venv
+	@$(PYTHON) -m venv $(CLEAR) .venv
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
 	@$(BIN)/python -m pip freeze | grep -E '^(googleapis-common-protos|opentelemetry-proto)==' > .venv/overwritten.txt
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --force-reinstall --no-deps --requirement .venv/overwritten.txt
-	@touch $@
+	@$(BIN)/python $(IDENTITY) > $@

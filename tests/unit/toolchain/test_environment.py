@@ -1,0 +1,97 @@
+"""The rule of the Makefile that sets up .venv, run with scripts in place of Python."""
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.unit.toolchain.scripted import CHECKOUT
+
+PYTHON = """#!/bin/sh
+case "$*" in
+  *"version_info <"*) {version_check} ;;
+  *ensurepip*) {venv_check} ;;
+  "-c "*) echo "{identity}" ;;
+  "-m venv "*)
+    echo "{identity}: $*" >> environments
+    mkdir -p .venv/bin
+    cp "$0" .venv/bin/python ;;
+  *freeze*) printf 'googleapis-common-protos==1\\nopentelemetry-proto==1\\n' ;;
+esac
+"""
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    shutil.copy(CHECKOUT / "Makefile", tmp_path)
+    (tmp_path / "pyproject.toml").touch()
+    return tmp_path
+
+
+def put_python(checkout: Path, name: str, *, version_check: str = "exit 0", venv_check: str = "exit 0") -> None:
+    python = checkout / "bin" / name
+    python.parent.mkdir(exist_ok=True)
+    python.write_text(PYTHON.format(identity=f"/opt/{name}", version_check=version_check, venv_check=venv_check))
+    python.chmod(0o755)
+
+
+def make(checkout: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    environment = {"PATH": f"{checkout}/bin{os.pathsep}{os.environ['PATH']}"}
+    command = ["make", ".venv/installed", *arguments]
+    return subprocess.run(command, cwd=checkout, env=environment, capture_output=True, text=True, check=False)
+
+
+def environments(checkout: Path) -> list[str]:
+    return (checkout / "environments").read_text().splitlines()
+
+
+@pytest.mark.parametrize("arguments", [[], ["PYTHON=python3.13"]])
+def test_the_environment_is_set_up_once(arguments: list[str], checkout: Path) -> None:
+    for name in ("python3", "python3.13"):
+        put_python(checkout, name)
+    assert [make(checkout, *arguments).returncode for _ in range(2)] == [0, 0]
+    assert len(environments(checkout)) == 1
+
+
+def test_another_python_sets_up_the_environment_again(checkout: Path) -> None:
+    for name in ("python3", "python3.13"):
+        put_python(checkout, name)
+    make(checkout)
+    make(checkout, "PYTHON=python3.13")
+    assert environments(checkout) == ["/opt/python3: -m venv .venv", "/opt/python3.13: -m venv --clear .venv"]
+
+
+def test_without_a_choice_the_environment_keeps_its_python(checkout: Path) -> None:
+    for name in ("python3", "python3.13"):
+        put_python(checkout, name)
+    make(checkout, "PYTHON=python3.13")
+    make(checkout)
+    assert [line.partition(":")[0] for line in environments(checkout)] == ["/opt/python3.13"]
+
+
+def test_an_environment_whose_python_was_removed_is_set_up_again(checkout: Path) -> None:
+    put_python(checkout, "python3")
+    make(checkout)
+    (checkout / ".venv/bin/python").unlink()
+    make(checkout)
+    assert environments(checkout)[1:] == ["/opt/python3: -m venv --clear .venv"]
+
+
+def test_a_python_without_venv_is_one_line_with_the_fix(checkout: Path) -> None:
+    put_python(checkout, "python3", venv_check="exit 1")
+    made = make(checkout)
+    assert made.returncode != 0
+    assert made.stderr.splitlines()[0] == (
+        "consul-tracing requires Python's venv module. On Debian and Ubuntu: apt install python3-venv"
+    )
+    assert not (checkout / ".venv").exists()
+
+
+def test_a_python_that_is_too_old_leaves_the_environment_alone(checkout: Path) -> None:
+    put_python(checkout, "python3")
+    put_python(checkout, "python3.10", version_check="exit 1")
+    make(checkout)
+    assert make(checkout, "PYTHON=python3.10").returncode != 0
+    assert environments(checkout) == ["/opt/python3: -m venv .venv"]
