@@ -95,8 +95,6 @@ def lane_obtained(wishes: Sequence[Wish], shown: Display, programs: Programs) ->
             try:
                 row.obtained(wish.program.obtain(wish.version, row, programs))
             except MissingProgram as missing:
-                # After an interruption the command was ended, and its failure means nothing.
-                programs.check()
                 row.missing(missing)
                 complete = False
     return complete

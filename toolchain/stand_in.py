@@ -28,13 +28,9 @@ class ProgramWithStandIn(Program):
         started = time.monotonic()
         offered = self.source.versions[0]
         entry = self.entry(offered)
-        if self.is_ready() or not failed_recently(entry):
-            try:
+        with suppress(MissingProgram):
+            if self.is_ready() or not failed_recently(entry):
                 return super().obtain(version, progress, programs)
-            except MissingProgram:
-                # The age of the log is the time of the attempt; without a cache there is no memory.
-                with suppress(OSError):
-                    entry.log.touch()
         note = (
             f"the official {self.name} {offered} cannot be downloaded (log: {entry.log}); "
             f"the next attempt is {HOURS_BETWEEN_ATTEMPTS} hours after this one"
@@ -47,7 +43,7 @@ class ProgramWithStandIn(Program):
 
 
 def failed_recently(entry: Entry) -> bool:
-    """Whether the latest attempt to make this entry failed, not long ago."""
+    """Whether the latest attempt to make this entry failed, not long ago: only a failure leaves a log."""
     try:
         age = time.time() - entry.log.stat().st_mtime
     except FileNotFoundError:

@@ -1,9 +1,13 @@
 import re
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
 
-from tests.unit.toolchain.scripted import put_on_path, thing
+from tests.unit.toolchain.scripted import CHECKOUT, put_on_path, thing
 from toolchain import __main__ as command
 from toolchain.display import duration
 from toolchain.on_path import Releases, VersionRule
@@ -78,3 +82,60 @@ def test_an_unknown_name_is_one_line_without_a_traceback(capsys: pytest.CaptureF
 )
 def test_a_duration_is_printed_in_minutes_and_seconds(seconds: float, words: str) -> None:
     assert duration(seconds) == words
+
+
+COMMAND = """
+import sys
+from testbed.signals import raise_on_signals
+from tests.unit.toolchain.scripted import thing
+from toolchain import __main__ as command
+
+raise_on_signals()
+command.MESH = [thing(sys.argv[1])]
+sys.exit(command.main([]))
+"""
+
+
+def running_command(script: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-c", COMMAND, script],
+        cwd=CHECKOUT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def wait_for(file: Path) -> None:
+    until = time.monotonic() + 10
+    while not file.exists():
+        assert time.monotonic() < until, f"{file} did not appear"
+        time.sleep(0.02)
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_an_interruption_ends_the_builds_and_is_one_line(number: signal.Signals, code: int, tmp_path: Path) -> None:
+    begun = tmp_path / "begun"
+    process = running_command(f"echo > {begun}; sleep 60")
+    wait_for(begun)
+    process.send_signal(number)
+    out, err = process.communicate(timeout=10)
+    assert (process.returncode, out) == (code, "thing 1.0.0: building …\n")
+    assert err == "toolchain: interrupted; unfinished programs are made the next time\n"
+
+
+def test_a_wait_for_another_process_can_be_interrupted(tmp_path: Path) -> None:
+    begun = tmp_path / "begun"
+    script = f"echo > {begun}; sleep 60"
+    building = running_command(script)
+    wait_for(begun)
+    waiting = running_command(script)
+    assert waiting.stdout is not None
+    assert waiting.stdout.readline() == "thing 1.0.0: waiting for another process that makes it …\n"
+    waiting.send_signal(signal.SIGINT)
+    assert waiting.wait(10) == 130
+    assert building.poll() is None
+    building.send_signal(signal.SIGINT)
+    assert building.wait(10) == 130
+    for process in (waiting, building):
+        process.communicate()
