@@ -11,6 +11,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from http import HTTPStatus
+from pathlib import Path
 from typing import Any, Self
 
 import pytest
@@ -31,6 +32,12 @@ SECTION = re.compile(r"^## (?P<title>.+)\n(?P<text>(?:(?!## ).*\n)*)", re.MULTIL
 BLOCK = re.compile(r"^```(?P<language>\w+)(?: (?P<file>\S+))?\n(?P<content>.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
+def terraform_configuration() -> str:
+    """The file that TF_CLI_CONFIG_FILE names, which may lead to a mirror of providers; an empty one otherwise."""
+    named = os.environ.get("TF_CLI_CONFIG_FILE", "")
+    return named if Path(named).is_file() else os.devnull
+
+
 class Guide:
     """A guide, and the directory in which it is followed."""
 
@@ -40,7 +47,13 @@ class Guide:
         self.directory = programs.make_directory(name)
         self.said = ""
         self._programs = programs
-        path = [toolchain.search_path(), str(toolchain.program("consul").parent), os.environ.get("PATH", os.defpath)]
+        self._bin = programs.make_directory("bin")
+        path = [
+            str(self._bin),
+            toolchain.search_path(),
+            str(toolchain.program("consul").parent),
+            os.environ.get("PATH", os.defpath),
+        ]
         self._environment = {
             "CHECKPOINT_DISABLE": "1",
             "CONSUL_HTTP_ADDR": consul.address,
@@ -53,8 +66,12 @@ class Guide:
             "PULUMI_SKIP_UPDATE_CHECK": "1",
             "TF_CLI_ARGS_apply": "-no-color",
             "TF_CLI_ARGS_plan": "-no-color",
-            "TF_CLI_CONFIG_FILE": os.devnull,
+            "TF_CLI_CONFIG_FILE": terraform_configuration(),
         }
+
+    def install(self, program: Path, name: str) -> None:
+        """Put a program on the PATH of the guide's commands, under this name."""
+        (self._bin / name).symlink_to(program)
 
     def blocks(self, section: str) -> Iterator[re.Match[str]]:
         return BLOCK.finditer(self.sections[section])
@@ -229,8 +246,8 @@ def written_by_terraform(guide: Guide) -> list[dict[str, Any]]:
 def test_from_terraform(programs: Programs, consul: Consul) -> None:
     """The half of the guide that is Pulumi's.
 
-    A stand-in writes the entries: HashiCorp's provider is not to be had here. It makes the same call with the same
-    body, an unconditional PUT of Consul's own client, and leaves no mark.
+    A stand-in writes the entries, so that neither Terraform nor its provider is needed. HashiCorp's provider makes the
+    same call with the same body, an unconditional PUT of Consul's own client, and leaves no mark.
     """
     guide = Guide(programs, consul, "from-terraform")
     for entry in written_by_terraform(guide):
@@ -268,11 +285,46 @@ def for_the_built_in_provider(section: str) -> str:
     ).replace("consul_config_entry", "terraform_data")
 
 
-@pytest.mark.skipif(not shutil.which("terraform"), reason="needs Terraform 1.7 or newer on PATH")
-@pytest.mark.parametrize("way", ["Terraform forgets", "Terraform older than 1.7"])
+TERRAFORM = shutil.which("terraform") or shutil.which("tofu")
+needs_terraform = pytest.mark.skipif(TERRAFORM is None, reason="needs Terraform or OpenTofu 1.7 or newer on PATH")
+WAYS = pytest.mark.parametrize("way", ["Terraform forgets", "Terraform older than 1.7"])
+
+
+def terraform_guide(programs: Programs, consul: Consul) -> Guide:
+    """The guide, with OpenTofu as `terraform` where that is what the machine has."""
+    guide = Guide(programs, consul, "from-terraform")
+    guide.install(Path(str(TERRAFORM)), "terraform")
+    return guide
+
+
+@needs_terraform
+@WAYS
+def test_from_terraform_with_hashicorps_provider(programs: Programs, consul: Consul, way: str) -> None:
+    """The whole guide as it is written. TF_CLI_CONFIG_FILE may name a mirror that holds the provider."""
+    guide = terraform_guide(programs, consul)
+    guide.write_files("Before")
+    try:
+        guide.run("terraform init -no-color")
+    except ProgramFailed as failed:
+        reason = " ".join(failed.said.partition("Error: ")[2].split())
+        pytest.skip(f"Terraform cannot install the provider hashicorp/consul: {reason[:200]}")
+    guide.follow("Before")
+    before = entries(consul)
+    with never_missing(consul):
+        guide.follow(way)
+        guide.follow("Pulumi takes over")
+        assert writers(consul) == {"organization/mesh-tracing/prod"}
+        assert what_others_wrote(entries(consul)) == what_others_wrote(before)
+        guide.write_files("Before")
+        guide.follow("Going back")
+        assert entries(consul) == before
+
+
+@needs_terraform
+@WAYS
 def test_terraform_forgets_the_entries_without_deleting_them(programs: Programs, consul: Consul, way: str) -> None:
     """The half of the guide that is Terraform's, by a real Terraform with a stand-in for the provider."""
-    guide = Guide(programs, consul, "from-terraform")
+    guide = terraform_guide(programs, consul)
     guide.sections = {title: for_the_built_in_provider(text) for title, text in guide.sections.items()}
     guide.follow("Before")
     before = entries(consul)
