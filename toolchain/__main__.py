@@ -1,7 +1,7 @@
 """`python -m toolchain [NAMES…]`: get the real programs ahead of time, and see where each comes from.
 
 A name may carry a version: `envoy@1.40.0`. Without names, everything that the mesh needs, or the tests on Kubernetes.
-`python -m toolchain prune` removes from the cache what is no longer used.
+`python -m toolchain prune` removes from the cache what a newer entry has replaced.
 """
 
 import argparse

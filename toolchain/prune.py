@@ -1,12 +1,12 @@
-"""`python -m toolchain prune`: remove from the cache what this checkout does not use, and show Go's own caches."""
+"""`python -m toolchain prune`: remove superseded programs from the cache, and show the size of Go's own caches."""
 
 import re
 import shutil
-from collections.abc import Iterator
 
 from toolchain.cache import Entry, directory, is_locked_by_us
 from toolchain.go_caches import go_caches, size, sized
 from toolchain.programs import GO, PROGRAMS
+from toolchain.provision import Program
 
 ENTRY = re.compile(r"(?P<entry>.+-[0-9a-f]{16})(?:\.log|\.lock|\.[^.]+\.partial)?")
 """The names of an entry and of the files beside it. Anything else in the directory is left alone."""
@@ -14,20 +14,30 @@ ENTRY = re.compile(r"(?P<entry>.+-[0-9a-f]{16})(?:\.log|\.lock|\.[^.]+\.partial)
 
 def prune() -> None:
     """Remove superseded entries and print what was removed, and the size of Go's caches."""
-    current = {entry.path.name for entry in current_entries()}
-    removed = [(name, remove(Entry(directory() / name), keep=name in current)) for name in sorted(entry_names())]
-    for name, freed in removed:
-        if freed:
-            print(f"removed {name}: {sized(freed)}")
-    print(f"{directory()}: {sized(sum(freed for _, freed in removed))} removed, {sized(size(directory()))} in use")
+    old = superseded()
+    freed = {name: remove(Entry(directory() / name), keep=name not in old) for name in sorted(entry_names())}
+    for name, size_of_entry in freed.items():
+        if size_of_entry:
+            print(f"removed {name}: {sized(size_of_entry)}")
+    print(f"{directory()}: {sized(sum(freed.values()))} removed, {sized(size(directory()))} in use")
     print_go_caches()
 
 
-def current_entries() -> Iterator[Entry]:
-    """Return the entries that this checkout makes or uses on this machine."""
-    for program in PROGRAMS:
-        for version in program.source.versions:
-            yield program.entry(version)
+def superseded() -> set[str]:
+    """Return the names of the entries that are not current while a current one of the same program is complete.
+
+    Without such a replacement an entry is kept: with another Go on PATH, all programs that are built have other keys.
+    """
+    return {name for program in PROGRAMS for name in superseded_of(program, entry_names())}
+
+
+def superseded_of(program: Program, names: set[str]) -> set[str]:
+    """Return the superseded ones among the names of entries that are of this program."""
+    current = {program.entry(version) for version in program.source.versions}
+    if not any(entry.complete for entry in current):
+        return set()
+    of_program = {name for name in names if re.match(rf"{re.escape(program.name)}-\d", name)}
+    return of_program - {entry.path.name for entry in current}
 
 
 def entry_names() -> set[str]:
@@ -46,7 +56,7 @@ def remove(entry: Entry, *, keep: bool) -> int:
             return 0
         before = size_of_all(entry)
         entry.sweep()
-        # The log of a failed attempt at an entry that is still used keeps its meaning.
+        # The log of a failed attempt is kept until the entry is complete.
         if entry.complete or not keep:
             entry.log.unlink(missing_ok=True)
         if not keep:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.toolchain.scripted import put_on_path, thing
+from tests.unit.toolchain.scripted import Script, put_on_path, thing
 from toolchain import __main__ as command
 from toolchain import prune
 
@@ -46,6 +46,22 @@ def test_superseded_entries_are_removed_with_what_is_beside_them(
     removed, total, *_ = capsys.readouterr().out.splitlines()
     assert removed == f"removed {OLD}: 1.2 GB"
     assert total == f"{cache}: 1.2 GB removed, 0.0 GB in use"
+
+
+def test_an_entry_is_kept_until_its_replacement_is_there(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With another Go on PATH every program that is built has another key, and a rebuild takes 20 minutes."""
+    rebuilt = replace(thing('echo new > "$into/thing"'), source=Script("true", versions=("2.0.0",)))
+    monkeypatch.setattr(prune, "PROGRAMS", [rebuilt])
+    before = {path.name for path in cache.iterdir() if path.is_dir() and path.suffix != ".partial"}
+    prune.prune()
+    assert before <= set(names(cache))
+
+
+def test_entries_of_other_programs_are_left_alone(cache: Path) -> None:
+    other = f"thing-of-another-checkout-{OLD.partition('-')[2]}"
+    (cache / other).mkdir()
+    prune.prune()
+    assert other in names(cache)
 
 
 def test_files_that_are_no_entries_are_left_alone(cache: Path) -> None:
