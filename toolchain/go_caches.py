@@ -14,6 +14,9 @@ GIGABYTE = 10**9
 GIGABYTES_NEEDED = 5
 """Free space that a build requires: Go's caches grow by up to this much for one program."""
 
+GIGABYTES_OF_TEMPORARY_FILES = 2
+"""Free space that a build requires in TMPDIR, where Go links."""
+
 
 @dataclass(frozen=True)
 class GoCaches:
@@ -64,12 +67,18 @@ def require_room(caches: GoCaches) -> None:
                 f"{variable} cannot be written: {error}. "
                 "Set HOME, or GOMODCACHE and GOCACHE, to a directory that can be written"
             ) from None
-        free = shutil.disk_usage(path).free
-        if free < GIGABYTES_NEEDED * GIGABYTE:
-            raise MissingProgram(
-                f"{variable} ({path}) has {sized(free)} of free disk space, a build requires {GIGABYTES_NEEDED} GB. "
-                "Set GOMODCACHE and GOCACHE to another disk, or see `python -m toolchain prune`"
-            )
+        require_space(variable, path, GIGABYTES_NEEDED)
+    require_space("TMPDIR", Path(tempfile.gettempdir()), GIGABYTES_OF_TEMPORARY_FILES)
+
+
+def require_space(variable: str, path: Path, gigabytes: int) -> None:
+    """Raise `MissingProgram` when the disk that holds `path`, the directory that `variable` sets, has less space."""
+    free = shutil.disk_usage(path).free
+    if free < gigabytes * GIGABYTE:
+        raise MissingProgram(
+            f"{variable} ({path}) has {sized(free)} of free disk space, a build requires {gigabytes} GB. "
+            f"Set {variable} to a directory on another disk, or see `python -m toolchain prune`"
+        )
 
 
 def size(path: Path) -> int:

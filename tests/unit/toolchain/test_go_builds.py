@@ -1,3 +1,4 @@
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -196,8 +197,20 @@ def test_a_build_without_room_is_rejected_with_the_place_of_gos_caches_and_the_s
     assert headline == "toolchain: hello 1.2.3 could not be built"
     assert reason == (
         f"  GOMODCACHE ({tmp_path}/bin/modules) has 1.2 GB of free disk space, a build requires {GIGABYTES_NEEDED} GB. "
-        "Set GOMODCACHE and GOCACHE to another disk, or see `python -m toolchain prune`"
+        "Set GOMODCACHE to a directory on another disk, or see `python -m toolchain prune`"
     )
+
+
+@pytest.mark.usefixtures("go_modules")
+def test_a_build_without_room_for_temporary_files_is_rejected(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    put_go_on_path(tmp_path / "bin", "1.26.1", monkeypatch)
+    usage = shutil.disk_usage
+    of_caches = (tmp_path / "bin/modules", tmp_path / "bin/builds")
+    monkeypatch.setattr("shutil.disk_usage", lambda path: usage(path) if path in of_caches else SimpleNamespace(free=0))
+    with pytest.raises(
+        MissingProgram, match=r"built\n  TMPDIR \(.*\) has 0\.0 GB of free disk space, a build requires"
+    ):
+        Program("hello", HELLO, GO.on_path).obtain()
 
 
 @pytest.mark.usefixtures("go_modules")
