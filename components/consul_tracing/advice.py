@@ -38,6 +38,7 @@ def advice(settings: MeshSettings, *, single_machine: bool) -> Iterator[str]:
             "collector are lost."
         )
     yield from _static_clusters(settings)
+    yield from _dropped_fields(settings)
     if "envoy_bootstrap_json_tpl" in {key.lower() for key in settings.proxy_config}:
         yield "proxy_config.envoy_bootstrap_json_tpl replaces Consul's bootstrap; one without a tracer traces nothing."
 
@@ -64,6 +65,16 @@ def _static_clusters(settings: MeshSettings) -> Iterator[str]:
                 f"static_clusters.{index}.{field}: is not a field of an Envoy cluster that this version knows. A proxy "
                 f"whose Envoy does not know it either does not start.{hint}"
             )
+
+
+def _dropped_fields(settings: MeshSettings) -> Iterator[str]:
+    if settings.target == "consul":
+        for key, service in settings.services.items():
+            if "MaxRequestHeadersKB" in service.extra:
+                yield (
+                    f"services.{key}.extra.MaxRequestHeadersKB: is not written, because Pulumi's Consul provider 3.15 "
+                    "does not know it. Set it with target: kubernetes, or outside Pulumi after each up."
+                )
 
 
 def _services(settings: MeshSettings) -> Iterator[str]:

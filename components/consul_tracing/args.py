@@ -251,7 +251,8 @@ class MeshTracingArgs(TypedDict):
 
     migrate_entries: NotRequired[bool]
     """Whether consul-k8s may take over entries that were written over Consul's API, which it does if they are
-    identical (its annotation `migrate-entry`). Default false: it refuses them. No meaning on Consul's API."""
+    identical (its annotation `migrate-entry`). Default false: it refuses them. The stack that manages them over
+    Consul's API must give them up first (`pulumi state delete`), or it deletes them. No meaning on Consul's API."""
 
     partition: NotRequired[str]
     """Consul Enterprise admin partition whose mesh this is. Default: Consul's own."""

@@ -23,7 +23,7 @@ from .urns import child_urn
 from .writers import child_options, provider_urn, registered_urn
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from .entries import Entry, Identity
     from .fields import JsonObject
@@ -58,6 +58,9 @@ class ConsulWriter:
             # Registered here: later, waiting for it would take turns with every resource that is being registered.
             self._hooks = self._registered_hooks()
         return live
+
+    def refuse_unwritable(self, entries: Mapping[str, Entry], decisions: Mapping[str, Decision]) -> None:
+        """Nothing to reject: an entry is written as a whole."""
 
     def resource(self, entry: Entry, resource_name: str) -> str:  # noqa: ARG002 - the same type for all
         """The URN of the resource that manages the entry."""

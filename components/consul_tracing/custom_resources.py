@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import re
+import shlex
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Literal
 
+from .entries import TRACING_KEYS, canonical_json
+from .envoy import COLLECTOR_CLUSTER
 from .errors import Refused
 from .marks import STACK_MARK, is_of_consul_k8s
-from .parts import STRUCTS, body_of, is_cluster, parts_of
+from .parts import CLUSTERS_KEY, STRUCTS, body_of, is_cluster, parts_of
 from .places import KINDS, PLURALS
 
 if TYPE_CHECKING:
@@ -25,7 +28,12 @@ MARKS_PREFIX = "consul-tracing/"
 
 ADOPTED = f"{MARKS_PREFIX}adopted"
 """The annotation of an object that others made and we patch: from then on it must stay a patch, since deleting our
-resource would otherwise delete their object."""
+resource would otherwise delete their object. "false" once this stack owns the whole object."""
+
+SYNCED_GENERATION = f"{MARKS_PREFIX}synced-generation"
+"""The annotation with the object's uid and the `metadata.generation` that Consul was known to have when the annotation
+was written. The controller writes no status after a change of metadata alone, so the status is then older than our
+last write although Consul has the object's content."""
 
 MIGRATE = "consul.hashicorp.com/migrate-entry"
 """consul-k8s' annotation: take over an entry of Consul that is not its own, if it is identical."""
@@ -35,6 +43,9 @@ OWN_ANNOTATIONS = (MARKS_PREFIX, "pulumi.com/", MIGRATE, "kubectl.kubernetes.io/
 
 OWNER_MANAGER, PATCH_MANAGER = "consul-tracing", "consul-tracing-patch"
 """Our field managers (server-side apply). Two, since a patch that is deleted takes all fields of its manager along."""
+
+UNNAMED = "pulumi-kubernetes"
+"""How the field manager begins under which the Kubernetes provider writes without server-side apply."""
 
 GO_NAMES = {"jsonFormat": "JSONFormat"}
 """Go's names that do not follow from the name in the custom resource."""
@@ -82,8 +93,39 @@ def would_go(live: JsonObject, path: tuple[str, ...], *, patch: bool) -> bool:
     """
     holders = [entry.get("manager", "") for entry in _managed(live) if _holds(entry.get("fieldsV1") or {}, path)]
     if patch:
-        return bool(holders) and all(_is_ours(holder) for holder in holders)
-    return all(_is_ours(holder) or holder.startswith(TAKEN_OVER) for holder in holders)
+        return bool(holders) and all(holder.startswith((PATCH_MANAGER, UNNAMED)) for holder in holders)
+    return all(holder == OWNER_MANAGER or holder.startswith((UNNAMED, *TAKEN_OVER)) for holder in holders)
+
+
+def refuse_remaining(title: str, entry: Entry, decision: Decision, live: JsonObject, *, patch: bool) -> None:
+    """Reject a write after which a tracing key would remain that the plan removes.
+
+    Server-side apply removes no field that another manager holds.
+    """
+    planned: JsonObject = decision.body(entry).get("Config") or {}
+    config: JsonObject = (live.get("spec") or {}).get("config") or {}
+    remaining = [
+        key
+        for key, value in config.items()
+        if (key.lower() in TRACING_KEYS and key not in planned)
+        or (key == CLUSTERS_KEY and COLLECTOR_CLUSTER in str(value) and COLLECTOR_CLUSTER not in planned.get(key, ""))
+        if not would_go(live, path_of(("Config", key)), patch=patch)
+    ]
+    if remaining:
+        commands = [_json_patch(entry, key, planned.get(key)) for key in remaining]
+        raise Refused(
+            f"{title} holds {', '.join(remaining)}, which this run cannot remove: another field manager holds it",
+            "To remove it:",
+            *(f"  {number}. {command}" for number, command in enumerate(commands, 1)),
+            f"  {len(commands) + 1}. pulumi up",
+        )
+
+
+def _json_patch(entry: Entry, key: str, value: object) -> str:
+    path = f"/spec/config/{key}"
+    change = {"op": "remove", "path": path} if value is None else {"op": "replace", "path": path, "value": value}
+    where = f"{PLURALS[entry.kind]} {entry.name} --namespace {entry.namespace}"
+    return f"kubectl patch {where} --type=json -p {shlex.quote(canonical_json([change]))}"
 
 
 def camel_case(name: str) -> str:
@@ -118,7 +160,7 @@ def _go_named(fields: JsonObject, above: Part) -> JsonObject:
 
 def _marks(live: JsonObject) -> Iterator[tuple[str, str]]:
     for annotation, value in annotations_on(live).items():
-        if annotation.startswith(MARKS_PREFIX) and annotation != ADOPTED:
+        if annotation.startswith(MARKS_PREFIX) and annotation not in {ADOPTED, SYNCED_GENERATION}:
             mark = annotation.removeprefix(MARKS_PREFIX)
             yield (f"consul-tracing-{mark}" if mark.startswith(("keys", "resource")) else mark), value
 
@@ -134,14 +176,58 @@ def metadata(
     annotations = {f"{MARKS_PREFIX}{mark.removeprefix('consul-tracing-')}": value for mark, value in marks.items()}
     annotations["pulumi.com/patchFieldManager"] = PATCH_MANAGER if patch else OWNER_MANAGER
     annotations["pulumi.com/patchForce"] = "true"
-    if patch:
-        annotations[ADOPTED] = "true"
+    if patch or ADOPTED in annotations_on(live or {}):
+        annotations[ADOPTED] = "true" if patch else "false"
     if migrate:
         annotations[MIGRATE] = "true"
     of_others = {} if live is None or patch else {name: _of_others(live, name) for name in ("annotations", "labels")}
     named = {"name": entry.name, "namespace": entry.namespace}
     labels = {"labels": of_others["labels"]} if of_others.get("labels") else {}
     return {**named, **labels, "annotations": {**of_others.get("annotations", {}), **annotations}}
+
+
+def noting_sync(metadata: JsonObject, spec: JsonObject, live: JsonObject | None) -> JsonObject:
+    """The `metadata` to write with `spec`, with the annotation SYNCED_GENERATION.
+
+    It is the current generation where Consul has it and a write follows that may leave it as it is. Otherwise it keeps
+    its live value, so that a run without changes writes nothing.
+    """
+    if live is None:
+        return metadata
+    recorded = annotations_on(live).get(SYNCED_GENERATION)
+    if _changes_owners(live, metadata, spec) and sync(live).state == "synced":
+        recorded = _generation(live)
+    noted = {SYNCED_GENERATION: recorded} if recorded else {}
+    return {**metadata, "annotations": {**metadata["annotations"], **noted}}
+
+
+def _changes_owners(live: JsonObject, metadata: JsonObject, spec: JsonObject) -> bool:
+    """Whether applying changes which fields we hold, or the value of a label or an annotation.
+
+    Another value in `spec` alone is no such change: it makes a new generation, of which the controller writes a status.
+    """
+    own = ("metadata", "annotations", SYNCED_GENERATION)
+    written = {field: metadata[field] for field in ("annotations", "labels") if field in metadata}
+    ours = [entry.get("fieldsV1") or {} for entry in _managed(live) if _is_our_write(entry)]
+    held = {path for fields in ours for path in _paths(fields)} - {own}
+    return held != set(_leaves({"metadata": written, "spec": spec})) or any(
+        (live["metadata"].get(field) or {}).get(key) != value
+        for field, values in written.items()
+        for key, value in values.items()
+    )
+
+
+def _leaves(value: JsonObject, *above: str) -> Iterator[tuple[str, ...]]:
+    for name, member in value.items():
+        if isinstance(member, dict) and member:
+            yield from _leaves(member, *above, name)
+        else:
+            yield (*above, name)
+
+
+def _generation(live: JsonObject) -> str:
+    # With the uid: a copy of the object starts anew at 1, with the annotations of the former.
+    return f"{live['metadata'].get('uid')}/{live['metadata'].get('generation')}"
 
 
 def _of_others(live: JsonObject, field: str) -> dict[str, str]:
@@ -160,13 +246,16 @@ def annotations_on(live: JsonObject) -> dict[str, str]:
 
 def is_adopted(live: JsonObject) -> bool:
     """Whether others made the object, and we patch it."""
-    return ADOPTED in annotations_on(live)
+    return annotations_on(live).get(ADOPTED) == "true"
 
 
-def is_patched(live: JsonObject | None, policy: Policy) -> bool:
-    """Whether we write a patch over an object of others, rather than an object of our own."""
+def is_patched(live: JsonObject | None, policy: Policy, *, imported: bool = False) -> bool:
+    """Whether we write a patch over an object of others, rather than an object of our own.
+
+    An adopted object stays a patch until it is `imported` into the stack as a whole, to be overwritten.
+    """
     if live is None or is_adopted(live):
-        return live is not None
+        return live is not None and not (imported and policy.existing == "overwrite")
     return policy.existing == "adopt" and policy.owner_of(body(live)) == "somebody"
 
 
@@ -182,9 +271,12 @@ def _holds(fields: JsonObject, path: tuple[str, ...]) -> bool:
     return True
 
 
+def _is_our_write(entry: JsonObject) -> bool:
+    return _is_ours(entry.get("manager", "")) and not entry.get("subresource")
+
+
 def _is_ours(manager: str) -> bool:
-    # Without server-side apply the provider writes under its own name.
-    return manager in {OWNER_MANAGER, PATCH_MANAGER} or manager.startswith("pulumi-kubernetes")
+    return manager in {OWNER_MANAGER, PATCH_MANAGER} or manager.startswith(UNNAMED)
 
 
 @dataclass(frozen=True)
@@ -202,11 +294,15 @@ def sync(live: JsonObject) -> Sync:
     """Whether Consul has what we wrote, by the object's condition `Synced`.
 
     The condition names no generation, so it is believed only once it is as new as our own last change: before that it
-    speaks of what was there before. Both times are the API server's (`metadata.managedFields`), in whole seconds.
+    speaks of what was there before. Both times are the API server's (`metadata.managedFields`), in whole seconds. After
+    a change of metadata alone, the annotation SYNCED_GENERATION proves it instead.
     """
     conditions: list[JsonObject] = (live.get("status") or {}).get("conditions") or []
     condition: JsonObject = next((one for one in conditions if one.get("type") == "Synced"), {})
     reason, message = condition.get("reason") or "", condition.get("message") or ""
+    recorded = annotations_on(live).get(SYNCED_GENERATION)
+    if condition.get("status") == "True" and recorded and recorded == _generation(live):
+        return Sync("synced")
     if _told_before_our_change(live):
         return Sync("waiting", message="consul-k8s has not looked at it since it was changed")
     if condition.get("status") == "True":
@@ -215,7 +311,7 @@ def sync(live: JsonObject) -> Sync:
 
 
 def _told_before_our_change(live: JsonObject) -> bool:
-    ours = [entry for entry in _managed(live) if _is_ours(entry.get("manager", "")) and not entry.get("subresource")]
+    ours = [entry for entry in _managed(live) if _is_our_write(entry)]
     told = [_time(entry) for entry in _managed(live) if entry.get("subresource") == "status"]
     if not ours or not told:
         return False
@@ -236,7 +332,8 @@ def _paths(fields: JsonObject, *above: str) -> Iterator[tuple[str, ...]]:
     for step, below in fields.items():
         if step == ".":
             continue
-        yield from _paths(below, *above, step) if below else [(*above, step)]
+        name = step.removeprefix("f:")
+        yield from _paths(below, *above, name) if below else [(*above, name)]
 
 
 def _time(entry: JsonObject) -> datetime:
@@ -255,21 +352,19 @@ def refuse_second_mesh(objects: list[JsonObject], entry: Entry) -> None:
             )
 
 
-def refuse_entries_of_consuls_api(live: Mapping[str, JsonObject | None]) -> None:
-    """Refuse entries of Consul, by their titles, that consul-k8s did not write: its controller would refuse ours."""
+def in_the_way(live: Mapping[str, JsonObject | None]) -> Iterator[str]:
+    """Describe each entry of Consul, by its title, that consul-k8s does not manage and would not sync ours over."""
     for title, entry in live.items():
         meta: Mapping[str, str] = (entry or {}).get("Meta") or {}
         if entry is not None and not is_of_consul_k8s(meta):
             writer = f"by the stack {meta[STACK_MARK]}" if STACK_MARK in meta else "by hand, or by another tool"
-            raise Refused(
-                f"{title} in Consul was written over its API, {writer}: consul-k8s would refuse to sync ours",
-                *WAYS_ON,
-            )
+            yield f"{title} in Consul was written over its API, {writer}: consul-k8s would refuse to sync ours"
 
 
 WAYS_ON = (
     "To write it there:                   target: consul",
-    "To hand it to Kubernetes as it is:   migrate_entries: true, with the same content declared",
+    "To hand it to Kubernetes as it is:   migrate_entries: true, with the same content declared. Its stack must first",
+    "                                     give it up:  pulumi state delete '<URN of its ConfigEntry>'",
 )
 """What to do with an entry of Consul's API that stands where ours should."""
 

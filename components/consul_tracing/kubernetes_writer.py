@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pulumi
 
@@ -12,27 +12,33 @@ import pulumi
 from .cluster import NotThere, cluster_of
 from .consul_writer import live_entries
 from .custom_resources import (
+    WAYS_ON,
     Sync,
     body,
     clusters_kept,
+    in_the_way,
+    is_adopted,
     is_patched,
     metadata,
     not_synced_text,
-    refuse_entries_of_consuls_api,
+    noting_sync,
+    refuse_remaining,
     refuse_second_mesh,
     spec,
     sync,
 )
 from .entries import Entry
-from .errors import NotSynced, Unreadable
+from .errors import NotSynced, Refused, Unreadable
 from .marks import marks
+from .ownership import state_deletions
 from .parts import parts_of
 from .places import API_VERSION, CONFIG_ENTRY, CONSUL_API, KINDS, PROXY_DEFAULTS, resource_type
-from .urns import child_urn
+from .stack_state import resources_in_state
+from .urns import child_urn, type_of
 from .writers import child_options, provider_urn, registered_urn
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from .cluster import Cluster
     from .entries import Identity
@@ -75,6 +81,7 @@ class KubernetesWriter:
         self._waits_for_others = waits_for_others
         self._cluster: Cluster | None = None
         self._live: dict[Identity, JsonObject] = {}
+        self._imported: set[Identity] = set()
         self._written: list[Entry] = []
 
     def scope(self) -> object:
@@ -95,21 +102,41 @@ class KubernetesWriter:
             if self._waits_for_others and pulumi.runtime.is_dry_run():
                 raise Unreadable(str(missing)) from None
             raise
-        if not self._migrate:
-            self._refuse_entries_of_consuls_api(entries)
+        if self._migrate:
+            refuse_own_config_entries(entries, resources_in_state(), self._policy)
+        else:
+            self._look_for_entries_of_consuls_api(entries)
+        adopted = {identity for identity, live in self._live.items() if is_adopted(live)}
+        if self._policy.existing == "overwrite" and adopted:
+            self._imported = adopted & own_objects(resources_in_state())
         found = [self._live.get(entry.identity) for entry in entries]
         return [body(live) if live else None for live in found]
 
-    def _refuse_entries_of_consuls_api(self, entries: Sequence[Entry]) -> None:
-        """Where the program knows Consul too, ask it before anything is written; else the controller says it later."""
-        if self._component.get_provider(CONFIG_ENTRY) is None and pulumi.Config("consul").get("address") is None:
+    def _look_for_entries_of_consuls_api(self, entries: Sequence[Entry]) -> None:
+        """Where the program knows a Consul too, ask it before anything is written.
+
+        The Consul of the stack's configuration may be that of another mesh.
+        """
+        is_of_this_mesh = self._component.get_provider(CONFIG_ENTRY) is not None
+        if not is_of_this_mesh and pulumi.Config("consul").get("address") is None:
             return
         there = [Entry(entry.kind, entry.name, {}) for entry in entries]
         try:
             live = live_entries(there, self._component)
         except Unreadable:
             return
-        refuse_entries_of_consuls_api(dict(zip(map(CONSUL_API.title, there), live, strict=True)))
+        for text in in_the_way(dict(zip(map(CONSUL_API.title, there), live, strict=True))):
+            if is_of_this_mesh:
+                raise Refused(text, *WAYS_ON)
+            lines = [f"{text}, if this is the Consul of this mesh (consul:address)", *WAYS_ON]
+            pulumi.log.warn("\n  ".join(lines), self._component)
+
+    def refuse_unwritable(self, entries: Mapping[str, Entry], decisions: Mapping[str, Decision]) -> None:
+        """Reject what a server-side apply cannot bring about."""
+        for resource_name, entry in entries.items():
+            if live := self._live.get(entry.identity):
+                title = self._policy.place.title(entry)
+                refuse_remaining(title, entry, decisions[resource_name], live, patch=self._is_patch(entry))
 
     def retains(self, entry: Entry, decision: Decision) -> bool:
         """An object of our own goes whole; a patch takes only its fields along, but clusters of others are in one."""
@@ -137,11 +164,14 @@ class KubernetesWriter:
         patch, own = self._is_patch(entry), resource_type(entry)
         live = self._live.get(entry.identity)
         owned = marks(parts_of(entry.body), self._policy.owner, self.resource(entry, resource_name))
+        # The value of the collector's host may be unknown here; which fields are applied is not.
+        applied = spec(entry, decision, live, patch=patch)
         options = child_options(
             self._component,
             [resource_type(entry, patch=patch), *([own] if patch else [])],
             resource_name,
-            decision.resource,
+            # The resource of a patch is deleted, which leaves what the imported object declares.
+            "" if entry.identity in self._imported else decision.resource,
             retained=self.retains(entry, decision),
         )
         options.depends_on = list(after) or None
@@ -154,7 +184,7 @@ class KubernetesWriter:
             resource_name,
             api_version=API_VERSION,
             kind=KINDS[entry.kind],
-            metadata=metadata(entry, owned, live, patch=patch, migrate=self._migrate),
+            metadata=noting_sync(metadata(entry, owned, live, patch=patch, migrate=self._migrate), applied, live),
             spec=rendered,
             opts=options,
         )
@@ -198,7 +228,38 @@ class KubernetesWriter:
         return "\n".join(told)
 
     def _is_patch(self, entry: Entry) -> bool:
-        return is_patched(self._live.get(entry.identity), self._policy)
+        return is_patched(self._live.get(entry.identity), self._policy, imported=entry.identity in self._imported)
+
+
+def refuse_own_config_entries(
+    entries: Sequence[Entry], in_state: Mapping[str, Mapping[str, Any]], policy: Policy
+) -> None:
+    """Reject a move from Consul's API to Kubernetes while the stack's former resources would delete the entries."""
+    declared = {(entry.kind, entry.name) for entry in entries}
+    former = {
+        urn: f"{outputs.get('kind')}/{outputs.get('name')}"
+        for urn, outputs in in_state.items()
+        if type_of(urn) == CONFIG_ENTRY and (outputs.get("kind"), outputs.get("name")) in declared
+    }
+    if former:
+        # `proxy-defaults` first, since it may depend on the others.
+        ordered = sorted(former, key=lambda urn: (former[urn], urn))
+        raise Refused(
+            f"{', '.join(former[urn] for urn in ordered)}: {policy.owner} manages them over Consul's API, and this run "
+            "would delete them after consul-k8s has taken them over",
+            "To keep the live entries and give up their former resources:",
+            *state_deletions(ordered),
+        )
+
+
+def own_objects(in_state: Mapping[str, Mapping[str, Any]]) -> set[Identity]:
+    """The identities of the objects that are in the stack's state as a whole, and not as patches."""
+    kinds = {resource_type(Entry(kind, "", {})): kind for kind in KINDS}
+    return {
+        Entry(kinds[type_of(urn)], metadata["name"], {}, metadata.get("namespace")).identity
+        for urn, outputs in in_state.items()
+        if type_of(urn) in kinds and (metadata := outputs.get("metadata") or {}).get("name")
+    }
 
 
 def live_objects(cluster: Cluster, entries: Sequence[Entry]) -> dict[Identity, JsonObject]:

@@ -83,6 +83,7 @@ class MeshTracing(pulumi.ComponentResource):
             refuse_missing_cluster(live[mesh_name])
         decisions = _in_this_stack(decide_all(entries, live, policy), writer.urn)
         _refuse_lost_entries(writer, entries, decisions, policy)
+        writer.refuse_unwritable(entries, decisions)
         if isinstance(writer, ConsulWriter) and live and switches_over(settings, live[mesh_name]):
             self._tell_what_switches_over(writer, settings, services.values())
         for resource_name, entry in entries.items():

@@ -183,14 +183,18 @@ def refuse_taken_resources(moved: Mapping[str, tuple[str, str]], in_state: Colle
     """
     deleted = {title: old for title, (old, new) in moved.items() if {old, new} <= set(in_state)}
     if deleted:
-        commands = [f"{number}. pulumi state delete '{old}'" for number, old in enumerate(deleted.values(), 1)]
         raise Refused(
             f"{', '.join(deleted)}: would be deleted by this run, because another entry of {policy.owner} had the "
             "resource name that the program now gives to it",
             "To keep the live entries and give up the old resource names:",
-            *(f"  {command}" for command in commands),
-            f"  {len(commands) + 1}. pulumi up",
+            *state_deletions(deleted.values()),
         )
+
+
+def state_deletions(urns: Collection[str]) -> list[str]:
+    """The numbered commands that make the stack give up resources without touching the entries, a line each."""
+    commands = [f"pulumi state delete '{urn}'" for urn in urns]
+    return [f"  {number}. {command}" for number, command in enumerate([*commands, "pulumi up"], 1)]
 
 
 def _meta(live: JsonObject) -> dict[str, str]:

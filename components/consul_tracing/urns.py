@@ -12,3 +12,8 @@ def child_urn(parent: str, resource_type: str, name: str) -> str:
 def in_stack_of(urn: str, component: str) -> str:
     """The URN that a resource has after its stack or project got the name that the URN `component` holds."""
     return "::".join([*component.split("::", 2)[:2], *urn.split("::", 2)[2:]])
+
+
+def type_of(urn: str) -> str:
+    """The resource type in a URN, without those of its parents."""
+    return urn.split("::", 3)[2].rpartition("$")[2]

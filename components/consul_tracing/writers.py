@@ -10,7 +10,7 @@ import pulumi
 from pulumi.runtime.sync_await import _sync_await
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from .entries import Entry
     from .fields import JsonObject
@@ -38,6 +38,9 @@ class Writer(Protocol):
 
     def retains(self, entry: Entry, decision: Decision) -> bool:
         """Whether the entry stays when its resource is deleted, since what others wrote would go with it."""
+
+    def refuse_unwritable(self, entries: Mapping[str, Entry], decisions: Mapping[str, Decision]) -> None:
+        """Reject what cannot be written as planned. Raises Refused."""
 
     def resource(self, entry: Entry, resource_name: str) -> str:
         """The URN of the resource that manages the entry."""

@@ -177,19 +177,6 @@ def test_an_entry_of_consuls_api_is_not_taken_over(project: MakesProject, cluste
     assert set(live(consul)["Config"]) == TRACING
 
 
-def test_where_the_program_knows_consul_an_entry_in_the_way_is_refused_before_anything_is_written(
-    project: MakesProject, cluster: Cluster, consul: Consul
-) -> None:
-    led = {"consul:address": consul.address}
-    project(configuration={**on(cluster, target="consul"), **led}, stack="on-consul").up()
-    stack = project(configuration={**on(cluster), **led}, stack="on-kubernetes")
-    with pytest.raises(ProgramFailed) as refused:
-        stack.preview()
-    told = "was written over its API, by the stack organization/consul-tracing/on-consul: consul-k8s would refuse"
-    assert f"proxy-defaults/global in Consul {told}" in refused.value.said
-    assert cluster.get("ProxyDefaults", "global") is None
-
-
 def test_entries_of_a_stack_on_consul_move_to_kubernetes_without_a_gap(
     project: MakesProject, cluster: Cluster, consul: Consul
 ) -> None:

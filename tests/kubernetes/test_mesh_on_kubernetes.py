@@ -40,7 +40,7 @@ def test_an_object_of_others_is_refused_with_what_it_holds(
     stack = project(configuration=on(cluster))
     told = refusal(stack)
     assert "ProxyDefaults default/global was not written by this stack" in told
-    assert "It holds MeshGateway, envoy_prometheus_bind_addr, which would be lost." in told
+    assert "It holds MeshGateway.Mode, envoy_prometheus_bind_addr, which would be lost." in told
     assert TRACING.isdisjoint(spec_of(cluster)["config"])
     assert WEB not in entries(consul)
 

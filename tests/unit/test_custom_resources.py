@@ -7,10 +7,12 @@ import pytest
 from consul_tracing.custom_resources import (
     body,
     camel_case,
+    in_the_way,
     is_patched,
     metadata,
     not_synced_text,
-    refuse_entries_of_consuls_api,
+    noting_sync,
+    refuse_remaining,
     refuse_second_mesh,
     spec,
     sync,
@@ -193,10 +195,59 @@ def test_what_nobody_holds_is_not_ours_to_patch() -> None:
         (live(), "overwrite", False),
         (live(annotations={"consul-tracing/pulumi-stack": STACK}), "adopt", False),
         (live(annotations={"consul-tracing/pulumi-stack": STACK, "consul-tracing/adopted": "true"}), "refuse", True),
+        (live(annotations={"consul-tracing/pulumi-stack": STACK, "consul-tracing/adopted": "true"}), "overwrite", True),
+        (live(annotations={"consul-tracing/pulumi-stack": STACK, "consul-tracing/adopted": "false"}), "refuse", False),
     ],
 )
 def test_an_object_of_others_is_patched_and_stays_so(there: Any, existing: Existing, *, patched: bool) -> None:
     assert is_patched(there, policy(existing)) is patched
+
+
+@pytest.mark.parametrize(("existing", "patched"), [("refuse", True), ("adopt", True), ("overwrite", False)])
+def test_an_adopted_object_that_was_imported_is_owned_once_it_may_be_overwritten(
+    existing: Existing, *, patched: bool
+) -> None:
+    there = live(annotations={"consul-tracing/pulumi-stack": STACK, "consul-tracing/adopted": "true"})
+    assert is_patched(there, policy(existing), imported=True) is patched
+    if not patched:
+        written = metadata(entry(), owned(entry()), there, patch=False, migrate=False)
+        assert written["annotations"]["consul-tracing/adopted"] == "false"
+
+
+@pytest.mark.parametrize(
+    ("manager", "patch", "rejected"),
+    [
+        ("kubectl", True, True),
+        ("kubectl", False, False),
+        ("argocd", False, True),
+        ("consul-tracing-patch", True, False),
+        ("consul-tracing", False, False),
+        # A patch that was retained when the object became the stack's own.
+        ("consul-tracing-patch", False, True),
+    ],
+)
+def test_a_tracing_key_that_server_side_apply_leaves_in_place_is_rejected(
+    manager: str, *, patch: bool, rejected: bool
+) -> None:
+    there = live({"config": {"envoy_tracing_json": "{}"}}, by(manager, "spec/config/envoy_tracing_json"))
+    if not rejected:
+        refuse_remaining("ProxyDefaults consul/global", entry(enabled=False), Decision(), there, patch=patch)
+        return
+    with pytest.raises(Refused) as refused:
+        refuse_remaining("ProxyDefaults consul/global", entry(enabled=False), Decision(), there, patch=patch)
+    command = "kubectl patch proxydefaults global --namespace consul --type=json"
+    assert f"""1. {command} -p '[{{"op":"remove","path":"/spec/config/envoy_tracing_json"}}]'""" in str(refused.value)
+
+
+def test_the_collectors_cluster_is_taken_out_of_the_clusters_of_others() -> None:
+    clusters = f'{STATSD},{{"name":"tracing_collector"}}'
+    there = live({"config": {CLUSTERS: clusters}}, by("kubectl", f"spec/config/{CLUSTERS}"))
+    declared = entry(enabled=False)
+    decision = decide(declared, body(there), policy("adopt"), "mesh")
+    with pytest.raises(Refused, match='"op":"replace".*statsd'):
+        refuse_remaining("ProxyDefaults consul/global", declared, decision, there, patch=True)
+    # The key is ours as soon as we declare it.
+    refuse_remaining("ProxyDefaults consul/global", entry(), Decision(), there, patch=True)
 
 
 def test_a_refusal_names_the_object_and_its_import() -> None:
@@ -219,14 +270,14 @@ def test_another_namespace_with_the_meshs_object_is_refused() -> None:
 @pytest.mark.parametrize(
     ("meta", "writer"), [({"pulumi-stack": STACK}, f"by the stack {STACK}"), ({}, "by hand, or by another tool")]
 )
-def test_an_entry_of_consuls_api_is_refused_with_who_wrote_it(meta: dict[str, str], writer: str) -> None:
+def test_an_entry_of_consuls_api_is_described_with_who_wrote_it(meta: dict[str, str], writer: str) -> None:
     there = {"proxy-defaults/global": None, "service-defaults/web": {"Protocol": "http", "Meta": meta}}
-    with pytest.raises(Refused, match=f"service-defaults/web in Consul was written over its API, {writer}"):
-        refuse_entries_of_consuls_api(there)
+    (text,) = in_the_way(there)
+    assert text.startswith(f"service-defaults/web in Consul was written over its API, {writer}")
 
 
 def test_an_entry_of_consul_k8s_is_no_obstacle() -> None:
-    refuse_entries_of_consuls_api({"proxy-defaults/global": {"Meta": {"external-source": "kubernetes"}}})
+    assert not list(in_the_way({"proxy-defaults/global": {"Meta": {"external-source": "kubernetes"}}}))
 
 
 OURS = by("consul-tracing", "spec/config/a", at="2026-11-22T10:00:05Z")
@@ -282,6 +333,58 @@ def test_a_change_of_nothing_needs_no_new_word() -> None:
         synced={"status": "True"},
     )
     assert sync(there).state == "synced"
+
+
+SPEC = {"config": {"a": "1"}}
+ANNOTATED = by("consul-tracing", "metadata/annotations/x", "spec/config/a", at="2026-11-22T10:00:05Z")
+SAID, SAID_BEFORE = told("2026-11-22T10:00:05Z"), told("2026-11-22T10:00:04Z")
+
+
+def synced_at(generation: int, *managed: dict[str, Any], noted: str = "", status: str = "True") -> dict[str, Any]:
+    noted_as = {"consul-tracing/synced-generation": noted} if noted else {}
+    there = live(SPEC, *managed, annotations={"x": "1", **noted_as}, synced={"status": status})
+    there["metadata"] |= {"uid": "u", "generation": generation}
+    return there
+
+
+def noted_on(there: dict[str, Any], value: str, spec: dict[str, Any] | None = None) -> str | None:
+    """The note that is written when the annotation `x` gets `value`."""
+    written = noting_sync({"annotations": {"x": value}}, spec or SPEC, there)
+    return cast("str | None", written["annotations"].get("consul-tracing/synced-generation"))
+
+
+@pytest.mark.parametrize(
+    ("there", "state"),
+    [
+        (synced_at(3, ANNOTATED, SAID_BEFORE), "waiting"),
+        (synced_at(3, ANNOTATED, SAID_BEFORE, noted="u/3"), "synced"),
+        (synced_at(4, ANNOTATED, SAID_BEFORE, noted="u/3"), "waiting"),
+        (synced_at(3, ANNOTATED, SAID_BEFORE, noted="former/3"), "waiting"),
+        (synced_at(3, ANNOTATED, SAID_BEFORE, noted="u/3", status="False"), "waiting"),
+    ],
+)
+def test_a_note_proves_the_generation_that_it_names(there: dict[str, Any], state: str) -> None:
+    assert sync(there).state == state
+
+
+def test_a_generation_is_noted_when_a_write_follows_and_consul_has_it() -> None:
+    assert noted_on(synced_at(3, ANNOTATED, SAID), "2") == "u/3"
+    assert noted_on(synced_at(3, ANNOTATED, SAID), "1", {"config": {"a": "1", "b": "2"}}) == "u/3"
+
+
+def test_a_run_without_changes_keeps_the_note_as_it_is() -> None:
+    assert noted_on(synced_at(3, ANNOTATED, SAID), "1") is None
+    assert noted_on(synced_at(4, ANNOTATED, SAID, noted="u/3"), "1") == "u/3"
+
+
+def test_a_change_of_the_spec_alone_needs_no_note() -> None:
+    assert noted_on(synced_at(3, ANNOTATED, SAID), "1", {"config": {"a": "2"}}) is None
+
+
+def test_what_consul_is_not_known_to_have_is_not_noted() -> None:
+    assert noted_on(synced_at(4, ANNOTATED, SAID_BEFORE), "2") is None
+    assert noted_on(synced_at(4, ANNOTATED, SAID_BEFORE, noted="u/3"), "2") == "u/3"
+    assert noted_on(synced_at(4, ANNOTATED, SAID, status="False"), "2") is None
 
 
 @pytest.mark.parametrize(

@@ -216,3 +216,68 @@ def test_two_components_do_not_write_one_object(engine: Engine) -> None:
 
     with pytest.raises(InvalidInput, match='proxy-defaults/global: is written by "mesh" as well'):
         engine.run(program)
+
+
+CONFIG_ENTRY = "urn:pulumi:test::mesh::consul-tracing:index:MeshTracing$consul:index/configEntry:ConfigEntry"
+FORMER = {
+    f"{CONFIG_ENTRY}::mesh-service-web": {"kind": "service-defaults", "name": "web"},
+    f"{CONFIG_ENTRY}::mesh-service-old": {"kind": "service-defaults", "name": "old"},
+    f"{CONFIG_ENTRY}::mesh-proxy-defaults": {"kind": "proxy-defaults", "name": "global"},
+}
+
+
+def test_entries_that_the_stack_manages_on_consuls_api_are_given_up_before_they_are_migrated(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(kubernetes_writer, "resources_in_state", lambda: FORMER)
+    with pytest.raises(Refused) as refused:
+        engine.run(lambda: on_kubernetes(migrate_entries=True, services={"web": {"protocol": "http"}}))
+    assert set(engine.registered) == {"mesh"}
+    commands = [line.strip() for line in str(refused.value).splitlines()[2:]]
+    # `proxy-defaults` may depend on the others, so it goes first; what is declared no more is deleted by the run.
+    assert commands == [
+        f"1. pulumi state delete '{CONFIG_ENTRY}::mesh-proxy-defaults'",
+        f"2. pulumi state delete '{CONFIG_ENTRY}::mesh-service-web'",
+        "3. pulumi up",
+    ]
+
+
+def test_the_state_is_read_only_where_it_can_matter(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kubernetes_writer, "resources_in_state", lambda: pytest.fail("the state was read"))
+    engine.run(lambda: on_kubernetes(existing="overwrite"))
+
+
+def test_an_adopted_object_in_the_state_as_a_whole_is_overwritten_as_the_stacks_own(
+    engine: Engine, cluster: FakeCluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kind = "kubernetes:consul.hashicorp.com/v1alpha1:ProxyDefaults"
+    patch = f"urn:pulumi:test::mesh::consul-tracing:index:MeshTracing${kind}Patch::mesh-proxy-defaults"
+    marked = {**OURS, "consul-tracing/adopted": "true", "consul-tracing/resource": patch}
+    cluster.add("proxy-defaults", "global", annotations=marked)
+    state = {patch: {"metadata": {"name": "global", "namespace": "consul"}}}
+    monkeypatch.setattr(kubernetes_writer, "resources_in_state", lambda: state)
+    engine.run(lambda: on_kubernetes(existing="overwrite"))
+    assert engine.registered["mesh-proxy-defaults"].typ == f"{kind}Patch"
+    state[f"urn:pulumi:test::mesh::{kind}::mesh-proxy-defaults"] = {"metadata": state[patch]["metadata"]}
+    engine.run(lambda: on_kubernetes(existing="overwrite"))
+    assert engine.registered["mesh-proxy-defaults"].typ == kind
+
+
+def test_a_renamed_object_keeps_its_alias_beside_an_imported_one(
+    engine: Engine, cluster: FakeCluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    former = "urn:pulumi:test::mesh::kubernetes:consul.hashicorp.com/v1alpha1:ServiceDefaults::old"
+    cluster.add("service-defaults", "web", annotations={**OURS, "consul-tracing/resource": former})
+    cluster.add("proxy-defaults", "global", annotations={**OURS, "consul-tracing/adopted": "true"})
+    state = {former: {"metadata": {"name": "web", "namespace": "consul"}}}
+    monkeypatch.setattr(kubernetes_writer, "resources_in_state", lambda: state)
+    aliases, options = dict[str, Any](), kubernetes_writer.child_options
+
+    def spied(*args: Any, **named: Any) -> pulumi.ResourceOptions:
+        made = options(*args, **named)
+        aliases[args[2]] = made.aliases
+        return made
+
+    monkeypatch.setattr(kubernetes_writer, "child_options", spied)
+    engine.run(lambda: on_kubernetes(existing="overwrite", services={"web": {"protocol": "http"}}))
+    assert former in aliases["mesh-service-web"]
