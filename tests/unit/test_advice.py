@@ -57,6 +57,12 @@ def test_a_mesh_that_does_not_trace_is_x_to_restart_its_proxies() -> None:
     assert ["Restart every proxy after this up" in warning for warning in warnings] == [True]
 
 
+def test_a_field_that_the_consul_provider_drops_is_a_warning() -> None:
+    declared = {"web": {"protocol": "http", "extra": {"MaxRequestHeadersKB": 96}}}
+    assert "MaxRequestHeadersKB: is not written" in told(services=declared)[0]
+    assert told(services=declared, target="kubernetes") == []
+
+
 def test_an_unknown_cluster_field_is_a_warning_since_envoy_may_be_newer() -> None:
     warnings = told(static_clusters=[{"name": "a", "conect_timeout": "1s", "type": "STATIC"}])
     assert len(warnings) == 1
