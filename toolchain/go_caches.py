@@ -11,7 +11,7 @@ from pathlib import Path
 from toolchain.errors import MissingProgram
 
 GIGABYTE = 10**9
-GIGABYTES_NEEDED = 5
+GIGABYTES_NEEDED = 4
 """Free space that a build requires: Go's caches grow by up to this much for one program."""
 
 GIGABYTES_OF_TEMPORARY_FILES = 2
