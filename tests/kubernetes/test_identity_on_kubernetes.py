@@ -1,6 +1,6 @@
 """A change of names, backend or metadata deletes no entry, and leaves no `up` waiting for the controller."""
 
-import json
+import shlex
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+import toolchain
 from testbed.consul import Consul
 from testbed.kubernetes import Cluster, Controller
 from testbed.processes import ProgramFailed, Programs
@@ -20,7 +21,7 @@ from tests.mesh.consul_entries import MESH, WEB, entries, live, put, refusal
 pytestmark = pytest.mark.kubernetes
 
 ADDED = {"envoy_prometheus_bind_addr": "0.0.0.0:9102"}
-WEB_OBJECT = ("servicedefaults", "web")
+WEB_OBJECT = ("ServiceDefaults", "web")
 
 Write = Callable[[str], Path]
 
@@ -65,7 +66,7 @@ def test_a_stack_that_moves_from_consul_to_kubernetes_keeps_its_entries(
         with pytest.raises(ProgramFailed) as refused:
             stack.preview()
         assert "would delete them after consul-k8s has taken them over" in refused.value.said
-        assert cluster.get("proxydefaults", "global") is None
+        assert cluster.get("ProxyDefaults", "global") is None
         assert run_the_state_commands(stack, refusal(stack)) == len(created)
         stack.up()
         stack.preview(expect_no_changes=True)
@@ -165,12 +166,9 @@ def test_what_kubectl_added_needs_no_new_status(project: MakesProject, cluster: 
     """Pulumi's provider takes over what kubectl holds: a change of the field's owner alone."""
     stack = project(configuration=waits_at_most(cluster))
     stack.up()
-    change = json.dumps({"spec": {"config": ADDED}})
-    cluster.kubectl(
-        "patch", "proxydefaults", "global", "--type=merge", "--field-manager=kubectl-edit", f"--patch={change}"
-    )
+    cluster.edit("ProxyDefaults", "global", {"spec": {"config": ADDED}})
     cluster.wait_until(lambda: ADDED.items() <= live(consul)["Config"].items(), "the added key in Consul")
-    cluster.kubectl("label", "proxydefaults", "global", "team=a")
+    cluster.edit("ProxyDefaults", "global", {"metadata": {"labels": {"team": "a"}}})
     check_settled(stack)
     assert live(consul)["Config"].items() >= ADDED.items()
     assert object_of(cluster)["metadata"]["labels"] == {"team": "a"}
@@ -199,7 +197,7 @@ UNTOUCHED = {**ADDED, "envoy_tracing_json": "{}"}
 
 @pytest.mark.parametrize("off", [{"enabled": False}, {"gateways": "skip"}], ids=["disabled", "gateways skipped"])
 def test_a_tracing_key_that_a_patch_cannot_remove_is_rejected_with_the_command_that_does(
-    project: MakesProject, cluster: Cluster, consul: Consul, off: dict[str, Any]
+    programs: Programs, project: MakesProject, cluster: Cluster, consul: Consul, off: dict[str, Any]
 ) -> None:
     collector = {CLUSTERS: '{"name":"tracing_collector"}'} if "gateways" in off else {}
     cluster.apply(by_hand(config={**UNTOUCHED, **collector}))
@@ -208,8 +206,9 @@ def test_a_tracing_key_that_a_patch_cannot_remove_is_rejected_with_the_command_t
     command = next(line.strip() for line in said.splitlines() if "kubectl patch" in line)
     assert "ProxyDefaults default/global" in said
     assert WEB not in entries(consul)
-    *arguments, patch = command.removeprefix("1. ").removeprefix("kubectl ").split(" -p ")
-    cluster.kubectl(*arguments[0].split(), f"--patch={patch.strip(chr(39))}")
+    access = {"KUBECONFIG": str(cluster.kubeconfig), "KUBERC": "off"}
+    arguments = shlex.split(command.removeprefix("1. "))[1:]
+    programs.run("kubectl", [toolchain.program("kubectl"), *arguments], environment=access)
     check_settled(stack)
     assert "envoy_tracing_json" not in live(consul)["Config"]
     assert live(consul)["Config"].items() >= ADDED.items()

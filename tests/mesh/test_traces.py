@@ -103,8 +103,8 @@ def test_tags_of_all_three_kinds_arrive_on_every_span(traced: TracedMesh) -> Non
     assert all(span["tags"].items() >= expected.items() for span in spans)
     # The demo's services pass on trace headers alone, so the header ends at the first one.
     users = {(span["localEndpoint"]["serviceName"], span["kind"]): span["tags"]["user"] for span in spans}
-    asked = {span["localEndpoint"]["serviceName"]: span["tags"]["asked"] for span in spans}
-    assert asked == {"client": "web", "web": "api", "api": "api"}
+    asked = {(span["localEndpoint"]["serviceName"], span["kind"]): span["tags"]["asked"] for span in spans}
+    assert asked == {**dict.fromkeys(FOUR_SPANS, "api"), ("client", "CLIENT"): "web", ("web", "SERVER"): "web"}
     assert users == {**dict.fromkeys(FOUR_SPANS, "nobody"), ("client", "CLIENT"): "ada", ("web", "SERVER"): "ada"}
 
 
