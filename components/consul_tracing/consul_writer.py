@@ -29,6 +29,10 @@ if TYPE_CHECKING:
     from .fields import JsonObject
     from .ownership import Decision, Policy
 
+SECONDS_TO_READ_AGAIN = 15.0
+"""How long the read before a write may take. After another write has failed, the engine answers no registration any
+more, and these hold every thread that the SDK has for requests: the read would wait for ever, and the engine for it."""
+
 LOOK_UP = "consul:index/getConfigEntry:getConfigEntry"
 
 
@@ -78,7 +82,13 @@ class ConsulWriter:
 
     async def _refuse_changed(self, args: pulumi.ResourceHookArgs) -> None:
         entry = self._guarded[args.name]
-        (now,) = await _look_up([entry], self._component)
+        try:
+            (now,) = await asyncio.wait_for(_look_up([entry], self._component), SECONDS_TO_READ_AGAIN)
+        except TimeoutError:
+            raise Refused(
+                f"{CONSUL_API.title(entry)} could not be read again before its write, so it was not written. Run "
+                "pulumi up again."
+            ) from None
         if now != self._live[entry.identity]:
             raise Refused(
                 f"{CONSUL_API.title(entry)} was changed by another writer after this run had read it, so it was not "
