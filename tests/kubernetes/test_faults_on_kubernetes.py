@@ -231,7 +231,7 @@ def test_a_cluster_out_of_reach_lets_a_preview_go_on_and_stops_an_up(
 def test_destroy_waits_for_a_stopped_controller_no_longer_than_it_may(
     project: MakesProject, cluster: Cluster, controller: Controller, consul: Consul
 ) -> None:
-    stack = project(configuration=on(cluster, sync_timeout_seconds=5))
+    stack = project(configuration=on(cluster, sync_timeout_seconds=15))
     stack.up()
     controller.stop()
     try:
