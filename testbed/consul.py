@@ -134,7 +134,7 @@ class ConsulServer(Consul):
         self.stop()
 
     def wait_until_read_up(self) -> None:
-        """Wait until it has read its own log: a leader answers before that, with less than it was told."""
+        """Wait until the server has read its own log. A new leader answers earlier, with some entries missing."""
         self._programs.wait_until(
             lambda: self.get("/v1/config/service-defaults", consistent=""), "all that was written", seconds=30
         )

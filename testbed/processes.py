@@ -174,7 +174,7 @@ class Programs:
         self._end(*running)
 
     def check(self) -> None:
-        """Raise `ProgramFailed` if a program ended that nobody stopped, and `GuardianGone` after `close`."""
+        """Raise `ProgramFailed` if a program ended without being stopped, and `GuardianGone` after `close`."""
         self._guardian.check()
         for program in self._running:
             if not program.is_running:

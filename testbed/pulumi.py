@@ -120,7 +120,7 @@ class Project:
         self.stack = name.rpartition("/")[2]
 
     def previewed(self) -> str:
-        """What a preview tells, warnings included: with `--diff` they would go elsewhere."""
+        """Return the output of a preview, warnings included. With `--diff` they would go to another stream."""
         return self._operate("preview")
 
     def forget(self) -> None:

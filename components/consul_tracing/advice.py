@@ -57,8 +57,7 @@ def _sampling(settings: MeshSettings) -> Iterator[str]:
 
 def _static_clusters(settings: MeshSettings) -> Iterator[str]:
     for index, cluster in enumerate(settings.static_clusters):
-        unknown = [field for field in cluster if snake_case(field) not in CLUSTER_FIELDS]
-        for field in unknown:
+        for field in (field for field in cluster if snake_case(field) not in CLUSTER_FIELDS):
             near = difflib.get_close_matches(field, sorted(CLUSTER_FIELDS), n=1)
             hint = f' Did you mean "{near[0]}"?' if near else ""
             yield (

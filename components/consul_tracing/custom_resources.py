@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 
 from .entries import TRACING_KEYS, canonical_json
 from .envoy import COLLECTOR_CLUSTER
-from .errors import Refused
+from .errors import Refused, numbered
 from .marks import STACK_MARK, is_of_consul_k8s
 from .parts import CLUSTERS_KEY, STRUCTS, body_of, is_cluster, parts_of
 from .places import KINDS, PLURALS
@@ -116,8 +116,7 @@ def refuse_remaining(title: str, entry: Entry, decision: Decision, live: JsonObj
         raise Refused(
             f"{title} holds {', '.join(remaining)}, which this run cannot remove: another field manager holds it",
             "To remove it:",
-            *(f"  {number}. {command}" for number, command in enumerate(commands, 1)),
-            f"  {len(commands) + 1}. pulumi up",
+            *numbered([*commands, "pulumi up"]),
         )
 
 

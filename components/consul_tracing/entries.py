@@ -79,7 +79,7 @@ class Entry:
 
     @property
     def identity(self) -> Identity:
-        """What tells it from the mesh's other entries: Consul's own namespace and partition are called `default`."""
+        """Identify the entry in Consul. A namespace or partition that is not given is `default`."""
         return self.kind, self.name, self.namespace or "default", self.partition or "default"
 
 

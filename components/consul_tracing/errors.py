@@ -83,6 +83,11 @@ def one_of(names: Iterable[str]) -> str:
     return ", ".join(names)
 
 
+def numbered(commands: Sequence[str]) -> list[str]:
+    """The remedies of a message in the order of execution, a line each."""
+    return [f"  {number}. {command}" for number, command in enumerate(commands, 1)]
+
+
 def unknown_key(key: str, allowed: Sequence[str]) -> str:
     """Why `key` is refused, with the nearest allowed one."""
     near = difflib.get_close_matches(key, allowed, n=1)

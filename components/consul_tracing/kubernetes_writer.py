@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import pulumi
 
-# See consul_writer.
 from .cluster import NotThere, cluster_of
 from .consul_writer import live_entries
 from .custom_resources import (
@@ -28,9 +27,9 @@ from .custom_resources import (
     sync,
 )
 from .entries import Entry
-from .errors import NotSynced, Refused, Unreadable
+from .errors import NotSynced, Refused, Unreadable, numbered
 from .marks import marks
-from .ownership import state_deletions
+from .ownership import state_deletion
 from .parts import parts_of
 from .places import API_VERSION, CONFIG_ENTRY, CONSUL_API, KINDS, PROXY_DEFAULTS, resource_type
 from .stack_state import resources_in_state
@@ -248,7 +247,7 @@ def refuse_own_config_entries(
             f"{', '.join(former[urn] for urn in ordered)}: {policy.owner} manages them over Consul's API, and this run "
             "would delete them after consul-k8s has taken them over",
             "To keep the live entries and give up their former resources:",
-            *state_deletions(ordered),
+            *numbered([*map(state_deletion, ordered), "pulumi up"]),
         )
 
 

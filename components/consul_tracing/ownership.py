@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from .entries import TRACING_KEYS
 from .envoy import COLLECTOR_CLUSTER
-from .errors import Refused, given
+from .errors import Refused, given, numbered
 from .marks import STACK_MARK, is_mark, is_of_consul_k8s, marked_parts, marked_resource
 from .parts import (
     CLUSTERS_KEY,
@@ -187,14 +187,13 @@ def refuse_taken_resources(moved: Mapping[str, tuple[str, str]], in_state: Colle
             f"{', '.join(deleted)}: would be deleted by this run, because another entry of {policy.owner} had the "
             "resource name that the program now gives to it",
             "To keep the live entries and give up the old resource names:",
-            *state_deletions(deleted.values()),
+            *numbered([*map(state_deletion, deleted.values()), "pulumi up"]),
         )
 
 
-def state_deletions(urns: Collection[str]) -> list[str]:
-    """The numbered commands that make the stack give up resources without touching the entries, a line each."""
-    commands = [f"pulumi state delete '{urn}'" for urn in urns]
-    return [f"  {number}. {command}" for number, command in enumerate([*commands, "pulumi up"], 1)]
+def state_deletion(urn: str) -> str:
+    """The command that makes the stack give up a resource without touching its entry."""
+    return f"pulumi state delete '{urn}'"
 
 
 def _meta(live: JsonObject) -> dict[str, str]:
