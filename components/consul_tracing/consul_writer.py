@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import json
+from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
+import grpc
 import pulumi
 import pulumi_consul
 
-# The way to wait in a program's own flow, where errors are told without a traceback. Private by its name, yet every
-# generated SDK imports it, pulumi_consul's too.
+# The messages and the connection to the engine, and the way to wait in a program's own flow, where Pulumi shows errors
+# without a traceback: `_sync_await` is private by its name, yet every generated SDK imports it.
+from pulumi.runtime.proto import resource_pb2
+from pulumi.runtime.settings import get_monitor
 from pulumi.runtime.sync_await import _sync_await
 
 from .entries import config_json
@@ -23,15 +27,18 @@ from .urns import child_urn
 from .writers import child_options, provider_urn, registered_urn
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
 
     from .entries import Entry, Identity
     from .fields import JsonObject
     from .ownership import Decision, Policy
 
 SECONDS_TO_READ_AGAIN = 15.0
-"""How long the read before a write may take. After another write has failed, the engine answers no registration any
-more, and these hold every thread that the SDK has for requests: the read would wait for ever, and the engine for it."""
+"""How long the engine may take to answer the read before a write. After another write has failed it may never answer,
+and it waits for the hook that asks."""
+
+READERS = 8
+"""Entries that are read again at once; the engine writes about as many."""
 
 LOOK_UP = "consul:index/getConfigEntry:getConfigEntry"
 
@@ -49,6 +56,7 @@ class ConsulWriter:
         self._live: dict[Identity, JsonObject | None] = {}
         self._guarded: dict[str, Entry] = {}
         self._hooks: pulumi.ResourceHookBinding | None = None
+        self._read_now: Callable[[Entry], Awaitable[JsonObject | None]]
 
     def scope(self) -> object:
         """Which Consul is written to: the URN of the provider, None for the stack's own."""
@@ -72,6 +80,7 @@ class ConsulWriter:
 
     def _registered_hooks(self) -> pulumi.ResourceHookBinding:
         """Stop a write whose entry has changed since it was read; empty where the engine has no resource hooks."""
+        self._read_now = reader_beside_registrations(self._component)
         hook = pulumi.ResourceHook(f"{self.urn}::unchanged", self._refuse_changed)
         try:
             _sync_await(hook._registered)  # noqa: SLF001 - the only way to learn whether the engine took it
@@ -83,11 +92,11 @@ class ConsulWriter:
     async def _refuse_changed(self, args: pulumi.ResourceHookArgs) -> None:
         entry = self._guarded[args.name]
         try:
-            (now,) = await asyncio.wait_for(_look_up([entry], self._component), SECONDS_TO_READ_AGAIN)
-        except TimeoutError:
+            now = await self._read_now(entry)
+        except Unreadable as error:
             raise Refused(
-                f"{CONSUL_API.title(entry)} could not be read again before its write, so it was not written. Run "
-                "pulumi up again."
+                f"{CONSUL_API.title(entry)} could not be read again before its write, so it was not written: {error}. "
+                "Run pulumi up again."
             ) from None
         if now != self._live[entry.identity]:
             raise Refused(
@@ -175,6 +184,39 @@ async def _look_up(entries: Sequence[Entry], parent: pulumi.Resource) -> list[Js
 
     answers = await asyncio.gather(*(look_up(entry) for entry in entries), return_exceptions=True)
     return [_body(answer) for answer in answers]
+
+
+def reader_beside_registrations(component: pulumi.ComponentResource) -> Callable[[Entry], Awaitable[JsonObject | None]]:
+    """A reader of one entry for a resource hook: it returns the body, or None, and raises Unreadable.
+
+    The SDK's own look-up would wait for a thread of the pool in which each registration waits for its hook to return.
+    """
+    monitor: Any = get_monitor()
+    provider = component.get_provider(CONFIG_ENTRY)
+    release = version("pulumi_consul")
+    threads = ThreadPoolExecutor(READERS)
+
+    async def reference() -> str:
+        return "" if provider is None else f"{await provider.urn.future()}::{await provider.id.future()}"
+
+    used = _sync_await(reference())
+
+    def answer(entry: Entry) -> object:
+        asked = {"kind": entry.kind, "name": entry.name, "namespace": entry.namespace, "partition": entry.partition}
+        request = resource_pb2.ResourceInvokeRequest(tok=LOOK_UP, provider=used, version=release)
+        request.args.update({name: value for name, value in asked.items() if value})
+        try:
+            response = monitor.Invoke(request, timeout=SECONDS_TO_READ_AGAIN)
+        except grpc.RpcError as error:
+            return Exception(cast("grpc.Call", error).details())
+        if response.failures:
+            return Exception(response.failures[0].reason)
+        return dict(getattr(response, "return"))
+
+    async def read(entry: Entry) -> JsonObject | None:
+        return _body(await asyncio.get_running_loop().run_in_executor(threads, answer, entry))
+
+    return read
 
 
 def _body(answer: object) -> JsonObject | None:

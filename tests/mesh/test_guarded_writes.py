@@ -65,6 +65,21 @@ def test_a_service_that_holds_fields_of_other_owners_is_guarded_too(
     assert live(consul, WEB)["LocalRequestTimeoutMs"] == 6000
 
 
+@pytest.mark.parametrize("parallel", [1, 4])
+def test_more_entries_are_guarded_than_the_sdk_has_threads_for_requests(
+    programs: Programs, consul: Consul, gate: Gate, parallel: int
+) -> None:
+    """Each registration holds a thread of the SDK until its hook has returned, and there are `parallel` threads."""
+    count = 6
+    for name in services(count):
+        put(consul, ("service-defaults", name), Protocol="http", LocalRequestTimeoutMs=5000)
+    args = {"existing": "adopt", "services": services(count)}
+    environment = {"PULUMI_PARALLEL": str(parallel)}
+    stack = Project(programs, CHECKOUT, through(gate, **args), stack="guarded", environment=environment)
+    stack.up()
+    stack.preview(expect_no_changes=True)
+
+
 def window(gate: Gate) -> float:
     """Seconds between Consul's last answer to our read of the mesh's entry and our write of it."""
     written = next(asked for asked in gate.asked if asked.method == "PUT" and asked.entry == MESH)

@@ -7,6 +7,7 @@ import pytest
 
 from testbed.consul import Consul
 from testbed.gate import Gate
+from testbed.ports import LOOPBACK, free_port
 from testbed.processes import Programs
 from testbed.pulumi import Project
 from tests.mesh.consul_entries import MESH, WEB, add_to_config, entries, live, put, refusal
@@ -191,3 +192,21 @@ def test_stacks_of_one_name_on_two_backends_are_told_apart_by_their_owner(progra
     second.edit(PLAIN.replace('"collector"', '"owner": "team-b", "collector"'))
     assert "was written by another stack: team-a" in refusal(second.project)
     assert live(consul)["Meta"]["pulumi-stack"] == "team-a"
+
+
+WITH_A_PROVIDER = """
+import pulumi_consul
+
+provider = pulumi_consul.Provider("elsewhere", address={address!r})
+args = {{"collector": COLLECTOR, "sampling": {{"random": {random}}}, "services": {{"web": {{"protocol": "http"}}}}}}
+MeshTracing("mesh", args, pulumi.ResourceOptions(providers=[provider]))
+"""
+
+
+def test_an_entry_is_read_again_through_the_provider_of_the_component(programs: Programs, consul: Consul) -> None:
+    stack = Edited(programs, f"{LOOPBACK}:{free_port()}")
+    stack.up(WITH_A_PROVIDER.format(address=consul.address, random=1))
+    add_to_config(consul, theirs="x")
+    stack.up(WITH_A_PROVIDER.format(address=consul.address, random=2))
+    assert live(consul)["Config"]["theirs"] == "x"
+    stack.project.preview(expect_no_changes=True)
