@@ -217,7 +217,10 @@ def test_a_guardian_that_somebody_ended_leaves_no_program_and_no_file() -> None:
 
 
 STARTER = """
-import time
+import signal, time
+# A test run in the background inherits that these are ignored.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 from testbed.processes import Programs
 programs = Programs()
 program = programs.start("parent", ["sh", "-c", "sleep 300 & sleep 300"])
