@@ -41,7 +41,7 @@ class Project:
     `configuration` holds whole keys, namespace included, as a stack's file would: `{"consul:address": …}`.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - independent settings, three of them optional
         self,
         programs: Programs,
         program: Path,
@@ -49,12 +49,17 @@ class Project:
         *,
         stack: str = "dev",
         environment: Mapping[str, str] | None = None,
+        refresh: bool = True,
     ) -> None:
-        """Create the stack, empty, of the program in the directory `program`; `environment` comes on top of the own."""
+        """Create the empty stack of the program in the directory `program`.
+
+        `environment`: further variables of Pulumi. `refresh`: whether the program's own option `refresh` has effect.
+        """
         self.stack = stack
         self._programs = programs
         self._program = program
         self._added_environment = dict(environment or {})
+        self._refresh = [] if refresh else ["--refresh=false"]
         self._own = programs.make_directory(f"pulumi-{stack}")
         self._create_stack()
         self.configure(configuration)
@@ -65,11 +70,12 @@ class Project:
 
     def up(self) -> str:
         """Apply the program, and return what Pulumi said."""
-        return self._operate("up", "--yes", "--skip-preview")
+        return self._operate("up", "--yes", "--skip-preview", *self._refresh)
 
     def preview(self, *, expect_no_changes: bool = False) -> str:
         """Show what an `up` would do; with `expect_no_changes` anything to do is a failure."""
-        return self._operate("preview", "--diff", *(["--expect-no-changes"] if expect_no_changes else []))
+        expected = ["--expect-no-changes"] if expect_no_changes else []
+        return self._operate("preview", "--diff", *expected, *self._refresh)
 
     def refresh(self) -> str:
         """Read the resources' real state back."""
@@ -121,7 +127,7 @@ class Project:
 
     def previewed(self) -> str:
         """Return the output of a preview, warnings included. With `--diff` they would go to another stream."""
-        return self._operate("preview")
+        return self._operate("preview", *self._refresh)
 
     def forget(self) -> None:
         """Drop the stack's state and leave in Consul what it wrote."""

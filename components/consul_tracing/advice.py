@@ -14,10 +14,11 @@ if TYPE_CHECKING:
     from .settings import MeshSettings
 
 
-def advice(settings: MeshSettings, *, single_machine: bool) -> Iterator[str]:
+def advice(settings: MeshSettings, *, single_machine: bool, http_elsewhere: bool = False) -> Iterator[str]:
     """Warnings about `settings`, the reason and the way out in each.
 
     `single_machine`: whether the whole mesh runs on one machine, where a collector on localhost is every proxy's.
+    `http_elsewhere`: whether a service that is not in `settings` has an HTTP protocol.
     """
     if not settings.enabled:
         yield (
@@ -26,7 +27,11 @@ def advice(settings: MeshSettings, *, single_machine: bool) -> Iterator[str]:
         )
         return
     yield from _sampling(settings)
-    yield from _services(settings)
+    if not http_elsewhere and not declares_http(settings):
+        yield (
+            "no service is declared as http, http2 or grpc, and Consul's default is tcp, which is never traced. "
+            "Declare them in services."
+        )
     if settings.tracer.opentelemetry is not None and settings.tracer.opentelemetry.service_name is None:
         yield (
             "tracer.opentelemetry.service_name is not given: every span of the mesh will say unknown_service:envoy. "
@@ -76,17 +81,10 @@ def _dropped_fields(settings: MeshSettings) -> Iterator[str]:
                 )
 
 
-def _services(settings: MeshSettings) -> Iterator[str]:
-    if settings.default_protocol in HTTP_PROTOCOLS:
-        yield (
-            f'default_protocol: "{settings.default_protocol}" makes proxies parse every service as HTTP that declares '
-            "nothing else; one that is not HTTP stops working (consul#20064)."
-        )
-    elif not any(service.protocol in HTTP_PROTOCOLS for service in settings.services.values()):
-        yield (
-            "no service is declared as http, http2 or grpc, and Consul's default is tcp, which is never traced. "
-            "Declare them in services."
-        )
+def declares_http(settings: MeshSettings) -> bool:
+    """Whether a service of `settings`, or the default of the mesh, has an HTTP protocol."""
+    protocols = {settings.default_protocol, *(service.protocol for service in settings.services.values())}
+    return not protocols.isdisjoint(HTTP_PROTOCOLS)
 
 
 def is_loopback(host: str) -> bool:

@@ -240,6 +240,10 @@ class MeshTracingArgs(TypedDict):
     `owner`: the former full name of the stack, or the former `owner`. Default: none; such entries are another stack's.
     It can be removed after one `up`."""
 
+    release: NotRequired[bool]
+    """Whether this stack gives up the entries that it manages: `up` removes their ownership metadata, so that another
+    stack can adopt them, and `pulumi destroy` leaves them in place. Default: false."""
+
     namespace: NotRequired[str]
     """Kubernetes namespace of the custom resources. Default "consul", where consul-k8s' own guide installs it. No
     meaning on Consul's API."""

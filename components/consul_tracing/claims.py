@@ -27,7 +27,7 @@ def claim(entries: Iterable[Entry], writer: Writer, name: str) -> None:
     Raises InvalidInput for entries that another component of the program writes to the same Consul.
     """
     claimed = _claims.setdefault(engine(), {})
-    where = writer.server, writer.scope()
+    where = writer.place.server, writer.scope()
     problems = []
     for entry in entries:
         wanted = (where, entry.identity)

@@ -19,10 +19,13 @@ from pulumi.runtime.settings import get_monitor
 from pulumi.runtime.sync_await import _sync_await
 
 from .entries import config_json
+from .envoy import HTTP_PROTOCOLS
 from .errors import Refused, Unreadable
 from .marks import marks
 from .parts import parts_of
 from .places import CONFIG_ENTRY, CONSUL_API
+from .stack_state import StackState
+from .switch_over import candidates
 from .urns import child_urn
 from .writers import child_options, provider_urn, registered_urn
 
@@ -31,7 +34,11 @@ if TYPE_CHECKING:
 
     from .entries import Entry, Identity
     from .fields import JsonObject
-    from .ownership import Decision, Policy
+    from .ownership import Plan, Policy
+    from .parts import Part
+    from .places import Place
+    from .settings import MeshSettings
+    from .writers import WhenDeleted
 
 SECONDS_TO_READ_AGAIN = 15.0
 """How long the engine may take to answer the read before a write. After another write has failed it may never answer,
@@ -46,13 +53,14 @@ LOOK_UP = "consul:index/getConfigEntry:getConfigEntry"
 class ConsulWriter:
     """Consul's HTTP API as the place of the mesh's entries."""
 
-    server = "Consul"
+    place: Place = CONSUL_API
 
     def __init__(self, component: pulumi.ComponentResource, policy: Policy) -> None:
         """Write as children of `component`, with the ownership metadata of `policy`."""
-        self._component = component
+        self.component = component
         self.urn = registered_urn(component)
-        self._policy = policy
+        self.policy = policy
+        self.state = StackState()
         self._live: dict[Identity, JsonObject | None] = {}
         self._guarded: dict[str, Entry] = {}
         self._hooks: pulumi.ResourceHookBinding | None = None
@@ -60,18 +68,35 @@ class ConsulWriter:
 
     def scope(self) -> object:
         """Which Consul is written to: the URN of the provider, None for the stack's own."""
-        return provider_urn(self._component, CONFIG_ENTRY)
+        return provider_urn(self.component, CONFIG_ENTRY)
 
     def look(self, entries: Sequence[Entry]) -> list[JsonObject | None]:
         """The bodies of `entries` as Consul has them. Raises Unreadable."""
-        live = live_entries(entries, self._component)
+        live = live_entries(entries, self.component)
         self._live |= {entry.identity: body for entry, body in zip(entries, live, strict=True)}
         if self._hooks is None:
             # Registered here: later, waiting for it would take turns with every resource that is being registered.
             self._hooks = self._registered_hooks()
         return live
 
-    def refuse_unwritable(self, entries: Mapping[str, Entry], decisions: Mapping[str, Decision]) -> None:
+    def recorded(self, entry: Entry, outputs: Mapping[str, Any]) -> JsonObject | None:
+        """The body of the entry in a resource's outputs; None where they are those of another entry."""
+        fields = ("kind", "name", "namespace", "partition")
+        if not outputs.get("configJson") or any((outputs.get(one) or None) != getattr(entry, one) for one in fields):
+            return None
+        body: JsonObject = json.loads(outputs["configJson"])
+        return body
+
+    def declares_http(self, entries: Sequence[Entry], settings: MeshSettings) -> bool:
+        """Whether a service of Consul's catalog that is not in `entries` has an HTTP protocol. Raises Unreadable."""
+        found = candidates(self.catalogued_services(settings.partition), entries, settings)
+        return any((body or {}).get("Protocol") in HTTP_PROTOCOLS for body in self.look(found))
+
+    def pruned(self, entry: Entry, parts: Sequence[Part]) -> tuple[Part, ...]:  # noqa: ARG002 - the same for all
+        """All of them: an entry is written as a whole."""
+        return tuple(parts)
+
+    def refuse_unwritable(self, entries: Mapping[str, Entry], plans: Mapping[str, Plan]) -> None:
         """Nothing to reject: an entry is written as a whole."""
 
     def resource(self, entry: Entry, resource_name: str) -> str:  # noqa: ARG002 - the same type for all
@@ -80,12 +105,12 @@ class ConsulWriter:
 
     def _registered_hooks(self) -> pulumi.ResourceHookBinding:
         """Stop a write whose entry has changed since it was read; empty where the engine has no resource hooks."""
-        self._read_now = reader_beside_registrations(self._component)
+        self._read_now = reader_beside_registrations(self.component)
         hook = pulumi.ResourceHook(f"{self.urn}::unchanged", self._refuse_changed)
         try:
             _sync_await(hook._registered)  # noqa: SLF001 - the only way to learn whether the engine took it
         except Exception as error:  # noqa: BLE001 - the SDK has no narrower one
-            pulumi.log.debug(f"consul-tracing: writes are not guarded: {error}", self._component)
+            pulumi.log.debug(f"consul-tracing: writes are not guarded: {error}", self.component)
             return pulumi.ResourceHookBinding()
         return pulumi.ResourceHookBinding(before_create=[hook], before_update=[hook])
 
@@ -104,20 +129,21 @@ class ConsulWriter:
                 "written. Run pulumi up again."
             )
 
-    def retains(self, entry: Entry, decision: Decision) -> bool:  # noqa: ARG002 - the same for all
-        """An entry is one object: to delete ours is to delete what others wrote."""
-        return bool(decision.kept)
+    def when_deleted(self, entry: Entry, plan: Plan) -> WhenDeleted:  # noqa: ARG002 - the same for all
+        """An entry is one object: a deletion removes the fields of other owners too."""
+        return "kept" if plan.preserved or plan.released else "deleted"
 
-    def rendered(self, entry: Entry, decision: Decision, resource_name: str) -> str:
+    def rendered(self, entry: Entry, plan: Plan, resource_name: str) -> str:
         """The entry as JSON, with ownership metadata."""
-        metadata = marks(parts_of(entry.body), self._policy.owner, self.resource(entry, resource_name))
-        return config_json(entry.kind, decision.body(entry), metadata)
+        urn = self.resource(entry, resource_name)
+        metadata = {} if plan.released else marks(parts_of(entry.body), self.policy.owner, urn)
+        return config_json(entry.kind, plan.body(entry), metadata)
 
     def write(
         self,
         resource_name: str,
         entry: Entry,
-        decision: Decision,
+        plan: Plan,
         rendered: pulumi.Input[str],
         after: Sequence[pulumi.Resource] = (),
     ) -> pulumi.CustomResource:
@@ -126,10 +152,10 @@ class ConsulWriter:
         One that holds fields of other owners is left in Consul when the resource is deleted. It is read again right
         before it is written, and so is `proxy-defaults`, which every team of a company may write.
         """
-        retained = self.retains(entry, decision)
-        options = child_options(self._component, [CONFIG_ENTRY], resource_name, decision.resource, retained=retained)
+        retained = self.when_deleted(entry, plan) == "kept"
+        options = child_options(self.component, [CONFIG_ENTRY], resource_name, plan.resource, retained=retained)
         options.depends_on = list(after) or None
-        if self._live and (decision.kept or entry.kind == "proxy-defaults"):
+        if self._live and (plan.preserved or entry.kind == "proxy-defaults"):
             self._guarded[resource_name] = entry
             options.hooks = self._hooks
         return pulumi_consul.ConfigEntry(
@@ -154,7 +180,7 @@ class ConsulWriter:
         """The names of the services in Consul's catalogue. Raises Unreadable."""
         options = [pulumi_consul.GetServicesQueryOptionArgs(partition=partition)] if partition else None
         try:
-            return list(pulumi_consul.get_services(options, pulumi.InvokeOptions(parent=self._component)).names or [])
+            return list(pulumi_consul.get_services(options, pulumi.InvokeOptions(parent=self.component)).names or [])
         except Exception as error:  # the SDK has no narrower one
             raise Unreadable(str(error)) from error
 

@@ -13,24 +13,21 @@ from .envoy import COLLECTOR_CLUSTER
 from .errors import Refused, numbered
 from .marks import STACK_MARK, is_of_consul_k8s
 from .parts import CLUSTERS_KEY, STRUCTS, body_of, is_cluster, parts_of
-from .places import KINDS, PLURALS
+from .places import ANNOTATIONS_PREFIX, KINDS, PLURALS, annotation
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from .entries import Entry
     from .fields import JsonObject
-    from .ownership import Decision, Policy
+    from .ownership import Plan, Policy
     from .parts import Part
 
-MARKS_PREFIX = "consul-tracing/"
-"""How our marks begin among an object's annotations; on Kubernetes `Meta` belongs to consul-k8s."""
-
-ADOPTED = f"{MARKS_PREFIX}adopted"
+ADOPTED = f"{ANNOTATIONS_PREFIX}adopted"
 """The annotation of an object that others made and we patch: from then on it must stay a patch, since deleting our
 resource would otherwise delete their object. "false" once this stack owns the whole object."""
 
-SYNCED_GENERATION = f"{MARKS_PREFIX}synced-generation"
+SYNCED_GENERATION = f"{ANNOTATIONS_PREFIX}synced-generation"
 """The annotation with the object's uid and the `metadata.generation` that Consul was known to have when the annotation
 was written. The controller writes no status after a change of metadata alone, so the status is then older than our
 last write although Consul has the object's content."""
@@ -38,8 +35,11 @@ last write although Consul has the object's content."""
 MIGRATE = "consul.hashicorp.com/migrate-entry"
 """consul-k8s' annotation: take over an entry of Consul that is not its own, if it is identical."""
 
-OWN_ANNOTATIONS = (MARKS_PREFIX, "pulumi.com/", MIGRATE, "kubectl.kubernetes.io/last-applied-configuration")
+OWN_ANNOTATIONS = (ANNOTATIONS_PREFIX, "pulumi.com/", MIGRATE, "kubectl.kubernetes.io/last-applied-configuration")
 """How the annotations begin that are never repeated: ours, and kubectl's copy of what it applied."""
+
+MANAGER = "pulumi.com/patchFieldManager"
+"""The annotation in which the Kubernetes provider reads the name of its field manager."""
 
 OWNER_MANAGER, PATCH_MANAGER = "consul-tracing", "consul-tracing-patch"
 """Our field managers (server-side apply). Two, since a patch that is deleted takes all fields of its manager along."""
@@ -60,7 +60,7 @@ PERMANENT = frozenset({"ExternallyManagedConfigError", "MigrationFailedError"})
 """The controller's reasons that do not pass by themselves."""
 
 
-def spec(entry: Entry, decision: Decision, live: JsonObject | None, *, patch: bool) -> JsonObject:
+def spec(entry: Entry, plan: Plan, live: JsonObject | None, *, patch: bool) -> JsonObject:
     """What we apply, in camelCase: the parts that we declare, and those of others that would go if we did not.
 
     What others hold by themselves is not repeated: under server-side apply it stays, and stays theirs.
@@ -69,7 +69,7 @@ def spec(entry: Entry, decision: Decision, live: JsonObject | None, *, patch: bo
     has_clusters = any(is_cluster(part) for part in declared)
     applied = {
         part: value
-        for part, value in parts_of(decision.body(entry)).items()
+        for part, value in parts_of(plan.body(entry)).items()
         if part in declared
         or (has_clusters and is_cluster(part))
         or (live is not None and would_go(live, path_of(part), patch=patch))
@@ -97,12 +97,12 @@ def would_go(live: JsonObject, path: tuple[str, ...], *, patch: bool) -> bool:
     return all(holder == OWNER_MANAGER or holder.startswith((UNNAMED, *TAKEN_OVER)) for holder in holders)
 
 
-def refuse_remaining(title: str, entry: Entry, decision: Decision, live: JsonObject, *, patch: bool) -> None:
+def refuse_remaining(title: str, entry: Entry, plan: Plan, live: JsonObject, *, patch: bool) -> None:
     """Reject a write after which a tracing key would remain that the plan removes.
 
     Server-side apply removes no field that another manager holds.
     """
-    planned: JsonObject = decision.body(entry).get("Config") or {}
+    planned: JsonObject = plan.body(entry).get("Config") or {}
     config: JsonObject = (live.get("spec") or {}).get("config") or {}
     remaining = [
         key
@@ -158,9 +158,9 @@ def _go_named(fields: JsonObject, above: Part) -> JsonObject:
 
 
 def _marks(live: JsonObject) -> Iterator[tuple[str, str]]:
-    for annotation, value in annotations_on(live).items():
-        if annotation.startswith(MARKS_PREFIX) and annotation not in {ADOPTED, SYNCED_GENERATION}:
-            mark = annotation.removeprefix(MARKS_PREFIX)
+    for name, value in annotations_on(live).items():
+        if name.startswith(ANNOTATIONS_PREFIX) and name not in {ADOPTED, SYNCED_GENERATION}:
+            mark = name.removeprefix(ANNOTATIONS_PREFIX)
             yield (f"consul-tracing-{mark}" if mark.startswith(("keys", "resource")) else mark), value
 
 
@@ -172,8 +172,8 @@ def metadata(
     Labels and annotations of others are repeated where they would go if we did not. With `patchForce` what we declare
     is ours, also where somebody has changed it by hand since.
     """
-    annotations = {f"{MARKS_PREFIX}{mark.removeprefix('consul-tracing-')}": value for mark, value in marks.items()}
-    annotations["pulumi.com/patchFieldManager"] = PATCH_MANAGER if patch else OWNER_MANAGER
+    annotations = {annotation(mark): value for mark, value in marks.items()}
+    annotations[MANAGER] = PATCH_MANAGER if patch else OWNER_MANAGER
     annotations["pulumi.com/patchForce"] = "true"
     if patch or ADOPTED in annotations_on(live or {}):
         annotations[ADOPTED] = "true" if patch else "false"
@@ -248,14 +248,22 @@ def is_adopted(live: JsonObject) -> bool:
     return annotations_on(live).get(ADOPTED) == "true"
 
 
-def is_patched(live: JsonObject | None, policy: Policy, *, imported: bool = False) -> bool:
-    """Whether we write a patch over an object of others, rather than an object of our own.
+def is_patched(live: JsonObject | None, policy: Policy, *, whole: bool = False) -> bool:
+    """Whether this stack writes a patch over an object of another owner, rather than a whole object.
 
-    An adopted object stays a patch until it is `imported` into the stack as a whole, to be overwritten.
+    `whole`: whether this stack's state holds the whole object: imported to be overwritten, or released.
     """
-    if live is None or is_adopted(live):
-        return live is not None and not (imported and policy.existing == "overwrite")
-    return policy.existing == "adopt" and policy.owner_of(body(live)) == "somebody"
+    if live is None:
+        return False
+    if is_adopted(live):
+        return not (whole and policy.existing == "overwrite")
+    return policy.existing == "adopt" and not whole and policy.owner_of(body(live)) == "unmanaged"
+
+
+def is_released(recorded: JsonObject) -> bool:
+    """Whether an object in the stack's state was written by this stack, without ownership metadata."""
+    annotations = annotations_on(recorded)
+    return annotations.get(MANAGER) == OWNER_MANAGER and annotation(STACK_MARK) not in annotations
 
 
 def _managed(live: JsonObject) -> list[JsonObject]:
@@ -399,6 +407,6 @@ def not_synced_text(title: str, entry: Entry, told: Sync, seconds: float) -> str
     return "\n  ".join(lines)
 
 
-def clusters_kept(decision: Decision) -> bool:
+def clusters_kept(plan: Plan) -> bool:
     """Whether others' clusters stand in the key that holds ours."""
-    return any(is_cluster(part) for part in decision.kept)
+    return any(is_cluster(part) for part in plan.preserved)

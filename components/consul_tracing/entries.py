@@ -148,7 +148,9 @@ def _tcp_entry(name: str, settings: MeshSettings) -> Entry:
 
 def config_json(kind: str, body: JsonObject, marks: Mapping[str, str]) -> str:
     """What is written: the fields of `body`, those that Consul would add, and the `marks` of who writes."""
-    return canonical_json({**filled_in(kind, body), "Meta": {**body.get("Meta", {}), **marks}})
+    meta = {**body.get("Meta", {}), **marks}
+    # Consul returns no empty `Meta`.
+    return canonical_json({**filled_in(kind, body), **({"Meta": meta} if meta else {})})
 
 
 def filled_in(kind: str, body: JsonObject) -> JsonObject:

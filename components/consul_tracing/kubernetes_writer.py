@@ -18,21 +18,25 @@ from .custom_resources import (
     in_the_way,
     is_adopted,
     is_patched,
+    is_released,
     metadata,
     not_synced_text,
     noting_sync,
+    path_of,
     refuse_remaining,
     refuse_second_mesh,
     spec,
     sync,
+    would_go,
 )
 from .entries import Entry
+from .envoy import HTTP_PROTOCOLS
 from .errors import NotSynced, Refused, Unreadable, numbered
 from .marks import marks
 from .ownership import state_deletion
 from .parts import parts_of
-from .places import API_VERSION, CONFIG_ENTRY, CONSUL_API, KINDS, PROXY_DEFAULTS, resource_type
-from .stack_state import resources_in_state
+from .places import API_VERSION, CONFIG_ENTRY, CONSUL_API, KINDS, KUBERNETES_API, PROXY_DEFAULTS, resource_type
+from .stack_state import StackState
 from .urns import child_urn, type_of
 from .writers import child_options, provider_urn, registered_urn
 
@@ -42,7 +46,11 @@ if TYPE_CHECKING:
     from .cluster import Cluster
     from .entries import Identity
     from .fields import JsonObject
-    from .ownership import Decision, Policy
+    from .ownership import Plan, Policy
+    from .parts import Part
+    from .places import Place
+    from .settings import MeshSettings
+    from .writers import WhenDeleted
 
 SECONDS_TO_CHANGE_ITS_MIND = 6.0
 """How long a refusal of the controller must stand: it tries again after 5 s at the latest."""
@@ -56,7 +64,7 @@ MOST_TOLD = 5
 class KubernetesWriter:
     """A cluster with consul-k8s as the place of the mesh's entries."""
 
-    server = "Kubernetes"
+    place: Place = KUBERNETES_API
 
     def __init__(
         self,
@@ -72,27 +80,28 @@ class KubernetesWriter:
         `sync_timeout`: seconds that the controller has. `migrate`: have it take over identical entries of Consul.
         `waits_for_others`: the component depends on what may install consul-k8s first.
         """
-        self._component = component
+        self.component = component
         self.urn = registered_urn(component)
-        self._policy = policy
+        self.policy = policy
+        self.state = StackState()
         self._sync_timeout = sync_timeout
         self._migrate = migrate
         self._waits_for_others = waits_for_others
         self._cluster: Cluster | None = None
         self._live: dict[Identity, JsonObject] = {}
-        self._imported: set[Identity] = set()
+        self._whole: set[Identity] = set()
         self._written: list[Entry] = []
 
     def scope(self) -> object:
         """Which cluster is written to: the URN of the provider, None for the stack's own."""
-        return provider_urn(self._component, PROXY_DEFAULTS)
+        return provider_urn(self.component, PROXY_DEFAULTS)
 
     def look(self, entries: Sequence[Entry]) -> list[JsonObject | None]:
         """The bodies of `entries` as the cluster has them.
 
         Raises Unreadable, and Refused for a cluster that cannot serve.
         """
-        self._cluster = cluster_of(self._component)
+        self._cluster = cluster_of(self.component)
         try:
             self._live = live_objects(self._cluster, entries)
             refuse_second_mesh(self._cluster.objects("proxy-defaults") or [], entries[0])
@@ -102,58 +111,97 @@ class KubernetesWriter:
                 raise Unreadable(str(missing)) from None
             raise
         if self._migrate:
-            refuse_own_config_entries(entries, resources_in_state(), self._policy)
+            refuse_own_config_entries(entries, self.state.resources, self.policy)
         else:
             self._look_for_entries_of_consuls_api(entries)
-        adopted = {identity for identity, live in self._live.items() if is_adopted(live)}
-        if self._policy.existing == "overwrite" and adopted:
-            self._imported = adopted & own_objects(resources_in_state())
-        found = [self._live.get(entry.identity) for entry in entries]
-        return [body(live) if live else None for live in found]
+        bodies = {identity: body(live) for identity, live in self._live.items()}
+        foreign = {
+            identity
+            for identity, live in self._live.items()
+            if is_adopted(live) or self.policy.owner_of(bodies[identity]) != "this stack"
+        }
+        if self.policy.existing != "refuse" and foreign:
+            self._whole = foreign & whole_objects(self.state.resources, released_only=self.policy.existing == "adopt")
+        return [bodies.get(entry.identity) for entry in entries]
+
+    def recorded(self, entry: Entry, outputs: Mapping[str, Any]) -> JsonObject | None:
+        """The body of the entry in a resource's outputs; None where they are those of another entry."""
+        metadata = outputs.get("metadata") or {}
+        is_the_entry = (metadata.get("name"), metadata.get("namespace")) == (entry.name, entry.namespace)
+        return body(dict(outputs)) if is_the_entry else None
+
+    def declares_http(self, entries: Sequence[Entry], settings: MeshSettings) -> bool:  # noqa: ARG002 - the same for all
+        """Whether a ServiceDefaults of the cluster has an HTTP protocol. Raises Unreadable."""
+        cluster = self._cluster
+        found = (cluster.objects("service-defaults") or []) if cluster else []
+        return any((live.get("spec") or {}).get("protocol") in HTTP_PROTOCOLS for live in found)
+
+    def pruned(self, entry: Entry, parts: Sequence[Part]) -> tuple[Part, ...]:
+        """Those that no other field manager holds: server-side apply removes only these."""
+        live, patch = self._live.get(entry.identity), self._is_patch(entry)
+        return tuple(part for part in parts if live is None or would_go(live, path_of(part), patch=patch))
 
     def _look_for_entries_of_consuls_api(self, entries: Sequence[Entry]) -> None:
         """Where the program knows a Consul too, ask it before anything is written.
 
         The Consul of the stack's configuration may be that of another mesh.
         """
-        is_of_this_mesh = self._component.get_provider(CONFIG_ENTRY) is not None
+        is_of_this_mesh = self.component.get_provider(CONFIG_ENTRY) is not None
         if not is_of_this_mesh and pulumi.Config("consul").get("address") is None:
             return
         there = [Entry(entry.kind, entry.name, {}) for entry in entries]
         try:
-            live = live_entries(there, self._component)
+            live = live_entries(there, self.component)
         except Unreadable:
             return
         for text in in_the_way(dict(zip(map(CONSUL_API.title, there), live, strict=True))):
             if is_of_this_mesh:
                 raise Refused(text, *WAYS_ON)
             lines = [f"{text}, if this is the Consul of this mesh (consul:address)", *WAYS_ON]
-            pulumi.log.warn("\n  ".join(lines), self._component)
+            pulumi.log.warn("\n  ".join(lines), self.component)
 
-    def refuse_unwritable(self, entries: Mapping[str, Entry], decisions: Mapping[str, Decision]) -> None:
-        """Reject what a server-side apply cannot bring about."""
+    def refuse_unwritable(self, entries: Mapping[str, Entry], plans: Mapping[str, Plan]) -> None:
+        """Reject an object to overwrite that is not imported, and a field that server-side apply cannot remove."""
+        missing = [
+            name
+            for name, entry in entries.items()
+            if plans[name].owner in {"unmanaged", "another stack"}
+            and self.policy.existing == "overwrite"
+            and not self._is_patch(entry)
+            and entry.identity not in self._whole
+        ]
+        if missing:
+            titles = ", ".join(KUBERNETES_API.title(entries[name]) for name in missing[:MOST_TOLD])
+            raise Refused(
+                f"{titles}: existing is overwrite, and this stack's state does not hold the whole object",
+                "The Kubernetes provider creates no object that exists. To import it first:",
+                *numbered([*(KUBERNETES_API.import_command(entries[name], name) for name in missing), "pulumi up"]),
+            )
         for resource_name, entry in entries.items():
             if live := self._live.get(entry.identity):
-                title = self._policy.place.title(entry)
-                refuse_remaining(title, entry, decisions[resource_name], live, patch=self._is_patch(entry))
+                title = KUBERNETES_API.title(entry)
+                refuse_remaining(title, entry, plans[resource_name], live, patch=self._is_patch(entry))
 
-    def retains(self, entry: Entry, decision: Decision) -> bool:
-        """An object of our own goes whole; a patch takes only its fields along, but clusters of others are in one."""
-        return clusters_kept(decision) if self._is_patch(entry) else bool(decision.kept)
+    def when_deleted(self, entry: Entry, plan: Plan) -> WhenDeleted:
+        """A deleted patch removes its own fields, and with them the one key of all static clusters."""
+        patch = self._is_patch(entry)
+        if plan.released or (clusters_kept(plan) if patch else plan.preserved):
+            return "kept"
+        return "fields removed" if patch else "deleted"
 
     def resource(self, entry: Entry, resource_name: str) -> str:
         """The URN of the resource that manages the object."""
         return child_urn(self.urn, resource_type(entry, patch=self._is_patch(entry)), resource_name)
 
-    def rendered(self, entry: Entry, decision: Decision, resource_name: str) -> JsonObject:  # noqa: ARG002 - see `write`
+    def rendered(self, entry: Entry, plan: Plan, resource_name: str) -> JsonObject:  # noqa: ARG002 - see `write`
         """The `spec` to apply."""
-        return spec(entry, decision, self._live.get(entry.identity), patch=self._is_patch(entry))
+        return spec(entry, plan, self._live.get(entry.identity), patch=self._is_patch(entry))
 
     def write(
         self,
         resource_name: str,
         entry: Entry,
-        decision: Decision,
+        plan: Plan,
         rendered: pulumi.Input[JsonObject],
         after: Sequence[pulumi.Resource] = (),
     ) -> pulumi.CustomResource:
@@ -162,16 +210,17 @@ class KubernetesWriter:
 
         patch, own = self._is_patch(entry), resource_type(entry)
         live = self._live.get(entry.identity)
-        owned = marks(parts_of(entry.body), self._policy.owner, self.resource(entry, resource_name))
+        urn = self.resource(entry, resource_name)
+        owned = {} if plan.released else marks(parts_of(entry.body), self.policy.owner, urn)
         # The value of the collector's host may be unknown here; which fields are applied is not.
-        applied = spec(entry, decision, live, patch=patch)
+        applied = spec(entry, plan, live, patch=patch)
         options = child_options(
-            self._component,
+            self.component,
             [resource_type(entry, patch=patch), *([own] if patch else [])],
             resource_name,
             # The resource of a patch is deleted, which leaves what the imported object declares.
-            "" if entry.identity in self._imported else decision.resource,
-            retained=self.retains(entry, decision),
+            "" if entry.identity in self._whole else plan.resource,
+            retained=self.when_deleted(entry, plan) == "kept",
         )
         options.depends_on = list(after) or None
         options.custom_timeouts = pulumi.CustomTimeouts(delete=f"{self._sync_timeout:.3f}s")
@@ -218,16 +267,16 @@ class KubernetesWriter:
         return [(entry, one) for entry, one in told if one.state != "synced"]
 
     def _told(self, missing: list[tuple[Entry, Sync]]) -> str:
-        place = self._policy.place
         told = [
-            not_synced_text(place.title(entry), entry, one, self._sync_timeout) for entry, one in missing[:MOST_TOLD]
+            not_synced_text(KUBERNETES_API.title(entry), entry, one, self._sync_timeout)
+            for entry, one in missing[:MOST_TOLD]
         ]
         if len(missing) > MOST_TOLD:
             told.append(f"consul-tracing: {len(missing) - MOST_TOLD} more are not synced")
         return "\n".join(told)
 
     def _is_patch(self, entry: Entry) -> bool:
-        return is_patched(self._live.get(entry.identity), self._policy, imported=entry.identity in self._imported)
+        return is_patched(self._live.get(entry.identity), self.policy, whole=entry.identity in self._whole)
 
 
 def refuse_own_config_entries(
@@ -251,13 +300,14 @@ def refuse_own_config_entries(
         )
 
 
-def own_objects(in_state: Mapping[str, Mapping[str, Any]]) -> set[Identity]:
-    """The identities of the objects that are in the stack's state as a whole, and not as patches."""
+def whole_objects(in_state: Mapping[str, Mapping[str, Any]], *, released_only: bool) -> set[Identity]:
+    """The identities of the objects that the stack's state holds as a whole, and not as patches."""
     kinds = {resource_type(Entry(kind, "", {})): kind for kind in KINDS}
     return {
         Entry(kinds[type_of(urn)], metadata["name"], {}, metadata.get("namespace")).identity
         for urn, outputs in in_state.items()
         if type_of(urn) in kinds and (metadata := outputs.get("metadata") or {}).get("name")
+        if not released_only or is_released(dict(outputs))
     }
 
 

@@ -1,25 +1,23 @@
 """MeshTracing: the tracing of one Consul mesh as a Pulumi component."""
 
-from collections.abc import Iterable, Mapping
-from dataclasses import replace
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, TypeVar
 
 import pulumi
 
-from .advice import advice
+from .advice import advice, declares_http
 from .args import MeshTracingArgs
 from .claims import claim
 from .consul_writer import ConsulWriter
 from .entries import Entry, bootstrap_hash, canonical_json, proxy_defaults, service_defaults
 from .envoy import HTTP_PROTOCOLS, collector_url, gateway_runtime
-from .errors import InvalidInput, Refused, Unreadable, WrongOutput
+from .errors import InvalidInput, Unreadable, WrongOutput
 from .extra import kubernetes_sdk
-from .ownership import Decision, Policy, decide_all, plan_text, refuse_missing_cluster, refuse_taken_resources
-from .places import CONSUL_API, KUBERNETES_API
+from .ownership import Policy, refuse_missing_cluster
+from .plan_report import restart_text
+from .planning import continue_in_previews, plan_entries, report
 from .stack_config import single_machine
-from .stack_state import resources_in_state
 from .switch_over import candidates, gateways, switch_over_text, switches_over, undeclared
-from .urns import in_stack_of
 from .zipkin_collector import ZipkinCollector
 
 if TYPE_CHECKING:
@@ -71,23 +69,20 @@ class MeshTracing(pulumi.ComponentResource):
         # The arguments are not given on: Pulumi would read their `services` back as the output of that name.
         super().__init__(TYPE_TOKEN, name, None, opts)
         resolved = _resolved(name, settings, args)
-        policy = _policy(settings)
-        writer = self._writer(settings, policy, waits_for_others=bool(opts and opts.depends_on))
+        writer = self._writer(settings, waits_for_others=bool(opts and opts.depends_on))
         services = {f"{name}-service-{key}": entry for key, entry in service_defaults(settings).items()}
         mesh_name, mesh_entry = f"{name}-proxy-defaults", proxy_defaults(settings)
         entries = {mesh_name: mesh_entry, **services}
         claim(entries.values(), writer, name)
 
-        live = self._live_entries(writer, entries)
+        planned = plan_entries(writer, entries)
+        plans, live = planned.plans, planned.live
         if settings.enabled and settings.gateways == "skip" and live:
             refuse_missing_cluster(live[mesh_name])
-        decisions = _in_this_stack(decide_all(entries, live, policy), writer.urn)
-        _refuse_lost_entries(writer, entries, decisions, policy)
-        writer.refuse_unwritable(entries, decisions)
         if isinstance(writer, ConsulWriter) and live and switches_over(settings, live[mesh_name]):
             self._tell_what_switches_over(writer, settings, services.values())
-        for resource_name, entry in entries.items():
-            self._log_plan(writer, policy.place.title(entry), entry, decisions[resource_name])
+        report(writer, entries, planned, tracing=settings.enabled)
+        http_elsewhere = bool(live) and self._http_elsewhere(writer, settings, entries.values(), live[mesh_name])
 
         # Nothing is declared before everything that can be refused has been.
         if settings.zipkin_collector is not None:
@@ -96,31 +91,35 @@ class MeshTracing(pulumi.ComponentResource):
             resource_name: writer.write(
                 resource_name,
                 entry,
-                decisions[resource_name],
-                writer.rendered(entry, decisions[resource_name], resource_name),
+                plans[resource_name],
+                writer.rendered(entry, plans[resource_name], resource_name),
             )
             for resource_name, entry in services.items()
         }
         mesh = resolved.apply(proxy_defaults)
-        decision = decisions[mesh_name]
+        plan = plans[mesh_name]
         written[mesh_name] = writer.write(
             mesh_name,
             mesh_entry,
-            decision,
-            mesh.apply(lambda entry: writer.rendered(entry, decision, mesh_name)),
+            plan,
+            mesh.apply(lambda entry: writer.rendered(entry, plan, mesh_name)),
             after=[written[f"{name}-service-{service}"] for service in _before_the_mesh(settings)],
         )
         settled = writer.settled(list(written.values()))
 
         self.proxy_defaults = _after(settled, written[mesh_name].id)
-        self.bootstrap_hash = _after(settled, mesh.apply(lambda entry: bootstrap_hash(decision.body(entry))))
+        new_hash = mesh.apply(lambda entry: bootstrap_hash(plan.body(entry)))
+        if live:
+            new_hash = new_hash.apply(lambda new: self._log_restart(bootstrap_hash(live[mesh_name] or {}), new))
+        self.bootstrap_hash = _after(settled, new_hash)
         self.collector_url = resolved.apply(collector_url)
         self.gateway_envoy_args = pulumi.Output.from_input(_gateway_envoy_args(settings))
         self.services = pulumi.Output.from_input(sorted({entry.name for entry in services.values()}))
-        self.warnings = resolved.apply(self._warn)
+        self.warnings = resolved.apply(lambda known: self._warn(known, http_elsewhere=http_elsewhere))
         self.register_outputs({output: getattr(self, output) for output in MeshTracing.__annotations__})
 
-    def _writer(self, settings: "MeshSettings", policy: Policy, *, waits_for_others: bool) -> "Writer":
+    def _writer(self, settings: "MeshSettings", *, waits_for_others: bool) -> "Writer":
+        policy = _policy(settings)
         if settings.target == "consul":
             return ConsulWriter(self, policy)
         # Here, since only this target pays for it.
@@ -134,23 +133,6 @@ class MeshTracing(pulumi.ComponentResource):
             waits_for_others=waits_for_others,
         )
 
-    def _live_entries(self, writer: "Writer", entries: Mapping[str, Entry]) -> "dict[str, JsonObject | None]":
-        """What is there now, by resource name; empty in a preview that cannot reach it."""
-        try:
-            return dict(zip(entries, writer.look(list(entries.values())), strict=True))
-        except Unreadable as error:
-            self._go_on_in_previews(writer, error)
-            return {}
-
-    def _go_on_in_previews(self, writer: "Writer", error: Unreadable) -> None:
-        unread = f"{writer.server} cannot be read"
-        if not pulumi.runtime.is_dry_run():
-            raise Refused(f"{unread}, and nothing is written without a look at what others wrote: {error}") from None
-        pulumi.log.warn(
-            f"{unread}, so this preview knows nothing of what others wrote; an up would stop: {error}",
-            self,
-        )
-
     def _tell_what_switches_over(
         self, writer: ConsulWriter, settings: "MeshSettings", declared: Iterable[Entry]
     ) -> None:
@@ -159,17 +141,32 @@ class MeshTracing(pulumi.ComponentResource):
             names = undeclared(dict(zip((entry.name for entry in found), writer.look(found), strict=True)))
             names = _without_gateways(names, writer, settings)
         except Unreadable as error:
-            self._go_on_in_previews(writer, error)
+            continue_in_previews(writer, error)
         else:
             if names:
                 pulumi.log.warn(switch_over_text(names), self)
 
-    def _log_plan(self, writer: "Writer", title: str, entry: Entry, decision: Decision) -> None:
-        if text := plan_text(title, decision, retained=writer.retains(entry, decision)):
-            pulumi.log.info(text, self)
+    def _http_elsewhere(
+        self, writer: "Writer", settings: "MeshSettings", entries: Iterable[Entry], live: "JsonObject | None"
+    ) -> bool:
+        """Whether services that this component does not declare are HTTP. Asked only where it declares none that is."""
+        if not settings.enabled or declares_http(settings):
+            return False
+        if ((live or {}).get("Config") or {}).get("protocol") in HTTP_PROTOCOLS:
+            return True
+        try:
+            return writer.declares_http(list(entries), settings)
+        except Unreadable:
+            return False
 
-    def _warn(self, settings: "MeshSettings") -> list[str]:
-        warnings = list(advice(settings, single_machine=settings.target == "consul" and single_machine()))
+    def _log_restart(self, old: str, new: str) -> str:
+        if old != new:
+            pulumi.log.info(restart_text(old, new), self)
+        return new
+
+    def _warn(self, settings: "MeshSettings", *, http_elsewhere: bool) -> list[str]:
+        on_one_machine = settings.target == "consul" and single_machine()
+        warnings = list(advice(settings, single_machine=on_one_machine, http_elsewhere=http_elsewhere))
         for warning in warnings:
             pulumi.log.warn(warning, self)
         # The collector logs its own.
@@ -207,31 +204,13 @@ def _after(settled: pulumi.Output[object], output: "pulumi.Output[Value]") -> "p
     return pulumi.Output.all(output, settled).apply(lambda both: both[0])
 
 
-def _in_this_stack(decisions: Mapping[str, Decision], urn: str) -> dict[str, Decision]:
-    """The decisions with the recorded URNs as they are in the state now, whatever name the stack had before."""
-    return {
-        name: replace(decision, resource=in_stack_of(decision.resource, urn)) if decision.resource else decision
-        for name, decision in decisions.items()
-    }
-
-
-def _refuse_lost_entries(
-    writer: "Writer", entries: Mapping[str, Entry], decisions: Mapping[str, Decision], policy: Policy
-) -> None:
-    urns = {name: (decisions[name].resource, writer.resource(entry, name)) for name, entry in entries.items()}
-    moved = {policy.place.title(entries[name]): both for name, both in urns.items() if both[0] not in {"", both[1]}}
-    if moved:
-        refuse_taken_resources(moved, resources_in_state(), policy)
-
-
 def _before_the_mesh(settings: "MeshSettings") -> list[str]:
     """The services that must be tcp before the whole mesh is parsed as HTTP."""
     return list(settings.tcp_services or []) if settings.default_protocol in HTTP_PROTOCOLS else []
 
 
 def _policy(settings: "MeshSettings") -> Policy:
-    place = KUBERNETES_API if settings.target == "kubernetes" else CONSUL_API
-    return Policy(settings.existing, settings.owner or _stack_name(), settings.renamed_from, place)
+    return Policy(settings.existing, settings.owner or _stack_name(), settings.renamed_from, settings.release)
 
 
 def _stack_name() -> str:

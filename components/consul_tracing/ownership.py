@@ -1,30 +1,26 @@
-"""What may be written over a live entry, and what of it stays.
+"""Ownership rules: for each entry, which fields of a live entry are preserved, replaced and removed, or a conflict.
 
-The list of our parts stands in the entry's `Meta`, so that the next run can tell ours from what others wrote, and take
-out what we no longer declare.
+An entry's `Meta` lists the field paths that its owner manages. The next run removes those that are no longer declared.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Literal
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from .entries import TRACING_KEYS
 from .envoy import COLLECTOR_CLUSTER
-from .errors import Refused, given, numbered
+from .errors import Refused, numbered
 from .marks import STACK_MARK, is_mark, is_of_consul_k8s, marked_parts, marked_resource
 from .parts import (
     CLUSTERS_KEY,
     UnreadableClusters,
     body_of,
     clusters_of,
-    is_cluster,
     is_covered,
     parts_of,
-    readable,
     same_field,
 )
-from .places import CONSUL_API, KINDS
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -32,42 +28,81 @@ if TYPE_CHECKING:
     from .entries import Entry
     from .fields import JsonObject
     from .parts import Part
-    from .places import Place
 
 Existing = Literal["refuse", "adopt", "overwrite"]
-"""What to do with an entry that this stack did not write."""
+"""What to do with an entry that this stack does not manage."""
 
-Owner = Literal["nobody", "this stack", "another stack", "consul-k8s", "somebody"]
-"""Who wrote a live entry. `somebody` left no mark that we know: a hand, Terraform, a raw Pulumi resource."""
+Owner = Literal["none", "this stack", "another stack", "consul-k8s", "unmanaged"]
+"""Who manages a live entry: `none` where there is no entry, `unmanaged` where it has no ownership metadata."""
 
 IDENTITY = frozenset({"Kind", "Name", "Namespace", "Partition", "CreateIndex", "ModifyIndex", "Hash"})
 """Fields that name an entry or count its versions; they are no content."""
 
 EMPTY: tuple[object, ...] = (None, "", {}, [])
-"""Fields that say nothing: Consul fills some of them in, and a provider may write out others."""
+"""Values of unset fields: Consul fills some of them in, and a provider may write out others."""
+
+
+class Change(NamedTuple):
+    """A field with another value."""
+
+    part: Part
+    old: object
+    new: object
 
 
 @dataclass(frozen=True)
-class Decision:
-    """What to write over a live entry, beside the fields that this stack declares."""
+class Plan:
+    """How an entry is written over the live one, in addition to the fields that this stack declares."""
 
-    kept: Mapping[Part, Any] = field(default_factory=dict)
-    """The fields of other owners, which are preserved."""
+    owner: Owner = "none"
+    """Who manages the live entry."""
 
-    replaced: tuple[tuple[Part, object, object], ...] = ()
-    """The fields of other owners that this stack declares with another value: path, old and new value."""
+    stack: str = ""
+    """The owner that the live entry records; empty where it records none."""
+
+    preserved: Mapping[Part, Any] = field(default_factory=dict)
+    """The fields of other owners that stay."""
+
+    replaced: tuple[Change, ...] = ()
+    """The fields of other owners that this stack declares with another value."""
+
+    removed: tuple[Part, ...] = ()
+    """The fields of other owners that do not stay."""
 
     resource: str = ""
     """The URN of this stack's resource that manages the live entry; empty where none is recorded."""
 
+    released: bool = False
+    """Whether the entry is written without ownership metadata, and stays when its resource is deleted."""
+
     def body(self, entry: Entry) -> JsonObject:
         """The entry's fields, declared and preserved, without ownership metadata."""
-        return body_of({**self.kept, **parts_of(entry.body)})
+        return body_of({**self.preserved, **parts_of(entry.body)})
+
+
+@dataclass(frozen=True)
+class Conflict:
+    """An entry that may not be written."""
+
+    owner: Owner
+    """Who manages the live entry."""
+
+    stack: str = ""
+    """The owner that the live entry records; empty where it records none."""
+
+    adopting: Plan = field(default_factory=Plan)
+    """The plan that `existing: adopt` would have; what it preserves, `overwrite` removes."""
+
+    metadata: tuple[str, ...] = ()
+    """The keys of the live entry's ownership metadata."""
+
+    unreadable: str = ""
+    """Why the static clusters of the live entry cannot be parsed; empty where they can."""
 
 
 @dataclass(frozen=True)
 class Policy:
-    """Who writes, and what it may do with entries of other owners."""
+    """The owner that this stack records, and what it may do with entries of other owners."""
 
     existing: Existing
     """What to do with an entry that this stack does not manage."""
@@ -78,101 +113,65 @@ class Policy:
     renamed_from: str | None = None
     """The owner that this stack recorded before; None where it always was `owner`."""
 
-    place: Place = CONSUL_API
-    """Where entries are written, as messages speak of it."""
+    release: bool = False
+    """Whether this stack gives up the entries that it manages."""
 
     def owner_of(self, live: JsonObject | None) -> Owner:
-        """Who wrote `live`, by its `Meta`."""
+        """Who manages `live`, by its `Meta`."""
         if live is None:
-            return "nobody"
+            return "none"
         meta = _meta(live)
         if is_of_consul_k8s(meta):
             return "consul-k8s"
         if STACK_MARK in meta:
             return "this stack" if meta[STACK_MARK] in {self.owner, self.renamed_from} else "another stack"
-        return "somebody"
+        return "unmanaged"
 
 
-def decide_all(
-    entries: Mapping[str, Entry], live: Mapping[str, JsonObject | None], policy: Policy
-) -> dict[str, Decision]:
-    """What to write of each entry, by the Pulumi resource that will write it.
-
-    Raises Refused, with the reasons of all that are refused.
-    """
-    decisions, refusals = dict[str, Decision](), list[str]()
-    for resource_name, entry in entries.items():
-        try:
-            decisions[resource_name] = decide(entry, live.get(resource_name), policy, resource_name)
-        except Refused as refusal:
-            refusals.append(str(refusal))
-    if len(refusals) > MOST_TOLD:
-        refusals[MOST_TOLD:] = [f"consul-tracing: {len(refusals) - MOST_TOLD} more entries are refused"]
-    if refusals:
-        raise Refused("\n".join(refusals).removeprefix("consul-tracing: "))
-    return decisions
-
-
-MOST_TOLD = 10
-"""Refusals that are told in full; from there on the cause is the same for all, and a number says more."""
-
-
-def decide(entry: Entry, live: JsonObject | None, policy: Policy, resource_name: str) -> Decision:
-    """What to write of `entry` over `live`, which is None where there is none.
-
-    `resource_name` is the Pulumi resource that will write it; a refusal shows how to import the entry under that name.
-    Raises Refused, naming who wrote the entry, what would be lost, and the ways on.
-    """
-    owner, title = policy.owner_of(live), policy.place.title(entry)
-    if owner == "consul-k8s":
-        raise Refused(
-            f"{title} is managed by consul-k8s, which would revert what is written here",
-            f"To change it where it is written, its {KINDS[entry.kind]} on Kubernetes:  target: kubernetes",
-            "To write it here, delete that resource first.",
-        )
-    resource = marked_resource(_meta(live)) if live is not None and owner == "this stack" else ""
-    if live is None or policy.existing == "overwrite":
-        return Decision(resource=resource)
-    if owner == "another stack":
-        raise Refused(
-            f"{title} was written by another stack: {_meta(live)[STACK_MARK]}",
-            *_would_be_lost(entry, live),
-            "Two stacks that write one entry undo each other's work: declare it in one of them.",
-            *policy.place.take_over(entry, resource_name),
-            f"If this stack had that name before:                renamed_from: {_meta(live)[STACK_MARK]}",
-        )
-    if owner == "somebody" and policy.existing == "refuse":
-        raise Refused(
-            f"{title} was not written by this stack",
-            *_would_be_lost(entry, live),
-            "To keep what it holds and add ours:     existing: adopt",
-            *policy.place.declare_whole(entry, resource_name),
-        )
-    managed = marked_parts(_meta(live)) if owner == "this stack" else frozenset()
-    return replace(_keeping(entry, live, managed, title), resource=resource)
+def plan(entry: Entry, live: JsonObject | None, policy: Policy) -> Plan | Conflict:
+    """Decide how `entry` is written over `live`, which is None where there is no entry."""
+    owner, meta = policy.owner_of(live), _meta(live)
+    if live is None:
+        return Plan(released=policy.release)
+    stack, metadata = meta.get(STACK_MARK, ""), tuple(key for key in meta if is_mark(("Meta", key)))
+    overwrites = policy.existing == "overwrite" and owner != "consul-k8s"
+    try:
+        managed = marked_parts(meta if owner == "this stack" else {})
+        merged = _merge(entry, live, managed, keep=not overwrites)
+    except UnreadableClusters as error:
+        if overwrites:
+            return Plan(owner, stack, removed=(("Config", CLUSTERS_KEY),))
+        return Conflict(owner, stack, metadata=metadata, unreadable=str(error))
+    released = policy.release or (not entry.body and bool(merged.preserved))
+    # A released entry is unmanaged from the next run on, which changes nothing in it.
+    unchanged = released and not merged.removed and holds(live, entry)
+    allowed = {"this stack": True, "unmanaged": policy.existing == "adopt" or unchanged}.get(owner, False)
+    if not overwrites and not allowed:
+        return Conflict(owner, stack, merged, metadata)
+    resource = marked_resource(meta) if owner == "this stack" else ""
+    return Plan(owner, stack, merged.preserved, merged.replaced, merged.removed, resource, released)
 
 
-def plan_text(title: str, decision: Decision, *, retained: bool) -> str:
-    """The log line about fields of other owners that are preserved or replaced; empty where there are none.
+def _merge(entry: Entry, live: JsonObject, managed: frozenset[Part], *, keep: bool) -> Plan:
+    """What becomes of the fields of other owners; `keep`: whether those that are not declared stay."""
+    new = {same_field(part): value for part, value in parts_of(entry.body).items()}
+    foreign = {part: value for part, value in _content(live).items() if not is_covered(part, managed)}
+    undeclared = {part: value for part, value in foreign.items() if same_field(part) not in new}
+    return Plan(
+        preserved={part: value for part, value in undeclared.items() if keep and not is_tracing(part)},
+        replaced=tuple(
+            Change(part, value, new[same_field(part)])
+            for part, value in foreign.items()
+            if same_field(part) in new and value != new[same_field(part)]
+        ),
+        removed=tuple(part for part in undeclared if not keep or is_tracing(part)),
+    )
 
-    `retained`: whether deleting the Pulumi resource leaves the entry in place.
-    """
-    text = []
-    if decision.kept:
-        text.append(f"{title} keeps what others wrote: {', '.join(sorted(readable(part) for part in decision.kept))}.")
-    if decision.replaced:
-        text.append(f"{title} replaces {', '.join(sorted(_change(*one) for one in decision.replaced))}.")
-    if decision.kept and retained:
-        text.append(
-            "So pulumi destroy will leave it there, tracing included; to take that out first: enabled: false, and up."
-        )
-    return " ".join(text)
 
-
-def _change(part: Part, old: object, new: object) -> str:
-    # The text of a cluster, or of JSON within JSON, is too long to be compared by eye.
-    name = readable(part)
-    return name if is_cluster(part) or is_tracing(part) else f"{name} ({given(old)} → {given(new)})"
+def holds(live: JsonObject, entry: Entry) -> bool:
+    """Whether a live entry has the value of each declared field."""
+    content = {same_field(part): value for part, value in _content(live).items()}
+    return all(content.get(same_field(part)) == value for part, value in parts_of(entry.body).items())
 
 
 def refuse_taken_resources(moved: Mapping[str, tuple[str, str]], in_state: Collection[str], policy: Policy) -> None:
@@ -196,38 +195,19 @@ def state_deletion(urn: str) -> str:
     return f"pulumi state delete '{urn}'"
 
 
-def _meta(live: JsonObject) -> dict[str, str]:
-    return live.get("Meta") or {}
-
-
-def _would_be_lost(entry: Entry, live: JsonObject) -> list[str]:
-    declared = parts_of(entry.body)
+def drift(recorded: JsonObject, live: JsonObject | None) -> tuple[Change, ...]:
+    """The managed fields whose live value differs from the one that Pulumi's state has `recorded`."""
+    managed = marked_parts(_meta(recorded))
+    written = {part: value for part, value in parts_of(recorded).items() if is_covered(part, managed)}
     try:
-        lost = [part for part in _content(live) if part not in declared or is_tracing(part)]
+        there = parts_of(live or {})
     except UnreadableClusters:
-        return [f"It holds {CLUSTERS_KEY}, which would be lost."]
-    return [f"It holds {', '.join(sorted(readable(part) for part in lost))}, which would be lost."] if lost else []
+        return (Change(("Config", CLUSTERS_KEY), None, None),)
+    return tuple(Change(part, value, there.get(part)) for part, value in written.items() if there.get(part) != value)
 
 
-def _keeping(entry: Entry, live: JsonObject, ours: frozenset[Part], title: str) -> Decision:
-    declared = parts_of(entry.body)
-    try:
-        content = _content(live)
-    except UnreadableClusters as error:
-        raise Refused(
-            f"{title} holds static clusters of others that cannot be told apart: {error}",
-            f"No proxy starts with that. Mend {CLUSTERS_KEY}, or replace the entry:  existing: overwrite",
-        ) from None
-    new = {same_field(part): value for part, value in declared.items()}
-    foreign = {part: value for part, value in content.items() if not is_covered(part, ours)}
-    return Decision(
-        kept={part: value for part, value in foreign.items() if same_field(part) not in new and not is_tracing(part)},
-        replaced=tuple(
-            (part, value, new[same_field(part)])
-            for part, value in foreign.items()
-            if same_field(part) in new and value != new[same_field(part)]
-        ),
-    )
+def _meta(live: JsonObject | None) -> dict[str, str]:
+    return (live or {}).get("Meta") or {}
 
 
 def _content(live: JsonObject) -> dict[Part, Any]:
@@ -242,9 +222,9 @@ def _is_empty(part: Part, value: object) -> bool:
 
 
 def is_tracing(part: Part) -> bool:
-    """Whether a part is the mesh's tracing, which is ours wherever we write: declared no more, it goes.
+    """Whether a field is the mesh's tracing configuration, which this stack manages in each entry that it writes.
 
-    Consul reads keys of `Config` without regard to case.
+    Consul ignores the case of the keys of `Config`.
     """
     match part:
         case ("Config", key):

@@ -175,6 +175,7 @@ class MeshSettings(Settings):
     existing: Literal["refuse", "adopt", "overwrite"] = "refuse"
     owner: OwnerName | None = None
     renamed_from: OwnerName | None = None
+    release: bool = False
     namespace: NamespaceName = "consul"
     sync_timeout_seconds: Seconds = 120.0
     migrate_entries: bool = False

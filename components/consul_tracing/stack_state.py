@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import pulumi
-from pulumi.runtime.sync_await import _sync_await
+from pulumi.runtime.proto import resource_pb2
+from pulumi.runtime.rpc import deserialize_properties
+from pulumi.runtime.settings import get_monitor
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -14,15 +17,27 @@ READ_STATE = "pulumi:pulumi:readStackResourceOutputs"
 """The engine's own look-up behind `listResourceOutputs` of Pulumi's Node SDK."""
 
 
-def resources_in_state() -> Mapping[str, Mapping[str, Any]]:
-    """The outputs of each resource by its URN. Reads the whole state, so only a run that needs it asks.
+class StackState:
+    """The state of the stack that the program runs in. It is read at most once, and only by a run that needs it."""
 
-    Empty where the engine cannot read it: under mocks, and for a backend that has no state of this stack yet.
-    """
+    @cached_property
+    def resources(self) -> Mapping[str, Mapping[str, Any]]:
+        """The outputs of each resource by its URN.
+
+        Empty where the engine cannot read it: under mocks, and for a backend that has no state of this stack yet.
+        """
+        return _resources()
+
+
+def _resources() -> dict[str, Mapping[str, Any]]:
     stack = f"{pulumi.get_organization()}/{pulumi.get_project()}/{pulumi.get_stack()}"
+    request = resource_pb2.ResourceInvokeRequest(tok=READ_STATE)
+    request.args.update({"stackName": stack})
     try:
-        answer: Any = _sync_await(pulumi.runtime.invoke_async(READ_STATE, {"stackName": stack}))
-    except Exception as error:  # noqa: BLE001 - the SDK has no narrower one
+        # Not by `pulumi.runtime.invoke_async`: the SDK reports a failure again at the end of the program.
+        monitor: Any = get_monitor()
+        answer: Any = deserialize_properties(getattr(monitor.Invoke(request), "return"))
+    except Exception as error:  # noqa: BLE001 - the SDK has no narrower one, and mocks may raise any
         pulumi.log.debug(f"consul-tracing: the state of {stack} cannot be read: {error}")
         return {}
     return {urn: one.get("outputs") or {} for urn, one in ((answer or {}).get("outputs") or {}).items()}

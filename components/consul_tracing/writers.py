@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import pulumi
 
@@ -14,11 +14,19 @@ if TYPE_CHECKING:
 
     from .entries import Entry
     from .fields import JsonObject
-    from .ownership import Decision
+    from .ownership import Plan, Policy
+    from .parts import Part
+    from .places import Place
+    from .settings import MeshSettings
+    from .stack_state import StackState
 
 
 Rendered = Any
 """What is written of an entry: text for Consul's API, a map for Kubernetes, or an Output of either."""
+
+
+WhenDeleted = Literal["deleted", "kept", "fields removed"]
+"""What becomes of an entry when its resource is deleted. `kept`: fields of other owners would be deleted too."""
 
 
 class Writer(Protocol):
@@ -27,8 +35,15 @@ class Writer(Protocol):
     urn: str
     """The URN of the component that declares the entries."""
 
-    server: str
-    """Who is asked and written to, as messages name it."""
+    component: pulumi.ComponentResource
+    """The parent of all resources that write entries."""
+
+    policy: Policy
+    state: StackState
+
+    @property
+    def place(self) -> Place:
+        """The backend, as messages name it."""
 
     def scope(self) -> object:
         """What tells this mesh from others that a program may write to."""
@@ -36,23 +51,32 @@ class Writer(Protocol):
     def look(self, entries: Sequence[Entry]) -> list[JsonObject | None]:
         """The bodies of `entries` as they are now; None where there is none. Raises Unreadable."""
 
-    def retains(self, entry: Entry, decision: Decision) -> bool:
-        """Whether the entry stays when its resource is deleted, since what others wrote would go with it."""
+    def recorded(self, entry: Entry, outputs: Mapping[str, Any]) -> JsonObject | None:
+        """The body of the entry in a resource's outputs; None where they are those of another entry."""
 
-    def refuse_unwritable(self, entries: Mapping[str, Entry], decisions: Mapping[str, Decision]) -> None:
+    def declares_http(self, entries: Sequence[Entry], settings: MeshSettings) -> bool:
+        """Whether a service other than those in `entries` is declared as http, http2 or grpc. Raises Unreadable."""
+
+    def when_deleted(self, entry: Entry, plan: Plan) -> WhenDeleted:
+        """What becomes of the entry when its resource is deleted."""
+
+    def pruned(self, entry: Entry, parts: Sequence[Part]) -> tuple[Part, ...]:
+        """Which of these fields are removed when this stack writes the entry without them."""
+
+    def refuse_unwritable(self, entries: Mapping[str, Entry], plans: Mapping[str, Plan]) -> None:
         """Reject what cannot be written as planned. Raises Refused."""
 
     def resource(self, entry: Entry, resource_name: str) -> str:
         """The URN of the resource that manages the entry."""
 
-    def rendered(self, entry: Entry, decision: Decision, resource_name: str) -> Rendered:
+    def rendered(self, entry: Entry, plan: Plan, resource_name: str) -> Rendered:
         """What is written of the entry."""
 
     def write(
         self,
         resource_name: str,
         entry: Entry,
-        decision: Decision,
+        plan: Plan,
         rendered: Rendered,
         after: Sequence[pulumi.Resource] = (),
     ) -> pulumi.CustomResource:

@@ -21,7 +21,9 @@ from tests.mesh.consul_entries import clear
 class MakesProject(Protocol):
     """What the fixture `project` is."""
 
-    def __call__(self, program: Path = ..., configuration: Mapping[str, object] = ..., *, stack: str = ...) -> Project:
+    def __call__(
+        self, program: Path = ..., configuration: Mapping[str, object] = ..., *, stack: str = ..., refresh: bool = ...
+    ) -> Project:
         """A stack of the program, by default of this project's own; it is led to the cluster."""
 
 
@@ -92,7 +94,11 @@ def service_monitors(cluster: Cluster) -> None:
 @pytest.fixture
 def project(programs: Programs, cluster: Cluster) -> MakesProject:
     def made(
-        program: Path = CHECKOUT, configuration: Mapping[str, object] | None = None, *, stack: str = "dev"
+        program: Path = CHECKOUT,
+        configuration: Mapping[str, object] | None = None,
+        *,
+        stack: str = "dev",
+        refresh: bool = True,
     ) -> Project:
         environment = {
             "PATH": os.pathsep.join([toolchain.search_path(kubernetes=True), os.environ.get("PATH", os.defpath)]),
@@ -100,7 +106,12 @@ def project(programs: Programs, cluster: Cluster) -> MakesProject:
             "KUBECONFIG": os.devnull,
         }
         return Project(
-            programs, program, {**cluster.configuration, **(configuration or {})}, stack=stack, environment=environment
+            programs,
+            program,
+            {**cluster.configuration, **(configuration or {})},
+            stack=stack,
+            environment=environment,
+            refresh=refresh,
         )
 
     return made

@@ -39,8 +39,8 @@ def test_an_object_of_others_is_refused_with_what_it_holds(
     cluster.create(by_hand(config={"envoy_prometheus_bind_addr": "0.0.0.0:9102"}, meshGateway={"mode": "local"}))
     stack = project(configuration=on(cluster))
     told = refusal(stack)
-    assert "ProxyDefaults default/global was not written by this stack" in told
-    assert "It holds MeshGateway.Mode, envoy_prometheus_bind_addr, which would be lost." in told
+    assert "ProxyDefaults default/global is an unmanaged entry" in told
+    assert "adopt preserves, overwrite removes: MeshGateway.Mode, envoy_prometheus_bind_addr" in told
     assert TRACING.isdisjoint(spec_of(cluster)["config"])
     assert WEB not in entries(consul)
 
@@ -73,7 +73,7 @@ def test_clusters_of_others_in_our_key_outlive_us(project: MakesProject, cluster
     cluster.create(by_hand(**theirs))
     stack = project(configuration=on(cluster, existing="adopt"))
     said = stack.up()
-    assert "pulumi destroy will leave it there" in said
+    assert "pulumi destroy leaves it in Kubernetes" in said
     assert cluster_names(live(consul)["Config"][CLUSTERS]) == {"statsd", "tracing_collector"}
     stack.preview(expect_no_changes=True)
     stack.configure(on(cluster, existing="adopt", enabled=False))
@@ -109,7 +109,7 @@ def test_what_is_added_to_our_object_stays_and_keeps_it(
     add(cluster, tool)
     cluster.edit("ProxyDefaults", "global", {"metadata": {"labels": {"team": "a"}}})
     stack.configure(on(cluster, sampling={"random": 20}))
-    assert "keeps what others wrote: envoy_prometheus_bind_addr" in stack.up()
+    assert "ProxyDefaults default/global: fields of other owners are preserved" in stack.up()
     assert live(consul)["Config"].items() >= ADDED.items()
     stack.preview(expect_no_changes=True)
     stack.configure(on(cluster, enabled=False))
@@ -164,7 +164,7 @@ def test_a_key_of_ours_changed_by_hand_is_mended(project: MakesProject, cluster:
 def test_two_stacks_do_not_write_one_object(project: MakesProject, cluster: Cluster, consul: Consul) -> None:
     project(configuration=on(cluster), stack="blue").up()
     told = refusal(project(configuration=on(cluster), stack="green"))
-    assert "ProxyDefaults default/global was written by another stack: organization/consul-tracing/blue" in told
+    assert "are managed by another stack (organization/consul-tracing/blue)" in told
     assert entries(consul) == {MESH, WEB}
 
 

@@ -33,7 +33,7 @@ def after_our_read(gate: Gate, entry: tuple[str, str], act: Callable[[], None]) 
 def test_a_key_that_another_writer_adds_after_our_read_stays_and_the_up_stops(
     programs: Programs, consul: Consul, gate: Gate
 ) -> None:
-    stack = Project(programs, CHECKOUT, through(gate), stack="guarded")
+    stack = Project(programs, CHECKOUT, through(gate), stack="guarded", refresh=False)
     stack.up()
     stack.configure(through(gate, sampling={"random": 50}))
     after_our_read(gate, MESH, partial(add_to_config, consul, late="x"))
@@ -47,7 +47,7 @@ def test_a_key_that_another_writer_adds_after_our_read_stays_and_the_up_stops(
 def test_an_entry_that_another_writer_creates_after_our_read_is_not_overwritten(
     programs: Programs, consul: Consul, gate: Gate
 ) -> None:
-    stack = Project(programs, CHECKOUT, through(gate), stack="guarded")
+    stack = Project(programs, CHECKOUT, through(gate), stack="guarded", refresh=False)
     after_our_read(gate, MESH, partial(put, consul, MESH, Config={"theirs": 1}))
     assert f"proxy-defaults/global {STOPPED}" in outcome(stack)
     assert live(consul)["Config"] == {"theirs": 1}
@@ -57,7 +57,9 @@ def test_a_service_that_holds_fields_of_other_owners_is_guarded_too(
     programs: Programs, consul: Consul, gate: Gate
 ) -> None:
     put(consul, WEB, Protocol="http", LocalRequestTimeoutMs=5000)
-    stack = Project(programs, CHECKOUT, through(gate, existing="adopt", services=services(1)), stack="guarded")
+    stack = Project(
+        programs, CHECKOUT, through(gate, existing="adopt", services=services(1)), stack="guarded", refresh=False
+    )
     stack.up()
     stack.configure(through(gate, existing="adopt"))
     after_our_read(gate, WEB, partial(put, consul, WEB, Protocol="http", LocalRequestTimeoutMs=6000))
@@ -75,7 +77,7 @@ def test_more_entries_are_guarded_than_the_sdk_has_threads_for_requests(
         put(consul, ("service-defaults", name), Protocol="http", LocalRequestTimeoutMs=5000)
     args = {"existing": "adopt", "services": services(count)}
     environment = {"PULUMI_PARALLEL": str(parallel)}
-    stack = Project(programs, CHECKOUT, through(gate, **args), stack="guarded", environment=environment)
+    stack = Project(programs, CHECKOUT, through(gate, **args), stack="guarded", environment=environment, refresh=False)
     stack.up()
     stack.preview(expect_no_changes=True)
 
@@ -91,7 +93,7 @@ def window(gate: Gate) -> float:
 @pytest.mark.faults
 @pytest.mark.parametrize("count", [1, 300])
 def test_the_open_window_does_not_grow_with_the_mesh(programs: Programs, gate: Gate, count: int) -> None:
-    stack = Project(programs, CHECKOUT, through(gate, services=services(count)), stack="window")
+    stack = Project(programs, CHECKOUT, through(gate, services=services(count)), stack="window", refresh=False)
     stack.up()
     lengths = []
     for number in range(10 if count == 1 else 5):

@@ -32,7 +32,7 @@ pytestmark = [pytest.mark.mesh, pytest.mark.slow]
 
 
 def test_a_foreign_key_written_between_preview_and_up_stays(programs: Programs, consul: Consul) -> None:
-    stack = Project(programs, CHECKOUT, on(consul), stack="between")
+    stack = Project(programs, CHECKOUT, on(consul), stack="between", refresh=False)
     stack.up()
     stack.configure(on(consul, sampling={"random": 50}))
     stack.preview()
@@ -77,7 +77,7 @@ def test_of_two_stacks_started_at_the_same_moment_none_undoes_the_other_for_ever
     assert refused == {name for name in stacks if owners - {name}}
     for name in refused:
         other = "green" if name == "blue" else "blue"
-        assert f"written by another stack: organization/consul-tracing/{other}" in told[name]
+        assert f"managed by another stack (organization/consul-tracing/{other})" in told[name]
     # The way out: the one that stays takes all, the other forgets what it wrote. Without the refresh Pulumi would
     # compare with what it wrote itself, and see nothing to do.
     stacks["green"].configure(through(gate, services=services(count), existing="overwrite"))
@@ -92,7 +92,7 @@ def test_of_two_stacks_started_at_the_same_moment_none_undoes_the_other_for_ever
 def test_with_consul_out_of_reach_a_preview_goes_on_and_an_up_stops_before_it_writes(
     programs: Programs, consul: Consul, gate: Gate
 ) -> None:
-    stack = Project(programs, CHECKOUT, through(gate), stack="unreachable")
+    stack = Project(programs, CHECKOUT, through(gate), stack="unreachable", refresh=False)
     stack.up()
     before = live(consul)
     gate.asked.clear()
@@ -104,7 +104,9 @@ def test_with_consul_out_of_reach_a_preview_goes_on_and_an_up_stops_before_it_wr
     gate.on_request = unreachable
     stack.configure(through(gate, sampling={"random": 50}))
     said = stack.previewed()
-    assert "Consul cannot be read, so this preview knows nothing of what others wrote; an up would stop" in said
+    assert (
+        "Consul cannot be read, so this preview does not show fields of other owners, and pulumi up would stop" in said
+    )
     told = refusal(stack)
     assert "error: consul-tracing: Consul cannot be read, and nothing is written without a look at what others" in told
     assert "proxy-defaults/global: Get " in told
@@ -118,7 +120,7 @@ def test_with_consul_out_of_reach_a_preview_goes_on_and_an_up_stops_before_it_wr
 def test_an_entry_changed_by_hand_is_shown_by_refresh_and_up_mends_ours_and_keeps_theirs(
     programs: Programs, consul: Consul
 ) -> None:
-    stack = Project(programs, CHECKOUT, on(consul), stack="changed")
+    stack = Project(programs, CHECKOUT, on(consul), stack="changed", refresh=False)
     stack.up()
     ours = live(consul)["Config"]
     add_to_config(consul, envoy_listener_tracing_json="{}", **PROMETHEUS)

@@ -1,7 +1,11 @@
 """What others wrote into the mesh's entries, on a real Consul and with this project's own program: nothing is lost."""
 
+import os
+import shutil
+
 import pytest
 
+import toolchain
 from testbed import CHECKOUT
 from testbed.consul import Consul
 from testbed.processes import Programs
@@ -38,13 +42,11 @@ def test_entries_written_by_hand_are_refused_together_and_stay_as_they_were(cons
     write_by_hand(consul)
     before = live(consul), live(consul, WEB)
     told = refusal(stack)
-    assert "proxy-defaults/global was not written by this stack" in told
-    assert "It holds MeshGateway.Mode, Meta.team, envoy_prometheus_bind_addr, nested, the static cluster statsd" in told
+    assert "proxy-defaults/global, service-defaults/web are unmanaged" in told
+    assert "MeshGateway.Mode, Meta.team, envoy_prometheus_bind_addr, nested, the static cluster statsd" in told
     assert "mesh-proxy-defaults proxy-defaults/global" in told
-    assert "service-defaults/web was not written by this stack" in told
-    assert "It holds LocalRequestTimeoutMs, Meta.team, which would be lost" in told
-    assert "mesh-service-web service-defaults/web" in told
-    assert told.count("existing: adopt") == 2
+    assert "adopt preserves, overwrite removes: LocalRequestTimeoutMs, Meta.team" in told
+    assert told.count("existing: adopt") == 1
     assert (live(consul), live(consul, WEB)) == before
 
 
@@ -102,8 +104,7 @@ def test_destroy_leaves_an_entry_that_holds_what_others_wrote_and_the_up_says_so
     write_by_hand(consul)
     stack.configure(on(consul, existing="adopt"))
     told = stack.up()
-    assert "proxy-defaults/global keeps what others wrote: " in told
-    assert "So pulumi destroy will leave it there, tracing included" in told
+    assert "fields of other owners are preserved, so pulumi destroy leaves them in Consul, including tracing" in told
     retained = {one["urn"].rpartition("::")[2] for one in stack.resources() if one.get("retainOnDelete")}
     assert retained == {"mesh-proxy-defaults", "mesh-service-web"}
     before = live(consul), live(consul, WEB)
@@ -134,7 +135,7 @@ def test_destroy_takes_away_an_entry_that_is_all_ours(consul: Consul, stack: Pro
     assert entries(consul) == set()
 
 
-def test_tracing_that_is_taken_out_first_leaves_only_what_others_wrote(consul: Consul, stack: Project) -> None:
+def test_an_entry_without_tracing_is_released_as_it_was_before_the_stack(consul: Consul, stack: Project) -> None:
     write_by_hand(consul)
     before = live(consul)
     stack.configure(on(consul, existing="adopt"))
@@ -143,10 +144,53 @@ def test_tracing_that_is_taken_out_first_leaves_only_what_others_wrote(consul: C
     stack.up()
     stack.destroy()
     after = live(consul)
-    marks = {"managed-by", "pulumi-stack", "consul-tracing-keys", "consul-tracing-resource"}
-    assert after["Config"] == before["Config"]
-    assert after["MeshGateway"] == before["MeshGateway"]
-    assert {key: value for key, value in after["Meta"].items() if key not in marks} == before["Meta"]
+    assert {field: after[field] for field in ("Config", "MeshGateway", "Meta")} == {
+        field: before[field] for field in ("Config", "MeshGateway", "Meta")
+    }
+
+
+def test_the_entries_of_a_stack_that_is_gone_are_released_with_the_reported_command(
+    programs: Programs, consul: Consul, stack: Project
+) -> None:
+    if shutil.which("jq") is None:
+        pytest.skip("jq is not on PATH")
+    write_by_hand(consul)
+    stack.configure(on(consul, existing="adopt"))
+    stack.up()
+    stack.destroy()
+    successor = Project(programs, CHECKOUT, on(consul, existing="adopt"), stack="successor")
+    reported = refusal(successor)
+    assert "If organization/consul-tracing/prod no longer exists:" in reported
+    command = next(line for line in reported.splitlines() if "consul config read" in line).partition(". ")[2]
+    path = [str(toolchain.program("consul").parent), os.environ["PATH"]]
+    environment = {"CONSUL_HTTP_ADDR": consul.address, "PATH": os.pathsep.join(path)}
+    for one in (command, command.replace("-kind proxy-defaults -name global", "-kind service-defaults -name web")):
+        programs.run("release", ["sh", "-c", one], environment=environment)
+    assert live(consul)["Meta"] == {"team": "core"}
+    successor.up()
+    assert live(consul)["Meta"]["pulumi-stack"] == "organization/consul-tracing/successor"
+    assert live(consul)["MeshGateway"] == {"Mode": "local"}
+
+
+def test_the_mesh_of_other_stacks_has_http_services(consul: Consul, stack: Project) -> None:
+    warning = "no service is declared as http, http2 or grpc"
+    stack.configure(on(consul, services={}))
+    assert warning in stack.previewed()
+    consul.register({"Name": "web", "Port": 9999})
+    put(consul, WEB, Protocol="grpc")
+    assert warning not in stack.previewed()
+    consul.put("/v1/agent/service/deregister/web")
+
+
+def test_a_changed_bootstrap_is_reported(consul: Consul, stack: Project) -> None:
+    line = "restart every proxy after this change"
+    assert line in stack.up()
+    assert line not in stack.up()
+    stack.configure(on(consul, sampling={"random": 5}))
+    assert line not in stack.up()
+    stack.configure(on(consul, collector={"host": "other.example.com"}))
+    assert line in stack.previewed()
+    assert line in stack.up()
 
 
 @pytest.mark.parametrize("existing", ["refuse", "adopt"])
@@ -157,8 +201,8 @@ def test_an_entry_of_another_stack_is_refused_by_name(
     before = live(consul), live(consul, WEB)
     other = Project(programs, CHECKOUT, on(consul, existing=existing), stack="staging")
     told = refusal(other)
-    for entry in ("proxy-defaults/global", "service-defaults/web"):
-        assert f"{entry} was written by another stack: organization/consul-tracing/prod" in told
+    titles = "proxy-defaults/global, service-defaults/web"
+    assert f"{titles} are managed by another stack (organization/consul-tracing/prod)" in told
     assert (live(consul), live(consul, WEB)) == before
 
 
@@ -170,7 +214,7 @@ def test_overwrite_takes_an_entry_of_another_stack_and_the_other_is_then_refused
     other.up()
     other.preview(expect_no_changes=True)
     assert live(consul)["Meta"]["pulumi-stack"] == "organization/consul-tracing/staging"
-    assert "was written by another stack: organization/consul-tracing/staging" in refusal(stack)
+    assert "are managed by another stack (organization/consul-tracing/staging)" in refusal(stack)
 
 
 def test_an_entry_of_consul_k8s_is_refused_whatever_is_said(consul: Consul, stack: Project) -> None:

@@ -7,19 +7,23 @@ from typing import Any
 
 import pulumi
 
+from consul_tracing.stack_state import READ_STATE
 from testbed.event_loops import event_loops
 
 
 class Engine(pulumi.runtime.Mocks):
     """A mock of Pulumi's engine that keeps every registration.
 
-    `live` holds the config entries that look-ups return, by name, or the error that every look-up gets.
+    `live` holds the config entries that look-ups return, by name, or the error that every look-up gets. `state` holds
+    the outputs of the resources in the stack's state, by their URN; `state_reads` counts how often it is read.
     """
 
     def __init__(self) -> None:
         self.registered: dict[str, pulumi.runtime.MockResourceArgs] = {}
         self.on_registration: Callable[[pulumi.runtime.MockResourceArgs], object] = lambda _: None
         self.live: dict[str, dict[str, Any]] | str = {}
+        self.state: dict[str, dict[str, Any]] = {}
+        self.state_reads = 0
 
     def run(self, program: Callable[[], Any], *, preview: bool = False) -> None:
         """Run a program to its end, and raise what the program or an Output that it returns raises.
@@ -39,6 +43,9 @@ class Engine(pulumi.runtime.Mocks):
         return f"{args.name}-id", dict(args.inputs)
 
     def call(self, args: pulumi.runtime.MockCallArgs) -> Any:
+        if args.token == READ_STATE:
+            self.state_reads += 1
+            return {"outputs": {urn: {"outputs": outputs} for urn, outputs in self.state.items()}}
         if isinstance(self.live, str):
             return {}, [("", self.live)]
         if args.token.endswith(":getServices"):

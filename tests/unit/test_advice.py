@@ -30,10 +30,6 @@ def test_opentelemetry_without_a_service_name_says_what_spans_will_be_called() -
     assert told(tracer={"opentelemetry": {"service_name": "mesh"}}) == []
 
 
-def test_an_http_default_protocol_breaks_what_is_not_http() -> None:
-    assert "parse every service as HTTP" in told(default_protocol="http", tcp_services=[])[0]
-
-
 @pytest.mark.parametrize("services", [{}, {"db": {"protocol": "tcp"}}])
 def test_without_an_http_service_nothing_is_traced(services: dict[str, Any]) -> None:
     assert ["which is never traced" in warning for warning in told(services=services)] == [True]

@@ -21,9 +21,8 @@ from consul_tracing.custom_resources import (
 from consul_tracing.entries import Entry, proxy_defaults, service_defaults
 from consul_tracing.errors import Refused
 from consul_tracing.marks import marks
-from consul_tracing.ownership import Decision, Existing, Policy, decide
+from consul_tracing.ownership import Existing, Plan, Policy, plan
 from consul_tracing.parts import parts_of
-from consul_tracing.places import KUBERNETES_API
 from tests.unit.meshes import STACK, URN, settings
 
 CLUSTERS = "envoy_extra_static_clusters_json"
@@ -31,7 +30,13 @@ STATSD = '{"name":"statsd"}'
 
 
 def policy(existing: Existing = "refuse") -> Policy:
-    return Policy(existing, STACK, place=KUBERNETES_API)
+    return Policy(existing, STACK)
+
+
+def planned(declared: Entry, there: dict[str, Any], policy: Policy) -> Plan:
+    decided = plan(declared, body(there), policy)
+    assert isinstance(decided, Plan)
+    return decided
 
 
 def entry(**args: Any) -> Entry:
@@ -71,7 +76,7 @@ def owned(declared: Entry) -> dict[str, str]:
 
 def applied_first(declared: Entry) -> dict[str, Any]:
     """What is applied where there is nothing yet."""
-    return spec(declared, Decision(), None, patch=False)
+    return spec(declared, Plan(), None, patch=False)
 
 
 @pytest.mark.parametrize(
@@ -138,15 +143,15 @@ def test_what_others_wrote_into_our_object_is_repeated_only_where_it_would_go(ma
     declared = entry()
     there = ours(declared, meshGateway={"mode": "local"})
     there["metadata"]["managedFields"] = [by(manager, "spec/meshGateway/mode")]
-    decision = decide(declared, body(there), policy(), "mesh")
-    assert decision.kept == {("MeshGateway", "Mode"): "local"}
-    assert ("meshGateway" in spec(declared, decision, there, patch=False)) is repeated
+    decided = planned(declared, there, policy())
+    assert decided.preserved == {("MeshGateway", "Mode"): "local"}
+    assert ("meshGateway" in spec(declared, decided, there, patch=False)) is repeated
 
 
 def test_what_others_wrote_into_their_object_is_never_repeated() -> None:
     declared, there = entry(), live({"meshGateway": {"mode": "local"}}, by("kubectl-edit", "spec/meshGateway"))
-    decision = decide(declared, body(there), policy("adopt"), "mesh")
-    assert set(spec(declared, decision, there, patch=True)) == {"config"}
+    decided = planned(declared, there, policy("adopt"))
+    assert set(spec(declared, decided, there, patch=True)) == {"config"}
 
 
 def test_labels_and_annotations_of_others_are_repeated_only_where_they_would_go() -> None:
@@ -167,8 +172,8 @@ def test_labels_and_annotations_of_others_are_repeated_only_where_they_would_go(
 
 def test_clusters_of_others_are_applied_with_ours_since_their_key_is_one_text() -> None:
     declared, there = entry(), live({"config": {CLUSTERS: STATSD}})
-    decision = decide(declared, body(there), policy("adopt"), "mesh")
-    applied = spec(declared, decision, there, patch=True)["config"][CLUSTERS]
+    decided = planned(declared, there, policy("adopt"))
+    applied = spec(declared, decided, there, patch=True)["config"][CLUSTERS]
     assert applied.startswith(STATSD)
     assert '"tracing_collector"' in applied
 
@@ -178,8 +183,8 @@ def test_clusters_of_others_stay_with_us_for_as_long_as_nobody_else_holds_them(c
     declared = entry(enabled=False)
     path = f"spec/config/{CLUSTERS}"
     there = live({"config": {CLUSTERS: STATSD}}, by("consul-tracing-patch", path), by(co_owner, path))
-    decision = decide(declared, body(there), policy("adopt"), "mesh")
-    assert (spec(declared, decision, there, patch=True).get("config") == {CLUSTERS: STATSD}) is applied
+    decided = planned(declared, there, policy("adopt"))
+    assert (spec(declared, decided, there, patch=True).get("config") == {CLUSTERS: STATSD}) is applied
 
 
 def test_what_nobody_holds_is_not_ours_to_patch() -> None:
@@ -208,7 +213,7 @@ def test_an_adopted_object_that_was_imported_is_owned_once_it_may_be_overwritten
     existing: Existing, *, patched: bool
 ) -> None:
     there = live(annotations={"consul-tracing/pulumi-stack": STACK, "consul-tracing/adopted": "true"})
-    assert is_patched(there, policy(existing), imported=True) is patched
+    assert is_patched(there, policy(existing), whole=True) is patched
     if not patched:
         written = metadata(entry(), owned(entry()), there, patch=False, migrate=False)
         assert written["annotations"]["consul-tracing/adopted"] == "false"
@@ -231,10 +236,10 @@ def test_a_tracing_key_that_server_side_apply_leaves_in_place_is_rejected(
 ) -> None:
     there = live({"config": {"envoy_tracing_json": "{}"}}, by(manager, "spec/config/envoy_tracing_json"))
     if not rejected:
-        refuse_remaining("ProxyDefaults consul/global", entry(enabled=False), Decision(), there, patch=patch)
+        refuse_remaining("ProxyDefaults consul/global", entry(enabled=False), Plan(), there, patch=patch)
         return
     with pytest.raises(Refused) as refused:
-        refuse_remaining("ProxyDefaults consul/global", entry(enabled=False), Decision(), there, patch=patch)
+        refuse_remaining("ProxyDefaults consul/global", entry(enabled=False), Plan(), there, patch=patch)
     command = "kubectl patch proxydefaults global --namespace consul --type=json"
     assert f"""1. {command} -p '[{{"op":"remove","path":"/spec/config/envoy_tracing_json"}}]'""" in str(refused.value)
 
@@ -243,20 +248,11 @@ def test_the_collectors_cluster_is_taken_out_of_the_clusters_of_others() -> None
     clusters = f'{STATSD},{{"name":"tracing_collector"}}'
     there = live({"config": {CLUSTERS: clusters}}, by("kubectl", f"spec/config/{CLUSTERS}"))
     declared = entry(enabled=False)
-    decision = decide(declared, body(there), policy("adopt"), "mesh")
+    decided = planned(declared, there, policy("adopt"))
     with pytest.raises(Refused, match='"op":"replace".*statsd'):
-        refuse_remaining("ProxyDefaults consul/global", declared, decision, there, patch=True)
+        refuse_remaining("ProxyDefaults consul/global", declared, decided, there, patch=True)
     # The key is ours as soon as we declare it.
-    refuse_remaining("ProxyDefaults consul/global", entry(), Decision(), there, patch=True)
-
-
-def test_a_refusal_names_the_object_and_its_import() -> None:
-    with pytest.raises(Refused) as refused:
-        decide(entry(), body(live({"meshGateway": {"mode": "local"}})), policy(), "mesh-proxy-defaults")
-    assert "ProxyDefaults consul/global was not written by this stack" in str(refused.value)
-    assert "It holds MeshGateway.Mode, which would be lost." in str(refused.value)
-    kind = "kubernetes:consul.hashicorp.com/v1alpha1:ProxyDefaults"
-    assert f"pulumi import {kind} mesh-proxy-defaults consul/global" in str(refused.value)
+    refuse_remaining("ProxyDefaults consul/global", entry(), Plan(), there, patch=True)
 
 
 def test_another_namespace_with_the_meshs_object_is_refused() -> None:

@@ -96,7 +96,7 @@ def test_a_zipkin_of_the_meshs_own_is_where_its_spans_go(engine: Engine) -> None
 def test_a_refused_mesh_deploys_no_zipkin(engine: Engine, cluster: FakeCluster) -> None:
     cluster.add("proxy-defaults", "global", spec={"meshGateway": {"mode": "local"}})
     args: Any = {"target": "kubernetes", "zipkin_collector": {}}
-    with pytest.raises(Refused, match="was not written by this stack"):
+    with pytest.raises(Refused, match="is an unmanaged entry"):
         engine.run(lambda: MeshTracing("mesh", args))
     assert set(engine.registered) == {"mesh"}
 
@@ -115,7 +115,7 @@ def test_an_adopted_object_is_patched(engine: Engine, cluster: FakeCluster) -> N
 
 def test_nothing_is_written_over_an_object_of_others(engine: Engine, cluster: FakeCluster) -> None:
     cluster.add("service-defaults", "web", spec={"protocol": "grpc"})
-    with pytest.raises(Refused, match="ServiceDefaults consul/web was not written by this stack"):
+    with pytest.raises(Refused, match="ServiceDefaults consul/web is an unmanaged entry"):
         engine.run(lambda: on_kubernetes(services={"web": {"protocol": "http"}}))
     assert set(engine.registered) == {"mesh"}
 
@@ -153,7 +153,7 @@ def test_a_namespace_that_is_not_there_is_refused(engine: Engine) -> None:
 
 def test_an_up_that_cannot_read_the_cluster_stops(engine: Engine, cluster: FakeCluster) -> None:
     cluster.error = Unreadable("connection refused")
-    with pytest.raises(Refused, match="Kubernetes cannot be read, and nothing is written"):
+    with pytest.raises(Refused, match="Kubernetes cannot be read, so nothing is written"):
         engine.run(on_kubernetes)
     assert set(engine.registered) == {"mesh"}
 
@@ -227,9 +227,9 @@ FORMER = {
 
 
 def test_entries_that_the_stack_manages_on_consuls_api_are_given_up_before_they_are_migrated(
-    engine: Engine, monkeypatch: pytest.MonkeyPatch
+    engine: Engine,
 ) -> None:
-    monkeypatch.setattr(kubernetes_writer, "resources_in_state", lambda: FORMER)
+    engine.state = FORMER
     with pytest.raises(Refused) as refused:
         engine.run(lambda: on_kubernetes(migrate_entries=True, services={"web": {"protocol": "http"}}))
     assert set(engine.registered) == {"mesh"}
@@ -242,20 +242,24 @@ def test_entries_that_the_stack_manages_on_consuls_api_are_given_up_before_they_
     ]
 
 
-def test_the_state_is_read_only_where_it_can_matter(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(kubernetes_writer, "resources_in_state", lambda: pytest.fail("the state was read"))
-    engine.run(lambda: on_kubernetes(existing="overwrite"))
+@pytest.mark.parametrize("existing", ["refuse", "adopt", "overwrite"])
+def test_a_run_without_changes_does_not_read_the_state(engine: Engine, cluster: FakeCluster, existing: str) -> None:
+    engine.run(lambda: on_kubernetes(existing=existing))
+    assert engine.state_reads == 1
+    assert cluster.live
+    engine.run(lambda: on_kubernetes(existing=existing))
+    assert engine.state_reads == 1
 
 
 def test_an_adopted_object_in_the_state_as_a_whole_is_overwritten_as_the_stacks_own(
-    engine: Engine, cluster: FakeCluster, monkeypatch: pytest.MonkeyPatch
+    engine: Engine, cluster: FakeCluster
 ) -> None:
     kind = "kubernetes:consul.hashicorp.com/v1alpha1:ProxyDefaults"
     patch = f"urn:pulumi:test::mesh::consul-tracing:index:MeshTracing${kind}Patch::mesh-proxy-defaults"
     marked = {**OURS, "consul-tracing/adopted": "true", "consul-tracing/resource": patch}
     cluster.add("proxy-defaults", "global", annotations=marked)
     state = {patch: {"metadata": {"name": "global", "namespace": "consul"}}}
-    monkeypatch.setattr(kubernetes_writer, "resources_in_state", lambda: state)
+    engine.state = state
     engine.run(lambda: on_kubernetes(existing="overwrite"))
     assert engine.registered["mesh-proxy-defaults"].typ == f"{kind}Patch"
     state[f"urn:pulumi:test::mesh::{kind}::mesh-proxy-defaults"] = {"metadata": state[patch]["metadata"]}
@@ -269,8 +273,7 @@ def test_a_renamed_object_keeps_its_alias_beside_an_imported_one(
     former = "urn:pulumi:test::mesh::kubernetes:consul.hashicorp.com/v1alpha1:ServiceDefaults::old"
     cluster.add("service-defaults", "web", annotations={**OURS, "consul-tracing/resource": former})
     cluster.add("proxy-defaults", "global", annotations={**OURS, "consul-tracing/adopted": "true"})
-    state = {former: {"metadata": {"name": "web", "namespace": "consul"}}}
-    monkeypatch.setattr(kubernetes_writer, "resources_in_state", lambda: state)
+    engine.state = {former: {"metadata": {"name": "web", "namespace": "consul"}}}
     aliases, options = dict[str, Any](), kubernetes_writer.child_options
 
     def spied(*args: Any, **named: Any) -> pulumi.ResourceOptions:

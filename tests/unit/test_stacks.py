@@ -10,7 +10,7 @@ import yaml
 
 from consul_tracing.custom_resources import spec
 from consul_tracing.entries import proxy_defaults, service_defaults
-from consul_tracing.ownership import Decision
+from consul_tracing.ownership import Plan
 from consul_tracing.places import KUBERNETES_API
 from consul_tracing.settings import MeshSettings
 from consul_tracing.zipkin_manifests import manifests
@@ -39,7 +39,7 @@ def written(mesh: MeshSettings) -> dict[str, Any]:
 def written_on_kubernetes(mesh: MeshSettings) -> dict[str, Any]:
     """The custom resources' specs, and the collector's objects as they are."""
     entries = [proxy_defaults(mesh), *service_defaults(mesh).values()]
-    specs = {KUBERNETES_API.title(entry): spec(entry, Decision(), None, patch=False) for entry in entries}
+    specs = {KUBERNETES_API.title(entry): spec(entry, Plan(), None, patch=False) for entry in entries}
     for one in specs.values():
         one["config"] = unfolded(one.get("config", {}))
     assert mesh.zipkin_collector is not None
