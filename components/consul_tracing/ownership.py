@@ -5,7 +5,7 @@ An entry's `Meta` lists the field paths that its owner manages. The next run rem
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from .entries import TRACING_KEYS
@@ -68,6 +68,9 @@ class Plan:
 
     removed: tuple[Part, ...] = ()
     """The fields of other owners that do not stay."""
+
+    as_declared: bool = False
+    """Whether the live entry has the value of each declared field."""
 
     resource: str = ""
     """The URN of this stack's resource that manages the live entry; empty where none is recorded."""
@@ -133,7 +136,7 @@ def plan(entry: Entry, live: JsonObject | None, policy: Policy) -> Plan | Confli
     owner, meta = policy.owner_of(live), _meta(live)
     if live is None:
         return Plan(released=policy.release)
-    stack, metadata = meta.get(STACK_MARK, ""), tuple(key for key in meta if is_mark(("Meta", key)))
+    stack = meta.get(STACK_MARK, "")
     overwrites = policy.existing == "overwrite" and owner != "consul-k8s"
     try:
         managed = marked_parts(meta if owner == "this stack" else {})
@@ -141,21 +144,23 @@ def plan(entry: Entry, live: JsonObject | None, policy: Policy) -> Plan | Confli
     except UnreadableClusters as error:
         if overwrites:
             return Plan(owner, stack, removed=(("Config", CLUSTERS_KEY),))
-        return Conflict(owner, stack, metadata=metadata, unreadable=str(error))
+        return Conflict(owner, stack, unreadable=str(error))
     released = policy.release or (not entry.body and bool(merged.preserved))
     # A released entry is unmanaged from the next run on, which changes nothing in it.
-    unchanged = released and not merged.removed and holds(live, entry)
+    unchanged = released and merged.as_declared and not merged.removed
     allowed = {"this stack": True, "unmanaged": policy.existing == "adopt" or unchanged}.get(owner, False)
     if not overwrites and not allowed:
-        return Conflict(owner, stack, merged, metadata)
+        return Conflict(owner, stack, merged, tuple(key for key in meta if is_mark(("Meta", key))))
     resource = marked_resource(meta) if owner == "this stack" else ""
-    return Plan(owner, stack, merged.preserved, merged.replaced, merged.removed, resource, released)
+    return replace(merged, owner=owner, stack=stack, resource=resource, released=released)
 
 
 def _merge(entry: Entry, live: JsonObject, managed: frozenset[Part], *, keep: bool) -> Plan:
     """What becomes of the fields of other owners; `keep`: whether those that are not declared stay."""
     new = {same_field(part): value for part, value in parts_of(entry.body).items()}
-    foreign = {part: value for part, value in _content(live).items() if not is_covered(part, managed)}
+    content = _content(live)
+    foreign = {part: value for part, value in content.items() if not is_covered(part, managed)}
+    there = {same_field(part): value for part, value in content.items()}
     undeclared = {part: value for part, value in foreign.items() if same_field(part) not in new}
     return Plan(
         preserved={part: value for part, value in undeclared.items() if keep and not is_tracing(part)},
@@ -165,13 +170,8 @@ def _merge(entry: Entry, live: JsonObject, managed: frozenset[Part], *, keep: bo
             if same_field(part) in new and value != new[same_field(part)]
         ),
         removed=tuple(part for part in undeclared if not keep or is_tracing(part)),
+        as_declared=all(there.get(part) == value for part, value in new.items()),
     )
-
-
-def holds(live: JsonObject, entry: Entry) -> bool:
-    """Whether a live entry has the value of each declared field."""
-    content = {same_field(part): value for part, value in _content(live).items()}
-    return all(content.get(same_field(part)) == value for part, value in parts_of(entry.body).items())
 
 
 def refuse_taken_resources(moved: Mapping[str, tuple[str, str]], in_state: Collection[str], policy: Policy) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pulumi
 
 from .errors import Refused, Unreadable
-from .ownership import Change, Conflict, Plan, drift, holds, plan, refuse_taken_resources
+from .ownership import Change, Conflict, Plan, drift, plan, refuse_taken_resources
 from .plan_report import conflicts_text, drift_text, plan_messages
 from .urns import in_stack_of
 
@@ -92,7 +92,7 @@ def _drifted(writer: Writer, entries: Mapping[str, Entry], planned: Planned) -> 
     drifted: dict[str, tuple[Change, ...] | None] = {}
     for name, live in planned.live.items():
         entry, one = entries[name], planned.plans[name]
-        if one.owner not in {"none", "this stack"} or (live is not None and holds(live, entry)):
+        if one.owner not in {"none", "this stack"} or one.as_declared:
             continue
         urn = one.resource or writer.resource(entry, name)
         recorded = writer.recorded(entry, writer.state.resources.get(urn) or {})

@@ -44,13 +44,8 @@ def _change_texts(change: Change) -> list[str]:
                 for path in sorted(before.keys() | after.keys())
                 if before.get(path) != after.get(path)
             ]
-        # Not JSON that a proxy could read, or a key without a value.
-        return [f"{name} {_kind(old)} → {_kind(new)}"]
+        return [f"{name} {UNSET if old is None else 'not valid JSON'} → {UNSET if new is None else 'another value'}"]
     return [f"{name} {UNSET if old is None else given(old)} → {UNSET if new is None else given(new)}"]
-
-
-def _kind(value: object) -> str:
-    return UNSET if value is None else "another text"
 
 
 def _fields(part: Part, text: object) -> dict[tuple[str, ...], str]:

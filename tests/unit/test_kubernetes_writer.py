@@ -120,6 +120,29 @@ def test_nothing_is_written_over_an_object_of_others(engine: Engine, cluster: Fa
     assert set(engine.registered) == {"mesh"}
 
 
+def test_an_unmanaged_object_that_is_not_imported_cannot_be_overwritten(engine: Engine, cluster: FakeCluster) -> None:
+    cluster.add("service-defaults", "web", spec={"protocol": "grpc"})
+    with pytest.raises(Refused) as refused:
+        engine.run(lambda: on_kubernetes(existing="overwrite", services={"web": {"protocol": "http"}}), preview=True)
+    assert set(engine.registered) == {"mesh"}
+    kind = "kubernetes:consul.hashicorp.com/v1alpha1:ServiceDefaults"
+    assert f"{kind} mesh-service-web consul/web\n    2. pulumi up" in str(refused.value)
+
+
+def test_a_released_object_of_this_stack_stays_a_whole_object(engine: Engine, cluster: FakeCluster) -> None:
+    engine.run(lambda: on_kubernetes(release=True))
+    written = engine.registered["mesh-proxy-defaults"]
+    assert not {name for name in written.inputs["metadata"]["annotations"] if name.startswith("consul-tracing/")}
+    # The mocks name the stack as a parent, other than the engine.
+    component = "urn:pulumi:test::mesh::pulumi:pulumi:Stack$consul-tracing:index:MeshTracing"
+    urn = f"{component}${written.typ}::mesh-proxy-defaults"
+    engine.state = {urn: dict(written.inputs)}
+    assert cluster.live
+    for existing in ("refuse", "adopt"):
+        engine.run(lambda existing=existing: on_kubernetes(existing=existing))  # type: ignore[misc]
+        assert engine.registered["mesh-proxy-defaults"].typ == written.typ
+
+
 def test_a_cluster_without_consul_k8s_is_refused(engine: Engine, cluster: FakeCluster) -> None:
     cluster.error = NotInstalled("proxy-defaults")
     with pytest.raises(Refused, match="the cluster does not know ProxyDefaults"):

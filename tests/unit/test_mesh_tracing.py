@@ -1,6 +1,7 @@
 """The wiring of the component, on Pulumi's mocks."""
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 import pulumi
@@ -167,3 +168,44 @@ def test_a_gateway_is_not_named_as_a_service_that_switches_over(
     engine.live = {"redis": {"Protocol": "tcp"}, "mysql": {}}
     engine.run(lambda: MeshTracing("mesh", mesh(default_protocol="http", tcp_services=[])))
     assert "mysql" not in caplog.text
+
+
+# The mocks name the stack as a parent, other than the engine.
+COMPONENT = "urn:pulumi:test::mesh::pulumi:pulumi:Stack$consul-tracing:index:MeshTracing"
+URN = f"{COMPONENT}$consul:index/configEntry:ConfigEntry::mesh-"
+
+
+def run_twice(engine: Engine, between: Callable[[dict[str, Any]], None], **args: Any) -> None:
+    """Run a program, keep what it wrote as live entries and as state, change the live entries, and run it again."""
+    services = {"web": {"protocol": "http"}}
+    engine.run(lambda: MeshTracing("mesh", mesh(services=services, **args)))
+    live = {"global": engine.entry("mesh-proxy-defaults"), "web": engine.entry("mesh-service-web")}
+    engine.state = {
+        f"{URN}{name}": dict(engine.registered[f"mesh-{name}"].inputs) for name in ("proxy-defaults", "service-web")
+    }
+    between(live)
+    engine.live = live
+    engine.run(lambda: MeshTracing("mesh", mesh(services=services, **args)))
+
+
+def test_a_change_outside_of_pulumi_is_reported(engine: Engine, caplog: pytest.LogCaptureFixture) -> None:
+    def change(live: dict[str, Any]) -> None:
+        live["web"]["Protocol"] = "tcp"
+        del live["global"]
+
+    run_twice(engine, change)
+    assert 'service-defaults/web\n    Protocol "http" → "tcp"' in caplog.text
+    assert "proxy-defaults/global\n    deleted" in caplog.text
+    assert "1. pulumi up --refresh" in caplog.text
+
+
+def test_a_run_without_changes_reports_nothing(engine: Engine, caplog: pytest.LogCaptureFixture) -> None:
+    reads = []
+
+    def nothing(_: dict[str, Any]) -> None:
+        reads.append(engine.state_reads)
+        caplog.clear()
+
+    run_twice(engine, nothing)
+    assert caplog.text == ""
+    assert reads == [engine.state_reads]
