@@ -1,8 +1,8 @@
-# Short names for commands; what they do stands in README.md.
+# Short names for commands, documented in README.md.
 
 PYTHON ?= python3
 BIN := .venv/bin
-# Two workers: the shared mesh has one of its own, and beside it there is as much to do again.
+# Two workers: the tests of the shared mesh take as long as all other tests.
 PARALLEL := --numprocesses=2 --dist=loadgroup
 
 .PHONY: demo test test-unit test-pythons test-slow test-load test-kubernetes bench lint clean
@@ -24,7 +24,7 @@ test-pythons: .venv/installed
 test-slow: .venv/installed
 	@$(BIN)/python -m toolchain
 	$(BIN)/pytest $(PARALLEL) -m "slow and not faults and not kubernetes" $(ARGS)
-	@# Faults strike at a certain moment, which other work on the same cores would move.
+	@# Fault tests depend on timing, which parallel tests would disturb.
 	$(BIN)/pytest -m "faults and not kubernetes" $(ARGS)
 
 test-load: .venv/installed
@@ -33,7 +33,7 @@ test-load: .venv/installed
 
 test-kubernetes: .venv/installed
 	@$(BIN)/python -m toolchain --for kubernetes
-	@# Each worker has a cluster of its own.
+	@# Each worker starts its own cluster.
 	$(BIN)/pytest --numprocesses=2 -m kubernetes $(ARGS)
 
 bench: .venv/installed
@@ -48,7 +48,7 @@ lint: .venv/installed
 clean:
 	rm -rf .venv .venvs dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
-# .venv is set up again when PYTHON names another Python than its own, and when its own was replaced or removed.
+# .venv is recreated when PYTHON names another Python or when its Python was replaced or removed.
 IDENTITY := -c 'import sys; print(sys.base_prefix, "%d.%d" % sys.version_info[:2])'
 CHOSEN := $(if $(filter file,$(origin PYTHON)),$(BIN)/python,$(PYTHON))
 ifneq ($(shell cat .venv/installed 2>/dev/null),$(shell $(CHOSEN) $(IDENTITY) 2>/dev/null))
@@ -56,7 +56,7 @@ ifneq ($(shell cat .venv/installed 2>/dev/null),$(shell $(CHOSEN) $(IDENTITY) 2>
 .venv/installed: CLEAR := --clear
 endif
 
-# xds-protos, which only the tests need, overwrites files of two packages that pulumi needs: they are installed again.
+# xds-protos, a test dependency, overwrites files of two dependencies of pulumi, which are therefore reinstalled.
 .venv/installed: pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "consul-tracing requires Python 3.11 or newer. Choose one: make PYTHON=python3.11")'
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo "consul-tracing requires Python's venv module. On Debian and Ubuntu: apt install python3-venv" >&2; exit 1; }

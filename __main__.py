@@ -2,9 +2,9 @@
 
 import pulumi
 
-from consul_tracing import MeshTracing, mesh_args, protected
+from consul_tracing import MeshTracing, args_from_config, protect_from_config
 
-mesh = MeshTracing("mesh", mesh_args(), pulumi.ResourceOptions(protect=protected()))
+mesh = MeshTracing("mesh", args_from_config(), pulumi.ResourceOptions(protect=protect_from_config()))
 
 pulumi.export("proxy_defaults", mesh.proxy_defaults)
 pulumi.export("bootstrap_hash", mesh.bootstrap_hash)

@@ -1,12 +1,12 @@
-"""What the component costs against the same entries written by hand: ratios, both sides measured in one run."""
+"""Overhead of the component, as ratios to the same entries written by hand."""
 
 from pathlib import Path
 
-HERE = Path(__file__).resolve().parent
-"""Where the two programs stand, each in a folder of its own."""
+PROGRAMS = Path(__file__).resolve().parent
+"""Directory of the two Pulumi programs."""
 
 BY_HAND = "by_hand"
-"""The program that writes its entries with `pulumi_consul` alone."""
+"""Directory of the program that uses `pulumi_consul` only."""
 
 BY_COMPONENT = "by_component"
-"""The program that leaves them to `MeshTracing`."""
+"""Directory of the program that uses `MeshTracing`."""

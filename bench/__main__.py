@@ -1,7 +1,6 @@
-"""`make bench`, or `python -m bench`: what the component costs, against the same entries written by hand.
+"""`make bench`, or `python -m bench`: overhead of the component compared with the same entries written by hand.
 
-Seconds are this machine's; what counts are the ratios, each of two runs that followed one another. Exits with 0
-whatever the figures are, and with 1 only if something could not be run.
+Ratios of consecutive runs are comparable between machines, seconds are not. The exit code is 1 only if a run failed.
 """
 
 import sys
@@ -9,79 +8,76 @@ from argparse import ArgumentParser, Namespace
 
 from rich.console import Console
 
-from bench import surroundings
+from bench import environment
 from bench.comparison import Comparison
-from bench.pulumi_runs import ups
-from bench.python_processes import imports, program, validation
+from bench.pulumi_runs import compare_ups
+from bench.python_processes import compare_imports, compare_programs, compare_validation
 from bench.table import table
 from demo.steps import Steps
-from testbed.errors import Failure
+from testbed.errors import OperationalError
 from testbed.processes import Programs
-from testbed.signals import Interrupted, raise_on_signals
-from toolchain import MissingProgram
+from testbed.signals import InterruptError, raise_on_signals
 
 PAIRS = {"import": 15, "program": 7, "up": 3}
-"""The measures, and how many pairs of runs each has."""
+"""Number of run pairs by measure."""
 
 QUICK_SERVICES = 20
 
 TABLE_WIDTH = 110
-"""Columns, where no terminal says how many it has."""
+"""Number of columns without a terminal."""
 
 
 def main() -> int:
-    """Take the measures that were asked for and return the exit code."""
+    """Run the benchmarks and return the exit code."""
     raise_on_signals()
-    asked = arguments()
+    options = parse_arguments()
     try:
-        report(asked, Console() if sys.stdout.isatty() else Console(width=TABLE_WIDTH))
-    except Interrupted as interruption:
-        return interruption.exit_code
-    except (Failure, MissingProgram) as failure:
-        print(f"bench: {failure}", file=sys.stderr)  # noqa: T201 - where a failure belongs
+        report(options, Console() if sys.stdout.isatty() else Console(width=TABLE_WIDTH))
+    except InterruptError as interrupt:
+        return interrupt.exit_code
+    except OperationalError as error:
+        print(f"bench: {error}", file=sys.stderr)  # noqa: T201 - output for a terminal
         return 1
     return 0
 
 
-def arguments() -> Namespace:
-    """What was asked for on the command line."""
-    parser = ArgumentParser(prog="python -m bench", description="What the component costs, as ratios.")
-    parser.add_argument("--only", nargs="+", choices=PAIRS, default=list(PAIRS), help="these measures (default: all)")
+def parse_arguments() -> Namespace:
+    """Parse the command line."""
+    parser = ArgumentParser(prog="python -m bench", description="Overhead of the component, as ratios.")
+    parser.add_argument("--only", nargs="+", choices=PAIRS, default=list(PAIRS), help="measures (default: all)")
     parser.add_argument("--services", type=int, default=1000, metavar="N", help="services of the mesh (default: 1000)")
     parser.add_argument(
-        "--quick",
-        action="store_true",
-        help=f"{QUICK_SERVICES} services and one pair of runs each: whether it all works",
+        "--quick", action="store_true", help=f"smoke test: {QUICK_SERVICES} services, one pair of runs per measure"
     )
-    asked = parser.parse_args()
-    if asked.quick:
-        asked.services = QUICK_SERVICES
-    return asked
+    options = parser.parse_args()
+    if options.quick:
+        options.services = QUICK_SERVICES
+    return options
 
 
-def report(asked: Namespace, console: Console) -> None:
-    """Measure, then print the table and what it depends on."""
+def report(options: Namespace, console: Console) -> None:
+    """Run the measures and print their environment and the table."""
     steps = Steps(console)
-    figures: list[Comparison] = []
-    for line in [*surroundings.packages(), *(surroundings.programs() if "up" in asked.only else [])]:
-        steps.say(line)
-    for measure in asked.only:
+    comparisons: list[Comparison] = []
+    for line in [*environment.packages(), *(environment.programs() if "up" in options.only else [])]:
+        steps.print(line)
+    for measure in options.only:
         with steps.step(measure):
-            figures += measured(measure, asked.services, 1 if asked.quick else PAIRS[measure])
-    steps.say(f"{surroundings.machine()} at the end\n")
-    console.print(table(figures, ruled=console.is_terminal))
+            comparisons += run_measure(measure, options.services, 1 if options.quick else PAIRS[measure])
+    steps.print(f"{environment.machine()} at the end\n")
+    console.print(table(comparisons, ruled=console.is_terminal))
 
 
-def measured(measure: str, services: int, pairs: int) -> list[Comparison]:
-    """The figures of one measure."""
+def run_measure(measure: str, services: int, pairs: int) -> list[Comparison]:
+    """Run one measure."""
     match measure:
         case "import":
-            return [*imports(pairs), *validation(pairs)]
+            return [*compare_imports(pairs), *compare_validation(pairs)]
         case "program":
-            return program(services, pairs)
+            return compare_programs(services, pairs)
         case _:
             with Programs() as programs:
-                return ups(programs, services, pairs)
+                return compare_ups(programs, services, pairs)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The whole of `pulumi up` on a real Consul: first with nothing there, then again with nothing to do."""
+"""`pulumi up` on a real Consul: first on an empty Consul, then without changes."""
 
 import json
 import re
@@ -7,42 +7,39 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from bench import BY_COMPONENT, BY_HAND, HERE
-from bench.comparison import Comparison, Cost, comparisons
+from bench import BY_COMPONENT, BY_HAND, PROGRAMS
+from bench.comparison import Comparison, Timing, compare
 from testbed.consul import Consul
-from testbed.errors import Failure
+from testbed.errors import OperationalError
 from testbed.processes import Programs
 from testbed.pulumi import Project
 
 WITHOUT_CHECKPOINTS = {"PULUMI_EXPERIMENTAL": "true", "PULUMI_SKIP_CHECKPOINTS": "true"}
-"""Both sides alike. Otherwise the engine writes the whole state after every resource, and that is most of the time:
-65 s instead of 13 s for 1,000 entries, in which everything else disappears."""
+"""Applies to both programs. With checkpoints the engine spends most of the time on writing state after each resource:
+65 s instead of 13 s for 1,000 entries."""
 
-OF_THE_SERVER = ("CreateIndex", "ModifyIndex", "Hash")
-NOTHING_TO_DO = re.compile(r"Resources:\n +\d+ unchanged")
+SERVER_FIELDS = ("CreateIndex", "ModifyIndex", "Hash")
+NO_CHANGES = re.compile(r"Resources:\n +\d+ unchanged")
 
 
 @dataclass(frozen=True)
 class Ups:
-    """One side's first and second `pulumi up`, and what Consul then held."""
+    """First and second `pulumi up` of one program, and the resulting entries."""
 
-    first: Cost
-    again: Cost
+    first: Timing
+    second: Timing
     entries: list[Any]
 
 
-def ups(programs: Programs, services: int, pairs: int) -> list[Comparison]:
-    """`pulumi up` on an empty Consul, and once more with nothing changed.
-
-    Every pair counts: beside what one run takes, a cold cache is nothing.
-    """
+def compare_ups(programs: Programs, services: int, pairs: int) -> list[Comparison]:
+    """Compare `pulumi up` on an empty Consul and `pulumi up` without changes."""
     runs = [(_ups(programs, BY_HAND, services), _ups(programs, BY_COMPONENT, services)) for _ in range(pairs)]
-    for by_hand, ours in runs:
-        if by_hand.entries != ours.entries:
-            raise Failure("bench: the two programs did not write the same entries, so their times cannot be compared")
+    for by_hand, component in runs:
+        if by_hand.entries != component.entries:
+            raise OperationalError("the two programs wrote different entries, so their times are not comparable")
     return [
-        *comparisons(f"pulumi up, {services} services", [(by_hand.first, ours.first) for by_hand, ours in runs]),
-        *comparisons("pulumi up again", [(by_hand.again, ours.again) for by_hand, ours in runs]),
+        *compare(f"pulumi up, {services} services", [(by_hand.first, component.first) for by_hand, component in runs]),
+        *compare("pulumi up again", [(by_hand.second, component.second) for by_hand, component in runs]),
     ]
 
 
@@ -50,25 +47,25 @@ def _ups(programs: Programs, program: str, services: int) -> Ups:
     consul = Consul(programs)
     consul.wait_until_ready()
     configuration = {"consul:address": consul.address, "bench:services": services}
-    project = Project(programs, HERE / program, configuration, environment=WITHOUT_CHECKPOINTS)
+    project = Project(programs, PROGRAMS / program, configuration, environment=WITHOUT_CHECKPOINTS)
     first, _ = _timed(project.up)
-    again, said = _timed(project.up)
-    if not NOTHING_TO_DO.search(said):
-        raise Failure(f"bench: the second pulumi up of {program} changed something:\n{said}")
+    second, output = _timed(project.up)
+    if not NO_CHANGES.search(output):
+        raise OperationalError(f"the second pulumi up of {program} made changes:\n{output}")
     entries = [
-        without_marks(entry) for kind in ("proxy", "service") for entry in consul.get(f"/v1/config/{kind}-defaults")
+        without_metadata(entry) for kind in ("proxy", "service") for entry in consul.get(f"/v1/config/{kind}-defaults")
     ]
     consul.stop()
-    return Ups(first, again, entries)
+    return Ups(first, second, entries)
 
 
-def _timed(operation: Callable[[], str]) -> tuple[Cost, str]:
-    began = time.perf_counter()
-    said = operation()
-    return Cost(time.perf_counter() - began), said
+def _timed(operation: Callable[[], str]) -> tuple[Timing, str]:
+    start = time.perf_counter()
+    output = operation()
+    return Timing(time.perf_counter() - start), output
 
 
-def without_marks(entry: dict[str, Any]) -> dict[str, Any]:
-    """An entry as far as its writer's wishes go: no index, no `Meta`, and the JSON in its `Config` however spaced."""
-    told = {field: value for field, value in entry.items() if field not in {*OF_THE_SERVER, "Meta"}}
-    return {**told, "Config": {key: json.loads(f"[{text}]") for key, text in (entry.get("Config") or {}).items()}}
+def without_metadata(entry: dict[str, Any]) -> dict[str, Any]:
+    """Return the entry without indexes and `Meta`, and with the JSON in `Config` parsed."""
+    fields = {field: value for field, value in entry.items() if field not in {*SERVER_FIELDS, "Meta"}}
+    return {**fields, "Config": {key: json.loads(f"[{text}]") for key, text in (entry.get("Config") or {}).items()}}

@@ -1,36 +1,29 @@
-"""The figures as one table: ruled at a terminal, aligned lines anywhere else."""
+"""Comparisons as a table, with rules on a terminal."""
 
 from collections.abc import Iterable
+from statistics import median
 
 from rich import box
 from rich.table import Table
 
 from bench.comparison import Comparison
 
-HEADINGS = ("measure", "quantity", "plain, s", "ours, s", "ratio", "lowest", "highest", "pairs")
-NUMBERS_FROM = HEADINGS.index("plain, s")
+HEADINGS = ("measure", "quantity", "baseline, s", "component, s", "ratio", "lowest", "highest", "pairs")
+FIRST_NUMBER = HEADINGS.index("baseline, s")
 
 
 def table(comparisons: Iterable[Comparison], *, ruled: bool) -> Table:
-    """One row for each of `comparisons`; seconds are the middle ones of the runs, ratios those of the pairs."""
-    shown = Table(box=box.SIMPLE_HEAD if ruled else None, pad_edge=False)
+    """Return one row per comparison, with the medians of seconds and ratios."""
+    result = Table(box=box.SIMPLE_HEAD if ruled else None, pad_edge=False)
     for index, heading in enumerate(HEADINGS):
-        shown.add_column(heading, justify="right" if index >= NUMBERS_FROM else "left", no_wrap=True)
+        result.add_column(heading, justify="right" if index >= FIRST_NUMBER else "left", no_wrap=True)
     for comparison in comparisons:
-        shown.add_row(*row(comparison))
-    return shown
+        result.add_row(*row(comparison))
+    return result
 
 
 def row(comparison: Comparison) -> list[str]:
-    """The cells of one comparison, under `HEADINGS`."""
+    """Return the cells of one comparison, in the order of `HEADINGS`."""
     ratios = comparison.ratios
-    return [
-        comparison.measure,
-        comparison.quantity,
-        f"{comparison.plain_seconds:.2f}",
-        f"{comparison.our_seconds:.2f}",
-        f"{comparison.ratio:.2f}",
-        f"{min(ratios):.2f}",
-        f"{max(ratios):.2f}",
-        str(len(ratios)),
-    ]
+    figures = [median(comparison.baseline), median(comparison.component), comparison.ratio, min(ratios), max(ratios)]
+    return [comparison.measure, comparison.quantity, *(f"{figure:.2f}" for figure in figures), str(len(ratios))]

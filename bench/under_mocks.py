@@ -1,4 +1,4 @@
-"""`python -m bench.under_mocks PROGRAM SERVICES`: one of the two programs, without an engine and without a Consul."""
+"""`python -m bench.under_mocks PROGRAM SERVICES`: run one of the two programs without engine and Consul."""
 
 import runpy
 import sys
@@ -6,32 +6,32 @@ from typing import Any
 
 import pulumi
 
-from bench import HERE
+from bench import PROGRAMS
 from testbed.event_loops import event_loops
 
 
 class EmptyMesh(pulumi.runtime.Mocks):
-    """An engine that takes every resource as it is, and a Consul without any entry."""
+    """An engine that accepts every resource and a Consul without entries."""
 
     def new_resource(self, args: pulumi.runtime.MockResourceArgs) -> tuple[str | None, dict[str, Any]]:
-        """The resource as the program declared it."""
+        """Return the declared resource."""
         return args.name, args.inputs
 
     def call(self, args: pulumi.runtime.MockCallArgs) -> tuple[dict[str, Any], list[tuple[str, str]]]:
-        """No entry, in the words that the provider repeats from Consul.
+        """Return the failure of the provider for a missing entry.
 
-        Told as a failure: an exception would be kept by the SDK, and end the program though it was handled.
+        An exception would end the program even if the program handles it.
         """
         missing = f'"{args.args["kind"]}" / "{args.args["name"]}"'
         return {}, [("name", f"Unexpected response code: 404 (Config entry not found for {missing})")]
 
 
 def run(program: str, services: str) -> None:
-    """Run the program to its end, all of its resources registered."""
+    """Run the program until all resources are registered."""
     with event_loops():
         pulumi.runtime.set_mocks(EmptyMesh(), project="bench", stack="dev", preview=False)
         pulumi.runtime.set_config("bench:services", services)
-        pulumi.runtime.test(lambda: runpy.run_path(str(HERE / program), run_name="__main__"))()  # type: ignore[no-untyped-call]
+        pulumi.runtime.test(lambda: runpy.run_path(str(PROGRAMS / program), run_name="__main__"))()  # type: ignore[no-untyped-call]
 
 
 if __name__ == "__main__":

@@ -1,1 +1,1 @@
-"""The demonstration behind `make demo`: a request through a real mesh, and its trace."""
+"""The demo: a request through a real mesh and its trace."""

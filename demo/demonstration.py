@@ -1,4 +1,4 @@
-"""The demo: a mesh, the project's stack `dev` applied to it, and the proof that requests leave traces."""
+"""The demo: start a mesh, apply stack `dev`, send requests and verify their traces."""
 
 import sys
 import time
@@ -8,8 +8,8 @@ from typing import NoReturn
 from demo.steps import Steps
 from demo.trace_tree import trace_lines, trace_table
 from testbed import CHECKOUT
-from testbed.errors import Failure
-from testbed.http import Answer, NotAnswered, url
+from testbed.errors import OperationalError
+from testbed.http import RequestError, Response, url
 from testbed.mesh import Mesh
 from testbed.processes import Programs
 from testbed.pulumi import Project, stack_configuration
@@ -17,31 +17,31 @@ from testbed.zipkin import Span
 
 REQUESTS = 5
 
-PROOF = [("client", "CLIENT"), ("web", "SERVER"), ("web", "CLIENT"), ("api", "SERVER")]
-"""The spans of a request from client over web to api, each caused by the one before."""
+EXPECTED_SPANS = [("client", "CLIENT"), ("web", "SERVER"), ("web", "CLIENT"), ("api", "SERVER")]
+"""Service and kind of the spans of a request from client through web to api, each the parent of the next."""
 
-_STILL_THERE_SECONDS = 0.5
+_CHECK_SECONDS = 0.5
 
 
-class NoProof(Failure):
-    """Requests passed the mesh, and yet their trace is not what it must be."""
+class TraceMismatchError(OperationalError):
+    """The trace of a request is not the expected one."""
 
 
 def demonstrate(steps: Steps) -> None:
-    """Run the demo. At a terminal it stays up, until an exception such as KeyboardInterrupt ends it."""
+    """Run the demo. On a terminal it runs until an exception such as KeyboardInterrupt."""
     with Programs() as programs:
-        steps.say("[bold]The programs[/]")
+        steps.print("[bold]Programs[/]")
         programs.show("toolchain", [sys.executable, "-m", "toolchain"], directory=CHECKOUT)
-        steps.say("\n[bold]The mesh[/]")
-        mesh = traced_mesh(programs, steps)
-        show_proof(mesh, steps)
-        if steps.at_terminal:
-            stay(mesh, steps)
-    steps.say("Nothing of the demo is left.")
+        steps.print("\n[bold]Mesh[/]")
+        mesh = start_traced_mesh(programs, steps)
+        show_trace(mesh, steps)
+        if steps.is_terminal:
+            keep_running(mesh, steps)
+    steps.print("All programs of the demo have ended.")
 
 
-def traced_mesh(programs: Programs, steps: Steps) -> Mesh:
-    """A mesh that the project's stack was applied to before its sidecars started."""
+def start_traced_mesh(programs: Programs, steps: Steps) -> Mesh:
+    """Start a mesh and apply the stack before the sidecars read their bootstrap."""
     mesh = Mesh(programs)
     with steps.step("Consul with the services client, web and api"):
         mesh.register_services()
@@ -55,50 +55,50 @@ def traced_mesh(programs: Programs, steps: Steps) -> Mesh:
     return mesh
 
 
-def show_proof(mesh: Mesh, steps: Steps) -> None:
+def show_trace(mesh: Mesh, steps: Steps) -> None:
     """Send requests and show the trace of the last one."""
     with steps.step(f"{REQUESTS} requests through the mesh and their traces"):
-        answers = [successful_request(mesh) for _ in range(REQUESTS)]
-        spans = proven_trace(mesh, answers[-1])
-    steps.say()
-    steps.say(trace_table(spans))
-    steps.say(f"\nThis trace in Zipkin: {mesh.zipkin.page_of(spans[0]['traceId'])}")
+        responses = [send_until_successful(mesh) for _ in range(REQUESTS)]
+        spans = verified_trace(mesh, responses[-1])
+    steps.print()
+    steps.print(trace_table(spans))
+    steps.print(f"\nTrace in Zipkin: {mesh.zipkin.trace_url(spans[0]['traceId'])}")
 
 
-def successful_request(mesh: Mesh) -> Answer:
-    """A request from client to web that web, and api behind it, answered."""
+def send_until_successful(mesh: Mesh) -> Response:
+    """Send a request from client through web to api, with retries, and return the response."""
 
-    def answered() -> Answer:
-        answer = mesh.request("/hello")
-        if answer.status != HTTPStatus.OK:
-            raise NotAnswered(f"{answer.status} {answer.text.strip()}")
-        return answer
+    def send() -> Response:
+        response = mesh.request("/hello")
+        if response.status != HTTPStatus.OK:
+            raise RequestError(f"{response.status} {response.text.strip()}")
+        return response
 
-    return mesh.programs.wait_until(answered, "an answered request through the mesh")
+    return mesh.programs.wait_until(send, "a successful request through the mesh")
 
 
-def proven_trace(mesh: Mesh, answer: Answer) -> list[Span]:
-    """The spans that a request left, after a look that they are those of `PROOF`."""
-    trace_id = answer.json()["headers"].get("x-b3-traceid")
+def verified_trace(mesh: Mesh, response: Response) -> list[Span]:
+    """Return the spans of a request. Raises `TraceMismatchError` unless they are `EXPECTED_SPANS`."""
+    trace_id = response.json()["headers"].get("x-b3-traceid")
     if trace_id is None:
-        raise NoProof("the request reached web without a trace: client's sidecar does not trace")
-    spans = mesh.zipkin.wait_for_spans(trace_id, len(PROOF))
-    seen = [(line.service, line.kind) for line in trace_lines(spans)]
-    if seen != PROOF:
-        raise NoProof(f"trace {trace_id} has the spans {_told(seen)}; expected {_told(PROOF)}")
+        raise TraceMismatchError("web received a request without trace headers: the sidecar of client does not trace")
+    spans = mesh.zipkin.wait_for_spans(trace_id, len(EXPECTED_SPANS))
+    found = [(line.service, line.kind) for line in trace_lines(spans)]
+    if found != EXPECTED_SPANS:
+        raise TraceMismatchError(f"spans of trace {trace_id} must be {_joined(EXPECTED_SPANS)}, got {_joined(found)}")
     return spans
 
 
-def stay(mesh: Mesh, steps: Steps) -> NoReturn:
-    """Show where to look around, and stay until interrupted or until a program ends."""
-    steps.say(f"A request of your own: curl {url(mesh.entrance())}/hello")
-    steps.say(f"Zipkin:                {mesh.zipkin.url}")
-    steps.say(f"Consul:                {mesh.consul.url}/ui")
-    steps.say("\nCtrl-C ends it all.")
+def keep_running(mesh: Mesh, steps: Steps) -> NoReturn:
+    """Show the URLs and wait until an interruption or the end of a program."""
+    steps.print(f"Request: curl {url(mesh.upstream_port())}/hello")
+    steps.print(f"Zipkin:  {mesh.zipkin.url}")
+    steps.print(f"Consul:  {mesh.consul.url}/ui")
+    steps.print("\nPress Ctrl-C to stop.")
     while True:
         mesh.programs.check()
-        time.sleep(_STILL_THERE_SECONDS)
+        time.sleep(_CHECK_SECONDS)
 
 
-def _told(spans: list[tuple[str, str]]) -> str:
+def _joined(spans: list[tuple[str, str]]) -> str:
     return ", ".join(f"{service} {kind}" for service, kind in spans)

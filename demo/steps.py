@@ -1,4 +1,4 @@
-"""What happens and how long it took: a spinner and a tick at a terminal, plain lines anywhere else."""
+"""Steps of a program with their durations: a spinner on a terminal, plain lines elsewhere."""
 
 import time
 from collections.abc import Iterator
@@ -8,25 +8,25 @@ from rich.console import Console, RenderableType
 
 
 class Steps:
-    """The demo's side of the screen."""
+    """Prints steps to a console."""
 
     def __init__(self, console: Console) -> None:
-        """Show on this console."""
+        """Print to this console."""
         self._console = console
 
     @property
-    def at_terminal(self) -> bool:
-        """Whether somebody is there to look at it, and to end it."""
+    def is_terminal(self) -> bool:
+        """Whether the console is a terminal."""
         return self._console.is_terminal
 
     @contextmanager
     def step(self, title: str) -> Iterator[None]:
-        """Show that this goes on, then that it succeeded; a failure is told by whoever handles the exception."""
-        began = time.monotonic()
+        """Show that a step is running and, if no exception occurs, that it is complete."""
+        start = time.monotonic()
         with self._console.status(title):
             yield
-        self.say(f"[green]✓[/] {title} [dim]{time.monotonic() - began:.1f} s[/]")
+        self.print(f"[green]✓[/] {title} [dim]{time.monotonic() - start:.1f} s[/]")
 
-    def say(self, text: RenderableType = "") -> None:
-        """Show a line, addresses in one piece whatever the width."""
+    def print(self, text: RenderableType = "") -> None:
+        """Print text. URLs are not wrapped."""
         self._console.print(text, soft_wrap=isinstance(text, str), highlight=False)

@@ -1,7 +1,7 @@
-"""A trace as a tree: from the spans that Zipkin has to the lines that a terminal shows.
+"""A trace from Zipkin as a tree in a table.
 
-Who is whose parent is read from ids alone. Times order siblings and nothing else: every span is measured with its own
-host's clock, so a child may seem to begin before its parent.
+Parents are determined by ids only. Timestamps only order siblings, because each host has its own clock and a child may
+appear to start before its parent.
 """
 
 from collections.abc import Collection, Sequence
@@ -20,7 +20,7 @@ _NEVER = float("inf")
 
 @dataclass(frozen=True)
 class Node:
-    """A span and the spans that it caused, in the order of their beginnings."""
+    """A span and its children, ordered by timestamp."""
 
     span: Span
     children: tuple["Node", ...]
@@ -28,7 +28,7 @@ class Node:
 
 @dataclass(frozen=True)
 class Line:
-    """A span as it is shown."""
+    """The table row of a span."""
 
     outline: str
     service: str
@@ -39,27 +39,27 @@ class Line:
 
 
 def trace_tree(spans: Sequence[Span]) -> list[Node]:
-    """The trees that these spans form: one, unless spans are missing.
+    """Build the trees of these spans: one tree if no span is missing.
 
-    A span whose parent is not there begins a tree of its own, and so does the first of those that go round in a circle.
+    A span with a missing parent is a root, and so is the first span of a cycle.
     """
     ordered = sorted(spans, key=lambda span: span.get("timestamp", _NEVER))
     parents = [_parent_of(span, ordered) for span in ordered]
     placed: set[int] = set()
     roots = [index for index, parent in enumerate(parents) if parent is None]
-    trees = [_grown(root, ordered, parents, placed) for root in roots]
-    circles = (index for index in range(len(ordered)) if index not in placed)
-    return [*trees, *(_grown(index, ordered, parents, placed) for index in circles)]
+    trees = [_subtree(root, ordered, parents, placed) for root in roots]
+    cycles = (index for index in range(len(ordered)) if index not in placed)
+    return [*trees, *(_subtree(index, ordered, parents, placed) for index in cycles)]
 
 
 def trace_lines(spans: Sequence[Span]) -> list[Line]:
-    """The lines of the trees, parents before their children."""
+    """Return the rows of the trees, parents before children."""
     known = {span["id"] for span in spans}
     return [line for tree in trace_tree(spans) for line in _lines(tree, known, "", "")]
 
 
 def trace_table(spans: Sequence[Span]) -> Table:
-    """The trace for a terminal: service, kind, name and duration under each other."""
+    """Return the table of a trace: service, kind, name and duration."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("service")
     table.add_column("kind")
@@ -72,10 +72,10 @@ def trace_table(spans: Sequence[Span]) -> Table:
 
 
 def _parent_of(span: Span, spans: Sequence[Span]) -> int | None:
-    """Where its parent stands.
+    """Return the index of the parent span.
 
-    With shared span contexts a call's two sides have one id. Then the side that served hangs below the side that
-    called, and what the server caused below the server's: the side with the same service's name.
+    With shared span contexts, client and server span of a call have the same id. The client span is then the parent of
+    the server span, and children of the server have the span with their service name as parent.
     """
     if span.get("shared"):
         callers = [i for i, other in enumerate(spans) if other["id"] == span["id"] and not other.get("shared")]
@@ -86,10 +86,10 @@ def _parent_of(span: Span, spans: Sequence[Span]) -> int | None:
     return next(iter([*of_same_service, *candidates]), None)
 
 
-def _grown(root: int, spans: Sequence[Span], parents: Sequence[int | None], placed: set[int]) -> Node:
+def _subtree(root: int, spans: Sequence[Span], parents: Sequence[int | None], placed: set[int]) -> Node:
     placed.add(root)
     children = [
-        _grown(index, spans, parents, placed)
+        _subtree(index, spans, parents, placed)
         for index, parent in enumerate(parents)
         if parent == root and index not in placed
     ]
@@ -113,7 +113,7 @@ def _line(span: Span, known: Collection[str], outline: str) -> Line:
         span.get("kind", UNKNOWN),
         span.get("name", UNKNOWN),
         _milliseconds(span.get("duration")),
-        "(its parent is missing)" if is_orphan else "",
+        "(parent is missing)" if is_orphan else "",
     )
 
 

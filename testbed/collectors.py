@@ -1,7 +1,4 @@
-"""Receivers of this project for what Zipkin does not accept: OTLP, Datadog's protocol, and TLS.
-
-They implement as much of an OpenTelemetry collector and of the Datadog agent as Envoy's tracers use.
-"""
+"""Collectors for protocols that Zipkin does not support: OTLP, Datadog and TLS. Limited to the needs of Envoy."""
 
 import ssl
 import threading
@@ -20,22 +17,22 @@ from opentelemetry.proto.collector.trace.v1 import trace_service_pb2, trace_serv
 from testbed.ports import LOOPBACK, free_port
 
 DATADOG_PATH = "/v0.4/traces"
-"""Where a Datadog tracer sends traces to the agent, as MessagePack."""
+"""Path of the Datadog agent for traces in MessagePack."""
 
 
 @dataclass
 class Received:
-    """What a collector got so far."""
+    """Requests that a collector has received."""
 
     port: int
     exports: list[trace_service_pb2.ExportTraceServiceRequest] = field(default_factory=list)
-    """OTLP's requests."""
+    """OTLP requests."""
 
     requests: list[tuple[str, str, bytes]] = field(default_factory=list)
     """Path, `Host` header and body of each HTTP request."""
 
     def spans(self) -> list[tuple[str, Any]]:
-        """Every span with the `service.name` of its resource."""
+        """Return the OTLP spans, each with the `service.name` of its resource."""
         return [
             (attribute.value.string_value, span)
             for export in self.exports
@@ -47,12 +44,12 @@ class Received:
         ]
 
     def datadog_spans(self) -> list[dict[str, Any]]:
-        """Every span of Datadog's requests, under the protocol's names, such as `service` and `parent_id`."""
+        """Return the spans of the Datadog requests, with the field names of the protocol, such as `parent_id`."""
         bodies = [msgpack.unpackb(body) for path, _, body in self.requests if path == DATADOG_PATH]
         return [span for traces in bodies for trace in traces for span in trace]
 
     def resource_attributes(self) -> dict[str, str]:
-        """The attributes of the newest resource."""
+        """Return the attributes of the latest OTLP resource."""
         resource = self.exports[-1].resource_spans[0].resource
         return {attribute.key: attribute.value.string_value for attribute in resource.attributes}
 
@@ -61,7 +58,7 @@ class _TraceService(trace_service_pb2_grpc.TraceServiceServicer):
     def __init__(self, received: Received) -> None:
         self._received = received
 
-    def Export(  # noqa: N802 - the name that the protocol has
+    def Export(  # noqa: N802 - name in the protocol
         self, request: trace_service_pb2.ExportTraceServiceRequest, _context: grpc.ServicerContext
     ) -> trace_service_pb2.ExportTraceServiceResponse:
         self._received.exports.append(request)
@@ -69,8 +66,8 @@ class _TraceService(trace_service_pb2_grpc.TraceServiceServicer):
 
 
 @contextmanager
-def otlp_over_grpc() -> Iterator[Received]:
-    """OpenTelemetry's own service stubs."""
+def otlp_grpc_collector() -> Iterator[Received]:
+    """Start a collector for OTLP over gRPC."""
     received = Received(free_port())
     server = grpc.server(futures.ThreadPoolExecutor(4))
     trace_service_pb2_grpc.add_TraceServiceServicer_to_server(  # type: ignore[no-untyped-call] # generated code
@@ -85,13 +82,10 @@ def otlp_over_grpc() -> Iterator[Received]:
 
 
 @contextmanager
-def over_http(
+def http_collector(
     certificate: Path | None = None, key: Path | None = None, client_authority: Path | None = None
 ) -> Iterator[Received]:
-    """Receive HTTP requests; with a certificate over TLS only, with a client authority from clients it certified.
-
-    OTLP's bodies are parsed.
-    """
+    """Start a collector for HTTP. `certificate` enables TLS, `client_authority` verifies client certificates."""
     received = Received(free_port())
 
     class Handler(BaseHTTPRequestHandler):
@@ -102,7 +96,7 @@ def over_http(
             received.requests.append((self.path, self.headers["host"], body))
             if self.headers["content-type"] == "application/x-protobuf":
                 received.exports.append(trace_service_pb2.ExportTraceServiceRequest.FromString(body))
-            # Envoy counts a Zipkin report as sent at 202 alone; a Datadog tracer expects 200 and JSON.
+            # Envoy counts a Zipkin report as sent for status 202 only. The Datadog tracer requires 200 and JSON.
             self.send_response(200 if self.path == DATADOG_PATH else 202)
             self.send_header("content-length", "2")
             self.end_headers()
@@ -111,7 +105,7 @@ def over_http(
         def _body(self) -> bytes:
             if length := self.headers["content-length"]:
                 return self.rfile.read(int(length))
-            # Envoy sends what it has no length for in chunks, which http.server leaves to its user.
+            # Envoy sends a body of unknown length in chunks, which http.server does not decode.
             chunks = []
             while size := int(self.rfile.readline(), 16):
                 chunks.append(self.rfile.read(size))
@@ -120,13 +114,13 @@ def over_http(
             return b"".join(chunks)
 
         def log_message(self, *_: object) -> None:
-            """Stay quiet."""
+            """Log nothing."""
 
     class Server(ThreadingHTTPServer):
         daemon_threads = True
 
         def handle_error(self, *_: object) -> None:
-            """Stay quiet: a handshake that fails is what a test is about."""
+            """Ignore failed TLS handshakes, which tests cause on purpose."""
 
     server = Server((LOOPBACK, received.port), Handler)
     if certificate is not None:

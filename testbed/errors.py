@@ -1,5 +1,5 @@
-"""What can go wrong, told for the person who has to mend it."""
+"""The base class of expected errors."""
 
 
-class Failure(RuntimeError):
-    """A failure whose text says all there is to say. Anything else that is raised here is a bug, with a traceback."""
+class OperationalError(RuntimeError):
+    """An expected failure whose message suffices. Any other exception is a bug and shows a traceback."""

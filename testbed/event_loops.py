@@ -1,4 +1,4 @@
-"""Event loops for programs that run on Pulumi's mocks."""
+"""Event loops for programs that run with Pulumi's mocks."""
 
 import asyncio
 from collections.abc import Iterator
@@ -8,9 +8,9 @@ from contextlib import ExitStack, contextmanager
 
 @contextmanager
 def event_loops() -> Iterator[None]:
-    """Give an event loop to this thread and to each thread in which Pulumi's mocks answer; close them at the end.
+    """Open an event loop in this thread and in each thread of Pulumi's mocks, and close them at the end.
 
-    Without one, Pulumi makes its own and leaves them open, and Python may report errors when it collects them.
+    Pulumi would otherwise create loops without closing them, which Python reports as errors.
     """
     with ExitStack() as loops:
 
@@ -20,6 +20,6 @@ def event_loops() -> Iterator[None]:
 
         loop = open_loop()
         loop.set_default_executor(ThreadPoolExecutor(initializer=open_loop))
-        # Pulumi raises one failure of a program; asyncio would log it again for each Output that depends on it.
+        # Pulumi raises the failure of a program. asyncio would also log it for each dependent Output.
         loop.set_exception_handler(lambda *_: None)
         yield

@@ -1,8 +1,8 @@
-"""The process that cleans up, however the process that started the programs ends.
+"""A process that cleans up after the process that started the programs, however that ends.
 
-`python -m testbed.guardian DIRECTORY` reads lines from its standard input, `watch SESSION` and `forget SESSION`. The
-kernel closes that pipe when the starter is gone, SIGKILL included; then the guardian ends what is left of the watched
-sessions and removes the run directory. An orderly end takes the same way, so the way is tried in every run.
+`python -m testbed.guardian DIRECTORY` reads the lines `watch SESSION` and `forget SESSION` from standard input. When
+the starter ends, even by SIGKILL, the kernel closes the pipe. The guardian then ends the watched sessions and removes
+the run directory. A regular end uses the same mechanism, so that every run tests it.
 """
 
 import os
@@ -14,10 +14,10 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from testbed import CHECKOUT, sessions
-from testbed.errors import Failure
+from testbed.errors import OperationalError
 
 
-class GuardianGone(Failure):
+class GuardianExitedError(OperationalError):
     """The guardian has ended, so no program may be started."""
 
 
@@ -26,56 +26,56 @@ class Guardian:
 
     def __init__(self, directory: Path) -> None:
         """Start the guardian of a run directory, which need not exist yet."""
-        theirs, ours = os.pipe()
-        # A session of its own, or Ctrl-C would end the guardian together with the starter. No output of the starter's,
-        # or whoever reads that would wait for the guardian too.
-        self._process = subprocess.Popen(  # noqa: S603 - this very interpreter
+        read_end, write_end = os.pipe()
+        # A separate session protects the guardian from Ctrl-C. It does not inherit the outputs of the starter, because
+        # a reader of those would wait for the guardian.
+        self._process = subprocess.Popen(  # noqa: S603 - this Python interpreter
             [sys.executable, "-m", "testbed.guardian", directory],
             cwd=CHECKOUT,
-            stdin=theirs,
+            stdin=read_end,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             start_new_session=True,
         )
-        os.close(theirs)
-        self._pipe = os.fdopen(ours, "wb", buffering=0)
+        os.close(read_end)
+        self._pipe = os.fdopen(write_end, "wb", buffering=0)
 
     def watch(self, session: int) -> None:
-        """End this session's processes when the starter is gone."""
-        self._tell("watch", session)
+        """End the processes of this session when the starter ends."""
+        self._send("watch", session)
 
     def forget(self, session: int) -> None:
-        """The session is over: its number may soon be another's."""
-        self._tell("forget", session)
+        """Stop watching an ended session, whose number may be reused."""
+        self._send("forget", session)
 
     def check(self) -> None:
-        """Raise `GuardianGone` after `dismiss`."""
+        """Raise `GuardianExitedError` after `dismiss`."""
         if self._pipe.closed:
-            raise GuardianGone("the run was ended")
+            raise GuardianExitedError("the run has ended")
 
     def dismiss(self) -> None:
-        """Have it clean up now, and wait until it has."""
+        """Start the cleanup and wait for its end."""
         self._pipe.close()
         try:
             self._process.wait()
         finally:
-            # Ctrl-C at this moment must not let the starter go before the rest has gone.
+            # Ctrl-C during the first wait must not end the starter before the programs.
             self._process.wait()
 
-    def _tell(self, verb: str, session: int) -> None:
+    def _send(self, verb: str, session: int) -> None:
         try:
             self._pipe.write(f"{verb} {session}\n".encode())
         except (BrokenPipeError, ValueError):  # ValueError: another thread has dismissed the guardian
-            raise GuardianGone("the guardian process is gone: start the run again") from None
+            raise GuardianExitedError("the guardian process has ended. Start the run again") from None
 
 
 def guard(lines: Iterable[str], directory: Path) -> None:
-    """Follow the starter until it is gone, then leave nothing of it."""
-    sessions.end(_still_watched(lines))
+    """Process the lines until the starter ends, then end the watched sessions and remove the directory."""
+    sessions.end(_watched_at_end(lines))
     shutil.rmtree(directory, ignore_errors=True)
 
 
-def _still_watched(lines: Iterable[str]) -> set[int]:
+def _watched_at_end(lines: Iterable[str]) -> set[int]:
     watched: set[int] = set()
     for line in lines:
         verb, session = line.split()
@@ -86,12 +86,8 @@ def _still_watched(lines: Iterable[str]) -> set[int]:
     return watched
 
 
-def _outlive_signals() -> None:
-    """Whoever signals everything that the demo started must not stop its clean-up."""
+if __name__ == "__main__":
+    # A signal to all processes of the demo must not stop the cleanup.
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
-
-
-if __name__ == "__main__":
-    _outlive_signals()
     guard(sys.stdin, Path(sys.argv[1]))

@@ -1,6 +1,6 @@
-"""A Kubernetes of the run's own, all on 127.0.0.1, and consul-k8s' controller, which tells Consul of custom resources.
+"""A Kubernetes cluster on 127.0.0.1 and the controller of consul-k8s.
 
-Everything but the nodes is real: kwok plays a kubelet, so pods run as far as the API server can tell.
+The control plane is real. kwok simulates the kubelet: it reports pods as running without starting them.
 """
 
 import base64
@@ -20,14 +20,14 @@ from urllib3.exceptions import HTTPError
 
 import toolchain
 from testbed.consul import Consul
-from testbed.http import NotAnswered, accepts_connections, url
+from testbed.http import RequestError, accepts_connections, url
 from testbed.ports import LOOPBACK, free_port
 from testbed.processes import Program, Programs
 
 READY_SECONDS = 60.0
 
 ADMIN = "admin"
-"""The user who may do everything."""
+"""The cluster administrator."""
 
 NODE = {
     "apiVersion": "v1",
@@ -41,31 +41,31 @@ T = TypeVar("T")
 
 
 class Cluster:
-    """A Kubernetes with one node: etcd, API server, controllers, scheduler. RBAC and the default admission are on."""
+    """A cluster with one node: etcd, API server, controllers and scheduler, with RBAC and default admission plugins."""
 
     def __init__(self, programs: Programs) -> None:
-        """Start etcd and the API server; the rest cannot start before these answer."""
+        """Start etcd and the API server. `wait_until_ready` starts the other programs."""
         self.port = free_port()
         self._programs = programs
         self._directory = programs.make_directory("kubernetes")
         self.kubeconfig = self._write_credentials()
-        """The file that leads any client here, as the user who may do everything."""
+        """Path of the administrator's kubeconfig."""
         self._etcd_port, self._etcd_peer_port = free_port(), free_port()
         self.etcd = programs.start("etcd", [toolchain.program("etcd"), *self._etcd_arguments()])
         self.api_server = self.start_api_server()
 
     @property
     def address(self) -> str:
-        """Address of the API."""
+        """URL of the API."""
         return f"https://{LOOPBACK}:{self.port}"
 
     @property
     def configuration(self) -> dict[str, object]:
-        """What leads a Pulumi stack here."""
+        """Stack configuration that connects Pulumi to this cluster."""
         return {"kubernetes:kubeconfig": str(self.kubeconfig)}
 
     def wait_until_ready(self) -> None:
-        """Start what works on the API, and wait until a pod could run."""
+        """Start the clients of the API server and wait until the cluster can run a pod."""
         self.wait_for_api_server()
         for name in ("kube-controller-manager", "kube-scheduler", "kwok"):
             self._programs.start(name, [toolchain.program(name), *self._arguments_of(name)])
@@ -74,24 +74,24 @@ class Cluster:
         self.wait_until(lambda: self.get("ServiceAccount", "default"), "the first service account")
 
     def start_api_server(self) -> Program:
-        """Start the API server; again after a stop, on the same port and with the same objects.
+        """Start the API server. A restart uses the same port and objects.
 
-        Whoever watches it comes back in its own time, consul-k8s' controller after up to 40 s: restart that too.
+        Clients reconnect with a delay, the controller of consul-k8s after up to 40 s. Restart it to avoid the delay.
         """
         command: list[str | Path] = [toolchain.program("kube-apiserver"), *self._api_server_arguments()]
         self.api_server = self._programs.start("kube-apiserver", command)
         return self.api_server
 
     def stop_api_server(self) -> None:
-        """End the API server. Everything else goes on and asks for it."""
+        """Stop the API server only."""
         self._programs.stop(self.api_server)
 
     def wait_for_api_server(self) -> None:
-        """Wait until the API server answers and knows its own roles."""
+        """Wait until the API server is ready."""
         self.wait_until(self._is_ready, "a ready API server", program=self.api_server)
 
     def get(self, kind: str, name: str, namespace: str = "default") -> JsonObject | None:
-        """The live object, or None where there is none."""
+        """Return the live object, None if there is none."""
         try:
             found: JsonObject = self._kind(kind).get(name=name, namespace=namespace).to_dict()
         except NotFoundError:
@@ -99,7 +99,7 @@ class Cluster:
         return found
 
     def objects(self, kind: str, namespace: str | None = None) -> list[JsonObject]:
-        """Every object of the kind, in all namespaces or in one."""
+        """Return the objects of a kind in one namespace, default all."""
         found: list[JsonObject] = self._kind(kind).get(namespace=namespace).to_dict()["items"]
         return found
 
@@ -110,7 +110,7 @@ class Cluster:
         )
 
     def apply(self, manifest: Mapping[str, Any], *, manager: str = "kubectl", dry_run: bool = False) -> None:
-        """Create or change an object by server-side apply, as this field manager; an unknown field is an error."""
+        """Apply an object server-side as this field manager. An unknown field is an error."""
         self._kind(manifest["kind"]).server_side_apply(
             body=manifest,
             namespace=_namespace_of(manifest),
@@ -120,7 +120,7 @@ class Cluster:
         )
 
     def edit(self, kind: str, name: str, change: Mapping[str, Any], namespace: str = "default") -> None:
-        """Merge a change into an object, as `kubectl edit` does."""
+        """Patch an object with a merge patch, as `kubectl edit` does."""
         self._kind(kind).patch(
             name=name,
             namespace=namespace,
@@ -130,66 +130,66 @@ class Cluster:
         )
 
     def delete(self, kind: str, name: str, namespace: str = "default") -> None:
-        """Delete an object and wait until it is gone; finalizers, such as consul-k8s', may take a moment."""
+        """Delete an object and wait for the deletion, which finalizers may delay."""
         self.start_deleting(kind, name, namespace)
-        self.wait_until(lambda: self.get(kind, name, namespace) is None, f"{kind} {name} to be gone", seconds=30)
+        self.wait_until(lambda: self.get(kind, name, namespace) is None, f"the deletion of {kind} {name}", seconds=30)
 
     def start_deleting(self, kind: str, name: str, namespace: str = "default") -> None:
-        """Delete an object, if there is one, without waiting."""
+        """Delete an object, if it exists, without waiting."""
         try:
             self._kind(kind).delete(name=name, namespace=namespace)
         except NotFoundError:
             return
 
     def delete_all(self, *kinds: str) -> None:
-        """Delete every object of these kinds, in all namespaces, and wait until they are gone."""
+        """Delete all objects of these kinds in all namespaces and wait for the deletion."""
         for kind in kinds:
             for found in self.objects(kind):
                 self.start_deleting(kind, found["metadata"]["name"], found["metadata"]["namespace"])
         for kind in kinds:
-            self.wait_until(partial(self._has_no, kind), f"every {kind} to be gone", seconds=30)
+            self.wait_until(partial(self._is_absent, kind), f"the deletion of every {kind}", seconds=30)
 
     def install_crds(self) -> None:
-        """Tell the API server of consul-k8s' kinds."""
+        """Install the custom resource definitions of consul-k8s."""
         self.install(*toolchain.program("consul-k8s-control-plane").parent.glob("consul.hashicorp.com_*.yaml"))
 
     def install(self, *definitions: Path) -> None:
-        """Tell the API server of the custom resources defined in these files, one each."""
-        installed = [yaml.safe_load(file.read_text()) for file in definitions]
-        for definition in installed:
+        """Install the custom resource definitions in these files, one per file."""
+        manifests = [yaml.safe_load(file.read_text()) for file in definitions]
+        for definition in manifests:
             self.apply(definition)
-        for definition in installed:
+        for definition in manifests:
             self.wait_for_condition("CustomResourceDefinition", definition["metadata"]["name"], "Established")
 
     def wait_for_condition(self, kind: str, name: str, condition: str) -> None:
-        """Wait until an object has this condition."""
+        """Wait until this condition of an object is true."""
 
         def is_met() -> bool:
             conditions = (self.get(kind, name) or {}).get("status", {}).get("conditions") or []
             return (condition, "True") in {(one["type"], one["status"]) for one in conditions}
 
-        self.wait_until(is_met, f"{condition} of {kind} {name}")
+        self.wait_until(is_met, f"condition {condition} of {kind} {name}")
 
     def wait_until(
-        self, condition: Callable[[], T], what: str, *, seconds: float = READY_SECONDS, program: Program | None = None
+        self, condition: Callable[[], T], event: str, *, seconds: float = READY_SECONDS, program: Program | None = None
     ) -> T:
-        """Ask until the answer is true, and return it; an error of the API means "not yet"."""
+        """Evaluate the condition until it is true and return its value. An API error counts as false."""
 
-        def asked() -> T:
+        def evaluate() -> T:
             try:
                 return condition()
             except (ApiException, HTTPError) as error:
-                raise NotAnswered(str(error)) from error
+                raise RequestError(str(error)) from error
 
-        return self._programs.wait_until(asked, what, seconds=seconds, program=program)
+        return self._programs.wait_until(evaluate, event, seconds=seconds, program=program)
 
-    def _has_no(self, kind: str) -> bool:
+    def _is_absent(self, kind: str) -> bool:
         return not self.objects(kind)
 
     def _is_ready(self) -> bool:
         if not accepts_connections(self.port):
-            raise NotAnswered(f"nothing listens on {self.port}")
-        # An API server that is not ready answers with an error, which is raised.
+            raise RequestError(f"no program listens on {self.port}")
+        # The request raises an error while the API server is not ready.
         return bool(self._client.request("get", "/readyz", serializer=lambda *_: True))
 
     @cached_property
@@ -197,17 +197,17 @@ class Cluster:
         connection = kubernetes.config.new_client_from_config(  # type: ignore[no-untyped-call]
             str(self.kubeconfig)
         )
-        discovered = str(self._directory / "discovery.json")
-        return DynamicClient(connection, cache_file=discovered)  # type: ignore[no-untyped-call]
+        cache = str(self._directory / "discovery.json")
+        return DynamicClient(connection, cache_file=cache)  # type: ignore[no-untyped-call]
 
     def _kind(self, kind: str) -> Resource:
-        """The resource of this kind; of several API versions the one that the server prefers."""
+        """Return the resource of this kind in the preferred API version."""
         found: Resource = self._client.resources.get(kind=kind, preferred=True)
         return found
 
     @property
     def _certificates(self) -> Path:
-        """Where the API server lays the certificate that it makes for itself."""
+        """Directory of the self-signed certificate of the API server."""
         return self._directory / "certificates"
 
     def _write_credentials(self) -> Path:
@@ -215,14 +215,14 @@ class Cluster:
         (self._directory / "tokens.csv").write_text(f'{token},{ADMIN},{ADMIN},"system:masters"')
         (self._directory / "service-accounts.key").write_text(private_key())
         cluster = {"server": self.address, "certificate-authority": str(self._certificates / "apiserver.crt")}
-        context = {"cluster": "own", "user": ADMIN, "namespace": "default"}
+        context = {"cluster": "testbed", "user": ADMIN, "namespace": "default"}
         kubeconfig = {
             "apiVersion": "v1",
             "kind": "Config",
-            "clusters": [{"name": "own", "cluster": cluster}],
+            "clusters": [{"name": "testbed", "cluster": cluster}],
             "users": [{"name": ADMIN, "user": {"token": token}}],
-            "contexts": [{"name": "own", "context": context}],
-            "current-context": "own",
+            "contexts": [{"name": "testbed", "context": context}],
+            "current-context": "testbed",
         }
         file = self._directory / "admin.kubeconfig"
         file.write_text(json.dumps(kubeconfig, indent=2))
@@ -231,13 +231,13 @@ class Cluster:
     def _etcd_arguments(self) -> list[str | Path]:
         clients, peers = url(self._etcd_port), url(self._etcd_peer_port)
         return [
-            "--name=own",
+            "--name=testbed",
             f"--data-dir={self._directory / 'etcd'}",
             f"--listen-client-urls={clients}",
             f"--advertise-client-urls={clients}",
             f"--listen-peer-urls={peers}",
             f"--initial-advertise-peer-urls={peers}",
-            f"--initial-cluster=own={peers}",
+            f"--initial-cluster=testbed={peers}",
             "--unsafe-no-fsync",
         ]
 
@@ -249,7 +249,7 @@ class Cluster:
             f"--advertise-address={LOOPBACK}",
             f"--secure-port={self.port}",
             "--allow-privileged",
-            # It would announce its address to pods, which a loopback address cannot be.
+            # A loopback address is not a valid endpoint.
             "--endpoint-reconciler-type=none",
             f"--cert-dir={self._certificates}",
             f"--token-auth-file={self._directory / 'tokens.csv'}",
@@ -261,7 +261,7 @@ class Cluster:
         ]
 
     def _arguments_of(self, name: str) -> list[str]:
-        own = {
+        arguments = {
             "kube-controller-manager": [
                 "--leader-elect=false",
                 "--secure-port=0",
@@ -271,24 +271,24 @@ class Cluster:
             "kube-scheduler": ["--leader-elect=false", "--secure-port=0"],
             "kwok": ["--manage-all-nodes", "--node-lease-duration-seconds=40"],
         }
-        return [f"--kubeconfig={self.kubeconfig}", *own[name]]
+        return [f"--kubeconfig={self.kubeconfig}", *arguments[name]]
 
 
 class Controller:
-    """consul-k8s' controller: writes the cluster's ProxyDefaults and ServiceDefaults into Consul, with its own `Meta`.
+    """The controller of consul-k8s, which writes ProxyDefaults and ServiceDefaults to Consul.
 
-    Outside the cluster and without its webhook, which would refuse some nonsense earlier. It was released in 2021: a
-    field that Consul learned later is not in its custom resources.
+    It runs outside the cluster without its admission webhook. Its release is from 2021: its custom resources lack
+    newer fields.
     """
 
     def __init__(self, programs: Programs, cluster: Cluster, consul: Consul) -> None:
-        """Start the controller; the cluster must know its kinds."""
+        """Start the controller. Requires `Cluster.install_crds`."""
         self._programs = programs
         self._environment = {"KUBECONFIG": str(cluster.kubeconfig), **consul.environment}
         self.program = self.start()
 
     def start(self) -> Program:
-        """Start the controller; again after a stop."""
+        """Start or restart the controller."""
         self.program = self._programs.start(
             "consul-k8s",
             [
@@ -303,12 +303,12 @@ class Controller:
         return self.program
 
     def stop(self) -> None:
-        """End the controller; what is deleted then keeps its finalizer and so stays."""
+        """Stop the controller. Objects deleted meanwhile keep their finalizer and remain."""
         self._programs.stop(self.program)
 
 
 def private_key() -> str:
-    """A new private key on the curve P-256, as PEM (RFC 5915); its public half follows from it.
+    """Generate a private key on the curve P-256 in PEM format (RFC 5915).
 
     The first byte is zero, which keeps the number below the order of the curve.
     """

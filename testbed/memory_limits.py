@@ -1,4 +1,4 @@
-"""A bound on the memory of a program, set by the kernel as it is for a container, where this machine lets us."""
+"""Memory limits of programs through control groups, as for containers."""
 
 import secrets
 from collections.abc import Iterator
@@ -12,23 +12,23 @@ MEBIBYTE = 2**20
 
 @dataclass(frozen=True)
 class MemoryLimit:
-    """A control group of this test's own, gone with it."""
+    """A temporary control group."""
 
     group: Path
     peak_file: str
 
     def command(self, *command: str) -> list[str]:
-        """`command`, run within the limit: the kernel kills it when it wants more."""
+        """Wrap a command so that the kernel kills it when it exceeds the limit."""
         return ["/bin/sh", "-c", f'echo $$ > {self.group}/cgroup.procs && exec "$@"', "limited", *command]
 
     def peak(self) -> float:
-        """The most memory that was used at once, in MiB, files that the kernel kept in it included."""
+        """Return the peak memory usage in MiB, including the page cache."""
         return int((self.group / self.peak_file).read_text()) / MEBIBYTE
 
 
 @contextmanager
 def memory_limit(limit: int) -> Iterator[MemoryLimit | None]:
-    """A limit of so many bytes; None where nobody may make control groups here."""
+    """Create a limit in bytes. Yields None if this user cannot create control groups."""
     version_2 = (CGROUPS / "cgroup.controllers").exists()
     root, limit_file, peak_file = (
         (CGROUPS, "memory.max", "memory.peak")

@@ -1,33 +1,33 @@
-"""Loopback ports that nothing listens on."""
+"""Free ports on the loopback interface."""
 
 import secrets
 import socket
 import sys
 from pathlib import Path
 
-from testbed.errors import Failure
+from testbed.errors import OperationalError
 
 LOOPBACK = "127.0.0.1"
 
 LOWEST = 20000
-"""Below it stand the well-known ports of what may already run here: Consul's 8500, Zipkin's 9411, Envoy's 19000."""
+"""Lowest port to allocate, above the default ports of Consul (8500), Zipkin (9411) and Envoy (19000)."""
 
 _EPHEMERAL_RANGE = Path("/proc/sys/net/ipv4/ip_local_port_range")
 _LOWEST_EPHEMERAL_ELSEWHERE = 49152
 
 _claims: dict[int, socket.socket] = {}
-"""The ports that this process gave out."""
+"""The ports that this process has allocated."""
 
 
-class NoFreePort(Failure):
-    """Every port that may be given out is taken."""
+class NoFreePortError(OperationalError):
+    """Every port in the range is in use."""
 
 
 def free_port() -> int:
-    """A port that is free for TCP and UDP on 127.0.0.1 and was never given out, on Linux by no running process.
+    """Allocate a port of 127.0.0.1 that is free for TCP and UDP. On Linux other processes do not allocate it either.
 
-    It lies below the range that the kernel takes the near ends of outgoing connections from: such a port can be
-    taken between being found free and being listened on. The choice is random so that two demos do not meet.
+    It is below the ephemeral range, from which an outgoing connection could take it. The choice is random so that two
+    demos rarely collide.
     """
     candidates = range(LOWEST, lowest_ephemeral())
     start = secrets.randbelow(len(candidates))
@@ -36,14 +36,13 @@ def free_port() -> int:
         if port not in _claims and is_free(port):
             _claims[port] = _claim(port)
             return port
-    raise NoFreePort(f"no free port between {candidates.start} and {candidates.stop - 1} on {LOOPBACK}")
+    raise NoFreePortError(f"no free port from {candidates.start} to {candidates.stop - 1} on {LOOPBACK}")
 
 
 def _claim(port: int) -> socket.socket:
-    """Make `is_free` in other processes report a port as taken, although nothing listens on it yet.
+    """Bind the port so that `is_free` is false in other processes.
 
-    Linux lets a server listen on an address to which another socket is only bound, if both set SO_REUSEADDR, which
-    servers do.
+    On Linux a server can still listen on the port if both sockets set SO_REUSEADDR, as servers do.
     """
     claim = socket.socket()
     if sys.platform == "linux":
@@ -53,16 +52,16 @@ def _claim(port: int) -> socket.socket:
 
 
 def lowest_ephemeral() -> int:
-    """Where the ports of outgoing connections begin."""
+    """Return the lowest port of the ephemeral range."""
     if not _EPHEMERAL_RANGE.exists():
         return _LOWEST_EPHEMERAL_ELSEWHERE
     lowest = int(_EPHEMERAL_RANGE.read_text().split()[0])
-    # A machine that hands out low ports leaves no room below; then any port above the well-known ones must do.
+    # A low ephemeral range leaves no room below it.
     return lowest if lowest > LOWEST else _LOWEST_EPHEMERAL_ELSEWHERE
 
 
 def is_free(port: int) -> bool:
-    """Whether it can be listened on, for TCP and for UDP: Consul's gossip needs both on one port."""
+    """Whether the port is free for TCP and UDP. Consul's gossip uses both."""
     return all(_can_bind(kind, port) for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM))
 
 

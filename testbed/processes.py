@@ -1,4 +1,4 @@
-"""Starting programs that leave nothing behind: each in a session of its own, logging into the run's directory."""
+"""Start programs, each in a separate session with a log in the run directory, and end them reliably."""
 
 import itertools
 import math
@@ -17,51 +17,51 @@ from types import TracebackType
 from typing import Self, TypeVar
 
 from testbed import sessions
-from testbed.errors import Failure
+from testbed.errors import OperationalError
 from testbed.guardian import Guardian
-from testbed.http import NotAnswered
+from testbed.http import RequestError
 from testbed.proxies import bypass_on_loopback
 
 LAST_LINES = 20
 
-# The program waits here until the guardian knows its session. A starter that is killed before it could tell the
-# guardian closes the pipe instead of writing to it, and the program never begins.
-_GATE = 'read -r _ && exec "$@" </dev/null'
+# The program waits for this line until the guardian watches its session. If the starter is killed first, the pipe
+# closes and the program does not start.
+_START_COMMAND = 'read -r _ && exec "$@" </dev/null'
 
-# They would lead the run's programs to the Consul or the Pulumi that the user works with.
-_FOREIGN_SETTINGS = ("CONSUL_", "PULUMI_")
-_OWN_SETTINGS = "CONSUL_TRACING_"
+# Settings of the user, which would connect the programs to another Consul or Pulumi backend.
+_USER_SETTINGS = ("CONSUL_", "PULUMI_")
+_PROJECT_SETTINGS = "CONSUL_TRACING_"
 
 _POLL_SECONDS = 0.05
 
 T = TypeVar("T")
 
 
-class ProgramFailed(Failure):
-    """A program ended with a failure, or when it should have gone on."""
+class ProgramFailedError(OperationalError):
+    """A program failed or ended unexpectedly."""
 
-    def __init__(self, name: str, exit_code: int, said: str) -> None:
-        """`said` is all that the program said; the message repeats the end of it."""
+    def __init__(self, name: str, exit_code: int, output: str) -> None:
+        """Take the whole output. The message contains its last lines."""
         self.name = name
         self.exit_code = exit_code
-        self.said = said
+        self.output = output
         ended = f"exit code {exit_code}" if exit_code >= 0 else signal.Signals(-exit_code).name
-        super().__init__(_with_last_lines(f"{name} ended with {ended}", said))
+        super().__init__(_with_last_lines(f"{name} ended with {ended}", output))
 
 
-class NotInTime(Failure):
-    """What was waited for did not happen."""
+class WaitTimeoutError(OperationalError):
+    """A wait exceeded its timeout."""
 
-    def __init__(self, what: str, seconds: float, *, obstacle: str = "", said: str = "") -> None:
-        """`obstacle` is the last one met, `said` what the program concerned said."""
-        self.said = said
-        because = f": {obstacle}" if obstacle else ""
-        super().__init__(_with_last_lines(f"{what}: not within {seconds:g} s{because}", said))
+    def __init__(self, event: str, seconds: float, *, last_error: str = "", output: str = "") -> None:
+        """Take the last error of the condition and the output of the program."""
+        self.output = output
+        reason = f": {last_error}" if last_error else ""
+        super().__init__(_with_last_lines(f"timeout after {seconds:g} s while waiting for {event}{reason}", output))
 
 
 @dataclass(frozen=True)
 class Program:
-    """A program that was started, and where it logs."""
+    """A started program and its logs."""
 
     name: str
     process: subprocess.Popen[bytes]
@@ -69,41 +69,40 @@ class Program:
 
     @property
     def session(self) -> int:
-        """The session that it leads: itself and everything that it starts."""
+        """Session of the program and its descendants."""
         return self.process.pid
 
     @property
     def is_running(self) -> bool:
-        """Whether it has not ended yet."""
+        """Whether the program has not ended."""
         return self.process.poll() is None
 
-    def said(self) -> str:
-        """Everything that it wrote so far."""
+    def output(self) -> str:
+        """Return the output of the program so far."""
         return "".join(log.read_text(errors="replace") for log in self.logs)
 
-    def failure(self) -> ProgramFailed:
-        """That it ended, as an error to raise."""
-        return ProgramFailed(self.name, self.process.wait(), self.said())
+    def failure(self) -> ProgramFailedError:
+        """Return the error for the end of the program."""
+        return ProgramFailedError(self.name, self.process.wait(), self.output())
 
 
 class Programs:
-    """The programs of one run, its directory, and the guardian over both; a context manager.
+    """The programs of one run and their directory, as a context manager.
 
-    Whatever way the `with` block or this whole process ends, nothing of the run is left: no process, no file.
+    However the `with` block or this process ends, no process and no file remains.
     """
 
     def __init__(self) -> None:
-        """Make the directory, with the guardian over it."""
+        """Create the run directory and start its guardian."""
         self.directory = Path(tempfile.gettempdir()) / f"consul-tracing-{secrets.token_hex(8)}"
-        """Where this run keeps everything."""
-        # The guardian comes first, so that there is no moment at which the directory would be left behind.
+        # The guardian starts first, so that the directory is always removed.
         self._guardian = Guardian(self.directory)
         self.directory.mkdir(mode=0o700)
         self._running: list[Program] = []
         self._numbers = itertools.count(1)
-        # Consul leaves the pipe of a proxy's bootstrap in the temporary directory when the proxy does not start.
+        # Consul leaves a bootstrap pipe in the temporary directory if the proxy does not start.
         self._environment = {
-            **_own_environment(),
+            **_environment_without_user_settings(),
             **bypass_on_loopback(os.environ),
             "TMPDIR": str(self.make_directory("tmp")),
         }
@@ -117,14 +116,14 @@ class Programs:
         self.close()
 
     def close(self) -> None:
-        """End every program that still runs and remove the directory."""
+        """End the running programs and remove the directory."""
         self._guardian.dismiss()
-        # Nothing is left to do, unless somebody ended the guardian before.
+        # Required only if the guardian was killed.
         self._end_processes(*self._running)
         shutil.rmtree(self.directory, ignore_errors=True)
 
     def make_directory(self, name: str) -> Path:
-        """A new directory in the run's own; names may repeat."""
+        """Create a directory in the run directory. Names may repeat."""
         directory = self.directory / self._numbered(name)
         directory.mkdir()
         return directory
@@ -137,13 +136,13 @@ class Programs:
         environment: Mapping[str, str] | None = None,
         directory: Path | None = None,
     ) -> Program:
-        """Start a program that goes on until it is stopped. `environment` comes on top of the caller's own."""
+        """Start a program that runs until `stop`. `environment` extends the environment of this process."""
         log = self._log(name, "log")
         program = self._launch(name, command, environment or {}, directory, (log, log))
         self._running.append(program)
         return program
 
-    def run(  # noqa: PLR0913 - all but the command are options by name
+    def run(  # noqa: PLR0913 - keyword options
         self,
         name: str,
         command: Sequence[str | Path],
@@ -153,9 +152,9 @@ class Programs:
         seconds: float | None = 600,
         on_error_line: Callable[[], object] | None = None,
     ) -> str:
-        """Run a program to its end and return its standard output; `ProgramFailed` unless its exit code is 0.
+        """Run a program and return its standard output. Raises `ProgramFailedError` unless the exit code is 0.
 
-        `on_error_line` is called for each line on standard error while the program runs.
+        `on_error_line` is called for each line on standard error.
         """
         logs = self._log(name, "out"), self._log(name, "err")
         program = self._launch(name, command, environment or {}, directory, logs)
@@ -163,46 +162,48 @@ class Programs:
         return logs[0].read_text(errors="replace")
 
     def show(self, name: str, command: Sequence[str | Path], *, directory: Path | None = None) -> None:
-        """Run a program to its end with its output going where ours goes, progress bars included."""
+        """Run a program with the standard output and error of this process."""
         self._finish(self._launch(name, command, {}, directory, None))
 
     def stop(self, *programs: Program) -> None:
-        """End these programs and everything that they started; one that was stopped before is left out."""
-        # The number of a session that is over may be another's by now.
+        """End these programs and their descendants. Stopped programs are ignored."""
+        # The number of an ended session may be reused.
         running = [program for program in self._running if program in programs]
         self._running = [program for program in self._running if program not in programs]
         self._end(*running)
 
     def check(self) -> None:
-        """Raise `ProgramFailed` if a program ended without being stopped, and `GuardianGone` after `close`."""
+        """Raise `ProgramFailedError` if a program ended without `stop`, and `GuardianExitedError` after `close`."""
         self._guardian.check()
         for program in self._running:
             if not program.is_running:
                 raise program.failure()
 
     def wait_until(
-        self, condition: Callable[[], T], what: str, *, seconds: float = 30, program: Program | None = None
+        self, condition: Callable[[], T], event: str, *, seconds: float = 30, program: Program | None = None
     ) -> T:
-        """Ask until the answer is true, and return it; `NotInTime` says what was waited for and what stood in the way.
+        """Evaluate the condition until it is true and return its value. Raises `WaitTimeoutError`.
 
-        `NotAnswered` means "not yet". A program of this run that ends meanwhile is told at once; `program` is the one
-        whose last lines explain a wait in vain.
+        A `RequestError` counts as false. `event` and the last lines of `program` are part of the timeout message.
+        Raises `ProgramFailedError` as soon as a program of this run ends.
         """
         deadline = time.monotonic() + seconds
         while True:
-            obstacle = ""
+            last_error = ""
             try:
-                if answer := condition():
-                    return answer
-            except NotAnswered as error:
-                obstacle = str(error)
+                if value := condition():
+                    return value
+            except RequestError as error:
+                last_error = str(error)
             self.check()
             if time.monotonic() > deadline:
-                raise NotInTime(what, seconds, obstacle=obstacle, said=program.said() if program else "")
+                raise WaitTimeoutError(
+                    event, seconds, last_error=last_error, output=program.output() if program else ""
+                )
             time.sleep(_POLL_SECONDS)
 
-    def _log(self, name: str, ending: str) -> Path:
-        return self.directory / self._numbered(f"{name}.{ending}")
+    def _log(self, name: str, suffix: str) -> Path:
+        return self.directory / self._numbered(f"{name}.{suffix}")
 
     def _numbered(self, name: str) -> str:
         return f"{next(self._numbers):03}-{name.replace(' ', '-')}"
@@ -215,37 +216,37 @@ class Programs:
         directory: Path | None,
         logs: tuple[Path, Path] | None,
     ) -> Program:
-        """Start a program in a session of its own. `logs` are for standard output and errors; None shows both."""
+        """Start a program in a new session. `logs` receive standard output and error; None inherits both."""
         self._guardian.check()
-        theirs, ours = os.pipe()
+        read_end, write_end = os.pipe()
         with ExitStack() as opened:
-            gate = opened.enter_context(os.fdopen(ours, "w"))
-            waiting = opened.enter_context(os.fdopen(theirs))
+            recorder = opened.enter_context(os.fdopen(write_end, "w"))
+            read_pipe = opened.enter_context(os.fdopen(read_end))
             outputs = [opened.enter_context(log.open("ab")) for log in logs] if logs else [None, None]
-            process = subprocess.Popen(  # noqa: S603 - programs of the toolchain and of this project
-                ["/bin/sh", "-c", _GATE, name, *command],
+            process = subprocess.Popen(  # noqa: S603 - programs of the toolchain and this project
+                ["/bin/sh", "-c", _START_COMMAND, name, *command],
                 cwd=directory or self.directory,
                 env={**self._environment, **environment},
-                stdin=waiting,
+                stdin=read_pipe,
                 stdout=outputs[0],
                 stderr=outputs[1],
                 start_new_session=True,
             )
             self._guardian.watch(process.pid)
-            gate.write("go\n")
+            recorder.write("go\n")
         return Program(name, process, tuple(dict.fromkeys(logs or ())))
 
     def _finish(
         self, program: Program, seconds: float | None = None, on_error_line: Callable[[], object] | None = None
     ) -> None:
-        """Wait for a program's end, and end what it leaves behind."""
+        """Wait for the end of a program, then end its descendants."""
         try:
             if on_error_line:
                 self._follow(program, seconds, on_error_line)
             else:
                 program.process.wait(seconds)
         except subprocess.TimeoutExpired:
-            raise NotInTime(f"the end of {program.name}", seconds or 0, said=program.said()) from None
+            raise WaitTimeoutError(f"the end of {program.name}", seconds or 0, output=program.output()) from None
         finally:
             self._end(program)
         if program.process.returncode != 0:
@@ -253,7 +254,7 @@ class Programs:
 
     @staticmethod
     def _follow(program: Program, seconds: float | None, on_error_line: Callable[[], object]) -> None:
-        """Wait for a program's end and report its lines on standard error meanwhile."""
+        """Wait for the end of a program and report its lines on standard error."""
         deadline = math.inf if seconds is None else time.monotonic() + seconds
         with program.logs[-1].open("rb") as errors:
             while program.is_running:
@@ -276,15 +277,15 @@ class Programs:
             program.process.wait()
 
 
-def _own_environment() -> dict[str, str]:
+def _environment_without_user_settings() -> dict[str, str]:
     return {
         name: value
         for name, value in os.environ.items()
-        if name.startswith(_OWN_SETTINGS) or not name.startswith(_FOREIGN_SETTINGS)
+        if name.startswith(_PROJECT_SETTINGS) or not name.startswith(_USER_SETTINGS)
     }
 
 
-def _with_last_lines(headline: str, said: str) -> str:
-    """The headline and, below it, the end of what a program said, which mostly tells why it failed."""
-    lines = [line for line in said.splitlines() if line.strip()]
+def _with_last_lines(headline: str, output: str) -> str:
+    """Append the last lines of the output, which usually contain the reason."""
+    lines = [line for line in output.splitlines() if line.strip()]
     return "\n".join([headline, *(f"  {line}" for line in lines[-LAST_LINES:])])

@@ -1,4 +1,4 @@
-"""HTTP proxies of the environment, which do not reach this machine's loopback interface."""
+"""HTTP proxy settings of the environment."""
 
 from collections.abc import Mapping
 
@@ -8,9 +8,9 @@ _NAMES = ("no_proxy", "NO_PROXY")
 
 
 def bypass_on_loopback(environment: Mapping[str, str]) -> dict[str, str]:
-    """Build the variables that add 127.0.0.1 and localhost to the hosts that `environment` excludes from proxying.
+    """Build the variables that exclude 127.0.0.1 and localhost from proxying, in addition to existing exclusions.
 
-    Both spellings get the same value: gRPC prefers one, Go the other, and by default only Go bypasses loopback.
+    Both spellings have the same value because gRPC and Go prefer different ones.
     """
     listed = ",".join([*(environment.get(name, "") for name in _NAMES), LOOPBACK, "localhost"])
     hosts = dict.fromkeys(host.strip() for host in listed.split(",") if host.strip())

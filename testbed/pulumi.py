@@ -1,6 +1,6 @@
-"""Running Pulumi on a program, with a state, a home and a configuration of the run's own.
+"""Run Pulumi with a separate state, home and configuration.
 
-Nothing in the program's directory is written, and nothing of the user's own Pulumi is read.
+It neither writes to the directory of the program nor reads the Pulumi settings of the user.
 """
 
 import json
@@ -19,11 +19,11 @@ from testbed.ports import LOOPBACK
 from testbed.processes import Programs
 
 SECONDS = 300.0
-"""How long one Pulumi operation may take."""
+"""Timeout of one Pulumi operation."""
 
 
 def stack_configuration(stack: str, consul_address: str, collector_port: int) -> dict[str, object]:
-    """One of this project's own stacks, led to a Consul and a collector on this machine."""
+    """Return the configuration of a stack of this project, with another Consul and collector on this machine."""
     file = CHECKOUT / "stacks" / f"Pulumi.{stack}.yaml"
     configuration: dict[str, Any] = yaml.safe_load(file.read_text())["config"]
     mesh = configuration["consul-tracing:mesh"]
@@ -36,12 +36,12 @@ def stack_configuration(stack: str, consul_address: str, collector_port: int) ->
 
 
 class Project:
-    """A Pulumi program and one stack of it.
+    """A Pulumi program and one of its stacks.
 
-    `configuration` holds whole keys, namespace included, as a stack's file would: `{"consul:address": …}`.
+    `configuration` has full keys, as in a stack file: `{"consul:address": …}`.
     """
 
-    def __init__(  # noqa: PLR0913 - independent settings, three of them optional
+    def __init__(
         self,
         programs: Programs,
         program: Path,
@@ -49,121 +49,116 @@ class Project:
         *,
         stack: str = "dev",
         environment: Mapping[str, str] | None = None,
-        refresh: bool = True,
     ) -> None:
-        """Create the empty stack of the program in the directory `program`.
-
-        `environment`: further variables of Pulumi. `refresh`: whether the program's own option `refresh` has effect.
-        """
+        """Create an empty stack of the program in the directory `program`; `environment` is added to Pulumi's."""
         self.stack = stack
         self._programs = programs
         self._program = program
         self._added_environment = dict(environment or {})
-        self._refresh = [] if refresh else ["--refresh=false"]
-        self._own = programs.make_directory(f"pulumi-{stack}")
+        self._directory = programs.make_directory(f"pulumi-{stack}")
         self._create_stack()
         self.configure(configuration)
 
     def configure(self, configuration: Mapping[str, object]) -> None:
-        """Replace the stack's configuration."""
+        """Replace the stack configuration."""
         self._configuration.write_text(yaml.safe_dump({"config": dict(configuration)}))
 
     def up(self) -> str:
-        """Apply the program, and return what Pulumi said."""
-        return self._operate("up", "--yes", "--skip-preview", *self._refresh)
+        """Apply the program and return the output of Pulumi."""
+        return self._operate("up", "--yes", "--skip-preview")
 
     def preview(self, *, expect_no_changes: bool = False) -> str:
-        """Show what an `up` would do; with `expect_no_changes` anything to do is a failure."""
+        """Preview with `--diff`. With `expect_no_changes` a change is an error."""
         expected = ["--expect-no-changes"] if expect_no_changes else []
-        return self._operate("preview", "--diff", *expected, *self._refresh)
+        return self._operate("preview", "--diff", *expected)
 
     def refresh(self) -> str:
-        """Read the resources' real state back."""
+        """Refresh the state from the live resources."""
         return self._operate("refresh", "--yes", "--skip-preview")
 
     def destroy(self) -> str:
-        """Delete the stack's resources."""
+        """Delete the resources of the stack."""
         return self._operate("destroy", "--yes", "--skip-preview")
 
     def cancel(self) -> None:
-        """Take away the lock that a killed Pulumi left."""
+        """Remove the lock of a killed Pulumi."""
         self._run("cancel", "cancel", "--yes", f"--stack={self.stack}")
 
     def import_resource(self, token: str, name: str, identifier: str) -> str:
-        """Take a resource that exists into the state, unprotected."""
+        """Import an existing resource without protection."""
         return self._operate(
             "import", token, name, identifier, "--yes", "--skip-preview", "--protect=false", "--generate-code=false"
         )
 
     def output(self, name: str) -> Any:  # noqa: ANN401 - outputs are of any type
-        """One of the stack's outputs; KeyError where there is none of this name."""
+        """Return one stack output. Raises KeyError if there is none of this name."""
         return self.outputs()[name]
 
     def outputs(self) -> dict[str, Any]:
-        """The stack's outputs, secrets in plain."""
-        said = self._run("stack output", "stack", "output", "--json", "--show-secrets", f"--stack={self.stack}")
-        outputs: dict[str, Any] = json.loads(said)
+        """Return the stack outputs, secrets in plain text."""
+        output = self._run("stack output", "stack", "output", "--json", "--show-secrets", f"--stack={self.stack}")
+        outputs: dict[str, Any] = json.loads(output)
         return outputs
 
     def resources(self) -> list[dict[str, Any]]:
-        """The resources in the stack's state, as Pulumi keeps them."""
+        """Return the resources in the state, secrets encrypted."""
         state = json.loads(self._run("stack export", "stack", "export", f"--stack={self.stack}"))
         resources: list[dict[str, Any]] = state["deployment"].get("resources", [])
         return resources
 
-    def clear_pending(self) -> None:
-        """Forget the creations whose end a killed Pulumi did not see."""
+    def clear_pending_creates(self) -> None:
+        """Refresh and remove the pending creations of a killed Pulumi from the state."""
         self._operate("refresh", "--yes", "--skip-preview", "--clear-pending-creates")
 
     def restore_backup(self) -> None:
-        """Put the state that Pulumi kept in place of the one that it could not write to its end."""
-        for kept in (self._own / ".pulumi" / "stacks").glob(f"*/{self.stack}.json.bak*"):
-            shutil.copy(kept, kept.with_name(kept.name.replace(".bak", "")))
+        """Replace an incomplete state file with its backup."""
+        for backup in (self._directory / ".pulumi" / "stacks").glob(f"*/{self.stack}.json.bak*"):
+            shutil.copy(backup, backup.with_name(backup.name.replace(".bak", "")))
 
     def rename(self, name: str) -> None:
         """Rename the stack."""
-        self._run("stack rename", "stack", "rename", name, f"--stack={self.stack}", directory=self._own)
+        self._run("stack rename", "stack", "rename", name, f"--stack={self.stack}", directory=self._directory)
         self.stack = name.rpartition("/")[2]
 
-    def previewed(self) -> str:
-        """Return the output of a preview, warnings included. With `--diff` they would go to another stream."""
-        return self._operate("preview", *self._refresh)
+    def preview_without_diff(self) -> str:
+        """Preview and return the output with warnings, which `--diff` would write to standard error."""
+        return self._operate("preview")
 
-    def forget(self) -> None:
-        """Drop the stack's state and leave in Consul what it wrote."""
-        self._run("stack rm", "stack", "rm", self.stack, "--force", "--yes", directory=self._own)
+    def remove(self) -> None:
+        """Remove the stack and its state without deleting its resources."""
+        self._run("stack rm", "stack", "rm", self.stack, "--force", "--yes", directory=self._directory)
 
     def state(self) -> dict[str, Any]:
-        """The stack's state, secrets in plain text."""
+        """Return the state, secrets in plain text."""
         exported: dict[str, Any] = json.loads(
             self._run("stack export", "stack", "export", f"--stack={self.stack}", "--show-secrets")
         )
         return exported
 
     def delete_from_state(self, urn: str) -> None:
-        """Make Pulumi forget a resource without touching it."""
+        """Remove a resource from the state without deleting it."""
         self._run("state delete", "state", "delete", urn, "--yes", f"--stack={self.stack}")
 
-    def take_state(self, state: str) -> None:
-        """Replace the stack's state."""
-        file = self._own / "state.json"
+    def import_state(self, state: str) -> None:
+        """Replace the state."""
+        file = self._directory / "state.json"
         file.write_text(state)
         self._run("stack import", "stack", "import", f"--stack={self.stack}", f"--file={file}")
 
     @property
     def _configuration(self) -> Path:
-        return self._own / f"Pulumi.{self.stack}.yaml"
+        return self._directory / f"Pulumi.{self.stack}.yaml"
 
     def _operate(self, operation: str, *arguments: str) -> str:
-        # Not `--config`, which would write into the program's own stack file.
+        # `--config` would write to the stack file of the program.
         stack = [f"--stack={self.stack}", f"--config-file={self._configuration}"]
         return self._run(operation, operation, *arguments, *stack, "--suppress-progress")
 
     def _create_stack(self) -> None:
-        """Create the stack from a directory of its own: doing so writes a salt into the stack's file beside it."""
+        """Create the stack in the run directory, because Pulumi writes a salt to the stack file."""
         name = yaml.safe_load((self._program / "Pulumi.yaml").read_text())["name"]
-        (self._own / "Pulumi.yaml").write_text(yaml.safe_dump({"name": name, "runtime": "python"}))
-        self._run("stack init", "stack", "init", self.stack, directory=self._own)
+        (self._directory / "Pulumi.yaml").write_text(yaml.safe_dump({"name": name, "runtime": "python"}))
+        self._run("stack init", "stack", "init", self.stack, directory=self._directory)
 
     def _run(self, title: str, *arguments: str, directory: Path | None = None) -> str:
         command: list[str | Path] = [toolchain.program("pulumi"), *arguments, "--non-interactive", "--color=never"]
@@ -179,10 +174,10 @@ class Project:
     def _environment(self) -> dict[str, str]:
         return {
             "PATH": os.pathsep.join([toolchain.search_path(), os.environ.get("PATH", os.defpath)]),
-            "PULUMI_BACKEND_URL": f"file://{self._own}",
-            "PULUMI_CONFIG_PASSPHRASE": "the state goes with the run",
+            "PULUMI_BACKEND_URL": f"file://{self._directory}",
+            "PULUMI_CONFIG_PASSPHRASE": "temporary state",
             "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "1",
-            "PULUMI_HOME": str(self._own / "home"),
+            "PULUMI_HOME": str(self._directory / "home"),
             "PULUMI_SKIP_UPDATE_CHECK": "1",
             **self._added_environment,
         }

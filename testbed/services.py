@@ -1,9 +1,9 @@
-"""Small services to put behind sidecars.
+"""Small services that run behind sidecars.
 
 `python -m testbed.services KIND NAME --port PORT [--calls NAME --through PORT]`:
 
-`http` answers with JSON: its name, the path, the headers that it received and, when it calls another service through
-its sidecar, that one's answer to the same path. `tcp` sends back what it receives.
+`http` responds with JSON: its name, the path, the request headers and, with `--calls`, the response of the upstream to
+the same path. `tcp` echoes its input.
 """
 
 import argparse
@@ -15,7 +15,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from socketserver import BaseServer, StreamRequestHandler, ThreadingTCPServer
 from typing import Any
 
-from testbed.http import NotAnswered, ask_json
+from testbed.http import RequestError, request_json
 from testbed.ports import LOOPBACK
 
 TRACE_HEADERS = (
@@ -35,47 +35,47 @@ TRACE_HEADERS = (
     "x-ot-span-context",
     "x-request-id",
 )
-"""What a service must pass on to those it calls: a sidecar cannot know which call belongs to which request."""
+"""Headers to propagate to upstreams. A sidecar cannot correlate inbound and outbound requests."""
 
 
-def passed_on(headers: Mapping[str, str]) -> dict[str, str]:
-    """The trace headers among those of a request."""
+def trace_headers(headers: Mapping[str, str]) -> dict[str, str]:
+    """Select the trace headers of a request."""
     return {name: value for name, value in headers.items() if name.lower() in TRACE_HEADERS}
 
 
 @dataclass(frozen=True)
 class Upstream:
-    """Another service, and the port on which the own sidecar takes what goes to it."""
+    """Another service and the local port of the sidecar for requests to it."""
 
     name: str
     port: int
 
     def get(self, path: str, headers: Mapping[str, str]) -> Any:  # noqa: ANN401 - JSON has no narrower type
-        """What it answers; `NotAnswered` unless that is a success."""
-        return ask_json(self.port, path, headers={**headers, "Host": self.name})
+        """Send a GET request and return the response body. Raises `RequestError` unless it succeeds."""
+        return request_json(self.port, path, headers={**headers, "Host": self.name})
 
 
 class HttpService(ThreadingHTTPServer):
-    """An HTTP service that may call another one."""
+    """An HTTP service with an optional upstream."""
 
     daemon_threads = True
 
     def __init__(self, name: str, port: int, upstream: Upstream | None) -> None:
-        """Listen, so that connections wait until the service serves."""
+        """Listen. Connections wait until the service runs."""
         self.name = name
         self.upstream = upstream
         super().__init__((LOOPBACK, port), _HttpRequest)
 
-    def answer(self, path: str, headers: Mapping[str, str]) -> tuple[HTTPStatus, dict[str, Any]]:
-        """What this service says to a request."""
+    def respond(self, path: str, headers: Mapping[str, str]) -> tuple[HTTPStatus, dict[str, Any]]:
+        """Return status and body of the response to a request."""
         received = {name.lower(): value for name, value in headers.items()}
-        own = {"service": self.name, "path": path, "headers": received}
+        body = {"service": self.name, "path": path, "headers": received}
         if self.upstream is None:
-            return HTTPStatus.OK, own
+            return HTTPStatus.OK, body
         try:
-            return HTTPStatus.OK, {**own, "upstream": self.upstream.get(path, passed_on(headers))}
-        except NotAnswered as error:
-            return HTTPStatus.BAD_GATEWAY, {**own, "error": str(error)}
+            return HTTPStatus.OK, {**body, "upstream": self.upstream.get(path, trace_headers(headers))}
+        except RequestError as error:
+            return HTTPStatus.BAD_GATEWAY, {**body, "error": str(error)}
 
 
 class _HttpRequest(BaseHTTPRequestHandler):
@@ -83,8 +83,8 @@ class _HttpRequest(BaseHTTPRequestHandler):
     server: HttpService
 
     def do_GET(self) -> None:
-        status, answer = self.server.answer(self.path, dict(self.headers.items()))
-        body = json.dumps(answer).encode()
+        status, content = self.server.respond(self.path, dict(self.headers.items()))
+        body = json.dumps(content).encode()
         self.send_response(status)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(body)))
@@ -93,13 +93,13 @@ class _HttpRequest(BaseHTTPRequestHandler):
 
 
 class TcpService(ThreadingTCPServer):
-    """A service that speaks no HTTP: it sends back what it receives."""
+    """A TCP service that echoes its input."""
 
     daemon_threads = True
     allow_reuse_address = True
 
     def __init__(self, port: int) -> None:
-        """Listen, so that connections wait until the service serves."""
+        """Listen. Connections wait until the service runs."""
         super().__init__((LOOPBACK, port), _TcpConnection)
 
 
@@ -121,8 +121,8 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("kind", choices=("http", "tcp"))
     parser.add_argument("name")
     parser.add_argument("--port", type=int, required=True)
-    parser.add_argument("--calls", help="the service to call on every request")
-    parser.add_argument("--through", type=int, help="the port on which the sidecar takes what goes to that service")
+    parser.add_argument("--calls", help="service to call on every request")
+    parser.add_argument("--through", type=int, help="local port of the sidecar for that service")
     return parser.parse_args()
 
 

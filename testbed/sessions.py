@@ -1,7 +1,6 @@
-"""Ending every process of a session.
+"""End all processes of a session.
 
-A session holds a program and whatever it started: a Pulumi plugin leaves its parent's process group,
-but stays in the session.
+A session contains a program and its descendants. A Pulumi plugin leaves the process group but not the session.
 """
 
 import os
@@ -12,18 +11,18 @@ from collections.abc import Collection
 import psutil
 
 GRACE_SECONDS = 2.0
-"""How long a process may take over a SIGTERM. Nothing in a run directory is worth waiting longer for."""
+"""Time between SIGTERM and SIGKILL. Short, because the state in a run directory is disposable."""
 
 _POLL_SECONDS = 0.02
 
 
 def members(sessions: Collection[int]) -> list[int]:
-    """Ids of the running processes of these sessions."""
+    """Return the ids of the running processes of these sessions."""
     return [pid for pid in psutil.pids() if _session_of(pid) in sessions and _is_running(pid)]
 
 
 def end(sessions: Collection[int], grace_seconds: float = GRACE_SECONDS) -> None:
-    """End all their processes: ask with SIGTERM, and after the grace insist with SIGKILL until none is left."""
+    """End all processes of these sessions: with SIGTERM, after the grace period with SIGKILL."""
     if not sessions:
         return
     _send(signal.SIGTERM, sessions)
@@ -50,7 +49,7 @@ def _session_of(pid: int) -> int | None:
 
 
 def _is_running(pid: int) -> bool:
-    """Whether it is more than an entry that its parent has not yet collected."""
+    """Whether the process runs and is not a zombie."""
     try:
         return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:

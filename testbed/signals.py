@@ -1,4 +1,4 @@
-"""Turning the signals that want an end into an exception, so that `with` blocks can do their work."""
+"""Termination signals as an exception, so that `with` blocks clean up."""
 
 import signal
 from types import FrameType
@@ -7,22 +7,22 @@ from typing import NoReturn
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
-class Interrupted(KeyboardInterrupt):
-    """Somebody wants this process to end."""
+class InterruptError(KeyboardInterrupt):
+    """The process received a termination signal."""
 
     def __init__(self, number: int) -> None:
-        """`number` is the signal's."""
+        """Take the number of the signal."""
         super().__init__()
         self.signal = signal.Signals(number)
 
     @property
     def exit_code(self) -> int:
-        """What a shell makes of a program that a signal ended."""
+        """Exit code that a shell reports for a program ended by this signal."""
         return 128 + self.signal
 
 
 def raise_on_signals() -> None:
-    """Raise `Interrupted` in the main thread on the first signal that wants an end, and ignore those that follow."""
+    """Raise `InterruptError` in the main thread on the first termination signal and ignore later ones."""
     for number in SIGNALS:
         is_under_nohup = number == signal.SIGHUP and signal.getsignal(number) == signal.SIG_IGN
         if not is_under_nohup:
@@ -33,4 +33,4 @@ def _interrupt(number: int, frame: FrameType | None) -> NoReturn:
     del frame
     for other in SIGNALS:
         signal.signal(other, signal.SIG_IGN)
-    raise Interrupted(number)
+    raise InterruptError(number)

@@ -1,4 +1,4 @@
-"""What all tests share."""
+"""Options and fixtures of all tests."""
 
 import json
 import os
@@ -11,20 +11,18 @@ import pytest
 from testbed.processes import Programs
 from testbed.proxies import bypass_on_loopback
 
-# gRPC and Kubernetes clients in the tests themselves.
+# For the gRPC and Kubernetes clients in the test process.
 os.environ.update(bypass_on_loopback(os.environ))
 
 GOLDEN = Path(__file__).parent / "golden"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption(
-        "--update-golden", action="store_true", help="write the golden files anew; read the diff before you commit it"
-    )
+    parser.addoption("--update-golden", action="store_true", help="update the golden files")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """With pytest-xdist one worker has the shared mesh, and one the cluster."""
+    """Assign tests of the shared mesh to one pytest-xdist worker, and tests of the cluster to another."""
     for item in items:
         if "traced" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.xdist_group("shared mesh"))
@@ -40,13 +38,13 @@ def programs() -> Iterator[Programs]:
 
 @pytest.fixture
 def golden(request: pytest.FixtureRequest) -> Callable[[str, Any], None]:
-    """Holds a value against the file of that name under tests/golden, as JSON that people can read."""
+    """Return a function that compares a value with the JSON file of a given name in tests/golden."""
 
     def check(name: str, value: Any) -> None:
         file = GOLDEN / f"{name}.json"
         text = json.dumps(value, indent=2, sort_keys=True) + "\n"
         if request.config.getoption("--update-golden"):
             file.write_text(text)
-        assert text == file.read_text(), f"{file.name} differs; if that is meant: pytest --update-golden"
+        assert text == file.read_text(), f"{file.name} differs; to accept the change: pytest --update-golden"
 
     return check

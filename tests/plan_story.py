@@ -1,6 +1,6 @@
-"""The output of Pulumi through the life of a mesh's entries, compared with a golden file that a reviewer can read.
+"""Golden files with the output of Pulumi for the lifecycle of config entries.
 
-`CONSUL_TRACING_UPDATE_GOLDEN=1` writes the files instead.
+Set `CONSUL_TRACING_UPDATE_GOLDEN=1` to update the files.
 """
 
 import os
@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from testbed.processes import ProgramFailed
+from testbed.processes import ProgramFailedError
 from testbed.pulumi import Project
 
 GOLDEN = Path(__file__).with_name("golden")
@@ -20,7 +20,7 @@ LISTENER_7_PERCENT = (
     '{"@type":"type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.'
     'HttpConnectionManager.Tracing","random_sampling":{"value":7}}'
 )
-"""A hand-written sampling rate."""
+"""A listener block with a random sampling rate of 7 %, written outside of Pulumi."""
 
 
 def names(count: int) -> list[str]:
@@ -32,13 +32,13 @@ def services(count: int, prefix: str = "") -> dict[str, Any]:
 
 
 class Record:
-    """Everything that Pulumi prints, step by step."""
+    """The output of each Pulumi operation, in order."""
 
     def __init__(self) -> None:
         self._steps: list[str] = []
 
     def preview(self, title: str, stack: Project) -> None:
-        self._add(f"{title}: pulumi preview", stack.previewed)
+        self._add(f"{title}: pulumi preview", stack.preview_without_diff)
 
     def up(self, title: str, stack: Project) -> None:
         self._add(f"{title}: pulumi up", stack.up)
@@ -55,17 +55,17 @@ class Record:
 
     def _add(self, title: str, operation: Callable[[], str]) -> None:
         try:
-            said, ending = operation(), ""
-        except ProgramFailed as failed:
-            said, ending = failed.said, "(failed)\n"
-        self._steps.append(f"==== {title}\n\n{_normalised(said)}{ending}")
+            output, suffix = operation(), ""
+        except ProgramFailedError as failed:
+            output, suffix = failed.output, "(failed)\n"
+        self._steps.append(f"==== {title}\n\n{_normalized(output)}{suffix}")
 
 
-def _normalised(said: str) -> str:
-    """The changed resources in alphabetical order, the component's messages, and the summary."""
-    before, _, after = said.partition("Diagnostics:\n")
+def _normalized(output: str) -> str:
+    """Return the sorted resource changes, the messages of the component and the summary."""
+    before, _, after = output.partition("Diagnostics:\n")
     if not after:
-        before, _, after = said.partition("Resources:\n")
+        before, _, after = output.partition("Resources:\n")
         after = "Resources:\n" + after
     changes = sorted({change for line in before.splitlines() if (change := _change(line))})
     kept, showing = list[str](), False
@@ -80,7 +80,7 @@ def _normalised(said: str) -> str:
 
 
 def _change(line: str) -> str:
-    """`+ consul:index:ConfigEntry mesh-proxy-defaults create` for a line about a changed resource of the mesh."""
+    """Return a resource change such as `+ consul:index:ConfigEntry mesh-proxy-defaults create`, or an empty string."""
     found = RESOURCE.match(line)
     if found is None or found["type"].startswith("pulumi:") or found["step"] in PROGRESS:
         return ""

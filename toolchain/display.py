@@ -1,13 +1,14 @@
-"""The output of `python -m toolchain`: bars at a terminal, plain lines anywhere else."""
+"""Output of `python -m toolchain`: progress bars on a terminal, plain lines elsewhere."""
 
 import sys
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
+from functools import partial
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Protocol
 
-from toolchain.errors import MissingProgram
+from toolchain.errors import MissingProgramError
 from toolchain.jobs import Progress
 from toolchain.provision import Obtained
 
@@ -18,29 +19,26 @@ SECONDS_SHOWN_EXACTLY = 60
 
 
 class Row(Progress, Protocol):
-    """One program's place in the display."""
+    """The part of the display that shows one program."""
 
     def obtained(self, program: Obtained) -> None:
-        """Show where it came from."""
+        """Show its origin."""
 
-    def missing(self, why: MissingProgram) -> None:
-        """Show why it is missing."""
+    def missing(self, error: MissingProgramError) -> None:
+        """Show the error."""
 
 
-class Display(Protocol):
-    """Shows several programs at once."""
-
-    def row(self, title: str) -> AbstractContextManager[Row]:
-        """Return the row of one program, such as `envoy 1.37.0`, shown while it is built or fetched."""
+Display = Callable[[str], AbstractContextManager[Row]]
+"""Opens the row of one program, such as `envoy 1.37.0`. Several rows may be open."""
 
 
 @contextmanager
-def display() -> Iterator[Display]:
-    """Return bars at a terminal where rich is installed (the `dev` extra brings it), else plain lines."""
+def open_display() -> Iterator[Display]:
+    """Open progress bars on a terminal if rich is installed (extra `dev`), else plain lines."""
     if not sys.stdout.isatty() or find_spec("rich") is None:
-        yield PlainDisplay()
+        yield lambda title: nullcontext(PlainRow(title))
         return
-    from rich.progress import (  # noqa: PLC0415 - only the dev extra has rich, and only a terminal needs it
+    from rich.progress import (  # noqa: PLC0415 - optional dependency
         BarColumn,
         Progress,
         SpinnerColumn,
@@ -52,16 +50,16 @@ def display() -> Iterator[Display]:
     title, doing = TextColumn("{task.description}"), TextColumn("{task.fields[doing]}")
     columns = (SpinnerColumn(), title, BarColumn(), TaskProgressColumn(), TimeElapsedColumn(), doing)
     with Progress(*columns, transient=True) as bars:
-        yield BarDisplay(bars)
+        yield partial(bar_row, bars)
 
 
 def summary(program: Obtained) -> str:
-    """Return the line that a program ends with."""
-    line = f"{program.name} {program.version}: {program.origin}, {duration(program.seconds)}, {program.path}"
+    """Return the final line of a program."""
+    line = f"{program.name} {program.version}: {program.origin}, {format_duration(program.seconds)}, {program.path}"
     return f"{line}\n  {program.note}" if program.note else line
 
 
-def duration(seconds: float) -> str:
+def format_duration(seconds: float) -> str:
     """Return a duration such as `0.1 s` or `3 min 12 s`."""
     if round(seconds, 1) < SECONDS_SHOWN_EXACTLY:
         return f"{seconds:.1f} s"
@@ -71,13 +69,13 @@ def duration(seconds: float) -> str:
 
 @dataclass
 class PlainRow:
-    """One line when something is made, one at the end."""
+    """One line at the start of a build or download and one at the end."""
 
     title: str
     begun: bool = False
 
     def step(self, doing: str, total: int | None = None) -> None:
-        """Print the first step; the others would only lengthen a log."""
+        """Print the first step. Further steps would lengthen a log."""
         del total
         if not self.begun:
             print(f"{self.title}: {doing} …", flush=True)
@@ -87,58 +85,43 @@ class PlainRow:
         """Print nothing."""
 
     def obtained(self, program: Obtained) -> None:
-        """Print where it came from."""
+        """Print its origin."""
         print(summary(program), flush=True)
 
-    def missing(self, why: MissingProgram) -> None:
-        """Print the reason to standard error."""
-        print(why, file=sys.stderr, flush=True)
-
-
-class PlainDisplay:
-    """Lines for a log or a pipe."""
-
-    @contextmanager
-    def row(self, title: str) -> Iterator[PlainRow]:
-        """Return a row."""
-        yield PlainRow(title)
+    def missing(self, error: MissingProgramError) -> None:
+        """Print the error to standard error."""
+        print(error, file=sys.stderr, flush=True)
 
 
 @dataclass
 class BarRow:
-    """One bar, replaced by a line at the end; it pulses while the number of parts is not known."""
+    """One progress bar, replaced by a line at the end. It pulses while `total` is unknown."""
 
     bars: "rich.progress.Progress"
     task: "rich.progress.TaskID"
 
     def step(self, doing: str, total: int | None = None) -> None:
-        """Restart the bar; its time continues."""
+        """Restart the bar without resetting its time."""
         self.bars.update(self.task, doing=doing, total=total, completed=0, visible=True)
 
     def advance(self) -> None:
-        """Lengthen the bar."""
+        """Advance the bar."""
         self.bars.advance(self.task)
 
     def obtained(self, program: Obtained) -> None:
-        """Print above the bars where it came from."""
+        """Print its origin above the bars."""
         self.bars.console.print(summary(program), markup=False, highlight=False, soft_wrap=True)
 
-    def missing(self, why: MissingProgram) -> None:
-        """Print above the bars why it is missing."""
-        self.bars.console.print(str(why), style="red", markup=False, highlight=False, soft_wrap=True)
+    def missing(self, error: MissingProgramError) -> None:
+        """Print the error above the bars."""
+        self.bars.console.print(str(error), style="red", markup=False, highlight=False, soft_wrap=True)
 
 
-@dataclass
-class BarDisplay:
-    """Bars for a terminal."""
-
-    bars: "rich.progress.Progress"
-
-    @contextmanager
-    def row(self, title: str) -> Iterator[BarRow]:
-        """Return a bar, which is invisible until something is made, and removed afterwards."""
-        task = self.bars.add_task(title, total=None, visible=False, doing="")
-        try:
-            yield BarRow(self.bars, task)
-        finally:
-            self.bars.remove_task(task)
+@contextmanager
+def bar_row(bars: "rich.progress.Progress", title: str) -> Iterator[BarRow]:
+    """Open a bar, invisible until the first step."""
+    task = bars.add_task(title, total=None, visible=False, doing="")
+    try:
+        yield BarRow(bars, task)
+    finally:
+        bars.remove_task(task)

@@ -1,7 +1,7 @@
 """The exception of this package."""
 
-from testbed.errors import Failure
+from testbed.errors import OperationalError
 
 
-class MissingProgram(Failure):
-    """A program that is not installed and cannot be built or fetched; the text gives the reason and the fix."""
+class MissingProgramError(OperationalError):
+    """A program is not installed and cannot be built or fetched. The message states the reason and the fix."""

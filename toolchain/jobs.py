@@ -1,4 +1,4 @@
-"""The commands that build and fetch a program, their log and their progress."""
+"""Commands that build or fetch a program, with a log and progress."""
 
 import shlex
 from collections.abc import Mapping, Sequence
@@ -6,41 +6,41 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from testbed.processes import NotInTime, ProgramFailed, Programs
+from testbed.processes import ProgramFailedError, Programs, WaitTimeoutError
 
 
 class Progress(Protocol):
     """Receives the progress of building or fetching a program."""
 
     def step(self, doing: str, total: int | None = None) -> None:
-        """Begin a step; `total` is its number of parts where that is known."""
+        """Begin a step. `total` is the number of its parts, if known."""
 
     def advance(self) -> None:
-        """Finish one more part of the step."""
+        """Finish one part of the step."""
 
 
-class Quiet:
-    """Progress that is not shown."""
+class NoProgress:
+    """Ignores progress."""
 
     def step(self, doing: str, total: int | None = None) -> None:
-        """Show nothing."""
+        """Ignore the step."""
 
     def advance(self) -> None:
-        """Show nothing."""
+        """Ignore the part."""
 
 
 @dataclass(frozen=True)
 class Job:
-    """The making of one program. `log` is written when a command fails."""
+    """Build or download of one program. `log` is written when a command fails."""
 
     programs: Programs
     log: Path
     progress: Progress
 
     def wait(self) -> None:
-        """Show that another process makes the program. Raises `GuardianGone` when the run was ended."""
+        """Show that another process works on the entry. Raises `GuardianExitedError` after the end of the run."""
         self.programs.check()
-        self.progress.step("waiting for another process that makes it")
+        self.progress.step("waiting for another process")
 
     def run(
         self,
@@ -51,9 +51,9 @@ class Job:
         *,
         seconds: float | None = None,
     ) -> str:
-        """Run a command and return its standard output. Raises `ProgramFailed`, or `NotInTime` after `seconds`.
+        """Run a command and return its standard output. Raises `ProgramFailedError` or `WaitTimeoutError`.
 
-        Each line on standard error advances the progress. `environment` is added to the caller's own.
+        Each line on standard error advances the progress. `environment` extends the environment of the caller.
         """
         try:
             return self.programs.run(
@@ -64,6 +64,6 @@ class Job:
                 seconds=seconds,
                 on_error_line=self.progress.advance,
             )
-        except (ProgramFailed, NotInTime) as failure:
-            self.log.write_text(f"$ {shlex.join(map(str, command))}\n{failure.said}")
+        except (ProgramFailedError, WaitTimeoutError) as error:
+            self.log.write_text(f"$ {shlex.join(map(str, command))}\n{error.output}")
             raise

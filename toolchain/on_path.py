@@ -1,4 +1,4 @@
-"""The programs on PATH, and whether they are supported."""
+"""Supported programs on PATH."""
 
 import os
 import re
@@ -6,7 +6,7 @@ import shutil
 import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache as once
+from functools import cache
 from pathlib import Path
 from typing import Protocol
 
@@ -14,7 +14,7 @@ from toolchain.cache import home
 from toolchain.plugin_version import plugin_version
 
 SECONDS_TO_ANSWER = 10.0
-"""Time limit for a program to print its version: PATH may hold a wrapper that downloads it first."""
+"""Time limit for a program to print its version. PATH may hold a wrapper that downloads the program first."""
 
 Release = tuple[int, int]
 """Major and minor version."""
@@ -29,103 +29,103 @@ class Found:
 
 
 @dataclass(frozen=True)
-class PassedOver:
-    """A program on PATH that is not supported, and the reason as a clause."""
+class Unsupported:
+    """A program on PATH that is not supported. `reason` is a clause."""
 
     reason: str
 
 
 class PathRule(Protocol):
-    """Which program on PATH is supported."""
+    """Decides whether a program on PATH is supported."""
 
-    def look(self, name: str) -> Found | PassedOver | None:
-        """Return what PATH holds under this name; None when it holds nothing."""
+    def find_on_path(self, name: str) -> Found | Unsupported | None:
+        """Return the program of this name on PATH, None if there is none."""
 
 
 @dataclass(frozen=True)
-class NotOnPath:
-    """For what is never taken from PATH, such as a jar."""
+class NeverFromPath:
+    """Rule for files that are not searched on PATH, such as a jar."""
 
-    def look(self, name: str) -> None:
-        """Find nothing under any name."""
+    def find_on_path(self, name: str) -> None:
+        """Return None."""
 
 
 @dataclass(frozen=True)
 class Releases:
-    """The supported releases: from `oldest` until before `before`, where that is known."""
+    """The supported releases: from `oldest` (inclusive) to `before` (exclusive, if known)."""
 
     oldest: Release
     before: Release | None = None
 
-    def judge(self, path: Path, version: str) -> Found | PassedOver:
-        """Return the program at `path` if its version is supported, else why it is not."""
-        if self.oldest <= release(version) and (self.before is None or release(version) < self.before):
+    def judge(self, path: Path, version: str) -> Found | Unsupported:
+        """Return the program at `path` if its version is supported, else the reason."""
+        if self.oldest <= parse_release(version) and (self.before is None or parse_release(version) < self.before):
             return Found(path, version)
-        limit = f", before {dotted(self.before)}" if self.before else ""
-        return PassedOver(f"{path} is {version}; {dotted(self.oldest)} or newer{limit}, is supported")
+        limit = f" and before {format_release(self.before)}" if self.before else ""
+        return Unsupported(f"{path} is {version}, must be {format_release(self.oldest)} or newer{limit}")
 
 
 @dataclass(frozen=True)
 class VersionRule:
-    """A program is supported in certain releases."""
+    """A program is supported if the version that it prints is in `releases`."""
 
     releases: Releases
-    question: str
-    """The arguments that make the program print its version."""
-    refused_edition: str | None = None
-    """A mark in the version, such as `+ent`, of an edition that is not supported."""
+    version_arguments: str
+    """Arguments that make the program print its version."""
+    unsupported_suffix: str | None = None
+    """Version suffix of an edition that is not supported, such as `+ent`."""
 
-    def look(self, name: str) -> Found | PassedOver | None:
-        """Ask the first program of this name on PATH for its version."""
+    def find_on_path(self, name: str) -> Found | Unsupported | None:
+        """Run the first program of this name on PATH to get its version."""
         on_path = shutil.which(name)
         if on_path is None:
             return None
         path = Path(on_path).absolute()
-        version = printed_version(path, self.question)
+        version = printed_version(path, self.version_arguments)
         if version is None:
-            return PassedOver(f"{path} prints no version when run with `{self.question}`")
-        if self.refused_edition and self.refused_edition in version:
-            return PassedOver(f"{path} is {version}, an edition that does not start without a licence")
+            return Unsupported(f"{path} prints no version when run with `{self.version_arguments}`")
+        if self.unsupported_suffix and self.unsupported_suffix in version:
+            return Unsupported(f"{path} is {version}, an edition that requires a licence")
         return self.releases.judge(path, version)
 
 
 @dataclass(frozen=True)
-class BesideRule:
-    """A program is supported beside another one that is, as both are then from one distribution.
+class SiblingRule:
+    """A program is supported if it is in the directory of a supported sibling, that is, from the same distribution.
 
-    For a program that does not print its version. `companions` are further files that it needs beside it.
+    For a program that does not print its version. `companions` are further files required in that directory.
     """
 
-    neighbour: str
-    neighbour_rule: VersionRule
+    sibling: str
+    sibling_rule: VersionRule
     companions: Sequence[str] = ()
 
-    def look(self, name: str) -> Found | PassedOver | None:
-        """Look beside the neighbour, at its place on PATH and at the target if that is a link."""
-        neighbour = self.neighbour_rule.look(self.neighbour)
-        if isinstance(neighbour, Found):
-            for folder in (neighbour.path.parent, neighbour.path.resolve().parent):
+    def find_on_path(self, name: str) -> Found | Unsupported | None:
+        """Search the directory of the sibling on PATH, then the directory of its link target."""
+        sibling = self.sibling_rule.find_on_path(self.sibling)
+        if isinstance(sibling, Found):
+            for folder in (sibling.path.parent, sibling.path.resolve().parent):
                 if all((folder / file).is_file() for file in (name, *self.companions)):
-                    return Found(folder / name, neighbour.version)
+                    return Found(folder / name, sibling.version)
         elsewhere = shutil.which(name)
-        return PassedOver(f"{elsewhere} is not beside a supported {self.neighbour}") if elsewhere else None
+        return Unsupported(f"{elsewhere} is not in the directory of a supported {self.sibling}") if elsewhere else None
 
 
 @dataclass(frozen=True)
 class PluginRule:
-    """A plugin of Pulumi is supported in certain releases, installed by Pulumi or on PATH.
+    """A Pulumi plugin, installed by Pulumi or on PATH, is supported if its version is in `releases`.
 
-    The folder of an installed plugin holds its version; one on PATH is started and asked for it.
+    The folder name of an installed plugin contains its version. A plugin on PATH is started to get its version.
     """
 
     plugin: str
-    """Pulumi's name for it: `consul` for `pulumi-resource-consul`."""
+    """Pulumi's name of the plugin: `consul` for `pulumi-resource-consul`."""
     releases: Releases
     stand_in: Path | None = None
-    """A plugin that is not taken from PATH."""
+    """A plugin that is ignored on PATH."""
 
-    def look(self, name: str) -> Found | PassedOver | None:
-        """Look in `$PULUMI_HOME`, default `~/.pulumi`, for the newest supported one; then on PATH."""
+    def find_on_path(self, name: str) -> Found | Unsupported | None:
+        """Search `$PULUMI_HOME` (default `~/.pulumi`) for the newest supported version, then PATH."""
         pulumi_home = Path(os.environ.get("PULUMI_HOME") or home() / ".pulumi")
         folders = pulumi_home.glob(f"plugins/resource-{self.plugin}-v*")
         installed = [self._judge(folder, name) for folder in folders if is_installed(folder, name)]
@@ -134,10 +134,10 @@ class PluginRule:
             return max(supported, key=lambda found: numbers(found.version))
         return self._on_path(name)
 
-    def _judge(self, folder: Path, name: str) -> Found | PassedOver:
+    def _judge(self, folder: Path, name: str) -> Found | Unsupported:
         return self.releases.judge(folder / name, folder.name.removeprefix(f"resource-{self.plugin}-v"))
 
-    def _on_path(self, name: str) -> Found | PassedOver | None:
+    def _on_path(self, name: str) -> Found | Unsupported | None:
         on_path = shutil.which(name)
         if on_path is None:
             return None
@@ -146,23 +146,23 @@ class PluginRule:
             return None
         version = plugin_version(path)
         if version is None:
-            return PassedOver(f"{path} does not report its version")
+            return Unsupported(f"{path} does not report its version")
         return self.releases.judge(path, version)
 
 
 def is_installed(folder: Path, name: str) -> bool:
-    """Tell a finished installation; Pulumi keeps a file `<folder>.partial` beside one that it has not finished."""
+    """Whether the installation is complete. Pulumi marks an unfinished one with a file `<folder>.partial`."""
     return (folder / name).is_file() and not folder.with_name(f"{folder.name}.partial").exists()
 
 
-@once
-def printed_version(path: Path, question: str) -> str | None:
-    """Return the first version that the program prints on standard output; None when there is none."""
-    # Go would otherwise answer with, or even download, the version that a go.mod or go.work above us asks for.
+@cache
+def printed_version(path: Path, arguments: str) -> str | None:
+    """Return the first version on the standard output of the program, None if there is none."""
+    # Without GOTOOLCHAIN=local Go may download the version that a go.mod in a parent directory requires.
     environment = {**os.environ, "PULUMI_SKIP_UPDATE_CHECK": "1", "GOTOOLCHAIN": "local"}
     try:
-        answer = subprocess.run(
-            [path, *question.split()],
+        result = subprocess.run(
+            [path, *arguments.split()],
             env=environment,
             stdin=subprocess.DEVNULL,
             capture_output=True,
@@ -173,22 +173,22 @@ def printed_version(path: Path, question: str) -> str | None:
         )
     except (OSError, subprocess.SubprocessError):
         return None
-    # A first release of Java is a single number: `openjdk 21 2023-09-19`.
-    version = re.search(r"(?<![\w.-])(?:v|go)?(\d+(?:(?:\.\d+)+(?:[-+.]\w+)*|(?= )))", answer.stdout)
+    # The first release of a Java version is a single number: `openjdk 21 2023-09-19`.
+    version = re.search(r"(?<![\w.-])(?:v|go)?(\d+(?:(?:\.\d+)+(?:[-+.]\w+)*|(?= )))", result.stdout)
     return version[1] if version else None
 
 
 def numbers(version: str) -> list[int]:
-    """Return a version as numbers, so that 3.15 is newer than 3.9."""
+    """Return the numbers of a version, for comparison."""
     return [int(number) for number in re.findall(r"\d+", version)]
 
 
-def release(version: str) -> Release:
-    """Return major and minor of a version."""
+def parse_release(version: str) -> Release:
+    """Return major and minor number of a version."""
     major, minor, *_ = [*numbers(version), 0]
     return major, minor
 
 
-def dotted(of: Release) -> str:
+def format_release(value: Release) -> str:
     """Return a release such as `1.20`."""
-    return ".".join(str(number) for number in of)
+    return ".".join(str(number) for number in value)

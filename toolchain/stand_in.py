@@ -1,4 +1,4 @@
-"""A program that cannot always be downloaded, and a stand-in for it."""
+"""A program with a stand-in for machines that cannot download it."""
 
 import time
 from contextlib import suppress
@@ -7,17 +7,17 @@ from pathlib import Path
 
 from testbed.processes import Programs
 from toolchain.cache import Entry
-from toolchain.errors import MissingProgram
+from toolchain.errors import MissingProgramError
 from toolchain.jobs import Progress
 from toolchain.provision import Obtained, Program
 
 HOURS_BETWEEN_ATTEMPTS = 24
-"""How long a failed download is remembered: a machine that cannot reach the server waits for it once a day."""
+"""Interval between download attempts, so that an offline machine waits for the server once a day only."""
 
 
 @dataclass(frozen=True)
 class ProgramWithStandIn(Program):
-    """A program that is replaced by `stand_in` when it is not on PATH and its download fails."""
+    """A program that `stand_in` replaces if it is not on PATH and its download fails."""
 
     stand_in: Path
 
@@ -26,24 +26,24 @@ class ProgramWithStandIn(Program):
     ) -> Obtained:
         """Find or download the program, else return the stand-in."""
         started = time.monotonic()
-        offered = self.source.versions[0]
-        entry = self.entry(offered)
-        with suppress(MissingProgram):
+        default = self.source.versions[0]
+        entry = self.entry(default)
+        with suppress(MissingProgramError):
             if self.is_ready() or not failed_recently(entry):
                 return super().obtain(version, progress, programs)
         note = (
-            f"the official {self.name} {offered} cannot be downloaded (log: {entry.log}); "
+            f"the official {self.name} {default} cannot be downloaded (log: {entry.log}); "
             f"the next attempt is {HOURS_BETWEEN_ATTEMPTS} hours after this one"
         )
-        return Obtained(self.name, offered, self.stand_in, "stand-in", time.monotonic() - started, note)
+        return Obtained(self.name, default, self.stand_in, "stand-in", time.monotonic() - started, note)
 
     def path_if_ready(self) -> Path:
-        """Return the executable without downloading anything: the program's own, or the stand-in."""
+        """Return the program if it is available, else the stand-in, without a download."""
         return self.obtain().path if self.is_ready() else self.stand_in
 
 
 def failed_recently(entry: Entry) -> bool:
-    """Whether the latest attempt to make this entry failed, not long ago: only a failure leaves a log."""
+    """Whether the latest attempt failed within `HOURS_BETWEEN_ATTEMPTS`. Only a failure leaves a log."""
     try:
         age = time.time() - entry.log.stat().st_mtime
     except FileNotFoundError:

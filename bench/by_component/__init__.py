@@ -1,1 +1,1 @@
-"""A Pulumi program: the entries of a traced mesh, left to the component."""
+"""A Pulumi program: the entries of a traced mesh, written by the component."""

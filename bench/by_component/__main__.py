@@ -1,4 +1,4 @@
-"""As many HTTP services as `bench:services` says, traced by the component."""
+"""`bench:services` HTTP services, traced by the component."""
 
 import pulumi
 

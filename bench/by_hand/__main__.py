@@ -1,4 +1,4 @@
-"""As many HTTP services as `bench:services` says, traced by entries as one would write them without the component."""
+"""`bench:services` HTTP services, traced without the component."""
 
 import json
 

@@ -1,18 +1,7 @@
 """Distributed tracing for a Consul service mesh, as one Pulumi component."""
 
-from .args import (
-    CollectorArgs,
-    DatadogArgs,
-    MeshTracingArgs,
-    OpenTelemetryArgs,
-    SamplingArgs,
-    ServiceArgs,
-    TagArgs,
-    TlsArgs,
-    TracerArgs,
-    ZipkinArgs,
-)
-from .collector_args import (
+from .errors import ConflictError, InvalidInputError, InvalidOutputError, Problem, SyncError
+from .inputs.collector_args import (
     AutoscalingArgs,
     CassandraStorageArgs,
     DependenciesJobArgs,
@@ -29,44 +18,55 @@ from .collector_args import (
     TrustStoreArgs,
     ZipkinCollectorArgs,
 )
-from .errors import InvalidInput, NotSynced, Problem, Refused, WrongOutput
+from .inputs.mesh_args import (
+    CollectorArgs,
+    DatadogArgs,
+    MeshTracingArgs,
+    OpenTelemetryArgs,
+    SamplingArgs,
+    ServiceArgs,
+    TagArgs,
+    TlsArgs,
+    TracerArgs,
+    ZipkinArgs,
+)
 from .mesh_tracing import MeshTracing
-from .stack_config import mesh_args, protected
+from .stack_config import args_from_config, protect_from_config
 from .zipkin_collector import ZipkinCollector
 
 __all__ = [
     "AutoscalingArgs",
     "CassandraStorageArgs",
     "CollectorArgs",
+    "ConflictError",
     "DatadogArgs",
     "DependenciesJobArgs",
     "DisruptionBudgetArgs",
     "ElasticsearchStorageArgs",
     "IngressArgs",
-    "InvalidInput",
+    "InvalidInputError",
+    "InvalidOutputError",
     "MemoryStorageArgs",
     "MeshTracing",
     "MeshTracingArgs",
     "NetworkPolicyArgs",
-    "NotSynced",
     "OpenTelemetryArgs",
     "PeerArgs",
     "Problem",
-    "Refused",
     "ResourcesArgs",
     "SamplingArgs",
     "SchedulingArgs",
     "ServiceArgs",
     "ServiceMonitorArgs",
     "StorageArgs",
+    "SyncError",
     "TagArgs",
     "TlsArgs",
     "TracerArgs",
     "TrustStoreArgs",
-    "WrongOutput",
     "ZipkinArgs",
     "ZipkinCollector",
     "ZipkinCollectorArgs",
-    "mesh_args",
-    "protected",
+    "args_from_config",
+    "protect_from_config",
 ]

@@ -1,24 +1,28 @@
-"""Settings to the three values that Envoy reads: tracer, clusters, listener. Plain data; no value is joined text."""
+"""Envoy configuration of a mesh: tracer, cluster, listener and gateway runtime, as plain data."""
 
 from __future__ import annotations
 
-import ipaddress
 from typing import TYPE_CHECKING
+
+from .inputs.hosts import is_address
+from .names import COLLECTOR_CLUSTER
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from .fields import JsonObject
-    from .settings import Collector, MeshSettings, OpenTelemetry, Sampling, Tag, Tls, Tracer, Zipkin
+    from .inputs.mesh_settings import (
+        Collector,
+        Datadog,
+        MeshSettings,
+        OpenTelemetry,
+        Sampling,
+        Tag,
+        Tls,
+        Tracer,
+        Zipkin,
+    )
+    from .names import JsonObject
 
-COLLECTOR_CLUSTER = "tracing_collector"
-"""The Envoy cluster of the collector.
-
-A new name would be refused by every running proxy until it restarts, so the name never changes.
-"""
-
-HTTP_PROTOCOLS = frozenset({"http", "http2", "grpc"})
-"""The protocols whose requests Envoy sees, and so can trace."""
 
 TYPE = "type.googleapis.com/"
 HCM_TRACING = f"{TYPE}envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager.Tracing"
@@ -28,77 +32,16 @@ STATIC_RESOURCE = "envoy.tracers.opentelemetry.resource_detectors.static_config"
 ENCODINGS: Mapping[str, str] = {"json": "HTTP_JSON", "protobuf": "HTTP_PROTO"}
 
 
-CLUSTER_FIELDS = frozenset(
-    [
-        "alt_stat_name",
-        "circuit_breakers",
-        "cleanup_interval",
-        "close_connections_on_host_health_failure",
-        "cluster_type",
-        "common_http_protocol_options",
-        "common_lb_config",
-        "connect_timeout",
-        "connection_pool_per_downstream_connection",
-        "dns_failure_refresh_rate",
-        "dns_jitter",
-        "dns_lookup_family",
-        "dns_refresh_rate",
-        "dns_resolution_config",
-        "dns_resolvers",
-        "eds_cluster_config",
-        "filters",
-        "health_checks",
-        "http2_protocol_options",
-        "http_protocol_options",
-        "ignore_health_on_host_removal",
-        "lb_policy",
-        "lb_subset_config",
-        "least_request_lb_config",
-        "load_assignment",
-        "load_balancing_policy",
-        "lrs_report_endpoint_metrics",
-        "lrs_server",
-        "maglev_lb_config",
-        "max_requests_per_connection",
-        "metadata",
-        "name",
-        "original_dst_lb_config",
-        "outlier_detection",
-        "per_connection_buffer_limit_bytes",
-        "preconnect_policy",
-        "protocol_selection",
-        "respect_dns_ttl",
-        "ring_hash_lb_config",
-        "round_robin_lb_config",
-        "track_cluster_stats",
-        "track_timeout_budgets",
-        "transport_socket",
-        "transport_socket_matcher",
-        "transport_socket_matches",
-        "type",
-        "typed_dns_resolver_config",
-        "typed_extension_protocol_options",
-        "upstream_bind_config",
-        "upstream_config",
-        "upstream_connection_options",
-        "upstream_http_protocol_options",
-        "use_tcp_for_dns_lookups",
-        "wait_for_warm_on_init",
-    ]
-)
-"""The fields of Envoy's `config.cluster.v3.Cluster`; a test holds them against Envoy's own protobuf messages."""
-
-
 def bootstrap_tracing(settings: MeshSettings) -> JsonObject:
-    """`envoy_tracing_json`: Envoy's `config.trace.v3.Tracing`, which a proxy reads when it starts."""
+    """Build `envoy_tracing_json`: Envoy's `config.trace.v3.Tracing`, which proxies read at startup."""
     return {"http": provider(settings)}
 
 
 def listener_tracing(settings: MeshSettings) -> JsonObject:
-    """`envoy_listener_tracing_json`: the `Tracing` block of Envoy's HTTP connection manager.
+    """Build `envoy_listener_tracing_json`: the `Tracing` block of Envoy's HTTP connection manager.
 
-    All three percentages are always written: the block replaces Consul's, and a field left out means 100 %.
-    With `gateways: skip` it brings its own tracer, which proxies without the collector's cluster would reject.
+    All three rates are written because the block replaces Consul's defaults and an omitted rate means 100 %.
+    With `gateways: skip` the block contains the tracer. Proxies without the collector's cluster reject it.
     """
     block: JsonObject = {"@type": HCM_TRACING, **percentages(settings.sampling)}
     if settings.tags:
@@ -109,7 +52,7 @@ def listener_tracing(settings: MeshSettings) -> JsonObject:
 
 
 def percentages(sampling: Sampling) -> JsonObject:
-    """Envoy's `Percent` messages, which hold one number each."""
+    """Build the `Percent` messages of the sampling rates."""
     return {
         "client_sampling": {"value": sampling.client},
         "random_sampling": {"value": sampling.random},
@@ -118,7 +61,7 @@ def percentages(sampling: Sampling) -> JsonObject:
 
 
 def custom_tag(name: str, tag: Tag) -> JsonObject:
-    """Envoy's `type.tracing.v3.CustomTag`."""
+    """Build Envoy's `type.tracing.v3.CustomTag`."""
     if tag.literal is not None:
         return {"tag": name, "literal": {"value": tag.literal}}
     source = "request_header" if tag.request_header is not None else "environment"
@@ -127,14 +70,13 @@ def custom_tag(name: str, tag: Tag) -> JsonObject:
 
 
 def provider(settings: MeshSettings) -> JsonObject:
-    """The tracer: Envoy's `config.trace.v3.Tracing.Http`."""
+    """Build the tracer: Envoy's `config.trace.v3.Tracing.Http`."""
     tracer, collector = settings.tracer, settings.collector
     if tracer.opentelemetry is not None:
         return _provider("opentelemetry", "OpenTelemetryConfig", opentelemetry(tracer.opentelemetry, settings))
     if tracer.datadog is not None:
-        named = {"service_name": tracer.datadog.service_name, "collector_hostname": authority(collector.host)}
-        return _provider("datadog", "DatadogConfig", {"collector_cluster": COLLECTOR_CLUSTER, **named})
-    assert tracer.zipkin is not None  # noqa: S101 - Tracer holds exactly one
+        return _provider("datadog", "DatadogConfig", datadog(tracer.datadog, collector))
+    assert tracer.zipkin is not None  # noqa: S101 - exactly one tracer is set
     return _provider("zipkin", "ZipkinConfig", zipkin(tracer.zipkin, collector))
 
 
@@ -145,8 +87,17 @@ def _provider(name: str, message: str, config: JsonObject) -> JsonObject:
     }
 
 
+def datadog(tracer: Datadog, collector: Collector) -> JsonObject:
+    """Build the fields of Envoy's `DatadogConfig`."""
+    return {
+        "collector_cluster": COLLECTOR_CLUSTER,
+        "service_name": tracer.service_name,
+        "collector_hostname": authority(collector.host),
+    }
+
+
 def zipkin(tracer: Zipkin, collector: Collector) -> JsonObject:
-    """The fields of Envoy's `ZipkinConfig`. Those whose default differs between Envoy's releases are all written."""
+    """Build the fields of Envoy's `ZipkinConfig`. Defaults that differ between versions of Envoy are written."""
     config: JsonObject = {
         "collector_cluster": COLLECTOR_CLUSTER,
         "collector_endpoint": tracer.path,
@@ -161,10 +112,10 @@ def zipkin(tracer: Zipkin, collector: Collector) -> JsonObject:
 
 
 def opentelemetry(tracer: OpenTelemetry, settings: MeshSettings) -> JsonObject:
-    """The fields of Envoy's `OpenTelemetryConfig`."""
+    """Build the fields of Envoy's `OpenTelemetryConfig`."""
     config: JsonObject = {}
     if tracer.transport == "grpc":
-        # Without an authority Envoy sends its cluster's name, which a proxy before the collector would not know.
+        # The default authority is the name of the cluster. A reverse proxy of the collector cannot route it.
         grpc = {"cluster_name": COLLECTOR_CLUSTER, "authority": authority(settings.collector.host)}
         config["grpc_service"] = {"envoy_grpc": grpc, "timeout": timeout(settings.collector)}
     else:
@@ -182,15 +133,15 @@ def opentelemetry(tracer: OpenTelemetry, settings: MeshSettings) -> JsonObject:
 
 
 def timeout(collector: Collector) -> str:
-    """The connect timeout as protobuf's JSON writes a duration."""
+    """Return the connect timeout as a duration in protobuf's JSON format."""
     return f"{collector.connect_timeout_ms / 1000:.3f}s"
 
 
 def collector_cluster(settings: MeshSettings) -> JsonObject:
-    """The cluster that holds the collector: Envoy's `config.cluster.v3.Cluster`.
+    """Build the cluster of the collector: Envoy's `config.cluster.v3.Cluster`.
 
-    STRICT_DNS, because Envoy's default, STATIC, takes IP addresses alone. IPv4 is looked up first: Envoy's default
-    prefers IPv6, which many collectors announce and few networks carry.
+    The type is STRICT_DNS because the default, STATIC, accepts only IP addresses. IPv4 is preferred because many
+    networks do not route the IPv6 addresses that Envoy prefers by default.
     """
     collector = settings.collector
     address = {"socket_address": {"address": collector.host, "port_value": settings.collector_port}}
@@ -213,21 +164,21 @@ def collector_cluster(settings: MeshSettings) -> JsonObject:
 
 
 def tls_socket(tls: Tls, host: str, tracer: Tracer) -> JsonObject:
-    """TLS to the collector: Envoy's `UpstreamTlsContext`.
+    """Build the TLS configuration to the collector: Envoy's `UpstreamTlsContext`.
 
-    Envoy verifies nothing by itself: neither the certificate, without `trusted_ca`, nor its name, without a matcher.
+    Envoy verifies the certificate only with `trusted_ca`, and its name only with a matcher.
     """
-    name = tls.server_name or host
-    by_address = is_address(name)
-    verified = {
+    name = (tls.server_name or host).rstrip(".")
+    has_address = is_address(name)
+    validation: JsonObject = {
         "trusted_ca": {"filename": tls.ca_file},
         "match_typed_subject_alt_names": [
-            {"san_type": "IP_ADDRESS" if by_address else "DNS", "matcher": {"exact": name.rstrip(".")}}
+            {"san_type": "IP_ADDRESS" if has_address else "DNS", "matcher": {"exact": name}}
         ],
     }
-    common: JsonObject = {"validation_context": verified}
+    common: JsonObject = {"validation_context": validation}
     if tracer.speaks_http2:
-        # gRPC servers close a TLS connection that does not agree on h2, and Envoy offers nothing by itself.
+        # gRPC servers close TLS connections without the protocol h2, and Envoy offers no protocol by default.
         common["alpn_protocols"] = ["h2"]
     if tls.certificate_file is not None:
         files = {"certificate_chain": {"filename": tls.certificate_file}, "private_key": {"filename": tls.key_file}}
@@ -236,28 +187,19 @@ def tls_socket(tls: Tls, host: str, tracer: Tracer) -> JsonObject:
         "@type": f"{TYPE}envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext",
         "common_tls_context": common,
     }
-    if not by_address:
-        # TLS knows no server name that is an address (RFC 6066, section 3).
-        context["sni"] = name.rstrip(".")
+    if not has_address:
+        # RFC 6066, section 3: a server name in TLS is not an address.
+        context["sni"] = name
     return {"name": "envoy.transport_sockets.tls", "typed_config": context}
 
 
 def authority(host: str) -> str:
-    """`host` as URLs and `Host` headers write it: an IPv6 address stands in brackets."""
+    """Return a host for URLs and `Host` headers: an IPv6 address is in brackets."""
     return f"[{host}]" if ":" in host else host
 
 
-def is_address(name: str) -> bool:
-    """Whether `name` is an IP address, so no name in DNS."""
-    try:
-        ipaddress.ip_address(name)
-    except ValueError:
-        return False
-    return True
-
-
 def collector_url(settings: MeshSettings) -> str:
-    """Where spans are sent, for people and for OTLP over HTTP: `http://zipkin:9411/api/v2/spans`."""
+    """Return the URL to which spans are sent: `http://zipkin:9411/api/v2/spans`."""
     collector, tracer = settings.collector, settings.tracer
     scheme = "http" if collector.tls is None else "https"
     path = ""
@@ -269,22 +211,17 @@ def collector_url(settings: MeshSettings) -> str:
 
 
 def gateway_runtime(sampling: Sampling) -> JsonObject:
-    """Envoy's runtime values with which a gateway starts traces itself.
+    """Build the runtime layer with which a gateway starts traces.
 
-    Consul gives the listener of a gateway 0 %, and no entry changes that; a runtime layer overrides it. Both values are
-    fractions, because Envoy takes a plain number as a percentage, and above 100 as always (envoyproxy/envoy#24180).
+    Consul sets the sampling of gateways to 0 %, and no config entry overrides it. Both values are fractions, because
+    Envoy reads a plain number as a whole percentage (envoyproxy/envoy#24180).
     """
     static: JsonObject = {"tracing.random_sampling": fraction(sampling.random)}
-    if sampling.overall != 100:  # noqa: PLR2004 - 100 % is Consul's own, and needs no layer
+    if sampling.overall != 100:  # noqa: PLR2004 - Consul's default of 100 %
         static["tracing.global_enabled"] = fraction(sampling.overall)
     return {"layered_runtime": {"layers": [{"name": "tracing", "static_layer": static}]}}
 
 
 def fraction(percent: float) -> JsonObject:
-    """Envoy's `type.v3.FractionalPercent`."""
+    """Build Envoy's `type.v3.FractionalPercent`."""
     return {"numerator": round(percent * 100), "denominator": "TEN_THOUSAND"}
-
-
-def snake_case(name: str) -> str:
-    """A protobuf field's own name, for one that may be written in camelCase: protobuf's JSON takes both."""
-    return "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in name)

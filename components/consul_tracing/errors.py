@@ -1,4 +1,4 @@
-"""What callers are told when their input cannot be used."""
+"""Exceptions and error formatting."""
 
 from __future__ import annotations
 
@@ -12,60 +12,86 @@ import pulumi
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-LONGEST_SHOWN = 60
-"""Characters of a value that a message repeats; the rest adds nothing to finding it."""
+MAX_VALUE_LENGTH = 60
+"""Characters of a value that a message shows."""
 
-
-LONGEST_LISTED = 20
-"""Allowed keys that a message lists; from a longer list the nearest one helps more."""
+MAX_LISTED_KEYS = 20
+"""Allowed keys that a message lists. For a longer list it suggests only the closest key."""
 
 
 @dataclass(frozen=True)
 class Problem:
-    """One input that cannot be used."""
+    """One invalid input."""
 
     path: str
-    """Where it stands, as the caller wrote it: `services.web.protocol`."""
+    """The path of the input: `services.web.protocol`."""
 
     reason: str
-    """What was given (unless it may be a secret), and what is allowed."""
+    """The required value and the given one, unless it may be a secret."""
 
     def __str__(self) -> str:
         return f"{self.path}: {self.reason}"
 
 
-class InvalidInput(pulumi.RunError, ValueError):
-    """Inputs of one component that cannot be used, all of them told together.
+class InvalidInputError(pulumi.RunError, ValueError):
+    """Inputs of a component that are invalid, all in one error.
 
-    A `pulumi.RunError`, so that Pulumi shows the message and no traceback; a `ValueError`, so that Python code that
-    builds arguments can catch it as one.
+    A `pulumi.RunError`, so that Pulumi shows the message without a traceback, and a `ValueError` for Python code that
+    builds arguments.
     """
 
     problems: tuple[Problem, ...]
-    """Each input that cannot be used, in the order of the paths."""
+    """The invalid inputs, sorted by path."""
 
-    def __init__(self, component: str, problems: Iterable[Problem]) -> None:
-        """Tell `problems` of the component called `component`."""
+    def __init__(self, component: str, problems: Iterable[Problem], *, is_stack: bool = False) -> None:
+        """Report the problems of a component, or of the configuration of a stack."""
         self.problems = tuple(sorted(problems, key=lambda problem: problem.path))
-        count = "an input" if len(self.problems) == 1 else f"{len(self.problems)} inputs"
-        told = "\n".join(f"  {problem}" for problem in self.problems)
-        super().__init__(f'consul-tracing: {count} of "{component}" cannot be used\n{told}')
+        count = "1 input" if len(self.problems) == 1 else f"{len(self.problems)} inputs"
+        subject = f'stack "{component}"' if is_stack else f'"{component}"'
+        verb = "is" if len(self.problems) == 1 else "are"
+        super().__init__(message("CT101", f"{count} of {subject} {verb} invalid", *map(str, self.problems)))
 
 
-class WrongOutput(pulumi.RunError):
-    """An Output that resolved to what cannot be used, told as InvalidInput tells it.
+class InvalidOutputError(pulumi.RunError):
+    """An Output that resolved to an invalid value.
 
-    No ValueError: Pulumi wraps one that is raised in an `apply` in its own, and shows a traceback.
+    It is no ValueError: Pulumi shows a traceback for a ValueError that is raised in `apply`.
     """
 
 
-def given(value: object) -> str:
-    """`value` as a message repeats it: JSON for plain values, their kind for anything larger."""
+class ConflictError(pulumi.RunError):
+    """The live state of the mesh does not allow the change. Nothing was written."""
+
+
+class SyncError(pulumi.RunError):
+    """consul-k8s did not write the custom resources into Consul. The message contains the controller's error."""
+
+
+class MissingDependencyError(pulumi.RunError):
+    """An optional dependency that the inputs require is not installed."""
+
+
+class UnreadableError(Exception):
+    """The backend cannot be read. The message is the server's."""
+
+
+def message(code: str, reason: str, *lines: str) -> str:
+    """Return the text of an error or a warning: its code, the reason, and further lines such as the fix."""
+    return "\n  ".join([f"consul-tracing: {code}: {reason}", *lines])
+
+
+def numbered(commands: Sequence[str]) -> list[str]:
+    """Return the steps of a fix, one per line, in the order of execution."""
+    return [f"  {number}. {command}" for number, command in enumerate(commands, 1)]
+
+
+def format_value(value: object) -> str:
+    """Return a value as messages show it: JSON for plain values, the type for others."""
     match value:
         case str() if "-----BEGIN" in value:
             return "key material (not shown)"
-        case str() if len(value) > LONGEST_SHOWN:
-            return json.dumps(value[:LONGEST_SHOWN] + "…", ensure_ascii=False)
+        case str() if len(value) > MAX_VALUE_LENGTH:
+            return json.dumps(value[:MAX_VALUE_LENGTH] + "…", ensure_ascii=False)
         case str() | bool() | int() | float() | None:
             return json.dumps(value, ensure_ascii=False)
         case dict():
@@ -78,35 +104,9 @@ def given(value: object) -> str:
             return f"a {type(value).__name__}"
 
 
-def one_of(names: Iterable[str]) -> str:
-    """`names` as a message lists them."""
-    return ", ".join(names)
-
-
-def numbered(commands: Sequence[str]) -> list[str]:
-    """The remedies of a message in the order of execution, a line each."""
-    return [f"  {number}. {command}" for number, command in enumerate(commands, 1)]
-
-
-def unknown_key(key: str, allowed: Sequence[str]) -> str:
-    """Why `key` is refused, with the nearest allowed one."""
-    near = difflib.get_close_matches(key, allowed, n=1)
-    hint = f'did you mean "{near[0]}"? ' if near else ""
-    known = "" if len(allowed) > LONGEST_LISTED else f"allowed: {one_of(allowed)}"
-    return f"there is no such key; {hint}{known}".strip("; ")
-
-
-class Refused(pulumi.RunError):
-    """The mesh is in a state in which writing would do harm; the message says which, and the ways on."""
-
-    def __init__(self, what: str, *ways_on: str) -> None:
-        """Tell `what` is in the way, and the `ways_on`, a line each."""
-        super().__init__("\n  ".join([f"consul-tracing: {what}", *ways_on]))
-
-
-class NotSynced(pulumi.RunError):
-    """consul-k8s has not brought into Consul what was written; the message holds its controller's own reason."""
-
-
-class Unreadable(Exception):
-    """What is there could not be read: out of reach, or refused. The message is the server's own."""
+def with_suggestion(reason: str, key: str, allowed: Sequence[str]) -> str:
+    """Return the reason why a key is not allowed, with the closest allowed key and a list of all if it is short."""
+    closest = difflib.get_close_matches(key, allowed, n=1)
+    suggestion = f'; did you mean "{closest[0]}"?' if closest else "."
+    listed = "" if len(allowed) > MAX_LISTED_KEYS else f" Allowed: {', '.join(allowed)}"
+    return f"{reason}{suggestion}{listed}".removesuffix(".")

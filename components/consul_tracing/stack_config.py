@@ -1,4 +1,4 @@
-"""A stack's configuration to the arguments of `MeshTracing`."""
+"""Stack configuration: the arguments of `MeshTracing` from `pulumi.Config`."""
 
 from __future__ import annotations
 
@@ -8,49 +8,49 @@ from urllib.parse import urlsplit
 import pulumi
 from pulumi.runtime import config as runtime_config
 
-from .advice import is_loopback
-from .errors import InvalidInput, Problem
+from .errors import InvalidInputError, Problem
+from .inputs.hosts import is_loopback
 
 if TYPE_CHECKING:
-    from .args import MeshTracingArgs
+    from .inputs.mesh_args import MeshTracingArgs
 
 NAMESPACE = "consul-tracing"
-"""The configuration's namespace, in whichever project the component is used."""
+"""The namespace of the configuration keys. It does not depend on the name of the project."""
 
 MESH_KEY = f"{NAMESPACE}:mesh"
 
 
-def mesh_args() -> MeshTracingArgs:
-    """The arguments under `consul-tracing:mesh`.
+def args_from_config() -> MeshTracingArgs:
+    """Return the arguments of `MeshTracing` in `consul-tracing:mesh`.
 
-    Raises InvalidInput when the key is missing, is no map, or holds a secret: everyone who reaches Consul may read
-    what is written from it.
+    Raises InvalidInputError if the key is missing, not a map, or a secret, because every client of Consul can read the
+    entries.
     """
     if runtime_config.is_config_secret(MESH_KEY):
-        raise _unusable("holds a secret, which everyone could read in the entry; set its values without --secret")
+        raise _invalid("must be plain values, got a secret. Set them without --secret")
     try:
         args = pulumi.Config(NAMESPACE).get_object("mesh")
     except pulumi.ConfigTypeError:
-        raise _unusable("is not a map") from None
+        raise _invalid("must be a map") from None
     if args is None:
-        raise _unusable("is not set; see stacks/Pulumi.dev.yaml of consul-tracing for one to start from")
+        raise _invalid("is required. stacks/Pulumi.dev.yaml of consul-tracing is an example")
     if not isinstance(args, dict):
-        raise _unusable("is not a map")
+        raise _invalid("must be a map")
     return cast("MeshTracingArgs", args)
 
 
-def protected() -> bool:
-    """Whether Pulumi refuses to delete the mesh's entries (`consul-tracing:protect`). Default false."""
+def protect_from_config() -> bool:
+    """Return whether Pulumi protects the entries from deletion (`consul-tracing:protect`). Default: false."""
     return pulumi.Config(NAMESPACE).get_bool("protect") or False
 
 
 def single_machine() -> bool:
-    """Whether Consul was named as this very machine (`consul:address`), so that the whole mesh is taken to be on it."""
+    """Return whether `consul:address` is this machine. The whole mesh is then assumed to run on it."""
     address = pulumi.Config("consul").get("address")
     if not address:
         return False
     return is_loopback(urlsplit(address if "//" in address else f"//{address}").hostname or "")
 
 
-def _unusable(reason: str) -> InvalidInput:
-    return InvalidInput(pulumi.get_stack(), [Problem(MESH_KEY, reason)])
+def _invalid(reason: str) -> InvalidInputError:
+    return InvalidInputError(pulumi.get_stack(), [Problem(MESH_KEY, reason)], is_stack=True)

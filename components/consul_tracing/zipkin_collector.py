@@ -4,44 +4,44 @@ from typing import TYPE_CHECKING, Any
 
 import pulumi
 
-from .collector_args import ZipkinCollectorArgs
-from .extra import kubernetes_sdk
+from .backends.kubernetes.sdk import kubernetes_sdk
+from .inputs.collector_args import ZipkinCollectorArgs
 
 if TYPE_CHECKING:
-    from .fields import JsonObject
+    from .names import JsonObject
 
 TYPE_TOKEN = "consul-tracing:index:ZipkinCollector"  # noqa: S105 - Pulumi calls a type's name a token
 
 
 class ZipkinCollector(pulumi.ComponentResource):
-    """Zipkin on Kubernetes: a Deployment, a Service, and what else is wished for.
+    """Zipkin on Kubernetes: a Deployment, a Service, and optional objects.
 
-    Raises InvalidInput, before anything is registered, for arguments that cannot work.
+    Raises InvalidInputError, before any resource is registered, for invalid arguments.
     """
 
     host: pulumi.Output[str]
-    """Zipkin's name in the cluster's DNS."""
+    """DNS name of Zipkin in the cluster."""
 
     port: pulumi.Output[int]
-    """The port that it listens on."""
+    """Port of the Service."""
 
     url: pulumi.Output[str]
-    """Where it answers within the cluster."""
+    """URL of Zipkin in the cluster."""
 
     warnings: pulumi.Output[list[str]]
-    """What works and yet is worth knowing; also logged."""
+    """Warnings about valid inputs with side effects. They are also logged."""
 
     def __init__(self, name: str, args: ZipkinCollectorArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        """Declare the collector of `args` under the resource name `name`."""
-        # Here, since they load pydantic: a program that declares no collector does not pay for it.
-        from .collector_settings import ZipkinCollectorSettings  # noqa: PLC0415
-        from .zipkin_manifests import manifests  # noqa: PLC0415
+        """Register the collector under a resource name."""
+        # Imported here because pydantic is slow to import: programs without a collector do not need it.
+        from .inputs.collector_settings import ZipkinCollectorSettings  # noqa: PLC0415
+        from .zipkin.manifests import manifests  # noqa: PLC0415
 
         settings = ZipkinCollectorSettings.of(name, args)
         kubernetes = kubernetes_sdk("ZipkinCollector")
         super().__init__(TYPE_TOKEN, name, None, opts)
-        for ending, manifest in manifests(settings).items():
-            _declare(kubernetes, f"{name}-{ending}", manifest, self)
+        for suffix, manifest in manifests(settings).items():
+            _register(kubernetes, f"{name}-{suffix}", manifest, self)
 
         self.host = pulumi.Output.from_input(settings.host)
         self.port = pulumi.Output.from_input(settings.port)
@@ -52,8 +52,8 @@ class ZipkinCollector(pulumi.ComponentResource):
         self.register_outputs({output: getattr(self, output) for output in ZipkinCollector.__annotations__})
 
 
-def _declare(kubernetes: Any, resource_name: str, manifest: "JsonObject", parent: pulumi.Resource) -> None:  # noqa: ANN401
-    """Declare the object of `manifest` as a child of `parent`."""
+def _register(kubernetes: Any, resource_name: str, manifest: "JsonObject", parent: pulumi.Resource) -> None:  # noqa: ANN401
+    """Register the object of a manifest as a child resource."""
     group, _, version = manifest["apiVersion"].rpartition("/")
     options = pulumi.ResourceOptions(parent=parent)
     fields = {_python_name(field): value for field, value in manifest.items() if field not in {"apiVersion", "kind"}}
@@ -66,5 +66,5 @@ def _declare(kubernetes: Any, resource_name: str, manifest: "JsonObject", parent
 
 
 def _python_name(field: str) -> str:
-    """A field of Kubernetes as Pulumi's Python SDK calls it."""
+    """Return the name of a Kubernetes field in Pulumi's Python SDK."""
     return "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in field)

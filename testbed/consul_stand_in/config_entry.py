@@ -21,7 +21,7 @@ ALL_PROPERTIES = ("configJson", *ADDRESS_PROPERTIES)
 
 @dataclass(frozen=True)
 class LiveEntry:
-    """An entry as Consul has it, as Pulumi properties."""
+    """A live entry as Pulumi properties."""
 
     resource_id: str
     state: Properties
@@ -29,17 +29,14 @@ class LiveEntry:
 
 
 def program_inputs(program: Properties) -> Properties:
-    """Return the inputs that the program sets. Raises PluginError where there is no name.
-
-    The official plugin would generate a name, for a service that does not exist.
-    """
+    """Return the inputs that the program sets. Raises PluginError without a name: none is generated."""
     if not program.get("name"):
         raise PluginError("name: is required, this stand-in does not generate names")
     return {key: program[key] for key in ALL_PROPERTIES if program.get(key) is not None}
 
 
 def changes(state: Properties, program: Properties, ignored: Collection[str] = ()) -> Mapping[str, str]:
-    """Return the changed properties, each with the name that Pulumi has for the change, such as `UPDATE_REPLACE`."""
+    """Return the changed properties, each with Pulumi's name of the change, such as `UPDATE_REPLACE`."""
     found: dict[str, str] = {}
     for key in (key for key in ALL_PROPERTIES if key not in ignored):
         old, new = state.get(key) or "", program.get(key) or ""
@@ -58,21 +55,21 @@ class ConfigEntries:
         self._consul = consul
 
     def write(self, program: Properties) -> LiveEntry:
-        """Overwrite the entry and return it as Consul has it afterwards."""
+        """Overwrite the entry and return the live entry."""
         address = EntryAddress.of(program)
         body = encoded_config(address.kind, decoded_config(address.kind, str(program.get("configJson") or "")))
         identity = {key.capitalize(): value for key, value in address.properties().items()}
-        with failing(f"failed to set '{address.name}' config entry"):
+        with error_prefix(f"failed to set '{address.name}' config entry"):
             self._consul.put_entry(address, {**body, **identity})
-        with failing("failed to read config entry"):
+        with error_prefix("failed to read config entry"):
             return live_entry(address, self._consul.entry(address), program)
 
     def read(self, resource_id: str, state: Properties, inputs: Properties) -> LiveEntry | None:
-        """Return the live entry, None where there is none. Without state, the id is an import id."""
+        """Return the live entry, None if there is none. Without state, the id is an import id."""
         address = EntryAddress.of(state) if state else EntryAddress.from_import_id(resource_id)
         entry_struct(address.kind)
         try:
-            with failing(f"failed to fetch '{address.name}' config entry"):
+            with error_prefix(f"failed to fetch '{address.name}' config entry"):
                 return live_entry(address, self._consul.entry(address), inputs)
         except ConsulError as problem:
             if problem.status == HTTPStatus.NOT_FOUND:
@@ -80,21 +77,21 @@ class ConfigEntries:
             raise
 
     def delete(self, state: Properties) -> None:
-        """Delete the entry, whatever its content."""
+        """Delete the entry unconditionally."""
         address = EntryAddress.of(state)
-        with failing(f"failed to delete '{address.name}' config entry"):
+        with error_prefix(f"failed to delete '{address.name}' config entry"):
             self._consul.delete_entry(address)
 
     def look_up(self, arguments: Properties) -> Properties:
         """Serve `getConfigEntry`. Raises PluginError for a missing entry."""
         address = EntryAddress.of(arguments)
         entry_struct(address.kind)
-        with failing(f"failed to read config entry {address.kind}/{address.name}"):
+        with error_prefix(f"failed to read config entry {address.kind}/{address.name}"):
             config_json = normal_config_json(address.kind, self._consul.entry(address))
         return {**address.properties(), "id": f"{address.kind}/{address.name}", "configJson": config_json}
 
     def services(self, arguments: Properties) -> Properties:
-        """Serve `getServices`, the names only."""
+        """Serve `getServices`, limited to names."""
         options = (arguments.get("queryOptions") or [{}])[0]
         unsupported = sorted(key for key in options if key not in ("namespace", "partition"))
         if unsupported:
@@ -103,8 +100,8 @@ class ConfigEntries:
 
 
 @contextmanager
-def failing(step: str) -> Iterator[None]:
-    """Name the step in front of an error of Consul, as the official plugin does."""
+def error_prefix(step: str) -> Iterator[None]:
+    """Prefix an error of Consul with the step, as the official plugin does."""
     try:
         yield
     except ConsulError as problem:
@@ -112,9 +109,9 @@ def failing(step: str) -> Iterator[None]:
 
 
 def live_entry(address: EntryAddress, found: Mapping[str, Any], inputs: Properties) -> LiveEntry:
-    """Convert an entry that Consul sent.
+    """Convert a live entry.
 
-    Inputs follow the live entry, so that an update after a refresh restores a drifted entry.
+    Inputs follow the live entry, so that an update after a refresh corrects drift.
     """
     state = {**address.properties(), "configJson": normal_config_json(address.kind, found)}
     return LiveEntry(

@@ -33,9 +33,9 @@ UNSUPPORTED_VARIABLES = (
     "CONSUL_PARTITION",
     "CONSUL_SCHEME",
 )
-"""Variables that the official plugin follows. Ignoring one could write to another Consul or another namespace."""
+"""Variables of the official plugin. Ignoring one could write to another Consul or namespace."""
 NOT_SETTINGS = ("version", "pluginDownloadURL")
-"""Keys of a provider's configuration that are meant for the engine."""
+"""Keys of the provider configuration that the engine uses."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,9 @@ def consul_settings(configuration: Mapping[str, Any], environment: Mapping[str, 
         key for key in UNSUPPORTED_VARIABLES if environment.get(key)
     ]
     if unsupported:
-        raise PluginError(f"{', '.join(unsupported)}: not supported by this stand-in, only address and token over HTTP")
+        raise PluginError(
+            f"{', '.join(unsupported)}: not supported by this stand-in, which supports address and token over HTTP"
+        )
     address = str(settings.get("address") or first_set(environment, ADDRESS_VARIABLES) or DEFAULT_ADDRESS)
     host = address.removeprefix("http://")
     if "/" in host:
@@ -70,24 +72,24 @@ def first_set(environment: Mapping[str, str], names: tuple[str, ...]) -> str:
 
 
 class ConsulError(PluginError):
-    """A request to Consul failed. `status` is that of the answer, None without one."""
+    """A request to Consul failed. `status` is the HTTP status, None without a response."""
 
     def __init__(self, text: str, status: int | None = None) -> None:
-        """Take the text in the form that Consul's Go client has."""
+        """Take a text in the format of Consul's Go client."""
         super().__init__(text)
         self.status = status
 
 
 class ConsulApi:
-    """One Consul agent. Every thread keeps a connection open: dialing for each of hundreds of entries is slow."""
+    """One Consul agent. Each thread keeps a connection open, because a new connection per entry is slow."""
 
     def __init__(self, settings: ConsulSettings) -> None:
-        """Connect on the first request only: a preview must work while Consul is down."""
+        """Send no request, because a preview must work while Consul is down."""
         self._settings = settings
         self._of_this_thread = threading.local()
 
     def entry(self, address: EntryAddress) -> dict[str, Any]:
-        """Read an entry. Raises ConsulError with status 404 where there is none."""
+        """Read an entry. Raises ConsulError with status 404 if there is none."""
         return dict(json.loads(self._request("GET", entry_path(address), address)))
 
     def put_entry(self, address: EntryAddress, body: Mapping[str, Any]) -> None:
@@ -99,7 +101,7 @@ class ConsulApi:
         self._request("DELETE", entry_path(address), address)
 
     def service_names(self, place: EntryAddress) -> list[str]:
-        """Read the names of the services in the catalog, in the namespace and partition of `place`."""
+        """Read the service names in the catalog, in the namespace and partition of `place`."""
         return list(json.loads(self._request("GET", "/v1/catalog/services", place)))
 
     def close(self) -> None:
@@ -109,11 +111,11 @@ class ConsulApi:
             kept.close()
 
     def _request(self, method: str, path: str, address: EntryAddress, body: str | None = None) -> bytes:
-        """Send one request and return the body of its answer."""
+        """Send one request and return the response body."""
         target = path + query(address)
         try:
             response = self._response(method, target, body)
-            answer = response.read()
+            content = response.read()
         except (OSError, http.client.HTTPException) as problem:
             self.close()
             url = f"http://{self._settings.address}{target}"
@@ -121,12 +123,12 @@ class ConsulApi:
                 f'{METHOD_NAMES_OF_GO[method]} "{url}": {transport_problem(problem, self._settings.address)}'
             ) from None
         if response.status != HTTPStatus.OK:
-            text = answer.decode(errors="replace").strip()
+            text = content.decode(errors="replace").strip()
             raise ConsulError(f"Unexpected response code: {response.status} ({text})", response.status)
-        return answer
+        return content
 
     def _response(self, method: str, target: str, body: str | None) -> http.client.HTTPResponse:
-        """Use this thread's connection. Dial again where Consul closed it while it was idle."""
+        """Use the connection of this thread. Reconnect if Consul has closed the idle connection."""
         kept: http.client.HTTPConnection | None = getattr(self._of_this_thread, "connection", None)
         if kept is not None:
             try:
@@ -135,7 +137,7 @@ class ConsulApi:
                 kept.close()
         connection = http.client.HTTPConnection(self._settings.address, timeout=TIMEOUT_SECONDS)
         connection.connect()
-        # A request is two small writes: without this the second waits 40 ms for the first to be acknowledged.
+        # Without TCP_NODELAY the body is delayed by 40 ms, until the headers are acknowledged.
         connection.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._of_this_thread.connection = connection
         return self._sent(connection, method, target, body)
@@ -155,13 +157,13 @@ def entry_path(address: EntryAddress) -> str:
 
 
 def query(address: EntryAddress) -> str:
-    """Return the query with namespace and partition. Empty on Consul's community edition."""
+    """Return the query with namespace and partition, which are empty in Consul's community edition."""
     given = {key: value for key, value in (("ns", address.namespace), ("partition", address.partition)) if value}
     return f"?{urlencode(given)}" if given else ""
 
 
 def transport_problem(problem: Exception, address: str) -> str:
-    """Describe a failure below HTTP, in Go's words for the frequent ones."""
+    """Describe a transport error, with the text of Go for frequent ones."""
     match problem:
         case ConnectionRefusedError():
             return f"dial tcp {address}: connect: connection refused"

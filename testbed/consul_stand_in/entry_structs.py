@@ -1,8 +1,8 @@
 """Fields of the supported config entries, as the official plugin declares them.
 
 The plugin is built with Consul's Go package `api` v1.32.1 (`config_entry.go`). It decodes `config_json` into these
-structs and encodes the structs again, so they define which fields are kept, filled in and compared. Consul 1.22 has a
-field that they lack: `MaxRequestHeadersKB` of service-defaults.
+structs and encodes them again, so they define which fields are preserved, defaulted and compared. They lack a field of
+Consul 1.22: `MaxRequestHeadersKB` of service-defaults.
 """
 
 from collections.abc import Mapping
@@ -20,7 +20,7 @@ class Scalar(Enum):
 
     @property
     def zero(self) -> str | int | bool:
-        """Go's zero value, which `omitempty` leaves out."""
+        """Go's zero value, which `omitempty` omits."""
         match self:
             case Scalar.TEXT:
                 return ""
@@ -62,7 +62,7 @@ class Struct:
 
     fields: Mapping[str, "Shape"]
     omits_empty: bool = True
-    """Whether zero scalars, empty collections and null pointers are left out of the JSON (`omitempty`)."""
+    """Whether zero scalars, empty collections and null pointers are omitted from the JSON (`omitempty`)."""
     never_omitted: tuple[str, ...] = ()
     """Fields without `omitempty` in a struct that otherwise omits empty fields."""
 
@@ -81,7 +81,7 @@ def struct(
     never_omitted: tuple[str, ...] = (),
     **fields: Shape,
 ) -> Struct:
-    """Declare a struct with one keyword argument per field, beside the fields that it shares with another."""
+    """Declare a struct with one keyword argument per field, in addition to shared fields."""
     return Struct({**(shared or {}), **fields}, omits_empty, never_omitted)
 
 
@@ -151,7 +151,7 @@ SHARED_FIELDS: Mapping[str, Shape] = {
     "Meta": MapOf(TEXT),
 }
 
-# Kind, Name, Namespace, Partition and the indexes are no part of `config_json`.
+# `config_json` does not contain Kind, Name, Namespace, Partition and the indexes.
 ENTRY_STRUCTS: Mapping[str, Struct] = {
     "proxy-defaults": struct(
         SHARED_FIELDS,

@@ -30,7 +30,7 @@ def entry_struct(kind: str) -> Struct:
 
 
 def decoded_config(kind: str, config_json: str) -> JsonObject:
-    """Decode `config_json`. Raises PluginError where it is not an object or a field has the wrong type.
+    """Decode `config_json`. Raises PluginError if it is not an object or a field has the wrong type.
 
     Fields that the struct lacks are dropped silently, as in the official plugin.
     """
@@ -58,7 +58,7 @@ def same_config(kind: str, old: str, new: str) -> bool:
 
 
 def normal_config_json(kind: str, live_entry: Mapping[str, Json]) -> str:
-    """Return an entry as Consul sent it in the form that state and look-ups have."""
+    """Return a live entry in the normal form of state and look-ups."""
     return go_json(encoded_config(kind, decoded_struct(entry_struct(kind), live_entry, kind)))
 
 
@@ -127,12 +127,12 @@ def expected(kind: type, value: Json, path: str, name: str) -> Json:
 
 
 def wrong_type(value: Json, path: str, name: str) -> PluginError:
-    """Build the error for a value of the wrong type. It leaves the value out, which may be a secret."""
+    """Build the error for a value of the wrong type. The value is not shown because it may be a secret."""
     return PluginError(f"failed to decode config entry: {path} must be {name}, got {type(value).__name__}")
 
 
 def empty(shape: Shape) -> Json:
-    """Return what Go holds in a field that was not set."""
+    """Return Go's zero value of a field."""
     match shape:
         case Scalar():
             return shape.zero
@@ -173,7 +173,7 @@ def encoded(shape: Shape, value: Json) -> Json:
 
 
 def encoded_struct(shape: Struct, value: Mapping[str, Json]) -> JsonObject:
-    """Encode a struct. `omitempty` never leaves out a nested struct."""
+    """Encode a struct. `omitempty` never omits a nested struct."""
     return {
         name: encoded(field, value[name])
         for name, field in shape.fields.items()
@@ -182,7 +182,7 @@ def encoded_struct(shape: Struct, value: Mapping[str, Json]) -> JsonObject:
 
 
 def is_empty(shape: Shape, value: Json) -> bool:
-    """Whether `omitempty` leaves this value out."""
+    """Whether `omitempty` omits this value."""
     match shape:
         case Scalar():
             return bool(value == shape.zero)

@@ -31,11 +31,11 @@ SIGNATURE = "4dabf18193072939515e22adb298388d"
 class ConsulProvider(ResourceProviderServicer):
     """Serves one provider resource of a Pulumi program.
 
-    It does not ask for secrets, so the engine sends plain values and marks the results as secret.
+    It does not accept secrets, so the engine sends plain values and marks the results as secret.
     """
 
     def __init__(self, introduce: Callable[[str], None]) -> None:
-        """Call `introduce` with the engine's address."""
+        """Take a function that receives the address of the engine."""
         self._introduce = introduce
         self._entries = ConfigEntries(ConsulApi(consul_settings({}, {})))
 
@@ -53,17 +53,17 @@ class ConsulProvider(ResourceProviderServicer):
     def Configure(
         self, request: provider_pb2.ConfigureRequest, context: grpc.ServicerContext
     ) -> provider_pb2.ConfigureResponse:
-        """Read the address and the token. Sends nothing to Consul: a preview must work while it is down."""
+        """Read the address and the token. It sends no request, because a preview must work while Consul is down."""
         with failures_reported(context):
             self._entries = ConfigEntries(ConsulApi(consul_settings(plain(request.args), os.environ)))
         return provider_pb2.ConfigureResponse(supportsPreview=True)
 
     def Check(self, request: provider_pb2.CheckRequest, context: grpc.ServicerContext) -> provider_pb2.CheckResponse:
-        """Check a resource's inputs. Every other call for a resource comes after this one."""
-        # The last of the URN's types: the ones before are those of the parents.
+        """Check the inputs of a resource. Every other call for the resource follows this one."""
+        # The types before the last one in the URN are those of the parents.
         resource_type = request.urn.split("::")[2].rpartition("$")[2]
         with failures_reported(context):
-            must_be_served(resource_type, [RESOURCE_TYPE])
+            require_supported(resource_type, [RESOURCE_TYPE])
             return provider_pb2.CheckResponse(inputs=struct(program_inputs(plain(request.news))))
 
     def Diff(self, request: provider_pb2.DiffRequest, _context: grpc.ServicerContext) -> provider_pb2.DiffResponse:
@@ -74,7 +74,7 @@ class ConsulProvider(ResourceProviderServicer):
             changes=provider_pb2.DiffResponse.DIFF_SOME if found else provider_pb2.DiffResponse.DIFF_NONE,
             diffs=list(found),
             replaces=replaces,
-            # Entries of one name in two namespaces have one id in Pulumi's state.
+            # Entries with the same name in two namespaces have the same id in Pulumi's state.
             deleteBeforeReplace=bool(replaces) and "name" not in replaces,
             hasDetailedDiff=True,
             detailedDiff={
@@ -84,7 +84,7 @@ class ConsulProvider(ResourceProviderServicer):
         )
 
     def Create(self, request: provider_pb2.CreateRequest, context: grpc.ServicerContext) -> provider_pb2.CreateResponse:
-        """Write a new entry, over an existing one too."""
+        """Write a new entry. An existing entry is overwritten."""
         if request.preview:
             return provider_pb2.CreateResponse(properties=request.properties)
         with failures_reported(context):
@@ -92,7 +92,7 @@ class ConsulProvider(ResourceProviderServicer):
         return provider_pb2.CreateResponse(id=created.resource_id, properties=struct(created.state))
 
     def Update(self, request: provider_pb2.UpdateRequest, context: grpc.ServicerContext) -> provider_pb2.UpdateResponse:
-        """Write an entry again, over changes that were made since."""
+        """Write an entry again. Changes of other writers are overwritten."""
         if request.preview:
             return provider_pb2.UpdateResponse(properties=request.news)
         with failures_reported(context):
@@ -114,9 +114,9 @@ class ConsulProvider(ResourceProviderServicer):
         return Empty()
 
     def Invoke(self, request: provider_pb2.InvokeRequest, context: grpc.ServicerContext) -> provider_pb2.InvokeResponse:
-        """Serve a look-up, in previews too."""
+        """Serve a look-up, also in a preview."""
         with failures_reported(context, f"invoking {request.tok}: "):
-            must_be_served(request.tok, LOOK_UPS)
+            require_supported(request.tok, LOOK_UPS)
             found = LOOK_UPS[request.tok](self._entries, plain(request.args))
         response = provider_pb2.InvokeResponse()
         # `return` is a keyword in Python, so the field cannot be set by name.
@@ -124,8 +124,8 @@ class ConsulProvider(ResourceProviderServicer):
         return response
 
 
-def must_be_served(token: str, served: Mapping[str, object] | list[str]) -> None:
-    """Raise PluginError for a resource or function that only the official plugin has."""
+def require_supported(token: str, served: Mapping[str, object] | list[str]) -> None:
+    """Raise PluginError for a resource or function that only the official plugin supports."""
     if token not in served:
         raise PluginError(f"{token} is not supported by this stand-in for the official plugin: {SCOPE}")
 
@@ -140,7 +140,7 @@ def failures_reported(context: grpc.ServicerContext, before: str = "") -> Iterat
 
 
 def plain(properties: Struct) -> dict[str, Any]:
-    """Return properties as plain data. Configuration has secrets even where they were not asked for."""
+    """Return properties as plain data. Configuration contains secrets although this provider does not accept them."""
     return {
         key: value["value"] if isinstance(value, dict) and SIGNATURE in value else value
         for key, value in MessageToDict(properties).items()

@@ -15,10 +15,10 @@ from . import INTRODUCTION
 from .provider import ConsulProvider
 
 CONCURRENT_CALLS = 32
-"""Limit of concurrent calls. More of them would only wait for Consul."""
+"""Limit of concurrent calls. Consul is the bottleneck beyond this number."""
 
 MESSAGE_LIMIT = 400 * 1024 * 1024
-"""Bytes per message, the engine's own limit."""
+"""Limit of a message in bytes, equal to the limit of the engine."""
 
 ENGINE_CHECK_SECONDS = 0.25
 INTRODUCTION_SECONDS = 5.0
@@ -35,7 +35,7 @@ def main(engine: int) -> None:
     server.start()
     sys.stdout.write(f"{port}\n")
     sys.stdout.flush()
-    # A killed engine cannot stop its plugins.
+    # A killed engine does not stop its plugins.
     while os.getppid() == engine:
         time.sleep(ENGINE_CHECK_SECONDS)
     os._exit(1)
@@ -47,7 +47,7 @@ def introduce(engine_address: str) -> None:
 
 
 def log_introduction(engine_address: str) -> None:
-    """Log the introduction. An engine that does not listen has no user to show it to."""
+    """Log the introduction. An unreachable engine is ignored."""
     line = engine_pb2.LogRequest(severity=engine_pb2.INFO, message=INTRODUCTION)
     try:
         with grpc.insecure_channel(engine_address) as channel:

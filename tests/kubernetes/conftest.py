@@ -1,4 +1,4 @@
-"""One Kubernetes for the whole run: started once, shared by the tests, gone with the run."""
+"""Fixtures of the Kubernetes tests. One cluster is shared by the whole run."""
 
 import os
 import secrets
@@ -18,18 +18,16 @@ from testbed.pulumi import Project
 from tests.mesh.consul_entries import clear
 
 
-class MakesProject(Protocol):
-    """What the fixture `project` is."""
+class ProjectFactory(Protocol):
+    """Type of the fixture `project`."""
 
-    def __call__(
-        self, program: Path = ..., configuration: Mapping[str, object] = ..., *, stack: str = ..., refresh: bool = ...
-    ) -> Project:
-        """A stack of the program, by default of this project's own; it is led to the cluster."""
+    def __call__(self, program: Path = ..., configuration: Mapping[str, object] = ..., *, stack: str = ...) -> Project:
+        """Create a stack on the cluster. The default program is that of this repository."""
 
 
 @pytest.fixture(scope="session")
 def cluster(programs: Programs) -> Cluster:
-    """A Kubernetes that knows consul-k8s' kinds."""
+    """A Kubernetes cluster with the custom resource definitions of consul-k8s."""
     started = Cluster(programs)
     started.wait_until_ready()
     started.install_crds()
@@ -38,7 +36,7 @@ def cluster(programs: Programs) -> Cluster:
 
 @pytest.fixture(scope="session")
 def agent(programs: Programs) -> Consul:
-    """The Consul that the controller writes to."""
+    """The Consul to which the controller writes."""
     started = Consul(programs)
     started.wait_until_ready()
     return started
@@ -46,13 +44,13 @@ def agent(programs: Programs) -> Consul:
 
 @pytest.fixture(scope="session")
 def controller(programs: Programs, cluster: Cluster, agent: Consul) -> Controller:
-    """The controller between the cluster and Consul. A test that stops it starts it again."""
+    """The consul-k8s controller. A test that stops it must start it again."""
     return Controller(programs, cluster, agent)
 
 
 @pytest.fixture
 def consul(agent: Consul, cluster: Cluster, controller: Controller) -> Iterator[Consul]:
-    """A Consul with nothing in it, and a cluster without custom resources; the controller runs."""
+    """An empty Consul and a cluster without custom resources. The controller is running."""
     assert controller.program.is_running
     yield agent
     cluster.delete_all("ProxyDefaults", "ServiceDefaults")
@@ -61,11 +59,11 @@ def consul(agent: Consul, cluster: Cluster, controller: Controller) -> Iterator[
 
 @pytest.fixture
 def namespace(cluster: Cluster) -> Iterator[str]:
-    """A namespace of the test's own."""
+    """A temporary namespace."""
     name = f"test-{secrets.token_hex(4)}"
     create_namespace(cluster, name)
     yield name
-    # Kubernetes deletes its objects later; no other test reads them.
+    # Kubernetes deletes the objects asynchronously. No other test reads them.
     cluster.start_deleting("Namespace", name)
 
 
@@ -74,35 +72,34 @@ def create_namespace(cluster: Cluster, name: str, **labels: str) -> None:
 
 
 @pytest.fixture(scope="session")
-def consuls_namespace(cluster: Cluster) -> None:
+def consul_namespace(cluster: Cluster) -> None:
     """The namespace `consul`, the default of the mesh's custom resources."""
     create_namespace(cluster, "consul")
 
 
 @pytest.fixture(scope="session")
 def observability(cluster: Cluster) -> None:
-    """A namespace that enforces the level `restricted`; each test leaves it empty, since its deletion takes seconds."""
+    """A namespace that enforces the level `restricted`. Tests share it, since its deletion takes seconds."""
     create_namespace(cluster, "observability", **{"pod-security.kubernetes.io/enforce": "restricted"})
 
 
 @pytest.fixture(scope="session")
 def service_monitors(cluster: Cluster) -> None:
-    """The cluster knows the kind ServiceMonitor."""
+    """Install the custom resource definition of ServiceMonitor."""
     cluster.install(Path(__file__).with_name("service_monitor_crd.yaml"))
 
 
 @pytest.fixture
-def project(programs: Programs, cluster: Cluster) -> MakesProject:
-    def made(
+def project(programs: Programs, cluster: Cluster) -> ProjectFactory:
+    def create(
         program: Path = CHECKOUT,
         configuration: Mapping[str, object] | None = None,
         *,
         stack: str = "dev",
-        refresh: bool = True,
     ) -> Project:
         environment = {
             "PATH": os.pathsep.join([toolchain.search_path(kubernetes=True), os.environ.get("PATH", os.defpath)]),
-            # A stack whose configuration does not lead to the cluster must not find that of whoever runs the tests.
+            # A stack without a kubeconfig must not use that of the user who runs the tests.
             "KUBECONFIG": os.devnull,
         }
         return Project(
@@ -111,19 +108,18 @@ def project(programs: Programs, cluster: Cluster) -> MakesProject:
             {**cluster.configuration, **(configuration or {})},
             stack=stack,
             environment=environment,
-            refresh=refresh,
         )
 
-    return made
+    return create
 
 
 @pytest.fixture
 def inline(tmp_path: Path) -> Callable[[str], Path]:
-    """Writes a Pulumi program and returns its directory, the same one every time: a later program is the next edit."""
+    """Return a function that writes a Pulumi program and returns its directory. A later call replaces the program."""
 
-    def written(program: str) -> Path:
+    def write(program: str) -> Path:
         (tmp_path / "Pulumi.yaml").write_text(yaml.safe_dump({"name": "inline", "runtime": "python"}))
         (tmp_path / "__main__.py").write_text(program)
         return tmp_path
 
-    return written
+    return write

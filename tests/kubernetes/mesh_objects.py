@@ -1,4 +1,4 @@
-"""The mesh's custom resources, as the tests write and read them."""
+"""Read custom resources of the mesh, and stack configurations for the tests."""
 
 import json
 from typing import Any
@@ -16,12 +16,12 @@ ARGUMENTS: dict[str, Any] = {
 STATSD = '{"name":"statsd","type":"STRICT_DNS"}'
 
 
-def on(cluster: Cluster, **args: Any) -> dict[str, object]:
-    """A stack's configuration: `args` beside or instead of `ARGUMENTS`."""
+def stack_config(cluster: Cluster, **args: Any) -> dict[str, object]:
+    """Return a stack configuration with `ARGUMENTS` updated with `args`."""
     return {**cluster.configuration, "consul-tracing:mesh": {**ARGUMENTS, **args}}
 
 
-def by_hand(**spec: Any) -> dict[str, Any]:
+def unmanaged_proxy_defaults(**spec: Any) -> dict[str, Any]:
     return {
         "apiVersion": "consul.hashicorp.com/v1alpha1",
         "kind": "ProxyDefaults",
@@ -37,7 +37,7 @@ def object_of(cluster: Cluster, kind: str = "ProxyDefaults", name: str = "global
 
 
 def spec_of(cluster: Cluster) -> dict[str, Any]:
-    """The object's spec without the empty fields that consul-k8s' controller writes into it."""
+    """Return the spec of the object without the empty fields that the consul-k8s controller adds."""
     return {field: value for field, value in object_of(cluster)["spec"].items() if value}
 
 

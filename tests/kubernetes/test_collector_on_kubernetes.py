@@ -1,4 +1,4 @@
-"""The collector on a real Kubernetes API: admitted at Pod Security's level `restricted`, valid in every combination."""
+"""`ZipkinCollector` on a real Kubernetes API: schema validation, Pod Security level `restricted` and lifecycle."""
 
 import itertools
 import json
@@ -9,12 +9,12 @@ import pytest
 import yaml
 from kubernetes.client import ApiException
 
-from consul_tracing.collector_settings import ZipkinCollectorSettings
-from consul_tracing.zipkin_manifests import manifests
+from consul_tracing.inputs.collector_settings import ZipkinCollectorSettings
+from consul_tracing.zipkin.manifests import manifests
 from testbed import CHECKOUT
 from testbed.consul import Consul
 from testbed.kubernetes import Cluster
-from tests.kubernetes.conftest import MakesProject
+from tests.kubernetes.conftest import ProjectFactory
 from tests.mesh.consul_entries import MESH, entries
 
 pytestmark = pytest.mark.kubernetes
@@ -48,7 +48,7 @@ GROUPS: dict[str, Any] = {
     "resources": {"cpu_request": "1", "cpu_limit": "2", "memory_limit": "1Gi"},
     "environment": {"QUERY_LOOKBACK": "604800000"},
 }
-"""Options, each of which may be there or not; those that storage in memory refuses are left out with it."""
+"""Optional groups of settings. Combinations with memory storage omit the groups in `DURABLE`."""
 
 KINDS = [
     "Deployment",
@@ -73,7 +73,7 @@ def combinations() -> Iterator[dict[str, Any]]:
 
 
 def config_of(stack: str, cluster: Cluster) -> dict[str, Any]:
-    """A stack's own configuration, led to the cluster; without protection, so that it can be taken down again."""
+    """Return the configuration of a stack on the cluster, without protection so that it can be destroyed."""
     config = yaml.safe_load((CHECKOUT / "stacks" / f"Pulumi.{stack}.yaml").read_text())["config"]
     mesh = {**config["consul-tracing:mesh"], "namespace": "default"}
     return {**config, **cluster.configuration, "consul-tracing:mesh": mesh, "consul-tracing:protect": False}
@@ -84,7 +84,7 @@ def phases(cluster: Cluster) -> list[str]:
 
 
 @pytest.mark.usefixtures("observability", "service_monitors")
-def test_every_combination_of_options_is_accepted(cluster: Cluster) -> None:
+def test_every_combination_of_options_is_valid(cluster: Cluster) -> None:
     distinct: dict[str, Any] = {}
     for args in combinations():
         for manifest in manifests(ZipkinCollectorSettings.of("zipkin", args)).values():  # type: ignore[arg-type]
@@ -95,7 +95,7 @@ def test_every_combination_of_options_is_accepted(cluster: Cluster) -> None:
 
 
 @pytest.mark.usefixtures("observability")
-def test_what_is_checked_can_fail(cluster: Cluster) -> None:
+def test_dry_run_rejects_an_invalid_manifest(cluster: Cluster) -> None:
     deployment = manifests(ZipkinCollectorSettings.of("zipkin", {"namespace": "observability"}))["deployment"]
     deployment["spec"]["template"]["spec"]["containers"][0]["memory"] = "1Gi"
     with pytest.raises(ApiException, match="memory: field not declared in schema"):
@@ -103,8 +103,8 @@ def test_what_is_checked_can_fail(cluster: Cluster) -> None:
 
 
 @pytest.mark.usefixtures("observability")
-def test_a_restricted_namespace_refuses_a_privileged_pod(cluster: Cluster) -> None:
-    """The check that a stack's pods run can fail."""
+def test_restricted_namespace_rejects_a_privileged_pod(cluster: Cluster) -> None:
+    """The namespace enforces Pod Security, so running pods prove compliance."""
     container = {"name": "pod", "image": "any", "securityContext": {"privileged": True}}
     metadata = {"name": "pod", "namespace": "observability"}
     with pytest.raises(ApiException, match="violates PodSecurity"):
@@ -113,27 +113,29 @@ def test_a_restricted_namespace_refuses_a_privileged_pod(cluster: Cluster) -> No
 
 @pytest.mark.parametrize(("stack", "pods"), [("staging", 1), ("prod", 2)])
 @pytest.mark.usefixtures("observability")
-def test_a_stack_runs_twice_and_leaves_nothing(
-    project: MakesProject, cluster: Cluster, consul: Consul, stack: str, pods: int
+def test_stack_is_stable_and_destroy_deletes_all_objects(
+    project: ProjectFactory, cluster: Cluster, consul: Consul, stack: str, pods: int
 ) -> None:
-    mine = project(configuration=config_of(stack, cluster), stack=stack)
-    mine.up()
-    # Pods that `restricted` refuses would never be there, and `up` waits for the first.
+    zipkin_stack = project(configuration=config_of(stack, cluster), stack=stack)
+    zipkin_stack.up()
+    # The namespace rejects pods that violate `restricted`. `up` waits only for the first pod.
     cluster.wait_until(lambda: phases(cluster) == ["Running"] * pods, f"{pods} running pods")
     assert MESH in entries(consul)
-    assert mine.outputs()["collector_url"] == "http://zipkin.observability.svc.cluster.local:9411/api/v2/spans"
-    assert any("memory" in warning for warning in mine.outputs()["warnings"]) is (stack == "staging")
-    mine.preview(expect_no_changes=True)
-    mine.refresh()
-    mine.preview(expect_no_changes=True)
-    mine.destroy()
+    assert zipkin_stack.outputs()["collector_url"] == "http://zipkin.observability.svc.cluster.local:9411/api/v2/spans"
+    assert any("memory" in warning for warning in zipkin_stack.outputs()["warnings"]) is (stack == "staging")
+    zipkin_stack.preview(expect_no_changes=True)
+    zipkin_stack.refresh()
+    zipkin_stack.preview(expect_no_changes=True)
+    zipkin_stack.destroy()
     assert entries(consul) == set()
-    left = [(kind, found["metadata"]["name"]) for kind in KINDS for found in cluster.objects(kind, "observability")]
-    assert left == [("ServiceAccount", "default")]
+    remaining = [
+        (kind, found["metadata"]["name"]) for kind in KINDS for found in cluster.objects(kind, "observability")
+    ]
+    assert remaining == [("ServiceAccount", "default")]
 
 
 @pytest.mark.parametrize(("stack", "resources"), [("staging", 10), ("prod", 15)])
-def test_a_stack_on_kubernetes_previews_without_a_network(project: MakesProject, stack: str, resources: int) -> None:
-    mine = project(stack=stack)
-    mine.configure(yaml.safe_load((CHECKOUT / "stacks" / f"Pulumi.{stack}.yaml").read_text())["config"])
-    assert f"{resources} to create" in mine.preview()
+def test_kubernetes_stack_previews_without_a_network(project: ProjectFactory, stack: str, resources: int) -> None:
+    zipkin_stack = project(stack=stack)
+    zipkin_stack.configure(yaml.safe_load((CHECKOUT / "stacks" / f"Pulumi.{stack}.yaml").read_text())["config"])
+    assert f"{resources} to create" in zipkin_stack.preview()

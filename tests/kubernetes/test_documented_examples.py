@@ -1,4 +1,4 @@
-"""The examples of the documents for Kubernetes, run as they are written."""
+"""The Kubernetes examples of the documentation."""
 
 import shlex
 from collections.abc import Callable
@@ -9,7 +9,7 @@ import pytest
 from testbed.consul import Consul
 from testbed.kubernetes import Cluster
 from tests.documents import code_blocks
-from tests.kubernetes.conftest import MakesProject
+from tests.kubernetes.conftest import ProjectFactory
 from tests.mesh.consul_entries import MESH, entries
 
 pytestmark = pytest.mark.kubernetes
@@ -17,9 +17,9 @@ pytestmark = pytest.mark.kubernetes
 OBSERVABILITY = "observability"
 
 
-@pytest.mark.usefixtures("consuls_namespace", "observability")
-def test_the_readmes_example_writes_the_entries_and_deploys_zipkin(
-    project: MakesProject, inline: Callable[[str], Path], cluster: Cluster, consul: Consul
+@pytest.mark.usefixtures("consul_namespace", "observability")
+def test_readme_example_writes_the_entries_and_deploys_zipkin(
+    project: ProjectFactory, inline: Callable[[str], Path], cluster: Cluster, consul: Consul
 ) -> None:
     stack = project(inline(code_blocks("README.md", "python")[1]))
     stack.up()
@@ -30,7 +30,7 @@ def test_the_readmes_example_writes_the_entries_and_deploys_zipkin(
 
 
 def create_secret(cluster: Cluster, command: str) -> str:
-    """Create the Secret of a `kubectl create secret generic` in the namespace that it gives; returns its name."""
+    """Create the Secret of a `kubectl create secret generic` command. Returns its name."""
     arguments = shlex.split(command.replace("\\\n", " "))
     assert arguments[:4] == ["kubectl", "create", "secret", "generic"]
     name, options = arguments[4], [option.removeprefix("--").split("=", 1) for option in arguments[5:]]
@@ -42,8 +42,8 @@ def create_secret(cluster: Cluster, command: str) -> str:
 
 
 @pytest.mark.usefixtures("observability")
-def test_the_collectors_example_runs_with_the_secret_that_the_document_creates(
-    project: MakesProject, inline: Callable[[str], Path], cluster: Cluster
+def test_collector_example_runs_with_the_documented_secret(
+    project: ProjectFactory, inline: Callable[[str], Path], cluster: Cluster
 ) -> None:
     secret = create_secret(cluster, code_blocks("docs/collector.md", "sh")[0])
     stack = project(inline(code_blocks("docs/collector.md", "python")[0]))

@@ -1,18 +1,27 @@
-"""The mesh's entries as custom resources of a real cluster, brought into a real Consul by consul-k8s' controller."""
+"""Custom resources on a real cluster, which the consul-k8s controller writes to a real Consul."""
 
 import pytest
 
 from testbed.consul import Consul
 from testbed.kubernetes import Cluster
-from tests.kubernetes.conftest import MakesProject
-from tests.kubernetes.mesh_objects import CLUSTERS, STATSD, TRACING, by_hand, cluster_names, object_of, on, spec_of
-from tests.mesh.consul_entries import MESH, WEB, entries, live, refusal
+from tests.kubernetes.conftest import ProjectFactory
+from tests.kubernetes.mesh_objects import (
+    CLUSTERS,
+    STATSD,
+    TRACING,
+    cluster_names,
+    object_of,
+    spec_of,
+    stack_config,
+    unmanaged_proxy_defaults,
+)
+from tests.mesh.consul_entries import MESH, WEB, entries, live, rejection
 
 pytestmark = pytest.mark.kubernetes
 
 
-def test_entries_reach_consul_and_leave_it(project: MakesProject, cluster: Cluster, consul: Consul) -> None:
-    stack = project(configuration=on(cluster))
+def test_entries_are_written_to_consul_and_deleted(project: ProjectFactory, cluster: Cluster, consul: Consul) -> None:
+    stack = project(configuration=stack_config(cluster))
     stack.up()
     assert entries(consul) == {MESH, WEB}
     assert set(live(consul)["Config"]) >= TRACING
@@ -22,9 +31,9 @@ def test_entries_reach_consul_and_leave_it(project: MakesProject, cluster: Clust
     stack.preview(expect_no_changes=True)
     stack.refresh()
     stack.preview(expect_no_changes=True)
-    stack.configure(on(cluster, sampling={"random": 50}, services={"web": {"protocol": "grpc"}}))
+    stack.configure(stack_config(cluster, sampling={"random": 50}, services={"web": {"protocol": "grpc"}}))
     stack.up()
-    # The program ends only once Consul has it.
+    # `up` waits until the change is in Consul.
     assert '"random_sampling":{"value":50}' in live(consul)["Config"]["envoy_listener_tracing_json"]
     assert live(consul, WEB)["Protocol"] == "grpc"
     stack.preview(expect_no_changes=True)
@@ -33,59 +42,59 @@ def test_entries_reach_consul_and_leave_it(project: MakesProject, cluster: Clust
     assert cluster.get("ProxyDefaults", "global") is None
 
 
-def test_an_object_of_others_is_refused_with_what_it_holds(
-    project: MakesProject, cluster: Cluster, consul: Consul
+def test_unmanaged_object_is_rejected_with_its_fields(
+    project: ProjectFactory, cluster: Cluster, consul: Consul
 ) -> None:
-    cluster.create(by_hand(config={"envoy_prometheus_bind_addr": "0.0.0.0:9102"}, meshGateway={"mode": "local"}))
-    stack = project(configuration=on(cluster))
-    told = refusal(stack)
-    assert "ProxyDefaults default/global is an unmanaged entry" in told
-    assert "adopt preserves, overwrite removes: MeshGateway.Mode, envoy_prometheus_bind_addr" in told
+    cluster.create(
+        unmanaged_proxy_defaults(config={"envoy_prometheus_bind_addr": "0.0.0.0:9102"}, meshGateway={"mode": "local"})
+    )
+    stack = project(configuration=stack_config(cluster))
+    output = rejection(stack)
+    assert "ProxyDefaults default/global is an unmanaged entry" in output
+    assert "adopt preserves, overwrite removes: MeshGateway.Mode, envoy_prometheus_bind_addr" in output
     assert TRACING.isdisjoint(spec_of(cluster)["config"])
     assert WEB not in entries(consul)
 
 
-def test_an_object_of_others_is_adopted_key_by_key_and_given_back(
-    project: MakesProject, cluster: Cluster, consul: Consul
-) -> None:
-    theirs = {"config": {"envoy_prometheus_bind_addr": "0.0.0.0:9102"}, "meshGateway": {"mode": "local"}}
-    cluster.create(by_hand(**theirs))
-    stack = project(configuration=on(cluster, existing="adopt"))
+def test_destroy_restores_an_adopted_object(project: ProjectFactory, cluster: Cluster, consul: Consul) -> None:
+    foreign = {"config": {"envoy_prometheus_bind_addr": "0.0.0.0:9102"}, "meshGateway": {"mode": "local"}}
+    cluster.create(unmanaged_proxy_defaults(**foreign))
+    stack = project(configuration=stack_config(cluster, existing="adopt"))
     stack.up()
     assert TRACING | {"envoy_prometheus_bind_addr"} == set(live(consul)["Config"])
     assert live(consul)["MeshGateway"] == {"Mode": "local"}
     stack.preview(expect_no_changes=True)
-    # Later the policy may be dropped: the object says that it was adopted.
-    stack.configure(on(cluster, sampling={"random": 7}))
+    # `existing` is no longer required: an annotation records that the object was adopted.
+    stack.configure(stack_config(cluster, sampling={"random": 7}))
     stack.up()
     stack.preview(expect_no_changes=True)
     stack.refresh()
     stack.preview(expect_no_changes=True)
     stack.destroy()
-    assert spec_of(cluster) == theirs
-    consul_has = cluster.wait_until(lambda: TRACING.isdisjoint(live(consul)["Config"]), "Consul without tracing")
-    assert consul_has
+    assert spec_of(cluster) == foreign
+    synced = cluster.wait_until(lambda: TRACING.isdisjoint(live(consul)["Config"]), "Consul without tracing")
+    assert synced
     assert WEB not in entries(consul)
 
 
-def test_clusters_of_others_in_our_key_outlive_us(project: MakesProject, cluster: Cluster, consul: Consul) -> None:
-    theirs = {"config": {CLUSTERS: STATSD}}
-    cluster.create(by_hand(**theirs))
-    stack = project(configuration=on(cluster, existing="adopt"))
-    said = stack.up()
-    assert "pulumi destroy leaves it in Kubernetes" in said
+def test_foreign_clusters_are_preserved(project: ProjectFactory, cluster: Cluster, consul: Consul) -> None:
+    foreign = {"config": {CLUSTERS: STATSD}}
+    cluster.create(unmanaged_proxy_defaults(**foreign))
+    stack = project(configuration=stack_config(cluster, existing="adopt"))
+    output = stack.up()
+    assert "pulumi destroy leaves it in Kubernetes" in output
     assert cluster_names(live(consul)["Config"][CLUSTERS]) == {"statsd", "tracing_collector"}
     stack.preview(expect_no_changes=True)
-    stack.configure(on(cluster, existing="adopt", enabled=False))
+    stack.configure(stack_config(cluster, existing="adopt", enabled=False))
     stack.up()
     assert live(consul)["Config"] == {CLUSTERS: STATSD}
     stack.preview(expect_no_changes=True)
-    stack.configure(on(cluster, existing="adopt"))
+    stack.configure(stack_config(cluster, existing="adopt"))
     stack.up()
-    stack.configure(on(cluster, existing="adopt", enabled=False))
+    stack.configure(stack_config(cluster, existing="adopt", enabled=False))
     stack.up()
     stack.destroy()
-    assert spec_of(cluster) == theirs
+    assert spec_of(cluster) == foreign
     assert live(consul)["Config"] == {CLUSTERS: STATSD}
 
 
@@ -93,41 +102,41 @@ ADDED = {"envoy_prometheus_bind_addr": "0.0.0.0:9102"}
 
 
 def add(cluster: Cluster, tool: str) -> None:
-    """What somebody does who adds a key to our object, with the tool of their choice."""
+    """Add a key to the object with another field manager."""
     if tool == "kubectl edit":
         cluster.edit("ProxyDefaults", "global", {"spec": {"config": ADDED}})
     else:
-        cluster.apply(by_hand(config=ADDED), manager="argocd")
+        cluster.apply(unmanaged_proxy_defaults(config=ADDED), manager="argocd")
 
 
 @pytest.mark.parametrize("tool", ["kubectl edit", "server-side apply"])
-def test_what_is_added_to_our_object_stays_and_keeps_it(
-    project: MakesProject, cluster: Cluster, consul: Consul, tool: str
+def test_destroy_retains_an_object_with_foreign_fields(
+    project: ProjectFactory, cluster: Cluster, consul: Consul, tool: str
 ) -> None:
-    stack = project(configuration=on(cluster))
+    stack = project(configuration=stack_config(cluster))
     stack.up()
     add(cluster, tool)
     cluster.edit("ProxyDefaults", "global", {"metadata": {"labels": {"team": "a"}}})
-    stack.configure(on(cluster, sampling={"random": 20}))
+    stack.configure(stack_config(cluster, sampling={"random": 20}))
     assert "ProxyDefaults default/global: fields of other owners are preserved" in stack.up()
     assert live(consul)["Config"].items() >= ADDED.items()
     stack.preview(expect_no_changes=True)
-    stack.configure(on(cluster, enabled=False))
+    stack.configure(stack_config(cluster, enabled=False))
     stack.up()
     stack.destroy()
     assert spec_of(cluster)["config"] == ADDED
     assert object_of(cluster)["metadata"]["labels"] == {"team": "a"}
 
 
-def test_an_object_of_ours_that_others_replaced_by_theirs_is_not_deleted(
-    project: MakesProject, cluster: Cluster, consul: Consul
+def test_unmanaged_object_that_replaced_an_own_object_is_not_deleted(
+    project: ProjectFactory, cluster: Cluster, consul: Consul
 ) -> None:
-    stack = project(configuration=on(cluster))
+    stack = project(configuration=stack_config(cluster))
     stack.up()
     cluster.delete("ProxyDefaults", "global")
-    cluster.create(by_hand(config=ADDED))
+    cluster.create(unmanaged_proxy_defaults(config=ADDED))
     before = object_of(cluster)["metadata"]["uid"]
-    stack.configure(on(cluster, existing="adopt"))
+    stack.configure(stack_config(cluster, existing="adopt"))
     stack.up()
     assert object_of(cluster)["metadata"]["uid"] == before
     assert set(live(consul)["Config"]) == TRACING | ADDED.keys()
@@ -136,11 +145,9 @@ def test_an_object_of_ours_that_others_replaced_by_theirs_is_not_deleted(
     assert spec_of(cluster) == {"config": ADDED}
 
 
-def test_an_adopted_object_that_others_took_away_is_written_anew(
-    project: MakesProject, cluster: Cluster, consul: Consul
-) -> None:
-    cluster.create(by_hand(config=ADDED))
-    stack = project(configuration=on(cluster, existing="adopt"))
+def test_deleted_adopted_object_is_created(project: ProjectFactory, cluster: Cluster, consul: Consul) -> None:
+    cluster.create(unmanaged_proxy_defaults(config=ADDED))
+    stack = project(configuration=stack_config(cluster, existing="adopt"))
     stack.up()
     cluster.delete("ProxyDefaults", "global")
     stack.up()
@@ -150,29 +157,29 @@ def test_an_adopted_object_that_others_took_away_is_written_anew(
     assert entries(consul) == set()
 
 
-def test_a_key_of_ours_changed_by_hand_is_mended(project: MakesProject, cluster: Cluster, consul: Consul) -> None:
-    stack = project(configuration=on(cluster))
+def test_changed_managed_key_is_restored(project: ProjectFactory, cluster: Cluster, consul: Consul) -> None:
+    stack = project(configuration=stack_config(cluster))
     stack.up()
-    ours = live(consul)["Config"]
+    own_config = live(consul)["Config"]
     cluster.edit("ProxyDefaults", "global", {"spec": {"config": {"envoy_listener_tracing_json": "{}"}}})
     stack.refresh()
     stack.up()
-    assert live(consul)["Config"] == ours
+    assert live(consul)["Config"] == own_config
     stack.preview(expect_no_changes=True)
 
 
-def test_two_stacks_do_not_write_one_object(project: MakesProject, cluster: Cluster, consul: Consul) -> None:
-    project(configuration=on(cluster), stack="blue").up()
-    told = refusal(project(configuration=on(cluster), stack="green"))
-    assert "are managed by another stack (organization/consul-tracing/blue)" in told
+def test_object_of_another_stack_is_rejected(project: ProjectFactory, cluster: Cluster, consul: Consul) -> None:
+    project(configuration=stack_config(cluster), stack="blue").up()
+    output = rejection(project(configuration=stack_config(cluster), stack="green"))
+    assert "are managed by another stack (organization/consul-tracing/blue)" in output
     assert entries(consul) == {MESH, WEB}
 
 
-def test_a_second_namespace_with_the_meshs_object_is_refused(
-    project: MakesProject, namespace: str, cluster: Cluster, consul: Consul
+def test_second_mesh_object_in_another_namespace_is_rejected(
+    project: ProjectFactory, namespace: str, cluster: Cluster, consul: Consul
 ) -> None:
-    project(configuration=on(cluster), stack="blue").up()
-    told = refusal(project(configuration=on(cluster, namespace=namespace), stack="green"))
-    assert "ProxyDefaults default/global exists, and a mesh has one" in told
+    project(configuration=stack_config(cluster), stack="blue").up()
+    output = rejection(project(configuration=stack_config(cluster, namespace=namespace), stack="green"))
+    assert "ProxyDefaults default/global exists, and a mesh has only one" in output
     assert cluster.get("ProxyDefaults", "global", namespace) is None
     assert entries(consul) == {MESH, WEB}

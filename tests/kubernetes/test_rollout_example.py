@@ -1,17 +1,17 @@
-"""examples/rollout, as a reader would run it: which changes replace the pods."""
+"""Rollouts of the program in examples/rollout."""
 
 import pytest
 
 from testbed import CHECKOUT
 from testbed.consul import Consul
 from testbed.kubernetes import Cluster
-from tests.kubernetes.conftest import MakesProject
+from tests.kubernetes.conftest import ProjectFactory
 
 pytestmark = [pytest.mark.kubernetes, pytest.mark.usefixtures("consul")]
 
 
-def test_a_new_collector_rolls_the_pods_and_a_new_sampling_does_not(
-    project: MakesProject, cluster: Cluster, consul: Consul
+def test_collector_change_restarts_the_pods_and_sampling_change_does_not(
+    project: ProjectFactory, cluster: Cluster, consul: Consul
 ) -> None:
     stack = project(CHECKOUT / "examples" / "rollout")
 
@@ -22,8 +22,8 @@ def test_a_new_collector_rolls_the_pods_and_a_new_sampling_does_not(
         assert deployment is not None
         annotations = deployment["spec"]["template"]["metadata"]["annotations"]
         assert annotations["consul-tracing/bootstrap-hash"] == stack.output("bootstrap_hash")
-        counted: str = deployment["metadata"]["annotations"]["deployment.kubernetes.io/revision"]
-        return counted
+        current: str = deployment["metadata"]["annotations"]["deployment.kubernetes.io/revision"]
+        return current
 
     first = revision()
     assert revision(sampling=50) == first

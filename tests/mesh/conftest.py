@@ -1,13 +1,13 @@
-"""One embedded mesh for the whole run: started once, shared by the tests, gone with the run."""
+"""Fixtures of the mesh tests. One embedded mesh is shared by the whole run."""
 
 from collections.abc import Iterator
 
 import pytest
 
 from testbed.consul import Consul
-from testbed.gate import Gate, gate_before
 from testbed.mesh import Mesh
 from testbed.processes import Programs
+from testbed.request_recorder import RequestRecorder, record_requests
 from tests.mesh.consul_entries import clear
 from tests.mesh.traced_mesh import SERVICES, TracedMesh
 
@@ -34,12 +34,12 @@ def agent(programs: Programs) -> Consul:
 
 @pytest.fixture
 def consul(agent: Consul) -> Iterator[Consul]:
-    """A Consul with nothing in it."""
+    """A Consul without config entries."""
     yield agent
     clear(agent)
 
 
 @pytest.fixture
-def gate(consul: Consul) -> Iterator[Gate]:
-    with gate_before(consul) as gate:
-        yield gate
+def recorder(consul: Consul) -> Iterator[RequestRecorder]:
+    with record_requests(consul) as recorder:
+        yield recorder

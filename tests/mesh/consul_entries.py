@@ -1,30 +1,30 @@
-"""A Consul's config entries, as the tests of ownership and of faults write and read them."""
+"""Read and write config entries of Consul, and stack configurations for the tests."""
 
 from typing import Any
 
 import pytest
 
 from testbed.consul import Consul
-from testbed.gate import Gate
-from testbed.processes import ProgramFailed
+from testbed.processes import ProgramFailedError
 from testbed.pulumi import Project
+from testbed.request_recorder import RequestRecorder
 
 MESH, WEB = ("proxy-defaults", "global"), ("service-defaults", "web")
 
 PROMETHEUS = {"envoy_prometheus_bind_addr": "0.0.0.0:9102"}
-"""A key of `Config` that another tool writes."""
+"""A `Config` key of another owner."""
 
 ARGUMENTS: dict[str, Any] = {"collector": {"host": "zipkin"}, "services": {"web": {"protocol": "http"}}}
 
 
-def on(consul: Consul, **args: Any) -> dict[str, object]:
-    """A stack's configuration: `args` beside or instead of `ARGUMENTS`."""
+def stack_config(consul: Consul, **args: Any) -> dict[str, object]:
+    """Return a stack configuration with `ARGUMENTS` updated with `args`."""
     return {"consul:address": consul.address, "consul-tracing:mesh": {**ARGUMENTS, **args}}
 
 
-def through(gate: Gate, **args: Any) -> dict[str, object]:
-    """The same configuration, with the gate as Consul's address."""
-    return {**on(gate.consul, **args), "consul:address": gate.address}
+def recorded_stack_config(recorder: RequestRecorder, **args: Any) -> dict[str, object]:
+    """Return the same configuration with the address of the recorder."""
+    return {**stack_config(recorder.consul, **args), "consul:address": recorder.address}
 
 
 def entries(consul: Consul) -> set[tuple[str, str]]:
@@ -43,7 +43,7 @@ def put(consul: Consul, entry: tuple[str, str], **body: Any) -> None:
 
 
 def add_to_config(consul: Consul, **keys: str) -> None:
-    """What somebody does who reads the entry, adds a key and writes it back."""
+    """Add keys to the live entry as another owner."""
     entry = live(consul)
     consul.write_config_entry({**entry, "Config": {**entry["Config"], **keys}})
 
@@ -53,19 +53,19 @@ def clear(consul: Consul) -> None:
         consul.delete_config_entry(kind, name)
 
 
-def refusal(project: Project) -> str:
-    """What an `up` that is refused tells: without a traceback."""
-    with pytest.raises(ProgramFailed) as refused:
+def rejection(project: Project) -> str:
+    """Return the output of an `up` that is rejected, without a traceback."""
+    with pytest.raises(ProgramFailedError) as error:
         project.up()
-    assert "Traceback" not in refused.value.said
-    return refused.value.said
+    assert "Traceback" not in error.value.output
+    return error.value.output
 
 
 def failure(project: Project) -> str:
-    """The output of an `up` that fails while it writes; Pulumi interrupts the program, at times with a traceback."""
-    with pytest.raises(ProgramFailed) as failed:
+    """Return the output of an `up` that fails during the writes. Pulumi may interrupt the program with a traceback."""
+    with pytest.raises(ProgramFailedError) as error:
         project.up()
-    return failed.value.said
+    return error.value.output
 
 
 def services(count: int) -> dict[str, Any]:
@@ -73,9 +73,9 @@ def services(count: int) -> dict[str, Any]:
 
 
 def outcome(project: Project) -> str:
-    """What an `up` tells when it fails; empty when it does not."""
+    """Return the output of an `up` if it fails, or an empty string."""
     try:
         project.up()
-    except ProgramFailed as failed:
-        return failed.said
+    except ProgramFailedError as error:
+        return error.output
     return ""

@@ -1,19 +1,19 @@
-"""The stack whose `up` the tests of faults disturb, and what must be in Consul after the next `up`."""
+"""Entries before an `up` with a fault, and the expected entries after the next `up`."""
 
 from testbed.consul import Consul
 from testbed.pulumi import Project
 from tests.mesh.consul_entries import MESH, PROMETHEUS, live, put, services
 
 
-def write_by_hand(consul: Consul) -> None:
-    """What is there before we come: two entries to be adopted, and one that is none of our business."""
+def write_unmanaged_entries(consul: Consul) -> None:
+    """Write two unmanaged entries that the stack adopts, and one that it does not declare."""
     put(consul, MESH, Config=PROMETHEUS, MeshGateway={"Mode": "local"})
     put(consul, ("service-defaults", "service-0"), Protocol="tcp", LocalRequestTimeoutMs=5000)
     put(consul, ("service-defaults", "legacy"), Protocol="tcp", LocalRequestTimeoutMs=7000)
 
 
-def assert_all_is_as_it_should_be(consul: Consul, stack: Project, count: int) -> None:
-    """The mesh holds what the program says, and everything that is others', and there is nothing left to do."""
+def assert_mesh_is_complete(consul: Consul, stack: Project, count: int) -> None:
+    """Assert that all declared entries are written, fields of other owners are preserved and a preview is empty."""
     mesh = live(consul)
     assert {"envoy_tracing_json", "envoy_listener_tracing_json", *PROMETHEUS} <= set(mesh["Config"])
     assert mesh["MeshGateway"] == {"Mode": "local"}

@@ -1,4 +1,4 @@
-"""The bootstrap that Consul renders from the package's entry, validated by every supported Envoy."""
+"""The bootstrap that Consul renders from the entry of the package, validated by the supported Envoy versions."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -12,7 +12,7 @@ import toolchain
 from testbed.consul import Consul
 from testbed.mesh import Instance, Service
 from testbed.ports import LOOPBACK
-from testbed.processes import ProgramFailed, Programs
+from testbed.processes import ProgramFailedError, Programs
 from tests.mesh.traced_mesh import rendered
 
 pytestmark = [pytest.mark.mesh, pytest.mark.slow]
@@ -33,17 +33,17 @@ Render = Callable[[dict[str, Any]], str]
 
 @pytest.fixture
 def render(programs: Programs, consul: Consul) -> Iterator[Render]:
-    """Writes a `Config` into Consul and returns the bootstrap that Consul makes of it for a sidecar."""
-    consul.register(Instance.of(Service("web")).registration)
+    """Return a function that writes a `Config` to Consul and returns the rendered bootstrap of a sidecar."""
+    consul.register(Instance.allocate(Service("web")).registration)
     flags = ["-sidecar-for=web", "-bootstrap", f"-grpc-addr=http://{LOOPBACK}:{consul.grpc_port}"]
     command = [toolchain.program("consul"), "connect", "envoy", *flags, "-ignore-envoy-compatibility"]
 
     def bootstrap(config: dict[str, Any]) -> str:
         consul.write_config_entry({"Kind": "proxy-defaults", "Name": "global", "Config": config})
-        said = programs.run("bootstrap", command, environment=consul.environment)
-        # Consul merges the entry into the proxy's configuration later than it answers the write.
-        assert json.loads(said)["tracing"] == json.loads(config["envoy_tracing_json"])
-        return said
+        output = programs.run("bootstrap", command, environment=consul.environment)
+        # Consul merges the entry into the proxy configuration after it has responded to the write.
+        assert json.loads(output)["tracing"] == json.loads(config["envoy_tracing_json"])
+        return output
 
     yield bootstrap
     consul.put("/v1/agent/service/deregister/web")
@@ -51,23 +51,23 @@ def render(programs: Programs, consul: Consul) -> Iterator[Render]:
 
 @pytest.fixture(scope="module")
 def tls_files(programs: Programs) -> dict[str, dict[str, str]]:
-    """The input `tls` of each case; Envoy reads the files when it starts."""
+    """The input `tls` of each case. Envoy reads the files at startup."""
     directory = programs.make_directory("certificates")
-    for wanted in (["ca", "create"], ["cert", "create", "-server"]):
-        programs.run("consul tls", [toolchain.program("consul"), "tls", *wanted], directory=directory)
+    for arguments in (["ca", "create"], ["cert", "create", "-server"]):
+        programs.run("consul tls", [toolchain.program("consul"), "tls", *arguments], directory=directory)
     tls = {"ca_file": str(directory / "consul-agent-ca.pem")}
     pair = directory / "dc1-server-consul-0.pem", directory / "dc1-server-consul-0-key.pem"
     return {"plain": {}, "tls": tls, "mutual-tls": {**tls, "certificate_file": str(pair[0]), "key_file": str(pair[1])}}
 
 
 def config(**args: Any) -> dict[str, Any]:
-    """The rendered `Config` of proxy-defaults."""
+    """Return the rendered `Config` of proxy-defaults."""
     body: dict[str, Any] = rendered({"envoy_version": "1.36", **args})[-1]["Config"]
     return body
 
 
 def validate(programs: Programs, bootstrap: str, version: str) -> None:
-    """Let Envoy validate a bootstrap. Raises ProgramFailed with Envoy's last lines."""
+    """Validate a bootstrap with Envoy. Raises ProgramFailedError with the last lines of Envoy's output."""
     file = programs.make_directory("bootstrap") / "bootstrap.json"
     file.write_text(bootstrap)
     programs.run(f"envoy {version}", [toolchain.program("envoy", version), "--mode", "validate", "-c", file])
@@ -75,7 +75,7 @@ def validate(programs: Programs, bootstrap: str, version: str) -> None:
 
 @pytest.mark.parametrize("tls", TLS)
 @pytest.mark.parametrize("tracer", TRACERS)
-def test_every_envoy_accepts_the_bootstrap(
+def test_supported_envoys_accept_the_bootstrap(
     programs: Programs, render: Render, tls_files: dict[str, dict[str, str]], tracer: str, tls: str
 ) -> None:
     collector = {"host": "collector.example.com", **({"tls": tls_files[tls]} if tls_files[tls] else {})}
@@ -85,8 +85,8 @@ def test_every_envoy_accepts_the_bootstrap(
         list(pool.map(partial(validate, programs, bootstrap), ENVOYS))
 
 
-def test_envoy_refuses_a_tracer_that_it_does_not_know(programs: Programs, render: Render) -> None:
-    """The check above can fail."""
-    wrong = {**config(collector={"host": "zipkin"}), "envoy_tracing_json": '{"http":{"name":"envoy.tracers.none"}}'}
-    with pytest.raises(ProgramFailed, match="Didn't find a registered implementation"):
-        validate(programs, render(wrong), "1.37.0")
+def test_envoy_rejects_an_unknown_tracer(programs: Programs, render: Render) -> None:
+    """The validation detects an invalid bootstrap."""
+    invalid = {**config(collector={"host": "zipkin"}), "envoy_tracing_json": '{"http":{"name":"envoy.tracers.none"}}'}
+    with pytest.raises(ProgramFailedError, match="Didn't find a registered implementation"):
+        validate(programs, render(invalid), "1.37.0")

@@ -1,4 +1,4 @@
-"""Spans sent to collectors other than a Zipkin over plain HTTP. The receivers are testbed/collectors.py's."""
+"""Spans sent over OTLP, to Datadog and over TLS. testbed/collectors.py implements the receivers."""
 
 import json
 from pathlib import Path
@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 import toolchain
-from testbed.collectors import Received, otlp_over_grpc, over_http
+from testbed.collectors import Received, http_collector, otlp_grpc_collector
 from testbed.ports import LOOPBACK
 from tests.mesh.traced_mesh import TracedMesh, unique_path
 
@@ -21,39 +21,39 @@ def trace_ids(received: Received) -> set[bytes]:
 
 
 def test_otlp_arrives_over_grpc(traced: TracedMesh) -> None:
-    with otlp_over_grpc() as received:
+    with otlp_grpc_collector() as received:
         tracer = {"opentelemetry": {"service_name": "mesh", "resource_attributes": RESOURCE}}
         traced.apply(collector={"host": LOOPBACK, "port": received.port}, tracer=tracer)
-        heard = traced.mesh.request(unique_path()).json()["headers"]["traceparent"]
+        traceparent = traced.mesh.request(unique_path()).json()["headers"]["traceparent"]
         traced.wait_until(lambda: len(received.spans()) >= 4, "four spans over gRPC")
         assert {name for name, _ in received.spans()} == {"mesh"}
-        assert trace_ids(received) == {bytes.fromhex(heard.split("-")[1])}
+        assert trace_ids(received) == {bytes.fromhex(traceparent.split("-")[1])}
         assert received.resource_attributes().items() >= RESOURCE.items()
 
 
 def test_otlp_arrives_over_http(traced: TracedMesh) -> None:
-    with over_http() as received:
+    with http_collector() as received:
         tracer = {"opentelemetry": {"transport": "http", "service_name": "mesh", "resource_attributes": RESOURCE}}
         traced.apply(collector={"host": LOOPBACK, "port": received.port}, tracer=tracer)
-        heard = traced.mesh.request(unique_path()).json()["headers"]["traceparent"]
+        traceparent = traced.mesh.request(unique_path()).json()["headers"]["traceparent"]
         traced.wait_until(lambda: len(received.spans()) >= 4, "four spans over HTTP")
-        assert trace_ids(received) == {bytes.fromhex(heard.split("-")[1])}
+        assert trace_ids(received) == {bytes.fromhex(traceparent.split("-")[1])}
         assert {path for path, _, _ in received.requests} == {"/v1/traces"}
         assert received.resource_attributes().items() >= RESOURCE.items()
 
 
 def test_datadog_spans_arrive_with_service_and_resource(traced: TracedMesh) -> None:
-    with over_http() as received:
+    with http_collector() as received:
         traced.apply(collector={"host": LOOPBACK, "port": received.port}, tracer={"datadog": {"service_name": "mesh"}})
         path = unique_path()
-        heard = traced.mesh.request(path).json()["headers"]
+        headers = traced.mesh.request(path).json()["headers"]
         traced.wait_until(lambda: len(received.datadog_spans()) >= 4, "four spans as a Datadog agent receives them")
         spans = received.datadog_spans()
         assert {span["service"] for span in spans} == {"mesh"}
         assert {span["name"] for span in spans} == {"envoy.proxy"}
         assert {span["resource"] for span in spans} == {"egress web", "ingress", "egress api"}
         assert all(span["meta"]["http.url"].endswith(path) for span in spans)
-        assert {str(span["trace_id"]) for span in spans} == {heard["x-datadog-trace-id"]}
+        assert {str(span["trace_id"]) for span in spans} == {headers["x-datadog-trace-id"]}
         ids = {span["span_id"] for span in spans}
         assert len({span["parent_id"] for span in spans} & ids) == 3
 
@@ -67,8 +67,8 @@ def test_datadog_spans_arrive_with_service_and_resource(traced: TracedMesh) -> N
     ],
     ids=["zipkin-hostname", "zipkin", "otlp-http"],
 )
-def test_the_host_header_is_the_collectors(traced: TracedMesh, tracer: dict[str, Any], host: str) -> None:
-    with over_http() as received:
+def test_host_header_defaults_to_the_collector(traced: TracedMesh, tracer: dict[str, Any], host: str) -> None:
+    with http_collector() as received:
         traced.apply(collector={"host": LOOPBACK, "port": received.port}, tracer=tracer)
         traced.mesh.request(unique_path())
         traced.wait_until(lambda: received.requests, "spans")
@@ -77,7 +77,7 @@ def test_the_host_header_is_the_collectors(traced: TracedMesh, tracer: dict[str,
 
 @pytest.fixture(scope="module")
 def certificates(traced: TracedMesh) -> Path:
-    """A directory with an authority, a certificate of it for localhost and 127.0.0.1, and one for a client."""
+    """A directory with a CA, a server certificate for localhost and 127.0.0.1, and a client certificate."""
     programs = traced.mesh.programs
     directory = programs.make_directory("certificates")
     consul = toolchain.program("consul")
@@ -87,14 +87,18 @@ def certificates(traced: TracedMesh) -> Path:
     return directory
 
 
+def server_pair(certificates: Path) -> tuple[Path, Path]:
+    """Return the certificate and the key of the collector."""
+    return certificates / "dc1-server-consul-0.pem", certificates / "dc1-server-consul-0-key.pem"
+
+
 def tls_collector(certificates: Path, received: Received, **tls: str) -> dict[str, object]:
     ca_file = str(certificates / "consul-agent-ca.pem")
     return {"host": LOOPBACK, "port": received.port, "tls": {"ca_file": ca_file, **tls}}
 
 
-def test_spans_go_over_tls_to_a_collector_that_proves_itself(traced: TracedMesh, certificates: Path) -> None:
-    pair = certificates / "dc1-server-consul-0.pem", certificates / "dc1-server-consul-0-key.pem"
-    with over_http(*pair) as received:
+def test_spans_are_sent_over_tls_to_a_verified_collector(traced: TracedMesh, certificates: Path) -> None:
+    with http_collector(*server_pair(certificates)) as received:
         traced.apply(collector=tls_collector(certificates, received))
         trace_id = traced.mesh.request(unique_path()).json()["headers"]["x-b3-traceid"]
         traced.wait_until(lambda: len(received.requests) >= 4, "four spans over TLS")
@@ -103,20 +107,19 @@ def test_spans_go_over_tls_to_a_collector_that_proves_itself(traced: TracedMesh,
 
 
 def client_pair(certificates: Path) -> dict[str, str]:
-    """The inputs of `tls` for a client certificate."""
+    """Return the `tls` inputs for a client certificate."""
     pair = certificates / "dc1-client-consul-0.pem", certificates / "dc1-client-consul-0-key.pem"
     return {"certificate_file": str(pair[0]), "key_file": str(pair[1])}
 
 
-def test_a_collector_that_requires_a_client_certificate_gets_spans_with_one_alone(
+def test_collector_with_mutual_tls_receives_spans_only_with_a_client_certificate(
     traced: TracedMesh, certificates: Path
 ) -> None:
-    pair = certificates / "dc1-server-consul-0.pem", certificates / "dc1-server-consul-0-key.pem"
-    with over_http(*pair, client_authority=certificates / "consul-agent-ca.pem") as received:
+    with http_collector(*server_pair(certificates), client_authority=certificates / "consul-agent-ca.pem") as received:
         traced.apply(collector=tls_collector(certificates, received))
         assert traced.mesh.request(unique_path()).status == 200
         errors = "cluster.tracing_collector.ssl.connection_error"
-        traced.wait_until(lambda: sum(traced.mesh.sidecars["web"].stats(errors).values()) > 0, "a refused client")
+        traced.wait_until(lambda: sum(traced.mesh.sidecars["web"].stats(errors).values()) > 0, "a rejected client")
         assert received.requests == []
         traced.apply(collector=tls_collector(certificates, received, **client_pair(certificates)))
         trace_id = traced.mesh.request(unique_path()).json()["headers"]["x-b3-traceid"]
@@ -129,18 +132,17 @@ def test_a_collector_that_requires_a_client_certificate_gets_spans_with_one_alon
     [{"server_name": "another.example.com"}, {"ca_file": "/etc/ssl/certs/ca-certificates.crt"}],
     ids=["another-name", "another-authority"],
 )
-def test_no_span_goes_to_a_collector_that_does_not(
+def test_no_span_is_sent_to_a_collector_with_an_invalid_certificate(
     traced: TracedMesh, certificates: Path, tls: dict[str, str], tmp_path: Path
 ) -> None:
     if "ca_file" in tls:
         programs = traced.mesh.programs
         programs.run("another ca", [toolchain.program("consul"), "tls", "ca", "create"], directory=tmp_path)
         tls = {"ca_file": str(tmp_path / "consul-agent-ca.pem")}
-    pair = certificates / "dc1-server-consul-0.pem", certificates / "dc1-server-consul-0-key.pem"
-    with over_http(*pair) as received:
+    with http_collector(*server_pair(certificates)) as received:
         traced.apply(collector=tls_collector(certificates, received, **tls))
         assert traced.mesh.request(unique_path()).status == 200
         web = traced.mesh.sidecars["web"]
         failures = "cluster.tracing_collector.ssl.fail_verify"
-        traced.wait_until(lambda: sum(web.stats(failures).values()) > 0, "a refused certificate")
+        traced.wait_until(lambda: sum(web.stats(failures).values()) > 0, "a rejected certificate")
         assert received.requests == []

@@ -1,4 +1,4 @@
-"""The stand-in for Pulumi's Consul plugin and, where it is installed, the official plugin: every case runs on both."""
+"""The stand-in for Pulumi's Consul plugin. Every test also runs with the official plugin if it is installed."""
 
 import json
 import os
@@ -12,7 +12,7 @@ import pytest
 from testbed.consul import Consul
 from testbed.consul_stand_in import INTRODUCTION
 from testbed.ports import LOOPBACK, free_port
-from testbed.processes import ProgramFailed, Programs
+from testbed.processes import ProgramFailedError, Programs
 from testbed.pulumi import Project
 from tests.mesh.consul_entries import MESH, WEB, clear, entries, live, put
 from toolchain import consul_resources, search_path
@@ -36,7 +36,7 @@ for resource, properties in pulumi.Config("test").require_object("entries").item
     consul.ConfigEntry(resource, config_json=config_json, opts=ignored, **properties)
 """
 
-LOOK_UP = """
+LOOKUP = """
 import pulumi, pulumi_consul as consul
 
 pulumi.export("found", consul.get_config_entry(kind="{kind}", name="{name}").config_json)
@@ -44,7 +44,7 @@ pulumi.export("found", consul.get_config_entry(kind="{kind}", name="{name}").con
 
 
 def official_plugin() -> Path | None:
-    """The directory of the official plugin; None where it is not installed."""
+    """Return the directory of the official plugin, or None if it is not installed."""
     if named := os.environ.get(DIRECTORY_VARIABLE):
         return Path(named)
     found = consul_resources.plugin_directory()
@@ -65,7 +65,7 @@ def plugin(request: pytest.FixtureRequest) -> Path:
 
 @pytest.fixture
 def new_stack(programs: Programs, plugin: Path) -> Stacks:
-    """Makes a stack of a program, by default of one that writes the entries in its configuration."""
+    """Return a function that creates a stack. The default program writes the entries of its configuration."""
 
     return partial(stack_with, programs, plugin)
 
@@ -83,9 +83,9 @@ def stack(new_stack: Stacks, consul: Consul) -> Project:
     return new_stack(consul.address)
 
 
-def entry(address: tuple[str, str], config: dict[str, Any], **further: Any) -> dict[str, Any]:
+def entry(address: tuple[str, str], config: dict[str, Any], **fields: Any) -> dict[str, Any]:
     kind, name = address
-    return {"kind": kind, "name": name, "config": config, **further}
+    return {"kind": kind, "name": name, "config": config, **fields}
 
 
 def set_entries(project: Project, consul: Consul, **resources: dict[str, Any]) -> None:
@@ -93,20 +93,20 @@ def set_entries(project: Project, consul: Consul, **resources: dict[str, Any]) -
 
 
 def failure(operation: Callable[..., str], **arguments: Any) -> str:
-    with pytest.raises(ProgramFailed) as failed:
+    with pytest.raises(ProgramFailedError) as error:
         operation(**arguments)
-    return failed.value.said
+    return error.value.output
 
 
 def properties(project: Project, name: str) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Inputs and outputs of a resource in the state."""
+    """Return the inputs and outputs of a resource in the state."""
     resource = next(one for one in project.resources() if one["urn"].endswith(f"::{name}"))
-    # The official plugin lists the inputs that it generated.
+    # The official plugin adds a list of generated inputs.
     inputs = {key: value for key, value in resource["inputs"].items() if key != "__defaults"}
     return inputs, resource["outputs"]
 
 
-def test_the_official_plugin_is_compared() -> None:
+def test_official_plugin_is_compared() -> None:
     if OFFICIAL is None:
         pytest.skip(
             f"NOT COMPARED with the official Consul plugin: it is not installed; {DIRECTORY_VARIABLE} names one"
@@ -114,13 +114,13 @@ def test_the_official_plugin_is_compared() -> None:
     assert OFFICIAL != STAND_IN
 
 
-def test_only_the_stand_in_introduces_itself(stack: Project, consul: Consul, plugin: Path) -> None:
+def test_only_the_stand_in_logs_an_introduction(stack: Project, consul: Consul, plugin: Path) -> None:
     set_entries(stack, consul, mesh=entry(MESH, TRACING))
     introductions = [line.strip() for line in stack.up().splitlines()].count(INTRODUCTION)
     assert introductions == (1 if plugin == STAND_IN else 0)
 
 
-def test_a_second_preview_is_empty(stack: Project, consul: Consul) -> None:
+def test_second_preview_is_empty(stack: Project, consul: Consul) -> None:
     set_entries(stack, consul, mesh=entry(MESH, TRACING), web=entry(WEB, HTTP))
     stack.up()
     stack.preview(expect_no_changes=True)
@@ -140,27 +140,27 @@ def test_state_has_the_normal_form_of_the_live_entry(stack: Project, consul: Con
     }
 
 
-def test_a_second_preview_shows_what_consul_filled_in(stack: Project, consul: Consul) -> None:
+def test_second_preview_shows_fields_that_consul_added(stack: Project, consul: Consul) -> None:
     set_entries(stack, consul, web=entry(WEB, {"Protocol": "http"}))
     stack.up()
     failure(stack.preview, expect_no_changes=True)
 
 
-def test_creating_overwrites_an_existing_entry(stack: Project, consul: Consul) -> None:
+def test_create_overwrites_an_existing_entry(stack: Project, consul: Consul) -> None:
     put(consul, MESH, Config={"envoy_prometheus_bind_addr": "0.0.0.0:9102"})
     set_entries(stack, consul, mesh=entry(MESH, TRACING))
     stack.up()
     assert live(consul)["Config"] == {"envoy_tracing_json": "{}"}
 
 
-def test_a_field_that_the_plugin_does_not_know_is_dropped_when_written(stack: Project, consul: Consul) -> None:
+def test_unknown_field_is_not_written(stack: Project, consul: Consul) -> None:
     set_entries(stack, consul, web=entry(WEB, {**HTTP, "MaxRequestHeadersKB": 96, "Unknown": 1}))
     stack.up()
     assert "MaxRequestHeadersKB" not in live(consul, WEB)
     stack.preview(expect_no_changes=True)
 
 
-def test_drift_is_shown_after_a_refresh_and_restored_by_an_update(stack: Project, consul: Consul) -> None:
+def test_drift_is_shown_after_a_refresh_and_reverted_by_an_update(stack: Project, consul: Consul) -> None:
     set_entries(stack, consul, mesh=entry(MESH, TRACING))
     stack.up()
     put(consul, MESH, Config={"by": "hand"})
@@ -171,7 +171,7 @@ def test_drift_is_shown_after_a_refresh_and_restored_by_an_update(stack: Project
     assert live(consul)["Config"] == {"envoy_tracing_json": "{}"}
 
 
-def test_an_ignored_change_is_not_written(stack: Project, consul: Consul) -> None:
+def test_ignored_change_is_not_written(stack: Project, consul: Consul) -> None:
     set_entries(stack, consul, mesh=entry(MESH, TRACING, ignore=["configJson"]))
     stack.up()
     put(consul, MESH, Config={"by": "hand"})
@@ -179,7 +179,7 @@ def test_an_ignored_change_is_not_written(stack: Project, consul: Consul) -> Non
     stack.preview(expect_no_changes=True)
 
 
-def test_an_entry_deleted_by_hand_is_gone_after_a_refresh(stack: Project, consul: Consul) -> None:
+def test_deleted_entry_is_removed_from_the_state_by_a_refresh(stack: Project, consul: Consul) -> None:
     set_entries(stack, consul, mesh=entry(MESH, TRACING))
     stack.up()
     clear(consul)
@@ -187,7 +187,7 @@ def test_an_entry_deleted_by_hand_is_gone_after_a_refresh(stack: Project, consul
     assert not [one for one in stack.resources() if one["type"] == CONFIG_ENTRY]
 
 
-def test_an_entry_is_imported_by_kind_and_name(stack: Project, consul: Consul) -> None:
+def test_entry_is_imported_by_kind_and_name(stack: Project, consul: Consul) -> None:
     put(consul, MESH, Config={"by": "hand"})
     stack.import_resource(CONFIG_ENTRY, "mesh", "proxy-defaults/global")
     inputs, outputs = properties(stack, "mesh")
@@ -198,12 +198,12 @@ def test_an_entry_is_imported_by_kind_and_name(stack: Project, consul: Consul) -
     stack.preview(expect_no_changes=True)
 
 
-def test_importing_a_missing_entry_fails(stack: Project) -> None:
-    said = failure(stack.import_resource, token=CONFIG_ENTRY, name="mesh", identifier="proxy-defaults/global")
-    assert "resource 'proxy-defaults/global' does not exist" in said
+def test_import_of_a_missing_entry_fails(stack: Project) -> None:
+    output = failure(stack.import_resource, token=CONFIG_ENTRY, name="mesh", identifier="proxy-defaults/global")
+    assert "resource 'proxy-defaults/global' does not exist" in output
 
 
-def test_destroying_deletes_an_entry_that_was_changed_since(stack: Project, consul: Consul) -> None:
+def test_destroy_deletes_a_changed_entry(stack: Project, consul: Consul) -> None:
     set_entries(stack, consul, mesh=entry(MESH, TRACING))
     stack.up()
     put(consul, MESH, Config={"by": "hand"})
@@ -211,7 +211,7 @@ def test_destroying_deletes_an_entry_that_was_changed_since(stack: Project, cons
     assert entries(consul) == set()
 
 
-def test_another_name_replaces_the_entry(stack: Project, consul: Consul) -> None:
+def test_changed_name_replaces_the_entry(stack: Project, consul: Consul) -> None:
     set_entries(stack, consul, web=entry(WEB, HTTP))
     stack.up()
     set_entries(stack, consul, web=entry(("service-defaults", "shop"), HTTP))
@@ -219,15 +219,15 @@ def test_another_name_replaces_the_entry(stack: Project, consul: Consul) -> None
     assert entries(consul) == {("service-defaults", "shop")}
 
 
-@pytest.mark.parametrize("place", ["namespace", "partition"])
-def test_a_place_of_consul_enterprise_is_sent_to_consul(stack: Project, consul: Consul, place: str) -> None:
-    set_entries(stack, consul, web=entry(WEB, HTTP, **{place: "shop"}))
-    said = failure(stack.up)
-    assert "failed to set 'web' config entry: Unexpected response code: 400 (Request decoding failed: " in said
-    assert f'invalid config key "{place.capitalize()}"' in said
+@pytest.mark.parametrize("field", ["namespace", "partition"])
+def test_consul_enterprise_field_is_sent_to_consul(stack: Project, consul: Consul, field: str) -> None:
+    set_entries(stack, consul, web=entry(WEB, HTTP, **{field: "shop"}))
+    output = failure(stack.up)
+    assert "failed to set 'web' config entry: Unexpected response code: 400 (Request decoding failed: " in output
+    assert f'invalid config key "{field.capitalize()}"' in output
 
 
-def test_an_unknown_value_can_be_previewed(new_stack: Stacks, consul: Consul) -> None:
+def test_unknown_value_can_be_previewed(new_stack: Stacks, consul: Consul) -> None:
     stack = new_stack(
         consul.address,
         """
@@ -244,7 +244,7 @@ consul.ConfigEntry("second", kind="service-defaults", name="second",
     assert live(consul, ("service-defaults", "second"))["ExternalSNI"] == "service-defaults-first"
 
 
-def test_a_look_up_returns_the_normal_form_without_unknown_fields(new_stack: Stacks, consul: Consul) -> None:
+def test_lookup_returns_the_normal_form_without_unknown_fields(new_stack: Stacks, consul: Consul) -> None:
     put(
         consul,
         WEB,
@@ -253,7 +253,7 @@ def test_a_look_up_returns_the_normal_form_without_unknown_fields(new_stack: Sta
         UpstreamConfig={"Defaults": {"PassiveHealthCheck": {"Interval": "10s"}, "Limits": {"MaxConnections": 3}}},
         Meta={"owner": "team <a>"},
     )
-    stack = new_stack(consul.address, LOOK_UP.format(kind=WEB[0], name=WEB[1]))
+    stack = new_stack(consul.address, LOOKUP.format(kind=WEB[0], name=WEB[1]))
     stack.up()
     assert stack.output("found") == (
         r'{"Expose":{},"MeshGateway":{},"Meta":{"owner":"team \u003ca\u003e"},"Protocol":"http",'
@@ -263,12 +263,12 @@ def test_a_look_up_returns_the_normal_form_without_unknown_fields(new_stack: Sta
     )
 
 
-def test_a_look_up_of_a_missing_entry_fails_with_the_text_of_consul(new_stack: Stacks, consul: Consul) -> None:
-    said = failure(new_stack(consul.address, LOOK_UP.format(kind=MESH[0], name=MESH[1])).preview)
-    assert 'Unexpected response code: 404 (Config entry not found for "proxy-defaults" / "global")' in said
+def test_lookup_of_a_missing_entry_fails_with_the_message_of_consul(new_stack: Stacks, consul: Consul) -> None:
+    output = failure(new_stack(consul.address, LOOKUP.format(kind=MESH[0], name=MESH[1])).preview)
+    assert 'Unexpected response code: 404 (Config entry not found for "proxy-defaults" / "global")' in output
 
 
-def test_the_names_of_the_services_in_the_catalog_are_found(new_stack: Stacks, consul: Consul) -> None:
+def test_service_names_of_the_catalog_are_returned(new_stack: Stacks, consul: Consul) -> None:
     program = 'import pulumi, pulumi_consul\n\npulumi.export("names", pulumi_consul.get_services().names)\n'
     stack = new_stack(consul.address, program)
     consul.register({"Name": "web", "Tags": ["v1"]})
@@ -278,24 +278,24 @@ def test_the_names_of_the_services_in_the_catalog_are_found(new_stack: Stacks, c
 
 
 def test_entries_can_be_previewed_while_consul_is_down(new_stack: Stacks, consul: Consul) -> None:
-    nowhere = f"{LOOPBACK}:{free_port()}"
-    stack = new_stack(nowhere)
-    stack.configure({"consul:address": nowhere, "test:entries": {"mesh": entry(MESH, TRACING)}})
+    unreachable = f"{LOOPBACK}:{free_port()}"
+    stack = new_stack(unreachable)
+    stack.configure({"consul:address": unreachable, "test:entries": {"mesh": entry(MESH, TRACING)}})
     stack.preview()
-    said = failure(stack.up)
-    assert "failed to set 'global' config entry: Put \"http://" in said
-    assert f'{nowhere}/v1/config": dial tcp {nowhere}: connect: connection refused' in said
+    output = failure(stack.up)
+    assert "failed to set 'global' config entry: Put \"http://" in output
+    assert f'{unreachable}/v1/config": dial tcp {unreachable}: connect: connection refused' in output
     assert entries(consul) == set()
 
 
-def test_an_entry_that_consul_rejects_fails_with_its_text(stack: Project, consul: Consul) -> None:
+def test_rejection_by_consul_is_reported_with_its_message(stack: Project, consul: Consul) -> None:
     set_entries(stack, consul, mesh=entry(("proxy-defaults", "not-global"), {}))
-    said = failure(stack.up)
-    assert "failed to set 'not-global' config entry: Unexpected response code: " in said
-    assert 'invalid name ("not-global"), only "global" is supported' in said
+    output = failure(stack.up)
+    assert "failed to set 'not-global' config entry: Unexpected response code: " in output
+    assert 'invalid name ("not-global"), only "global" is supported' in output
 
 
-def test_a_token_without_the_permission_fails_with_its_name(programs: Programs, new_stack: Stacks) -> None:
+def test_missing_permission_of_a_token_is_reported(programs: Programs, new_stack: Stacks) -> None:
     acl = 'acl { enabled = true default_policy = "deny" tokens { initial_management = "root-of-the-test" } }'
     guarded = Consul(programs, hcl=acl, token="root-of-the-test")  # noqa: S106 - of this Consul only
     guarded.wait_until_ready()
@@ -310,14 +310,14 @@ consul.ConfigEntry("mesh", kind="proxy-defaults", name="global", config_json="{{
                    opts=pulumi.ResourceOptions(provider=provider))
 """,
     )
-    said = failure(stack.up)
+    output = failure(stack.up)
     programs.stop(guarded.program)
-    assert "Unexpected response code: 403 (Permission denied: " in said
-    assert "lacks permission 'mesh:write'" in said
-    assert token not in said
+    assert "Unexpected response code: 403 (Permission denied: " in output
+    assert "lacks permission 'mesh:write'" in output
+    assert token not in output
 
 
-def test_secrets_are_secrets_in_state(new_stack: Stacks, consul: Consul) -> None:
+def test_secrets_are_encrypted_in_the_state(new_stack: Stacks, consul: Consul) -> None:
     stack = new_stack(
         consul.address,
         f"""
@@ -329,12 +329,12 @@ consul.ConfigEntry("mesh", kind="proxy-defaults", name="global",
                    opts=pulumi.ResourceOptions(provider=provider))
 """,
     )
-    said = stack.up()
+    output = stack.up()
     stack.refresh()
-    assert "hunter2" not in said + json.dumps(stack.resources())
+    assert "hunter2" not in output + json.dumps(stack.resources())
 
 
-def test_a_hundred_entries_are_written_concurrently(stack: Project, consul: Consul) -> None:
+def test_many_entries_are_written_concurrently(stack: Project, consul: Consul) -> None:
     names = [f"service-{number}" for number in range(100)]
     set_entries(stack, consul, **{name: entry(("service-defaults", name), HTTP) for name in names})
     stack.up()
@@ -342,7 +342,7 @@ def test_a_hundred_entries_are_written_concurrently(stack: Project, consul: Cons
 
 
 @pytest.mark.skipif(OFFICIAL is None, reason="NOT COMPARED with the official Consul plugin: it is not installed")
-def test_the_other_plugin_shows_no_change_of_a_stack(
+def test_stack_of_one_plugin_has_no_changes_with_the_other(
     programs: Programs, new_stack: Stacks, consul: Consul, plugin: Path
 ) -> None:
     stack = new_stack(consul.address)
@@ -351,7 +351,7 @@ def test_the_other_plugin_shows_no_change_of_a_stack(
     other = next(one for one in PLUGINS.values() if one != plugin)
     successor = stack_with(programs, other, consul.address)
     set_entries(successor, consul, mesh=entry(MESH, TRACING), web=entry(WEB, HTTP))
-    successor.take_state(json.dumps(stack.state()))
+    successor.import_state(json.dumps(stack.state()))
     successor.preview(expect_no_changes=True)
     successor.refresh()
     successor.preview(expect_no_changes=True)

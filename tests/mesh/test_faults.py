@@ -1,6 +1,6 @@
-"""Programs that are killed, a full disk, an election: after a fault in an `up`, one more `up` completes the mesh.
+"""Faults during an `up`: killed processes, a full disk, a leader election. The next `up` completes the mesh.
 
-The figures are in docs/reliability.md.
+See docs/reliability.md for the results.
 """
 
 import sys
@@ -11,66 +11,71 @@ import pytest
 
 from testbed import CHECKOUT
 from testbed.consul import Consul, ConsulServer
-from testbed.gate import Gate, gate_before
 from testbed.ports import LOOPBACK
 from testbed.processes import Programs
 from testbed.pulumi import Project
-from tests.mesh.consul_entries import entries, failure, outcome, services, through
-from tests.mesh.disturbed_up import assert_all_is_as_it_should_be, write_by_hand
+from testbed.request_recorder import RequestRecorder, record_requests
+from tests.mesh.consul_entries import entries, failure, outcome, recorded_stack_config, services
+from tests.mesh.disturbed_up import assert_mesh_is_complete, write_unmanaged_entries
 from tests.mesh.traced_mesh import TracedMesh, retried, unique_path
 
 pytestmark = [pytest.mark.mesh, pytest.mark.slow, pytest.mark.faults]
 
 
 def pulumi_process() -> psutil.Process:
-    """The engine that runs now."""
+    """Return the running Pulumi engine."""
     return next(one for one in psutil.Process().children(recursive=True) if one.name() == "pulumi")
 
 
-def test_consul_killed_in_the_middle_of_an_up_costs_one_rerun(programs: Programs) -> None:
+def test_up_completes_after_consul_was_killed(programs: Programs) -> None:
     consul = ConsulServer(programs)
     consul.wait_until_ready()
-    write_by_hand(consul)
-    with gate_before(consul) as gate:
-        stack = Project(programs, CHECKOUT, through(gate, existing="adopt", services=services(300)), stack="killed")
-        gate.at_write(150, consul.kill)
+    write_unmanaged_entries(consul)
+    with record_requests(consul) as recorder:
+        stack = Project(
+            programs,
+            CHECKOUT,
+            recorded_stack_config(recorder, existing="adopt", services=services(300)),
+            stack="killed",
+        )
+        recorder.at_write(150, consul.kill)
         assert "failed to set" in failure(stack)
         consul.start()
-        consul.wait_until_read_up()
+        consul.wait_until_consistent()
         assert 100 < len(entries(consul)) < 300
         stack.up()
-        assert_all_is_as_it_should_be(consul, stack, 300)
+        assert_mesh_is_complete(consul, stack, 300)
     consul.stop()
 
 
-def test_pulumi_killed_in_the_middle_of_an_up_costs_a_cancel_and_one_rerun(
-    programs: Programs, consul: Consul, gate: Gate
-) -> None:
-    write_by_hand(consul)
-    stack = Project(programs, CHECKOUT, through(gate, existing="adopt", services=services(300)), stack="killed")
-    gate.at_write(150, lambda: pulumi_process().kill())
+def test_up_completes_after_pulumi_was_killed(programs: Programs, consul: Consul, recorder: RequestRecorder) -> None:
+    write_unmanaged_entries(consul)
+    stack = Project(
+        programs, CHECKOUT, recorded_stack_config(recorder, existing="adopt", services=services(300)), stack="killed"
+    )
+    recorder.at_write(150, lambda: pulumi_process().kill())
     failure(stack)
     assert 100 < len(entries(consul)) < 300
     assert "pulumi cancel" in failure(stack)
     stack.cancel()
     assert stack.state()["deployment"]["pending_operations"]
     stack.up()
-    assert_all_is_as_it_should_be(consul, stack, 300)
-    # Pulumi goes on warning of what it does not know to have ended, until it is told to forget that.
+    assert_mesh_is_complete(consul, stack, 300)
+    # Pulumi warns about pending operations until they are cleared.
     assert stack.state()["deployment"]["pending_operations"]
-    stack.clear_pending()
+    stack.clear_pending_creates()
     assert "pending_operations" not in stack.state()["deployment"]
     stack.preview(expect_no_changes=True)
 
 
-def test_after_a_killed_pulumi_and_one_rerun_traces_arrive_with_what_was_changed(traced: TracedMesh) -> None:
+def test_change_takes_effect_after_pulumi_was_killed(traced: TracedMesh) -> None:
     mesh = traced.mesh
     traced.apply()
     changed = {"tags": {"fault": {"literal": "repaired"}}}
-    with gate_before(mesh.consul) as gate:
+    with record_requests(mesh.consul) as recorder:
         stack = traced.stack(**changed)
-        stack.configure({**traced.configuration(**changed), "consul:address": gate.address})
-        gate.at_write(1, lambda: pulumi_process().kill())
+        stack.configure({**traced.configuration(**changed), "consul:address": recorder.address})
+        recorder.at_write(1, lambda: pulumi_process().kill())
         failure(stack)
     stack.cancel()
     stack.configure(traced.configuration(**changed))
@@ -79,51 +84,56 @@ def test_after_a_killed_pulumi_and_one_rerun_traces_arrive_with_what_was_changed
     traced.follow()
 
     def is_tagged() -> bool:
-        answer = retried(partial(mesh.request, unique_path()))()
-        return all(span.get("tags", {}).get("fault") == "repaired" for span in traced.spans_of(answer, 4))
+        response = retried(partial(mesh.request, unique_path()))()
+        return all(span.get("tags", {}).get("fault") == "repaired" for span in traced.spans_of(response, 4))
 
     traced.wait_until(is_tagged, "a trace with the new tag")
 
 
-def test_an_election_in_the_middle_of_an_up_costs_one_rerun_at_most(programs: Programs) -> None:
-    first = ConsulServer(programs, "one", of=3)
+def test_up_completes_after_a_leader_election(programs: Programs) -> None:
+    first = ConsulServer(programs, "one", size=3)
     servers = [
         first,
-        ConsulServer(programs, "two", of=3, join=first),
-        ConsulServer(programs, "three", of=3, join=first),
+        ConsulServer(programs, "two", size=3, join=first),
+        ConsulServer(programs, "three", size=3, join=first),
     ]
     for server in servers:
         server.wait_until_ready()
     leader = next(server for server in servers if server.is_leader)
     follower = next(server for server in servers if server is not leader)
-    write_by_hand(follower)
-    with gate_before(follower) as gate:
-        stack = Project(programs, CHECKOUT, through(gate, existing="adopt", services=services(60)), stack="election")
-        gate.at_write(30, leader.kill)
-        said = outcome(stack)
-        print("the up went through" if not said else "the up failed")  # noqa: T201 - for the document
-        assert not said or "failed to set" in said
-        dead = f"{LOOPBACK}:{leader.ports['server']}"
-        programs.wait_until(lambda: follower.get("/v1/status/leader") not in {"", dead}, "another leader")
+    write_unmanaged_entries(follower)
+    with record_requests(follower) as recorder:
+        stack = Project(
+            programs,
+            CHECKOUT,
+            recorded_stack_config(recorder, existing="adopt", services=services(60)),
+            stack="election",
+        )
+        recorder.at_write(30, leader.kill)
+        output = outcome(stack)
+        print("the up succeeded" if not output else "the up failed")  # noqa: T201 - for the document
+        assert not output or "failed to set" in output
+        killed_leader = f"{LOOPBACK}:{leader.ports['server']}"
+        programs.wait_until(lambda: follower.get("/v1/status/leader") not in {"", killed_leader}, "another leader")
         stack.up()
-        assert_all_is_as_it_should_be(follower, stack, 60)
+        assert_mesh_is_complete(follower, stack, 60)
     for server in servers:
         server.stop()
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="only Linux lets the size of another process's files be limited")
-def test_a_full_disk_under_the_state_costs_pulumis_backup_of_the_state_and_one_rerun(
-    programs: Programs, consul: Consul, gate: Gate
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux can limit the file size of another process")
+def test_up_completes_after_a_full_disk_and_a_state_backup(
+    programs: Programs, consul: Consul, recorder: RequestRecorder
 ) -> None:
-    """A limit on the size of Pulumi's files stands for the full disk: another disk cannot be had without being root."""
-    write_by_hand(consul)
-    configuration = through(gate, existing="adopt", services=services(60))
-    # Pulumi tries each of the writes at once for half a minute.
+    """A limit on the size of Pulumi's files simulates a full disk, since mounting a disk requires root."""
+    write_unmanaged_entries(consul)
+    configuration = recorded_stack_config(recorder, existing="adopt", services=services(60))
+    # Pulumi retries each parallel write for half a minute.
     stack = Project(programs, CHECKOUT, configuration, stack="full", environment={"PULUMI_PARALLEL": "1"})
     limit = (16 * 1024, 16 * 1024)
-    gate.at_write(30, lambda: pulumi_process().rlimit(psutil.RLIMIT_FSIZE, limit))
+    recorder.at_write(30, lambda: pulumi_process().rlimit(psutil.RLIMIT_FSIZE, limit))
     assert "failed to save snapshot" in failure(stack)
     assert "failed to load checkpoint" in failure(stack)
     stack.restore_backup()
     stack.up()
-    assert_all_is_as_it_should_be(consul, stack, 60)
+    assert_mesh_is_complete(consul, stack, 60)

@@ -1,4 +1,4 @@
-"""Requests that enter or leave the mesh through a gateway."""
+"""Traces of requests through gateways."""
 
 import secrets
 import sys
@@ -9,24 +9,24 @@ from functools import partial
 
 import pytest
 
-from consul_tracing.entries import canonical_json
+from consul_tracing.entries.bodies import canonical_json
 from consul_tracing.envoy import gateway_runtime
-from consul_tracing.settings import Sampling
+from consul_tracing.inputs.mesh_settings import Sampling
 from testbed import CHECKOUT
-from testbed.http import Answer, ask
+from testbed.http import Response, send_request
 from testbed.ports import LOOPBACK, free_port
-from tests.mesh.consul_entries import refusal
-from tests.mesh.traced_mesh import TracedMesh, retried, told, unique_path
+from tests.mesh.consul_entries import rejection
+from tests.mesh.traced_mesh import TracedMesh, retried, span_names, unique_path
 
 pytestmark = pytest.mark.mesh
 
 BEHIND = [("api", "SERVER"), ("web", "CLIENT"), ("web", "SERVER")]
-"""The spans of the two services behind a gateway."""
+"""Spans of the two services behind a gateway."""
 
 
 @contextmanager
 def gateway(traced: TracedMesh, kind: str, envoy_arguments: Sequence[str] = ()) -> Iterator[int]:
-    """A gateway before `web`, freshly started; yields its port."""
+    """Start a gateway for `web` and yield its port."""
     consul, name, port = traced.mesh.consul, f"{kind}-gateway", free_port()
     if kind == "ingress":
         listener = {"Port": port, "Protocol": "http", "Services": [{"Name": "web", "Hosts": ["*"]}]}
@@ -51,14 +51,14 @@ def gateway(traced: TracedMesh, kind: str, envoy_arguments: Sequence[str] = ()) 
         consul.delete_config_entry(name, name)
 
 
-def enter(port: int, **headers: str) -> Answer:
-    """A request through the gateway, with `headers` written with underscores."""
-    named = {name.replace("_", "-"): value for name, value in headers.items()}
-    return ask(port, unique_path(), headers={"Host": "web", **named})
+def enter(port: int, **headers: str) -> Response:
+    """Send a request through the gateway. Underscores in the names of `headers` become hyphens."""
+    request_headers = {name.replace("_", "-"): value for name, value in headers.items()}
+    return send_request(port, unique_path(), headers={"Host": "web", **request_headers})
 
 
-def enter_traced(port: int) -> Answer:
-    """A request of a caller that traces itself."""
+def enter_traced(port: int) -> Response:
+    """Send a request of a caller with its own sampled trace."""
     return enter(port, x_b3_traceid=secrets.token_hex(16), x_b3_spanid=secrets.token_hex(8), x_b3_sampled="1")
 
 
@@ -66,18 +66,18 @@ KINDS = pytest.mark.parametrize("kind", ["ingress", "api"])
 
 
 @KINDS
-def test_a_gateway_silences_plain_requests_and_joins_the_traces_of_callers(traced: TracedMesh, kind: str) -> None:
+def test_gateway_joins_only_traces_of_callers(traced: TracedMesh, kind: str) -> None:
     traced.apply()
     with gateway(traced, kind) as port:
         assert enter(port).json()["headers"]["x-b3-sampled"] == "0"
         joined = sorted([*BEHIND, (f"{kind}-gateway", "CLIENT")])
-        assert told(traced.spans_of(enter_traced(port), 4)) == joined
-        assert told(traced.spans_of(enter(port, x_client_trace_id="1"), 4)) == joined
+        assert span_names(traced.spans_of(enter_traced(port), 4)) == joined
+        assert span_names(traced.spans_of(enter(port, x_client_trace_id="1"), 4)) == joined
 
 
 @pytest.fixture(scope="module")
 def gateway_envoy_args(traced: TracedMesh) -> list[str]:
-    """The stack's output of this name."""
+    """The output `gateway_envoy_args` of the stack."""
     stack = traced.stack()
     stack.up()
     arguments: list[str] = stack.output("gateway_envoy_args")
@@ -85,23 +85,23 @@ def gateway_envoy_args(traced: TracedMesh) -> list[str]:
 
 
 @KINDS
-def test_a_gateway_started_with_our_arguments_starts_traces_itself(
+def test_gateway_with_the_envoy_arguments_starts_traces(
     traced: TracedMesh, gateway_envoy_args: list[str], kind: str
 ) -> None:
     traced.apply()
     with gateway(traced, kind, gateway_envoy_args) as port:
         joined = sorted([*BEHIND, (f"{kind}-gateway", "CLIENT")])
-        # Its own runtime replaces ours, so it reports five spans at once.
-        answers = [enter(port), enter_traced(port), enter(port, x_client_trace_id="1"), enter(port), enter(port)]
-        for answer in answers:
-            assert told(traced.spans_of(answer, 4)) == joined
+        # The runtime layer replaces that of the test mesh, so the gateway flushes after five spans.
+        responses = [enter(port), enter_traced(port), enter(port, x_client_trace_id="1"), enter(port), enter(port)]
+        for response in responses:
+            assert span_names(traced.spans_of(response, 4)) == joined
 
 
 @pytest.mark.parametrize(("percent", "requests", "fewest", "most"), [(1, 800, 1, 20), (25, 400, 65, 135)])
-def test_a_gateway_samples_at_the_rate_that_the_mesh_has(
+def test_gateway_samples_at_the_random_sampling_rate(
     traced: TracedMesh, percent: float, requests: int, fewest: int, most: int
 ) -> None:
-    """Envoy takes a plain number in its runtime as percent, so that 1 % would become 100 %.
+    """The runtime value must be a fraction: Envoy reads a plain number as a percentage.
 
     The bounds are about four standard deviations of a binomial distribution.
     """
@@ -113,27 +113,27 @@ def test_a_gateway_samples_at_the_rate_that_the_mesh_has(
 
 
 @KINDS
-def test_with_skip_the_first_sidecar_decides(traced: TracedMesh, kind: str) -> None:
+def test_skip_leaves_the_sampling_decision_to_the_first_sidecar(traced: TracedMesh, kind: str) -> None:
     traced.apply()
     traced.apply(gateways="skip")
     with gateway(traced, kind) as port:
-        assert told(traced.spans_of(enter(port), 3)) == BEHIND
-        assert told(traced.spans_of(enter_traced(port), 3)) == BEHIND
+        assert span_names(traced.spans_of(enter(port), 3)) == BEHIND
+        assert span_names(traced.spans_of(enter_traced(port), 3)) == BEHIND
         traced.apply(gateways="skip", sampling={"random": 0})
-        # The gateway keeps its connections to web's sidecar, which serves them with the listener that it replaced.
+        # The sidecar of web serves existing connections of the gateway with the previous listener.
         traced.wait_until(lambda: enter(port).json()["headers"].get("x-b3-sampled") == "0", "an unsampled request")
-        assert told(traced.spans_of(enter(port, x_client_trace_id="1"), 3)) == BEHIND
-        assert told(traced.spans_of(enter_traced(port), 3)) == BEHIND
+        assert span_names(traced.spans_of(enter(port, x_client_trace_id="1"), 3)) == BEHIND
+        assert span_names(traced.spans_of(enter_traced(port), 3)) == BEHIND
 
 
-def test_skip_is_refused_while_proxies_cannot_have_the_cluster(traced: TracedMesh) -> None:
+def test_skip_is_rejected_before_the_live_entry_has_the_cluster(traced: TracedMesh) -> None:
     traced.apply(enabled=False)
     before = traced.proxy_defaults()
-    assert "2. restart every proxy, so that it starts with the cluster" in refusal(traced.stack(gateways="skip"))
+    assert "2. restart every proxy" in rejection(traced.stack(gateways="skip"))
     assert traced.proxy_defaults() == before
 
 
-def test_a_terminating_gateways_span_appears(traced: TracedMesh) -> None:
+def test_terminating_gateway_reports_a_span(traced: TracedMesh) -> None:
     services = {name: {"protocol": "http"} for name in ("web", "api", "legacy")}
     traced.apply(services=services)
     mesh, port = traced.mesh, free_port()
@@ -148,11 +148,11 @@ def test_a_terminating_gateways_span_appears(traced: TracedMesh) -> None:
         envoy.wait_until_ready(listeners=1)
         mesh.start_sidecars("legacy-client")
 
-        def leave() -> Answer:
+        def request_legacy() -> Response:
             return mesh.request(unique_path(), caller="legacy-client", to="legacy")
 
-        answer = traced.wait_until(retried(leave), "the terminating gateway to reach legacy")
-        names = {name for name, _ in told(traced.spans_of(answer, 2))}
+        response = traced.wait_until(retried(request_legacy), "the terminating gateway to reach legacy")
+        names = {name for name, _ in span_names(traced.spans_of(response, 2))}
         assert names == {"legacy-client", "exit"}
     finally:
         mesh.stop_sidecars("legacy-client")

@@ -9,7 +9,7 @@ from testbed.pulumi import Project, stack_configuration
 pytestmark = pytest.mark.mesh
 
 
-def test_a_proxy_that_is_out_of_reach_does_not_stop_pulumi_and_consul(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unreachable_http_proxy_is_bypassed_for_consul(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"):
         monkeypatch.setenv(name, f"http://127.0.0.1:{free_port()}")
     for name in ("no_proxy", "NO_PROXY"):

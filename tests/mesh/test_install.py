@@ -1,4 +1,4 @@
-"""The package in somebody else's project: installed from a wheel into an empty environment."""
+"""The wheel, installed into an empty environment."""
 
 import os
 import sys
@@ -18,7 +18,7 @@ pytestmark = [pytest.mark.mesh, pytest.mark.slow, pytest.mark.xdist_group("envir
 
 @pytest.fixture(scope="module")
 def environment(programs: Programs) -> Path:
-    """A virtual environment with the wheel and what it asks for, and nothing of the development extra."""
+    """A virtual environment with the wheel and its dependencies, without the development extra."""
     directory = programs.make_directory("install")
     pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet"]
     programs.run("pip wheel", [*pip, "wheel", "--no-deps", f"--wheel-dir={directory}", CHECKOUT])
@@ -28,23 +28,23 @@ def environment(programs: Programs) -> Path:
     return directory / "venv"
 
 
-def test_the_readmes_example_runs_in_an_empty_environment(programs: Programs, environment: Path) -> None:
+def test_readme_example_runs_in_an_empty_environment(programs: Programs, environment: Path) -> None:
     directory = programs.make_directory("example")
     (directory / "Pulumi.yaml").write_text("name: example\nruntime: python\n")
-    whence = "import consul_tracing\npulumi.export('package', consul_tracing.__file__)\n"
-    (directory / "__main__.py").write_text(code_blocks("README.md", "python")[0] + whence)
+    export_path = "import consul_tracing\npulumi.export('package', consul_tracing.__file__)\n"
+    (directory / "__main__.py").write_text(code_blocks("README.md", "python")[0] + export_path)
     path = os.pathsep.join([str(environment / "bin"), toolchain.search_path(), os.environ["PATH"]])
-    nowhere = {"consul:address": f"{LOOPBACK}:{free_port()}"}
-    said = Project(programs, directory, nowhere, environment={"PATH": path}).preview()
-    assert f'"{environment}/' in said
-    assert "5 to create" in said
+    unreachable = {"consul:address": f"{LOOPBACK}:{free_port()}"}
+    output = Project(programs, directory, unreachable, environment={"PATH": path}).preview()
+    assert f'"{environment}/' in output
+    assert "5 to create" in output
 
 
-def test_the_wheel_is_typed_and_brings_nothing_of_the_tests(programs: Programs, environment: Path) -> None:
+def test_wheel_is_typed_and_contains_no_test_code(programs: Programs, environment: Path) -> None:
     python = environment / "bin/python"
-    listed = programs.run("pip list", [python, "-m", "pip", "list", "--format=freeze"])
-    assert "xds" not in listed
-    assert "hypothesis" not in listed
+    packages = programs.run("pip list", [python, "-m", "pip", "list", "--format=freeze"])
+    assert "xds" not in packages
+    assert "hypothesis" not in packages
     site = Path(programs.run("site", [python, "-c", "import consul_tracing as c; print(c.__path__[0])"]).strip())
     assert (site / "py.typed").exists()
     assert not (site.parent / "demo").exists()

@@ -1,6 +1,6 @@
-"""The guides in docs/ for those who come from another tool, followed word by word: no entry is missing at any moment.
+"""The migration guides in docs/. Files and commands come from their code blocks, and no entry is ever deleted.
 
-What a guide shows is what runs: files and commands are read out of its code blocks, led to a Consul of the tests.
+The address of Consul in a guide is replaced with the address of a Consul of the tests.
 """
 
 import json
@@ -19,8 +19,8 @@ import pytest
 import toolchain
 from testbed import CHECKOUT
 from testbed.consul import Consul
-from testbed.http import NotAnswered, ask
-from testbed.processes import ProgramFailed, Programs
+from testbed.http import RequestError, send_request
+from testbed.processes import ProgramFailedError, Programs
 
 pytestmark = [pytest.mark.mesh, pytest.mark.slow]
 
@@ -33,19 +33,19 @@ BLOCK = re.compile(r"^```(?P<language>\w+)(?: (?P<file>\S+))?\n(?P<content>.*?)^
 
 
 def terraform_configuration() -> str:
-    """The file that TF_CLI_CONFIG_FILE names, which may lead to a mirror of providers; an empty one otherwise."""
+    """Return the path in TF_CLI_CONFIG_FILE, which may configure a provider mirror, or the null device."""
     named = os.environ.get("TF_CLI_CONFIG_FILE", "")
     return named if Path(named).is_file() else os.devnull
 
 
 class Guide:
-    """A guide, and the directory in which it is followed."""
+    """A migration guide and the working directory of its commands."""
 
     def __init__(self, programs: Programs, consul: Consul, name: str) -> None:
         text = (CHECKOUT / "docs" / f"{name}.md").read_text().replace(ADDRESS_IN_GUIDES, consul.address)
         self.sections = {found["title"]: found["text"] for found in SECTION.finditer(text)}
         self.directory = programs.make_directory(name)
-        self.said = ""
+        self.output = ""
         self._programs = programs
         self._bin = programs.make_directory("bin")
         path = [
@@ -59,7 +59,7 @@ class Guide:
             "CONSUL_HTTP_ADDR": consul.address,
             "PATH": os.pathsep.join(path),
             "PULUMI_BACKEND_URL": f"file://{programs.make_directory('state')}",
-            "PULUMI_CONFIG_PASSPHRASE": "the state goes with the run",
+            "PULUMI_CONFIG_PASSPHRASE": "test",
             "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "1",
             "PULUMI_HOME": str(programs.make_directory("home")),
             "PULUMI_SKIP_CONFIRMATIONS": "true",
@@ -70,22 +70,22 @@ class Guide:
         }
 
     def install(self, program: Path, name: str) -> None:
-        """Put a program on the PATH of the guide's commands, under this name."""
+        """Add a program with this name to the PATH of the guide's commands."""
         (self._bin / name).symlink_to(program)
 
     def blocks(self, section: str) -> Iterator[re.Match[str]]:
         return BLOCK.finditer(self.sections[section])
 
     def write_files(self, section: str) -> None:
-        """Write the files that a section shows."""
+        """Write the files of a section."""
         for block in self.blocks(section):
             if block["file"]:
                 (self.directory / block["file"]).write_text(block["content"])
 
     def follow(self, section: str, *, without: str = "nothing") -> None:
-        """Do what a section shows: write files, run commands, find each line of what the last of them is said to show.
+        """Write the files of a section, run its commands and check each documented line of output.
 
-        `without` is a program whose commands are left out.
+        The commands of the program `without` are skipped.
         """
         skipped = False
         for block in self.blocks(section):
@@ -96,11 +96,11 @@ class Guide:
                 if not skipped:
                     self.run(block["content"])
             elif not skipped:
-                missing = [line for line in block["content"].splitlines() if line not in self.said]
-                assert not missing, f"{missing} of the guide is not in:\n{self.said}"
+                missing = [line for line in block["content"].splitlines() if line not in self.output]
+                assert not missing, f"{missing} of the guide is not in:\n{self.output}"
 
     def run(self, commands: str) -> None:
-        self.said = self._programs.run(
+        self.output = self._programs.run(
             "guide",
             ["/bin/sh", "-eu", "-c", f"exec 2>&1\n{commands}"],
             environment=self._environment,
@@ -110,10 +110,10 @@ class Guide:
 
 
 class Watcher:
-    """Whether an entry was missing at any moment, by Consul's blocking queries.
+    """Detect deletions of an entry with blocking queries of Consul.
 
-    Two changes close to each other may come back as one answer. So the index of the entry's creation counts too: an
-    entry that was deleted and written again has another.
+    One response can contain several changes, so the watcher also compares the create index, which differs after a
+    deletion.
     """
 
     def __init__(self, consul: Consul, kind: str, name: str) -> None:
@@ -121,46 +121,46 @@ class Watcher:
         self._port = consul.http_port
         self._path = f"/v1/config/{kind}/{name}"
         self._created: set[int] = set()
-        self._over = threading.Event()
+        self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._watch)
 
     def __enter__(self) -> Self:
-        self._look(0)
+        self._read(0)
         self._thread.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._over.set()
+        self._stopped.set()
         self._thread.join()
-        self._look(0)
+        self._read(0)
 
     def _watch(self) -> None:
         index = 0
-        while not self._over.is_set():
-            index = self._look(index)
+        while not self._stopped.is_set():
+            index = self._read(index)
 
-    def _look(self, index: int) -> int:
-        """Look once anything is newer than `index`, or after a second; the index of what was seen."""
+    def _read(self, index: int) -> int:
+        """Read the entry when its index exceeds `index`, or after one second. Returns the index of the response."""
         try:
-            answer = ask(self._port, f"{self._path}?index={index}&wait=1s")
-        except NotAnswered as error:
-            self._over.set()
+            response = send_request(self._port, f"{self._path}?index={index}&wait=1s")
+        except RequestError as error:
+            self._stopped.set()
             self.losses.append(str(error))
             return 0
-        if answer.status == HTTPStatus.NOT_FOUND:
+        if response.status == HTTPStatus.NOT_FOUND:
             self.losses.append(f"{self._path} was missing")
         else:
-            self._created.add(answer.json()["CreateIndex"])
+            self._created.add(response.json()["CreateIndex"])
             if len(self._created) > 1:
                 self.losses.append(f"{self._path} was deleted and written again")
-        return int(answer.headers.get("x-consul-index", 0))
+        return int(response.headers.get("x-consul-index", 0))
 
 
 @contextmanager
-def never_missing(consul: Consul) -> Iterator[None]:
-    """The entries of the guides are there all the time."""
-    with ExitStack() as watching:
-        watchers = [watching.enter_context(Watcher(consul, *entry)) for entry in WATCHED]
+def assert_never_deleted(consul: Consul) -> Iterator[None]:
+    """Assert that no entry of the guides is deleted inside the block."""
+    with ExitStack() as stack:
+        watchers = [stack.enter_context(Watcher(consul, *entry)) for entry in WATCHED]
         yield
     for watcher in watchers:
         assert watcher.losses == []
@@ -175,13 +175,13 @@ def consul(programs: Programs) -> Iterator[Consul]:
 
 
 def entries(consul: Consul) -> list[dict[str, Any]]:
-    """The entries of the guides as Consul has them, without their indexes."""
+    """Return the live entries of the guides without indexes."""
     found = [consul.config_entry(*entry) or {} for entry in WATCHED]
     return [{field: entry[field] for field in entry.keys() - {"CreateIndex", "ModifyIndex", "Hash"}} for entry in found]
 
 
-def what_others_wrote(written: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The entries without the component's marks, and without tracing."""
+def foreign_fields(written: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the entries without ownership metadata and without tracing."""
     bodies = [{field: value for field, value in entry.items() if field != "Meta"} for entry in written]
     for body in bodies:
         if "Config" in body:
@@ -189,52 +189,52 @@ def what_others_wrote(written: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return bodies
 
 
-def writers(consul: Consul) -> set[str | None]:
-    """The stacks that the entries name as their writers; None for an entry that names none."""
+def owners(consul: Consul) -> set[str | None]:
+    """Return the stacks that manage the entries, None for an unmanaged entry."""
     return {(entry.get("Meta") or {}).get("pulumi-stack") for entry in entries(consul)}
 
 
 def clusters(consul: Consul) -> dict[str, Any]:
-    """The static clusters by their names."""
+    """Return the static clusters by name."""
     text = entries(consul)[0]["Config"]["envoy_extra_static_clusters_json"]
     return {cluster["name"]: cluster for cluster in json.loads(f"[{text}]")}
 
 
-def test_the_watcher_notices_an_entry_that_is_deleted(consul: Consul) -> None:
+def test_watcher_detects_a_deleted_entry(consul: Consul) -> None:
     kind, name = WATCHED[1]
     entry = {"Kind": kind, "Name": name, "Protocol": "http"}
     consul.write_config_entry(entry)
-    with Watcher(consul, kind, name) as undisturbed:
+    with Watcher(consul, kind, name) as updated:
         consul.write_config_entry({**entry, "Protocol": "grpc"})
-    assert undisturbed.losses == []
-    with Watcher(consul, kind, name) as for_a_moment:
+    assert updated.losses == []
+    with Watcher(consul, kind, name) as recreated:
         consul.delete_config_entry(kind, name)
         consul.write_config_entry(entry)
-    assert f"/v1/config/{kind}/{name} was deleted and written again" in for_a_moment.losses
-    with Watcher(consul, kind, name) as for_good:
+    assert f"/v1/config/{kind}/{name} was deleted and written again" in recreated.losses
+    with Watcher(consul, kind, name) as deleted:
         consul.delete_config_entry(kind, name)
-    assert f"/v1/config/{kind}/{name} was missing" in for_good.losses
+    assert f"/v1/config/{kind}/{name} was missing" in deleted.losses
 
 
-def test_from_consul_config_write(programs: Programs, consul: Consul) -> None:
+def test_consul_config_write_guide(programs: Programs, consul: Consul) -> None:
     guide = Guide(programs, consul, "from-consul-config-write")
     guide.follow("Before")
-    before, by_hand = entries(consul), clusters(consul)["zipkin"]
-    with never_missing(consul):
+    before, unmanaged_cluster = entries(consul), clusters(consul)["zipkin"]
+    with assert_never_deleted(consul):
         guide.follow("Steps")
-        assert writers(consul) == {"organization/mesh-tracing/prod"}
-        assert what_others_wrote(entries(consul)) == what_others_wrote(before)
+        assert owners(consul) == {"organization/mesh-tracing/prod"}
+        assert foreign_fields(entries(consul)) == foreign_fields(before)
         assert clusters(consul).keys() == {"zipkin", "tracing_collector"}
-        assert clusters(consul)["zipkin"] == by_hand
+        assert clusters(consul)["zipkin"] == unmanaged_cluster
         guide.follow("Afterwards")
-        assert what_others_wrote(entries(consul)) == what_others_wrote(before)
+        assert foreign_fields(entries(consul)) == foreign_fields(before)
         assert clusters(consul).keys() == {"tracing_collector"}
         guide.follow("Going back")
         assert entries(consul) == before
 
 
 def written_by_terraform(guide: Guide) -> list[dict[str, Any]]:
-    """What the guide's resources make Terraform's provider write: `config_json` with the kind and the name in it."""
+    """Return the entries that Terraform's provider writes for the resources of the guide."""
     resource = re.compile(
         r'  kind = "([a-z-]+)"\n  name = "([a-z]+)"\n  config_json = jsonencode\((.*?)\)\n\}', re.DOTALL
     )
@@ -243,20 +243,20 @@ def written_by_terraform(guide: Guide) -> list[dict[str, Any]]:
     return [{"Kind": kind, "Name": name, **json.loads(content)} for kind, name, content in found]
 
 
-def test_from_terraform(programs: Programs, consul: Consul) -> None:
-    """The half of the guide that is Pulumi's.
+def test_pulumi_steps_of_the_terraform_guide(programs: Programs, consul: Consul) -> None:
+    """The Pulumi steps of the guide, without Terraform.
 
-    A stand-in writes the entries, so that neither Terraform nor its provider is needed. HashiCorp's provider makes the
-    same call with the same body, an unconditional PUT of Consul's own client, and leaves no mark.
+    The test writes the entries. HashiCorp's provider sends the same request with the same body, an unconditional PUT,
+    and adds no metadata.
     """
     guide = Guide(programs, consul, "from-terraform")
     for entry in written_by_terraform(guide):
         consul.write_config_entry(entry)
     before = entries(consul)
-    with never_missing(consul):
+    with assert_never_deleted(consul):
         guide.follow("Pulumi takes over")
-        assert writers(consul) == {"organization/mesh-tracing/prod"}
-        assert what_others_wrote(entries(consul)) == what_others_wrote(before)
+        assert owners(consul) == {"organization/mesh-tracing/prod"}
+        assert foreign_fields(entries(consul)) == foreign_fields(before)
         guide.follow("Going back", without="terraform")
         for entry in written_by_terraform(guide):
             consul.write_config_entry(entry)
@@ -273,11 +273,11 @@ STAND_IN_FOR_THE_PROVIDER = """
   input = {"""
 
 
-def for_the_built_in_provider(section: str) -> str:
-    """A section with Terraform's own `terraform_data` in place of `consul_config_entry`.
+def with_built_in_provider(section: str) -> str:
+    """Replace `consul_config_entry` with `terraform_data`, which is built into Terraform.
 
-    It stands in for HashiCorp's provider where an entry is created: Consul's own command line writes it, which makes
-    the same call. It deletes none; what would be deleted, Terraform's plan says.
+    The Consul CLI creates the entries with the same request as HashiCorp's provider. Deletions only appear in the
+    plan.
     """
     resource = re.compile(r'^resource "consul_config_entry" ("\w+") \{(.*?)^\}', re.MULTILINE | re.DOTALL)
     return resource.sub(
@@ -291,7 +291,7 @@ WAYS = pytest.mark.parametrize("way", ["Terraform forgets", "Terraform older tha
 
 
 def terraform_guide(programs: Programs, consul: Consul) -> Guide:
-    """The guide, with OpenTofu as `terraform` where that is what the machine has."""
+    """Return the guide, with OpenTofu as `terraform` if Terraform is not installed."""
     guide = Guide(programs, consul, "from-terraform")
     guide.install(Path(str(TERRAFORM)), "terraform")
     return guide
@@ -299,22 +299,22 @@ def terraform_guide(programs: Programs, consul: Consul) -> Guide:
 
 @needs_terraform
 @WAYS
-def test_from_terraform_with_hashicorps_provider(programs: Programs, consul: Consul, way: str) -> None:
-    """The whole guide as it is written. TF_CLI_CONFIG_FILE may name a mirror that holds the provider."""
+def test_terraform_guide_with_the_consul_provider(programs: Programs, consul: Consul, way: str) -> None:
+    """Follow the complete guide. TF_CLI_CONFIG_FILE can configure a mirror with the provider."""
     guide = terraform_guide(programs, consul)
     guide.write_files("Before")
     try:
         guide.run("terraform init -no-color")
-    except ProgramFailed as failed:
-        reason = " ".join(failed.said.partition("Error: ")[2].split())
+    except ProgramFailedError as error:
+        reason = " ".join(error.output.partition("Error: ")[2].split())
         pytest.skip(f"Terraform cannot install the provider hashicorp/consul: {reason[:200]}")
     guide.follow("Before")
     before = entries(consul)
-    with never_missing(consul):
+    with assert_never_deleted(consul):
         guide.follow(way)
         guide.follow("Pulumi takes over")
-        assert writers(consul) == {"organization/mesh-tracing/prod"}
-        assert what_others_wrote(entries(consul)) == what_others_wrote(before)
+        assert owners(consul) == {"organization/mesh-tracing/prod"}
+        assert foreign_fields(entries(consul)) == foreign_fields(before)
         guide.write_files("Before")
         guide.follow("Going back")
         assert entries(consul) == before
@@ -322,45 +322,45 @@ def test_from_terraform_with_hashicorps_provider(programs: Programs, consul: Con
 
 @needs_terraform
 @WAYS
-def test_terraform_forgets_the_entries_without_deleting_them(programs: Programs, consul: Consul, way: str) -> None:
-    """The half of the guide that is Terraform's, by a real Terraform with a stand-in for the provider."""
+def test_terraform_steps_of_the_guide_delete_no_entry(programs: Programs, consul: Consul, way: str) -> None:
+    """The Terraform steps of the guide, with a built-in resource instead of HashiCorp's provider."""
     guide = terraform_guide(programs, consul)
-    guide.sections = {title: for_the_built_in_provider(text) for title, text in guide.sections.items()}
+    guide.sections = {title: with_built_in_provider(text) for title, text in guide.sections.items()}
     guide.follow("Before")
     before = entries(consul)
-    with never_missing(consul):
+    with assert_never_deleted(consul):
         guide.follow(way)
         guide.run("terraform state list")
-        assert guide.said == ""
+        assert guide.output == ""
         if way == "Terraform older than 1.7":
             (guide.directory / "main.tf").write_text("")
             guide.run("terraform plan")
-            assert "No changes" in guide.said
+            assert "No changes" in guide.output
         guide.write_files("Before")
         guide.follow("Going back", without="pulumi")
         assert entries(consul) == before
     (guide.directory / "main.tf").write_text("")
     guide.run("terraform plan")
-    assert "2 to destroy" in guide.said, "the guide's warning: never delete the resource blocks alone"
+    assert "2 to destroy" in guide.output, "the guide must warn against deleting only the resource blocks"
 
 
-def test_from_raw_pulumi(programs: Programs, consul: Consul) -> None:
+def test_raw_pulumi_guide(programs: Programs, consul: Consul) -> None:
     guide = Guide(programs, consul, "from-raw-pulumi")
     guide.follow("Before")
     before = entries(consul)
-    with never_missing(consul):
+    with assert_never_deleted(consul):
         guide.follow("Protect")
         guide.follow("Change the program")
-        with pytest.raises(ProgramFailed) as too_early:
+        with pytest.raises(ProgramFailedError) as error:
             guide.run("pulumi up")
-        assert "cannot be deleted" in too_early.value.said
+        assert "cannot be deleted" in error.value.output
         assert entries(consul) == before
         guide.follow("Rename")
         guide.follow("Look, and write")
-        assert writers(consul) == {"organization/mesh/prod"}
+        assert owners(consul) == {"organization/mesh/prod"}
         guide.run("pulumi stack export")
-        assert '"protect": true' not in guide.said
-        assert what_others_wrote(entries(consul)) == what_others_wrote(before)
+        assert '"protect": true' not in guide.output
+        assert foreign_fields(entries(consul)) == foreign_fields(before)
         guide.write_files("Before")
         guide.follow("Going back")
         assert entries(consul) == before

@@ -1,6 +1,6 @@
-"""Other writers of the entries around an `up`, and a Consul that cannot be read.
+"""Concurrent writers of entries during an `up`, and an unreachable Consul.
 
-The figures are in docs/reliability.md.
+See docs/reliability.md for the results.
 """
 
 import time
@@ -11,30 +11,30 @@ import pytest
 
 from testbed import CHECKOUT
 from testbed.consul import Consul
-from testbed.gate import Gate, Request
 from testbed.processes import Programs
 from testbed.pulumi import Project
+from testbed.request_recorder import Request, RequestRecorder
 from tests.mesh.consul_entries import (
     PROMETHEUS,
     WEB,
     add_to_config,
     entries,
     live,
-    on,
     outcome,
     put,
-    refusal,
+    recorded_stack_config,
+    rejection,
     services,
-    through,
+    stack_config,
 )
 
 pytestmark = [pytest.mark.mesh, pytest.mark.slow]
 
 
-def test_a_foreign_key_written_between_preview_and_up_stays(programs: Programs, consul: Consul) -> None:
-    stack = Project(programs, CHECKOUT, on(consul), stack="between", refresh=False)
+def test_foreign_key_written_between_preview_and_up_is_preserved(programs: Programs, consul: Consul) -> None:
+    stack = Project(programs, CHECKOUT, stack_config(consul), stack="between")
     stack.up()
-    stack.configure(on(consul, sampling={"random": 50}))
+    stack.configure(stack_config(consul, sampling={"random": 50}))
     stack.preview()
     add_to_config(consul, **PROMETHEUS)
     stack.up()
@@ -42,91 +42,92 @@ def test_a_foreign_key_written_between_preview_and_up_stays(programs: Programs, 
     stack.preview(expect_no_changes=True)
 
 
-def held_until_read(gate: Gate, reads: int) -> Callable[[Request], None]:
-    """Hold every write back until so many reads have been answered."""
+def delay_writes(recorder: RequestRecorder, reads: int) -> Callable[[Request], None]:
+    """Return a handler that delays every write until `reads` reads have a response."""
 
-    def hold(request: Request) -> None:
+    def delay(request: Request) -> None:
         deadline = time.monotonic() + 60
         while request.method == "PUT" and time.monotonic() < deadline:
-            if sum(one.method == "GET" for one in gate.asked) >= reads:
+            if sum(one.method == "GET" for one in recorder.requests) >= reads:
                 return
             time.sleep(0.01)
 
-    return hold
+    return delay
 
 
 @pytest.mark.parametrize("count", [0, 20])
-def test_of_two_stacks_started_at_the_same_moment_none_undoes_the_other_for_ever(
-    programs: Programs, consul: Consul, gate: Gate, count: int
+def test_two_concurrent_stacks_do_not_overwrite_each_other(
+    programs: Programs, consul: Consul, recorder: RequestRecorder, count: int
 ) -> None:
-    configuration = through(gate, services=services(count))
+    configuration = recorded_stack_config(recorder, services=services(count))
     stacks = {name: Project(programs, CHECKOUT, configuration, stack=name) for name in ("blue", "green")}
-    # Each reads all entries, and the entry of the mesh again right before it is written. Without services both read
-    # it before one writes it; with services the second one finds it changed, unless it is faster than that.
-    gate.on_request = held_until_read(gate, 2 * (count + 1) if count else 4)
+    # Each stack reads all entries, and reads the mesh entry again before its write. Without services, both stacks
+    # read it before the first write. With services, the second stack usually finds it changed.
+    recorder.on_request = delay_writes(recorder, 2 * (count + 1) if count else 4)
     with ThreadPoolExecutor() as pool:
         first = list(pool.map(outcome, stacks.values()))
-    assert all(not said or "proxy-defaults/global was changed by another writer" in said for said in first)
+    assert all(not output or "proxy-defaults/global was changed by another writer" in output for output in first)
     assert "" in first
-    gate.asked.clear()
-    told = {name: outcome(stack) for name, stack in stacks.items()}
-    refused = {name for name, said in told.items() if said}
-    assert gate.writes() == []
+    recorder.requests.clear()
+    outputs = {name: outcome(stack) for name, stack in stacks.items()}
+    rejected = {name for name, output in outputs.items() if output}
+    assert recorder.writes() == []
     owners = {live(consul, entry)["Meta"]["pulumi-stack"].rpartition("/")[2] for entry in entries(consul)}
-    print(f"{count} services: refused {sorted(refused)}, owners {sorted(owners)}")  # noqa: T201 - for the document
-    assert refused == {name for name in stacks if owners - {name}}
-    for name in refused:
+    print(f"{count} services: rejected {sorted(rejected)}, owners {sorted(owners)}")  # noqa: T201 - for the document
+    assert rejected == {name for name in stacks if owners - {name}}
+    for name in rejected:
         other = "green" if name == "blue" else "blue"
-        assert f"managed by another stack (organization/consul-tracing/{other})" in told[name]
-    # The way out: the one that stays takes all, the other forgets what it wrote. Without the refresh Pulumi would
-    # compare with what it wrote itself, and see nothing to do.
-    stacks["green"].configure(through(gate, services=services(count), existing="overwrite"))
+        assert f"managed by another stack (organization/consul-tracing/{other})" in outputs[name]
+    # To resolve the conflict, one stack overwrites all entries and the other one is removed. Without the refresh,
+    # Pulumi compares with its state and finds no change.
+    stacks["green"].configure(recorded_stack_config(recorder, services=services(count), existing="overwrite"))
     stacks["green"].refresh()
     stacks["green"].up()
-    stacks["blue"].forget()
+    stacks["blue"].remove()
     stacks["green"].configure(configuration)
     stacks["green"].preview(expect_no_changes=True)
     assert {live(consul, entry)["Meta"]["pulumi-stack"].rpartition("/")[2] for entry in entries(consul)} == {"green"}
 
 
-def test_with_consul_out_of_reach_a_preview_goes_on_and_an_up_stops_before_it_writes(
-    programs: Programs, consul: Consul, gate: Gate
+def test_unreachable_consul_fails_an_up_before_any_write(
+    programs: Programs, consul: Consul, recorder: RequestRecorder
 ) -> None:
-    stack = Project(programs, CHECKOUT, through(gate), stack="unreachable", refresh=False)
+    stack = Project(programs, CHECKOUT, recorded_stack_config(recorder), stack="unreachable")
     stack.up()
     before = live(consul)
-    gate.asked.clear()
+    recorder.requests.clear()
 
     def unreachable(request: Request) -> None:
         if request.method == "GET":
             raise ConnectionError
 
-    gate.on_request = unreachable
-    stack.configure(through(gate, sampling={"random": 50}))
-    said = stack.previewed()
+    recorder.on_request = unreachable
+    stack.configure(recorded_stack_config(recorder, sampling={"random": 50}))
+    output = stack.preview_without_diff()
     assert (
-        "Consul cannot be read, so this preview does not show fields of other owners, and pulumi up would stop" in said
+        "Consul cannot be read, so this preview does not show fields of other owners, and pulumi up would stop"
+        in output
     )
-    told = refusal(stack)
-    assert "error: consul-tracing: Consul cannot be read, so nothing is written" in told
-    assert "proxy-defaults/global: Get " in told
-    assert gate.writes() == []
+    rejected_output = rejection(stack)
+    assert "error: consul-tracing: Consul cannot be read, so nothing is written" in rejected_output
+    assert "proxy-defaults/global: Get " in rejected_output
+    assert recorder.writes() == []
     assert live(consul) == before
-    gate.on_request = lambda _: None
+    recorder.on_request = lambda _: None
     stack.up()
     stack.preview(expect_no_changes=True)
 
 
-def test_an_entry_changed_by_hand_is_shown_by_refresh_and_up_mends_ours_and_keeps_theirs(
+def test_up_after_refresh_restores_managed_fields_and_preserves_foreign_fields(
     programs: Programs, consul: Consul
 ) -> None:
-    stack = Project(programs, CHECKOUT, on(consul), stack="changed", refresh=False)
+    stack = Project(programs, CHECKOUT, stack_config(consul), stack="changed")
     stack.up()
-    ours = live(consul)["Config"]
+    own_config = live(consul)["Config"]
     add_to_config(consul, envoy_listener_tracing_json="{}", **PROMETHEUS)
     put(consul, WEB, **{**live(consul, WEB), "Protocol": "grpc"})
     assert "2 updated" in stack.refresh()
     stack.up()
-    assert live(consul)["Config"] == {**ours, **PROMETHEUS}
+    assert live(consul)["Config"] == {**own_config, **PROMETHEUS}
     assert live(consul, WEB)["Protocol"] == "http"
     stack.preview(expect_no_changes=True)

@@ -1,4 +1,4 @@
-"""What others wrote into the mesh's entries, on a real Consul and with this project's own program: nothing is lost."""
+"""Ownership of entries and fields on a real Consul, with the program of this repository."""
 
 import os
 import shutil
@@ -10,13 +10,13 @@ from testbed import CHECKOUT
 from testbed.consul import Consul
 from testbed.processes import Programs
 from testbed.pulumi import Project
-from tests.mesh.consul_entries import MESH, WEB, add_to_config, entries, live, on, put, refusal
+from tests.mesh.consul_entries import MESH, WEB, add_to_config, entries, live, put, rejection, stack_config
 
 pytestmark = pytest.mark.mesh
 
 CLUSTERS = "envoy_extra_static_clusters_json"
-BY_HAND = '{ "name" : "statsd",\n   "type":"STATIC" , "connect_timeout": "0.250s" }'
-"""A static cluster as no program would format it."""
+FOREIGN_CLUSTER = '{ "name" : "statsd",\n   "type":"STATIC" , "connect_timeout": "0.250s" }'
+"""A static cluster with unusual formatting."""
 
 TWO_COMPONENTS = """
 from consul_tracing import MeshTracing
@@ -28,36 +28,40 @@ MeshTracing("two", {"collector": {"host": "zipkin"}, "services": {"shop": {"prot
 
 @pytest.fixture
 def stack(programs: Programs, consul: Consul) -> Project:
-    return Project(programs, CHECKOUT, on(consul), stack="prod")
+    return Project(programs, CHECKOUT, stack_config(consul), stack="prod")
 
 
-def write_by_hand(consul: Consul) -> None:
-    """Entries with a foreign part of every sort."""
-    config = {"envoy_prometheus_bind_addr": "0.0.0.0:9102", "nested": {"a": [1.5, {"b": "c"}]}, CLUSTERS: BY_HAND}
+def write_unmanaged_entries(consul: Consul) -> None:
+    """Write unmanaged entries with every kind of foreign field."""
+    config = {
+        "envoy_prometheus_bind_addr": "0.0.0.0:9102",
+        "nested": {"a": [1.5, {"b": "c"}]},
+        CLUSTERS: FOREIGN_CLUSTER,
+    }
     put(consul, MESH, Config=config, MeshGateway={"Mode": "local"}, Meta={"team": "core"})
     put(consul, WEB, Protocol="tcp", LocalRequestTimeoutMs=5000, Meta={"team": "shop"})
 
 
-def test_entries_written_by_hand_are_refused_together_and_stay_as_they_were(consul: Consul, stack: Project) -> None:
-    write_by_hand(consul)
+def test_unmanaged_entries_are_rejected_together_and_not_changed(consul: Consul, stack: Project) -> None:
+    write_unmanaged_entries(consul)
     before = live(consul), live(consul, WEB)
-    told = refusal(stack)
-    assert "proxy-defaults/global, service-defaults/web are unmanaged" in told
-    assert "MeshGateway.Mode, Meta.team, envoy_prometheus_bind_addr, nested, the static cluster statsd" in told
-    assert "mesh-proxy-defaults proxy-defaults/global" in told
-    assert "adopt preserves, overwrite removes: LocalRequestTimeoutMs, Meta.team" in told
-    assert told.count("existing: adopt") == 1
+    output = rejection(stack)
+    assert "proxy-defaults/global, service-defaults/web are unmanaged" in output
+    assert "MeshGateway.Mode, Meta.team, envoy_prometheus_bind_addr, nested, static cluster statsd" in output
+    assert "mesh-proxy-defaults proxy-defaults/global" in output
+    assert "adopt preserves, overwrite removes: LocalRequestTimeoutMs, Meta.team" in output
+    assert output.count("existing: adopt") == 1
     assert (live(consul), live(consul, WEB)) == before
 
 
-def test_adopting_keeps_every_foreign_part_and_the_second_preview_is_empty(consul: Consul, stack: Project) -> None:
-    write_by_hand(consul)
-    stack.configure(on(consul, existing="adopt"))
+def test_adopt_preserves_every_foreign_field(consul: Consul, stack: Project) -> None:
+    write_unmanaged_entries(consul)
+    stack.configure(stack_config(consul, existing="adopt"))
     stack.up()
     mesh, web = live(consul), live(consul, WEB)
     assert mesh["Config"]["envoy_prometheus_bind_addr"] == "0.0.0.0:9102"
     assert mesh["Config"]["nested"] == {"a": [1.5, {"b": "c"}]}
-    assert BY_HAND in mesh["Config"][CLUSTERS]
+    assert FOREIGN_CLUSTER in mesh["Config"][CLUSTERS]
     assert '"name":"tracing_collector"' in mesh["Config"][CLUSTERS]
     assert "envoy_tracing_json" in mesh["Config"]
     assert mesh["MeshGateway"] == {"Mode": "local"}
@@ -66,16 +70,14 @@ def test_adopting_keeps_every_foreign_part_and_the_second_preview_is_empty(consu
     stack.preview(expect_no_changes=True)
 
 
-def test_a_foreign_key_that_appears_later_stays_and_an_own_key_that_is_dropped_goes(
-    consul: Consul, stack: Project
-) -> None:
-    stack.configure(on(consul, proxy_config={"local_connect_timeout_ms": 1000}))
+def test_foreign_key_is_preserved_and_undeclared_key_is_removed(consul: Consul, stack: Project) -> None:
+    stack.configure(stack_config(consul, proxy_config={"local_connect_timeout_ms": 1000}))
     stack.up()
     add_to_config(consul, envoy_stats_bind_addr="0.0.0.0:9103")
     stack.up()
     config = live(consul)["Config"]
     assert (config["envoy_stats_bind_addr"], config["local_connect_timeout_ms"]) == ("0.0.0.0:9103", 1000)
-    stack.configure(on(consul))
+    stack.configure(stack_config(consul))
     stack.up()
     config = live(consul)["Config"]
     assert config["envoy_stats_bind_addr"] == "0.0.0.0:9103"
@@ -83,39 +85,39 @@ def test_a_foreign_key_that_appears_later_stays_and_an_own_key_that_is_dropped_g
     stack.preview(expect_no_changes=True)
 
 
-def test_taking_tracing_out_and_putting_it_back_gives_the_same_bytes(consul: Consul, stack: Project) -> None:
-    write_by_hand(consul)
-    stack.configure(on(consul, existing="adopt"))
+def test_disabling_and_enabling_tracing_restores_the_same_bytes(consul: Consul, stack: Project) -> None:
+    write_unmanaged_entries(consul)
+    stack.configure(stack_config(consul, existing="adopt"))
     stack.up()
     with_tracing = live(consul)["Config"]
-    stack.configure(on(consul, existing="adopt", enabled=False))
+    stack.configure(stack_config(consul, existing="adopt", enabled=False))
     stack.up()
     without = live(consul)["Config"]
-    assert without[CLUSTERS] == BY_HAND
+    assert without[CLUSTERS] == FOREIGN_CLUSTER
     assert not {"envoy_tracing_json", "envoy_listener_tracing_json"} & set(without)
-    stack.configure(on(consul, existing="adopt"))
+    stack.configure(stack_config(consul, existing="adopt"))
     stack.up()
     assert live(consul)["Config"] == with_tracing
 
 
-def test_destroy_leaves_an_entry_that_holds_what_others_wrote_and_the_up_says_so(
-    consul: Consul, stack: Project
-) -> None:
-    write_by_hand(consul)
-    stack.configure(on(consul, existing="adopt"))
-    told = stack.up()
-    assert "fields of other owners are preserved, so pulumi destroy leaves them in Consul, including tracing" in told
-    retained = {one["urn"].rpartition("::")[2] for one in stack.resources() if one.get("retainOnDelete")}
+def test_destroy_retains_an_entry_with_foreign_fields(consul: Consul, stack: Project) -> None:
+    write_unmanaged_entries(consul)
+    stack.configure(stack_config(consul, existing="adopt"))
+    output = stack.up()
+    assert "fields of other owners are preserved, so pulumi destroy leaves them in Consul, including tracing" in output
+    retained = {
+        release_command["urn"].rpartition("::")[2]
+        for release_command in stack.resources()
+        if release_command.get("retainOnDelete")
+    }
     assert retained == {"mesh-proxy-defaults", "mesh-service-web"}
     before = live(consul), live(consul, WEB)
     stack.destroy()
     assert (live(consul), live(consul, WEB)) == before
 
 
-def test_destroy_deletes_what_others_wrote_since_the_last_up_and_an_up_before_it_keeps_that(
-    consul: Consul, stack: Project
-) -> None:
-    """A destroy does not run the program, so nobody looks: what is to be retained was decided by the last `up`."""
+def test_destroy_retains_foreign_fields_only_after_an_up(consul: Consul, stack: Project) -> None:
+    """`destroy` does not run the program, so the last `up` decides which entries are retained."""
     stack.up()
     add_to_config(consul, envoy_stats_bind_addr="0.0.0.0:9103")
     stack.destroy()
@@ -128,19 +130,19 @@ def test_destroy_deletes_what_others_wrote_since_the_last_up_and_an_up_before_it
     assert entries(consul) == {MESH}
 
 
-def test_destroy_takes_away_an_entry_that_is_all_ours(consul: Consul, stack: Project) -> None:
+def test_destroy_deletes_entries_without_foreign_fields(consul: Consul, stack: Project) -> None:
     stack.up()
     assert entries(consul) == {MESH, WEB}
     stack.destroy()
     assert entries(consul) == set()
 
 
-def test_an_entry_without_tracing_is_released_as_it_was_before_the_stack(consul: Consul, stack: Project) -> None:
-    write_by_hand(consul)
+def test_disabled_and_destroyed_stack_restores_the_adopted_entry(consul: Consul, stack: Project) -> None:
+    write_unmanaged_entries(consul)
     before = live(consul)
-    stack.configure(on(consul, existing="adopt"))
+    stack.configure(stack_config(consul, existing="adopt"))
     stack.up()
-    stack.configure(on(consul, existing="adopt", enabled=False))
+    stack.configure(stack_config(consul, existing="adopt", enabled=False))
     stack.up()
     stack.destroy()
     after = live(consul)
@@ -149,102 +151,103 @@ def test_an_entry_without_tracing_is_released_as_it_was_before_the_stack(consul:
     }
 
 
-def test_the_entries_of_a_stack_that_is_gone_are_released_with_the_reported_command(
+def test_reported_command_releases_the_entries_of_a_removed_stack(
     programs: Programs, consul: Consul, stack: Project
 ) -> None:
     if shutil.which("jq") is None:
         pytest.skip("jq is not on PATH")
-    write_by_hand(consul)
-    stack.configure(on(consul, existing="adopt"))
+    write_unmanaged_entries(consul)
+    stack.configure(stack_config(consul, existing="adopt"))
     stack.up()
     stack.destroy()
-    successor = Project(programs, CHECKOUT, on(consul, existing="adopt"), stack="successor")
-    reported = refusal(successor)
-    assert "If organization/consul-tracing/prod no longer exists:" in reported
-    command = next(line for line in reported.splitlines() if "consul config read" in line).partition(". ")[2]
+    successor = Project(programs, CHECKOUT, stack_config(consul, existing="adopt"), stack="successor")
+    output = rejection(successor)
+    assert "If organization/consul-tracing/prod no longer exists:" in output
+    command = next(line for line in output.splitlines() if "consul config read" in line).partition(". ")[2]
     path = [str(toolchain.program("consul").parent), os.environ["PATH"]]
     environment = {"CONSUL_HTTP_ADDR": consul.address, "PATH": os.pathsep.join(path)}
-    for one in (command, command.replace("-kind proxy-defaults -name global", "-kind service-defaults -name web")):
-        programs.run("release", ["sh", "-c", one], environment=environment)
+    for release_command in (
+        command,
+        command.replace("-kind proxy-defaults -name global", "-kind service-defaults -name web"),
+    ):
+        programs.run("release", ["sh", "-c", release_command], environment=environment)
     assert live(consul)["Meta"] == {"team": "core"}
     successor.up()
     assert live(consul)["Meta"]["pulumi-stack"] == "organization/consul-tracing/successor"
     assert live(consul)["MeshGateway"] == {"Mode": "local"}
 
 
-def test_the_mesh_of_other_stacks_has_http_services(consul: Consul, stack: Project) -> None:
-    warning = "no service is declared as http, http2 or grpc"
-    stack.configure(on(consul, services={}))
-    assert warning in stack.previewed()
+def test_http_services_of_other_stacks_suppress_the_warning(consul: Consul, stack: Project) -> None:
+    warning = "no service has the protocol http, http2 or grpc"
+    stack.configure(stack_config(consul, services={}))
+    assert warning in stack.preview_without_diff()
     consul.register({"Name": "web", "Port": 9999})
     put(consul, WEB, Protocol="grpc")
-    assert warning not in stack.previewed()
+    assert warning not in stack.preview_without_diff()
     consul.put("/v1/agent/service/deregister/web")
 
 
-def test_a_changed_bootstrap_is_reported(consul: Consul, stack: Project) -> None:
+def test_changed_bootstrap_is_reported(consul: Consul, stack: Project) -> None:
     line = "restart every proxy after this change"
     assert line in stack.up()
     assert line not in stack.up()
-    stack.configure(on(consul, sampling={"random": 5}))
+    stack.configure(stack_config(consul, sampling={"random": 5}))
     assert line not in stack.up()
-    stack.configure(on(consul, collector={"host": "other.example.com"}))
-    assert line in stack.previewed()
+    stack.configure(stack_config(consul, collector={"host": "other.example.com"}))
+    assert line in stack.preview_without_diff()
     assert line in stack.up()
 
 
 @pytest.mark.parametrize("existing", ["refuse", "adopt"])
-def test_an_entry_of_another_stack_is_refused_by_name(
+def test_entry_of_another_stack_is_rejected_with_the_name_of_the_stack(
     programs: Programs, consul: Consul, stack: Project, existing: str
 ) -> None:
     stack.up()
     before = live(consul), live(consul, WEB)
-    other = Project(programs, CHECKOUT, on(consul, existing=existing), stack="staging")
-    told = refusal(other)
+    other = Project(programs, CHECKOUT, stack_config(consul, existing=existing), stack="staging")
+    output = rejection(other)
     titles = "proxy-defaults/global, service-defaults/web"
-    assert f"{titles} are managed by another stack (organization/consul-tracing/prod)" in told
+    assert f"{titles} are managed by another stack (organization/consul-tracing/prod)" in output
     assert (live(consul), live(consul, WEB)) == before
 
 
-def test_overwrite_takes_an_entry_of_another_stack_and_the_other_is_then_refused(
-    programs: Programs, consul: Consul, stack: Project
-) -> None:
+def test_overwrite_takes_over_the_entries_of_another_stack(programs: Programs, consul: Consul, stack: Project) -> None:
     stack.up()
-    other = Project(programs, CHECKOUT, on(consul, existing="overwrite"), stack="staging")
+    other = Project(programs, CHECKOUT, stack_config(consul, existing="overwrite"), stack="staging")
     other.up()
     other.preview(expect_no_changes=True)
     assert live(consul)["Meta"]["pulumi-stack"] == "organization/consul-tracing/staging"
-    assert "are managed by another stack (organization/consul-tracing/staging)" in refusal(stack)
+    assert "are managed by another stack (organization/consul-tracing/staging)" in rejection(stack)
 
 
-def test_an_entry_of_consul_k8s_is_refused_whatever_is_said(consul: Consul, stack: Project) -> None:
+def test_entry_of_consul_k8s_is_always_rejected(consul: Consul, stack: Project) -> None:
     put(consul, MESH, Config={"protocol": "http"}, Meta={"external-source": "kubernetes"})
     before = live(consul)
     for existing in ("refuse", "adopt", "overwrite"):
-        stack.configure(on(consul, existing=existing))
-        assert "proxy-defaults/global is managed by consul-k8s" in refusal(stack)
+        stack.configure(stack_config(consul, existing=existing))
+        assert "proxy-defaults/global is managed by consul-k8s" in rejection(stack)
     assert live(consul) == before
     assert entries(consul) == {MESH}
 
 
-def test_more_keys_than_fit_one_meta_value_are_remembered(consul: Consul, stack: Project) -> None:
-    many = {f"a_setting_of_ours_{number:02}": number for number in range(60)}
-    stack.configure(on(consul, proxy_config=many))
+def test_managed_keys_can_exceed_one_metadata_value(consul: Consul, stack: Project) -> None:
+    many_keys = {f"managed_setting_{number:02}": number for number in range(60)}
+    stack.configure(stack_config(consul, proxy_config=many_keys))
     stack.up()
     meta = live(consul)["Meta"]
     assert len(meta["consul-tracing-keys"]) == 512
     assert "consul-tracing-keys-3" in meta
     stack.preview(expect_no_changes=True)
-    stack.configure(on(consul))
+    stack.configure(stack_config(consul))
     stack.up()
-    assert not set(many) & set(live(consul)["Config"])
+    assert not set(many_keys) & set(live(consul)["Config"])
     assert {key for key in live(consul)["Meta"] if key.startswith("consul-tracing-keys")} == {"consul-tracing-keys"}
 
 
-def test_two_components_that_would_write_one_entry_are_refused(programs: Programs, consul: Consul) -> None:
+def test_two_components_with_the_same_entry_are_rejected(programs: Programs, consul: Consul) -> None:
     directory = programs.make_directory("program")
     (directory / "Pulumi.yaml").write_text("name: other\nruntime: python\n")
     (directory / "__main__.py").write_text(TWO_COMPONENTS)
-    told = refusal(Project(programs, directory, {"consul:address": consul.address}, stack="test"))
-    assert 'proxy-defaults/global: is written by "one" as well' in told
-    assert 'service-defaults/web: is written by "one" as well' in told
+    output = rejection(Project(programs, directory, {"consul:address": consul.address}, stack="test"))
+    assert 'proxy-defaults/global: conflicts with "one"' in output
+    assert 'service-defaults/web: conflicts with "one"' in output

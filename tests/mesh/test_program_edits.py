@@ -1,4 +1,4 @@
-"""Whatever edits a program goes through, the entries that it declares exist, and fields of other owners stay."""
+"""After any sequence of program edits, declared entries exist and fields of other owners are preserved."""
 
 from typing import Any
 
@@ -7,14 +7,14 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from testbed.consul import Consul
-from testbed.processes import ProgramFailed, Programs
+from testbed.processes import ProgramFailedError, Programs
 from testbed.pulumi import Project
 from tests.mesh.consul_entries import MESH, clear, entries, live, put
 
 pytestmark = [pytest.mark.mesh, pytest.mark.slow]
 
 HELD = "x"
-"""The service whose entry holds a field of another owner."""
+"""The service whose entry has a field of another owner."""
 
 PROGRAM = """
 import pulumi
@@ -61,35 +61,35 @@ def test_no_sequence_of_edits_loses_an_entry_or_a_foreign_field(
     programs: Programs, consul: Consul, edits: list[dict[str, Any]]
 ) -> None:
     clear(consul)
-    put(consul, MESH, Config={"theirs": "1"})
+    put(consul, MESH, Config={"foreign": "1"})
     put(consul, ("service-defaults", HELD), LocalRequestTimeoutMs=5000)
     directory = programs.make_directory("program")
     (directory / "Pulumi.yaml").write_text("name: other\nruntime: python\n")
     stack = Project(programs, directory, {"consul:address": consul.address}, stack="edited")
     edits[0]["existing"] = "adopt"
     for edit in edits:
-        # An entry of another owner that the program has not declared before has to be adopted.
+        # The first declaration of an unmanaged entry requires adopt.
         adopts = HELD in edit["services"].values() and "Meta" not in live(consul, ("service-defaults", HELD))
         declared = {key: {"name": name, "protocol": "http"} for key, name in edit["services"].items()}
         source = {**edit, "existing": "adopt" if adopts else edit["existing"], "services": declared}
         (directory / "__main__.py").write_text(PROGRAM.format(**source))
-        applied(stack)
-        there = {("service-defaults", name) for name in edit["services"].values()}
-        assert entries(consul) == there | {MESH, ("service-defaults", HELD)}
-        assert {live(consul, entry)["Protocol"] for entry in there} <= {"http"}
-        assert live(consul)["Config"]["theirs"] == "1"
+        up_with_state_commands(stack)
+        declared_entries = {("service-defaults", name) for name in edit["services"].values()}
+        assert entries(consul) == declared_entries | {MESH, ("service-defaults", HELD)}
+        assert {live(consul, entry)["Protocol"] for entry in declared_entries} <= {"http"}
+        assert live(consul)["Config"]["foreign"] == "1"
         assert "envoy_tracing_json" in live(consul)["Config"]
         assert live(consul, ("service-defaults", HELD))["LocalRequestTimeoutMs"] == 5000
         stack.preview(expect_no_changes=True)
 
 
-def applied(stack: Project) -> None:
-    """`up`, after the commands that a rejected run recommends."""
+def up_with_state_commands(stack: Project) -> None:
+    """Run `up`. If it is rejected, run the commands of the message and run `up` again."""
     try:
         stack.up()
-    except ProgramFailed as failed:
-        commands = [line.split("'")[1] for line in failed.said.splitlines() if "pulumi state delete '" in line]
-        assert commands, failed.said
+    except ProgramFailedError as error:
+        commands = [line.split("'")[1] for line in error.output.splitlines() if "pulumi state delete '" in line]
+        assert commands, error.output
         for urn in dict.fromkeys(commands):
             stack.delete_from_state(urn)
         stack.up()

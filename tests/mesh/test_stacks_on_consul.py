@@ -1,4 +1,4 @@
-"""The life of a stack on a real Consul: nothing to do twice, nothing left over."""
+"""The lifecycle of the example stacks on a real Consul."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ import yaml
 
 from testbed import CHECKOUT
 from testbed.consul import Consul
-from testbed.processes import ProgramFailed, Programs
+from testbed.processes import ProgramFailedError, Programs
 from testbed.pulumi import Project
 from tests.mesh.consul_entries import entries
 
@@ -31,18 +31,25 @@ EVERYTHING = {
     "tracer": {"zipkin": {"path": "/spans", "encoding": "protobuf", "hostname": "spans", "propagation": "b3+w3c"}},
     "sampling": {"client": 50, "random": 12.34, "overall": 99.5},
     "gateways": "join",
-    "tags": {"team": {"literal": "core"}, "user": {"request_header": "X-User", "default": "nobody"}},
+    "tags": {"team": {"literal": "core"}, "user": {"request_header": "X-User", "default": "anonymous"}},
     "services": {
         "web": {
             "protocol": "http",
-            "extra": {"LocalRequestTimeoutMs": 5000, "MeshGateway": {"Mode": "local"}, "Meta": {"team": "core"}},
+            "service_defaults": {
+                "LocalRequestTimeoutMs": 5000,
+                "MeshGateway": {"Mode": "local"},
+                "Meta": {"team": "core"},
+            },
         },
         "payments": {
             "protocol": "grpc",
             "name": "payments-v2",
-            "extra": {"BalanceInboundConnections": "exact_balance"},
+            "service_defaults": {"BalanceInboundConnections": "exact_balance"},
         },
-        "search": {"protocol": "http2", "extra": {"UpstreamConfig": {"Defaults": {"ConnectTimeoutMs": 900}}}},
+        "search": {
+            "protocol": "http2",
+            "service_defaults": {"UpstreamConfig": {"Defaults": {"ConnectTimeoutMs": 900}}},
+        },
     },
     "default_protocol": "http",
     "tcp_services": ["mysql"],
@@ -68,17 +75,15 @@ def config_of(stack: str) -> dict[str, Any]:
     return config
 
 
-def on(consul: Consul, config: dict[str, Any]) -> dict[str, Any]:
-    """A stack's configuration, led to a Consul of the tests."""
+def stack_config(consul: Consul, config: dict[str, Any]) -> dict[str, Any]:
+    """Return the configuration with the address of a Consul of the tests."""
     return {**config, "consul:address": consul.address}
 
 
 @pytest.mark.parametrize("stack", ["dev", "everything"])
-def test_a_second_preview_and_a_refresh_show_nothing_and_destroy_leaves_nothing(
-    programs: Programs, consul: Consul, stack: str
-) -> None:
+def test_stack_is_stable_and_destroy_deletes_all_entries(programs: Programs, consul: Consul, stack: str) -> None:
     config = {"consul-tracing:mesh": EVERYTHING} if stack == "everything" else config_of(stack)
-    project = Project(programs, CHECKOUT, on(consul, config), stack=stack)
+    project = Project(programs, CHECKOUT, stack_config(consul, config), stack=stack)
     project.up()
     services = {entry.get("name", key) for key, entry in config["consul-tracing:mesh"]["services"].items()}
     tcp = set(config["consul-tracing:mesh"].get("tcp_services", []))
@@ -91,26 +96,26 @@ def test_a_second_preview_and_a_refresh_show_nothing_and_destroy_leaves_nothing(
     assert entries(consul) == set()
 
 
-def test_a_protected_stack_is_not_destroyed(programs: Programs, consul: Consul) -> None:
-    config = {**on(consul, config_of("dev")), "consul-tracing:protect": True}
+def test_protected_stack_is_not_destroyed(programs: Programs, consul: Consul) -> None:
+    config = {**stack_config(consul, config_of("dev")), "consul-tracing:protect": True}
     project = Project(programs, CHECKOUT, config, stack="kept")
     project.up()
     before = entries(consul)
-    with pytest.raises(ProgramFailed) as refused:
+    with pytest.raises(ProgramFailedError) as error:
         project.destroy()
-    assert 'mesh-proxy-defaults" cannot be deleted' in refused.value.said
+    assert 'mesh-proxy-defaults" cannot be deleted' in error.value.output
     assert entries(consul) == before
 
 
-def test_an_entry_that_exists_is_imported_as_the_readme_tells(programs: Programs, consul: Consul) -> None:
+def test_existing_entry_is_imported(programs: Programs, consul: Consul) -> None:
     live = {"Kind": "service-defaults", "Name": "web", "Protocol": "http", "LocalRequestTimeoutMs": 5000}
     consul.write_config_entry(live)
     args = {
         "collector": {"host": "zipkin"},
         "existing": "overwrite",
-        "services": {"web": {"protocol": "http", "extra": {"LocalRequestTimeoutMs": 5000}}},
+        "services": {"web": {"protocol": "http", "service_defaults": {"LocalRequestTimeoutMs": 5000}}},
     }
-    project = Project(programs, CHECKOUT, on(consul, {"consul-tracing:mesh": args}), stack="importing")
+    project = Project(programs, CHECKOUT, stack_config(consul, {"consul-tracing:mesh": args}), stack="importing")
     project.import_resource("consul:index/configEntry:ConfigEntry", "mesh-service-web", "service-defaults/web")
     project.up()
     project.preview(expect_no_changes=True)

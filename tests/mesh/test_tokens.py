@@ -1,4 +1,4 @@
-"""An `up` with a token that lacks a right, or that is revoked meanwhile."""
+"""An `up` with a token that lacks a permission or is revoked during the run."""
 
 import time
 from collections.abc import Iterator, Mapping
@@ -9,16 +9,16 @@ import pytest
 
 from testbed import CHECKOUT
 from testbed.consul import Consul
-from testbed.gate import gate_before
-from testbed.http import ask
+from testbed.http import send_request
 from testbed.processes import Programs
 from testbed.pulumi import Project
-from tests.mesh.consul_entries import MESH, WEB, clear, entries, failure, on, services
-from tests.mesh.disturbed_up import assert_all_is_as_it_should_be, write_by_hand
+from testbed.request_recorder import record_requests
+from tests.mesh.consul_entries import MESH, WEB, clear, entries, failure, services, stack_config
+from tests.mesh.disturbed_up import assert_mesh_is_complete, write_unmanaged_entries
 
 pytestmark = [pytest.mark.mesh, pytest.mark.slow]
 
-ROOT_TOKEN = "root-of-the-test"  # noqa: S105 - of a Consul that lives as long as the test
+ROOT_TOKEN = "root-of-the-test"  # noqa: S105 - of a temporary Consul
 ACL = f'acl {{ enabled = true default_policy = "deny" tokens {{ initial_management = "{ROOT_TOKEN}" }} }}'
 
 
@@ -38,38 +38,38 @@ def new_token(consul: Consul, rules: str) -> dict[str, Any]:
 
 
 def with_token(consul: Consul, token: dict[str, Any], **args: Any) -> dict[str, object]:
-    return {**on(consul, **args), "consul:token": token["SecretID"]}
+    return {**stack_config(consul, **args), "consul:token": token["SecretID"]}
 
 
-EVERYTHING_NEEDED = 'mesh = "write" service_prefix "" { policy = "write" }'
+ALL_PERMISSIONS = 'mesh = "write" service_prefix "" { policy = "write" }'
 
 
-def test_a_token_revoked_half_way_costs_a_new_token_and_one_rerun(programs: Programs) -> None:
-    with guarded_consul(programs) as consul, gate_before(consul) as gate:
-        write_by_hand(consul)
+def test_revoked_token_requires_a_new_token_and_one_rerun(programs: Programs) -> None:
+    with guarded_consul(programs) as consul, record_requests(consul) as recorder:
+        write_unmanaged_entries(consul)
         args: dict[str, Any] = {"existing": "adopt", "services": services(60)}
-        token = new_token(consul, EVERYTHING_NEEDED)
-        led = {"consul:address": gate.address}
-        stack = Project(programs, CHECKOUT, {**with_token(consul, token, **args), **led}, stack="revoked")
+        token = new_token(consul, ALL_PERMISSIONS)
+        consul_config = {"consul:address": recorder.address}
+        stack = Project(programs, CHECKOUT, {**with_token(consul, token, **args), **consul_config}, stack="revoked")
         path = f"/v1/acl/token/{token['AccessorID']}"
         header = {"X-Consul-Token": ROOT_TOKEN}
-        gate.at_write(30, lambda: ask(consul.http_port, path, method="DELETE", headers=header))
-        told = failure(stack)
-        assert "Unexpected response code: 403 (ACL not found)" in told
-        assert token["SecretID"] not in told
+        recorder.at_write(30, lambda: send_request(consul.http_port, path, method="DELETE", headers=header))
+        output = failure(stack)
+        assert "Unexpected response code: 403 (ACL not found)" in output
+        assert token["SecretID"] not in output
         assert len(entries(consul)) < 60
-        stack.configure({**with_token(consul, new_token(consul, EVERYTHING_NEEDED), **args), **led})
+        stack.configure({**with_token(consul, new_token(consul, ALL_PERMISSIONS), **args), **consul_config})
         stack.up()
-        assert_all_is_as_it_should_be(consul, stack, 60)
+        assert_mesh_is_complete(consul, stack, 60)
 
 
-MAY_READ = 'mesh = "write" service_prefix "" { policy = "read" }'
-WITHOUT: Mapping[str, tuple[str, str, set[tuple[str, str]]]] = {
+SERVICE_READ = 'mesh = "write" service_prefix "" { policy = "read" }'
+MISSING: Mapping[str, tuple[str, str, set[tuple[str, str]]]] = {
     "mesh:write": ('service_prefix "" { policy = "write" }', "'global' config entry", {WEB}),
-    "service:write": (MAY_READ, "'web' config entry", {MESH}),
+    "service:write": (SERVICE_READ, "'web' config entry", {MESH}),
     "service:read": ('mesh = "write"', "service-defaults/web", set()),
 }
-"""By the right that a token lacks: its rules, the entry that is told, and those that may be written all the same."""
+"""By missing permission: the rules of the token, the text that identifies the entry, and the entries it can write."""
 
 
 @pytest.fixture(scope="module")
@@ -78,20 +78,18 @@ def guarded(programs: Programs) -> Iterator[Consul]:
         yield consul
 
 
-@pytest.mark.parametrize("right", WITHOUT)
-def test_a_token_without_a_right_is_told_which_one_and_a_better_token_finishes(
-    programs: Programs, guarded: Consul, right: str
-) -> None:
-    rules, entry, allowed = WITHOUT[right]
+@pytest.mark.parametrize("permission", MISSING)
+def test_missing_permission_of_a_token_is_reported(programs: Programs, guarded: Consul, permission: str) -> None:
+    rules, entry, allowed = MISSING[permission]
     clear(guarded)
     token = new_token(guarded, rules)
     stack = Project(programs, CHECKOUT, with_token(guarded, token), stack="rights")
-    said = failure(stack)
-    missing = f"lacks permission '{right}'"
-    assert any("error: " in line and entry in line and missing in line for line in said.splitlines())
-    assert token["SecretID"] not in said
+    output = failure(stack)
+    missing = f"lacks permission '{permission}'"
+    assert any("error: " in line and entry in line and missing in line for line in output.splitlines())
+    assert token["SecretID"] not in output
     assert entries(guarded) <= allowed
-    stack.configure(with_token(guarded, new_token(guarded, EVERYTHING_NEEDED)))
+    stack.configure(with_token(guarded, new_token(guarded, ALL_PERMISSIONS)))
     stack.up()
     assert entries(guarded) == {MESH, WEB}
     stack.preview(expect_no_changes=True)

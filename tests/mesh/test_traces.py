@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from testbed.http import ask_json
+from testbed.http import request_json
 from testbed.ports import LOOPBACK
-from tests.mesh.traced_mesh import TracedMesh, parents, rendered, told, unique_path
+from tests.mesh.traced_mesh import TracedMesh, parents, rendered, span_names, unique_path
 
 pytestmark = pytest.mark.mesh
 
@@ -18,20 +18,20 @@ B3 = {"x-b3-traceid": "", "x-b3-spanid": "00f067aa0ba902b7", "x-b3-sampled": "1"
 
 
 def b3() -> dict[str, str]:
-    """Headers of a caller that traces itself."""
+    """Return headers of a caller with its own trace."""
     return {**B3, "x-b3-traceid": secrets.token_hex(16)}
 
 
-def test_an_up_makes_a_request_one_trace_of_four_spans_with_128_bit_ids(traced: TracedMesh) -> None:
+def test_request_is_one_trace_of_four_spans_with_128_bit_ids(traced: TracedMesh) -> None:
     traced.stack().up()
     traced.follow()
     spans = traced.spans_of(traced.mesh.request(unique_path()), 4)
-    assert told(spans) == FOUR_SPANS
+    assert span_names(spans) == FOUR_SPANS
     assert {len(span["traceId"]) for span in spans} == {32}
     assert len({span["id"] for span in spans}) == 4
 
 
-def test_an_up_writes_the_config_that_the_other_tests_write_straight_into_consul(traced: TracedMesh) -> None:
+def test_up_writes_the_rendered_entries(traced: TracedMesh) -> None:
     args = traced.arguments(tags={"team": {"literal": "core"}}, default_protocol="http", tcp_services=["db"])
     traced.stack(**args).up()
     live = {entry["Name"]: entry for entry in [*traced.mesh.consul.get("/v1/config/service-defaults")]}
@@ -40,7 +40,7 @@ def test_an_up_writes_the_config_that_the_other_tests_write_straight_into_consul
         assert found.items() >= entry.items()
 
 
-def test_each_span_is_the_child_of_the_one_before_it(traced: TracedMesh) -> None:
+def test_each_span_is_the_child_of_the_previous_span(traced: TracedMesh) -> None:
     traced.apply()
     assert parents(traced.spans_of(traced.mesh.request(unique_path()), 4)) == {
         ("client", "CLIENT"): None,
@@ -50,47 +50,49 @@ def test_each_span_is_the_child_of_the_one_before_it(traced: TracedMesh) -> None
     }
 
 
-def test_protobuf_spans_arrive_as_json_ones_do(traced: TracedMesh) -> None:
+def test_protobuf_spans_arrive(traced: TracedMesh) -> None:
     traced.apply(tracer={"zipkin": {"encoding": "protobuf"}})
-    assert told(traced.spans_of(traced.mesh.request(unique_path()), 4)) == FOUR_SPANS
+    assert span_names(traced.spans_of(traced.mesh.request(unique_path()), 4)) == FOUR_SPANS
 
 
-def test_sampling_changes_on_running_proxies_and_counts_as_told(traced: TracedMesh) -> None:
+def test_sampling_rate_changes_without_a_restart(traced: TracedMesh) -> None:
     traced.apply()
     started = {name: sidecar.program.process.pid for name, sidecar in traced.mesh.sidecars.items()}
     run = secrets.token_hex(8)
     traced.apply(sampling={"random": 25}, tags={"run": {"literal": run}})
     with ThreadPoolExecutor(4) as pool:
-        answers = list(pool.map(lambda _: traced.mesh.request(unique_path()), range(600)))
+        responses = list(pool.map(lambda _: traced.mesh.request(unique_path()), range(600)))
     chosen = {
-        headers["x-b3-traceid"] for answer in answers if (headers := answer.json()["headers"])["x-b3-sampled"] == "1"
+        headers["x-b3-traceid"]
+        for response in responses
+        if (headers := response.json()["headers"])["x-b3-sampled"] == "1"
     }
     # Four standard deviations.
     assert abs(len(chosen) / 600 - 0.25) <= 0.07
 
     def arrived() -> bool:
         query = f"/api/v2/traces?lookback=3600000&limit=3000&annotationQuery=run={run}"
-        found: list[list[dict[str, Any]]] = ask_json(traced.mesh.zipkin.port, query)
+        found: list[list[dict[str, Any]]] = request_json(traced.mesh.zipkin.port, query)
         return chosen <= {trace[0]["traceId"] for trace in found if len(trace) == 4}
 
     traced.wait_until(arrived, f"{len(chosen)} whole traces in Zipkin")
     assert started == {name: sidecar.program.process.pid for name, sidecar in traced.mesh.sidecars.items()}
 
 
-def test_a_caller_that_traces_itself_is_traced_whatever_the_sampling(traced: TracedMesh) -> None:
+def test_caller_with_a_sampled_trace_is_traced_at_zero_random_sampling(traced: TracedMesh) -> None:
     traced.apply(sampling={"random": 0})
     assert traced.mesh.request(unique_path()).json()["headers"]["x-b3-sampled"] == "0"
-    assert told(traced.spans_of(traced.mesh.request(unique_path(), b3()), 4)) == FOUR_SPANS
+    assert span_names(traced.spans_of(traced.mesh.request(unique_path(), b3()), 4)) == FOUR_SPANS
 
 
-def test_tags_of_all_three_kinds_arrive_on_every_span(traced: TracedMesh) -> None:
+def test_tags_of_all_kinds_arrive_on_every_span(traced: TracedMesh) -> None:
     traced.apply(
         tags={
             "team": {"literal": "core"},
-            "user": {"request_header": "X-User", "default": "nobody"},
+            "user": {"request_header": "X-User", "default": "anonymous"},
             "consul": {"environment": "CONSUL_HTTP_ADDR"},
             "zone": {"environment": "NO_SUCH_VARIABLE", "default": "unknown"},
-            "asked": {"request_header": ":authority"},
+            "authority": {"request_header": ":authority"},
         }
     )
 
@@ -101,27 +103,29 @@ def test_tags_of_all_three_kinds_arrive_on_every_span(traced: TracedMesh) -> Non
     spans = traced.wait_until(tagged, "spans with tags")
     expected = {"team": "core", "consul": traced.mesh.consul.url, "zone": "unknown"}
     assert all(span["tags"].items() >= expected.items() for span in spans)
-    # The demo's services pass on trace headers alone, so the header ends at the first one.
+    # The demo services forward only trace headers, so X-User ends at the first service.
     users = {(span["localEndpoint"]["serviceName"], span["kind"]): span["tags"]["user"] for span in spans}
-    asked = {(span["localEndpoint"]["serviceName"], span["kind"]): span["tags"]["asked"] for span in spans}
-    assert asked == {**dict.fromkeys(FOUR_SPANS, "api"), ("client", "CLIENT"): "web", ("web", "SERVER"): "web"}
-    assert users == {**dict.fromkeys(FOUR_SPANS, "nobody"), ("client", "CLIENT"): "ada", ("web", "SERVER"): "ada"}
+    authority = {(span["localEndpoint"]["serviceName"], span["kind"]): span["tags"]["authority"] for span in spans}
+    assert authority == {**dict.fromkeys(FOUR_SPANS, "api"), ("client", "CLIENT"): "web", ("web", "SERVER"): "web"}
+    assert users == {**dict.fromkeys(FOUR_SPANS, "anonymous"), ("client", "CLIENT"): "ada", ("web", "SERVER"): "ada"}
 
 
-def test_traceparent_leaves_the_mesh_beside_b3_when_propagation_says_so(traced: TracedMesh) -> None:
+def test_b3_w3c_propagation_adds_traceparent(traced: TracedMesh) -> None:
     traced.apply()
     assert "traceparent" not in traced.mesh.request(unique_path()).json()["upstream"]["headers"]
     traced.apply(tracer={"zipkin": {"propagation": "b3+w3c"}})
-    heard = traced.mesh.request(unique_path()).json()["upstream"]["headers"]
-    assert heard["traceparent"].split("-")[1] == heard["x-b3-traceid"]
+    headers = traced.mesh.request(unique_path()).json()["upstream"]["headers"]
+    assert headers["traceparent"].split("-")[1] == headers["x-b3-traceid"]
 
 
-def test_a_tcp_service_works_under_an_http_default_protocol(traced: TracedMesh) -> None:
+def test_tcp_service_works_with_an_http_default_protocol(traced: TracedMesh) -> None:
     traced.apply(default_protocol="http", tcp_services=["db"])
     traced.mesh.start_sidecars("db", "db-client")
 
     def echoed() -> bool:
-        with socket.create_connection((LOOPBACK, traced.mesh.entrance("db-client", "db")), timeout=5) as connection:
+        with socket.create_connection(
+            (LOOPBACK, traced.mesh.upstream_port("db-client", "db")), timeout=5
+        ) as connection:
             connection.sendall(b"\x00 no http \xff")
             return connection.recv(64) == b"\x00 no http \xff"
 
@@ -129,24 +133,24 @@ def test_a_tcp_service_works_under_an_http_default_protocol(traced: TracedMesh) 
     traced.mesh.stop_sidecars("db", "db-client")
 
 
-def test_disabled_removes_the_three_keys_and_nothing_else(traced: TracedMesh) -> None:
-    others = {
+def test_disabled_removes_only_the_tracing_keys(traced: TracedMesh) -> None:
+    args = {
         "proxy_config": {"local_connect_timeout_ms": 4000},
         "proxy_defaults": {"MeshGateway": {"Mode": "local"}, "Meta": {"team": "core"}},
     }
-    stack = traced.stack(**others)
+    stack = traced.stack(**args)
     stack.up()
     before = traced.proxy_defaults()
-    stack.configure(traced.configuration(**others, enabled=False))
+    stack.configure(traced.configuration(**args, enabled=False))
     stack.up()
     after = traced.proxy_defaults()
-    gone = before["Config"].keys() - after["Config"].keys()
-    assert gone == {"envoy_tracing_json", "envoy_listener_tracing_json", "envoy_extra_static_clusters_json"}
+    removed = before["Config"].keys() - after["Config"].keys()
+    assert removed == {"envoy_tracing_json", "envoy_listener_tracing_json", "envoy_extra_static_clusters_json"}
     for entry in (before, after):
-        # Fields that change with every write, and the list of the keys that the stack manages.
-        entry["Config"] = {key: value for key, value in entry["Config"].items() if key not in gone}
-        for written in ("Hash", "ModifyIndex"):
-            entry.pop(written, None)
+        # Ignore fields that change with every write, and the list of managed fields.
+        entry["Config"] = {key: value for key, value in entry["Config"].items() if key not in removed}
+        for volatile_field in ("Hash", "ModifyIndex"):
+            entry.pop(volatile_field, None)
         entry["Meta"].pop("consul-tracing-keys")
     assert after == before
     traced.follow()

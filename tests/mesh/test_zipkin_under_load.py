@@ -1,6 +1,6 @@
-"""The real Zipkin with exactly the variables and the memory limit that `ZipkinCollector` deploys it with.
+"""Zipkin with the environment variables and the memory limit that `ZipkinCollector` deploys.
 
-`pytest --log-cli-level=INFO` logs the figures; docs/collector.md has those of a run of 120 s.
+`pytest --log-cli-level=INFO` logs the measurements. docs/collector.md has those of a run of 120 s.
 """
 
 import itertools
@@ -23,28 +23,28 @@ import psutil
 import pytest
 
 import toolchain
-from consul_tracing.collector_fields import bytes_of
-from consul_tracing.collector_settings import UI_PATH, ZipkinCollectorSettings
-from consul_tracing.zipkin_manifests import LIVENESS_PATH, READINESS_PATH, environment
-from testbed.http import ask, ask_json
+from consul_tracing.inputs.collector_settings import UI_PATH, ZipkinCollectorSettings
+from consul_tracing.inputs.kubernetes_types import bytes_of
+from consul_tracing.zipkin.pod import LIVENESS_PATH, READINESS_PATH, environment
+from testbed.http import request_json, send_request
 from testbed.memory_limits import MEBIBYTE, MemoryLimit, memory_limit
 from testbed.ports import LOOPBACK, free_port
-from testbed.processes import Program, ProgramFailed, Programs
+from testbed.processes import Program, ProgramFailedError, Programs
 
-# One worker: two loads on the same cores would measure each other.
+# One worker, since concurrent load tests would affect each other's measurements.
 pytestmark = [pytest.mark.mesh, pytest.mark.slow, pytest.mark.xdist_group("load")]
 
 LOG = logging.getLogger(__name__)
 
 SPANS_PER_SECOND = 200
 SECONDS = float(os.environ.get("CONSUL_TRACING_LOAD_SECONDS", "30"))
-SPANS_PER_REPORT = 5  # Envoy sends as soon as it has so many (tracing.zipkin.min_flush_spans).
-READY_SECONDS = 180.0  # what the startup probe allows
+SPANS_PER_REPORT = 5  # Envoy flushes after this number of spans (tracing.zipkin.min_flush_spans).
+READY_SECONDS = 180.0  # limit of the startup probe
 
 
 @dataclass(frozen=True)
 class Deployed:
-    """Zipkin, running as it would in its pod."""
+    """A running Zipkin with the configuration of its pod."""
 
     settings: ZipkinCollectorSettings
     program: Program
@@ -52,19 +52,19 @@ class Deployed:
     limit: MemoryLimit | None
 
     def connection(self) -> closing[HTTPConnection]:
-        """A connection that stays open, and waits longer than Zipkin does for its storage, 11 seconds."""
+        """Open a connection whose timeout exceeds the storage timeout of Zipkin, 11 seconds."""
         return closing(HTTPConnection(LOOPBACK, self.port, timeout=20))
 
     @property
     def resident(self) -> float:
-        """The memory that is Zipkin's alone, in MiB."""
+        """The resident memory of Zipkin, in MiB."""
         return float(psutil.Process(self.program.process.pid).memory_info().rss) / MEBIBYTE
 
     def metric(self, name: str, labels: str = "") -> float:
-        """The sum of one of its metrics for Prometheus over all whose labels hold `labels`."""
-        text = ask(self.port, "/prometheus").text
-        found = re.findall(rf"^{re.escape(name)}(?:{{(.*)}})? (\S+)$", text, re.MULTILINE)
-        return sum(float(value) for held, value in found if labels in held)
+        """Return the sum of a Prometheus metric over all samples whose labels contain `labels`."""
+        text = send_request(self.port, "/prometheus").text
+        samples = re.findall(rf"^{re.escape(name)}(?:{{(.*)}})? (\S+)$", text, re.MULTILINE)
+        return sum(float(value) for sample_labels, value in samples if labels in sample_labels)
 
 
 @contextmanager
@@ -72,15 +72,15 @@ def deployed(programs: Programs, **args: Any) -> Iterator[Deployed]:
     settings = ZipkinCollectorSettings.of("zipkin", args)  # type: ignore[arg-type]
     rendered = {variable["name"]: variable["value"] for variable in environment(settings)}
     port = free_port()
-    # Beside what is deployed only what keeps a test to itself: its own port, on this machine alone, its own /tmp.
-    apart = [
+    # The only additions to the deployed options isolate the test: its own port on loopback, its own /tmp.
+    isolation = [
         f"-Darmeria.ports[0].ip={LOOPBACK}",
         f"-Darmeria.ports[0].port={port}",
         "-Darmeria.ports[0].protocols[0]=http",
         f"-Djava.io.tmpdir={programs.make_directory('zipkin-tmp')}",
     ]
     java, jar = str(toolchain.program("java")), str(toolchain.program("zipkin"))
-    command = [java, *rendered["JAVA_OPTS"].split(), *apart, "-jar", jar]
+    command = [java, *rendered["JAVA_OPTS"].split(), *isolation, "-jar", jar]
     with memory_limit(bytes_of(settings.resources.memory_limit)) as limit:
         started = time.monotonic()
         program = programs.start(
@@ -88,7 +88,10 @@ def deployed(programs: Programs, **args: Any) -> Iterator[Deployed]:
         )
         try:
             programs.wait_until(
-                lambda: ask(port, LIVENESS_PATH).status == 200, "Zipkin", seconds=READY_SECONDS, program=program
+                lambda: send_request(port, LIVENESS_PATH).status == 200,
+                "Zipkin",
+                seconds=READY_SECONDS,
+                program=program,
             )
             LOG.info("alive after %.1f s; limit set by the kernel: %s", time.monotonic() - started, bool(limit))
             yield Deployed(settings, program, port, limit)
@@ -96,8 +99,8 @@ def deployed(programs: Programs, **args: Any) -> Iterator[Deployed]:
             programs.stop(program)
 
 
-def envoys_span(chance: random.Random, trace_id: str) -> dict[str, Any]:
-    """A span as Consul's proxies send them: some 1,000 bytes of JSON, with fifteen tags that mostly differ."""
+def envoy_span(chance: random.Random, trace_id: str) -> dict[str, Any]:
+    """Return a span as Envoy sends it: about 1,000 bytes of JSON with fifteen tags, most of them unique."""
     service = chance.choice(["web", "payments", "orders", "catalogue"])
     instance = f"{service}-{chance.getrandbits(40):x}"
     return {
@@ -130,26 +133,26 @@ def envoys_span(chance: random.Random, trace_id: str) -> dict[str, Any]:
 
 
 def post_spans(connection: HTTPConnection, chance: random.Random, count: int) -> float:
-    """Post one trace of `count` spans; how long the answer took, in milliseconds."""
+    """Post one trace of `count` spans. Returns the response time in milliseconds."""
     trace_id = f"{chance.getrandbits(128) or 1:032x}"
-    body = json.dumps([envoys_span(chance, trace_id) for _ in range(count)])
+    body = json.dumps([envoy_span(chance, trace_id) for _ in range(count)])
     begun = time.perf_counter()
     connection.request("POST", "/api/v2/spans", body, {"Content-Type": "application/json"})
-    answer = connection.getresponse()
-    answer.read()
-    assert answer.status == 202
+    response = connection.getresponse()
+    response.read()
+    assert response.status == 202
     return (time.perf_counter() - begun) * 1000
 
 
-def test_the_kernel_ends_a_program_that_exceeds_the_memory_limit(programs: Programs) -> None:
+def test_kernel_kills_a_program_that_exceeds_the_memory_limit(programs: Programs) -> None:
     with memory_limit(64 * MEBIBYTE) as limit:
         if limit is None:
-            pytest.skip("no control group can be made here: the tests of Zipkin's memory read its resident size alone")
-        with pytest.raises(ProgramFailed):
+            pytest.skip("control groups are not available: the memory tests only read the resident size")
+        with pytest.raises(ProgramFailedError):
             programs.run("too large", limit.command(sys.executable, "-c", "bytearray(128 * 2**20)"))
 
 
-def test_the_default_memory_bears_a_load_and_more_spans_than_it_keeps(programs: Programs) -> None:
+def test_default_memory_limit_is_sufficient_under_load(programs: Programs) -> None:
     chance = random.Random(20261122)  # noqa: S311 - no secret
     with deployed(programs) as zipkin, zipkin.connection() as connection:
         allowed = bytes_of(zipkin.settings.resources.memory_limit) / MEBIBYTE
@@ -164,17 +167,17 @@ def test_the_default_memory_bears_a_load_and_more_spans_than_it_keeps(programs: 
             if report % 40 == 0:
                 residents.append(zipkin.resident)
                 assert residents[-1] <= allowed
-        took = time.monotonic() - begun
-        # Past what is kept, so that the eldest go; and a query as large as the interface ever makes.
+        elapsed = time.monotonic() - begun
+        # Exceed max_spans so that Zipkin evicts the oldest, and send the largest query of the user interface.
         reports = len(latencies)
         while reports * SPANS_PER_REPORT < zipkin.settings.max_spans * 1.3:
             post_spans(connection, chance, SPANS_PER_REPORT)
             reports += 1
-        found = ask_json(zipkin.port, "/api/v2/traces?limit=1000&lookback=86400000")
+        traces = request_json(zipkin.port, "/api/v2/traces?limit=1000&lookback=86400000")
         residents.append(zipkin.resident)
-        counted = ask_json(zipkin.port, "/metrics")
+        counters = request_json(zipkin.port, "/metrics")
         cuts = statistics.quantiles(latencies, n=100)
-        LOG.info("%d spans in %.1f s, then up to %d", len(latencies) * 5, took, reports * SPANS_PER_REPORT)
+        LOG.info("%d spans in %.1f s, then up to %d", len(latencies) * 5, elapsed, reports * SPANS_PER_REPORT)
         LOG.info("POST p50 %.1f ms, p99 %.1f ms, max %.1f ms", cuts[49], cuts[98], max(latencies))
         LOG.info("resident at most %.0f of %.0f MiB", max(residents), allowed)
         LOG.info("peak of the control group %.0f MiB", zipkin.limit.peak() if zipkin.limit else 0)
@@ -182,52 +185,54 @@ def test_the_default_memory_bears_a_load_and_more_spans_than_it_keeps(programs: 
         for name in ("jvm_gc_pause_seconds_count", "jvm_gc_pause_seconds_sum", "jvm_gc_pause_seconds_max"):
             LOG.info("%s %g", name, zipkin.metric(name))
         assert zipkin.program.is_running
-        assert took < SECONDS * 1.05
-        assert counted["counter.zipkin_collector.messages.http"] == reports
-        assert counted["counter.zipkin_collector.messages_dropped.http"] == 0
-        assert counted["counter.zipkin_collector.spans_dropped.http"] == 0
-        assert len(found) == 1000
+        assert elapsed < SECONDS * 1.05
+        assert counters["counter.zipkin_collector.messages.http"] == reports
+        assert counters["counter.zipkin_collector.messages_dropped.http"] == 0
+        assert counters["counter.zipkin_collector.spans_dropped.http"] == 0
+        assert len(traces) == 1000
         assert max(residents) <= allowed
 
 
 @pytest.fixture(scope="module")
-def smallest(programs: Programs) -> Iterator[Deployed]:
-    """A Zipkin with the least memory that is accepted."""
+def smallest_zipkin(programs: Programs) -> Iterator[Deployed]:
+    """A Zipkin with the smallest accepted memory limit."""
     with deployed(programs, resources={"memory_limit": "256Mi"}) as zipkin:
         yield zipkin
 
 
-def test_the_smallest_memory_bears_a_full_memory(smallest: Deployed) -> None:
+def test_smallest_memory_limit_is_sufficient_for_full_storage(smallest_zipkin: Deployed) -> None:
     chance = random.Random(20261122)  # noqa: S311 - no secret
-    with smallest.connection() as connection:
-        for _ in range(smallest.settings.max_spans * 3 // SPANS_PER_REPORT):
+    with smallest_zipkin.connection() as connection:
+        for _ in range(smallest_zipkin.settings.max_spans * 3 // SPANS_PER_REPORT):
             post_spans(connection, chance, SPANS_PER_REPORT)
-    assert ask_json(smallest.port, "/api/v2/traces?limit=1000&lookback=86400000")
-    LOG.info("resident %.0f of 256 MiB, with %d spans", smallest.resident, smallest.settings.max_spans)
-    assert smallest.program.is_running
-    assert smallest.resident <= 256
+    assert request_json(smallest_zipkin.port, "/api/v2/traces?limit=1000&lookback=86400000")
+    LOG.info("resident %.0f of 256 MiB, with %d spans", smallest_zipkin.resident, smallest_zipkin.settings.max_spans)
+    assert smallest_zipkin.program.is_running
+    assert smallest_zipkin.resident <= 256
 
 
-def test_what_the_ingress_lets_in_is_the_interface_and_takes_no_spans(smallest: Deployed) -> None:
+def test_ingress_path_serves_the_user_interface_and_rejects_spans(smallest_zipkin: Deployed) -> None:
     for path in ("/", "/config.json", "/api/v2/services", "/api/v2/traces?limit=1"):
-        assert ask(smallest.port, f"{UI_PATH}{path}").status == 200
-    post = partial(ask, smallest.port, method="POST", headers={"Content-Type": "application/json"}, body=b"[]")
+        assert send_request(smallest_zipkin.port, f"{UI_PATH}{path}").status == 200
+    post = partial(
+        send_request, smallest_zipkin.port, method="POST", headers={"Content-Type": "application/json"}, body=b"[]"
+    )
     assert post(f"{UI_PATH}/api/v2/spans").status in {404, 405}
     assert post("/api/v2/spans").status == 202
     for path in ("/actuator/env", "/metrics", "/prometheus"):
-        assert ask(smallest.port, f"{UI_PATH}{path}").status == 404
+        assert send_request(smallest_zipkin.port, f"{UI_PATH}{path}").status == 404
 
 
-def test_a_storage_that_is_not_there_makes_zipkin_unready_and_does_not_end_it(programs: Programs) -> None:
+def test_unreachable_storage_makes_zipkin_unready_and_keeps_it_alive(programs: Programs) -> None:
     storage = {"elasticsearch": {"hosts": ["http://elasticsearch.nowhere.invalid:9200"]}}
 
     with deployed(programs, storage=storage) as zipkin, zipkin.connection() as connection:
         for _ in range(2):
             begun = time.monotonic()
             connection.request("GET", READINESS_PATH)
-            answer = connection.getresponse()
-            health = json.loads(answer.read())
-            LOG.info("%s: %d %s after %.1f s", READINESS_PATH, answer.status, health, time.monotonic() - begun)
-            assert (answer.status, health["status"]) == (503, "DOWN")
-            assert ask(zipkin.port, LIVENESS_PATH).status == 200
+            response = connection.getresponse()
+            health = json.loads(response.read())
+            LOG.info("%s: %d %s after %.1f s", READINESS_PATH, response.status, health, time.monotonic() - begun)
+            assert (response.status, health["status"]) == (503, "DOWN")
+            assert send_request(zipkin.port, LIVENESS_PATH).status == 200
         assert zipkin.program.is_running

@@ -1,4 +1,4 @@
-"""The embedded mesh with tracing whose arguments a test chooses."""
+"""The embedded mesh with tracing arguments chosen by a test."""
 
 import secrets
 from collections.abc import Callable, Iterator
@@ -8,11 +8,11 @@ from typing import Any
 
 from google.protobuf import json_format
 
-from consul_tracing.entries import bootstrap_hash, proxy_defaults, service_defaults
-from consul_tracing.settings import MeshSettings
+from consul_tracing.entries.bodies import bootstrap_hash, proxy_defaults, service_defaults
+from consul_tracing.inputs.mesh_settings import MeshSettings
 from testbed import CHECKOUT
 from testbed.envoy import Envoy
-from testbed.http import Answer, NotAnswered
+from testbed.http import RequestError, Response
 from testbed.mesh import DEMO_SERVICES, Mesh, Service
 from testbed.ports import LOOPBACK
 from testbed.pulumi import Project
@@ -21,21 +21,21 @@ from tests.unit.envoy_messages import Tracing, listener
 
 SERVICES = (
     *DEMO_SERVICES,
-    Service("db", speaks="tcp"),
-    Service("db-client", speaks="nothing", calls=("db",)),
-    Service("legacy-client", speaks="nothing", calls=("legacy",)),
+    Service("db", protocol="tcp"),
+    Service("db-client", protocol="none", calls=("db",)),
+    Service("legacy-client", protocol="none", calls=("legacy",)),
 )
 TRACED = ("client", "web", "api")
-"""The services whose sidecars every test may need."""
+"""Services whose sidecars are available to every test."""
 
 UNTRACED = Tracing(random_sampling={})
-"""The listener tracing that Consul writes where the entry has none."""
+"""Listener tracing that Consul writes if the entry has none."""
 
 Entries = list[dict[str, Any]]
 
 
 def rendered(args: dict[str, Any]) -> Entries:
-    """The config entries that the package renders for the arguments, services first, without ownership metadata."""
+    """Render the config entries for the arguments, services first, without ownership metadata."""
     settings = MeshSettings.of("mesh", args)  # type: ignore[arg-type]
     entries = [*service_defaults(settings).values(), proxy_defaults(settings)]
     return [{"Kind": entry.kind, "Name": entry.name, **entry.body} for entry in entries]
@@ -49,7 +49,7 @@ class TracedMesh:
     bootstrap_hash: str = field(default="", init=False)
 
     def arguments(self, **args: Any) -> dict[str, Any]:
-        """Arguments that trace every request into the mesh's Zipkin, with `args` beside or instead."""
+        """Return arguments that send a trace of every request to Zipkin, updated with `args`."""
         return {
             "collector": {"host": LOOPBACK, "port": self.mesh.zipkin.port},
             "sampling": {"random": 100},
@@ -59,7 +59,7 @@ class TracedMesh:
         }
 
     def apply(self, **args: Any) -> None:
-        """Write what the package renders for the arguments straight into Consul, and wait until the sidecars follow.
+        """Write the rendered entries to Consul over its API, and wait until the sidecars apply them.
 
         A `pulumi up` writes the same `Config` (test_traces.py) and takes longer.
         """
@@ -73,90 +73,90 @@ class TracedMesh:
         self.follow()
 
     def configuration(self, **args: Any) -> dict[str, object]:
-        """The configuration of a stack that may write over what `apply` wrote."""
+        """Return a stack configuration that overwrites the entries of `apply`."""
         mesh = self.arguments(**{"existing": "overwrite", **args})
         return {"consul:address": self.mesh.consul.address, "consul-tracing:mesh": mesh}
 
     def stack(self, **args: Any) -> Project:
-        """A new stack of this project's own program, not yet applied."""
+        """Create a stack of the program of this repository, without an `up`."""
         return Project(self.mesh.programs, CHECKOUT, self.configuration(**args), stack="traced")
 
     def follow(self) -> None:
-        """Restart the sidecars where the bootstrap changed, and wait until each traces as Consul's entry says."""
+        """Restart the sidecars if the bootstrap changed, and wait until each has the live tracing block."""
         entry = self.proxy_defaults()
         if (current := bootstrap_hash(entry)) != self.bootstrap_hash:
             self.bootstrap_hash = current
             self.mesh.restart_sidecars(*TRACED) if self.mesh.sidecars else self.mesh.start_sidecars(*TRACED)
         text = entry["Config"].get("envoy_listener_tracing_json")
-        wanted = listener(text) if text else UNTRACED
+        expected = listener(text) if text else UNTRACED
         for name in TRACED:
-            self.wait_until(partial(traces_as, self.mesh.sidecars[name], wanted), f"{name}'s sidecar with {wanted}")
+            self.wait_until(partial(traces_as, self.mesh.sidecars[name], expected), f"{name}'s sidecar with {expected}")
 
     def proxy_defaults(self) -> dict[str, Any]:
-        """The live entry, with `Config` an object where Consul has null."""
+        """Return the live entry, with an empty `Config` instead of null."""
         entry = self.mesh.consul.config_entry("proxy-defaults", "global")
         assert entry is not None
         return {**entry, "Config": entry["Config"] or {}}
 
     def wait_until(self, condition: Callable[[], Any], what: str, seconds: float = 30) -> Any:
-        """Ask until the answer is true, and return it."""
+        """Wait until the condition is true, and return its value."""
         return self.mesh.programs.wait_until(condition, what, seconds=seconds)
 
-    def spans_of(self, answer: Answer, count: int) -> list[Span]:
-        """The spans of the trace that a request became, once `count` have arrived."""
-        assert answer.status == 200, answer.text
-        return self.mesh.zipkin.wait_for_spans(answer.json()["headers"]["x-b3-traceid"], count)
+    def spans_of(self, response: Response, count: int) -> list[Span]:
+        """Return the spans of the trace of a request when `count` have arrived."""
+        assert response.status == 200, response.text
+        return self.mesh.zipkin.wait_for_spans(response.json()["headers"]["x-b3-traceid"], count)
 
 
-def traces_as(sidecar: Envoy, wanted: Tracing) -> bool:
-    """Whether every HTTP listener that serves has this tracing block; otherwise NotAnswered with what they have."""
+def traces_as(sidecar: Envoy, expected: Tracing) -> bool:
+    """Return True if every active HTTP listener has this tracing block. Raises RequestError with the actual blocks."""
     blocks = [json_format.ParseDict(block, Tracing()) for block in listener_tracing(sidecar.config_dump())]
-    if not blocks or any(block != wanted for block in blocks):
-        raise NotAnswered(f"{blocks}")
+    if not blocks or any(block != expected for block in blocks):
+        raise RequestError(f"{blocks}")
     return True
 
 
-def listener_tracing(dumped: Any) -> Iterator[dict[str, Any]]:
-    """The tracing block of each HTTP listener in an Envoy's dump that serves; one that is replaced is left out."""
-    if isinstance(dumped, dict):
-        if "http_filters" in dumped:
-            yield dumped.get("tracing", {})
-        for key, value in dumped.items():
+def listener_tracing(config_dump: Any) -> Iterator[dict[str, Any]]:
+    """Yield the tracing block of each active HTTP listener in a config dump."""
+    if isinstance(config_dump, dict):
+        if "http_filters" in config_dump:
+            yield config_dump.get("tracing", {})
+        for key, value in config_dump.items():
             if key not in {"draining_state", "warming_state"}:
                 yield from listener_tracing(value)
-    elif isinstance(dumped, list):
-        for value in dumped:
+    elif isinstance(config_dump, list):
+        for value in config_dump:
             yield from listener_tracing(value)
 
 
-def told(spans: list[Span]) -> list[tuple[str, str]]:
-    """Service and kind of each span, sorted."""
+def span_names(spans: list[Span]) -> list[tuple[str, str]]:
+    """Return the service and kind of each span, sorted."""
     return sorted(span_name(span) for span in spans)
 
 
 def span_name(span: Span) -> tuple[str, str]:
-    """Service and kind of a span."""
+    """Return the service and kind of a span."""
     return span["localEndpoint"]["serviceName"], span["kind"]
 
 
 def parents(spans: list[Span]) -> dict[tuple[str, str], tuple[str, str] | None]:
-    """The parent of each span; None for the span without a parent id."""
+    """Return the parent of each span, None for a span without a parent id."""
     by_id = {span["id"]: span_name(span) for span in spans}
     return {span_name(span): by_id[span["parentId"]] if "parentId" in span else None for span in spans}
 
 
-def retried(request: Callable[[], Answer]) -> Callable[[], Answer]:
-    """The same request; an answer other than 200 counts as not yet answered."""
+def retried(request: Callable[[], Response]) -> Callable[[], Response]:
+    """Wrap a request so that a status other than 200 raises RequestError."""
 
-    def once() -> Answer:
-        answer = request()
-        if answer.status != 200:
-            raise NotAnswered(f"{answer.status} {answer.text}")
-        return answer
+    def send() -> Response:
+        response = request()
+        if response.status != 200:
+            raise RequestError(f"{response.status} {response.text}")
+        return response
 
-    return once
+    return send
 
 
 def unique_path() -> str:
-    """A path that no other request has."""
+    """Return a path that no other request uses."""
     return f"/{secrets.token_hex(8)}"

@@ -4,7 +4,7 @@ import pytest
 
 from tests.unit.mocked_engine import Engine
 
-# As in Python 3.14: an Output that is made without an event loop fails, at import time too.
+# As in Python 3.14, creating an Output without an event loop fails, also at import time.
 asyncio.set_event_loop(None)
 
 

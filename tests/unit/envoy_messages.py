@@ -1,4 +1,4 @@
-"""Envoy's own protobuf messages, as the judges of what is written for Envoy."""
+"""Strict parsers for the Envoy configuration that this package writes, based on Envoy's protobuf messages."""
 
 import json
 from typing import Any
@@ -18,18 +18,18 @@ Tracing = hcm_pb2.HttpConnectionManager.Tracing
 
 
 def tracer(text: str) -> http_tracer_pb2.Tracing:
-    """`envoy_tracing_json`, parsed strictly: an unknown field or a value of another type fails."""
+    """Parse `envoy_tracing_json`. An unknown field or a value of another type is an error."""
     return json_format.Parse(text, http_tracer_pb2.Tracing())
 
 
 def clusters(text: str) -> list[cluster_pb2.Cluster]:
-    """`envoy_extra_static_clusters_json`, parsed strictly in the place where Consul puts it."""
+    """Parse `envoy_extra_static_clusters_json` inside a bootstrap, as Consul places it."""
     bootstrap = json_format.Parse(f'{{"static_resources":{{"clusters":[{text}]}}}}', bootstrap_pb2.Bootstrap())
     return list(bootstrap.static_resources.clusters)
 
 
 def listener(text: str) -> Tracing:
-    """`envoy_listener_tracing_json`, parsed strictly as the `Any` that Consul reads."""
+    """Parse `envoy_listener_tracing_json` as the `Any` message that Consul reads."""
     packed = json_format.Parse(text, any_pb2.Any())
     unpacked = Tracing()
     assert packed.Unpack(unpacked), f"not a {Tracing.DESCRIPTOR.full_name}: {packed.type_url}"
@@ -37,7 +37,7 @@ def listener(text: str) -> Tracing:
 
 
 def parse_config(config: dict[str, Any]) -> None:
-    """Every Envoy value in a `Config` of proxy-defaults, parsed strictly."""
+    """Parse every Envoy value in the `Config` of a proxy-defaults entry."""
     parsers = {
         "envoy_tracing_json": tracer,
         "envoy_extra_static_clusters_json": clusters,
@@ -48,6 +48,6 @@ def parse_config(config: dict[str, Any]) -> None:
 
 
 def as_json(message: Any) -> dict[str, Any]:
-    """`message` as protobuf's JSON writes it, with the field names of the .proto files."""
+    """Return `message` as protobuf JSON with the field names of the .proto files."""
     parsed: dict[str, Any] = json.loads(json_format.MessageToJson(message, preserving_proto_field_name=True))
     return parsed

@@ -1,4 +1,4 @@
-"""Arguments that work, to start a test from; and any that work, for property-based tests."""
+"""Valid arguments of `MeshTracing`: a minimal set for examples, and strategies for property-based tests."""
 
 import string
 from typing import Any
@@ -6,21 +6,22 @@ from typing import Any
 from hypothesis import strategies as st
 
 from consul_tracing import MeshTracingArgs
-from consul_tracing.entries import Entry, config_json
-from consul_tracing.marks import marks
-from consul_tracing.parts import parts_of
-from consul_tracing.settings import MeshSettings
+from consul_tracing.entries.bodies import config_json
+from consul_tracing.entries.entry import Entry
+from consul_tracing.entries.field_paths import field_paths
+from consul_tracing.entries.metadata import ownership_metadata
+from consul_tracing.inputs.mesh_settings import MeshSettings
 
 COLLECTOR = {"host": "zipkin"}
 
 
 def mesh(**args: Any) -> MeshTracingArgs:
-    """The smallest arguments that work, with `args` beside or instead."""
+    """Return minimal valid arguments, updated with `args`."""
     return {"collector": COLLECTOR, **args}  # type: ignore[typeddict-item]
 
 
 def settings(**args: Any) -> MeshSettings:
-    """The same, validated."""
+    """Return validated settings from minimal arguments updated with `args`."""
     return MeshSettings.of("mesh", mesh(**args))
 
 
@@ -29,8 +30,8 @@ URN = "urn:pulumi:prod::mesh::consul-tracing:index:MeshTracing$consul:index/conf
 
 
 def text_of(entry: Entry) -> str:
-    """What is written where there was nothing before."""
-    return config_json(entry.kind, entry.body, marks(parts_of(entry.body), STACK, URN))
+    """Return the JSON that is written where no entry exists."""
+    return config_json(entry.kind, entry.body, ownership_metadata(field_paths(entry.body), STACK, URN))
 
 
 LABEL = st.text(string.ascii_lowercase + string.digits, min_size=1, max_size=12).map(lambda label: f"h{label}")
@@ -51,7 +52,7 @@ JSON = st.recursive(
 
 
 def some(required: dict[str, Any] | None = None, **optional: Any) -> st.SearchStrategy[dict[str, Any]]:
-    """Maps that hold the `required` keys and any of the `optional` ones."""
+    """Generate maps with all `required` keys and any of the `optional` keys."""
     return st.fixed_dictionaries(required or {}, optional=optional)
 
 
@@ -114,11 +115,11 @@ MESHES = some(
         Meta=st.dictionaries(NAME.map(lambda name: f"x{name}"), TEXT, max_size=3),
     ),
 )
-"""Arguments of `MeshTracing` that work."""
+"""Valid arguments of `MeshTracing`."""
 
 
 def reordered(value: Any) -> Any:
-    """`value` with the keys of every map in the opposite order."""
+    """Return `value` with the keys of every map in reverse order."""
     if isinstance(value, dict):
         return {key: reordered(member) for key, member in reversed(value.items())}
     return [reordered(member) for member in value] if isinstance(value, list) else value

@@ -1,4 +1,4 @@
-"""Pulumi programs run without the engine and without a Consul."""
+"""Run Pulumi programs without the engine and without Consul."""
 
 import contextvars
 import json
@@ -7,14 +7,14 @@ from typing import Any
 
 import pulumi
 
-from consul_tracing.stack_state import READ_STATE
+from consul_tracing.backends.stack_state import READ_STATE
 from testbed.event_loops import event_loops
 
 
 class Engine(pulumi.runtime.Mocks):
-    """A mock of Pulumi's engine that keeps every registration.
+    """A mock of Pulumi's engine that records every registration.
 
-    `live` holds the config entries that look-ups return, by name, or the error that every look-up gets. `state` holds
+    `live` holds the config entries that lookups return, by name, or the error of every lookup. `state` holds
     the outputs of the resources in the stack's state, by their URN; `state_reads` counts how often it is read.
     """
 
@@ -26,9 +26,9 @@ class Engine(pulumi.runtime.Mocks):
         self.state_reads = 0
 
     def run(self, program: Callable[[], Any], *, preview: bool = False) -> None:
-        """Run a program to its end, and raise what the program or an Output that it returns raises.
+        """Run a program to completion. Raise the error of the program or of the Output that it returns.
 
-        Pulumi keeps its settings in context variables: those of this run, and its event loop, end with it.
+        Pulumi keeps its settings in context variables, so the run has its own context and its own event loop.
         """
         contextvars.copy_context().run(self._run, program, preview=preview)
 
@@ -55,10 +55,10 @@ class Engine(pulumi.runtime.Mocks):
         return {**args.args, "id": "x", "configJson": json.dumps(self.live[name])}
 
     def _run(self, program: Callable[[], Any], *, preview: bool) -> None:
-        def awaited() -> Any:
-            returned = program()
-            return returned if isinstance(returned, pulumi.Output) else None
+        def await_result() -> Any:
+            result = program()
+            return result if isinstance(result, pulumi.Output) else None
 
         with event_loops():
             pulumi.runtime.set_mocks(self, project="mesh", stack="test", preview=preview)
-            pulumi.runtime.test(awaited)()
+            pulumi.runtime.test(await_result)()

@@ -1,35 +1,31 @@
-"""The rules of the house, held by a test instead of by review."""
+"""Coding conventions of the package."""
 
 import ast
 import subprocess
 import sys
 from collections.abc import Iterator
+from graphlib import TopologicalSorter
 from importlib.metadata import requires
 from pathlib import Path
 
 import pytest
 
 import consul_tracing
+from consul_tracing.inputs import mesh_args, mesh_settings
 
 PACKAGE = Path(consul_tracing.__file__).parent
 MODULES = sorted(PACKAGE.rglob("*.py"))
-PURE = [
-    "advice",
-    "collector_fields",
-    "collector_settings",
-    "custom_resources",
-    "entries",
-    "envoy",
-    "fields",
-    "free_form",
-    "marks",
-    "ownership",
-    "parts",
-    "places",
-    "settings",
-    "switch_over",
-    "zipkin_manifests",
+LAYERS = [
+    ["errors", "codes", "names"],
+    ["inputs"],
+    ["envoy", "zipkin"],
+    ["entries"],
+    ["backends", "stack_config"],
+    ["mesh_tracing", "zipkin_collector", "__init__"],
 ]
+"""The layers of the package from the bottom up. A module imports from its own layer and from those below."""
+
+PURE = ["errors", "codes", "names", "inputs", "envoy", "zipkin", "entries"]
 
 
 def tree(module: Path) -> ast.Module:
@@ -43,41 +39,72 @@ def components() -> Iterator[ast.FunctionDef]:
                 yield next(item for item in node.body if isinstance(item, ast.FunctionDef) and item.name == "__init__")
 
 
-def test_register_outputs_is_the_last_statement_of_every_component_and_stands_once() -> None:
-    found = list(components())
-    assert found
-    for constructor in found:
+def test_register_outputs_is_called_once_as_the_last_statement_of_a_component() -> None:
+    constructors = list(components())
+    assert constructors
+    for constructor in constructors:
         assert ast.unparse(constructor.body[-1]).startswith("self.register_outputs(")
         assert ast.unparse(constructor).count("register_outputs(") == 1
 
 
-@pytest.mark.parametrize("name", PURE)
-def test_pure_modules_import_no_resource_and_read_no_environment(name: str) -> None:
-    source = (PACKAGE / f"{name}.py").read_text()
+def imports(module: Path) -> Iterator[str]:
+    """Yield the modules of the package that a module imports, including type-only imports, such as `entries.bodies`."""
+    package = module.relative_to(PACKAGE).parts[:-1]
+    for node in ast.walk(tree(module)):
+        if isinstance(node, ast.ImportFrom):
+            above = package[: len(package) - node.level + 1] if node.level else ()
+            names = [*above, *(node.module or "").split(".")] if node.module else list(above)
+            if node.level or names[0] == "consul_tracing":
+                path = names if node.level else names[1:]
+                for alias in node.names:
+                    full = [*path, alias.name]
+                    yield ".".join(full if (PACKAGE / "/".join(full)).with_suffix(".py").exists() else path)
+
+
+def name_of(module: Path) -> str:
+    return ".".join(module.relative_to(PACKAGE).with_suffix("").parts)
+
+
+@pytest.mark.parametrize("module", MODULES, ids=name_of)
+def test_modules_import_only_from_their_layer_and_below(module: Path) -> None:
+    level = {name: number for number, names in enumerate(LAYERS) for name in names}
+    own = level[name_of(module).partition(".")[0]]
+    assert {one for one in imports(module) if level[one.partition(".")[0]] > own} == set()
+
+
+def test_imports_form_no_cycle() -> None:
+    graph = {name_of(module): set(imports(module)) for module in MODULES}
+    assert set().union(*graph.values()) <= graph.keys() | {name.removesuffix(".__init__") for name in graph}
+    TopologicalSorter(graph).prepare()
+
+
+@pytest.mark.parametrize("module", [one for one in MODULES if name_of(one).partition(".")[0] in PURE], ids=name_of)
+def test_pure_modules_import_no_resource_and_read_no_environment(module: Path) -> None:
+    source = module.read_text()
     assert "import pulumi_" not in source
     assert "from pulumi_" not in source
     assert "os.environ" not in source
 
 
-def test_every_argument_is_a_setting_and_every_setting_an_argument() -> None:
-    from consul_tracing import args, settings  # noqa: PLC0415 - read as data, in this test alone
-
+def test_arguments_and_settings_have_the_same_fields() -> None:
     for name in ("Tls", "Collector", "Zipkin", "OpenTelemetry", "Datadog", "Tracer", "Sampling", "Tag", "Service"):
-        assert getattr(args, f"{name}Args").__annotations__.keys() == getattr(settings, name).model_fields.keys()
-    assert args.MeshTracingArgs.__annotations__.keys() == settings.MeshSettings.model_fields.keys()
+        assert (
+            getattr(mesh_args, f"{name}Args").__annotations__.keys() == getattr(mesh_settings, name).model_fields.keys()
+        )
+    assert mesh_args.MeshTracingArgs.__annotations__.keys() == mesh_settings.MeshSettings.model_fields.keys()
 
 
 def test_public_names_exist() -> None:
     assert [name for name in consul_tracing.__all__ if not hasattr(consul_tracing, name)] == []
 
 
-def test_importing_the_package_loads_nothing_heavy() -> None:
-    """`kubernetes` is optional, `pydantic` is slow to import, and `envoy` is for the tests alone."""
+def test_package_import_loads_no_heavy_dependency() -> None:
+    """`kubernetes` is optional, `pydantic` is slow to import, and only tests use `envoy`."""
     heavy = {"envoy", "kubernetes", "pulumi_kubernetes", "pydantic"}
     program = f"import sys, consul_tracing; print({heavy} & sys.modules.keys())"
     assert subprocess.check_output([sys.executable, "-c", program], text=True).strip() == "set()"
 
 
-def test_users_never_get_envoys_messages() -> None:
-    needed = [requirement for requirement in requires("consul-tracing") or [] if "extra ==" not in requirement]
-    assert not any("xds" in requirement for requirement in needed)
+def test_envoy_messages_are_not_a_dependency_of_the_package() -> None:
+    dependencies = [requirement for requirement in requires("consul-tracing") or [] if "extra ==" not in requirement]
+    assert not any("xds" in requirement for requirement in dependencies)

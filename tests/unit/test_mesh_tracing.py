@@ -1,4 +1,4 @@
-"""The wiring of the component, on Pulumi's mocks."""
+"""`MeshTracing` on Pulumi mocks."""
 
 import json
 from collections.abc import Callable
@@ -8,7 +8,7 @@ import pulumi
 import pulumi_consul
 import pytest
 
-from consul_tracing import InvalidInput, MeshTracing, Refused, WrongOutput
+from consul_tracing import ConflictError, InvalidInputError, InvalidOutputError, MeshTracing
 from tests.unit.meshes import mesh
 from tests.unit.mocked_engine import Engine
 
@@ -16,11 +16,11 @@ CLUSTER = {"Config": {"envoy_extra_static_clusters_json": '{"name":"tracing_coll
 NO_CONSUL = "dial tcp 127.0.0.1:8500: connect: connection refused"
 
 
-def written_before(body: dict[str, Any]) -> dict[str, Any]:
+def owned(body: dict[str, Any]) -> dict[str, Any]:
     return {**body, "Meta": {"managed-by": "pulumi", "pulumi-stack": "organization/mesh/test"}}
 
 
-def test_one_entry_for_the_mesh_and_one_for_each_service(engine: Engine) -> None:
+def test_one_entry_is_registered_for_the_mesh_and_each_service(engine: Engine) -> None:
     def program() -> None:
         MeshTracing("mesh", mesh(services={"web": {"protocol": "http"}}, tcp_services=["db"]))
 
@@ -37,68 +37,68 @@ def test_one_entry_for_the_mesh_and_one_for_each_service(engine: Engine) -> None
     assert engine.entry("mesh-proxy-defaults")["Meta"]["pulumi-stack"] == "organization/mesh/test"
 
 
-def test_an_output_as_host_is_written_when_it_resolves(engine: Engine) -> None:
+def test_output_as_host_is_written_after_it_resolves(engine: Engine) -> None:
     engine.run(lambda: MeshTracing("mesh", {"collector": {"host": pulumi.Output.from_input("late.example.com")}}))
     assert "late.example.com" in engine.entry("mesh-proxy-defaults")["Config"]["envoy_extra_static_clusters_json"]
 
 
-def test_a_secret_host_is_refused_without_being_repeated(engine: Engine) -> None:
-    with pytest.raises(WrongOutput, match="collector.host: is a secret") as refused:
+def test_secret_host_is_rejected_without_being_shown(engine: Engine) -> None:
+    with pytest.raises(InvalidOutputError, match="collector.host: must be a plain value, got a secret") as rejected:
         engine.run(lambda: MeshTracing("mesh", {"collector": {"host": pulumi.Output.secret("hush")}}))
-    assert "hush" not in str(refused.value)
+    assert "hush" not in str(rejected.value)
     assert "mesh-proxy-defaults" not in engine.registered
 
 
-def test_an_output_that_turns_out_wrong_is_refused_when_it_resolves(engine: Engine) -> None:
-    with pytest.raises(WrongOutput, match='collector.host: "a:1" holds a port'):
+def test_invalid_output_is_rejected_after_it_resolves(engine: Engine) -> None:
+    with pytest.raises(InvalidOutputError, match="collector.host: .* got a host with a port"):
         engine.run(lambda: MeshTracing("mesh", {"collector": {"host": pulumi.Output.from_input("a:1")}}))
     assert "mesh-proxy-defaults" not in engine.registered
 
 
-def test_nothing_is_registered_when_the_input_is_wrong(engine: Engine) -> None:
-    with pytest.raises(InvalidInput):
+def test_invalid_input_registers_nothing(engine: Engine) -> None:
+    with pytest.raises(InvalidInputError):
         engine.run(lambda: MeshTracing("mesh", mesh(sampling={"random": 200})))
     assert engine.registered == {}
 
 
-def test_outputs_tell_what_callers_need(engine: Engine) -> None:
-    told: dict[str, Any] = {}
+def test_outputs_have_the_planned_values(engine: Engine) -> None:
+    outputs: dict[str, Any] = {}
 
     def program() -> Any:
         component = MeshTracing("mesh", mesh(services={"web": {"protocol": "http", "name": "w"}}, tcp_services=["db"]))
         names = ["proxy_defaults", "bootstrap_hash", "collector_url", "gateway_envoy_args", "services", "warnings"]
-        return pulumi.Output.all(**{name: getattr(component, name) for name in names}).apply(told.update)
+        return pulumi.Output.all(**{name: getattr(component, name) for name in names}).apply(outputs.update)
 
     engine.run(program)
-    assert told["proxy_defaults"] == "mesh-proxy-defaults-id"
-    assert told["collector_url"] == "http://zipkin:9411/api/v2/spans"
-    assert told["services"] == ["db", "w"]
-    assert told["warnings"] == []
-    assert told["gateway_envoy_args"][0] == "--config-yaml"
-    assert json.loads(told["gateway_envoy_args"][1])["layered_runtime"]["layers"][0]["name"] == "tracing"
+    assert outputs["proxy_defaults"] == "mesh-proxy-defaults-id"
+    assert outputs["collector_url"] == "http://zipkin:9411/api/v2/spans"
+    assert outputs["services"] == ["db", "w"]
+    assert outputs["warnings"] == []
+    assert outputs["gateway_envoy_args"][0] == "--config-yaml"
+    assert json.loads(outputs["gateway_envoy_args"][1])["layered_runtime"]["layers"][0]["name"] == "tracing"
 
 
-def test_skip_on_a_mesh_without_the_cluster_is_refused_before_anything_is_written(engine: Engine) -> None:
-    with pytest.raises(Refused, match="would be rejected by every running proxy"):
+def test_skip_is_rejected_on_a_mesh_without_the_collector_cluster(engine: Engine) -> None:
+    with pytest.raises(ConflictError, match="requires proxies with the cluster tracing_collector"):
         engine.run(lambda: MeshTracing("mesh", mesh(gateways="skip")))
     assert "mesh-proxy-defaults" not in engine.registered
 
 
-def test_skip_on_a_mesh_with_the_cluster_is_written(engine: Engine) -> None:
-    engine.live = {"global": written_before(CLUSTER)}
+def test_skip_is_written_on_a_mesh_with_the_collector_cluster(engine: Engine) -> None:
+    engine.live = {"global": owned(CLUSTER)}
     engine.run(lambda: MeshTracing("mesh", mesh(gateways="skip")))
     assert "mesh-proxy-defaults" in engine.registered
 
 
-def test_without_a_look_at_consul_nothing_is_written(engine: Engine) -> None:
+def test_unreachable_consul_fails_an_up_before_any_write(engine: Engine) -> None:
     engine.live = NO_CONSUL
-    with pytest.raises(Refused, match="Consul cannot be read, so nothing is written: .*connection refused"):
+    with pytest.raises(ConflictError, match="Consul cannot be read, so nothing is written: .*connection refused"):
         engine.run(lambda: MeshTracing("mesh", mesh()))
     assert "mesh-proxy-defaults" not in engine.registered
 
 
 @pytest.mark.parametrize("gateways", ["join", "skip"])
-def test_a_preview_goes_on_without_consul(engine: Engine, gateways: str, caplog: pytest.LogCaptureFixture) -> None:
+def test_preview_continues_without_consul(engine: Engine, gateways: str, caplog: pytest.LogCaptureFixture) -> None:
     engine.live = NO_CONSUL
     engine.run(
         lambda: MeshTracing("mesh", mesh(gateways=gateways, services={"web": {"protocol": "http"}})), preview=True
@@ -110,14 +110,14 @@ def test_a_preview_goes_on_without_consul(engine: Engine, gateways: str, caplog:
 BY_HAND = {"global": {"Config": {"other": 1}}, "web": {"Protocol": "tcp", "LocalRequestTimeoutMs": 5000}}
 
 
-def test_entries_of_others_are_refused_together_before_anything_is_written(engine: Engine) -> None:
+def test_unmanaged_entries_are_rejected_together_before_any_write(engine: Engine) -> None:
     engine.live = BY_HAND
-    with pytest.raises(Refused, match="proxy-defaults/global, service-defaults/web are unmanaged"):
+    with pytest.raises(ConflictError, match="proxy-defaults/global, service-defaults/web are unmanaged"):
         engine.run(lambda: MeshTracing("mesh", mesh(services={"web": {"protocol": "http"}})))
     assert engine.registered.keys() == {"mesh"}
 
 
-def test_what_others_wrote_is_adopted(engine: Engine) -> None:
+def test_adopt_preserves_unmanaged_fields(engine: Engine) -> None:
     engine.live = BY_HAND
     services = {"web": {"protocol": "http"}, "api": {"protocol": "http"}}
 
@@ -130,19 +130,17 @@ def test_what_others_wrote_is_adopted(engine: Engine) -> None:
     assert engine.entry("mesh-service-web")["LocalRequestTimeoutMs"] == 5000
 
 
-def test_two_components_that_write_one_entry_are_refused(engine: Engine) -> None:
+def test_two_components_with_the_same_entry_are_rejected(engine: Engine) -> None:
     def program() -> None:
         MeshTracing("one", mesh())
         MeshTracing("two", mesh())
 
-    with pytest.raises(
-        InvalidInput, match='of "two" cannot be used\n  proxy-defaults/global: is written by "one" as well'
-    ):
+    with pytest.raises(InvalidInputError, match='of "two" is invalid\n  proxy-defaults/global: conflicts with "one"'):
         engine.run(program)
     assert "two-proxy-defaults" not in engine.registered
 
 
-def test_two_components_for_two_consuls_are_not(engine: Engine) -> None:
+def test_two_components_for_two_consul_servers_are_accepted(engine: Engine) -> None:
     def program() -> None:
         for name in ("east", "west"):
             consul = pulumi_consul.Provider(name, address=f"{name}.example.com:8500")
@@ -152,31 +150,27 @@ def test_two_components_for_two_consuls_are_not(engine: Engine) -> None:
     assert {"east-proxy-defaults", "west-proxy-defaults"} <= engine.registered.keys()
 
 
-def test_a_switch_over_to_http_names_the_services_that_nobody_declared(
-    engine: Engine, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_new_http_default_warns_about_undeclared_services(engine: Engine, caplog: pytest.LogCaptureFixture) -> None:
     engine.live = {"redis": {"Protocol": "tcp"}}
     services = {"web": {"protocol": "http"}}
     engine.run(lambda: MeshTracing("mesh", mesh(default_protocol="http", tcp_services=[], services=services)))
-    assert "parse these services as HTTP, which nobody declared: mysql. Name those" in caplog.text
+    assert "without a declared protocol as HTTP: mysql" in caplog.text
 
 
-def test_a_gateway_is_not_named_as_a_service_that_switches_over(
-    engine: Engine, caplog: pytest.LogCaptureFixture
-) -> None:
-    # The mocked look-up finds an entry of this name under every kind, so under those of gateways too.
+def test_new_http_default_does_not_warn_about_gateways(engine: Engine, caplog: pytest.LogCaptureFixture) -> None:
+    # The mocked lookup returns this entry for every kind, which includes the gateway kinds.
     engine.live = {"redis": {"Protocol": "tcp"}, "mysql": {}}
     engine.run(lambda: MeshTracing("mesh", mesh(default_protocol="http", tcp_services=[])))
     assert "mysql" not in caplog.text
 
 
-# The mocks name the stack as a parent, other than the engine.
+# Unlike the engine, the mocks include the stack in the URN of a child.
 COMPONENT = "urn:pulumi:test::mesh::pulumi:pulumi:Stack$consul-tracing:index:MeshTracing"
 URN = f"{COMPONENT}$consul:index/configEntry:ConfigEntry::mesh-"
 
 
 def run_twice(engine: Engine, between: Callable[[dict[str, Any]], None], **args: Any) -> None:
-    """Run a program, keep what it wrote as live entries and as state, change the live entries, and run it again."""
+    """Run a program, use its result as live entries and state, change the live entries, and run it again."""
     services = {"web": {"protocol": "http"}}
     engine.run(lambda: MeshTracing("mesh", mesh(services=services, **args)))
     live = {"global": engine.entry("mesh-proxy-defaults"), "web": engine.entry("mesh-service-web")}
@@ -188,7 +182,7 @@ def run_twice(engine: Engine, between: Callable[[dict[str, Any]], None], **args:
     engine.run(lambda: MeshTracing("mesh", mesh(services=services, **args)))
 
 
-def test_a_change_outside_of_pulumi_is_reported(engine: Engine, caplog: pytest.LogCaptureFixture) -> None:
+def test_drift_is_reported(engine: Engine, caplog: pytest.LogCaptureFixture) -> None:
     def change(live: dict[str, Any]) -> None:
         live["web"]["Protocol"] = "tcp"
         del live["global"]
@@ -199,7 +193,7 @@ def test_a_change_outside_of_pulumi_is_reported(engine: Engine, caplog: pytest.L
     assert "1. pulumi up --refresh" in caplog.text
 
 
-def test_a_run_without_changes_reports_nothing(engine: Engine, caplog: pytest.LogCaptureFixture) -> None:
+def test_run_without_changes_reports_nothing(engine: Engine, caplog: pytest.LogCaptureFixture) -> None:
     reads = []
 
     def nothing(_: dict[str, Any]) -> None:

@@ -6,7 +6,7 @@ import pytest
 from tests.unit.mocked_engine import Engine
 
 
-def test_a_mocked_run_leaves_no_settings_and_no_event_loop(engine: Engine) -> None:
+def test_mocked_run_restores_settings_and_event_loop(engine: Engine) -> None:
     before = (pulumi.get_project(), pulumi.get_stack(), pulumi.runtime.is_dry_run())
     seen: list[tuple[str, str, bool]] = []
     engine.run(

@@ -1,4 +1,4 @@
-"""What holds for every mesh that can be written down, and for every one that cannot."""
+"""Properties of all valid and invalid arguments."""
 
 import json
 from typing import Any
@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consul_tracing import InvalidInput
-from consul_tracing.entries import bootstrap_hash, proxy_defaults, service_defaults
-from consul_tracing.settings import MeshSettings
+from consul_tracing import InvalidInputError
+from consul_tracing.entries.bodies import bootstrap_hash, proxy_defaults, service_defaults
+from consul_tracing.inputs.mesh_settings import MeshSettings
 from tests.unit.envoy_messages import parse_config
 from tests.unit.meshes import JSON, MESHES, mesh, reordered, text_of
 
@@ -23,31 +23,31 @@ def bodies(args: dict[str, Any]) -> list[str]:
 
 
 @given(MESHES)
-def test_whatever_is_accepted_is_what_envoy_parses(args: dict[str, Any]) -> None:
+def test_accepted_arguments_give_valid_envoy_configuration(args: dict[str, Any]) -> None:
     parse_config(json.loads(bodies(args)[0]).get("Config", {}))
 
 
 @given(MESHES)
-def test_the_same_input_in_another_key_order_gives_the_same_bytes(args: dict[str, Any]) -> None:
+def test_key_order_of_the_input_does_not_change_the_entries(args: dict[str, Any]) -> None:
     assert bodies(reordered(args)) == bodies(args)
     one, other = (MeshSettings.of("mesh", given_args) for given_args in (args, reordered(args)))  # type: ignore[arg-type]
     assert bootstrap_hash(proxy_defaults(one).body) == bootstrap_hash(proxy_defaults(other).body)
 
 
 @given(MESHES)
-def test_the_arguments_are_left_as_they_were(args: dict[str, Any]) -> None:
+def test_arguments_are_not_modified(args: dict[str, Any]) -> None:
     before = json.dumps(args)
     bodies(args)
     assert json.dumps(args) == before
 
 
 @given(st.dictionaries(st.sampled_from(KEYS), JSON, max_size=4))
-def test_whatever_is_refused_is_refused_with_invalid_input(wrong: dict[str, Any]) -> None:
+def test_invalid_value_is_rejected_with_invalid_input_error(invalid: dict[str, Any]) -> None:
     try:
-        MeshSettings.of("mesh", mesh(**wrong))
-    except InvalidInput as refusal:
-        assert refusal.problems
-        assert str(refusal).startswith("consul-tracing: ")
+        MeshSettings.of("mesh", mesh(**invalid))
+    except InvalidInputError as error:
+        assert error.problems
+        assert str(error).startswith("consul-tracing: ")
 
 
 @given(
@@ -55,14 +55,14 @@ def test_whatever_is_refused_is_refused_with_invalid_input(wrong: dict[str, Any]
         JSON, lambda inner: st.dictionaries(st.sampled_from([*KEYS, "host", "zipkin", "tls"]), inner), max_leaves=8
     )
 )
-def test_arguments_of_any_shape_are_accepted_or_refused_and_never_crash(args: Any) -> None:
+def test_arguments_of_any_shape_raise_only_invalid_input_error(args: Any) -> None:
     try:
         MeshSettings.of("mesh", args)
-    except InvalidInput as refusal:
-        assert refusal.problems
+    except InvalidInputError as error:
+        assert error.problems
 
 
 @pytest.mark.parametrize("args", [None, [], "mesh", 3])
-def test_arguments_that_are_no_map_are_refused(args: Any) -> None:
-    with pytest.raises(InvalidInput, match="is not a map"):
+def test_arguments_that_are_not_a_map_are_rejected(args: Any) -> None:
+    with pytest.raises(InvalidInputError, match="args: must be a map"):
         MeshSettings.of("mesh", args)

@@ -1,4 +1,4 @@
-"""The schema that Pulumi infers from the components for programs in other languages."""
+"""Schema that Pulumi infers from the components for programs in other languages."""
 
 import pytest
 from pulumi.provider.experimental.analyzer import Analyzer, AnalyzeResult
@@ -11,7 +11,7 @@ def schema() -> AnalyzeResult:
     return Analyzer("consul-tracing").analyze([MeshTracing, ZipkinCollector])
 
 
-def test_every_input_is_known_by_its_camel_case_name_and_optional(schema: AnalyzeResult) -> None:
+def test_inputs_are_optional_and_have_camel_case_names(schema: AnalyzeResult) -> None:
     inputs = {name: component.inputs for name, component in schema["component_definitions"].items()}
     required = {name: [key for key, one in fields.items() if not one.optional] for name, fields in inputs.items()}
     assert required == {"MeshTracing": [], "ZipkinCollector": []}
@@ -19,7 +19,7 @@ def test_every_input_is_known_by_its_camel_case_name_and_optional(schema: Analyz
     assert {"serviceName", "imagePullSecrets", "dependenciesJob"} <= inputs["ZipkinCollector"].keys()
 
 
-def test_every_input_and_every_output_has_a_description(schema: AnalyzeResult) -> None:
+def test_inputs_and_outputs_have_descriptions(schema: AnalyzeResult) -> None:
     components, types = schema["component_definitions"], schema["type_definitions"]
     properties = {
         **{(name, key): one for name, found in components.items() for key, one in found.inputs.items()},

@@ -5,52 +5,54 @@ from typing import Any
 import pulumi
 import pytest
 
-from consul_tracing import InvalidInput, mesh_args, protected
+from consul_tracing import InvalidInputError, args_from_config, protect_from_config
 from consul_tracing.stack_config import single_machine
 
 
 @pytest.fixture(autouse=True)
 def stack(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """A stack without configuration."""
+    """Select a stack without configuration, and reset it after the test."""
     monkeypatch.setattr(pulumi.runtime.settings.SETTINGS, "stack", "prod")
     yield
     pulumi.runtime.set_all_config({}, [])
 
 
 def configure(secret: str = "", **values: Any) -> None:
-    written = {key.replace("__", ":").replace("_", "-"): value for key, value in values.items()}
-    texts = {key: value if isinstance(value, str) else json.dumps(value) for key, value in written.items()}
-    pulumi.runtime.set_all_config(texts, [secret] if secret else None)
+    entries = {key.replace("__", ":").replace("_", "-"): value for key, value in values.items()}
+    config = {key: value if isinstance(value, str) else json.dumps(value) for key, value in entries.items()}
+    pulumi.runtime.set_all_config(config, [secret] if secret else None)
 
 
-def test_the_arguments_stand_under_one_key_as_they_are() -> None:
+def test_arguments_are_read_from_one_key() -> None:
     configure(consul_tracing__mesh={"collector": {"host": "zipkin"}})
-    assert mesh_args() == {"collector": {"host": "zipkin"}}
+    assert args_from_config() == {"collector": {"host": "zipkin"}}
 
 
 @pytest.mark.parametrize("mesh", ["zipkin", [1], 3])
-def test_a_key_that_is_no_map_is_refused(mesh: Any) -> None:
+def test_key_that_is_not_a_map_is_rejected(mesh: Any) -> None:
     configure(consul_tracing__mesh=mesh)
-    with pytest.raises(InvalidInput, match='an input of "prod" cannot be used\n  consul-tracing:mesh: is not a map'):
-        mesh_args()
+    with pytest.raises(
+        InvalidInputError, match='1 input of stack "prod" is invalid\n  consul-tracing:mesh: must be a map'
+    ):
+        args_from_config()
 
 
-def test_a_missing_key_is_refused() -> None:
-    with pytest.raises(InvalidInput, match="consul-tracing:mesh: is not set"):
-        mesh_args()
+def test_missing_key_is_rejected() -> None:
+    with pytest.raises(InvalidInputError, match="consul-tracing:mesh: is required"):
+        args_from_config()
 
 
-def test_a_secret_anywhere_in_the_key_is_refused_without_being_repeated() -> None:
+def test_secret_in_the_key_is_rejected_without_being_shown() -> None:
     configure("consul-tracing:mesh", consul_tracing__mesh={"collector": {"host": "hush"}})
-    with pytest.raises(InvalidInput, match="consul-tracing:mesh: holds a secret") as refused:
-        mesh_args()
-    assert "hush" not in str(refused.value)
+    with pytest.raises(InvalidInputError, match="consul-tracing:mesh: must be plain values, got a secret") as error:
+        args_from_config()
+    assert "hush" not in str(error.value)
 
 
-def test_entries_are_protected_only_when_the_stack_says_so() -> None:
-    assert not protected()
+def test_protect_defaults_to_false() -> None:
+    assert not protect_from_config()
     configure(consul_tracing__protect="true")
-    assert protected()
+    assert protect_from_config()
 
 
 @pytest.mark.parametrize(
@@ -63,6 +65,6 @@ def test_entries_are_protected_only_when_the_stack_says_so() -> None:
         ("", False),
     ],
 )
-def test_a_consul_on_this_machine_makes_it_a_single_machines_mesh(address: str, *, single: bool) -> None:
+def test_single_machine_is_detected_by_a_loopback_consul_address(address: str, *, single: bool) -> None:
     configure(consul__address=address)
     assert single_machine() is single

@@ -1,4 +1,4 @@
-"""The three stacks, and the form that Consul's documentation shows, as they are written into Consul."""
+"""Entries and objects of the example stacks and of the Consul documentation, compared with golden files."""
 
 import json
 from collections.abc import Callable
@@ -8,12 +8,11 @@ from typing import Any
 import pytest
 import yaml
 
-from consul_tracing.custom_resources import spec
-from consul_tracing.entries import proxy_defaults, service_defaults
-from consul_tracing.ownership import Plan
-from consul_tracing.places import KUBERNETES_API
-from consul_tracing.settings import MeshSettings
-from consul_tracing.zipkin_manifests import manifests
+from consul_tracing.backends.kubernetes.objects import spec, title
+from consul_tracing.entries.bodies import proxy_defaults, service_defaults
+from consul_tracing.entries.ownership import Plan
+from consul_tracing.inputs.mesh_settings import MeshSettings
+from consul_tracing.zipkin.manifests import manifests
 from tests.unit.envoy_messages import parse_config
 from tests.unit.meshes import settings, text_of
 
@@ -22,12 +21,12 @@ Golden = Callable[[str, Any], None]
 
 
 def readable(text: str) -> dict[str, Any]:
-    """An entry with the JSON inside its text keys unfolded."""
+    """Return an entry with the JSON of its text fields decoded."""
     body: dict[str, Any] = json.loads(text)
-    return {**body, "Config": unfolded(body.get("Config", {}))}
+    return {**body, "Config": decoded(body.get("Config", {}))}
 
 
-def unfolded(config: dict[str, Any]) -> dict[str, Any]:
+def decoded(config: dict[str, Any]) -> dict[str, Any]:
     return {key: json.loads(f"[{value}]") if key.endswith("_json") else value for key, value in config.items()}
 
 
@@ -37,11 +36,11 @@ def written(mesh: MeshSettings) -> dict[str, Any]:
 
 
 def written_on_kubernetes(mesh: MeshSettings) -> dict[str, Any]:
-    """The custom resources' specs, and the collector's objects as they are."""
+    """Return the specs of the custom resources and the collector's manifests."""
     entries = [proxy_defaults(mesh), *service_defaults(mesh).values()]
-    specs = {KUBERNETES_API.title(entry): spec(entry, Plan(), None, patch=False) for entry in entries}
-    for one in specs.values():
-        one["config"] = unfolded(one.get("config", {}))
+    specs = {title(entry): spec(entry, Plan(), None, patch=False) for entry in entries}
+    for resource_spec in specs.values():
+        resource_spec["config"] = decoded(resource_spec.get("config", {}))
     assert mesh.zipkin_collector is not None
     return {**specs, **manifests(mesh.zipkin_collector)}
 
@@ -51,20 +50,20 @@ def stack(name: str) -> MeshSettings:
     return MeshSettings.of("mesh", config["consul-tracing:mesh"])
 
 
-def test_the_stack_on_consul_writes_what_it_wrote_before(golden: Golden) -> None:
+def test_consul_stack_matches_the_golden_file(golden: Golden) -> None:
     mesh = stack("dev")
     parse_config(proxy_defaults(mesh).body["Config"])
     golden("dev", written(mesh))
 
 
 @pytest.mark.parametrize("name", ["staging", "prod"])
-def test_a_stack_on_kubernetes_writes_what_it_wrote_before(name: str, golden: Golden) -> None:
+def test_kubernetes_stack_matches_the_golden_file(name: str, golden: Golden) -> None:
     mesh = stack(name)
     parse_config(proxy_defaults(mesh).body["Config"])
     golden(name, written_on_kubernetes(mesh))
 
 
-def test_the_mesh_of_consuls_documentation_writes_what_it_wrote_before(golden: Golden) -> None:
-    """Its page on proxy defaults and distributed tracing has Zipkin at zipkin.service.consul:9411."""
+def test_mesh_of_the_consul_documentation_matches_the_golden_file(golden: Golden) -> None:
+    """The page on proxy defaults and distributed tracing uses a Zipkin at zipkin.service.consul:9411."""
     mesh = settings(collector={"host": "zipkin.service.consul", "connect_timeout_ms": 5000}, sampling={"random": 100})
     golden("consul-documentation", written(mesh))

@@ -2,8 +2,8 @@ import json
 
 import pytest
 
-from consul_tracing.ownership import Change
-from consul_tracing.value_changes import changes_text, listed
+from consul_tracing.backends.value_changes import changes_text, listed
+from consul_tracing.entries.ownership import Change
 
 LISTENER = ("Config", "envoy_listener_tracing_json")
 
@@ -12,30 +12,30 @@ def listener(**fields: object) -> str:
     return json.dumps({"@type": "Tracing", **fields})
 
 
-def test_sampling_rates_are_compared_as_percentages() -> None:
+def test_sampling_rates_are_shown_as_percentages() -> None:
     before, after = listener(random_sampling={"value": 7}), listener(randomSampling={"value": 0.5})
     change = Change(LISTENER, before, after)
     assert changes_text((change,)) == "envoy_listener_tracing_json random_sampling 7 % → 0.5 %"
 
 
-def test_an_omitted_rate_is_envoys_default() -> None:
+def test_omitted_sampling_rate_is_shown_as_the_envoy_default() -> None:
     change = Change(LISTENER, listener(), listener(random_sampling={"value": 1}, client_sampling={"value": 100}))
     assert changes_text((change,)) == "envoy_listener_tracing_json random_sampling 100 % → 1 %"
 
 
-def test_another_layout_of_the_same_json_is_no_change() -> None:
+def test_layout_of_json_is_not_a_change() -> None:
     before, after = '{ "b": [2, 1],\n "a": 1 }', '{"a":1,"b":[1,2]}'
     assert changes_text((Change(LISTENER, before, after),)) == ""
 
 
-def test_fields_of_a_cluster_are_compared_by_name() -> None:
+def test_cluster_change_is_shown_by_field() -> None:
     part = ("Config", "envoy_extra_static_clusters_json", "tracing_collector")
     before, after = '{"name":"tracing_collector","type":"STATIC"}', '{"name":"tracing_collector"}'
-    assert changes_text((Change(part, before, after),)) == 'the static cluster tracing_collector type "STATIC" → unset'
+    assert changes_text((Change(part, before, after),)) == 'static cluster tracing_collector type "STATIC" → unset'
 
 
 @pytest.mark.parametrize("text", ["not JSON", "[1]", "7"])
-def test_a_value_that_is_not_a_json_object_is_not_compared(text: str) -> None:
+def test_value_that_is_not_a_json_object_is_shown_as_invalid(text: str) -> None:
     assert changes_text((Change(LISTENER, text, "{}"),)) == "envoy_listener_tracing_json not valid JSON → another value"
 
 
@@ -44,6 +44,6 @@ def test_key_material_is_not_shown() -> None:
     assert changes_text((change,)) == "other key material (not shown) → unset"
 
 
-def test_a_list_is_sorted_and_capped() -> None:
+def test_list_is_sorted_and_capped() -> None:
     assert listed(["b", "a"]) == "a, b"
     assert listed([f"{number:02}" for number in range(12)], limit=2) == "00, 01, and 10 more"

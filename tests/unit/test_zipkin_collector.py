@@ -1,4 +1,4 @@
-"""The wiring of the collector's component, on Pulumi's mocks."""
+"""`ZipkinCollector` on Pulumi mocks."""
 
 import sys
 from typing import Any
@@ -6,21 +6,21 @@ from typing import Any
 import pulumi
 import pytest
 
-from consul_tracing import InvalidInput
+from consul_tracing import InvalidInputError
+from consul_tracing.zipkin.manifests import manifests
 from consul_tracing.zipkin_collector import ZipkinCollector
-from consul_tracing.zipkin_manifests import manifests
 from tests.unit.mocked_engine import Engine
 from tests.unit.zipkin_collectors import EVERYTHING, settings
 
 
-def test_each_manifest_is_one_resource_as_it_is(engine: Engine) -> None:
+def test_each_manifest_is_registered_unchanged(engine: Engine) -> None:
     engine.run(lambda: ZipkinCollector("zipkin", EVERYTHING))  # type: ignore[arg-type]
     expected = {f"zipkin-{ending}": manifest for ending, manifest in manifests(settings(**EVERYTHING)).items()}
     children = {name: dict(args.inputs) for name, args in engine.registered.items() if name != "zipkin"}
     assert children == expected
 
 
-def test_types_are_kubernetes_own(engine: Engine) -> None:
+def test_children_have_kubernetes_resource_types(engine: Engine) -> None:
     engine.run(lambda: ZipkinCollector("zipkin", EVERYTHING))  # type: ignore[arg-type]
     assert {name: args.typ for name, args in engine.registered.items()} == {
         "zipkin": "consul-tracing:index:ZipkinCollector",
@@ -37,38 +37,38 @@ def test_types_are_kubernetes_own(engine: Engine) -> None:
     }
 
 
-def test_children_belong_to_the_component(engine: Engine) -> None:
+def test_children_have_the_component_as_parent(engine: Engine) -> None:
     collector: list[ZipkinCollector] = []
     engine.run(lambda: collector.append(ZipkinCollector("zipkin", {})))
-    children = {child._name for child in collector[0]._childResources}  # noqa: SLF001 - told nowhere else
+    children = {child._name for child in collector[0]._childResources}  # noqa: SLF001 - no public accessor exists
     assert children == {"zipkin-service-account", "zipkin-deployment", "zipkin-service"}
 
 
-def test_outputs_tell_what_callers_need(engine: Engine, caplog: pytest.LogCaptureFixture) -> None:
-    told: dict[str, Any] = {}
+def test_outputs_have_the_address_and_the_warnings(engine: Engine, caplog: pytest.LogCaptureFixture) -> None:
+    outputs: dict[str, Any] = {}
 
     def program() -> Any:
         collector = ZipkinCollector("zipkin", {"namespace": "tracing"})
         names = ["host", "port", "url", "warnings"]
-        return pulumi.Output.all(**{name: getattr(collector, name) for name in names}).apply(told.update)
+        return pulumi.Output.all(**{name: getattr(collector, name) for name in names}).apply(outputs.update)
 
     engine.run(program)
-    assert told["host"] == "zipkin.tracing.svc.cluster.local"
-    assert told["port"] == 9411
-    assert told["url"] == "http://zipkin.tracing.svc.cluster.local:9411"
-    assert told["warnings"] == settings().warnings()
-    assert told["warnings"][0] in caplog.text
+    assert outputs["host"] == "zipkin.tracing.svc.cluster.local"
+    assert outputs["port"] == 9411
+    assert outputs["url"] == "http://zipkin.tracing.svc.cluster.local:9411"
+    assert outputs["warnings"] == settings().warnings()
+    assert outputs["warnings"][0] in caplog.text
 
 
-def test_nothing_is_registered_when_the_input_is_wrong(engine: Engine) -> None:
-    with pytest.raises(InvalidInput, match='an input of "zipkin" cannot be used\n  replicas: 2 need a storage'):
+def test_invalid_input_registers_nothing(engine: Engine) -> None:
+    with pytest.raises(
+        InvalidInputError, match='1 input of "zipkin" is invalid\n  replicas: must be 1 with storage.memory'
+    ):
         engine.run(lambda: ZipkinCollector("zipkin", {"replicas": 2}))
     assert engine.registered == {}
 
 
-def test_without_pulumi_kubernetes_its_absence_and_the_remedy_are_told(
-    engine: Engine, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_missing_pulumi_kubernetes_is_reported_with_the_fix(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pulumi_kubernetes", None)
     with pytest.raises(pulumi.RunError, match=r"pip install 'consul-tracing\[kubernetes\]'"):
         engine.run(lambda: ZipkinCollector("zipkin", {}))

@@ -1,4 +1,4 @@
-"""What is deployed, for everything that may be asked for."""
+"""Manifests of `ZipkinCollector` for examples and for generated arguments."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 from hypothesis import given
 
-from consul_tracing.collector_fields import bytes_of
-from consul_tracing.zipkin_manifests import environment, java_options, manifests
+from consul_tracing.inputs.kubernetes_types import bytes_of
+from consul_tracing.zipkin.manifests import manifests
+from consul_tracing.zipkin.pod import environment, java_options
 from tests.unit.meshes import reordered
 from tests.unit.zipkin_collectors import CASSANDRA, COLLECTORS, ELASTICSEARCH, EVERYTHING, settings
 
@@ -21,7 +22,7 @@ def rendered(args: dict[str, Any]) -> Objects:
 
 
 def pods(objects: Objects) -> Iterator[dict[str, Any]]:
-    """The templates of all pods: Zipkin's and, where there is one, the job's."""
+    """Yield the pod templates of Zipkin and, if present, of the dependencies job."""
     yield objects["deployment"]["spec"]["template"]
     if "dependencies" in objects:
         yield objects["dependencies"]["spec"]["jobTemplate"]["spec"]["template"]
@@ -33,7 +34,7 @@ def container(args: dict[str, Any]) -> dict[str, Any]:
 
 
 def variables(args: dict[str, Any]) -> dict[str, Any]:
-    return {one["name"]: one.get("value", one.get("valueFrom")) for one in environment(settings(**args))}
+    return {item["name"]: item.get("value", item.get("valueFrom")) for item in environment(settings(**args))}
 
 
 def leaves(value: Any) -> Iterator[Any]:
@@ -68,39 +69,39 @@ def leaves(value: Any) -> Iterator[Any]:
         ),
     ],
 )
-def test_the_objects_are_those_of_the_golden_file(
-    name: str, args: dict[str, Any], golden: Callable[[str, Any], None]
-) -> None:
+def test_manifests_match_the_golden_file(name: str, args: dict[str, Any], golden: Callable[[str, Any], None]) -> None:
     golden(name, rendered(args))
 
 
 @given(COLLECTORS)
-def test_every_pod_meets_the_restricted_pod_security_standard(args: dict[str, Any]) -> None:
+def test_pods_meet_the_restricted_pod_security_standard(args: dict[str, Any]) -> None:
     for pod in pods(rendered(args)):
         security = pod["spec"]["securityContext"]
         assert security["runAsNonRoot"] is True
         assert security["runAsUser"] == 1000
         assert security["seccompProfile"] == {"type": "RuntimeDefault"}
         assert pod["spec"]["automountServiceAccountToken"] is False
-        for one in pod["spec"]["containers"]:
-            assert one["securityContext"] == {
+        for item in pod["spec"]["containers"]:
+            assert item["securityContext"] == {
                 "allowPrivilegeEscalation": False,
                 "capabilities": {"drop": ["ALL"]},
                 "readOnlyRootFilesystem": True,
             }
-            assert {"name": "tmp", "mountPath": "/tmp"} in one["volumeMounts"]  # noqa: S108 - in the pod
-            assert {mount["name"] for mount in one["volumeMounts"]} == {one["name"] for one in pod["spec"]["volumes"]}
+            assert {"name": "tmp", "mountPath": "/tmp"} in item["volumeMounts"]  # noqa: S108 - in the pod
+            assert {mount["name"] for mount in item["volumeMounts"]} == {
+                item["name"] for item in pod["spec"]["volumes"]
+            }
 
 
 @given(COLLECTORS)
-def test_no_pod_gets_a_sidecar_or_the_variables_of_other_services(args: dict[str, Any]) -> None:
+def test_pods_have_no_sidecar_and_no_service_links(args: dict[str, Any]) -> None:
     for pod in pods(rendered(args)):
         assert pod["metadata"]["annotations"]["consul.hashicorp.com/connect-inject"] == "false"
         assert pod["spec"]["enableServiceLinks"] is False
 
 
 @given(COLLECTORS)
-def test_credentials_stand_in_secrets_alone(args: dict[str, Any]) -> None:
+def test_credentials_are_read_from_secrets(args: dict[str, Any]) -> None:
     for pod in pods(rendered(args)):
         for variable in pod["spec"]["containers"][0]["env"]:
             if "PASSWORD" in variable["name"] or "USERNAME" in variable["name"]:
@@ -109,26 +110,26 @@ def test_credentials_stand_in_secrets_alone(args: dict[str, Any]) -> None:
 
 
 @given(COLLECTORS)
-def test_a_rollout_never_leaves_fewer_pods_than_before(args: dict[str, Any]) -> None:
+def test_rollout_keeps_all_pods_available(args: dict[str, Any]) -> None:
     spec = rendered(args)["deployment"]["spec"]
     assert spec["strategy"] == {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0}}
     assert ("replicas" in spec) is ("autoscaling" not in args)
 
 
 @given(COLLECTORS)
-def test_java_fits_into_the_memory_limit(args: dict[str, Any]) -> None:
+def test_java_heap_fits_into_the_memory_limit(args: dict[str, Any]) -> None:
     for pod in pods(rendered(args)):
-        (one,) = pod["spec"]["containers"]
-        limit = bytes_of(one["resources"]["limits"]["memory"])
-        assert one["resources"]["requests"]["memory"] == one["resources"]["limits"]["memory"]
-        options = next(variable["value"] for variable in one["env"] if variable["name"] == "JAVA_OPTS")
+        (item,) = pod["spec"]["containers"]
+        limit = bytes_of(item["resources"]["limits"]["memory"])
+        assert item["resources"]["requests"]["memory"] == item["resources"]["limits"]["memory"]
+        options = next(variable["value"] for variable in item["env"] if variable["name"] == "JAVA_OPTS")
         sizes = dict(option.split("x", 1) for option in options.split() if option.startswith("-Xmx"))
         heap = int(sizes["-Xm"].removesuffix("m")) * 2**20
         assert 48 * 2**20 <= heap <= limit - 192 * 2**20
 
 
 @given(COLLECTORS)
-def test_zipkin_serves_where_service_probes_and_scrapes_ask(args: dict[str, Any]) -> None:
+def test_ports_of_zipkin_service_and_probes_match(args: dict[str, Any]) -> None:
     objects = rendered(args)
     (zipkin,) = objects["deployment"]["spec"]["template"]["spec"]["containers"]
     assert zipkin["ports"] == [{"name": "http", "containerPort": 9411, "protocol": "TCP"}]
@@ -140,7 +141,7 @@ def test_zipkin_serves_where_service_probes_and_scrapes_ask(args: dict[str, Any]
 
 
 @given(COLLECTORS)
-def test_the_service_finds_zipkins_pods_and_not_the_jobs(args: dict[str, Any]) -> None:
+def test_service_selects_only_the_pods_of_zipkin(args: dict[str, Any]) -> None:
     objects = rendered(args)
     selected = objects["service"]["spec"]["selector"].items()
     zipkin, *job = pods(objects)
@@ -151,7 +152,7 @@ def test_the_service_finds_zipkins_pods_and_not_the_jobs(args: dict[str, Any]) -
 
 
 @given(COLLECTORS)
-def test_every_object_bears_the_recommended_labels_and_its_place(args: dict[str, Any]) -> None:
+def test_objects_have_recommended_labels_and_the_namespace(args: dict[str, Any]) -> None:
     for manifest in rendered(args).values():
         metadata = manifest["metadata"]
         assert {f"app.kubernetes.io/{key}" for key in ("name", "instance", "component", "part-of", "managed-by")} <= (
@@ -163,41 +164,41 @@ def test_every_object_bears_the_recommended_labels_and_its_place(args: dict[str,
 
 
 @given(COLLECTORS)
-def test_nothing_null_is_written_and_the_same_input_gives_the_same_bytes(args: dict[str, Any]) -> None:
+def test_manifests_have_no_null_and_do_not_depend_on_key_order(args: dict[str, Any]) -> None:
     objects = rendered(args)
     assert None not in list(leaves(objects))
-    again = rendered(reordered(args))
-    assert json.dumps(again, sort_keys=True) == json.dumps(objects, sort_keys=True)
+    reordered_objects = rendered(reordered(args))
+    assert json.dumps(reordered_objects, sort_keys=True) == json.dumps(objects, sort_keys=True)
 
 
 @given(COLLECTORS)
-def test_the_network_policy_lets_out_to_dns_and_storage_alone(args: dict[str, Any]) -> None:
-    policies = [one["spec"] for name, one in rendered(args).items() if name.endswith("network-policy")]
+def test_network_policy_allows_egress_only_to_dns_and_storage(args: dict[str, Any]) -> None:
+    policies = [item["spec"] for name, item in rendered(args).items() if name.endswith("network-policy")]
     for spec in policies:
         assert spec["policyTypes"] == ["Ingress", "Egress"]
         assert all(rule["from"] and rule["ports"] == [{"protocol": "TCP", "port": 9411}] for rule in spec["ingress"])
         assert all(rule["ports"] for rule in spec["egress"])
     storage = settings(**args).storage.durable
-    out = {port["port"] for spec in policies for rule in spec["egress"] for port in rule["ports"]}
-    assert out == ({53, *storage.ports} if storage and policies else set())
+    egress_ports = {port["port"] for spec in policies for rule in spec["egress"] for port in rule["ports"]}
+    assert egress_ports == ({53, *storage.ports} if storage and policies else set())
 
 
-def test_a_collector_alone_is_three_objects() -> None:
-    assert {name: one["kind"] for name, one in rendered({}).items()} == {
+def test_minimal_collector_has_three_objects() -> None:
+    assert {name: item["kind"] for name, item in rendered({}).items()} == {
         "service-account": "ServiceAccount",
         "deployment": "Deployment",
         "service": "Service",
     }
 
 
-def test_a_restart_waits_for_nothing_but_zipkin_itself() -> None:
+def test_only_the_readiness_probe_checks_the_storage() -> None:
     zipkin = container(DURABLE)
     assert zipkin["startupProbe"]["httpGet"]["path"] == "/info"
     assert zipkin["livenessProbe"]["httpGet"]["path"] == "/info"
     assert zipkin["readinessProbe"]["httpGet"]["path"] == "/health"
 
 
-def test_spans_in_memory_are_bounded_by_the_heap() -> None:
+def test_memory_storage_is_bounded_by_the_heap() -> None:
     assert variables({}) == {
         "JAVA_OPTS": "-Xms240m -Xmx240m -XX:MaxDirectMemorySize=60m -XX:+UseSerialGC -XX:+ExitOnOutOfMemoryError",
         "MEM_MAX_SPANS": "26600",
@@ -206,7 +207,7 @@ def test_spans_in_memory_are_bounded_by_the_heap() -> None:
     }
 
 
-def test_elasticsearch_is_written_with_its_defaults() -> None:
+def test_elasticsearch_variables_have_defaults() -> None:
     assert {name: value for name, value in variables(DURABLE).items() if name.startswith(("ES", "STORAGE"))} == {
         "STORAGE_TYPE": "elasticsearch",
         "ES_HOSTS": "https://es.example.com:9200",
@@ -218,19 +219,19 @@ def test_elasticsearch_is_written_with_its_defaults() -> None:
     }
 
 
-def test_a_certificate_that_is_not_verified_is_told_to_zipkin() -> None:
+def test_disabled_certificate_verification_is_passed_to_zipkin() -> None:
     unverified = {"storage": {"elasticsearch": {**ELASTICSEARCH, "verify_certificate": False}}}
     assert variables(unverified)["ES_SSL_NO_VERIFY"] == "true"
 
 
-def test_credentials_come_from_the_named_secret() -> None:
+def test_credentials_use_the_keys_of_the_secret() -> None:
     storage = {"elasticsearch": {**ELASTICSEARCH, "credentials_secret": "es", "username_key": "user"}}
     written = variables({"storage": storage})
     assert written["ES_USERNAME"] == {"secretKeyRef": {"name": "es", "key": "user"}}
     assert written["ES_PASSWORD"] == {"secretKeyRef": {"name": "es", "key": "password"}}
 
 
-def test_the_trust_stores_password_is_put_in_by_kubernetes() -> None:
+def test_trust_store_password_is_expanded_by_kubernetes() -> None:
     storage = {"elasticsearch": {**ELASTICSEARCH, "trust_store": {"secret": "ca", "key": "ca.p12"}}}
     zipkin = container({"storage": storage})
     names = [variable["name"] for variable in zipkin["env"]]
@@ -241,11 +242,11 @@ def test_the_trust_stores_password_is_put_in_by_kubernetes() -> None:
 
 
 @pytest.mark.parametrize(("limit", "collector"), [("512Mi", "Serial"), ("1791Mi", "Serial"), ("2Gi", "G1")])
-def test_small_heaps_have_the_collector_that_needs_least(limit: str, collector: str) -> None:
+def test_garbage_collector_depends_on_the_memory_limit(limit: str, collector: str) -> None:
     assert f"-XX:+Use{collector}GC" in java_options(settings(resources={"memory_limit": limit}).resources).split()
 
 
-def test_no_limit_is_set_on_processor_time_unless_wished_for() -> None:
+def test_cpu_limit_is_unset_by_default() -> None:
     assert container({})["resources"] == {
         "requests": {"cpu": "250m", "memory": "512Mi"},
         "limits": {"memory": "512Mi"},
@@ -253,13 +254,13 @@ def test_no_limit_is_set_on_processor_time_unless_wished_for() -> None:
     assert container({"resources": {"cpu_limit": "2"}})["resources"]["limits"]["cpu"] == "2"
 
 
-def test_without_clients_named_every_pod_may_send_spans_and_nothing_outside_the_cluster() -> None:
+def test_network_policy_defaults_to_all_pods_of_the_cluster() -> None:
     spec = rendered({"network_policy": {}})["network-policy"]["spec"]
     assert spec["ingress"] == [{"from": [{"namespaceSelector": {}}], "ports": [{"protocol": "TCP", "port": 9411}]}]
     assert spec["egress"] == []
 
 
-def test_pods_named_by_label_alone_are_those_of_every_namespace() -> None:
+def test_client_without_a_namespace_matches_all_namespaces() -> None:
     clients = [{"pod_labels": {"mesh": "yes"}}]
     spec = rendered({"network_policy": {"clients": clients}})["network-policy"]["spec"]
     assert spec["ingress"][0]["from"] == [
@@ -267,7 +268,7 @@ def test_pods_named_by_label_alone_are_those_of_every_namespace() -> None:
     ]
 
 
-def test_the_job_reads_the_storage_and_nobody_reads_the_job() -> None:
+def test_dependencies_job_accepts_no_connections() -> None:
     objects = rendered({**DURABLE, "dependencies_job": {}, "network_policy": {}})
     spec = objects["dependencies-network-policy"]["spec"]
     _, job = pods(objects)
@@ -276,7 +277,7 @@ def test_the_job_reads_the_storage_and_nobody_reads_the_job() -> None:
     assert {"name": "ES_NODES_WAN_ONLY", "value": "true"} in job["spec"]["containers"][0]["env"]
 
 
-def test_an_ingress_shows_the_interface_and_not_the_collector() -> None:
+def test_ingress_exposes_only_the_user_interface() -> None:
     spec = rendered({"ingress": {"host": "z.example.com", "tls_secret": "certificate"}})["ingress"]["spec"]
     assert spec["tls"] == [{"hosts": ["z.example.com"], "secretName": "certificate"}]
     (path,) = spec["rules"][0]["http"]["paths"]
@@ -284,11 +285,11 @@ def test_an_ingress_shows_the_interface_and_not_the_collector() -> None:
     assert path["backend"] == {"service": {"name": "zipkin", "port": {"name": "http"}}}
 
 
-def test_an_ingress_without_tls_says_so_on_purpose() -> None:
+def test_ingress_without_tls_has_no_tls_block() -> None:
     assert "tls" not in rendered({"ingress": {"host": "z.example.com", "tls": False}})["ingress"]["spec"]
 
 
-def test_an_autoscaler_aims_at_the_deployment() -> None:
+def test_autoscaler_targets_the_deployment() -> None:
     objects = rendered({**DURABLE, "autoscaling": {"max_replicas": 6}})
     spec = objects["autoscaler"]["spec"]
     assert spec["scaleTargetRef"]["name"] == objects["deployment"]["metadata"]["name"]
@@ -296,7 +297,7 @@ def test_an_autoscaler_aims_at_the_deployment() -> None:
     assert spec["metrics"][0]["resource"]["target"] == {"type": "Utilization", "averageUtilization": 70}
 
 
-def test_prometheus_scrapes_by_the_name_of_the_port() -> None:
+def test_service_monitor_scrapes_the_named_port() -> None:
     monitor = rendered({"service_monitor": {"labels": {"release": "prometheus"}}})["service-monitor"]
     assert monitor["spec"]["endpoints"] == [{"port": "http", "path": "/prometheus", "interval": "30s"}]
     assert monitor["metadata"]["labels"]["release"] == "prometheus"

@@ -1,15 +1,15 @@
-"""Arguments of `ZipkinCollector` that work: the smallest, and any for property-based tests."""
+"""Valid arguments of `ZipkinCollector`: examples, and strategies for property-based tests."""
 
 from typing import Any
 
 from hypothesis import strategies as st
 
-from consul_tracing.collector_settings import ZipkinCollectorSettings
+from consul_tracing.inputs.collector_settings import ZipkinCollectorSettings
 from tests.unit.meshes import some
 
 
 def settings(**args: Any) -> ZipkinCollectorSettings:
-    """`args` validated."""
+    """Return validated settings from `args`."""
     return ZipkinCollectorSettings.of("zipkin", args)  # type: ignore[arg-type]
 
 
@@ -69,9 +69,9 @@ EVERYTHING: dict[str, Any] = {
     "annotations": {"example.com/owner": "platform@example.com"},
     "environment": {"QUERY_LOOKBACK": "604800000"},
 }
-"""Every group at once."""
+"""Arguments that use every group of settings."""
 
-# A few names stand for all: what a name may be is tested by itself, and drawing one letter by letter takes seconds.
+# Fixed samples: other tests cover the syntax of names, and generating names by character takes seconds.
 NAME = st.sampled_from(["a", "es", "zipkin-2", "spans", "platform", "n0"])
 ON, OFF = st.sampled_from([True]), st.sampled_from([False])
 LABELS = st.dictionaries(NAME, NAME, max_size=2)
@@ -84,12 +84,12 @@ RESOURCES = some(cpu_request=st.sampled_from(["50m", "1", "0.5"]), cpu_limit=st.
 
 
 def joined(*parts: st.SearchStrategy[dict[str, Any]]) -> st.SearchStrategy[dict[str, Any]]:
-    """Maps that hold the keys of one of each."""
+    """Generate maps that combine one map of each strategy."""
     return st.tuples(*parts).map(lambda maps: {key: value for one in maps for key, value in one.items()})
 
 
 def hosts(scheme: str) -> st.SearchStrategy[list[str]]:
-    """Addresses of Elasticsearch of one scheme, with and without ports."""
+    """Generate Elasticsearch URLs with one scheme, with and without ports."""
     return st.lists(
         st.builds(f"{scheme}://{{}}:{{}}".format, HOST, PORT) | HOST.map(f"{scheme}://{{}}".format), min_size=1
     )
@@ -145,4 +145,4 @@ COLLECTORS = st.one_of(
         REPLICAS,
     ),
 )
-"""Arguments that are accepted, in any combination."""
+"""Valid arguments of `ZipkinCollector`, in any combination."""

@@ -1,44 +1,43 @@
 from collections.abc import Callable, Iterator
 
-from bench.comparison import Comparison, Cost, comparisons, in_pairs
+from bench.comparison import Comparison, Timing, compare, run_pairs
 
 
-def runs(name: str, seconds: list[float], order: list[str]) -> Callable[[], Cost]:
+def runs(name: str, seconds: list[float], order: list[str]) -> Callable[[], Timing]:
     remaining: Iterator[float] = iter(seconds)
 
-    def run() -> Cost:
+    def run() -> Timing:
         order.append(name)
-        return Cost(next(remaining))
+        return Timing(next(remaining))
 
     return run
 
 
 def test_a_ratio_is_of_two_runs_that_followed_one_another() -> None:
-    comparison = Comparison("import", "wall", plain=(1.0, 2.0, 4.0), ours=(1.5, 2.0, 8.0))
+    comparison = Comparison("import", "wall", baseline=(1.0, 2.0, 4.0), component=(1.5, 2.0, 8.0))
     assert comparison.ratios == [1.5, 1.0, 2.0]
 
 
 def test_the_ratio_told_is_the_middle_one_so_that_a_disturbed_run_does_not_move_it() -> None:
-    comparison = Comparison("import", "wall", plain=(1.0, 1.0, 1.0), ours=(1.1, 1.2, 90.0))
+    comparison = Comparison("import", "wall", baseline=(1.0, 1.0, 1.0), component=(1.1, 1.2, 90.0))
     assert comparison.ratio == 1.2
-    assert (comparison.plain_seconds, comparison.our_seconds) == (1.0, 1.2)
 
 
 def test_both_ways_run_in_turn_and_the_first_pair_only_warms_up() -> None:
     order: list[str] = []
-    pairs = in_pairs(runs("plain", [9.0, 1.0, 2.0], order), runs("ours", [9.0, 3.0, 4.0], order), 2)
-    assert order == ["plain", "ours"] * 3
+    pairs = run_pairs(runs("baseline", [9.0, 1.0, 2.0], order), runs("component", [9.0, 3.0, 4.0], order), 2)
+    assert order == ["baseline", "component"] * 3
     assert [(plain.wall, ours.wall) for plain, ours in pairs] == [(1.0, 3.0), (2.0, 4.0)]
 
 
 def test_cpu_time_is_told_before_the_time_on_the_wall() -> None:
-    told = comparisons("import", [(Cost(wall=2.0, cpu=1.0), Cost(wall=3.0, cpu=1.1))])
-    assert [(each.quantity, each.plain, each.ours) for each in told] == [
+    told = compare("import", [(Timing(wall=2.0, cpu=1.0), Timing(wall=3.0, cpu=1.1))])
+    assert [(each.quantity, each.baseline, each.component) for each in told] == [
         ("user CPU", (1.0,), (1.1,)),
         ("wall", (2.0,), (3.0,)),
     ]
 
 
 def test_where_other_programs_took_part_only_the_wall_counts() -> None:
-    told = comparisons("pulumi up", [(Cost(wall=2.0), Cost(wall=3.0))])
+    told = compare("pulumi up", [(Timing(wall=2.0), Timing(wall=3.0))])
     assert [each.quantity for each in told] == ["wall"]

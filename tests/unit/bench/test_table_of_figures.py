@@ -4,7 +4,7 @@ from rich.console import Console
 from bench.comparison import Comparison
 from bench.table import HEADINGS, row, table
 
-IMPORT = Comparison("import", "wall", plain=(0.5, 0.5, 0.6), ours=(0.55, 0.5, 0.72))
+IMPORT = Comparison("import", "wall", baseline=(0.5, 0.5, 0.6), component=(0.55, 0.5, 0.72))
 
 
 def lines(*, ruled: bool) -> list[str]:
@@ -17,7 +17,7 @@ def lines(*, ruled: bool) -> list[str]:
 def test_a_row_tells_the_middle_ratio_and_how_far_the_others_lie_from_it() -> None:
     told = dict(zip(HEADINGS, row(IMPORT), strict=True))
     assert (told["ratio"], told["lowest"], told["highest"], told["pairs"]) == ("1.10", "1.00", "1.20", "3")
-    assert (told["plain, s"], told["ours, s"]) == ("0.50", "0.55")
+    assert (told["baseline, s"], told["component, s"]) == ("0.50", "0.55")
 
 
 def test_away_from_a_terminal_the_table_is_aligned_lines_alone() -> None:

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from bench import BY_COMPONENT, BY_HAND
-from bench.pulumi_runs import NOTHING_TO_DO, without_marks
+from bench.pulumi_runs import NO_CHANGES, without_metadata
 
 ENTRY = {
     "Kind": "proxy-defaults",
@@ -17,7 +17,7 @@ ENTRY = {
 }
 
 
-def test_entries_are_compared_without_marks_indexes_and_blanks() -> None:
+def test_entries_are_compared_without_metadata_indexes_and_blanks() -> None:
     spaced: dict[str, Any] = {
         **ENTRY,
         "Config": {
@@ -27,12 +27,12 @@ def test_entries_are_compared_without_marks_indexes_and_blanks() -> None:
         "Meta": {},
         "ModifyIndex": 9,
     }
-    assert without_marks(spaced) == without_marks(ENTRY)
+    assert without_metadata(spaced) == without_metadata(ENTRY)
 
 
 def test_entries_that_say_something_else_are_told_apart() -> None:
     other = {**ENTRY, "Config": {"envoy_tracing_json": "{}"}}
-    assert without_marks(other) != without_marks(ENTRY)
+    assert without_metadata(other) != without_metadata(ENTRY)
 
 
 @pytest.mark.parametrize(
@@ -44,7 +44,7 @@ def test_entries_that_say_something_else_are_told_apart() -> None:
     ],
 )
 def test_a_second_up_counts_only_with_nothing_to_do(said: str, nothing: bool) -> None:  # noqa: FBT001
-    assert bool(NOTHING_TO_DO.search(said)) is nothing
+    assert bool(NO_CHANGES.search(said)) is nothing
 
 
 @pytest.mark.parametrize("program", [BY_HAND, BY_COMPONENT])

@@ -14,34 +14,34 @@ GLOBAL = {"kind": "proxy-defaults", "name": "global", "configJson": '{"Config":{
         ("east/shop/service-defaults/web", EntryAddress("service-defaults", "web", "shop", "east")),
     ],
 )
-def test_an_import_id_names_an_entry(import_id: str, address: EntryAddress) -> None:
+def test_import_id_is_parsed(import_id: str, address: EntryAddress) -> None:
     assert EntryAddress.from_import_id(import_id) == address
 
 
 @pytest.mark.parametrize("import_id", ["proxy-defaults-global", "a/b/c", "a/b/c/d/e"])
-def test_another_import_id_is_rejected_with_the_supported_forms(import_id: str) -> None:
+def test_invalid_import_id_is_rejected_with_the_supported_forms(import_id: str) -> None:
     with pytest.raises(PluginError, match='"<kind>/<name>" or "<partition>/<namespace>/<kind>/<name>"'):
         EntryAddress.from_import_id(import_id)
 
 
-def test_a_resource_id_joins_kind_and_name() -> None:
+def test_resource_id_joins_kind_and_name() -> None:
     assert EntryAddress("service-defaults", "web", "shop", "east").resource_id == "service-defaults-web"
 
 
-def test_equal_config_in_another_spelling_is_no_change() -> None:
+def test_equivalent_config_is_not_a_change() -> None:
     assert not changes(GLOBAL, {**GLOBAL, "configJson": '{ "Config": { "a": 1.0 } }', "namespace": ""})
 
 
-def test_another_config_is_an_update() -> None:
+def test_different_config_is_an_update() -> None:
     assert changes(GLOBAL, {**GLOBAL, "configJson": '{"Config":{}}'}) == {"configJson": "UPDATE"}
 
 
-def test_an_unknown_config_is_an_update() -> None:
+def test_unknown_config_is_an_update() -> None:
     unknown = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
     assert changes(GLOBAL, {**GLOBAL, "configJson": unknown}) == {"configJson": "UPDATE"}
 
 
-def test_an_ignored_change_is_none() -> None:
+def test_ignored_change_is_not_a_change() -> None:
     assert not changes(GLOBAL, {**GLOBAL, "configJson": "{}"}, ignored=["configJson"])
 
 
@@ -54,10 +54,10 @@ def test_an_ignored_change_is_none() -> None:
         ("partition", "ADD_REPLACE"),
     ],
 )
-def test_a_change_of_the_address_is_a_replacement(key: str, change: str) -> None:
+def test_change_of_the_address_is_a_replacement(key: str, change: str) -> None:
     assert changes(GLOBAL, {**GLOBAL, key: "other"})[key] == change
 
 
-def test_a_missing_name_is_rejected() -> None:
+def test_missing_name_is_rejected() -> None:
     with pytest.raises(PluginError, match="name: is required"):
         program_inputs({"kind": "service-defaults"})

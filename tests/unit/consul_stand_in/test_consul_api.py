@@ -13,14 +13,14 @@ GLOBAL = EntryAddress("proxy-defaults", "global")
 
 
 @contextmanager
-def answering(status: int, text: str, *, closes: bool = False) -> Iterator[tuple[ConsulApi, list[str]]]:
-    """An API whose server answers every request alike; with `closes` it drops the connection after each."""
+def serving(status: int, text: str, *, closes: bool = False) -> Iterator[tuple[ConsulApi, list[str]]]:
+    """Yield an API client of a server with a fixed response. With `closes`, the server closes each connection."""
     requests: list[str] = []
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
-        def answer(self) -> None:
+        def respond(self) -> None:
             requests.append(f"{self.command} {self.path}")
             self.rfile.read(int(self.headers.get("Content-Length", 0)))
             self.send_response(status)
@@ -29,7 +29,7 @@ def answering(status: int, text: str, *, closes: bool = False) -> Iterator[tuple
             self.wfile.write(text.encode())
             self.close_connection = closes
 
-        do_GET = do_PUT = do_DELETE = answer  # noqa: N815 - names of the base class
+        do_GET = do_PUT = do_DELETE = respond  # noqa: N815 - names of the base class
 
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - name of the base class
             pass
@@ -46,8 +46,8 @@ def answering(status: int, text: str, *, closes: bool = False) -> Iterator[tuple
             thread.join()
 
 
-def test_an_error_has_the_status_and_the_text_of_consul_and_no_token() -> None:
-    with answering(500, "leadership lost\n") as (api, _), pytest.raises(ConsulError) as error:
+def test_error_has_the_status_and_the_message_of_consul() -> None:
+    with serving(500, "leadership lost\n") as (api, _), pytest.raises(ConsulError) as error:
         api.delete_entry(GLOBAL)
     assert (error.value.status, str(error.value)) == (500, "Unexpected response code: 500 (leadership lost)")
 
@@ -59,22 +59,22 @@ def test_an_error_has_the_status_and_the_text_of_consul_and_no_token() -> None:
         ("get", 'Get "http://127.0.0.1:1/v1/config/proxy-defaults/global"'),
     ],
 )
-def test_an_unreachable_consul_is_reported_in_the_words_of_go(step: str, request_line: str) -> None:
+def test_unreachable_consul_is_reported_with_the_message_of_go(step: str, request_line: str) -> None:
     api = ConsulApi(ConsulSettings("127.0.0.1:1"))
     with pytest.raises(ConsulError) as error:
         api.put_entry(GLOBAL, {}) if step == "put" else api.entry(GLOBAL)
     assert str(error.value) == f"{request_line}: dial tcp 127.0.0.1:1: connect: connection refused"
 
 
-def test_a_connection_that_consul_closed_is_opened_again() -> None:
-    with answering(200, "{}", closes=True) as (api, requests):
+def test_closed_connection_is_reopened() -> None:
+    with serving(200, "{}", closes=True) as (api, requests):
         api.entry(GLOBAL)
         api.entry(GLOBAL)
     assert requests == ["GET /v1/config/proxy-defaults/global"] * 2
 
 
 def test_namespace_and_partition_are_sent() -> None:
-    with answering(200, "{}") as (api, requests):
+    with serving(200, "{}") as (api, requests):
         api.entry(EntryAddress("service-defaults", "web/1", namespace="shop", partition="east"))
     assert requests == ["GET /v1/config/service-defaults/web%2F1?ns=shop&partition=east"]
 
@@ -93,14 +93,14 @@ def test_configuration_takes_precedence_over_the_environment(
     assert consul_settings(configuration, environment).address == address
 
 
-def test_the_token_is_never_shown() -> None:
+def test_token_is_not_shown() -> None:
     settings = consul_settings({}, {"CONSUL_HTTP_TOKEN": "s3cret"})
     assert settings.token == "s3cret"  # noqa: S105 - no secret
     assert "s3cret" not in repr(settings)
 
 
 @pytest.mark.parametrize(
-    ("configuration", "environment", "named"),
+    ("configuration", "environment", "message"),
     [
         ({"scheme": "https"}, {}, "scheme: not supported"),
         ({"datacenter": "dc2", "httpAuth": "me:s3cret"}, {}, "datacenter, httpAuth: not supported"),
@@ -108,9 +108,9 @@ def test_the_token_is_never_shown() -> None:
         ({"address": "https://consul:8501"}, {}, 'must be .*host:port for this stand-in, got "https://consul:8501"'),
     ],
 )
-def test_an_unsupported_setting_is_rejected_by_name(
-    configuration: dict[str, str], environment: dict[str, str], named: str
+def test_unsupported_setting_is_rejected(
+    configuration: dict[str, str], environment: dict[str, str], message: str
 ) -> None:
-    with pytest.raises(PluginError, match=named) as error:
+    with pytest.raises(PluginError, match=message) as error:
         consul_settings(configuration, environment)
     assert "s3cret" not in str(error.value)

@@ -30,12 +30,12 @@ def same(kind: str, old: object, new: object) -> bool:
         ),
     ],
 )
-def test_spellings_of_one_entry_are_no_change(kind: str, written: object, read_back: object) -> None:
+def test_equivalent_configs_are_not_a_change(kind: str, written: object, read_back: object) -> None:
     assert same(kind, written, read_back)
 
 
 @pytest.mark.parametrize("pointer", ["AccessLogs", "TransparentProxy"])
-def test_a_group_that_consul_fills_in_is_a_change_where_go_has_a_pointer(pointer: str) -> None:
+def test_empty_pointer_field_is_a_change(pointer: str) -> None:
     assert not same(PROXY, {}, {pointer: {}})
 
 
@@ -50,17 +50,17 @@ def test_a_group_that_consul_fills_in_is_a_change_where_go_has_a_pointer(pointer
         (SERVICE, {"Protocol": "http"}, {"Protocol": "grpc"}),
     ],
 )
-def test_a_different_value_is_a_change(kind: str, old: object, new: object) -> None:
+def test_different_value_is_a_change(kind: str, old: object, new: object) -> None:
     assert not same(kind, old, new)
 
 
 @pytest.mark.parametrize("unknown", ["Protocoll", "mesh_gateway", "MaxRequestHeadersKB"])
-def test_a_field_that_the_official_plugin_does_not_know_is_dropped(unknown: str) -> None:
+def test_field_unknown_to_the_official_plugin_is_dropped(unknown: str) -> None:
     assert "http" in normal_config_json(SERVICE, {"Protocol": "http", unknown: 1})
     assert unknown not in normal_config_json(SERVICE, {"Protocol": "http", unknown: 1})
 
 
-def test_an_entry_is_read_without_identity_and_indexes() -> None:
+def test_read_entry_omits_identity_and_indexes() -> None:
     live: dict[str, Any] = {"Kind": PROXY, "Name": "global", "Partition": "default", "Namespace": "default"}
     live |= {"Config": {"b": "<&>", "a": 1}, "CreateIndex": 3, "ModifyIndex": 9, "Hash": 5, "AccessLogs": {}}
     assert normal_config_json(PROXY, live) == (
@@ -104,7 +104,7 @@ def test_an_entry_is_read_without_identity_and_indexes() -> None:
         ),
     ],
 )
-def test_an_entry_is_written_as_go_writes_its_struct(config: object, body: dict[str, Any]) -> None:
+def test_entry_is_encoded_like_the_go_struct(config: object, body: dict[str, Any]) -> None:
     written = encoded_config(SERVICE, decoded_config(SERVICE, json.dumps(config)))
     assert written == {"Expose": {}, "MeshGateway": {}, **body}
 
@@ -127,13 +127,13 @@ def test_an_entry_is_written_as_go_writes_its_struct(config: object, body: dict[
         ("service-router", "{}", 'config entry kind "service-router" is not supported by this stand-in'),
     ],
 )
-def test_an_entry_that_cannot_be_decoded_is_rejected_by_field(kind: str, config_json: str, text: str) -> None:
+def test_invalid_entry_is_rejected_with_its_field(kind: str, config_json: str, text: str) -> None:
     with pytest.raises(PluginError) as error:
         decoded_config(kind, config_json)
     assert text in str(error.value)
 
 
-def test_a_rejected_value_is_not_in_the_message() -> None:
+def test_rejected_value_is_not_shown() -> None:
     with pytest.raises(PluginError) as error:
         decoded_config(SERVICE, '{"MaxInboundConnections": "hunter2"}')
     assert "hunter2" not in str(error.value)

@@ -18,7 +18,7 @@ URN = "urn:pulumi:test::mesh::team:index:Mesh$consul:index/keys:Keys::mesh-keys"
 
 @pytest.fixture
 def plugin() -> Iterator[ResourceProviderStub]:
-    """The plugin as the engine starts it, without an engine."""
+    """Start the plugin as the engine does, without an engine."""
     with subprocess.Popen([sys.executable, STAND_IN / PLUGIN], stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         port = int(process.stdout.readline())
@@ -29,11 +29,11 @@ def plugin() -> Iterator[ResourceProviderStub]:
             process.kill()
 
 
-def test_the_version_is_that_of_the_official_plugin(plugin: ResourceProviderStub) -> None:
+def test_version_is_that_of_the_official_plugin(plugin: ResourceProviderStub) -> None:
     assert plugin.GetPluginInfo(Empty()).version == "3.15.2"
 
 
-def test_other_resources_functions_and_settings_of_the_official_plugin_are_rejected_by_name(
+def test_unsupported_features_of_the_official_plugin_are_rejected(
     plugin: ResourceProviderStub,
 ) -> None:
     with pytest.raises(grpc.RpcError, match="consul:index/keys:Keys is not supported by this stand-in"):
@@ -44,13 +44,13 @@ def test_other_resources_functions_and_settings_of_the_official_plugin_are_rejec
         plugin.Configure(ConfigureRequest(args={"datacenter": "dc2"}))
 
 
-def test_a_python_without_the_sdk_is_reported_with_the_fix() -> None:
+def test_python_without_the_sdk_is_reported_with_the_fix() -> None:
     started = subprocess.run([sys.executable, "-S", STAND_IN / PLUGIN], check=False, capture_output=True, text=True)
     assert started.returncode != 0
     assert "has no pulumi\n  Put the bin directory of the environment" in started.stderr
 
 
-def test_the_plugin_listens_on_loopback_and_ends_with_a_killed_engine() -> None:
+def test_plugin_listens_on_loopback_and_exits_with_a_killed_engine() -> None:
     engine_script = '"$0" "$1" & echo $!; wait'
     command = ["/bin/sh", "-c", engine_script, sys.executable, STAND_IN / PLUGIN]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as engine:

@@ -73,7 +73,7 @@ def test_what_a_server_caused_hangs_below_the_server_when_it_shares_its_callers_
 
 def test_a_span_whose_parent_is_missing_is_shown_and_says_so() -> None:
     lines = trace_lines([DEMO[2], DEMO[3]])
-    assert [(line.outline, line.note) for line in lines] == [("", ""), ("", "(its parent is missing)")]
+    assert [(line.outline, line.note) for line in lines] == [("", ""), ("", "(parent is missing)")]
 
 
 def test_spans_that_are_each_others_parents_are_shown_once_each() -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from testbed.guardian import Guardian, GuardianGone, guard
+from testbed.guardian import Guardian, GuardianExitedError, guard
 
 
 @pytest.fixture
@@ -44,6 +44,6 @@ def test_a_guardian_that_is_gone_is_told(tmp_path: Path) -> None:
     (process,) = set(psutil.Process().children()) - set(before)
     process.kill()
     process.wait()
-    with pytest.raises(GuardianGone, match="start the run again"):
+    with pytest.raises(GuardianExitedError, match="Start the run again"):
         guardian.watch(1)
     guardian.dismiss()

@@ -6,7 +6,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from testbed import CHECKOUT, ports
-from testbed.errors import Failure
+from testbed.errors import OperationalError
 
 
 def listening(port: int, kind: socket.SocketKind) -> socket.socket:
@@ -46,7 +46,7 @@ def test_a_port_that_is_taken_is_passed_over(two_ports: tuple[int, int], kind: s
 
 def test_running_out_of_ports_is_told(two_ports: tuple[int, int]) -> None:
     assert {ports.free_port(), ports.free_port()} == set(two_ports)
-    with pytest.raises(Failure, match=f"no free port between {two_ports[0]} and {two_ports[1]}"):
+    with pytest.raises(OperationalError, match=f"no free port from {two_ports[0]} to {two_ports[1]}"):
         ports.free_port()
 
 

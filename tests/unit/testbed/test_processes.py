@@ -11,9 +11,9 @@ import psutil
 import pytest
 
 from testbed import CHECKOUT, sessions
-from testbed.guardian import GuardianGone
-from testbed.http import NotAnswered
-from testbed.processes import NotInTime, ProgramFailed, Programs
+from testbed.guardian import GuardianExitedError
+from testbed.http import RequestError
+from testbed.processes import ProgramFailedError, Programs, WaitTimeoutError
 
 SLEEPING = ["sleep", "300"]
 
@@ -49,7 +49,7 @@ def written_pid(file: Path) -> int:
 def test_a_program_says_what_it_says_into_a_file_of_the_run(programs: Programs) -> None:
     program = programs.start("greeter", ["sh", "-c", "echo hello; echo trouble >&2"])
     assert soon(lambda: not program.is_running)
-    assert program.said() == "hello\ntrouble\n"
+    assert program.output() == "hello\ntrouble\n"
     assert program.logs[0].parent == programs.directory
 
 
@@ -58,7 +58,7 @@ def test_run_returns_the_standard_output_alone(programs: Programs) -> None:
 
 
 def test_a_failure_names_the_program_its_exit_code_and_its_last_lines(programs: Programs) -> None:
-    with pytest.raises(ProgramFailed) as failure:
+    with pytest.raises(ProgramFailedError) as failure:
         programs.run("counter", ["sh", "-c", "seq 1 50; echo the reason >&2; exit 7"])
     assert (failure.value.name, failure.value.exit_code) == ("counter", 7)
     headline, *lines = str(failure.value).splitlines()
@@ -67,13 +67,13 @@ def test_a_failure_names_the_program_its_exit_code_and_its_last_lines(programs: 
 
 
 def test_a_failure_keeps_everything_that_the_program_said(programs: Programs) -> None:
-    with pytest.raises(ProgramFailed) as failure:
+    with pytest.raises(ProgramFailedError) as failure:
         programs.run("counter", ["sh", "-c", "seq 1 50; exit 7"])
-    assert failure.value.said.splitlines() == [str(number) for number in range(1, 51)]
+    assert failure.value.output.splitlines() == [str(number) for number in range(1, 51)]
 
 
 def test_a_failure_by_a_signal_names_the_signal(programs: Programs) -> None:
-    with pytest.raises(ProgramFailed, match="^victim ended with SIGKILL$"):
+    with pytest.raises(ProgramFailedError, match="^victim ended with SIGKILL$"):
         programs.run("victim", ["sh", "-c", "kill -9 $$"])
 
 
@@ -90,17 +90,17 @@ def test_each_line_on_standard_error_is_reported_while_the_program_runs(programs
 
 
 def test_a_program_whose_lines_are_reported_may_take_too_long_as_well(programs: Programs) -> None:
-    with pytest.raises(NotInTime, match=r"the end of sleeper: not within 0\.1 s"):
+    with pytest.raises(WaitTimeoutError, match=r"timeout after 0\.1 s while waiting for the end of sleeper"):
         programs.run("sleeper", SLEEPING, seconds=0.1, on_error_line=list)
 
 
 def test_a_program_that_does_not_exist_is_told_by_its_name(programs: Programs) -> None:
-    with pytest.raises(ProgramFailed, match=r"no-such-program.*not found"):
+    with pytest.raises(ProgramFailedError, match=r"no-such-program.*not found"):
         programs.run("ghost", ["no-such-program"])
 
 
 def test_a_program_that_takes_too_long_is_ended(programs: Programs) -> None:
-    with pytest.raises(NotInTime, match=r"the end of sleeper: not within 0\.1 s"):
+    with pytest.raises(WaitTimeoutError, match=r"timeout after 0\.1 s while waiting for the end of sleeper"):
         programs.run("sleeper", SLEEPING, seconds=0.1)
     children = psutil.process_iter(["ppid", "cmdline"])
     assert not any("300" in (child.info["cmdline"] or []) for child in children if child.info["ppid"] == os.getpid())
@@ -142,7 +142,7 @@ def test_stop_ends_a_child_that_has_its_own_process_group(programs: Programs) ->
 
 def test_a_program_that_ignores_sigterm_is_killed(programs: Programs) -> None:
     program = programs.start("stubborn", ["sh", "-c", "trap '' TERM; echo ready; while :; do sleep 1; done"])
-    assert soon(lambda: program.said() == "ready\n")
+    assert soon(lambda: program.output() == "ready\n")
     sessions.end({program.session}, grace_seconds=0.1)
     assert not program.is_running
 
@@ -155,13 +155,13 @@ def test_a_stopped_program_is_no_failure(programs: Programs) -> None:
 def test_a_program_that_ends_by_itself_is_a_failure(programs: Programs) -> None:
     program = programs.start("short", ["sh", "-c", "echo out of memory; exit 3"])
     assert soon(lambda: not program.is_running)
-    with pytest.raises(ProgramFailed, match="short ended with exit code 3\n  out of memory"):
+    with pytest.raises(ProgramFailedError, match="short ended with exit code 3\n  out of memory"):
         programs.check()
 
 
 def test_waiting_tells_of_a_program_that_ended_at_once(programs: Programs) -> None:
     programs.start("short", ["sh", "-c", "exit 3"])
-    with pytest.raises(ProgramFailed, match="short ended with exit code 3"):
+    with pytest.raises(ProgramFailedError, match="short ended with exit code 3"):
         programs.wait_until(lambda: False, "the impossible", seconds=30)
 
 
@@ -172,9 +172,9 @@ def test_waiting_returns_the_first_true_answer(programs: Programs) -> None:
 
 def test_waiting_in_vain_tells_what_for_and_what_stood_in_the_way(programs: Programs) -> None:
     def refused() -> bool:
-        raise NotAnswered("connection refused")
+        raise RequestError("connection refused")
 
-    with pytest.raises(NotInTime, match=r"a leader: not within 0 s: connection refused"):
+    with pytest.raises(WaitTimeoutError, match=r"timeout after 0 s while waiting for a leader: connection refused"):
         programs.wait_until(refused, "a leader", seconds=0)
 
 
@@ -192,16 +192,16 @@ def test_closing_ends_a_program_that_another_thread_waits_for_and_lets_none_star
         waiting = thread.submit(programs.run, "sleeper", SLEEPING)
         assert soon(lambda: bool(started_with("300")))
         programs.close()
-        assert isinstance(waiting.exception(timeout=10), GuardianGone)
+        assert isinstance(waiting.exception(timeout=10), GuardianExitedError)
         for late in (programs.check, lambda: programs.run("late", ["true"])):
-            with pytest.raises(GuardianGone):
+            with pytest.raises(GuardianExitedError):
                 late()
 
 
 def test_an_exception_in_the_context_leaves_no_program_and_no_file() -> None:
     programs = Programs()
     program = programs.start("sleeper", SLEEPING)
-    with pytest.raises(ProgramFailed), programs:
+    with pytest.raises(ProgramFailedError), programs:
         programs.run("failing", ["false"])
     assert is_gone(program.process.pid)
     assert not programs.directory.exists()

@@ -6,7 +6,7 @@ from socketserver import BaseServer
 
 import pytest
 
-from testbed.http import NotAnswered, ask, ask_json
+from testbed.http import RequestError, request_json, send_request
 from testbed.ports import LOOPBACK, free_port
 from testbed.services import TRACE_HEADERS, HttpService, TcpService, Upstream
 
@@ -31,28 +31,28 @@ def web() -> Iterator[int]:
 
 
 def test_a_service_echoes_its_name_the_path_and_the_headers(web: int) -> None:
-    answer = ask_json(web, "/hello?x=1", headers={"X-Test": "yes"})
+    answer = request_json(web, "/hello?x=1", headers={"X-Test": "yes"})
     assert (answer["service"], answer["path"], answer["headers"]["x-test"]) == ("web", "/hello?x=1", "yes")
 
 
 def test_a_service_that_calls_another_passes_the_path_on_and_asks_it_by_name(web: int) -> None:
-    upstream = ask_json(web, "/hello")["upstream"]
+    upstream = request_json(web, "/hello")["upstream"]
     assert (upstream["service"], upstream["path"], upstream["headers"]["host"]) == ("api", "/hello", "api")
 
 
 @pytest.mark.parametrize("name", TRACE_HEADERS)
 def test_a_trace_header_is_passed_on(web: int, name: str) -> None:
-    assert ask_json(web, "/", headers={name.title(): "abc"})["upstream"]["headers"][name] == "abc"
+    assert request_json(web, "/", headers={name.title(): "abc"})["upstream"]["headers"][name] == "abc"
 
 
 def test_a_header_of_another_kind_is_not_passed_on(web: int) -> None:
-    assert "cookie" not in ask_json(web, "/", headers={"Cookie": "secret"})["upstream"]["headers"]
+    assert "cookie" not in request_json(web, "/", headers={"Cookie": "secret"})["upstream"]["headers"]
 
 
 def test_a_service_whose_upstream_is_down_answers_502_and_says_why() -> None:
     port, nobody = free_port(), free_port()
     with serving(HttpService("web", port, Upstream("api", nobody))):
-        answer = ask(port, "/")
+        answer = send_request(port, "/")
     assert answer.status == 502
     assert f"{LOOPBACK}:{nobody}" in answer.json()["error"]
 
@@ -66,5 +66,5 @@ def test_a_tcp_service_sends_back_what_it_receives() -> None:
 
 def test_asking_where_nothing_listens_names_the_address() -> None:
     port = free_port()
-    with pytest.raises(NotAnswered, match=rf"GET http://127.0.0.1:{port}/ready"):
-        ask(port, "/ready")
+    with pytest.raises(RequestError, match=rf"GET http://127.0.0.1:{port}/ready"):
+        send_request(port, "/ready")

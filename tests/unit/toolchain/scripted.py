@@ -7,7 +7,7 @@ from typing import ClassVar, Literal
 
 from testbed.signals import raise_on_signals
 from toolchain.jobs import Job
-from toolchain.on_path import NotOnPath, PathRule
+from toolchain.on_path import NeverFromPath, PathRule
 from toolchain.provision import Program
 
 CHECKOUT = Path(__file__).parents[3]
@@ -42,7 +42,7 @@ class Script:
     versions: tuple[str, ...] = ("1.0.0",)
     executable: Path = Path("thing")
 
-    def ingredients(self, version: str) -> tuple[object, ...]:
+    def inputs(self, version: str) -> tuple[object, ...]:
         return (version,)
 
     def make(self, version: str, into: Path, job: Job) -> None:
@@ -53,7 +53,7 @@ class Script:
 
 def thing(script: str, on_path: PathRule | None = None) -> Program:
     """Return a program called `thing` that is built by this script."""
-    return Program("thing", Script(script), on_path or NotOnPath())
+    return Program("thing", Script(script), on_path or NeverFromPath())
 
 
 def put_on_path(folder: Path, name: str, answer: str = "", code: int = 0) -> Path:

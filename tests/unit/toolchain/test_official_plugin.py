@@ -6,7 +6,7 @@ import pytest
 
 from tests.unit.toolchain.scripted import Script, put_on_path
 from toolchain import consul_resources
-from toolchain.on_path import NotOnPath
+from toolchain.on_path import NeverFromPath
 from toolchain.programs import CONSUL_PLUGIN
 from toolchain.provision import Program
 from toolchain.sources import PulumiPlugin
@@ -40,7 +40,7 @@ def attempts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def plugin_installed_by(script: str, attempts: Path) -> Program:
     pulumi = put_on_path(attempts.parent / "pulumi", "pulumi")
     pulumi.write_text(script.format(attempts=attempts))
-    installer = Program("pulumi", Script(f'cp {pulumi} "$into/thing"'), NotOnPath())
+    installer = Program("pulumi", Script(f'cp {pulumi} "$into/thing"'), NeverFromPath())
     return replace(CONSUL_PLUGIN, source=PulumiPlugin("consul", "3.15.2", installer, seconds=1))
 
 

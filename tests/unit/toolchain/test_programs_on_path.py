@@ -4,8 +4,8 @@ import pytest
 
 from tests.unit.toolchain.scripted import put_on_path, put_plugin_on_path, thing
 from toolchain import on_path, plugin_version
-from toolchain.on_path import Found, NotOnPath, PassedOver, Releases, VersionRule
-from toolchain.programs import PROGRAMS, named
+from toolchain.on_path import Found, NeverFromPath, Releases, Unsupported, VersionRule
+from toolchain.programs import PROGRAMS, find_program
 
 PLUGIN = "pulumi-resource-kubernetes"
 HOST_FILES = ("pulumi-language-python", "pulumi-language-python-exec")
@@ -40,31 +40,31 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 )
 def test_a_supported_version_is_used(name: str, answer: str, version: str, folder: Path) -> None:
     program = put_on_path(folder, name, answer)
-    assert named(name).look(None) == Found(program, version)
+    assert find_program(name).find_on_path(None) == Found(program, version)
 
 
 @pytest.mark.parametrize(
     ("name", "answer", "reason"),
     [
-        ("pulumi", "v3.199.0", "is 3.199.0; 3.200 or newer, before 4.0, is supported"),
-        ("pulumi", "v4.0.0", "is 4.0.0; 3.200 or newer, before 4.0, is supported"),
-        ("consul", "Consul v1.19.2", "is 1.19.2; 1.20 or newer, before 2.0, is supported"),
-        ("consul", "Consul v1.22.7+ent", "is 1.22.7+ent, an edition that does not start without a licence"),
+        ("pulumi", "v3.199.0", "is 3.199.0, must be 3.200 or newer and before 4.0"),
+        ("pulumi", "v4.0.0", "is 4.0.0, must be 3.200 or newer and before 4.0"),
+        ("consul", "Consul v1.19.2", "is 1.19.2, must be 1.20 or newer and before 2.0"),
+        ("consul", "Consul v1.22.7+ent", "is 1.22.7+ent, an edition that requires a licence"),
         (
             "envoy",
             "envoy  version: 0a1b/1.33.1/Clean/RELEASE/BoringSSL",
-            "is 1.33.1; 1.34 or newer, before 1.41, is supported",
+            "is 1.33.1, must be 1.34 or newer and before 1.41",
         ),
         (
             "envoy",
             "envoy  version: 0a1b/1.41.0/Clean/RELEASE/BoringSSL",
-            "is 1.41.0; 1.34 or newer, before 1.41, is supported",
+            "is 1.41.0, must be 1.34 or newer and before 1.41",
         ),
-        ("go", "go version go1.25.4 linux/amd64", "is 1.25.4; 1.26 or newer, before 2.0, is supported"),
-        ("java", "openjdk 11.0.30 2026-01-20", "is 11.0.30; 17.0 or newer, is supported"),
-        ("kubectl", "Client Version: v1.32.4", "is 1.32.4; 1.33 or newer, before 1.36, is supported"),
-        ("kube-apiserver", "Kubernetes v1.35.0", "is 1.35.0; 1.34 or newer, before 1.35, is supported"),
-        ("etcd", "etcd Version: 3.5.12", "is 3.5.12; 3.6 or newer, before 3.7, is supported"),
+        ("go", "go version go1.25.4 linux/amd64", "is 1.25.4, must be 1.26 or newer and before 2.0"),
+        ("java", "openjdk 11.0.30 2026-01-20", "is 11.0.30, must be 17.0 or newer"),
+        ("kubectl", "Client Version: v1.32.4", "is 1.32.4, must be 1.33 or newer and before 1.36"),
+        ("kube-apiserver", "Kubernetes v1.35.0", "is 1.35.0, must be 1.34 or newer and before 1.35"),
+        ("etcd", "etcd Version: 3.5.12", "is 3.5.12, must be 3.6 or newer and before 3.7"),
         ("consul", "no version here", "prints no version when run with `version`"),
     ],
 )
@@ -72,35 +72,35 @@ def test_an_unsupported_version_is_passed_over_with_the_reason(
     name: str, answer: str, reason: str, folder: Path
 ) -> None:
     program = put_on_path(folder, name, answer)
-    assert named(name).look(None) == PassedOver(f"{program} {reason}")
+    assert find_program(name).find_on_path(None) == Unsupported(f"{program} {reason}")
 
 
 def test_a_program_that_fails_when_asked_is_passed_over(folder: Path) -> None:
     put_on_path(folder, "consul", "Consul v1.22.7", code=1)
-    assert isinstance(named("consul").look(None), PassedOver)
+    assert isinstance(find_program("consul").find_on_path(None), Unsupported)
 
 
 def test_a_program_that_does_not_answer_is_passed_over(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(on_path, "SECONDS_TO_ANSWER", 0.1)
     put_on_path(folder, "consul").write_text("#!/bin/sh\nexec /bin/sleep 60\n")
-    assert isinstance(named("consul").look(None), PassedOver)
+    assert isinstance(find_program("consul").find_on_path(None), Unsupported)
 
 
 def test_a_program_that_is_not_on_path_is_not_reported(folder: Path) -> None:
     assert not folder.exists()
-    assert [program.look(None) for program in PROGRAMS] == [None] * len(PROGRAMS)
+    assert [program.find_on_path(None) for program in PROGRAMS] == [None] * len(PROGRAMS)
 
 
 def test_a_requested_version_is_exact(folder: Path) -> None:
     program = put_on_path(folder, "envoy", "envoy  version: 0a1b/1.37.0/Clean/RELEASE/BoringSSL")
-    assert named("envoy").look("1.37.0") == Found(program, "1.37.0")
-    assert named("envoy").look("1.36.4") == PassedOver(f"{program} is 1.37.0, and 1.36.4 was requested")
+    assert find_program("envoy").find_on_path("1.37.0") == Found(program, "1.37.0")
+    assert find_program("envoy").find_on_path("1.36.4") == Unsupported(f"{program} is 1.37.0, must be 1.36.4")
 
 
 def test_a_language_host_beside_its_pulumi_is_not_shadowed_by_ours(folder: Path) -> None:
     put_on_path(folder, "pulumi", "v3.260.1")
     host, _ = [put_on_path(folder, file) for file in HOST_FILES]
-    assert named("pulumi-language-python").look(None) == Found(host, "3.260.1")
+    assert find_program("pulumi-language-python").find_on_path(None) == Found(host, "3.260.1")
 
 
 def test_a_language_host_is_found_where_a_link_to_pulumi_leads(folder: Path, tmp_path: Path) -> None:
@@ -108,25 +108,25 @@ def test_a_language_host_is_found_where_a_link_to_pulumi_leads(folder: Path, tmp
     host, _ = [put_on_path(pulumi.parent, file) for file in HOST_FILES]
     folder.mkdir()
     (folder / "pulumi").symlink_to(pulumi)
-    assert named("pulumi-language-python").look(None) == Found(host, "3.260.1")
+    assert find_program("pulumi-language-python").find_on_path(None) == Found(host, "3.260.1")
 
 
 def test_a_language_host_without_its_executor_is_passed_over(folder: Path) -> None:
     put_on_path(folder, "pulumi", "v3.260.1")
     put_on_path(folder, "pulumi-language-python")
-    assert isinstance(named("pulumi-language-python").look(None), PassedOver)
+    assert isinstance(find_program("pulumi-language-python").find_on_path(None), Unsupported)
 
 
 def test_a_language_host_of_a_pulumi_that_does_not_serve_is_passed_over(folder: Path) -> None:
     put_on_path(folder, "pulumi", "v3.100.0")
     for file in HOST_FILES:
         put_on_path(folder, file)
-    assert isinstance(named("pulumi-language-python").look(None), PassedOver)
+    assert isinstance(find_program("pulumi-language-python").find_on_path(None), Unsupported)
 
 
 def test_a_program_on_path_is_not_built(folder: Path) -> None:
     program = put_on_path(folder, "thing", "thing 1.5.0")
-    obtained = thing("exit 1", VersionRule(Releases((1, 0), before=(2, 0)), question="version")).obtain()
+    obtained = thing("exit 1", VersionRule(Releases((1, 0), before=(2, 0)), version_arguments="version")).obtain()
     assert (obtained.origin, obtained.path, obtained.version) == ("on PATH", program, "1.5.0")
 
 
@@ -135,37 +135,39 @@ def test_the_newest_supported_plugin_that_pulumi_has_installed_is_used(folder: P
     installed = put_on_path(tmp_path / "pulumi/plugins/resource-kubernetes-v4.34.2", PLUGIN)
     put_on_path(tmp_path / "pulumi/plugins/resource-kubernetes-v4.29.1", PLUGIN)
     put_on_path(tmp_path / "pulumi/plugins/resource-kubernetes-v5.0.0", PLUGIN)
-    assert named(PLUGIN).look(None) == Found(installed, "4.34.2")
+    assert find_program(PLUGIN).find_on_path(None) == Found(installed, "4.34.2")
 
 
 @pytest.mark.usefixtures("folder")
 def test_an_installed_plugin_of_another_major_version_is_not_used(tmp_path: Path) -> None:
     put_on_path(tmp_path / "pulumi/plugins/resource-kubernetes-v3.30.2", PLUGIN)
-    assert named(PLUGIN).look(None) is None
+    assert find_program(PLUGIN).find_on_path(None) is None
 
 
 def test_a_plugin_on_path_is_asked_for_its_version(folder: Path) -> None:
-    assert named(PLUGIN).look(None) is None
+    assert find_program(PLUGIN).find_on_path(None) is None
     plugin = put_plugin_on_path(folder, PLUGIN, "v4.26.0")
-    assert named(PLUGIN).look(None) == Found(plugin, "4.26.0")
+    assert find_program(PLUGIN).find_on_path(None) == Found(plugin, "4.26.0")
 
 
 def test_a_plugin_on_path_of_another_major_version_is_passed_over(folder: Path) -> None:
     plugin = put_plugin_on_path(folder, PLUGIN, "3.30.2")
-    assert named(PLUGIN).look(None) == PassedOver(f"{plugin} is 3.30.2; 4.25 or newer, before 5.0, is supported")
+    assert find_program(PLUGIN).find_on_path(None) == Unsupported(
+        f"{plugin} is 3.30.2, must be 4.25 or newer and before 5.0"
+    )
 
 
 @pytest.mark.parametrize("version", ["", "dev"])
 def test_a_plugin_on_path_that_reports_no_version_is_passed_over(version: str, folder: Path) -> None:
     plugin = put_plugin_on_path(folder, PLUGIN, version)
-    assert named(PLUGIN).look(None) == PassedOver(f"{plugin} does not report its version")
+    assert find_program(PLUGIN).find_on_path(None) == Unsupported(f"{plugin} does not report its version")
 
 
 def test_a_plugin_on_path_that_does_not_start_is_passed_over(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(plugin_version, "SECONDS_TO_START", 0.2)
     put_on_path(folder, PLUGIN).write_text("#!/bin/sh\nexec /bin/sleep 60\n")
-    assert isinstance(named(PLUGIN).look(None), PassedOver)
+    assert isinstance(find_program(PLUGIN).find_on_path(None), Unsupported)
 
 
 def test_a_jar_is_never_on_path() -> None:
-    assert named("zipkin").on_path == NotOnPath()
+    assert find_program("zipkin").on_path == NeverFromPath()

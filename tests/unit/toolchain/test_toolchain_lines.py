@@ -9,11 +9,11 @@ import pytest
 
 from tests.unit.toolchain.scripted import CHECKOUT, put_on_path, thing
 from toolchain import __main__ as command
-from toolchain.display import duration
+from toolchain.display import format_duration
 from toolchain.on_path import Releases, VersionRule
 
 QUICK = 'echo "#!/bin/sh" > "$into/thing"'
-ANY_ONE = VersionRule(Releases((1, 0), before=(2, 0)), question="version")
+ANY_ONE = VersionRule(Releases((1, 0), before=(2, 0)), version_arguments="version")
 
 
 @pytest.fixture(autouse=True)
@@ -44,7 +44,7 @@ def test_what_was_passed_over_is_told_under_what_is_used(
     old = put_on_path(tmp_path / "bin", "thing", "thing 0.9")
     monkeypatch.setattr(command, "MESH", [thing(QUICK, ANY_ONE)])
     assert command.main([]) == 0
-    assert f"\n  passed over: {old} is 0.9; 1.0 or newer" in capsys.readouterr().out
+    assert f"\n  not used from PATH: {old} is 0.9, must be 1.0 or newer" in capsys.readouterr().out
 
 
 def test_one_that_cannot_be_had_fails_the_command_but_not_the_others(
@@ -81,7 +81,7 @@ def test_an_unknown_name_is_one_line_without_a_traceback(capsys: pytest.CaptureF
     ("seconds", "words"), [(0.04, "0.0 s"), (59.0, "59.0 s"), (59.97, "1 min 0 s"), (192.4, "3 min 12 s")]
 )
 def test_a_duration_is_printed_in_minutes_and_seconds(seconds: float, words: str) -> None:
-    assert duration(seconds) == words
+    assert format_duration(seconds) == words
 
 
 COMMAND = """
@@ -121,7 +121,7 @@ def test_an_interruption_ends_the_builds_and_is_one_line(number: signal.Signals,
     process.send_signal(number)
     out, err = process.communicate(timeout=10)
     assert (process.returncode, out) == (code, "thing 1.0.0: building …\n")
-    assert err == "toolchain: interrupted; unfinished programs are made the next time\n"
+    assert err == "toolchain: interrupted; unfinished programs are built or fetched on the next run\n"
 
 
 def test_a_wait_for_another_process_can_be_interrupted(tmp_path: Path) -> None:
@@ -131,7 +131,7 @@ def test_a_wait_for_another_process_can_be_interrupted(tmp_path: Path) -> None:
     wait_for(begun)
     waiting = running_command(script)
     assert waiting.stdout is not None
-    assert waiting.stdout.readline() == "thing 1.0.0: waiting for another process that makes it …\n"
+    assert waiting.stdout.readline() == "thing 1.0.0: waiting for another process …\n"
     waiting.send_signal(signal.SIGINT)
     assert waiting.wait(10) == 130
     assert building.poll() is None

@@ -1,0 +1,1 @@
+"""Where entries are written: Consul's HTTP API or Kubernetes."""

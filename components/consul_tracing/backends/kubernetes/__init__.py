@@ -1,0 +1,1 @@
+"""consul-k8s custom resources on Kubernetes."""

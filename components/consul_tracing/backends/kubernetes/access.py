@@ -1,0 +1,227 @@
+"""Read access to a Kubernetes cluster with the credentials of the program's Kubernetes provider.
+
+No look-up of Pulumi's Kubernetes provider distinguishes a missing object from a failure, so this module uses the API.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pulumi
+import yaml
+from pulumi.runtime.sync_await import _sync_await
+
+from consul_tracing.errors import ConflictError, UnreadableError, message, numbered
+
+from .objects import API_VERSION, KINDS, PLURALS, PROXY_DEFAULTS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from kubernetes.client import ApiClient, ApiException
+
+    from consul_tracing.names import JsonObject
+
+GROUP, VERSION = API_VERSION.split("/")
+SECONDS_TO_ANSWER = 30
+PAGE = 500
+"""Objects per request, as in the clients of the API server."""
+
+NOT_FOUND, FORBIDDEN = 404, 403
+
+ACCESS = ("kubeconfig", "context", "cluster")
+"""The inputs of the provider that select the cluster and the user."""
+
+
+class MissingPrerequisiteError(ConflictError):
+    """The cluster lacks a prerequisite of the objects."""
+
+
+class MissingKindError(MissingPrerequisiteError):
+    """The cluster has no custom resources of consul-k8s."""
+
+    def __init__(self, kind: str) -> None:
+        """Report the missing kind."""
+        super().__init__(
+            message(
+                "CT214",
+                f"the cluster does not have the kind {KINDS[kind]} ({API_VERSION}) of consul-k8s",
+                "To install consul-k8s first:",
+                *numbered(["install the Helm chart with connectInject.enabled: true, or name it in depends_on"]),
+                "For a mesh without consul-k8s:",
+                *numbered(["set target: consul"]),
+            )
+        )
+
+
+def cluster_of(component: pulumi.ComponentResource) -> Cluster:
+    """Return the cluster of the component's Kubernetes provider, or of the stack's `kubernetes:` configuration.
+
+    Raises UnreadableError if the cluster is not known yet or the kubeconfig is not valid, and ConflictError for a
+    provider that renders YAML.
+    """
+    provider = component.get_provider(PROXY_DEFAULTS)
+    rendered = vars(provider).get("render_yaml_to_directory") if provider else _configured("renderYamlToDirectory")
+    if rendered is not None:
+        raise ConflictError(
+            message(
+                "CT214",
+                "the Kubernetes provider renders YAML into a directory, which is not supported: fields of other owners "
+                "and the status of the objects cannot be read",
+                "To write to the cluster:",
+                *numbered(["remove renderYamlToDirectory from the provider"]),
+            )
+        )
+    access = _access_of(provider) if provider else {name: _configured(name) for name in ACCESS}
+    return Cluster(client_for(access))
+
+
+def _configured(name: str) -> str | None:
+    return pulumi.Config("kubernetes").get(name)
+
+
+def _access_of(provider: pulumi.ProviderResource) -> dict[str, str | None]:
+    given = {name: vars(provider).get(name) for name in ACCESS}
+
+    async def known() -> dict[str, str | None]:
+        values = {}
+        for name, value in given.items():
+            output = pulumi.Output.from_input(value)
+            if not await output.is_known():
+                raise UnreadableError("the cluster is not known yet, because this update creates it")
+            values[name] = await output.future()
+        return values
+
+    found: dict[str, str | None] = _sync_await(known())
+    return found
+
+
+def client_for(access: Mapping[str, str | None]) -> ApiClient:
+    """Return a client for the cluster of the kubeconfig (text or path), by the rules of the provider."""
+    # The import takes a second, which only this backend pays for. Its configuration is untyped.
+    from kubernetes import client, config  # noqa: PLC0415
+
+    given, chosen = access["kubeconfig"], client.Configuration()
+    load: Any = config
+    try:
+        if given and "\n" not in given.strip() and not given.lstrip().startswith("{"):
+            given = Path(given).expanduser().read_text()
+        if given:
+            kubeconfig = _chosen(yaml.safe_load(given), access)
+            load.load_kube_config_from_dict(kubeconfig, access["context"], chosen)
+        elif "KUBECONFIG" not in os.environ and _is_inside_a_cluster():
+            load.load_incluster_config(client_configuration=chosen)
+        else:
+            load.load_kube_config(os.environ.get("KUBECONFIG") or None, access["context"], chosen)
+    except (config.ConfigException, yaml.YAMLError, OSError, TypeError) as error:
+        raise UnreadableError(f"the kubeconfig cannot be used: {_without_content(error)}") from None
+    return client.ApiClient(chosen)
+
+
+def _without_content(error: Exception) -> str:
+    """Return the error without the content of the kubeconfig, which contains keys. A "path" may be a line of it."""
+    from kubernetes.config import ConfigException  # noqa: PLC0415
+
+    match error:
+        case ConfigException():
+            return str(error)
+        case OSError(strerror=str(reason)):
+            return reason
+        case _:
+            return type(error).__name__
+
+
+def _chosen(kubeconfig: object, access: Mapping[str, str | None]) -> object:
+    """Set the `cluster` of the provider in the context of the kubeconfig."""
+    if not (cluster := access["cluster"]) or not isinstance(kubeconfig, dict):
+        return kubeconfig
+    name = access["context"] or kubeconfig.get("current-context")
+    contexts = [
+        {**one, "context": {**one["context"], "cluster": cluster}} if one["name"] == name else one
+        for one in kubeconfig.get("contexts", [])
+    ]
+    return {**kubeconfig, "contexts": contexts}
+
+
+def _is_inside_a_cluster() -> bool:
+    return "KUBERNETES_SERVICE_HOST" in os.environ and not (Path.home() / ".kube/config").exists()
+
+
+class Cluster:
+    """The custom resources of consul-k8s in one cluster."""
+
+    def __init__(self, client: ApiClient) -> None:
+        """Read with the client."""
+        from kubernetes.client import CoreV1Api, CustomObjectsApi  # noqa: PLC0415
+
+        self._core: Any = CoreV1Api(client)
+        self._api: Any = CustomObjectsApi(client)
+
+    def reject_missing_namespaces(self, names: Iterable[str]) -> None:
+        """Raise MissingPrerequisiteError for a missing namespace. Without read permission, all are assumed to exist."""
+        from kubernetes.client import ApiException  # noqa: PLC0415
+        from urllib3.exceptions import HTTPError  # noqa: PLC0415
+
+        for name in sorted(names):
+            try:
+                self._core.read_namespace(name, _request_timeout=SECONDS_TO_ANSWER)
+            except ApiException as error:
+                if error.status == NOT_FOUND:
+                    raise MissingPrerequisiteError(
+                        message(
+                            "CT214",
+                            f"the cluster has no namespace {name}",
+                            "To use an existing namespace:",
+                            *numbered(["set namespace to that of consul-k8s or of your services"]),
+                            "To create it in this program:",
+                            *numbered(["create it, and name it in depends_on"]),
+                        )
+                    ) from None
+            except (HTTPError, OSError) as error:
+                raise UnreadableError(str(error)) from None
+
+    def objects(self, kind: str, namespace: str | None = None) -> list[JsonObject] | None:
+        """Return the objects of a kind in one or all namespaces, None without permission to list them.
+
+        Raises MissingKindError if the cluster does not have the kind, and UnreadableError.
+        """
+        found: list[JsonObject] = []
+        continuation: str | None = None
+        while (page := self._page(kind, namespace, continuation)) is not None:
+            found += page.get("items", [])
+            continuation = page.get("metadata", {}).get("continue")
+            if not continuation:
+                return found
+        return None
+
+    def _page(self, kind: str, namespace: str | None, continuation: str | None) -> JsonObject | None:
+        from kubernetes.client import ApiException  # noqa: PLC0415
+        from urllib3.exceptions import HTTPError  # noqa: PLC0415
+
+        api = self._api
+        where = (GROUP, VERSION, *([namespace] if namespace else []), PLURALS[kind])
+        list_objects = api.list_namespaced_custom_object if namespace else api.list_cluster_custom_object
+        try:
+            page: JsonObject = list_objects(
+                *where, limit=PAGE, _continue=continuation, _request_timeout=SECONDS_TO_ANSWER
+            )
+        except ApiException as error:
+            if error.status == NOT_FOUND:
+                raise MissingKindError(kind) from None
+            if error.status == FORBIDDEN and namespace is None:
+                return None
+            raise UnreadableError(_message(error)) from None
+        except (HTTPError, OSError) as error:
+            raise UnreadableError(str(error)) from None
+        return page
+
+
+def _message(error: ApiException) -> str:
+    """Return the message of the API server."""
+    try:
+        text = yaml.safe_load(error.body or "")["message"]
+    except (yaml.YAMLError, TypeError, KeyError):
+        text = error.reason
+    return f"{error.status}: {text}"

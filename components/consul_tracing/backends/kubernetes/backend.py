@@ -1,0 +1,355 @@
+"""Entries as custom resources of consul-k8s, whose controller writes them into Consul."""
+
+from __future__ import annotations
+
+import asyncio
+import shlex
+import time
+from typing import TYPE_CHECKING, Any
+
+import pulumi
+
+from consul_tracing.backends import consul
+from consul_tracing.backends.base import IMPORT, child_options, provider_urn, registered_urn
+from consul_tracing.backends.consul import CONFIG_ENTRY, live_entries
+from consul_tracing.backends.stack_state import StackState
+from consul_tracing.backends.urns import child_urn, type_of
+from consul_tracing.entries.entry import Entry
+from consul_tracing.entries.field_paths import field_paths
+from consul_tracing.entries.metadata import ownership_metadata
+from consul_tracing.entries.ownership import state_deletion
+from consul_tracing.errors import ConflictError, SyncError, UnreadableError, message, numbered
+from consul_tracing.names import HTTP_PROTOCOLS
+
+from .access import MissingPrerequisiteError, cluster_of
+from .managed_fields import would_be_pruned
+from .objects import (
+    API_VERSION,
+    KINDS,
+    MIGRATION_STEPS,
+    PLURALS,
+    PROXY_DEFAULTS,
+    annotation,
+    body,
+    conflicting_entries,
+    is_adopted,
+    is_patched,
+    is_released,
+    metadata,
+    object_path,
+    preserves_clusters,
+    reject_second_mesh,
+    reject_unremovable,
+    resource_type,
+    spec,
+    title,
+)
+from .sync import Sync, sync, sync_error_text, with_synced_generation
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from consul_tracing.backends.base import WhenDeleted
+    from consul_tracing.entries.entry import Identity
+    from consul_tracing.entries.ownership import Plan, Policy
+    from consul_tracing.inputs.mesh_settings import MeshSettings
+    from consul_tracing.names import FieldPath, JsonObject
+
+    from .access import Cluster
+
+REJECTION_SECONDS = 6.0
+"""Seconds for which a rejection must last. The controller retries within 5 seconds."""
+
+POLL_SECONDS = 0.5
+
+MAX_REPORTED = 5
+"""Objects that a message describes. The others are counted."""
+
+
+class KubernetesBackend:
+    """Backend for `target: kubernetes`."""
+
+    server: str = "Kubernetes"
+
+    def __init__(
+        self,
+        component: pulumi.ComponentResource,
+        policy: Policy,
+        *,
+        sync_timeout: float,
+        migrate: bool,
+        has_dependencies: bool,
+    ) -> None:
+        """Write objects as children of the component, with the owner of the policy.
+
+        `sync_timeout`: seconds until the controller must have written them. `migrate`: whether it takes over identical
+        entries. `has_dependencies`: whether the component depends on resources that may install consul-k8s.
+        """
+        self.component = component
+        self.urn = registered_urn(component)
+        self.policy = policy
+        self.state = StackState()
+        self.is_local = False
+        self._sync_timeout = sync_timeout
+        self._migrate = migrate
+        self._has_dependencies = has_dependencies
+        self._cluster: Cluster | None = None
+        self._live: dict[Identity, JsonObject] = {}
+        self._whole: set[Identity] = set()
+        self._written: list[Entry] = []
+
+    def title(self, entry: Entry) -> str:
+        """`ProxyDefaults consul/global`: kind, namespace, name."""
+        return title(entry)
+
+    def import_command(self, entry: Entry, resource_name: str) -> str:
+        """With the id that pulumi-kubernetes requires: namespace and name."""
+        return f"{IMPORT} {resource_type(entry)} {resource_name} {entry.namespace}/{entry.name}"
+
+    def release_command(self, entry: Entry, metadata: Sequence[str]) -> str:
+        """A hyphen behind an annotation removes it."""
+        keys = " ".join(shlex.quote(f"{annotation(key)}-") for key in metadata)
+        return f"kubectl annotate {PLURALS[entry.kind]} {entry.name} --namespace {entry.namespace} {keys}"
+
+    def overwrite_steps(self, entry: Entry, resource_name: str) -> tuple[str, ...]:
+        """The Kubernetes provider creates no object that exists."""
+        return (self.import_command(entry, resource_name), "set existing: overwrite", "pulumi up")
+
+    def scope(self) -> object:
+        """Return the URN of the Kubernetes provider, None for the default provider."""
+        return provider_urn(self.component, PROXY_DEFAULTS)
+
+    def read(self, entries: Sequence[Entry]) -> list[JsonObject | None]:
+        """Return the live bodies of the entries.
+
+        Raises UnreadableError, and ConflictError for a cluster that lacks a prerequisite.
+        """
+        self._cluster = cluster_of(self.component)
+        try:
+            self._live = live_objects(self._cluster, entries)
+            reject_second_mesh(self._cluster.objects("proxy-defaults") or [], entries[0])
+            self._cluster.reject_missing_namespaces({entry.namespace or "" for entry in entries})
+        except MissingPrerequisiteError as missing:
+            if self._has_dependencies and pulumi.runtime.is_dry_run():
+                raise UnreadableError(str(missing)) from None
+            raise
+        if self._migrate:
+            reject_own_config_entries(entries, self.state.resources, self.policy)
+        else:
+            self._check_entries_of_consul(entries)
+        bodies = {identity: body(live) for identity, live in self._live.items()}
+        foreign = {
+            identity
+            for identity, live in self._live.items()
+            if is_adopted(live) or self.policy.owner_of(bodies[identity]) != "this stack"
+        }
+        if self.policy.existing != "refuse" and foreign:
+            self._whole = foreign & whole_objects(self.state.resources, released_only=self.policy.existing == "adopt")
+        return [bodies.get(entry.identity) for entry in entries]
+
+    def recorded(self, entry: Entry, outputs: Mapping[str, Any]) -> JsonObject | None:
+        """Return the body of the entry in a resource's outputs, None if they are those of another entry."""
+        metadata = outputs.get("metadata") or {}
+        is_the_entry = (metadata.get("name"), metadata.get("namespace")) == (entry.name, entry.namespace)
+        return body(dict(outputs)) if is_the_entry else None
+
+    def declares_http(self, entries: Sequence[Entry], settings: MeshSettings) -> bool:  # noqa: ARG002 - the same for all
+        """Return whether a ServiceDefaults of the cluster has an HTTP protocol. Raises UnreadableError."""
+        cluster = self._cluster
+        found = (cluster.objects("service-defaults") or []) if cluster else []
+        return any((live.get("spec") or {}).get("protocol") in HTTP_PROTOCOLS for live in found)
+
+    def pruned(self, entry: Entry, parts: Sequence[FieldPath]) -> tuple[FieldPath, ...]:
+        """Return the fields that no other field manager holds: server-side apply removes only these."""
+        live, patch = self._live.get(entry.identity), self._is_patch(entry)
+        return tuple(part for part in parts if live is None or would_be_pruned(live, object_path(part), patch=patch))
+
+    def _check_entries_of_consul(self, entries: Sequence[Entry]) -> None:
+        """Reject entries of Consul's API if the component has a Consul provider.
+
+        The Consul of `consul:address` may belong to another mesh, so that it only causes a warning.
+        """
+        is_of_this_mesh = self.component.get_provider(CONFIG_ENTRY) is not None
+        if not is_of_this_mesh and pulumi.Config("consul").get("address") is None:
+            return
+        entries_of_consul = [Entry(entry.kind, entry.name, {}) for entry in entries]
+        try:
+            live = live_entries(entries_of_consul, self.component)
+        except UnreadableError:
+            return
+        for text in conflicting_entries(dict(zip(map(consul.title, entries_of_consul), live, strict=True))):
+            if is_of_this_mesh:
+                raise ConflictError(message("CT209", text, *MIGRATION_STEPS))
+            condition = "if consul:address is the Consul of this mesh"
+            pulumi.log.warn(message("CT209", f"{text}, {condition}", *MIGRATION_STEPS), self.component)
+
+    def reject_unwritable(self, entries: Mapping[str, Entry], plans: Mapping[str, Plan]) -> None:
+        """Reject an object to overwrite that is not imported, and a field that server-side apply cannot remove."""
+        missing = [
+            name
+            for name, entry in entries.items()
+            if plans[name].owner in {"unmanaged", "another stack"}
+            and self.policy.existing == "overwrite"
+            and not self._is_patch(entry)
+            and entry.identity not in self._whole
+        ]
+        if missing:
+            titles = ", ".join(self.title(entries[name]) for name in missing[:MAX_REPORTED])
+            raise ConflictError(
+                message(
+                    "CT212",
+                    f"{titles}: existing is overwrite, and the state of this stack does not hold the whole object",
+                    "The Kubernetes provider creates no object that exists. To import it first:",
+                    *numbered([*(self.import_command(entries[name], name) for name in missing), "pulumi up"]),
+                )
+            )
+        for resource_name, entry in entries.items():
+            if live := self._live.get(entry.identity):
+                reject_unremovable(title(entry), entry, plans[resource_name], live, patch=self._is_patch(entry))
+
+    def warn_of_http_default(
+        self, settings: MeshSettings, declared: Iterable[Entry], live_mesh: JsonObject | None
+    ) -> None:
+        """Not supported: the services are in Consul's catalog, which this backend does not read."""
+
+    def when_deleted(self, entry: Entry, plan: Plan) -> WhenDeleted:
+        """Return the effect of deleting the resource. A deleted patch removes the key of all static clusters."""
+        patch = self._is_patch(entry)
+        if plan.released or (preserves_clusters(plan) if patch else plan.preserved):
+            return "kept"
+        return "fields removed" if patch else "deleted"
+
+    def resource(self, entry: Entry, resource_name: str) -> str:
+        """Return the URN of the resource that manages the object."""
+        return child_urn(self.urn, resource_type(entry, patch=self._is_patch(entry)), resource_name)
+
+    def rendered(self, entry: Entry, plan: Plan, resource_name: str) -> JsonObject:  # noqa: ARG002 - see `write`
+        """Return the `spec` to apply."""
+        return spec(entry, plan, self._live.get(entry.identity), patch=self._is_patch(entry))
+
+    def write(
+        self,
+        resource_name: str,
+        entry: Entry,
+        plan: Plan,
+        rendered: pulumi.Input[JsonObject],
+        after: Sequence[pulumi.Resource] = (),
+    ) -> pulumi.CustomResource:
+        """Declare the custom resource, or a patch of an adopted one, after the resources in `after`."""
+        from pulumi_kubernetes.apiextensions import CustomResource, CustomResourcePatch  # noqa: PLC0415
+
+        patch, own = self._is_patch(entry), resource_type(entry)
+        live = self._live.get(entry.identity)
+        urn = self.resource(entry, resource_name)
+        owned = {} if plan.released else ownership_metadata(field_paths(entry.body), self.policy.owner, urn)
+        # The collector's host may be unknown, which does not affect which fields are applied.
+        applied = spec(entry, plan, live, patch=patch)
+        options = child_options(
+            self.component,
+            [resource_type(entry, patch=patch), *([own] if patch else [])],
+            resource_name,
+            # The former resource of a patch is deleted, which preserves the fields of the imported object.
+            "" if entry.identity in self._whole else plan.resource,
+            retained=self.when_deleted(entry, plan) == "kept",
+        )
+        options.depends_on = list(after) or None
+        options.custom_timeouts = pulumi.CustomTimeouts(delete=f"{self._sync_timeout:.3f}s")
+        if patch:
+            # Another owner may have re-created this stack's object. Without the alias Pulumi would delete it.
+            options.aliases = [*(options.aliases or []), pulumi.Alias(type_=own)]
+        self._written.append(entry)
+        return (CustomResourcePatch if patch else CustomResource)(
+            resource_name,
+            api_version=API_VERSION,
+            kind=KINDS[entry.kind],
+            metadata=with_synced_generation(
+                metadata(entry, owned, live, patch=patch, migrate=self._migrate), applied, live
+            ),
+            spec=rendered,
+            opts=options,
+        )
+
+    def synced_output(self, written: Sequence[pulumi.CustomResource]) -> pulumi.Output[object]:
+        """Return an Output that resolves as soon as the controller has written all objects into Consul.
+
+        It raises SyncError with the reason of the controller if it rejects an object or exceeds the timeout.
+        """
+        if pulumi.runtime.is_dry_run():
+            return pulumi.Output.from_input(None)
+        return pulumi.Output.all(*(resource.id for resource in written)).apply(lambda _: self._synced())
+
+    async def _synced(self) -> None:
+        began = time.monotonic()
+        while missing := await self._not_synced():
+            waited = time.monotonic() - began
+            final = all(status.state == "rejected" for _, status in missing) and waited > REJECTION_SECONDS
+            if final or waited > self._sync_timeout:
+                raise SyncError(self._sync_errors(missing))
+            await asyncio.sleep(POLL_SECONDS)
+
+    async def _not_synced(self) -> list[tuple[Entry, Sync]]:
+        cluster = self._cluster
+        if cluster is None:  # without a read there was no write
+            return []
+        try:
+            live = await asyncio.to_thread(live_objects, cluster, self._written)
+        except UnreadableError as error:
+            return [(entry, Sync("waiting", "Kubernetes cannot be read", str(error))) for entry in self._written[:1]]
+        states = [(entry, sync(live.get(entry.identity, {}))) for entry in self._written]
+        return [(entry, one) for entry, one in states if one.state != "synced"]
+
+    def _sync_errors(self, missing: list[tuple[Entry, Sync]]) -> str:
+        texts = [sync_error_text(title(entry), entry, one, self._sync_timeout) for entry, one in missing[:MAX_REPORTED]]
+        if len(missing) > MAX_REPORTED:
+            texts.append(f"{len(missing) - MAX_REPORTED} more are not synced")
+        return "\n".join(texts)
+
+    def _is_patch(self, entry: Entry) -> bool:
+        return is_patched(self._live.get(entry.identity), self.policy, whole=entry.identity in self._whole)
+
+
+def reject_own_config_entries(
+    entries: Sequence[Entry], in_state: Mapping[str, Mapping[str, Any]], policy: Policy
+) -> None:
+    """Reject a move from Consul's API to Kubernetes in which the former resources would delete the entries."""
+    declared = {(entry.kind, entry.name) for entry in entries}
+    former = {
+        urn: f"{outputs.get('kind')}/{outputs.get('name')}"
+        for urn, outputs in in_state.items()
+        if type_of(urn) == CONFIG_ENTRY and (outputs.get("kind"), outputs.get("name")) in declared
+    }
+    if former:
+        # `proxy-defaults` first, since it may depend on the others.
+        ordered = sorted(former, key=lambda urn: (former[urn], urn))
+        raise ConflictError(
+            message(
+                "CT208",
+                f"{', '.join(former[urn] for urn in ordered)}: {policy.owner} manages these entries over Consul's API, "
+                "and this update would delete them after consul-k8s has taken them over",
+                "To keep the live entries and remove their former resources from the state:",
+                *numbered([*map(state_deletion, ordered), "pulumi up"]),
+            )
+        )
+
+
+def whole_objects(in_state: Mapping[str, Mapping[str, Any]], *, released_only: bool) -> set[Identity]:
+    """Return the identities of the objects that the stack's state holds as a whole, not as patches."""
+    kinds = {resource_type(Entry(kind, "", {})): kind for kind in KINDS}
+    return {
+        Entry(kinds[type_of(urn)], metadata["name"], {}, metadata.get("namespace")).identity
+        for urn, outputs in in_state.items()
+        if type_of(urn) in kinds and (metadata := outputs.get("metadata") or {}).get("name")
+        if not released_only or is_released(dict(outputs))
+    }
+
+
+def live_objects(cluster: Cluster, entries: Sequence[Entry]) -> dict[Identity, JsonObject]:
+    """Return the live objects of the entries by identity, with one request for each kind and namespace."""
+    wanted = {entry.identity: entry for entry in entries}
+    found: dict[Identity, JsonObject] = {}
+    for kind, namespace in sorted({(entry.kind, entry.namespace or "") for entry in entries}):
+        for live in cluster.objects(kind, namespace) or []:
+            identity = Entry(kind, live["metadata"]["name"], {}, namespace).identity
+            if identity in wanted:
+                found[identity] = live
+    return found

@@ -1,0 +1,266 @@
+"""Entries as custom resources of consul-k8s: their content, and how live objects are read."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from typing import TYPE_CHECKING
+
+from consul_tracing.entries.bodies import canonical_json
+from consul_tracing.entries.field_paths import body_from, field_paths, is_cluster
+from consul_tracing.entries.metadata import is_of_consul_k8s
+from consul_tracing.errors import ConflictError, message, numbered
+from consul_tracing.names import CLUSTERS_KEY, COLLECTOR_CLUSTER, OWNER_KEY, STRUCTS, TRACING_KEYS
+
+from .managed_fields import OWNER_MANAGER, PATCH_MANAGER, would_be_pruned
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from consul_tracing.entries.entry import Entry
+    from consul_tracing.entries.ownership import Plan, Policy
+    from consul_tracing.names import FieldPath, JsonObject
+
+API_VERSION = "consul.hashicorp.com/v1alpha1"
+KINDS = {"proxy-defaults": "ProxyDefaults", "service-defaults": "ServiceDefaults"}
+"""The kinds of consul-k8s' custom resources, by the kind of the entry."""
+
+PLURALS = {"proxy-defaults": "proxydefaults", "service-defaults": "servicedefaults"}
+"""The kinds in URLs of the Kubernetes API, by the kind of the entry."""
+
+PROXY_DEFAULTS = f"kubernetes:{API_VERSION}:ProxyDefaults"
+"""The type of pulumi-kubernetes' resource for proxy-defaults."""
+
+ANNOTATIONS_PREFIX = "consul-tracing/"
+"""Prefix of the annotations that hold ownership metadata. On Kubernetes `Meta` belongs to consul-k8s."""
+
+ADOPTED = f"{ANNOTATIONS_PREFIX}adopted"
+"""Annotation of an adopted object. It stays a patch: a whole resource would delete the object of the other owner.
+The value is "false" as soon as this stack owns the whole object."""
+
+SYNCED_GENERATION = f"{ANNOTATIONS_PREFIX}synced-generation"
+"""Annotation with the object's uid and the `metadata.generation` that Consul had when the annotation was written.
+The controller writes no status after a change of metadata alone. The status is then older than the last write, although
+Consul has the content."""
+
+MIGRATE = "consul.hashicorp.com/migrate-entry"
+"""Annotation of consul-k8s: take over an identical entry that was written over Consul's API."""
+
+OWN_ANNOTATIONS = (ANNOTATIONS_PREFIX, "pulumi.com/", MIGRATE, "kubectl.kubernetes.io/last-applied-configuration")
+"""Prefixes of the annotations that are never preserved: this package's, and the copy that kubectl keeps."""
+
+MANAGER = "pulumi.com/patchFieldManager"
+"""Annotation that sets the field manager of the Kubernetes provider."""
+
+GO_NAMES = {"jsonFormat": "JSONFormat"}
+"""Go names that cannot be derived from the name in the custom resource."""
+
+FREE_FORM = frozenset({"config", "arguments"})
+"""Fields with keys of any name, which are not converted."""
+
+
+def title(entry: Entry) -> str:
+    """Return the name of an object in messages: `ProxyDefaults consul/global`."""
+    return f"{KINDS[entry.kind]} {entry.namespace}/{entry.name}"
+
+
+def annotation(key: str) -> str:
+    """Return the annotation that holds a key of ownership metadata."""
+    return f"{ANNOTATIONS_PREFIX}{key.removeprefix('consul-tracing-')}"
+
+
+def resource_type(entry: Entry, *, patch: bool = False) -> str:
+    """Return the type of pulumi-kubernetes' resource for `entry`, or for a `patch` of an object of another owner."""
+    return f"kubernetes:{API_VERSION}:{KINDS[entry.kind]}{'Patch' if patch else ''}"
+
+
+def spec(entry: Entry, plan: Plan, live: JsonObject | None, *, patch: bool) -> JsonObject:
+    """Return the `spec` to apply: the declared fields, and preserved fields that would be removed otherwise.
+
+    Fields that another manager holds are not applied: server-side apply preserves them and their owner.
+    """
+    declared = field_paths(entry.body)
+    has_clusters = any(is_cluster(part) for part in declared)
+    applied = {
+        part: value
+        for part, value in field_paths(plan.body(entry)).items()
+        if part in declared
+        or (has_clusters and is_cluster(part))
+        or (live is not None and would_be_pruned(live, object_path(part), patch=patch))
+    }
+    return {camel_case(name): renamed(value, name) for name, value in body_from(applied).items()}
+
+
+def object_path(part: FieldPath) -> tuple[str, ...]:
+    """Return the path of a field in the object."""
+    if part[0] == "Config":
+        return ("spec", "config", part[1])
+    return ("spec", *(camel_case(step) for step in part))
+
+
+def reject_unremovable(title: str, entry: Entry, plan: Plan, live: JsonObject, *, patch: bool) -> None:
+    """Reject an update that must remove a tracing key of another field manager, which server-side apply keeps."""
+    planned: JsonObject = plan.body(entry).get("Config") or {}
+    config: JsonObject = (live.get("spec") or {}).get("config") or {}
+    remaining = [
+        key
+        for key, value in config.items()
+        if (key.lower() in TRACING_KEYS and key not in planned)
+        or (key == CLUSTERS_KEY and COLLECTOR_CLUSTER in str(value) and COLLECTOR_CLUSTER not in planned.get(key, ""))
+        if not would_be_pruned(live, object_path(("Config", key)), patch=patch)
+    ]
+    if remaining:
+        commands = [_json_patch(entry, key, planned.get(key)) for key in remaining]
+        raise ConflictError(
+            message(
+                "CT211",
+                f"{title}: {', '.join(remaining)} cannot be removed, because another field manager holds it",
+                "To remove it:",
+                *numbered([*commands, "pulumi up"]),
+            )
+        )
+
+
+def _json_patch(entry: Entry, key: str, value: object) -> str:
+    path = f"/spec/config/{key}"
+    change = {"op": "remove", "path": path} if value is None else {"op": "replace", "path": path, "value": value}
+    where = f"{PLURALS[entry.kind]} {entry.name} --namespace {entry.namespace}"
+    return f"kubectl patch {where} --type=json -p {shlex.quote(canonical_json([change]))}"
+
+
+def camel_case(name: str) -> str:
+    """Convert a Go name to the custom resource's name: `MeshGateway` to `meshGateway`, `JSONFormat` to `jsonFormat`."""
+    return re.sub(r"^[A-Z]+(?=[A-Z][a-z])|^[A-Z]+", lambda start: start[0].lower(), name)
+
+
+def renamed(value: object, field: str) -> object:
+    """Convert the names of the fields in a value to camelCase."""
+    match value:
+        case dict() if camel_case(field) not in FREE_FORM:
+            return {camel_case(name): renamed(member, name) for name, member in value.items()}
+        case list() if camel_case(field) not in FREE_FORM:
+            return [renamed(member, "") for member in value]
+        case _:
+            return value
+
+
+def body(live: JsonObject) -> JsonObject:
+    """Return the entry of a live object: Go names, and the ownership metadata as `Meta`."""
+    return {**_go_named(live.get("spec") or {}, ()), "Meta": dict(_ownership_metadata(live))}
+
+
+def _go_named(fields: JsonObject, above: FieldPath) -> JsonObject:
+    named = {}
+    for name, value in fields.items():
+        path = (*above, GO_NAMES.get(name, name[:1].upper() + name[1:]))
+        inner = path in STRUCTS and path != ("Config",) and isinstance(value, dict)
+        named[path[-1]] = _go_named(value, path) if inner else value
+    return named
+
+
+def _ownership_metadata(live: JsonObject) -> Iterator[tuple[str, str]]:
+    for name, value in annotations_of(live).items():
+        if name.startswith(ANNOTATIONS_PREFIX) and name not in {ADOPTED, SYNCED_GENERATION}:
+            mark = name.removeprefix(ANNOTATIONS_PREFIX)
+            yield (f"consul-tracing-{mark}" if mark.startswith(("keys", "resource")) else mark), value
+
+
+def metadata(
+    entry: Entry, ownership: Mapping[str, str], live: JsonObject | None, *, patch: bool, migrate: bool
+) -> JsonObject:
+    """Return the `metadata` of an object: ownership metadata, and annotations for the provider and consul-k8s.
+
+    Labels and annotations of other owners are applied only if they would be removed otherwise. `patchForce` takes back
+    a declared field that another manager changed.
+    """
+    annotations = {annotation(mark): value for mark, value in ownership.items()}
+    annotations[MANAGER] = PATCH_MANAGER if patch else OWNER_MANAGER
+    annotations["pulumi.com/patchForce"] = "true"
+    if patch or ADOPTED in annotations_of(live or {}):
+        annotations[ADOPTED] = "true" if patch else "false"
+    if migrate:
+        annotations[MIGRATE] = "true"
+    foreign = (
+        {} if live is None or patch else {name: _foreign_metadata(live, name) for name in ("annotations", "labels")}
+    )
+    named = {"name": entry.name, "namespace": entry.namespace}
+    labels = {"labels": foreign["labels"]} if foreign.get("labels") else {}
+    return {**named, **labels, "annotations": {**foreign.get("annotations", {}), **annotations}}
+
+
+def _foreign_metadata(live: JsonObject, field: str) -> dict[str, str]:
+    found: dict[str, str] = live.get("metadata", {}).get(field) or {}
+    return {
+        key: value
+        for key, value in found.items()
+        if not key.startswith(OWN_ANNOTATIONS) and would_be_pruned(live, ("metadata", field, key), patch=False)
+    }
+
+
+def annotations_of(live: JsonObject) -> dict[str, str]:
+    """Return the annotations of a live object."""
+    return live.get("metadata", {}).get("annotations") or {}
+
+
+def is_adopted(live: JsonObject) -> bool:
+    """Return whether this stack patches an object of another owner."""
+    return annotations_of(live).get(ADOPTED) == "true"
+
+
+def is_patched(live: JsonObject | None, policy: Policy, *, whole: bool = False) -> bool:
+    """Return whether this stack writes a patch of an object of another owner, instead of a whole object.
+
+    `whole`: whether this stack's state holds the whole object: imported to be overwritten, or released.
+    """
+    if live is None:
+        return False
+    if is_adopted(live):
+        return not (whole and policy.existing == "overwrite")
+    return policy.existing == "adopt" and not whole and policy.owner_of(body(live)) == "unmanaged"
+
+
+def is_released(recorded: JsonObject) -> bool:
+    """Return whether this stack wrote an object of its state without ownership metadata."""
+    annotations = annotations_of(recorded)
+    return annotations.get(MANAGER) == OWNER_MANAGER and annotation(OWNER_KEY) not in annotations
+
+
+def reject_second_mesh(objects: list[JsonObject], entry: Entry) -> None:
+    """Reject a second ProxyDefaults in another namespace: consul-k8s would write both to one entry."""
+    for live in objects:
+        namespace = live["metadata"].get("namespace")
+        if live["metadata"]["name"] == entry.name and namespace != entry.namespace:
+            raise ConflictError(
+                message(
+                    "CT210",
+                    f"{KINDS[entry.kind]} {namespace}/{entry.name} exists, and a mesh has only one: consul-k8s would "
+                    "write both to one entry",
+                    "To write the existing object:",
+                    *numbered([f"set namespace: {namespace}"]),
+                )
+            )
+
+
+def conflicting_entries(live: Mapping[str, JsonObject | None]) -> Iterator[str]:
+    """Describe the entries in Consul that consul-k8s does not manage and would not overwrite. Keys are titles."""
+    for title, entry in live.items():
+        meta: Mapping[str, str] = (entry or {}).get("Meta") or {}
+        if entry is not None and not is_of_consul_k8s(meta):
+            owner = f"managed by the stack {meta[OWNER_KEY]}" if OWNER_KEY in meta else "unmanaged"
+            yield f"{title} exists in Consul and is {owner}: consul-k8s does not overwrite it"
+
+
+MIGRATION_STEPS = (
+    "To write it over Consul's API:",
+    *numbered(["set target: consul"]),
+    "To move it to Kubernetes, with the same content declared:",
+    *numbered(
+        ["in the stack that manages it: pulumi state delete '<URN of its ConfigEntry>'", "set migrate_entries: true"]
+    ),
+)
+"""Fixes for an entry in Consul that was written over its API."""
+
+
+def preserves_clusters(plan: Plan) -> bool:
+    """Return whether the key of the static clusters contains clusters of other owners."""
+    return any(is_cluster(part) for part in plan.preserved)

@@ -1,0 +1,245 @@
+"""Messages about plans and conflicts: which entries are adopted, overwritten, released, drifted or rejected.
+
+Entries with the same message are reported together, and each advice once.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+from consul_tracing.entries.field_paths import path_label
+from consul_tracing.errors import message, numbered
+
+from .value_changes import MAX_REPORTED, changes_text, listed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from consul_tracing.entries.entry import Entry
+    from consul_tracing.entries.ownership import Change, Conflict, Plan
+
+    from .base import Backend, WhenDeleted
+
+Severity = Literal["info", "warn"]
+
+MAX_TITLES = 3
+"""Entries that the first line of a message names; the others are counted."""
+
+
+def conflicts_text(conflicts: Mapping[str, Conflict], entries: Mapping[str, Entry], backend: Backend) -> str:
+    """Return why entries must not be written, and the fixes. Keys are resource names."""
+    groups: dict[tuple[str, str, bool], list[str]] = {}
+    for name, conflict in conflicts.items():
+        groups.setdefault((conflict.owner, conflict.stack, bool(conflict.unreadable)), []).append(name)
+    return "\n".join(
+        message(
+            _code(conflicts[names[0]]), *_conflict_lines({name: conflicts[name] for name in names}, entries, backend)
+        )
+        for names in groups.values()
+    )
+
+
+def _code(conflict: Conflict) -> str:
+    if conflict.unreadable:
+        return "CT204"
+    return {"another stack": "CT202", "consul-k8s": "CT203"}.get(conflict.owner, "CT201")
+
+
+def _conflict_lines(conflicts: Mapping[str, Conflict], entries: Mapping[str, Entry], backend: Backend) -> Iterator[str]:
+    first_name = next(iter(conflicts))
+    first, entry = conflicts[first_name], entries[first_name]
+    verb = "is" if len(conflicts) == 1 else "are"
+    titles = _titles([backend.title(entries[name]) for name in conflicts])
+    same = [] if len(conflicts) == 1 else [f"the same for the {_others(len(conflicts) - 1, 'entry', 'entries')}"]
+    if first.owner == "consul-k8s":
+        yield f"{titles} {verb} managed by consul-k8s, which reverts other writes"
+        yield "To write on Kubernetes, where consul-k8s reads the entry:"
+        yield from numbered(["set target: kubernetes"])
+        return
+    if first.unreadable:
+        yield f"{titles} {verb} not valid: the static clusters cannot be parsed: {first.unreadable}"
+        yield "No proxy starts with this value of envoy_extra_static_clusters_json. To replace the whole entry:"
+        yield from numbered(["set existing: overwrite"])
+        return
+    if first.owner == "another stack":
+        yield f"{titles} {verb} managed by another stack ({first.stack})"
+    elif len(conflicts) == 1:
+        yield f'{titles} is an unmanaged entry, and existing is "refuse"'
+    else:
+        yield f'{titles} are unmanaged, and existing is "refuse"'
+    adoptable = first.owner == "unmanaged"
+    yield from _details(
+        {
+            backend.title(entries[name]): _conflict_details(conflict.adopting, adoptable=adoptable)
+            for name, conflict in conflicts.items()
+        }
+    )
+    if adoptable:
+        yield "To preserve the fields of other owners and write the declared ones:"
+        yield from numbered(["set existing: adopt"])
+        yield "To manage whole entries in this stack, which removes fields that it does not declare:"
+        yield from numbered([backend.import_command(entry, first_name), *same, "set existing: overwrite"])
+        return
+    yield "Two stacks that write one entry revert each other's changes. To keep one backend:"
+    yield from numbered(["remove the entry from one of the two programs"])
+    yield f"If {first.stack} no longer exists:"
+    yield from numbered([backend.release_command(entry, first.metadata), *same, "set existing: adopt"])
+    yield f"If {first.stack} is the former name of this stack:"
+    yield from numbered([f"set renamed_from: {first.stack}"])
+    yield f"To take the entry from {first.stack}, whose next pulumi up is then rejected, and remove its other fields:"
+    yield from numbered(backend.overwrite_steps(entry, first_name))
+
+
+def _conflict_details(plan: Plan, *, adoptable: bool) -> tuple[str, ...]:
+    preserved = "adopt preserves, overwrite removes" if adoptable else "overwrite removes"
+    replaced = "both replace" if adoptable else "overwrite replaces"
+    removed = "both remove" if adoptable else "overwrite removes"
+    if not adoptable:
+        fields = sorted([*plan.preserved, *plan.removed])
+        return _lines((removed, _names(fields)), (replaced, changes_text(plan.replaced)))
+    return _lines(
+        (preserved, _names(list(plan.preserved))),
+        (replaced, changes_text(plan.replaced)),
+        (removed, _names(list(plan.removed))),
+    )
+
+
+def plan_messages(  # noqa: PLR0913 - all that the messages depend on
+    plans: Mapping[str, Plan],
+    entries: Mapping[str, Entry],
+    backend: Backend,
+    *,
+    existing: str,
+    destroyed: Mapping[str, WhenDeleted],
+    tracing: bool,
+) -> Iterator[tuple[Severity, str]]:
+    """Yield the messages about fields of other owners. Keys are resource names.
+
+    `existing`: the policy for entries of other owners. `destroyed`: the effect of pulumi destroy on the entries.
+    `tracing`: whether the entries contain tracing keys.
+    """
+    titles = {name: backend.title(entries[name]) for name in plans}
+    groups: dict[tuple[str, str], dict[str, Plan]] = {}
+    for name, plan in plans.items():
+        if described := _event(plan, existing):
+            groups.setdefault(described, {})[name] = plan
+    for (code, event), group in groups.items():
+        lossy = any(plan.replaced or plan.removed for plan in group.values())
+        stack = next(iter(group.values())).stack if "another stack" in event else ""
+        lines = [
+            f"{_titles([titles[name] for name in group])}: {event}",
+            *_details({titles[name]: _plan_details(plan) for name, plan in group.items()}),
+            *_consequences(stack, deletes="deleted" in {destroyed[name] for name in group}),
+        ]
+        yield "warn" if lossy or stack else "info", message(code, *lines)
+    released = [titles[name] for name, plan in plans.items() if plan.released]
+    if released:
+        text = (
+            f"{_titles(released)}: released. The ownership metadata is removed, another stack can adopt "
+            f"{_pronoun(released)}, and pulumi destroy leaves {_pronoun(released)} in {backend.server}."
+        )
+        yield "info", message("CT404", text)
+    preserving = [name for name, fate in destroyed.items() if fate == "kept" and not plans[name].released]
+    if preserving:
+        yield "info", message("CT405", _retention_text(preserving, entries, backend, tracing=tracing))
+
+
+def _retention_text(names: Sequence[str], entries: Mapping[str, Entry], backend: Backend, *, tracing: bool) -> str:
+    text = (
+        f"{_titles([backend.title(entries[name]) for name in names])}: fields of other owners are preserved, so pulumi "
+        f"destroy leaves {_pronoun(names)} in {backend.server}"
+    )
+    if tracing and any(entries[name].kind == "proxy-defaults" for name in names):
+        return f"{text}, including tracing. To remove tracing first: set enabled: false, then pulumi up."
+    return f"{text}."
+
+
+def _consequences(stack: str, *, deletes: bool) -> list[str]:
+    """Return the consequences of taking entries from another stack."""
+    if not stack:
+        return []
+    deletion = " pulumi destroy of this stack deletes these entries." if deletes else ""
+    return [f"pulumi up of {stack} is rejected from now on.{deletion}"]
+
+
+def drift_text(changes: Mapping[str, tuple[Change, ...] | None]) -> str:
+    """Return the warning that entries changed outside of Pulumi. Keys are titles, None is a deleted entry."""
+    details = {
+        title: ("deleted",) if change is None else (changes_text(change),) for title, change in sorted(changes.items())
+    }
+    return message(
+        "CT406",
+        f"{_titles(list(changes))}: changed outside of Pulumi since the last up",
+        *_details(details),
+        "To restore the declared values:",
+        *numbered(["pulumi up --refresh"]),
+    )
+
+
+def restart_text(old: str, new: str) -> str:
+    """Return the message that proxies must read a new bootstrap."""
+    return message(
+        "CT407",
+        f"restart every proxy after this change: the bootstrap changes (bootstrap_hash {old} → {new}), and a running "
+        "proxy keeps the bootstrap of its start",
+    )
+
+
+def _event(plan: Plan, existing: str) -> tuple[str, str] | None:
+    """Return the code and the text of what happens to the entry, as far as other owners are concerned."""
+    match plan.owner:
+        case "another stack":
+            return "CT402", f"overwritten, managed until now by another stack ({plan.stack})"
+        case "unmanaged" if existing == "overwrite":
+            return "CT402", "overwritten, unmanaged until now"
+        case "unmanaged" if not plan.released:
+            return "CT401", "adopted, unmanaged until now"
+        case "this stack" if plan.replaced or plan.removed:
+            return "CT403", "fields of other owners are replaced or removed"
+        case _:
+            return None
+
+
+def _plan_details(plan: Plan) -> tuple[str, ...]:
+    return _lines(
+        ("replaced", changes_text(plan.replaced)),
+        ("removed", _names(list(plan.removed))),
+        ("preserved", _names(list(plan.preserved))),
+    )
+
+
+def _lines(*rows: tuple[str, str]) -> tuple[str, ...]:
+    return tuple(f"{label}: {text}" for label, text in rows if text)
+
+
+def _names(parts: Sequence[tuple[str, ...]]) -> str:
+    return listed([path_label(part) for part in parts])
+
+
+def _details(rows: Mapping[str, tuple[str, ...]]) -> list[str]:
+    """Return the lines of each entry below its title. Entries with the same lines form one group."""
+    groups: dict[tuple[str, ...], list[str]] = {}
+    for title, lines in rows.items():
+        if lines:
+            groups.setdefault(lines, []).append(title)
+    if len(rows) == 1:
+        return [line for lines in groups for line in lines]
+    shown = [
+        line
+        for lines, titles in list(groups.items())[:MAX_REPORTED]
+        for line in (listed(titles), *(f"  {one}" for one in lines))
+    ]
+    hidden = sum(len(titles) for titles in list(groups.values())[MAX_REPORTED:])
+    return [*shown, f"and {hidden} more"] if hidden else shown
+
+
+def _titles(titles: list[str]) -> str:
+    return listed(titles, limit=MAX_TITLES)
+
+
+def _pronoun(items: Sequence[object]) -> str:
+    return "it" if len(items) == 1 else "them"
+
+
+def _others(number: int, one: str, many: str) -> str:
+    return f"other {one}" if number == 1 else f"{number} other {many}"

@@ -1,0 +1,91 @@
+"""Values and their differences as text for messages. JSON within JSON is compared field by field."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from consul_tracing.entries.bodies import canonical_json
+from consul_tracing.entries.field_paths import is_cluster, path_label
+from consul_tracing.errors import format_value
+from consul_tracing.inputs.cluster_fields import snake_case
+from consul_tracing.names import LISTENER_KEY
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from consul_tracing.entries.ownership import Change
+    from consul_tracing.names import FieldPath
+
+MAX_REPORTED = 10
+"""Items of a list that a message names; the others are counted."""
+
+UNSET = "unset"
+
+
+def listed(items: list[str], *, limit: int = MAX_REPORTED) -> str:
+    """Return the sorted items up to the limit, and the number of the others."""
+    more = [f"and {len(items) - limit} more"] if len(items) > limit else []
+    return ", ".join([*sorted(items)[:limit], *more])
+
+
+def changes_text(changes: tuple[Change, ...]) -> str:
+    """Return the changes: `Protocol "tcp" → "http", envoy_listener_tracing_json random_sampling 7 % → 1 %`."""
+    return listed([text for change in changes for text in _change_texts(change)])
+
+
+def _change_texts(change: Change) -> list[str]:
+    part, old, new = change
+    name = path_label(part)
+    if is_cluster(part) or part[-1].lower().endswith("_json"):
+        before, after = _fields(part, old), _fields(part, new)
+        if before and after:
+            return [
+                f"{name} {_short(path)} {before.get(path, UNSET)} → {after.get(path, UNSET)}"
+                for path in sorted(before.keys() | after.keys())
+                if before.get(path) != after.get(path)
+            ]
+        return [f"{name} {UNSET if old is None else 'not valid JSON'} → {UNSET if new is None else 'another value'}"]
+    return [f"{name} {UNSET if old is None else format_value(old)} → {UNSET if new is None else format_value(new)}"]
+
+
+def _fields(part: FieldPath, text: object) -> dict[tuple[str, ...], str]:
+    """Return the fields of Envoy's JSON by path, as messages show them. Empty for text that is not a JSON object."""
+    try:
+        content = json.loads(text) if isinstance(text, str) else None
+    except ValueError:
+        return {}
+    if not isinstance(content, dict):
+        return {}
+    shown = {path: _shown(path, value) for path, value in _leaves(content, ())}
+    if part[-1].lower() == LISTENER_KEY:
+        # Envoy's default for an omitted rate.
+        rates: dict[tuple[str, ...], str] = {
+            (name,): "100 %" for name in ("client_sampling", "random_sampling", "overall_sampling")
+        }
+        shown = {**rates, **shown}
+    return shown
+
+
+def _leaves(value: object, above: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], object]]:
+    match value:
+        case {"value": percent} if above and above[-1].endswith("_sampling"):
+            yield above, percent
+        case dict():
+            for key, member in value.items():
+                yield from _leaves(member, (*above, snake_case(key)))
+        case list():
+            # The order of tags and of other named objects has no meaning.
+            for number, member in enumerate(sorted(value, key=canonical_json)):
+                yield from _leaves(member, (*above, str(number)))
+        case _:
+            yield above, value
+
+
+def _shown(path: tuple[str, ...], value: object) -> str:
+    return f"{value:g} %" if path[-1].endswith("_sampling") and isinstance(value, int | float) else format_value(value)
+
+
+def _short(path: tuple[str, ...]) -> str:
+    names = [step for step in path if not step.isdigit()]
+    return ".".join(names[-2:])

@@ -1,0 +1,240 @@
+"""The codes of errors and warnings, each with its cause and its fix."""
+
+from typing import NamedTuple
+
+
+class Code(NamedTuple):
+    """The documentation of a code."""
+
+    title: str
+    cause: str
+    fix: str
+
+
+CODES: dict[str, Code] = {
+    "CT101": Code(
+        "Inputs are invalid",
+        "One or more inputs of a component, or of a stack's `consul-tracing:mesh`, cannot work. Nothing is registered.",
+        "Change each input that the message lists by its path.",
+    ),
+    "CT102": Code(
+        "An Output is invalid",
+        "`collector.host` is an Output that resolved to an invalid value, or to a secret.",
+        "Pass a host name or an IP address that is not secret.",
+    ),
+    "CT103": Code(
+        "A dependency is not installed",
+        "`target: kubernetes` and `ZipkinCollector` require the extra `consul-tracing[kubernetes]`.",
+        "`pip install 'consul-tracing[kubernetes]'`",
+    ),
+    "CT201": Code(
+        "Entries are unmanaged",
+        "The live entry has no ownership metadata: it was written by hand, by Terraform or by another tool, and "
+        "`existing` is `refuse`.",
+        "Set `existing: adopt` to preserve the fields of other owners, or import the entry and set "
+        "`existing: overwrite`.",
+    ),
+    "CT202": Code(
+        "Entries are managed by another stack",
+        "The ownership metadata of the live entry names another stack.",
+        "Declare the entry in one of the two programs only. For a stack that no longer exists, run the command of the "
+        "message, which removes the metadata, and set `existing: adopt`.",
+    ),
+    "CT203": Code(
+        "Entries are managed by consul-k8s",
+        "consul-k8s reverts each write to an entry that it manages.",
+        "Set `target: kubernetes`.",
+    ),
+    "CT204": Code(
+        "The static clusters of an entry are not valid",
+        "`envoy_extra_static_clusters_json` of the live entry is not a list of JSON objects with unique names. "
+        "No proxy starts with it.",
+        "Fix the value, or set `existing: overwrite`.",
+    ),
+    "CT205": Code(
+        "The backend cannot be read",
+        "Consul or Kubernetes is not reachable, or the token has no read permission. An `up` stops before it writes.",
+        "Fix the connection or the permissions that the message shows, then run `pulumi up` again.",
+    ),
+    "CT206": Code(
+        "An entry changed during the update",
+        "Another writer changed the entry between the read and the write of this `up`, or it could not be read again.",
+        "Run `pulumi up` again.",
+    ),
+    "CT207": Code(
+        "The update would delete a declared entry",
+        "The program gives a resource name to an entry that another entry of this stack has in the state, for example "
+        "after two services swapped their names. Pulumi would delete one of them.",
+        "Run the `pulumi state delete` commands of the message, then `pulumi up`.",
+    ),
+    "CT208": Code(
+        "The update would delete migrated entries",
+        "The stack moves from `target: consul` to `target: kubernetes`, and its state still holds the `ConfigEntry` "
+        "resources. Pulumi would delete the entries after consul-k8s has taken them over.",
+        "Run the `pulumi state delete` commands of the message, then `pulumi up`.",
+    ),
+    "CT209": Code(
+        "An entry of Consul's API blocks consul-k8s",
+        "Consul has an entry of the same name that was written over its HTTP API. consul-k8s does not overwrite it.",
+        "Set `target: consul`, or `migrate_entries: true` with the same content.",
+    ),
+    "CT210": Code(
+        "The cluster has a second ProxyDefaults",
+        "A ProxyDefaults exists in another namespace. consul-k8s would write both to one entry.",
+        "Set `namespace` to the namespace of the existing object.",
+    ),
+    "CT211": Code(
+        "A tracing key cannot be removed",
+        "Another field manager holds a tracing key that the update must remove. Server-side apply keeps it.",
+        "Run the `kubectl patch` command of the message, then `pulumi up`.",
+    ),
+    "CT212": Code(
+        "An object to overwrite is not imported",
+        "`existing` is `overwrite`, and the state of this stack does not hold the whole object. The Kubernetes "
+        "provider creates no object that exists.",
+        "Run the `pulumi import` commands of the message, then `pulumi up`.",
+    ),
+    "CT213": Code(
+        "gateways: skip requires the collector's cluster",
+        "Running proxies have no cluster `tracing_collector` yet and would reject the listener.",
+        "Apply `gateways: join` first, restart every proxy, then apply `gateways: skip`.",
+    ),
+    "CT214": Code(
+        "The cluster is not ready",
+        "The cluster has no custom resources of consul-k8s, or no namespace for them, or the Kubernetes provider only "
+        "renders YAML.",
+        "Install consul-k8s, create the namespace, or name the resource that does so in `depends_on`.",
+    ),
+    "CT301": Code(
+        "consul-k8s does not write an object",
+        "Consul has an entry of the same name that consul-k8s does not manage (`ExternallyManagedConfigError`).",
+        "Set `migrate_entries: true` with the same content, set `target: consul`, or delete the entry.",
+    ),
+    "CT302": Code(
+        "consul-k8s cannot migrate an entry",
+        "The entry in Consul differs from the declared one (`MigrationFailedError`).",
+        "Declare the content of the entry exactly, run `pulumi up`, and change it afterwards.",
+    ),
+    "CT303": Code(
+        "consul-k8s did not write an object in time",
+        "The controller did not report `Synced=True` within `sync_timeout_seconds`.",
+        "Check the controller, then run `pulumi up` again. Increase `sync_timeout_seconds` for a slow cluster.",
+    ),
+    "CT401": Code(
+        "Entries are adopted",
+        "The entries were unmanaged. The message lists the fields that are preserved, replaced and removed.",
+        "Nothing to do if the listed changes are intended.",
+    ),
+    "CT402": Code(
+        "Entries are overwritten",
+        "`existing` is `overwrite`. The message names the former owner and the fields that are replaced and removed.",
+        "Set `existing: adopt`, or keep the entry in one program only, if this is not intended.",
+    ),
+    "CT403": Code(
+        "Fields of other owners change",
+        "This stack declares a field with another value than its owner, or removes a tracing key of another owner.",
+        "Remove the field from the inputs if this is not intended.",
+    ),
+    "CT404": Code(
+        "Entries are released",
+        "`release: true`, or `enabled: false` in an entry in which this stack declares no other field.",
+        "Nothing to do. Another stack can adopt the entry.",
+    ),
+    "CT405": Code(
+        "Entries stay after a destroy",
+        "The entries contain fields of other owners, which a deletion would remove.",
+        "To remove tracing before `pulumi destroy`, set `enabled: false` and run `pulumi up`.",
+    ),
+    "CT406": Code(
+        "Entries changed outside of Pulumi",
+        "The live entry differs from Pulumi's state: it was changed or deleted by hand or by another tool.",
+        "`pulumi up --refresh` restores the declared values.",
+    ),
+    "CT407": Code(
+        "Proxies must restart",
+        "A proxy reads its tracer and its static clusters only when it starts.",
+        "Restart every proxy after the update.",
+    ),
+    "CT408": Code(
+        "The preview is incomplete",
+        "The backend cannot be read. The preview does not show fields of other owners, and `pulumi up` would stop.",
+        "Run the preview where the backend is reachable.",
+    ),
+    "CT409": Code(
+        "Services become HTTP",
+        "`default_protocol` makes proxies parse services as HTTP for which no protocol is declared. A service that is "
+        "not HTTP stops working (hashicorp/consul#20064).",
+        "Add those that are not HTTP to `tcp_services`, and declare the others in `services`.",
+    ),
+    "CT410": Code(
+        "Running proxies keep their tracer",
+        "`enabled: false` takes effect in a proxy when it restarts.",
+        "Restart every proxy after the update.",
+    ),
+    "CT411": Code(
+        "No service is HTTP",
+        "Neither this component nor another stack declares a service as http, http2 or grpc. Envoy does not trace tcp.",
+        "Declare the HTTP services in `services`.",
+    ),
+    "CT412": Code(
+        "Spans have no service name",
+        "`tracer.opentelemetry.service_name` is not set, and Envoy's OpenTelemetry tracer does not know the service.",
+        "Set `service_name`, or use `tracer.zipkin`.",
+    ),
+    "CT413": Code(
+        "The collector is on localhost",
+        "`collector.host` is a loopback address, that is, another machine for each proxy.",
+        "Set the address of a shared collector, or run a collector on every machine.",
+    ),
+    "CT414": Code(
+        "The bootstrap is replaced",
+        "`proxy_config.envoy_bootstrap_json_tpl` replaces the bootstrap that contains the tracer.",
+        "Remove the key, or add the tracer to the template.",
+    ),
+    "CT415": Code(
+        "Sampling 0 disables tracing in applications",
+        "Proxies that sample nothing mark every request as not sampled (envoyproxy/envoy#38222).",
+        "Set `enabled: false` to remove tracing from the proxies only.",
+    ),
+    "CT416": Code(
+        "Client sampling is rounded",
+        "Envoy rounds `sampling.client` down to a whole number.",
+        "Set a whole number.",
+    ),
+    "CT417": Code(
+        "A field of a static cluster is unknown",
+        "This version of consul-tracing does not know the field. A proxy does not start with a field that its Envoy "
+        "does not support.",
+        "Correct the name, or ignore the warning if the field exists in the Envoy of all proxies.",
+    ),
+    "CT418": Code(
+        "A field is not written",
+        "Pulumi's Consul provider 3.15 does not support the field.",
+        "Set `target: kubernetes`, or set the field outside of Pulumi after each update.",
+    ),
+    "CT420": Code(
+        "Zipkin keeps spans in memory",
+        "Zipkin loses all spans when its pod restarts.",
+        "Set `storage.elasticsearch` or `storage.cassandra` to keep them.",
+    ),
+    "CT421": Code(
+        "Spans may exceed Zipkin's memory",
+        "`storage.memory.max_spans` spans of Envoy may not fit into the heap.",
+        "Reduce `max_spans`, or increase `resources.memory_limit`.",
+    ),
+    "CT422": Code(
+        "The storage password is not encrypted",
+        "`storage.elasticsearch.hosts` uses http.",
+        "Use https.",
+    ),
+    "CT423": Code(
+        "The certificate of the storage is not verified",
+        "`storage.elasticsearch.verify_certificate` is false.",
+        "Set `trust_store` to the authorities of the certificate.",
+    ),
+    "CT424": Code(
+        "The ingress exposes the endpoint for spans",
+        "`ingress.path` includes more than the user interface.",
+        "Set `ingress.path: /zipkin`.",
+    ),
+}

@@ -1,0 +1,1 @@
+"""Config entries and their ownership, without Pulumi."""

@@ -1,0 +1,156 @@
+"""Conversion of settings to the bodies of config entries, in the normal form in which Consul returns them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import TYPE_CHECKING
+
+from consul_tracing.envoy import bootstrap_tracing, collector_cluster, listener_tracing
+from consul_tracing.names import CLUSTERS_KEY, LISTENER_KEY, TRACER_KEY
+
+from .entry import Entry
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from consul_tracing.inputs.mesh_settings import MeshSettings, Service
+    from consul_tracing.names import JsonObject
+
+SERVER_FILLED: Mapping[str, tuple[str, ...]] = {
+    "proxy-defaults": ("AccessLogs", "Expose", "MeshGateway", "TransparentProxy"),
+    "service-defaults": ("Expose", "MeshGateway", "TransparentProxy"),
+}
+"""Fields that Consul adds to an entry. An omitted one would be a change in every preview."""
+
+BOOTSTRAP_KEYS = (
+    "envoy_bootstrap_json_tpl",
+    "envoy_dogstatsd_url",
+    "envoy_extra_static_clusters_json",
+    "envoy_extra_static_listeners_json",
+    "envoy_extra_stats_sinks_json",
+    "envoy_prometheus_bind_addr",
+    "envoy_stats_bind_addr",
+    "envoy_stats_config_json",
+    "envoy_stats_flush_interval",
+    "envoy_stats_tags",
+    "envoy_statsd_url",
+    "envoy_telemetry_collector_bind_socket_dir",
+    "envoy_tracing_json",
+)
+"""The keys of `Config` that a proxy reads only at its start. Source: `BootstrapConfig` in Consul 1.22's
+`command/connect/envoy/bootstrap_config.go`. Consul ignores their case."""
+
+SHORT_HASH = 12
+"""Hexadecimal digits of a hash in annotations and messages. 48 bits distinguish all changes."""
+
+
+def canonical_json(value: object) -> str:
+    """Return a value as JSON in its canonical form: sorted keys, no blanks, whole numbers without a fraction."""
+    return json.dumps(_whole_numbers(value), sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+
+
+def _whole_numbers(value: object) -> object:
+    match value:
+        case dict():
+            return {key: _whole_numbers(member) for key, member in value.items()}
+        case list():
+            return [_whole_numbers(member) for member in value]
+        case float() if value.is_integer():
+            return int(value)
+        case _:
+            return value
+
+
+def proxy_defaults(settings: MeshSettings) -> Entry:
+    """Return `proxy-defaults/global`."""
+    config = {**settings.proxy_config, **tracing_config(settings)}
+    if settings.default_protocol is not None:
+        config["protocol"] = settings.default_protocol
+    body = {**settings.proxy_defaults, **({"Config": config} if config else {})}
+    return Entry("proxy-defaults", "global", body, settings.home_namespace, settings.partition)
+
+
+def tracing_config(settings: MeshSettings) -> dict[str, str]:
+    """Return the tracing keys of `Config`, whose values are JSON as text. Consul does not validate them.
+
+    Without tracing, only the clusters of `static_clusters` remain.
+    """
+    clusters = static_clusters(settings)
+    config = {CLUSTERS_KEY: canonical_json(clusters)[1:-1]} if clusters else {}
+    if settings.enabled:
+        config[LISTENER_KEY] = canonical_json(listener_tracing(settings))
+    if settings.enabled and settings.gateways == "join":
+        config[TRACER_KEY] = canonical_json(bootstrap_tracing(settings))
+    return config
+
+
+def static_clusters(settings: MeshSettings) -> list[JsonObject]:
+    """Return the clusters of the bootstrap, sorted by name: Envoy ignores their order."""
+    collector = [collector_cluster(settings)] if settings.enabled else []
+    return sorted([*collector, *settings.static_clusters], key=lambda cluster: str(cluster["name"]))
+
+
+def service_defaults(settings: MeshSettings) -> dict[str, Entry]:
+    """Return the entries of the services by the key in `services`."""
+    declared = {key: _service_entry(key, service, settings) for key, service in settings.services.items()}
+    tcp = {name: _tcp_entry(name, settings) for name in settings.tcp_services or []}
+    return dict(sorted({**declared, **tcp}.items()))
+
+
+def _service_entry(key: str, service: Service, settings: MeshSettings) -> Entry:
+    body = {**service.service_defaults, "Protocol": service.protocol}
+    partition = service.partition or settings.partition
+    return Entry("service-defaults", service.name or key, body, service.namespace or settings.home_namespace, partition)
+
+
+def _tcp_entry(name: str, settings: MeshSettings) -> Entry:
+    return Entry("service-defaults", name, {"Protocol": "tcp"}, settings.home_namespace, settings.partition)
+
+
+def config_json(kind: str, body: JsonObject, ownership: Mapping[str, str]) -> str:
+    """Return the written entry: the fields of the body, the fields that Consul adds, and the ownership metadata."""
+    meta = {**body.get("Meta", {}), **ownership}
+    # Consul returns no empty `Meta`.
+    return canonical_json({**filled_in(kind, body), **({"Meta": meta} if meta else {})})
+
+
+def filled_in(kind: str, body: JsonObject) -> JsonObject:
+    """Add the fields that Consul adds."""
+    fields = {**{field: {} for field in SERVER_FILLED[kind]}, **body}
+    if upstreams := fields.get("UpstreamConfig"):
+        fields["UpstreamConfig"] = _upstreams_filled_in(upstreams)
+    return fields
+
+
+def _upstreams_filled_in(upstreams: JsonObject) -> JsonObject:
+    filled = dict(upstreams)
+    if defaults := upstreams.get("Defaults"):
+        filled["Defaults"] = {"MeshGateway": {}, **defaults}
+    if overrides := upstreams.get("Overrides"):
+        filled["Overrides"] = [{"MeshGateway": {}, **override} for override in overrides]
+    return filled
+
+
+def bootstrap_hash(mesh_body: JsonObject) -> str:
+    """Return a short hash of the configuration that proxies read at their start.
+
+    It changes if and only if proxies must restart: the order of clusters and the layout of JSON have no effect.
+    """
+    config = {key.lower(): value for key, value in mesh_body.get("Config", {}).items()}
+    read = {key: _meaning(key, config[key]) for key in BOOTSTRAP_KEYS if config.get(key)}
+    # The access log of the admin interface is in the bootstrap.
+    logs = mesh_body.get("AccessLogs") or {}
+    if logs.get("Enabled"):
+        read["AccessLogs"] = {field: value for field, value in logs.items() if value}
+    return hashlib.sha256(canonical_json(read).encode()).hexdigest()[:SHORT_HASH]
+
+
+def _meaning(key: str, value: object) -> object:
+    if not key.endswith("_json") or not isinstance(value, str):
+        return value
+    try:
+        objects = json.loads(f"[{value}]")
+    except ValueError:
+        return value
+    return sorted(objects, key=canonical_json) if key == CLUSTERS_KEY else objects

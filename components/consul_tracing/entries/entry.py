@@ -1,0 +1,37 @@
+"""A config entry of Consul."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from consul_tracing.names import JsonObject
+
+Identity = tuple[str, str, str, str]
+"""Kind, name, namespace, partition."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A config entry with its declared fields."""
+
+    kind: str
+    """`proxy-defaults` or `service-defaults`."""
+
+    name: str
+    """`global`, or the name of the service in the catalog."""
+
+    body: JsonObject
+    """The declared fields under Consul's Go names, without kind, name, namespace and partition."""
+
+    namespace: str | None = None
+    """Namespace of Consul Enterprise, None for the default. On Kubernetes, the namespace of the custom resource."""
+
+    partition: str | None = None
+    """Admin partition of Consul Enterprise, None for the default."""
+
+    @property
+    def identity(self) -> Identity:
+        """The identity of the entry in Consul. An unset namespace or partition is `default`."""
+        return self.kind, self.name, self.namespace or "default", self.partition or "default"

@@ -1,0 +1,1 @@
+"""Inputs: argument types, validated settings and warnings."""

@@ -1,0 +1,304 @@
+"""Arguments of `MeshTracing`: plain data, also for the stack configuration `consul-tracing:mesh`.
+
+No `from __future__ import annotations` here: Pulumi's schema inference reads the annotations. It does not support
+`Literal`, so closed sets are `str` here, and `mesh_settings` validates them.
+"""
+
+from typing import Any, NotRequired, TypedDict
+
+import pulumi
+
+from .collector_args import ZipkinCollectorArgs
+
+
+class TlsArgs(TypedDict):
+    """TLS to the collector. Its certificate and its name are always verified.
+
+    The fields are paths of files on the hosts of the proxies, never the content: every client of Consul can read the
+    entry.
+    """
+
+    ca_file: str
+    """Path of the PEM file with the authorities of the collector's certificate. Required."""
+
+    server_name: NotRequired[str]
+    """Name in the collector's certificate. Default: the collector's host."""
+
+    certificate_file: NotRequired[str]
+    """Path of the PEM file with the client certificate of the proxies. Default: none. Requires `key_file`."""
+
+    key_file: NotRequired[str]
+    """Path of the PEM file with the key of `certificate_file`. Default: none."""
+
+
+class CollectorArgs(TypedDict):
+    """Address of the collector to which proxies send spans."""
+
+    host: pulumi.Input[str]
+    """DNS name or IP address as proxies see it, without scheme and port. Required.
+
+    May be an Output, but not a secret: every client of Consul can read the entry.
+    """
+
+    port: NotRequired[int]
+    """TCP port, 1 to 65535. Default: the registered port of the tracer.
+
+    Zipkin 9411, OTLP 4317 over gRPC and 4318 over HTTP, Datadog 8126.
+    """
+
+    connect_timeout_ms: NotRequired[int]
+    """Timeout for a connection to the collector, in milliseconds. Default: 3000.
+
+    Requests do not wait for spans, so a long timeout does not delay them.
+    """
+
+    tls: NotRequired[TlsArgs]
+    """TLS to the collector. Default: none, plain HTTP."""
+
+
+class ZipkinArgs(TypedDict):
+    """Envoy's Zipkin tracer: B3 headers and Zipkin's API v2. Spans have the name of the Consul service."""
+
+    path: NotRequired[str]
+    """URL path for posting spans. Default: "/api/v2/spans".
+
+    Zipkin silently loses v2 spans on its v1 path (hashicorp/consul-k8s#967).
+    """
+
+    encoding: NotRequired[str]
+    """Encoding of spans: "json" or "protobuf". Default: "json", which all collectors of Zipkin spans support."""
+
+    trace_id_128bit: NotRequired[bool]
+    """Whether trace ids have 128 bits instead of 64. Default: true, as in W3C and OpenTelemetry. Envoy's is false."""
+
+    shared_span_context: NotRequired[bool]
+    """Whether client and server share one span. Default: false, as in newer tracers. Envoy's default is true."""
+
+    hostname: NotRequired[str]
+    """`Host` header of posted spans. Default: the collector's host.
+
+    Envoy's own default is the name of its cluster, which an ingress controller cannot route.
+    """
+
+    propagation: NotRequired[str]
+    """Trace headers between services: "b3" or "b3+w3c" (also `traceparent`). Default: "b3".
+
+    "b3+w3c" reads and writes both formats. It requires Envoy 1.36.
+    """
+
+
+class OpenTelemetryArgs(TypedDict):
+    """Envoy's OpenTelemetry tracer: W3C `traceparent` headers and OTLP."""
+
+    transport: NotRequired[str]
+    """OTLP transport: "grpc" or "http" (protobuf). Default: "grpc"."""
+
+    path: NotRequired[str]
+    """URL path for posting spans over HTTP. Default: "/v1/traces". Not supported with gRPC."""
+
+    service_name: NotRequired[str]
+    """`service.name` of every span, one name for the whole mesh. Default: none, `unknown_service:envoy`.
+
+    Envoy does not support a name for each service here (hashicorp/consul#18576).
+    """
+
+    resource_attributes: NotRequired[dict[str, str]]
+    """Further attributes of the resource, such as `deployment.environment.name`. Default: none."""
+
+
+class DatadogArgs(TypedDict):
+    """Envoy's Datadog tracer."""
+
+    service_name: str
+    """Service name of every span. Required."""
+
+
+class TracerArgs(TypedDict):
+    """Tracer of the proxies: exactly one field."""
+
+    zipkin: NotRequired[ZipkinArgs]
+    """Zipkin, or a collector that accepts Zipkin spans, such as Jaeger, Tempo or the OpenTelemetry Collector."""
+
+    opentelemetry: NotRequired[OpenTelemetryArgs]
+    """A collector that accepts OTLP."""
+
+    datadog: NotRequired[DatadogArgs]
+    """A Datadog agent."""
+
+
+class SamplingArgs(TypedDict):
+    """Sampling rates, in percent of requests (0 to 100). Fractions are allowed: 0.01 is one request in 10,000.
+
+    A change reaches running proxies immediately, without a restart.
+    """
+
+    client: NotRequired[float]
+    """Percentage of requests with `x-client-trace-id` that are traced. Default: 100, all of them.
+
+    Envoy rounds it down to a whole number.
+    """
+
+    random: NotRequired[float]
+    """Percentage of requests without trace context that start a trace. Default: 1.0, useful visibility at low overhead.
+
+    Consul's own default is 0, which also disables tracing in applications behind the proxy (envoyproxy/envoy#38222).
+    """
+
+    overall: NotRequired[float]
+    """Upper limit of all sampled requests, except those that callers sample. Default: 100, no limit."""
+
+
+class TagArgs(TypedDict):
+    """Tag of every span: exactly one of `literal`, `request_header`, `environment`."""
+
+    literal: NotRequired[str]
+    """Fixed value."""
+
+    request_header: NotRequired[str]
+    """Name of the request header with the value."""
+
+    environment: NotRequired[str]
+    """Name of the proxy's environment variable with the value."""
+
+    default: NotRequired[str]
+    """Value if the header or the variable is missing. Default: none, the span has no tag."""
+
+
+class ServiceArgs(TypedDict):
+    """Service of the mesh, with its service-defaults entry."""
+
+    protocol: str
+    """Protocol: "http", "http2" or "grpc", which Envoy traces, or "tcp". Required."""
+
+    name: NotRequired[str]
+    """Name of the service in Consul's catalog. Default: the key in `services`."""
+
+    namespace: NotRequired[str]
+    """Consul Enterprise namespace. Default: Consul's default namespace.
+
+    On Kubernetes: the namespace of the ServiceDefaults, which consul-k8s can mirror to Consul. Default: `namespace`.
+    """
+
+    partition: NotRequired[str]
+    """Consul Enterprise admin partition. Default: `partition` of the mesh."""
+
+    service_defaults: NotRequired[dict[str, Any]]
+    """Further fields of the entry with Consul's Go names, such as `{"LocalRequestTimeoutMs": 5000}`. Default: none."""
+
+
+class MeshTracingArgs(TypedDict):
+    """Tracing of a Consul mesh."""
+
+    collector: NotRequired[CollectorArgs]
+    """Collector to which proxies send spans. Exactly one of `collector` and `zipkin_collector` is required."""
+
+    zipkin_collector: NotRequired[ZipkinCollectorArgs]
+    """Zipkin to deploy on Kubernetes, to which proxies send spans. Default: none.
+
+    Requires `target: kubernetes`: the host name of Zipkin is valid in the cluster only.
+    """
+
+    target: NotRequired[str]
+    """Backend: "consul" (HTTP API) or "kubernetes" (consul-k8s custom resources). Default: "consul"."""
+
+    enabled: NotRequired[bool]
+    """Whether the mesh traces. Default: true. False removes the tracing keys and preserves all other fields."""
+
+    tracer: NotRequired[TracerArgs]
+    """Tracer of the proxies. Default: `{"zipkin": {}}`, the only tracer with the name of each service in its spans."""
+
+    sampling: NotRequired[SamplingArgs]
+    """Sampling rates. Default: `{"random": 1.0}`."""
+
+    gateways: NotRequired[str]
+    """Whether gateways take part in traces: "join" or "skip". Default: "join".
+
+    "join": the tracer is in the bootstrap of every proxy, and gateways join the traces of callers. A gateway marks
+    other requests as not sampled, unless it is started with `gateway_envoy_args` (hashicorp/consul#6645).
+    "skip": gateways do not change the trace context, and the first sidecar decides.
+    """
+
+    tags: NotRequired[dict[str, TagArgs]]
+    """Tags of every span, by name. Default: none."""
+
+    services: NotRequired[dict[str, ServiceArgs]]
+    """Services of the mesh by name, with their protocols. Default: none."""
+
+    default_protocol: NotRequired[str]
+    """Protocol of services without one: "tcp", "http", "http2" or "grpc". Default: Consul's default, tcp.
+
+    An HTTP protocol requires `tcp_services`: it breaks undeclared services that are not HTTP (hashicorp/consul#20064).
+    """
+
+    tcp_services: NotRequired[list[str]]
+    """Services that keep the protocol tcp with an HTTP `default_protocol`; `[]` if there are none. Default: none."""
+
+    static_clusters: NotRequired[list[dict[str, Any]]]
+    """Further clusters of every proxy, in Envoy's JSON format. Default: none."""
+
+    proxy_config: NotRequired[dict[str, Any]]
+    """Further keys of `Config` in proxy-defaults. Default: none.
+
+    Example: `{"envoy_prometheus_bind_addr": "0.0.0.0:9102"}`.
+    """
+
+    proxy_defaults: NotRequired[dict[str, Any]]
+    """Further fields of proxy-defaults with Consul's Go names. Default: none.
+
+    Example: `{"AccessLogs": {"Enabled": true}}`.
+    """
+
+    existing: NotRequired[str]
+    """Handling of entries that this stack does not manage: "refuse", "adopt" or "overwrite". Default: "refuse".
+
+    "refuse" rejects them, with the fields that a write would remove. "adopt" preserves their fields and adds those of
+    this stack. "overwrite" writes the fields of this stack only. Entries of consul-k8s are always rejected. Entries of
+    another stack are never adopted, because two writers revert each other's changes (hashicorp/consul#20064).
+    """
+
+    owner: NotRequired[str]
+    """Owner recorded in the entries, at most 512 bytes. Default: the full name of the stack.
+
+    The full name is organization/project/stack. Set an owner if two state backends could contain the same stack name,
+    because each stack would manage the entries of the other.
+    """
+
+    renamed_from: NotRequired[str]
+    """Former owner in the entries: the former full name of the stack, or the former `owner`. Default: none.
+
+    Set it for the first `up` after `pulumi stack rename`, after a move to another project, or after a change of
+    `owner`. Otherwise the entries belong to another stack.
+    """
+
+    release: NotRequired[bool]
+    """Whether the stack stops managing its entries. Default: false.
+
+    `up` then removes the ownership metadata, so that another stack can adopt the entries, and `pulumi destroy` keeps
+    them.
+    """
+
+    namespace: NotRequired[str]
+    """Kubernetes namespace of the custom resources. Default: "consul", the namespace in the guide of consul-k8s.
+
+    Has no effect with `target: consul`.
+    """
+
+    sync_timeout_seconds: NotRequired[float]
+    """Timeout of consul-k8s for writing or deleting an object, in seconds. Default: 120.
+
+    The controller needs about one second, and retries every five. After the timeout, `up` fails with the controller's
+    error. Has no effect with `target: consul`.
+    """
+
+    migrate_entries: NotRequired[bool]
+    """Whether consul-k8s takes over identical entries of Consul's HTTP API (`migrate-entry`). Default: false.
+
+    By default consul-k8s rejects them. A stack that manages the entries over the HTTP API must remove them from its
+    state first (`pulumi state delete`), or it deletes them. Has no effect with `target: consul`.
+    """
+
+    partition: NotRequired[str]
+    """Consul Enterprise admin partition of the mesh. Default: Consul's default partition."""
+
+    envoy_version: NotRequired[str]
+    """Oldest Envoy in the mesh. Default: "1.34". Inputs that it does not support are rejected: it would not start."""

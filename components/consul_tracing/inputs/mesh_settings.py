@@ -1,0 +1,306 @@
+"""Validated inputs of `MeshTracing`, with defaults."""
+
+from collections.abc import Iterator
+from typing import ClassVar, Literal, Self, cast
+
+import pulumi
+from pydantic import Field, ValidationError
+
+from consul_tracing.errors import InvalidInputError, Problem, format_value
+from consul_tracing.names import HTTP_PROTOCOLS
+
+from .collector_settings import ZipkinCollectorSettings
+from .mesh_args import MeshTracingArgs
+from .passthrough import ProxyConfig, ProxyDefaultsFields, ServiceDefaultsFields, StaticClusters
+from .types import (
+    OBJECT_NAME,
+    EnvironmentVariable,
+    EnvoyVersion,
+    FilePath,
+    FinePercent,
+    HeaderName,
+    Host,
+    Milliseconds,
+    NamespaceName,
+    OwnerName,
+    Percent,
+    Port,
+    Seconds,
+    ServiceName,
+    Text,
+    UrlPath,
+    is_object_name,
+    is_stack_name,
+)
+from .validation import Settings, problems_in
+
+Protocol = Literal["tcp", "http", "http2", "grpc"]
+
+UNRESOLVED_HOST = "unresolved.invalid"
+"""Placeholder of a host that is not known yet, so that all other inputs are validated first (RFC 2606)."""
+
+W3C_ENVOY = (1, 36)
+"""The first Envoy whose Zipkin tracer supports W3C headers."""
+
+
+class Tls(Settings):
+    """TLS to the collector. The files are on the hosts of the proxies."""
+
+    ca_file: FilePath
+    server_name: Host | None = None
+    certificate_file: FilePath | None = None
+    key_file: FilePath | None = None
+
+    def problems(self) -> Iterator[Problem]:
+        """Return a problem for a certificate without its key, or a key without its certificate."""
+        if self.key_file is not None and self.certificate_file is None:
+            yield Problem("certificate_file", "is required with key_file")
+        if self.certificate_file is not None and self.key_file is None:
+            yield Problem("key_file", "is required with certificate_file")
+
+
+class Collector(Settings):
+    """Address of the collector."""
+
+    host: Host
+    port: Port | None = None
+    connect_timeout_ms: Milliseconds = 3000
+    tls: Tls | None = None
+
+
+class Zipkin(Settings):
+    """Envoy's Zipkin tracer."""
+
+    path: UrlPath = "/api/v2/spans"
+    encoding: Literal["json", "protobuf"] = "json"
+    trace_id_128bit: bool = True
+    shared_span_context: bool = False
+    hostname: Text | None = None
+    propagation: Literal["b3", "b3+w3c"] = "b3"
+
+
+class OpenTelemetry(Settings):
+    """Envoy's OpenTelemetry tracer."""
+
+    transport: Literal["grpc", "http"] = "grpc"
+    path: UrlPath = "/v1/traces"
+    service_name: Text | None = None
+    resource_attributes: dict[Text, Text] = Field(default_factory=dict)
+
+    def problems(self) -> Iterator[Problem]:
+        """Return a problem for a path with gRPC, which has a fixed path."""
+        if self.transport == "grpc" and "path" in self.model_fields_set:
+            yield Problem("path", "is not supported with transport: grpc")
+
+
+class Datadog(Settings):
+    """Envoy's Datadog tracer."""
+
+    service_name: Text
+
+
+class Tracer(Settings):
+    """Tracer of the proxies."""
+
+    zipkin: Zipkin | None = None
+    opentelemetry: OpenTelemetry | None = None
+    datadog: Datadog | None = None
+
+    def problems(self) -> Iterator[Problem]:
+        """Return a problem unless exactly one tracer is set."""
+        return self.exactly_one("zipkin", "opentelemetry", "datadog")
+
+    @property
+    def default_port(self) -> int:
+        """The registered port of the protocol."""
+        if self.opentelemetry is not None:
+            return 4317 if self.opentelemetry.transport == "grpc" else 4318
+        return 8126 if self.datadog is not None else 9411
+
+    @property
+    def speaks_http2(self) -> bool:
+        """Whether proxies send spans over HTTP/2, which gRPC requires."""
+        return self.opentelemetry is not None and self.opentelemetry.transport == "grpc"
+
+
+class Sampling(Settings):
+    """Sampling rates, in percent of requests."""
+
+    client: Percent = 100.0
+    random: FinePercent = 1.0
+    overall: FinePercent = 100.0
+
+
+class Tag(Settings):
+    """Tag of every span."""
+
+    literal: Text | None = None
+    request_header: HeaderName | None = None
+    environment: EnvironmentVariable | None = None
+    default: Text | None = None
+
+    def problems(self) -> Iterator[Problem]:
+        """Return a problem unless exactly one source is set, and for the default of a literal."""
+        yield from self.exactly_one("literal", "request_header", "environment")
+        if self.literal is not None and self.default is not None:
+            yield Problem("default", "is not supported with literal")
+
+
+class Service(Settings):
+    """Service of the mesh."""
+
+    protocol: Protocol
+    name: ServiceName | None = None
+    namespace: Text | None = None
+    partition: Text | None = None
+    service_defaults: ServiceDefaultsFields = Field(default_factory=dict)
+
+
+class MeshSettings(Settings):
+    """Inputs of `MeshTracing`."""
+
+    component: ClassVar[str] = "MeshTracing"
+
+    target: Literal["consul", "kubernetes"] = "consul"
+    enabled: bool = True
+    collector: Collector = Collector.model_construct(host=UNRESOLVED_HOST)
+    tracer: Tracer = Tracer.model_construct(zipkin=Zipkin.model_construct())
+    sampling: Sampling = Sampling.model_construct()
+    gateways: Literal["join", "skip"] = "join"
+    tags: dict[Text, Tag] = Field(default_factory=dict)
+    services: dict[ServiceName, Service] = Field(default_factory=dict)
+    default_protocol: Protocol | None = None
+    tcp_services: list[ServiceName] | None = None
+    static_clusters: StaticClusters = Field(default_factory=list)
+    proxy_config: ProxyConfig = Field(default_factory=dict)
+    proxy_defaults: ProxyDefaultsFields = Field(default_factory=dict)
+    partition: Text | None = None
+    envoy_version: EnvoyVersion = "1.34"
+    zipkin_collector: ZipkinCollectorSettings | None = None
+    existing: Literal["refuse", "adopt", "overwrite"] = "refuse"
+    owner: OwnerName | None = None
+    renamed_from: OwnerName | None = None
+    release: bool = False
+    namespace: NamespaceName = "consul"
+    sync_timeout_seconds: Seconds = 120.0
+    migrate_entries: bool = False
+
+    @classmethod
+    def of(cls, component: str, args: MeshTracingArgs) -> Self:
+        """Validate the arguments of a component. Raises InvalidInputError listing every problem.
+
+        `at` validates a `collector.host` that is an Output.
+        """
+        settings = cls.validated(component, with_host_placeholder(args))
+        if settings.zipkin_collector is None:
+            return settings
+        deployed = Collector.model_construct(host=settings.zipkin_collector.host, port=settings.zipkin_collector.port)
+        return settings.model_copy(update={"collector": deployed})
+
+    def at(self, component: str, host: object, *, secret: bool) -> Self:
+        """Return the settings with a host that has resolved. Raises InvalidInputError for an invalid or secret one."""
+        if secret:
+            reason = "must be a plain value, got a secret. Every client of Consul can read the entry"
+            raise InvalidInputError(component, [Problem("collector.host", reason)])
+        try:
+            collector = Collector.model_validate({**self.collector.model_dump(exclude_unset=True), "host": host})
+        except ValidationError as error:
+            raise InvalidInputError(component, problems_in(error, type(self), "collector")) from None
+        return self.model_copy(update={"collector": collector})
+
+    @property
+    def collector_port(self) -> int:
+        """The port of the collector. Default: the tracer's."""
+        return self.collector.port or self.tracer.default_port
+
+    @property
+    def home_namespace(self) -> str | None:
+        """The namespace of entries without one: that of the custom resources, or None, Consul's default."""
+        return self.namespace if self.target == "kubernetes" else None
+
+    def problems(self) -> Iterator[Problem]:
+        """Return the conflicts between inputs that are valid one by one."""
+        if self.renamed_from and not self.owner and not is_stack_name(self.renamed_from):
+            expected = "must be the full name of a stack (organization/project/stack) unless owner is set"
+            yield Problem("renamed_from", f"{expected}, got {format_value(self.renamed_from)}")
+        yield from self._collector_problems()
+        if self.target == "kubernetes":
+            yield from self._kubernetes_problems()
+        yield from self._envoy_version_problems()
+        if self.default_protocol in HTTP_PROTOCOLS and self.tcp_services is None:
+            yield Problem(
+                "default_protocol",
+                f'must be "tcp" without tcp_services, got "{self.default_protocol}". '
+                "Proxies would parse every undeclared service as HTTP. "
+                "Set tcp_services to the services that are not HTTP, or to [] if there are none",
+            )
+        yield from self._duplicates()
+
+    def _collector_problems(self) -> Iterator[Problem]:
+        has_collector = "collector" in self.model_fields_set
+        if self.zipkin_collector is None:
+            if not has_collector:
+                reason = "is required. Set collector, or zipkin_collector to deploy Zipkin on Kubernetes"
+                yield Problem("collector", reason)
+            return
+        if has_collector:
+            yield Problem("collector", "conflicts with zipkin_collector. Remove one of them")
+        if self.target != "kubernetes":
+            yield Problem(
+                "zipkin_collector",
+                f"is not supported with target: {self.target}, because its host name is valid in the cluster only. "
+                "Deploy a ZipkinCollector, and set collector.host to its address outside the cluster",
+            )
+        if self.tracer.zipkin is None:
+            yield Problem("tracer", "conflicts with zipkin_collector, which accepts the tracer zipkin only")
+
+    def _kubernetes_problems(self) -> Iterator[Problem]:
+        partition = "is managed by consul-k8s with target: kubernetes (global.adminPartitions)"
+        meta = "is managed by consul-k8s with target: kubernetes"
+        if self.partition is not None:
+            yield Problem("partition", partition)
+        if "Meta" in self.proxy_defaults:
+            yield Problem("proxy_defaults.Meta", meta)
+        names = {f"services.{key}": service.name or key for key, service in self.services.items()}
+        names |= {f"tcp_services.{index}": name for index, name in enumerate(self.tcp_services or [])}
+        for path, name in names.items():
+            if not is_object_name(name):
+                yield Problem(path, f"must be {OBJECT_NAME}, got {format_value(name)}")
+        for key, service in self.services.items():
+            if service.partition is not None:
+                yield Problem(f"services.{key}.partition", partition)
+            if "Meta" in service.service_defaults:
+                yield Problem(f"services.{key}.service_defaults.Meta", meta)
+
+    def _envoy_version_problems(self) -> Iterator[Problem]:
+        major, minor, *_ = (int(part) for part in self.envoy_version.split("."))
+        if self.tracer.zipkin and self.tracer.zipkin.propagation == "b3+w3c" and (major, minor) < W3C_ENVOY:
+            yield Problem(
+                "tracer.zipkin.propagation",
+                f'must be "b3" with Envoy {self.envoy_version} (envoy_version), got "b3+w3c". It requires Envoy 1.36',
+            )
+
+    def _duplicates(self) -> Iterator[Problem]:
+        """Return the services that are declared twice. Consul's default namespace and partition are named `default`."""
+        home = self.home_namespace or "default"
+        declared: dict[tuple[str, str, str], str] = {}
+        for key, service in self.services.items():
+            path = f"services.{key}"
+            entry = (service.name or key, service.namespace or home, service.partition or self.partition or "default")
+            if (first := declared.setdefault(entry, path)) != path:
+                yield Problem(path, f'conflicts with {first}, which declares the same service ("{entry[0]}")')
+        for index, name in enumerate(self.tcp_services or []):
+            path, entry = f"tcp_services.{index}", (name, home, self.partition or "default")
+            if (first := declared.setdefault(entry, path)) != path:
+                yield Problem(path, f'conflicts with {first}, which declares the same service ("{name}")')
+            elif name in self.services:
+                yield Problem(path, f"conflicts with services.{name}, which has the same resource name")
+
+
+def with_host_placeholder(args: object) -> object:
+    """Replace a host that is an Output by a placeholder. All other inputs must be plain."""
+    match args:
+        case {"collector": {"host": pulumi.Output()} as collector}:
+            return {**cast("dict[str, object]", args), "collector": {**collector, "host": UNRESOLVED_HOST}}
+        case _:
+            return args

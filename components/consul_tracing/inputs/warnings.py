@@ -1,0 +1,102 @@
+"""Warnings about valid inputs with side effects."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from consul_tracing.errors import message, with_suggestion
+from consul_tracing.names import HTTP_PROTOCOLS
+
+from .cluster_fields import CLUSTER_FIELDS, snake_case
+from .hosts import is_loopback
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from .mesh_settings import MeshSettings
+
+
+def setting_warnings(settings: MeshSettings, *, single_machine: bool, http_elsewhere: bool = False) -> Iterator[str]:
+    """Return the warnings about the settings, each with its fix.
+
+    `single_machine`: the whole mesh runs on this machine, so that all proxies reach a collector on localhost.
+    `http_elsewhere`: a service outside of these settings has an HTTP protocol.
+    """
+    if not settings.enabled:
+        yield message(
+            "CT410",
+            "enabled: false takes effect in a proxy when it restarts. Until then the proxy keeps its tracer, and marks "
+            "requests without trace context as not sampled. Restart every proxy after this update.",
+        )
+        return
+    yield from _sampling_warnings(settings)
+    if not http_elsewhere and not declares_http(settings):
+        yield message(
+            "CT411",
+            "services: no service has the protocol http, http2 or grpc. Consul's default protocol is tcp, which Envoy "
+            "does not trace. Declare the HTTP services in services.",
+        )
+    if settings.tracer.opentelemetry is not None and settings.tracer.opentelemetry.service_name is None:
+        yield message(
+            "CT412",
+            "tracer.opentelemetry.service_name is not set. Every span gets the service name unknown_service:envoy. "
+            "Set service_name, or use tracer.zipkin, which sets the name of each service.",
+        )
+    if not single_machine and is_loopback(settings.collector.host):
+        yield message(
+            "CT413",
+            f'collector.host: "{settings.collector.host}" is the own machine of each proxy. '
+            "Machines without a collector lose their spans. Set the address of a shared collector, or run a collector "
+            "on every machine.",
+        )
+    yield from _static_cluster_warnings(settings)
+    yield from _dropped_field_warnings(settings)
+    if "envoy_bootstrap_json_tpl" in {key.lower() for key in settings.proxy_config}:
+        yield message(
+            "CT414",
+            "proxy_config.envoy_bootstrap_json_tpl replaces Consul's bootstrap. Proxies do not trace unless the "
+            "template contains the tracer. Remove the key, or add the tracer to the template.",
+        )
+
+
+def _sampling_warnings(settings: MeshSettings) -> Iterator[str]:
+    sampling = settings.sampling
+    if 0 in (sampling.random, sampling.overall):
+        name = "random" if sampling.random == 0 else "overall"
+        yield message(
+            "CT415",
+            f"sampling.{name}: 0 also disables tracing in applications, because proxies mark every request as not "
+            "sampled (envoyproxy/envoy#38222). To remove tracing from the proxies only, set enabled: false.",
+        )
+    if not sampling.client.is_integer():
+        whole = int(sampling.client)
+        yield message(
+            "CT416", f"sampling.client: Envoy rounds {sampling.client} down to {whole} percent. Set a whole number."
+        )
+
+
+def _static_cluster_warnings(settings: MeshSettings) -> Iterator[str]:
+    for index, cluster in enumerate(settings.static_clusters):
+        for field in (field for field in cluster if snake_case(field) not in CLUSTER_FIELDS):
+            reason = "is not a field of an Envoy cluster, and a proxy does not start with an unsupported field"
+            yield message(
+                "CT417", f"static_clusters.{index}.{field}: {with_suggestion(reason, field, sorted(CLUSTER_FIELDS))}"
+            )
+
+
+def _dropped_field_warnings(settings: MeshSettings) -> Iterator[str]:
+    if settings.target == "consul":
+        for key, service in settings.services.items():
+            if "MaxRequestHeadersKB" in service.service_defaults:
+                yield message(
+                    "CT418",
+                    f"services.{key}.service_defaults.MaxRequestHeadersKB: is not written, because Pulumi's Consul "
+                    "provider 3.15 does not support it. Set target: kubernetes, or set the field outside of Pulumi "
+                    "after each update.",
+                )
+
+
+def declares_http(settings: MeshSettings) -> bool:
+    """Return whether a declared service, or the default of the mesh, has an HTTP protocol."""
+    protocols = {settings.default_protocol, *(service.protocol for service in settings.services.values())}
+    return not protocols.isdisjoint(HTTP_PROTOCOLS)

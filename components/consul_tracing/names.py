@@ -1,0 +1,57 @@
+"""Constants and types that every layer shares: the names of Consul's and this package's keys."""
+
+from collections.abc import Mapping
+from typing import Any
+
+JsonObject = dict[str, Any]
+"""A JSON object as Python data."""
+
+FieldPath = tuple[str, ...]
+"""The path of a field in an entry: `("MeshGateway", "Mode")`, `("Config", CLUSTERS_KEY, "statsd")`."""
+
+COLLECTOR_CLUSTER = "tracing_collector"
+"""The Envoy cluster of the collector. It never changes: running proxies reject a new name until they restart."""
+
+HTTP_PROTOCOLS = frozenset({"http", "http2", "grpc"})
+"""The protocols whose requests Envoy parses and traces."""
+
+TRACER_KEY = "envoy_tracing_json"
+LISTENER_KEY = "envoy_listener_tracing_json"
+CLUSTERS_KEY = "envoy_extra_static_clusters_json"
+
+TRACING_KEYS: Mapping[str, str] = {
+    TRACER_KEY: "tracer",
+    LISTENER_KEY: "sampling and tags",
+    CLUSTERS_KEY: "collector and static_clusters",
+}
+"""The keys of proxy-defaults' `Config` that this package writes, each with the inputs that set it."""
+
+MANAGED_BY_KEY = "managed-by"
+OWNER_KEY = "pulumi-stack"
+FIELDS_KEY = "consul-tracing-keys"
+RESOURCE_KEY = "consul-tracing-resource"
+EXTERNAL_SOURCE_KEY = "external-source"
+"""The keys of `Meta` that name the owner of an entry. consul-k8s writes the last one."""
+
+STRUCTS: frozenset[FieldPath] = frozenset(
+    {
+        ("AccessLogs",),
+        ("Config",),
+        ("Destination",),
+        ("Expose",),
+        ("FailoverPolicy",),
+        ("MeshGateway",),
+        ("Meta",),
+        ("PrioritizeByLocality",),
+        ("RateLimits",),
+        ("RateLimits", "InstanceLevel"),
+        ("TransparentProxy",),
+        ("UpstreamConfig",),
+        ("UpstreamConfig", "Defaults"),
+        ("UpstreamConfig", "Defaults", "Limits"),
+        ("UpstreamConfig", "Defaults", "MeshGateway"),
+        ("UpstreamConfig", "Defaults", "PassiveHealthCheck"),
+    }
+)
+"""The fields whose members may have different owners. Source: Consul 1.22's `api.ProxyConfigEntry` and
+`api.ServiceConfigEntry`. A list, such as `UpstreamConfig.Overrides`, has one owner."""

@@ -1,0 +1,1 @@
+"""Kubernetes manifests of a Zipkin collector."""

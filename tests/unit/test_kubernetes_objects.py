@@ -1,0 +1,404 @@
+"""Config entries as custom resources: the applied spec, field ownership and sync state."""
+
+from typing import Any, cast
+
+import pytest
+
+from consul_tracing.backends.kubernetes.managed_fields import would_be_pruned
+from consul_tracing.backends.kubernetes.objects import (
+    body,
+    camel_case,
+    conflicting_entries,
+    is_patched,
+    metadata,
+    reject_second_mesh,
+    reject_unremovable,
+    spec,
+)
+from consul_tracing.backends.kubernetes.sync import sync, sync_error_text, with_synced_generation
+from consul_tracing.entries.bodies import proxy_defaults, service_defaults
+from consul_tracing.entries.entry import Entry
+from consul_tracing.entries.field_paths import field_paths
+from consul_tracing.entries.metadata import ownership_metadata
+from consul_tracing.entries.ownership import Existing, Plan, Policy, plan
+from consul_tracing.errors import ConflictError
+from tests.unit.meshes import STACK, URN, settings
+
+CLUSTERS = "envoy_extra_static_clusters_json"
+STATSD = '{"name":"statsd"}'
+
+
+def policy(existing: Existing = "refuse") -> Policy:
+    return Policy(existing, STACK)
+
+
+def planned(declared: Entry, live_object: dict[str, Any], policy: Policy) -> Plan:
+    decided = plan(declared, body(live_object), policy)
+    assert isinstance(decided, Plan)
+    return decided
+
+
+def entry(**args: Any) -> Entry:
+    return proxy_defaults(settings(target="kubernetes", **args))
+
+
+def by(manager: str, *paths: str, at: str = "2026-11-22T10:00:00Z", subresource: str = "") -> dict[str, Any]:
+    """Return an item of `managedFields`: the manager, its fields and the time of its last write."""
+    fields: dict[str, Any] = {}
+    for path in paths:
+        below = fields
+        for step in path.split("/"):
+            below = below.setdefault(f"f:{step}", {})
+    return {"manager": manager, "time": at, "fieldsV1": fields, "subresource": subresource}
+
+
+def live(
+    of: dict[str, Any] | None = None, *managed: dict[str, Any], annotations: Any = None, synced: Any = None
+) -> dict[str, Any]:
+    metadata = {"name": "global", "namespace": "consul", "managedFields": list(managed), "annotations": annotations}
+    status = {"conditions": [{"type": "Synced", **synced}]} if synced else {}
+    return {"metadata": metadata, "spec": of or {}, "status": status}
+
+
+def owned_object(declared: Entry, **more: Any) -> dict[str, Any]:
+    return live({**applied_first(declared), **more}, annotations=annotations(declared))
+
+
+def annotations(declared: Entry) -> dict[str, str]:
+    written = metadata(declared, owned(declared), None, patch=False, migrate=False)
+    return cast("dict[str, str]", written["annotations"])
+
+
+def owned(declared: Entry) -> dict[str, str]:
+    return ownership_metadata(field_paths(declared.body), STACK, URN)
+
+
+def applied_first(declared: Entry) -> dict[str, Any]:
+    """Return the spec that is applied where no object exists."""
+    return spec(declared, Plan(), None, patch=False)
+
+
+@pytest.mark.parametrize(
+    ("go", "camel"),
+    [
+        ("MeshGateway", "meshGateway"),
+        ("MutualTLSMode", "mutualTLSMode"),
+        ("ExternalSNI", "externalSNI"),
+        ("JSONFormat", "jsonFormat"),
+        ("SNI", "sni"),
+        ("LocalRequestTimeoutMs", "localRequestTimeoutMs"),
+        ("EnvoyListenerJSON", "envoyListenerJSON"),
+    ],
+)
+def test_go_field_name_is_converted_to_camel_case(go: str, camel: str) -> None:
+    assert camel_case(go) == camel
+
+
+def test_struct_fields_are_converted_and_map_keys_are_preserved() -> None:
+    extensions = [{"Name": "builtin/lua", "Arguments": {"ProxyType": "connect-proxy"}}]
+    declared = entry(
+        proxy_config={"Envoy_X": "1"},
+        proxy_defaults={"EnvoyExtensions": extensions, "Expose": {"Paths": [{"LocalPathPort": 1}]}},
+    )
+    applied = applied_first(declared)
+    assert applied["envoyExtensions"] == [{"name": "builtin/lua", "arguments": {"ProxyType": "connect-proxy"}}]
+    assert applied["expose"] == {"paths": [{"localPathPort": 1}]}
+    assert applied["config"]["Envoy_X"] == "1"
+
+
+def test_envoy_values_are_identical_on_both_backends() -> None:
+    on_consul, on_kubernetes = proxy_defaults(settings()), entry()
+    assert applied_first(on_kubernetes)["config"] == on_consul.body["Config"]
+    assert (on_kubernetes.namespace, on_consul.namespace) == ("consul", None)
+
+
+def test_service_object_has_the_namespace_of_its_service() -> None:
+    services = {"web": {"protocol": "http"}, "api": {"protocol": "grpc", "namespace": "shop", "name": "api-v2"}}
+    entries = service_defaults(settings(target="kubernetes", services=services, namespace="mesh"))
+    assert {key: (one.namespace, one.name) for key, one in entries.items()} == {
+        "web": ("mesh", "web"),
+        "api": ("shop", "api-v2"),
+    }
+
+
+def test_own_object_is_identified_by_its_annotations() -> None:
+    declared = entry()
+    assert policy().owner_of(body(owned_object(declared))) == "this stack"
+    assert owned(declared) == body(owned_object(declared))["Meta"]
+
+
+def test_long_list_of_managed_fields_is_read_back_completely() -> None:
+    declared = entry(proxy_config={f"key_{number:04}": "x" for number in range(200)})
+    assert len(owned(declared)) > 5
+    assert body(live({}, annotations=annotations(declared)))["Meta"] == owned(declared)
+
+
+@pytest.mark.parametrize(
+    ("manager", "repeated"),
+    [("kubectl-edit", True), ("before-first-apply", True), ("consul-tracing", True), ("argocd", False)],
+)
+def test_foreign_field_of_an_own_object_is_applied_only_if_it_would_be_pruned(manager: str, *, repeated: bool) -> None:
+    """Pulumi's provider takes over fields managed by kubectl and then prunes those that are not applied."""
+    declared = entry()
+    live_object = owned_object(declared, meshGateway={"mode": "local"})
+    live_object["metadata"]["managedFields"] = [by(manager, "spec/meshGateway/mode")]
+    decided = planned(declared, live_object, policy())
+    assert decided.preserved == {("MeshGateway", "Mode"): "local"}
+    assert ("meshGateway" in spec(declared, decided, live_object, patch=False)) is repeated
+
+
+def test_foreign_field_of_an_adopted_object_is_not_applied() -> None:
+    declared, live_object = entry(), live({"meshGateway": {"mode": "local"}}, by("kubectl-edit", "spec/meshGateway"))
+    decided = planned(declared, live_object, policy("adopt"))
+    assert set(spec(declared, decided, live_object, patch=True)) == {"config"}
+
+
+def test_foreign_label_or_annotation_is_applied_only_if_it_would_be_pruned() -> None:
+    declared, live_object = entry(), owned_object(entry())
+    live_object["metadata"]["labels"] = {"team": "a", "app": "b"}
+    live_object["metadata"]["annotations"]["note"] = "x"
+    live_object["metadata"]["managedFields"] = [
+        by("kubectl-label", "metadata/labels/team", "metadata/annotations/note"),
+        by("argocd", "metadata/labels/app"),
+    ]
+    written = metadata(declared, owned(declared), live_object, patch=False, migrate=True)
+    assert written["labels"] == {"team": "a"}
+    assert written["annotations"].items() >= {"note": "x", "consul.hashicorp.com/migrate-entry": "true"}.items()
+    patched = metadata(declared, owned(declared), live_object, patch=True, migrate=False)
+    assert "labels" not in patched
+    assert "note" not in patched["annotations"]
+
+
+def test_foreign_clusters_are_applied_with_the_collector_cluster() -> None:
+    declared, live_object = entry(), live({"config": {CLUSTERS: STATSD}})
+    decided = planned(declared, live_object, policy("adopt"))
+    applied = spec(declared, decided, live_object, patch=True)["config"][CLUSTERS]
+    assert applied.startswith(STATSD)
+    assert '"tracing_collector"' in applied
+
+
+@pytest.mark.parametrize(("co_owner", "applied"), [("consul-tracing-patch", True), ("kubectl", False)])
+def test_foreign_clusters_are_applied_until_another_manager_owns_them(co_owner: str, *, applied: bool) -> None:
+    declared = entry(enabled=False)
+    path = f"spec/config/{CLUSTERS}"
+    live_object = live({"config": {CLUSTERS: STATSD}}, by("consul-tracing-patch", path), by(co_owner, path))
+    decided = planned(declared, live_object, policy("adopt"))
+    assert (spec(declared, decided, live_object, patch=True).get("config") == {CLUSTERS: STATSD}) is applied
+
+
+def test_field_without_a_manager_would_not_be_pruned() -> None:
+    live_object = live({"config": {CLUSTERS: STATSD}})
+    assert not would_be_pruned(live_object, ("spec", "config", CLUSTERS), patch=True)
+
+
+@pytest.mark.parametrize(
+    ("live_object", "existing", "patched"),
+    [
+        (None, "adopt", False),
+        (live(), "adopt", True),
+        (live(), "overwrite", False),
+        (live(annotations={"consul-tracing/pulumi-stack": STACK}), "adopt", False),
+        (live(annotations={"consul-tracing/pulumi-stack": STACK, "consul-tracing/adopted": "true"}), "refuse", True),
+        (live(annotations={"consul-tracing/pulumi-stack": STACK, "consul-tracing/adopted": "true"}), "overwrite", True),
+        (live(annotations={"consul-tracing/pulumi-stack": STACK, "consul-tracing/adopted": "false"}), "refuse", False),
+    ],
+)
+def test_adopted_object_remains_a_patch(live_object: Any, existing: Existing, *, patched: bool) -> None:
+    assert is_patched(live_object, policy(existing)) is patched
+
+
+@pytest.mark.parametrize(("existing", "patched"), [("refuse", True), ("adopt", True), ("overwrite", False)])
+def test_overwrite_owns_an_adopted_object_that_was_imported(existing: Existing, *, patched: bool) -> None:
+    live_object = live(annotations={"consul-tracing/pulumi-stack": STACK, "consul-tracing/adopted": "true"})
+    assert is_patched(live_object, policy(existing), whole=True) is patched
+    if not patched:
+        written = metadata(entry(), owned(entry()), live_object, patch=False, migrate=False)
+        assert written["annotations"]["consul-tracing/adopted"] == "false"
+
+
+@pytest.mark.parametrize(
+    ("manager", "patch", "rejected"),
+    [
+        ("kubectl", True, True),
+        ("kubectl", False, False),
+        ("argocd", False, True),
+        ("consul-tracing-patch", True, False),
+        ("consul-tracing", False, False),
+        # A patch that was retained when the object became the stack's own.
+        ("consul-tracing-patch", False, True),
+    ],
+)
+def test_tracing_key_that_server_side_apply_cannot_remove_is_rejected(
+    manager: str, *, patch: bool, rejected: bool
+) -> None:
+    live_object = live({"config": {"envoy_tracing_json": "{}"}}, by(manager, "spec/config/envoy_tracing_json"))
+    if not rejected:
+        reject_unremovable("ProxyDefaults consul/global", entry(enabled=False), Plan(), live_object, patch=patch)
+        return
+    with pytest.raises(ConflictError) as error:
+        reject_unremovable("ProxyDefaults consul/global", entry(enabled=False), Plan(), live_object, patch=patch)
+    command = "kubectl patch proxydefaults global --namespace consul --type=json"
+    assert f"""1. {command} -p '[{{"op":"remove","path":"/spec/config/envoy_tracing_json"}}]'""" in str(error.value)
+
+
+def test_collector_cluster_among_foreign_clusters_is_rejected_with_the_command() -> None:
+    clusters = f'{STATSD},{{"name":"tracing_collector"}}'
+    live_object = live({"config": {CLUSTERS: clusters}}, by("kubectl", f"spec/config/{CLUSTERS}"))
+    declared = entry(enabled=False)
+    decided = planned(declared, live_object, policy("adopt"))
+    with pytest.raises(ConflictError, match='"op":"replace".*statsd'):
+        reject_unremovable("ProxyDefaults consul/global", declared, decided, live_object, patch=True)
+    # A declared key is managed by this stack.
+    reject_unremovable("ProxyDefaults consul/global", entry(), Plan(), live_object, patch=True)
+
+
+def test_second_mesh_object_in_another_namespace_is_rejected() -> None:
+    other = live()
+    other["metadata"]["namespace"] = "team-a"
+    with pytest.raises(ConflictError, match="ProxyDefaults team-a/global exists, and a mesh has only one"):
+        reject_second_mesh([other], entry())
+    reject_second_mesh([live()], entry())
+
+
+@pytest.mark.parametrize(
+    ("meta", "owner"), [({"pulumi-stack": STACK}, f"managed by the stack {STACK}"), ({}, "unmanaged")]
+)
+def test_entry_written_over_the_consul_api_is_a_conflict_with_its_owner(meta: dict[str, str], owner: str) -> None:
+    live_object = {"proxy-defaults/global": None, "service-defaults/web": {"Protocol": "http", "Meta": meta}}
+    (text,) = conflicting_entries(live_object)
+    assert text.startswith(f"service-defaults/web exists in Consul and is {owner}")
+
+
+def test_entry_of_consul_k8s_is_not_a_conflict() -> None:
+    assert not list(conflicting_entries({"proxy-defaults/global": {"Meta": {"external-source": "kubernetes"}}}))
+
+
+APPLIED = by("consul-tracing", "spec/config/a", at="2026-11-22T10:00:05Z")
+
+
+def status_written(at: str) -> dict[str, Any]:
+    return by("consul-k8s-control-plane", "status/conditions", at=at, subresource="status")
+
+
+@pytest.mark.parametrize(
+    ("live_object", "state"),
+    [
+        ({}, "waiting"),
+        (live({}, APPLIED), "waiting"),
+        (live({}, APPLIED, status_written("2026-11-22T10:00:05Z"), synced={"status": "True"}), "synced"),
+        (live({}, APPLIED, status_written("2026-11-22T10:00:04Z"), synced={"status": "True"}), "waiting"),
+        (live({}, APPLIED, status_written("2026-11-22T10:00:06Z"), synced={"status": "Unknown"}), "waiting"),
+        (
+            live(
+                {},
+                APPLIED,
+                status_written("2026-11-22T10:00:06Z"),
+                synced={"status": "False", "reason": "ConsulAgentError"},
+            ),
+            "waiting",
+        ),
+        (
+            live(
+                {},
+                APPLIED,
+                status_written("2026-11-22T10:00:06Z"),
+                synced={"status": "False", "reason": "ExternallyManagedConfigError"},
+            ),
+            "rejected",
+        ),
+        (
+            live(
+                {},
+                APPLIED,
+                status_written("2026-11-22T10:00:04Z"),
+                synced={"status": "False", "reason": "ExternallyManagedConfigError"},
+            ),
+            "waiting",
+        ),
+    ],
+)
+def test_sync_status_counts_only_if_newer_than_the_last_apply(live_object: dict[str, Any], state: str) -> None:
+    assert sync(live_object).state == state
+
+
+def test_apply_without_changes_needs_no_new_sync_status() -> None:
+    """The controller writes no status for an apply that changes nothing."""
+    live_object = live(
+        {},
+        by("kubectl", "spec/config/a", "spec/config/b", at="2026-11-22T09:00:00Z"),
+        APPLIED,
+        status_written("2026-11-22T09:00:01Z"),
+        synced={"status": "True"},
+    )
+    assert sync(live_object).state == "synced"
+
+
+SPEC = {"config": {"a": "1"}}
+ANNOTATED = by("consul-tracing", "metadata/annotations/x", "spec/config/a", at="2026-11-22T10:00:05Z")
+REPORTED, REPORTED_BEFORE = status_written("2026-11-22T10:00:05Z"), status_written("2026-11-22T10:00:04Z")
+
+
+def synced_at(generation: int, *managed: dict[str, Any], record: str = "", status: str = "True") -> dict[str, Any]:
+    recorded = {"consul-tracing/synced-generation": record} if record else {}
+    live_object = live(SPEC, *managed, annotations={"x": "1", **recorded}, synced={"status": status})
+    live_object["metadata"] |= {"uid": "u", "generation": generation}
+    return live_object
+
+
+def recorded_generation(live_object: dict[str, Any], value: str, spec: dict[str, Any] | None = None) -> str | None:
+    """Return the generation that is recorded when the annotation `x` is set to `value`."""
+    written = with_synced_generation({"annotations": {"x": value}}, spec or SPEC, live_object)
+    return cast("str | None", written["annotations"].get("consul-tracing/synced-generation"))
+
+
+@pytest.mark.parametrize(
+    ("live_object", "state"),
+    [
+        (synced_at(3, ANNOTATED, REPORTED_BEFORE), "waiting"),
+        (synced_at(3, ANNOTATED, REPORTED_BEFORE, record="u/3"), "synced"),
+        (synced_at(4, ANNOTATED, REPORTED_BEFORE, record="u/3"), "waiting"),
+        (synced_at(3, ANNOTATED, REPORTED_BEFORE, record="former/3"), "waiting"),
+        (synced_at(3, ANNOTATED, REPORTED_BEFORE, record="u/3", status="False"), "waiting"),
+    ],
+)
+def test_recorded_generation_is_synced(live_object: dict[str, Any], state: str) -> None:
+    assert sync(live_object).state == state
+
+
+def test_synced_generation_is_recorded_before_a_write() -> None:
+    assert recorded_generation(synced_at(3, ANNOTATED, REPORTED), "2") == "u/3"
+    assert recorded_generation(synced_at(3, ANNOTATED, REPORTED), "1", {"config": {"a": "1", "b": "2"}}) == "u/3"
+
+
+def test_run_without_changes_keeps_the_recorded_generation() -> None:
+    assert recorded_generation(synced_at(3, ANNOTATED, REPORTED), "1") is None
+    assert recorded_generation(synced_at(4, ANNOTATED, REPORTED, record="u/3"), "1") == "u/3"
+
+
+def test_change_of_only_the_spec_records_no_generation() -> None:
+    assert recorded_generation(synced_at(3, ANNOTATED, REPORTED), "1", {"config": {"a": "2"}}) is None
+
+
+def test_unsynced_generation_is_not_recorded() -> None:
+    assert recorded_generation(synced_at(4, ANNOTATED, REPORTED_BEFORE), "2") is None
+    assert recorded_generation(synced_at(4, ANNOTATED, REPORTED_BEFORE, record="u/3"), "2") == "u/3"
+    assert recorded_generation(synced_at(4, ANNOTATED, REPORTED, status="False"), "2") is None
+
+
+@pytest.mark.parametrize(
+    ("reason", "code", "fix"),
+    [
+        ("ExternallyManagedConfigError", "CT301", "1. set target: consul"),
+        ("MigrationFailedError", "CT302", "1. declare the content of the entry in Consul exactly"),
+        ("ConsulAgentError", "CT303", "1. kubectl get pods"),
+        ("", "CT303", "Status: none"),
+    ],
+)
+def test_failed_sync_is_reported_with_the_reason_and_the_fix(reason: str, code: str, fix: str) -> None:
+    live_object = live({}, synced={"status": "False", "reason": reason, "message": "why"} if reason else None)
+    text = sync_error_text("ProxyDefaults consul/global", entry(), sync(live_object), 120)
+    assert text.startswith(
+        f"consul-tracing: {code}: ProxyDefaults consul/global is written to Kubernetes, and consul-k8s "
+    )
+    assert reason in text
+    assert fix in text

@@ -1,0 +1,37 @@
+"""The codes of messages: each is documented, and each is used."""
+
+import os
+import re
+from pathlib import Path
+
+import consul_tracing
+from consul_tracing.codes import CODES
+from testbed import CHECKOUT
+
+REFERENCE = CHECKOUT / "docs" / "reference" / "messages.md"
+HEAD = """# Messages
+
+Every error and warning of consul-tracing has a stable code. Errors (CT1xx to CT3xx) stop the preview or the update.
+Warnings and information (CT4xx) do not.
+
+"""
+
+
+def reference() -> str:
+    sections = (
+        f"## {code}: {one.title}\n\n**Cause.** {one.cause}\n\n**Fix.** {one.fix}\n" for code, one in CODES.items()
+    )
+    return HEAD + "\n".join(sections)
+
+
+def test_the_reference_documents_every_code() -> None:
+    """`CONSUL_TRACING_UPDATE_GOLDEN=1` writes the document instead."""
+    if os.environ.get("CONSUL_TRACING_UPDATE_GOLDEN"):
+        REFERENCE.write_text(reference())
+    assert REFERENCE.read_text() == reference()
+
+
+def test_every_code_is_used_and_every_used_code_is_documented() -> None:
+    package = Path(consul_tracing.__file__).parent
+    sources = [file.read_text() for file in package.rglob("*.py") if file.name != "codes.py"]
+    assert {code for source in sources for code in re.findall(r'"(CT\d{3})"', source)} == CODES.keys()
