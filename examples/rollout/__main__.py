@@ -1,8 +1,8 @@
-"""Pods that restart when, and only when, their proxies must read a new bootstrap.
+"""Pods that restart if and only if their proxies must read a new bootstrap.
 
-A sidecar reads the tracer and the collector when it starts; sampling and tags reach it while it runs. `bootstrap_hash`
-stands for the former alone. In the pods' annotations it makes Kubernetes replace them, a few at a time, once Consul has
-the new entry and not before: the output waits for that.
+A sidecar reads the tracer and the collector at its start, and sampling and tags while it runs. `bootstrap_hash` covers
+only the former. As an annotation of the pods it makes Kubernetes replace them in a rolling update. The output resolves
+as soon as Consul has the new entry.
 """
 
 import pulumi

@@ -80,7 +80,7 @@ def _conflict_lines(conflicts: Mapping[str, Conflict], entries: Mapping[str, Ent
         yield "To manage whole entries in this stack, which removes fields that it does not declare:"
         yield from numbered([backend.import_command(entry, first_name), *same, "set existing: overwrite"])
         return
-    yield "Two stacks that write one entry revert each other's changes. To keep one backend:"
+    yield "Two stacks that write one entry revert each other's changes. To keep one writer:"
     yield from numbered(["remove the entry from one of the two programs"])
     yield f"If {first.stack} no longer exists:"
     yield from numbered([backend.release_command(entry, first.metadata), *same, "set existing: adopt"])

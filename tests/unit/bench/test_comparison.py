@@ -31,13 +31,13 @@ def test_both_ways_run_in_turn_and_the_first_pair_only_warms_up() -> None:
 
 
 def test_cpu_time_is_told_before_the_time_on_the_wall() -> None:
-    told = compare("import", [(Timing(wall=2.0, cpu=1.0), Timing(wall=3.0, cpu=1.1))])
-    assert [(each.quantity, each.baseline, each.component) for each in told] == [
+    compared = compare("import", [(Timing(wall=2.0, cpu=1.0), Timing(wall=3.0, cpu=1.1))])
+    assert [(each.quantity, each.baseline, each.component) for each in compared] == [
         ("user CPU", (1.0,), (1.1,)),
         ("wall", (2.0,), (3.0,)),
     ]
 
 
 def test_where_other_programs_took_part_only_the_wall_counts() -> None:
-    told = compare("pulumi up", [(Timing(wall=2.0), Timing(wall=3.0))])
-    assert [each.quantity for each in told] == ["wall"]
+    compared = compare("pulumi up", [(Timing(wall=2.0), Timing(wall=3.0))])
+    assert [each.quantity for each in compared] == ["wall"]

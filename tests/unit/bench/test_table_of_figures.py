@@ -15,9 +15,9 @@ def lines(*, ruled: bool) -> list[str]:
 
 
 def test_a_row_tells_the_middle_ratio_and_how_far_the_others_lie_from_it() -> None:
-    told = dict(zip(HEADINGS, row(IMPORT), strict=True))
-    assert (told["ratio"], told["lowest"], told["highest"], told["pairs"]) == ("1.10", "1.00", "1.20", "3")
-    assert (told["baseline, s"], told["component, s"]) == ("0.50", "0.55")
+    figures = dict(zip(HEADINGS, row(IMPORT), strict=True))
+    assert (figures["ratio"], figures["lowest"], figures["highest"], figures["pairs"]) == ("1.10", "1.00", "1.20", "3")
+    assert (figures["baseline, s"], figures["component, s"]) == ("0.50", "0.55")
 
 
 def test_away_from_a_terminal_the_table_is_aligned_lines_alone() -> None:

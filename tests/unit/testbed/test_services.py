@@ -50,11 +50,11 @@ def test_a_header_of_another_kind_is_not_passed_on(web: int) -> None:
 
 
 def test_a_service_whose_upstream_is_down_answers_502_and_says_why() -> None:
-    port, nobody = free_port(), free_port()
-    with serving(HttpService("web", port, Upstream("api", nobody))):
+    port, unused_port = free_port(), free_port()
+    with serving(HttpService("web", port, Upstream("api", unused_port))):
         answer = send_request(port, "/")
     assert answer.status == 502
-    assert f"{LOOPBACK}:{nobody}" in answer.json()["error"]
+    assert f"{LOOPBACK}:{unused_port}" in answer.json()["error"]
 
 
 def test_a_tcp_service_sends_back_what_it_receives() -> None:

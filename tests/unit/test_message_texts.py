@@ -1,0 +1,153 @@
+"""The text of every code, as one golden file. `CONSUL_TRACING_UPDATE_GOLDEN=1` writes it."""
+
+import logging
+import os
+import re
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pulumi
+import pytest
+
+from consul_tracing import MeshTracing
+from consul_tracing.backends.kubernetes import sdk
+from consul_tracing.backends.kubernetes.access import MissingKindError
+from consul_tracing.backends.kubernetes.backend import KubernetesBackend, reject_own_config_entries
+from consul_tracing.backends.kubernetes.objects import (
+    MIGRATION_STEPS,
+    conflicting_entries,
+    reject_second_mesh,
+    reject_unremovable,
+)
+from consul_tracing.backends.kubernetes.sync import Sync, sync_error_text
+from consul_tracing.codes import CODES
+from consul_tracing.entries.bodies import proxy_defaults
+from consul_tracing.entries.ownership import Plan, Policy, reject_taken_resources
+from consul_tracing.errors import message
+from tests.plan_story import GOLDEN
+from tests.unit.meshes import mesh, settings
+from tests.unit.mocked_engine import Engine
+from tests.unit.zipkin_collectors import settings as zipkin_settings
+
+OWNED = {"managed-by": "pulumi", "pulumi-stack": "organization/mesh/test"}
+FOREIGN = {"Config": {"envoy_listener_tracing_json": '{"random_sampling":{"value":7}}', "other": 1}}
+WEB = {"web": {"protocol": "http"}}
+URN = "urn:pulumi:test::mesh::consul:index/configEntry:ConfigEntry::"
+ON_KUBERNETES = proxy_defaults(settings(target="kubernetes"))
+POLICY = Policy("overwrite", "acme/mesh/prod")
+
+
+def declare(**args: Any) -> Callable[[], object]:
+    return lambda: MeshTracing("mesh", mesh(**{"services": WEB, **args}))
+
+
+MEMORY = {"storage": {"memory": {"max_spans": 500_000}}}
+UNENCRYPTED = {
+    "storage": {"elasticsearch": {"hosts": ["http://es.example.com:9200"], "credentials_secret": "es"}},
+    "ingress": {"host": "zipkin.example.com", "path": "/", "tls": False},
+}
+UNVERIFIED = {"storage": {"elasticsearch": {"hosts": ["https://es.example.com:9200"], "verify_certificate": False}}}
+
+ON_CONSUL: list[tuple[Callable[[], object], Any, bool]] = [
+    (declare(sampling={"random": 200}), {}, False),
+    (lambda: MeshTracing("mesh", mesh(collector={"host": pulumi.Output.secret("hidden")})), {}, False),
+    (declare(), {"global": FOREIGN, "web": {"Protocol": "tcp"}}, False),
+    (declare(), {"global": {**FOREIGN, "Meta": {**OWNED, "pulumi-stack": "acme/mesh/prod"}}}, False),
+    (declare(), {"global": {"Meta": {"external-source": "kubernetes"}}}, False),
+    (declare(existing="adopt"), {"global": {"Config": {"envoy_extra_static_clusters_json": "{"}}}, False),
+    (declare(), "connection refused", False),
+    (declare(), "connection refused", True),
+    (declare(gateways="skip"), {}, False),
+    (declare(existing="adopt"), {"global": FOREIGN}, False),
+    (declare(existing="overwrite"), {"global": FOREIGN}, False),
+    (declare(), {"global": {**FOREIGN, "Meta": OWNED}}, False),
+    (declare(release=True), {}, False),
+    (declare(default_protocol="http", tcp_services=[]), {}, False),
+    (declare(enabled=False), {}, False),
+    (declare(services={}), {}, False),
+    (declare(tracer={"opentelemetry": {}}), {}, False),
+    (declare(collector={"host": "localhost"}), {}, False),
+    (declare(proxy_config={"envoy_bootstrap_json_tpl": "{}"}), {}, False),
+    (declare(sampling={"random": 0, "client": 12.5}), {}, False),
+    (declare(static_clusters=[{"name": "a", "conect_timeout": "1s"}]), {}, False),
+    (declare(services={"web": {"protocol": "http", "service_defaults": {"MaxRequestHeadersKB": 96}}}), {}, False),
+]
+"""Programs on Consul's API, with the live entries (or the error of the look-up), and whether it is a preview."""
+
+
+def drifted(engine: Engine) -> None:
+    engine.run(declare())
+    component = "urn:pulumi:test::mesh::pulumi:pulumi:Stack$consul-tracing:index:MeshTracing"
+    urn = f"{component}$consul:index/configEntry:ConfigEntry::mesh-service-web"
+    engine.state = {urn: dict(engine.registered["mesh-service-web"].inputs)}
+    engine.live = {"global": engine.entry("mesh-proxy-defaults")}
+    engine.run(declare())
+
+
+def failing(engine: Engine, check: Callable[[], object]) -> str:
+    """The message of a check that raises an error."""
+    with pytest.raises(pulumi.RunError) as raised:
+        engine.run(check)
+    return str(raised.value)
+
+
+def kubernetes_texts(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    monkeypatch.setitem(__import__("sys").modules, "kubernetes", None)
+    yield failing(engine, lambda: sdk.kubernetes_sdk("ZipkinCollector"))
+    monkeypatch.undo()
+    swapped = {"service-defaults/a": (f"{URN}a", f"{URN}b")}
+    yield failing(engine, lambda: reject_taken_resources(swapped, {f"{URN}a", f"{URN}b"}, POLICY))
+    in_state = {f"{URN}mesh-proxy-defaults": {"kind": "proxy-defaults", "name": "global"}}
+    yield failing(engine, lambda: reject_own_config_entries([ON_KUBERNETES], in_state, POLICY))
+    (text,) = conflicting_entries({"proxy-defaults/global": {"Config": {}}})
+    yield message("CT209", text, *MIGRATION_STEPS)
+    other = {"metadata": {"name": "global", "namespace": "team-a"}}
+    yield failing(engine, lambda: reject_second_mesh([other], ON_KUBERNETES))
+    held = {"manager": "kubectl", "fieldsV1": {"f:spec": {"f:config": {"f:envoy_tracing_json": {}}}}}
+    live = {"metadata": {"managedFields": [held]}, "spec": {"config": {"envoy_tracing_json": "{}"}}}
+    off = proxy_defaults(settings(target="kubernetes", enabled=False))
+    yield failing(engine, lambda: reject_unremovable("ProxyDefaults consul/global", off, Plan(), live, patch=True))
+
+    def overwrite() -> None:
+        backend = KubernetesBackend(
+            pulumi.ComponentResource("test:index:Mesh", "mesh"),
+            POLICY,
+            sync_timeout=120,
+            migrate=False,
+            has_dependencies=False,
+        )
+        backend.reject_unwritable({"mesh-proxy-defaults": ON_KUBERNETES}, {"mesh-proxy-defaults": Plan("unmanaged")})
+
+    yield failing(engine, overwrite)
+    yield str(MissingKindError("proxy-defaults"))
+    for reason in ("ExternallyManagedConfigError", "MigrationFailedError", "ConsulAgentError"):
+        yield sync_error_text("ProxyDefaults consul/global", ON_KUBERNETES, Sync("waiting", reason, "the reason"), 120)
+    for args in (MEMORY, UNENCRYPTED, UNVERIFIED):
+        yield from zipkin_settings(**args).warnings()
+
+
+def test_text_of_every_code(engine: Engine, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
+    caplog.set_level(logging.INFO)
+    texts: list[str] = []
+    for program, live, preview in ON_CONSUL:
+        engine.live, engine.state = live, {}
+        try:
+            engine.run(program, preview=preview)
+        except pulumi.RunError as error:
+            texts.append(str(error))
+    engine.live = {}
+    drifted(engine)
+    engine.live, engine.state = {}, {}
+    texts += [record.message for record in caplog.records]
+    texts += kubernetes_texts(engine, monkeypatch)
+    by_code: dict[str, str] = {}
+    for text in texts:
+        for part in re.split(r"\n(?=consul-tracing: CT)", text):
+            if found := re.match(r"consul-tracing: (CT\d{3}): ", part):
+                by_code.setdefault(found[1], part)
+    golden, file = "\n\n".join(by_code[code] for code in sorted(by_code)) + "\n", GOLDEN / "messages.txt"
+    if os.environ.get("CONSUL_TRACING_UPDATE_GOLDEN"):
+        file.write_text(golden)
+    # A resource hook raises CT206: tests/mesh/test_guarded_writes.py.
+    assert CODES.keys() - {"CT206"} == by_code.keys()
+    assert golden == file.read_text()
