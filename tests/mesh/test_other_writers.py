@@ -109,7 +109,7 @@ def test_unreachable_consul_fails_an_up_before_any_write(
         in output
     )
     rejected_output = rejection(stack)
-    assert "error: consul-tracing: Consul cannot be read, so nothing is written" in rejected_output
+    assert "error: consul-tracing: CT205: Consul cannot be read, so nothing is written" in rejected_output
     assert "proxy-defaults/global: Get " in rejected_output
     assert recorder.writes() == []
     assert live(consul) == before
