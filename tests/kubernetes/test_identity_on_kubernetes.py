@@ -190,10 +190,10 @@ def test_status_of_a_stopped_controller_is_outdated_after_a_change_of_metadata(
     controller.stop()
     try:
         stack.configure(stack_config(cluster, sampling={"random": 50}, sync_timeout_seconds=3))
-        assert "not brought it into Consul within 3 s" in rejection(stack)
+        assert "did not write it into Consul within 3 s" in rejection(stack)
         stack.configure(stack_config(cluster, sampling={"random": 50}, migrate_entries=True, sync_timeout_seconds=3))
-        assert "not brought it into Consul within 3 s" in rejection(stack)
-        assert "not brought it into Consul within 3 s" in rejection(stack)
+        assert "did not write it into Consul within 3 s" in rejection(stack)
+        assert "did not write it into Consul within 3 s" in rejection(stack)
     finally:
         controller.start()
     stack.up()
