@@ -97,6 +97,7 @@ def test_gateway_with_the_envoy_arguments_starts_traces(
             assert span_names(traced.spans_of(response, 4)) == joined
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("percent", "requests", "fewest", "most"), [(1, 800, 1, 20), (25, 400, 65, 135)])
 def test_gateway_samples_at_the_random_sampling_rate(
     traced: TracedMesh, percent: float, requests: int, fewest: int, most: int
