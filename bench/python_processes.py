@@ -1,4 +1,4 @@
-"""Measures without other programs: imports, and Pulumi programs with mocks. Each run is a separate process."""
+"""Benchmarks without other programs: imports, and Pulumi programs with mocks. Each run is a separate process."""
 
 import resource
 import subprocess

@@ -8,7 +8,7 @@ from rich.console import Console, RenderableType
 
 
 class Steps:
-    """Prints steps to a console."""
+    """Output of steps on a console."""
 
     def __init__(self, console: Console) -> None:
         """Print to this console."""

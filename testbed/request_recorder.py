@@ -35,7 +35,7 @@ class Request:
 
 @dataclass
 class RequestRecorder:
-    """Records the requests to a Consul and calls `on_request` before it forwards one."""
+    """Proxy that records the requests to a Consul. It calls `on_request` before it forwards a request."""
 
     consul: Consul
     port: int = 0

@@ -1,4 +1,4 @@
-"""`python -m toolchain [NAMES…]`: get the real programs in advance and show where each comes from.
+"""`python -m toolchain [NAMES…]`: get the real programs in advance and show the origin of each.
 
 A name may include a version: `envoy@1.40.0`. Without names, get every program that --for requires.
 `python -m toolchain prune` removes superseded programs from the cache.
@@ -75,7 +75,7 @@ def obtain_all(requests: Sequence[ProgramRequest], display: Display) -> bool:
             fetched = executor.submit(obtain, downloads, display, programs)
             return all([built.result(), fetched.result()])
         except BaseException:
-            # Ends the commands of both threads, which the executor would otherwise wait for.
+            # The executor would otherwise wait until the commands of both threads end.
             programs.close()
             raise
 

@@ -29,7 +29,7 @@ class Row(Progress, Protocol):
 
 
 Display = Callable[[str], AbstractContextManager[Row]]
-"""Opens the row of one program, such as `envoy 1.37.0`. Several rows may be open."""
+"""Function that opens the row of one program, such as `envoy 1.37.0`. Several rows may be open."""
 
 
 @contextmanager

@@ -91,7 +91,7 @@ CODES: dict[str, Code] = {
     "CT212": Code(
         "An object to overwrite is not imported",
         "`existing` is `overwrite`, and the state of this stack does not hold the whole object. The Kubernetes "
-        "provider creates no object that exists.",
+        "provider does not create an object that exists.",
         "Run the `pulumi import` commands of the message, then `pulumi up`.",
     ),
     "CT213": Code(
@@ -103,7 +103,7 @@ CODES: dict[str, Code] = {
         "The cluster is not ready",
         "The cluster has no custom resources of consul-k8s, or no namespace for them, or the Kubernetes provider only "
         "renders YAML.",
-        "Install consul-k8s, create the namespace, or name the resource that does so in `depends_on`.",
+        "Install consul-k8s, create the namespace, or name the resource that installs or creates it in `depends_on`.",
     ),
     "CT301": Code(
         "consul-k8s does not write an object",
@@ -158,13 +158,13 @@ CODES: dict[str, Code] = {
     "CT408": Code(
         "The preview is incomplete",
         "The backend cannot be read. The preview does not show fields of other owners, and `pulumi up` would stop.",
-        "Run the preview where the backend is reachable.",
+        "Run the preview on a machine that can reach the backend.",
     ),
     "CT409": Code(
         "Services become HTTP",
         "`default_protocol` makes proxies parse services as HTTP for which no protocol is declared. A service that is "
         "not HTTP stops working (hashicorp/consul#20064).",
-        "Add those that are not HTTP to `tcp_services`, and declare the others in `services`.",
+        "Add those that are not HTTP to `tcp_services`, and declare the HTTP services in `services`.",
     ),
     "CT410": Code(
         "Running proxies keep their tracer",
@@ -178,7 +178,7 @@ CODES: dict[str, Code] = {
     ),
     "CT412": Code(
         "Spans have no service name",
-        "`tracer.opentelemetry.service_name` is not set, and Envoy's OpenTelemetry tracer does not know the service.",
+        "`tracer.opentelemetry.service_name` is not set, and Envoy's OpenTelemetry tracer has no service name.",
         "Set `service_name`, or use `tracer.zipkin`.",
     ),
     "CT413": Code(
@@ -203,7 +203,7 @@ CODES: dict[str, Code] = {
     ),
     "CT417": Code(
         "A field of a static cluster is unknown",
-        "This version of consul-tracing does not know the field. A proxy does not start with a field that its Envoy "
+        "This version of consul-tracing does not support the field. A proxy does not start with a field that its Envoy "
         "does not support.",
         "Correct the name, or ignore the warning if the field exists in the Envoy of all proxies.",
     ),

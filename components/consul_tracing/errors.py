@@ -86,7 +86,7 @@ def numbered(commands: Sequence[str]) -> list[str]:
 
 
 def format_value(value: object) -> str:
-    """Return a value as messages show it: JSON for plain values, the type for others."""
+    """Return a value as messages show it: JSON for plain values, the type for other values."""
     match value:
         case str() if "-----BEGIN" in value:
             return "key material (not shown)"

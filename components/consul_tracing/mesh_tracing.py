@@ -59,7 +59,7 @@ class MeshTracing(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: MeshTracingArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         """Declare the tracing of `args` under the resource name `name`."""
-        # A program without a mesh does not pay for the import of pydantic.
+        # Imported here because pydantic is slow to import: programs without a mesh do not need it.
         from .inputs.mesh_settings import MeshSettings  # noqa: PLC0415
 
         settings = MeshSettings.of(name, args)
@@ -124,7 +124,7 @@ class MeshTracing(pulumi.ComponentResource):
         policy = Policy(settings.existing, settings.owner or _stack_name(), settings.renamed_from, settings.release)
         if settings.target == "consul":
             return ConsulBackend(self, policy)
-        # Only this backend pays for the import of the Kubernetes SDK.
+        # Imported here because the Kubernetes SDK is slow to import: only this backend needs it.
         from .backends.kubernetes.backend import KubernetesBackend  # noqa: PLC0415
 
         return KubernetesBackend(

@@ -1,8 +1,8 @@
 """Pods that restart if and only if their proxies must read a new bootstrap.
 
 A sidecar reads the tracer and the collector at its start, and sampling and tags while it runs. `bootstrap_hash` covers
-only the former. As an annotation of the pods it makes Kubernetes replace them in a rolling update. The output resolves
-as soon as Consul has the new entry.
+only the tracer and the collector. As an annotation of the pods it makes Kubernetes replace them in a rolling update.
+The output resolves as soon as Consul has the new entry.
 """
 
 import pulumi

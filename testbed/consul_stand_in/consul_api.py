@@ -97,7 +97,7 @@ class ConsulApi:
         self._request("PUT", "/v1/config", address, json.dumps(body))
 
     def delete_entry(self, address: EntryAddress) -> None:
-        """Delete an entry unconditionally. A missing one is no error."""
+        """Delete an entry unconditionally. A missing one is not an error."""
         self._request("DELETE", entry_path(address), address)
 
     def service_names(self, place: EntryAddress) -> list[str]:

@@ -29,7 +29,7 @@ SIGNATURE = "4dabf18193072939515e22adb298388d"
 
 
 class ConsulProvider(ResourceProviderServicer):
-    """Serves one provider resource of a Pulumi program.
+    """Service for one provider resource of a Pulumi program.
 
     It does not accept secrets, so the engine sends plain values and marks the results as secret.
     """

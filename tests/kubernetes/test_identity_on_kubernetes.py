@@ -1,4 +1,4 @@
-"""Changes of names, backend or metadata delete no entry and do not time out."""
+"""Changes of names, backend or metadata do not delete an entry and do not time out."""
 
 import shlex
 import threading

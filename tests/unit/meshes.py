@@ -30,7 +30,7 @@ URN = "urn:pulumi:prod::mesh::consul-tracing:index:MeshTracing$consul:index/conf
 
 
 def text_of(entry: Entry) -> str:
-    """Return the JSON that is written where no entry exists."""
+    """Return the JSON that is written if no entry exists."""
     return config_json(entry.kind, entry.body, ownership_metadata(field_paths(entry.body), STACK, URN))
 
 

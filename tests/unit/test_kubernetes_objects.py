@@ -322,7 +322,7 @@ def test_sync_status_counts_only_if_newer_than_the_last_apply(live_object: dict[
 
 
 def test_apply_without_changes_needs_no_new_sync_status() -> None:
-    """The controller writes no status for an apply that changes nothing."""
+    """The controller does not write a status for an apply without changes."""
     live_object = live(
         {},
         by("kubectl", "spec/config/a", "spec/config/b", at="2026-11-22T09:00:00Z"),

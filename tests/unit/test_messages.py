@@ -24,7 +24,7 @@ def reference() -> str:
     return HEAD + "\n".join(sections)
 
 
-def test_the_reference_documents_every_code() -> None:
+def test_reference_documents_every_code() -> None:
     """`CONSUL_TRACING_UPDATE_GOLDEN=1` writes the document instead."""
     if os.environ.get("CONSUL_TRACING_UPDATE_GOLDEN"):
         REFERENCE.write_text(reference())

@@ -253,7 +253,7 @@ def title(entry: Entry) -> str:
 def live_entries(entries: Sequence[Entry], parent: pulumi.Resource) -> list[JsonObject | None]:
     """Return the live bodies of the entries in normal form, None for a missing entry. Raises UnreadableError.
 
-    The first entry is read alone, so that an unreachable Consul costs one attempt. The others are read concurrently,
+    The first entry is read alone, so that an unreachable Consul causes one attempt. The rest is read concurrently,
     which is three times as fast as one after another.
     """
     return [*_sync_await(_look_up(entries[:1], parent)), *_sync_await(_look_up(entries[1:], parent))]
@@ -262,7 +262,7 @@ def live_entries(entries: Sequence[Entry], parent: pulumi.Resource) -> list[Json
 async def _look_up(entries: Sequence[Entry], parent: pulumi.Resource) -> list[JsonObject | None]:
     """Read the entries concurrently. Raises UnreadableError.
 
-    `get_config_entry_output` is no alternative: the SDK reports a missing entry again at the end of the program.
+    `get_config_entry_output` is not an alternative: the SDK reports a missing entry again at the end of the program.
     """
     release = version("pulumi_consul")
 

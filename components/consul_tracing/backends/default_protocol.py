@@ -58,5 +58,5 @@ def http_default_text(names: list[str]) -> str:
     return message(
         "CT409",
         f"default_protocol makes proxies parse services without a declared protocol as HTTP: {', '.join(names)}",
-        "Add those that are not HTTP to tcp_services, and declare the others in services.",
+        "Add those that are not HTTP to tcp_services, and declare the HTTP services in services.",
     )

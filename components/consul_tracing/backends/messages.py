@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 Severity = Literal["info", "warn"]
 
 MAX_TITLES = 3
-"""Entries that the first line of a message names; the others are counted."""
+"""Entries that the first line of a message names; the rest is counted."""
 
 
 def conflicts_text(conflicts: Mapping[str, Conflict], entries: Mapping[str, Entry], backend: Backend) -> str:

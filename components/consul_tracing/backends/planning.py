@@ -90,7 +90,7 @@ def report(backend: Backend, entries: Mapping[str, Entry], planned: Planned, *, 
 def _drifted(backend: Backend, entries: Mapping[str, Entry], planned: Planned) -> dict[str, tuple[Change, ...] | None]:
     """The entries, by their titles, that differ from the state: their changes, or None for one that was deleted.
 
-    The state is read only where the live entry differs from the declared one.
+    The state is read only if the live entry differs from the declared one.
     """
     drifted: dict[str, tuple[Change, ...] | None] = {}
     for name, live in planned.live.items():

@@ -18,7 +18,7 @@ READ_STATE = "pulumi:pulumi:readStackResourceOutputs"
 
 
 class StackState:
-    """The state of the stack that the program runs in. It is read at most once, and only if needed."""
+    """The state of the program's stack. It is read at most once, and only if needed."""
 
     @cached_property
     def resources(self) -> Mapping[str, Mapping[str, Any]]:

@@ -18,13 +18,13 @@ if TYPE_CHECKING:
     from consul_tracing.names import FieldPath
 
 MAX_REPORTED = 10
-"""Items of a list that a message names; the others are counted."""
+"""Items of a list that a message names; the rest is counted."""
 
 UNSET = "unset"
 
 
 def listed(items: list[str], *, limit: int = MAX_REPORTED) -> str:
-    """Return the sorted items up to the limit, and the number of the others."""
+    """Return the sorted items up to the limit, and the number of omitted items."""
     more = [f"and {len(items) - limit} more"] if len(items) > limit else []
     return ", ".join([*sorted(items)[:limit], *more])
 

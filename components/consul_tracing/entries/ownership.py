@@ -23,16 +23,16 @@ if TYPE_CHECKING:
     from .entry import Entry
 
 Existing = Literal["refuse", "adopt", "overwrite"]
-"""What to do with an entry that this stack does not manage."""
+"""Policy for entries that this stack does not manage."""
 
 Owner = Literal["none", "this stack", "another stack", "consul-k8s", "unmanaged"]
-"""Who manages a live entry: `none` where there is no entry, `unmanaged` where it has no ownership metadata."""
+"""Owner of a live entry: `none` if there is no entry, `unmanaged` if it has no ownership metadata."""
 
 IDENTITY = frozenset({"Kind", "Name", "Namespace", "Partition", "CreateIndex", "ModifyIndex", "Hash"})
-"""Fields that name an entry or count its versions; they are no content."""
+"""Fields that name an entry or count its versions; they are not content."""
 
 EMPTY: tuple[object, ...] = (None, "", {}, [])
-"""Values of unset fields: Consul fills some of them in, and a provider may write out others."""
+"""Values of unset fields: Consul adds some of them, and a provider may write them explicitly."""
 
 
 class Change(NamedTuple):
@@ -48,10 +48,10 @@ class Plan:
     """How an entry is written: the fields of other owners, in addition to the declared fields."""
 
     owner: Owner = "none"
-    """Who manages the live entry."""
+    """Owner of the live entry."""
 
     stack: str = ""
-    """The owner that the live entry records; empty where it records none."""
+    """The owner in the metadata of the live entry; empty if it has none."""
 
     preserved: Mapping[FieldPath, Any] = field(default_factory=dict)
     """The fields of other owners that stay."""
@@ -66,7 +66,7 @@ class Plan:
     """Whether the live entry has the value of each declared field."""
 
     resource: str = ""
-    """The URN of this stack's resource that manages the live entry; empty where none is recorded."""
+    """The URN of this stack's resource that manages the live entry; empty if none is recorded."""
 
     released: bool = False
     """Whether the entry is written without ownership metadata, and stays when its resource is deleted."""
@@ -81,19 +81,19 @@ class Conflict:
     """An entry that must not be written."""
 
     owner: Owner
-    """Who manages the live entry."""
+    """Owner of the live entry."""
 
     stack: str = ""
-    """The owner that the live entry records; empty where it records none."""
+    """The owner in the metadata of the live entry; empty if it has none."""
 
     adopting: Plan = field(default_factory=Plan)
-    """The plan that `existing: adopt` would have; what it preserves, `overwrite` removes."""
+    """The plan that `existing: adopt` would have; `overwrite` removes the fields that it preserves."""
 
     metadata: tuple[str, ...] = ()
     """The keys of the live entry's ownership metadata."""
 
     unreadable: str = ""
-    """Why the static clusters of the live entry cannot be parsed; empty where they can."""
+    """Why the static clusters of the live entry cannot be parsed; empty if they can."""
 
 
 @dataclass(frozen=True)
@@ -101,19 +101,19 @@ class Policy:
     """The owner that this stack records, and what it may do with entries of other owners."""
 
     existing: Existing
-    """What to do with an entry that this stack does not manage."""
+    """Policy for entries that this stack does not manage."""
 
     owner: str
     """The owner that this stack records: its full name, `organization/project/stack`, or the input `owner`."""
 
     renamed_from: str | None = None
-    """The owner that this stack recorded before; None where it always was `owner`."""
+    """The owner that this stack recorded before; None if it has always been `owner`."""
 
     release: bool = False
-    """Whether this stack gives up the entries that it manages."""
+    """Whether this stack releases the entries that it manages."""
 
     def owner_of(self, live: JsonObject | None) -> Owner:
-        """Return who manages a live entry, by its `Meta`."""
+        """Return the owner of a live entry, from its `Meta`."""
         if live is None:
             return "none"
         meta = _meta(live)

@@ -85,7 +85,7 @@ def environment(settings: ZipkinCollectorSettings) -> list[JsonObject]:
 
 
 def variables(plain: dict[str, str], from_secrets: dict[str, JsonObject]) -> list[JsonObject]:
-    """Build environment variables, sorted by name. Those from Secrets are first because others refer to them."""
+    """Build environment variables, sorted by name. Those from Secrets are first: other variables use them."""
     return [
         *({"name": name, "valueFrom": source} for name, source in sorted(from_secrets.items())),
         *({"name": name, "value": value} for name, value in sorted(plain.items())),

@@ -14,18 +14,18 @@ def lines(*, ruled: bool) -> list[str]:
     return said.get().splitlines()
 
 
-def test_a_row_tells_the_middle_ratio_and_how_far_the_others_lie_from_it() -> None:
+def test_row_has_the_median_the_lowest_and_the_highest_ratio() -> None:
     figures = dict(zip(HEADINGS, row(IMPORT), strict=True))
     assert (figures["ratio"], figures["lowest"], figures["highest"], figures["pairs"]) == ("1.10", "1.00", "1.20", "3")
     assert (figures["baseline, s"], figures["component, s"]) == ("0.50", "0.55")
 
 
-def test_away_from_a_terminal_the_table_is_aligned_lines_alone() -> None:
+def test_table_without_a_terminal_has_only_aligned_lines() -> None:
     headings, figures = lines(ruled=False)
     assert headings.index("ratio") + len("ratio") == figures.index("1.10") + len("1.10")
     assert headings.isascii()
 
 
 @pytest.mark.parametrize("ruled", [True, False])
-def test_no_line_is_wider_than_a_terminal_of_110_columns(ruled: bool) -> None:  # noqa: FBT001
+def test_table_fits_into_110_columns(ruled: bool) -> None:  # noqa: FBT001
     assert max(len(line) for line in lines(ruled=ruled)) <= 110

@@ -17,7 +17,7 @@ ENTRY = {
 }
 
 
-def test_entries_are_compared_without_metadata_indexes_and_blanks() -> None:
+def test_comparison_ignores_metadata_indexes_and_blanks() -> None:
     spaced: dict[str, Any] = {
         **ENTRY,
         "Config": {
@@ -30,7 +30,7 @@ def test_entries_are_compared_without_metadata_indexes_and_blanks() -> None:
     assert without_metadata(spaced) == without_metadata(ENTRY)
 
 
-def test_entries_that_say_something_else_are_told_apart() -> None:
+def test_entries_with_different_content_are_different() -> None:
     other = {**ENTRY, "Config": {"envoy_tracing_json": "{}"}}
     assert without_metadata(other) != without_metadata(ENTRY)
 
@@ -43,11 +43,11 @@ def test_entries_that_say_something_else_are_told_apart() -> None:
         ("Resources:\n    + 3 created", False),
     ],
 )
-def test_a_second_up_counts_only_with_nothing_to_do(said: str, nothing: bool) -> None:  # noqa: FBT001
+def test_second_up_counts_only_without_changes(said: str, nothing: bool) -> None:  # noqa: FBT001
     assert bool(NO_CHANGES.search(said)) is nothing
 
 
 @pytest.mark.parametrize("program", [BY_HAND, BY_COMPONENT])
-def test_the_programs_run_without_an_engine(program: str) -> None:
+def test_programs_run_without_an_engine(program: str) -> None:
     ended = subprocess.run([sys.executable, "-m", "bench.under_mocks", program, "2"], capture_output=True, check=False)
     assert (ended.returncode, ended.stderr) == (0, b"")

@@ -24,18 +24,18 @@ DEMO = [
 ]
 
 
-def test_each_span_hangs_below_the_one_that_caused_it() -> None:
+def test_span_is_nested_below_its_parent() -> None:
     assert nested(trace_tree(DEMO)) == [["1", ["2", ["3", "4"]]]]
 
 
-def test_a_line_tells_service_kind_name_and_duration() -> None:
+def test_line_has_service_kind_name_and_duration() -> None:
     assert trace_lines(DEMO)[:2] == [
         Line("", "client", "CLIENT", "get 1", "45.9 ms"),
         Line("└─ ", "web", "SERVER", "get 2", "45.3 ms"),
     ]
 
 
-def test_siblings_stand_in_the_order_of_their_beginnings() -> None:
+def test_siblings_are_sorted_by_timestamp() -> None:
     spans = [
         span("root", "web", "SERVER", timestamp=1),
         span("late", "web", "CLIENT", "root", timestamp=9),
@@ -44,12 +44,12 @@ def test_siblings_stand_in_the_order_of_their_beginnings() -> None:
     assert [line.outline + line.name for line in trace_lines(spans)] == ["get root", "├─ get early", "└─ get late"]
 
 
-def test_a_child_that_seems_to_begin_first_stays_below_its_parent() -> None:
+def test_child_with_an_earlier_timestamp_is_nested_below_its_parent() -> None:
     spans = [span("child", "api", "SERVER", "parent", timestamp=1), span("parent", "web", "CLIENT", timestamp=500)]
     assert nested(trace_tree(spans)) == [["parent", "child"]]
 
 
-def test_both_sides_of_a_call_with_one_id_hang_below_each_other() -> None:
+def test_server_span_is_nested_below_the_client_span_with_the_same_id() -> None:
     spans = [
         span("2", "api", "SERVER", "1", shared=True, timestamp=25),
         span("2", "web", "CLIENT", "1", timestamp=20),
@@ -62,7 +62,7 @@ def test_both_sides_of_a_call_with_one_id_hang_below_each_other() -> None:
     ]
 
 
-def test_what_a_server_caused_hangs_below_the_server_when_it_shares_its_callers_id() -> None:
+def test_child_of_a_shared_id_is_nested_below_the_server_span() -> None:
     spans = [
         span("1", "client", "CLIENT", timestamp=10),
         span("1", "web", "SERVER", shared=True, timestamp=20),
@@ -71,35 +71,35 @@ def test_what_a_server_caused_hangs_below_the_server_when_it_shares_its_callers_
     assert [line.outline for line in trace_lines(spans)] == ["", "└─ ", "   └─ "]
 
 
-def test_a_span_whose_parent_is_missing_is_shown_and_says_so() -> None:
+def test_span_without_its_parent_is_shown_with_a_note() -> None:
     lines = trace_lines([DEMO[2], DEMO[3]])
     assert [(line.outline, line.note) for line in lines] == [("", ""), ("", "(parent is missing)")]
 
 
-def test_spans_that_are_each_others_parents_are_shown_once_each() -> None:
+def test_spans_in_a_cycle_are_shown_once() -> None:
     spans = [span("1", "a", "CLIENT", "2"), span("2", "b", "SERVER", "1")]
     assert nested(trace_tree(spans)) == [["1", "2"]]
 
 
-def test_a_span_that_is_its_own_parent_is_shown_once() -> None:
+def test_span_that_is_its_own_parent_is_shown_once() -> None:
     assert nested(trace_tree([span("1", "a", "CLIENT", "1")])) == ["1"]
 
 
-def test_a_span_of_which_little_is_known_is_shown() -> None:
+def test_span_with_only_an_id_is_shown() -> None:
     assert trace_lines([{"id": "1"}]) == [Line("", "-", "-", "-", "-")]
 
 
-def test_a_trace_without_spans_has_no_lines() -> None:
+def test_trace_without_spans_has_no_lines() -> None:
     assert trace_lines([]) == []
 
 
-def test_a_names_brackets_are_shown_as_they_are() -> None:
+def test_brackets_in_a_name_are_shown_unchanged() -> None:
     screen = io.StringIO()
     Console(file=screen, width=100).print(trace_table([span("1", "a", "CLIENT", name="get [/]")]))
     assert "get [/]" in screen.getvalue()
 
 
-def test_columns_stand_under_each_other() -> None:
+def test_columns_are_aligned() -> None:
     screen = io.StringIO()
     Console(file=screen, width=100).print(trace_table(DEMO))
     head, *lines = screen.getvalue().splitlines()

@@ -1,7 +1,7 @@
 from testbed.mesh import Instance, Service
 
 
-def test_everything_that_listens_for_a_service_listens_on_loopback() -> None:
+def test_service_sidecar_and_upstreams_listen_on_loopback() -> None:
     registration = Instance.allocate(Service("web", calls=("api",))).registration
     sidecar = registration["Connect"]["SidecarService"]
     upstreams = sidecar["Proxy"]["Upstreams"]
@@ -9,7 +9,7 @@ def test_everything_that_listens_for_a_service_listens_on_loopback() -> None:
     assert addresses == ["127.0.0.1"] * 3
 
 
-def test_a_service_calls_the_first_of_its_upstreams_through_its_sidecar() -> None:
+def test_service_calls_its_first_upstream_through_its_sidecar() -> None:
     instance = Instance.allocate(Service("web", calls=("api", "database")))
     assert instance.command[3:] == [
         "http",
@@ -20,12 +20,12 @@ def test_a_service_calls_the_first_of_its_upstreams_through_its_sidecar() -> Non
     ]
 
 
-def test_two_meshes_share_no_port() -> None:
+def test_two_meshes_have_different_ports() -> None:
     service = Service("web", calls=("api",))
     first, second = Instance.allocate(service), Instance.allocate(service)
     ports = [{each.port, each.sidecar_port, *each.upstream_ports.values()} for each in (first, second)]
     assert not ports[0] & ports[1]
 
 
-def test_a_sidecar_is_ready_with_one_listener_for_itself_and_one_for_each_upstream() -> None:
+def test_ready_sidecar_has_one_listener_for_the_service_and_one_per_upstream() -> None:
     assert Instance.allocate(Service("web", calls=("api", "database"))).listeners == 3

@@ -25,33 +25,33 @@ def two_ports(monkeypatch: pytest.MonkeyPatch) -> tuple[int, int]:
     return first, first + 1
 
 
-def test_a_port_can_be_listened_on() -> None:
+def test_server_can_listen_on_a_free_port() -> None:
     listening(ports.free_port(), socket.SOCK_STREAM).close()
 
 
-def test_no_port_is_given_out_twice() -> None:
+def test_port_is_allocated_only_once() -> None:
     given = [ports.free_port() for _ in range(200)]
     assert len(set(given)) == len(given)
 
 
-def test_a_port_is_outside_the_range_of_outgoing_connections() -> None:
+def test_port_is_outside_the_ephemeral_range() -> None:
     assert ports.LOWEST <= ports.free_port() < ports.lowest_ephemeral()
 
 
 @pytest.mark.parametrize("kind", [socket.SOCK_STREAM, socket.SOCK_DGRAM])
-def test_a_port_that_is_taken_is_passed_over(two_ports: tuple[int, int], kind: socket.SocketKind) -> None:
+def test_used_port_is_skipped(two_ports: tuple[int, int], kind: socket.SocketKind) -> None:
     with listening(two_ports[0], kind):
         assert ports.free_port() == two_ports[1]
 
 
-def test_running_out_of_ports_is_told(two_ports: tuple[int, int]) -> None:
+def test_exhausted_port_range_is_reported(two_ports: tuple[int, int]) -> None:
     assert {ports.free_port(), ports.free_port()} == set(two_ports)
     with pytest.raises(OperationalError, match=f"no free port from {two_ports[0]} to {two_ports[1]}"):
         ports.free_port()
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux lets a server listen on a port that is bound")
-def test_a_port_that_was_given_out_is_taken_for_other_processes_and_can_be_listened_on() -> None:
+def test_allocated_port_is_used_for_other_processes_and_accepts_a_server() -> None:
     port = ports.free_port()
     other = f"from testbed.ports import is_free; print(is_free({port}))"
     assert subprocess.check_output([sys.executable, "-c", other], text=True, cwd=CHECKOUT) == "False\n"

@@ -46,18 +46,18 @@ def written_pid(file: Path) -> int:
     return int(file.read_text())
 
 
-def test_a_program_says_what_it_says_into_a_file_of_the_run(programs: Programs) -> None:
+def test_program_output_is_written_to_a_file_of_the_run(programs: Programs) -> None:
     program = programs.start("greeter", ["sh", "-c", "echo hello; echo trouble >&2"])
     assert soon(lambda: not program.is_running)
     assert program.output() == "hello\ntrouble\n"
     assert program.logs[0].parent == programs.directory
 
 
-def test_run_returns_the_standard_output_alone(programs: Programs) -> None:
+def test_run_returns_only_standard_output(programs: Programs) -> None:
     assert programs.run("greeter", ["sh", "-c", "echo hello; echo trouble >&2"]) == "hello\n"
 
 
-def test_a_failure_names_the_program_its_exit_code_and_its_last_lines(programs: Programs) -> None:
+def test_failure_has_the_program_the_exit_code_and_the_last_lines(programs: Programs) -> None:
     with pytest.raises(ProgramFailedError) as failure:
         programs.run("counter", ["sh", "-c", "seq 1 50; echo the reason >&2; exit 7"])
     assert (failure.value.name, failure.value.exit_code) == ("counter", 7)
@@ -66,18 +66,18 @@ def test_a_failure_names_the_program_its_exit_code_and_its_last_lines(programs: 
     assert [line.strip() for line in lines] == [*(str(number) for number in range(32, 51)), "the reason"]
 
 
-def test_a_failure_keeps_everything_that_the_program_said(programs: Programs) -> None:
+def test_failure_has_the_complete_output(programs: Programs) -> None:
     with pytest.raises(ProgramFailedError) as failure:
         programs.run("counter", ["sh", "-c", "seq 1 50; exit 7"])
     assert failure.value.output.splitlines() == [str(number) for number in range(1, 51)]
 
 
-def test_a_failure_by_a_signal_names_the_signal(programs: Programs) -> None:
+def test_failure_by_a_signal_has_the_name_of_the_signal(programs: Programs) -> None:
     with pytest.raises(ProgramFailedError, match="^victim ended with SIGKILL$"):
         programs.run("victim", ["sh", "-c", "kill -9 $$"])
 
 
-def test_each_line_on_standard_error_is_reported_while_the_program_runs(programs: Programs) -> None:
+def test_line_on_standard_error_is_reported_while_the_program_runs(programs: Programs) -> None:
     go_on, lines = programs.directory / "go-on", []
 
     def heard() -> None:
@@ -89,24 +89,24 @@ def test_each_line_on_standard_error_is_reported_while_the_program_runs(programs
     assert len(lines) == 3
 
 
-def test_a_program_whose_lines_are_reported_may_take_too_long_as_well(programs: Programs) -> None:
+def test_program_with_reported_lines_can_time_out(programs: Programs) -> None:
     with pytest.raises(WaitTimeoutError, match=r"timeout after 0\.1 s while waiting for the end of sleeper"):
         programs.run("sleeper", SLEEPING, seconds=0.1, on_error_line=list)
 
 
-def test_a_program_that_does_not_exist_is_told_by_its_name(programs: Programs) -> None:
+def test_missing_program_is_reported_with_its_name(programs: Programs) -> None:
     with pytest.raises(ProgramFailedError, match=r"no-such-program.*not found"):
         programs.run("ghost", ["no-such-program"])
 
 
-def test_a_program_that_takes_too_long_is_ended(programs: Programs) -> None:
+def test_program_is_ended_after_the_timeout(programs: Programs) -> None:
     with pytest.raises(WaitTimeoutError, match=r"timeout after 0\.1 s while waiting for the end of sleeper"):
         programs.run("sleeper", SLEEPING, seconds=0.1)
     children = psutil.process_iter(["ppid", "cmdline"])
     assert not any("300" in (child.info["cmdline"] or []) for child in children if child.info["ppid"] == os.getpid())
 
 
-def test_the_users_own_consul_and_pulumi_are_out_of_reach(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_programs_do_not_inherit_the_consul_and_pulumi_of_the_user(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CONSUL_HTTP_ADDR", "consul.example:8500")
     monkeypatch.setenv("PULUMI_ACCESS_TOKEN", "pul-0")
     with Programs() as programs:
@@ -115,13 +115,13 @@ def test_the_users_own_consul_and_pulumi_are_out_of_reach(monkeypatch: pytest.Mo
     assert "PULUMI_ACCESS_TOKEN" not in environment
 
 
-def test_the_toolchains_cache_is_where_the_user_wants_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_programs_inherit_the_toolchain_cache_of_the_user(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CONSUL_TRACING_CACHE", "/elsewhere")
     with Programs() as programs:
         assert "CONSUL_TRACING_CACHE=/elsewhere\n" in programs.run("env", ["env"])
 
 
-def test_stop_ends_a_program_with_what_it_started(programs: Programs) -> None:
+def test_stop_ends_a_program_and_its_children(programs: Programs) -> None:
     child = programs.directory / "child"
     program = programs.start("parent", ["sh", "-c", f"sleep 300 & echo $! >{child}; wait"])
     pid = written_pid(child)
@@ -140,37 +140,37 @@ def test_stop_ends_a_child_that_has_its_own_process_group(programs: Programs) ->
     assert is_gone(pid)
 
 
-def test_a_program_that_ignores_sigterm_is_killed(programs: Programs) -> None:
+def test_program_that_ignores_sigterm_is_killed(programs: Programs) -> None:
     program = programs.start("stubborn", ["sh", "-c", "trap '' TERM; echo ready; while :; do sleep 1; done"])
     assert soon(lambda: program.output() == "ready\n")
     sessions.end({program.session}, grace_seconds=0.1)
     assert not program.is_running
 
 
-def test_a_stopped_program_is_no_failure(programs: Programs) -> None:
+def test_stopped_program_is_not_a_failure(programs: Programs) -> None:
     programs.stop(programs.start("sleeper", SLEEPING))
     programs.check()
 
 
-def test_a_program_that_ends_by_itself_is_a_failure(programs: Programs) -> None:
+def test_unexpected_exit_is_a_failure(programs: Programs) -> None:
     program = programs.start("short", ["sh", "-c", "echo out of memory; exit 3"])
     assert soon(lambda: not program.is_running)
     with pytest.raises(ProgramFailedError, match="short ended with exit code 3\n  out of memory"):
         programs.check()
 
 
-def test_waiting_tells_of_a_program_that_ended_at_once(programs: Programs) -> None:
+def test_wait_fails_as_soon_as_a_program_ends(programs: Programs) -> None:
     programs.start("short", ["sh", "-c", "exit 3"])
     with pytest.raises(ProgramFailedError, match="short ended with exit code 3"):
         programs.wait_until(lambda: False, "the impossible", seconds=30)
 
 
-def test_waiting_returns_the_first_true_answer(programs: Programs) -> None:
+def test_wait_returns_the_first_true_result(programs: Programs) -> None:
     answers = iter([0, 0, 5])
     assert programs.wait_until(lambda: next(answers), "a number") == 5
 
 
-def test_waiting_in_vain_tells_what_for_and_what_stood_in_the_way(programs: Programs) -> None:
+def test_wait_timeout_has_the_condition_and_the_last_error(programs: Programs) -> None:
     def refused() -> bool:
         raise RequestError("connection refused")
 
@@ -178,7 +178,7 @@ def test_waiting_in_vain_tells_what_for_and_what_stood_in_the_way(programs: Prog
         programs.wait_until(refused, "a leader", seconds=0)
 
 
-def test_the_end_of_the_context_leaves_no_program_and_no_file() -> None:
+def test_end_of_the_context_leaves_no_program_and_no_file() -> None:
     with Programs() as programs:
         program = programs.start("sleeper", SLEEPING)
         directory = programs.directory
@@ -187,7 +187,7 @@ def test_the_end_of_the_context_leaves_no_program_and_no_file() -> None:
     assert not directory.exists()
 
 
-def test_closing_ends_a_program_that_another_thread_waits_for_and_lets_none_start() -> None:
+def test_close_ends_a_program_of_another_thread_and_rejects_new_programs() -> None:
     with Programs() as programs, ThreadPoolExecutor() as thread:
         waiting = thread.submit(programs.run, "sleeper", SLEEPING)
         assert soon(lambda: bool(started_with("300")))
@@ -198,7 +198,7 @@ def test_closing_ends_a_program_that_another_thread_waits_for_and_lets_none_star
                 late()
 
 
-def test_an_exception_in_the_context_leaves_no_program_and_no_file() -> None:
+def test_exception_in_the_context_leaves_no_program_and_no_file() -> None:
     programs = Programs()
     program = programs.start("sleeper", SLEEPING)
     with pytest.raises(ProgramFailedError), programs:
@@ -207,7 +207,7 @@ def test_an_exception_in_the_context_leaves_no_program_and_no_file() -> None:
     assert not programs.directory.exists()
 
 
-def test_a_guardian_that_somebody_ended_leaves_no_program_and_no_file() -> None:
+def test_killed_guardian_leaves_no_program_and_no_file() -> None:
     with Programs() as programs:
         program = programs.start("sleeper", SLEEPING)
         assert soon(lambda: bool(started_with(str(programs.directory))))
@@ -230,7 +230,7 @@ time.sleep(300)
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
-def test_a_starter_ended_by_a_signal_leaves_no_program_and_no_file(number: signal.Signals) -> None:
+def test_starter_ended_by_a_signal_leaves_no_program_and_no_file(number: signal.Signals) -> None:
     with subprocess.Popen(
         [sys.executable, "-c", STARTER], cwd=CHECKOUT, stdout=-1, stderr=subprocess.DEVNULL
     ) as starter:

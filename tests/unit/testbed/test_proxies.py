@@ -14,7 +14,7 @@ from testbed.proxies import bypass_on_loopback
         ({"no_proxy": "localhost,127.0.0.1"}, "localhost,127.0.0.1"),
     ],
 )
-def test_loopback_is_added_to_the_hosts_that_are_not_proxied(environment: dict[str, str], hosts: str) -> None:
+def test_loopback_is_added_to_the_hosts_without_a_proxy(environment: dict[str, str], hosts: str) -> None:
     assert bypass_on_loopback(environment) == {"no_proxy": hosts, "NO_PROXY": hosts}
 
 

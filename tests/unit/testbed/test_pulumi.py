@@ -5,7 +5,7 @@ from testbed import CHECKOUT
 from testbed.pulumi import stack_configuration
 
 
-def test_the_stack_is_led_to_the_runs_own_consul_and_collector() -> None:
+def test_stack_uses_the_consul_and_the_collector_of_the_run() -> None:
     configuration = stack_configuration("dev", "127.0.0.1:20001", 20002)
     mesh = configuration["consul-tracing:mesh"]
     assert configuration["consul:address"] == "127.0.0.1:20001"
@@ -14,7 +14,7 @@ def test_the_stack_is_led_to_the_runs_own_consul_and_collector() -> None:
 
 
 @pytest.mark.parametrize("key", ["sampling", "services"])
-def test_the_rest_of_the_stack_stays_as_it_is_committed(key: str) -> None:
+def test_other_settings_of_the_stack_are_unchanged(key: str) -> None:
     committed = yaml.safe_load((CHECKOUT / "stacks" / "Pulumi.dev.yaml").read_text())["config"]
     mesh = stack_configuration("dev", "127.0.0.1:20001", 20002)["consul-tracing:mesh"]
     assert isinstance(mesh, dict)

@@ -1,4 +1,4 @@
-"""A program whose build is a shell script: what the real ones do, without a network and in milliseconds."""
+"""A program whose build is a shell script: it replaces the real builds, without a network and in milliseconds."""
 
 import sys
 from dataclasses import dataclass
@@ -35,7 +35,7 @@ server.wait_for_termination()
 
 @dataclass(frozen=True)
 class Script:
-    """Runs `script` with `$into` set to the directory to fill."""
+    """Source that runs `script` with `$into` set to the directory to fill."""
 
     script: str
     how: ClassVar[Literal["built"]] = "built"
@@ -57,7 +57,7 @@ def thing(script: str, on_path: PathRule | None = None) -> Program:
 
 
 def put_on_path(folder: Path, name: str, answer: str = "", code: int = 0) -> Path:
-    """Write a program that prints this answer whatever its arguments are. It needs nothing on PATH."""
+    """Write a program that prints this answer for any arguments. It needs nothing on PATH."""
     folder.mkdir(parents=True, exist_ok=True)
     program = folder / name
     program.write_text(f"#!/bin/sh\nprintf '%s\\n' '{answer}'\nexit {code}\n")

@@ -48,14 +48,14 @@ def environments(checkout: Path) -> list[str]:
 
 
 @pytest.mark.parametrize("arguments", [[], ["PYTHON=python3.13"]])
-def test_the_environment_is_set_up_once(arguments: list[str], checkout: Path) -> None:
+def test_environment_is_set_up_once(arguments: list[str], checkout: Path) -> None:
     for name in ("python3", "python3.13"):
         put_python(checkout, name)
     assert [make(checkout, *arguments).returncode for _ in range(2)] == [0, 0]
     assert len(environments(checkout)) == 1
 
 
-def test_another_python_sets_up_the_environment_again(checkout: Path) -> None:
+def test_other_python_recreates_the_environment(checkout: Path) -> None:
     for name in ("python3", "python3.13"):
         put_python(checkout, name)
     make(checkout)
@@ -63,7 +63,7 @@ def test_another_python_sets_up_the_environment_again(checkout: Path) -> None:
     assert environments(checkout) == ["/opt/python3: -m venv .venv", "/opt/python3.13: -m venv --clear .venv"]
 
 
-def test_without_a_choice_the_environment_keeps_its_python(checkout: Path) -> None:
+def test_environment_keeps_its_python_by_default(checkout: Path) -> None:
     for name in ("python3", "python3.13"):
         put_python(checkout, name)
     make(checkout, "PYTHON=python3.13")
@@ -71,7 +71,7 @@ def test_without_a_choice_the_environment_keeps_its_python(checkout: Path) -> No
     assert [line.partition(":")[0] for line in environments(checkout)] == ["/opt/python3.13"]
 
 
-def test_an_environment_whose_python_was_removed_is_set_up_again(checkout: Path) -> None:
+def test_environment_without_its_python_is_recreated(checkout: Path) -> None:
     put_python(checkout, "python3")
     make(checkout)
     (checkout / ".venv/bin/python").unlink()
@@ -79,7 +79,7 @@ def test_an_environment_whose_python_was_removed_is_set_up_again(checkout: Path)
     assert environments(checkout)[1:] == ["/opt/python3: -m venv --clear .venv"]
 
 
-def test_a_python_without_venv_is_one_line_with_the_fix(checkout: Path) -> None:
+def test_python_without_venv_is_one_line_with_the_fix(checkout: Path) -> None:
     put_python(checkout, "python3", venv_check="exit 1")
     made = make(checkout)
     assert made.returncode != 0
@@ -89,7 +89,7 @@ def test_a_python_without_venv_is_one_line_with_the_fix(checkout: Path) -> None:
     assert not (checkout / ".venv").exists()
 
 
-def test_a_python_that_is_too_old_leaves_the_environment_alone(checkout: Path) -> None:
+def test_unsupported_python_does_not_change_the_environment(checkout: Path) -> None:
     put_python(checkout, "python3")
     put_python(checkout, "python3.10", version_check="exit 1")
     make(checkout)

@@ -50,22 +50,22 @@ def jar_that_is(content: str) -> Program:
     return Program("server", Jar("org.example", "server", "slim", checksums, downloader), NeverFromPath())
 
 
-def test_a_jar_is_fetched_by_maven_where_that_is_on_path(only_path: Path) -> None:
+def test_jar_is_fetched_by_maven_if_it_is_on_path(only_path: Path) -> None:
     put_on_path(only_path, "mvn").write_text(MAVEN)
     assert jar_that_is(BY_MAVEN).obtain().path.read_text() == BY_MAVEN
 
 
-def test_a_jar_is_downloaded_without_maven() -> None:
+def test_jar_is_downloaded_without_maven() -> None:
     assert jar_that_is(BY_DOWNLOAD).obtain().path.read_text() == BY_DOWNLOAD
 
 
-def test_a_jar_is_downloaded_from_the_mirror_of_the_maven_wrapper(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_jar_is_downloaded_from_the_mirror_of_the_maven_wrapper(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MVNW_REPOURL", "https://mirror.example/maven2")
     expected = "by download: -m https://mirror.example/maven2 org.example:server:jar:slim:1.0.0"
     assert jar_that_is(expected).obtain().path.read_text() == expected
 
 
-def test_a_jar_with_another_checksum_is_rejected() -> None:
+def test_jar_with_another_checksum_is_rejected() -> None:
     with pytest.raises(
         MissingProgramError, match=r"could not be fetched\n  the jar's SHA-256 must be \w{64}, got \w{64}$"
     ):
@@ -78,7 +78,7 @@ def test_zipkin_needs_no_program_on_path() -> None:
     assert isinstance(ZIPKIN.source.downloader.source, Wheel)
 
 
-def test_an_unsupported_platform_is_one_line_with_the_supported_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unsupported_platform_is_one_line_with_the_supported_platforms(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sources, "machine", lambda: "linux-ppc64le")
     with pytest.raises(MissingProgramError) as missing:
         ENVOY.obtain()
@@ -90,7 +90,7 @@ def test_an_unsupported_platform_is_one_line_with_the_supported_ones(monkeypatch
     )
 
 
-def test_a_linux_without_glibc_is_a_platform_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_linux_without_glibc_is_a_separate_platform(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("platform.system", lambda: "Linux")
     monkeypatch.setattr("platform.machine", lambda: "x86_64")
     monkeypatch.setattr("platform.libc_ver", lambda: ("glibc", "2.36"))
@@ -99,9 +99,7 @@ def test_a_linux_without_glibc_is_a_platform_of_its_own(monkeypatch: pytest.Monk
     assert cache.machine() == "linux-x86_64-musl"
 
 
-def test_a_wheel_is_unpacked_without_dependencies_unless_it_needs_them(
-    only_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_wheel_is_unpacked_without_dependencies_by_default(only_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pip = put_on_path(only_path, "python")
     pip.write_text('#!/bin/sh\necho "$*" > pip-was-run\n')
     monkeypatch.setattr(sources, "sys", SimpleNamespace(executable=str(pip), version_info=sys.version_info))

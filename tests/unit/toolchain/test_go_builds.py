@@ -28,7 +28,7 @@ HELLO = GoModule(
 
 BUILT = [program for program in PROGRAMS if program.source.how == "built"]
 
-# Answers as Go does, and writes the arguments of a build into the program.
+# Prints the output of Go, and writes the arguments of a build into the program.
 GO_SCRIPT = """#!/bin/sh
 case "$1 $*" in
   version*) echo "go version go{version} linux/amd64" ;;
@@ -68,21 +68,21 @@ def put_go_on_path(folder: Path, version: str, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setenv("PATH", str(folder))
 
 
-def test_a_version_stands_in_go_mod_alone(go_modules: Path) -> None:
+def test_version_is_read_from_go_mod(go_modules: Path) -> None:
     assert HELLO.versions == ("1.2.3",)
     (go_modules / "hello/go.mod").write_text("module toolchain/hello\n\nrequire example.org/hello v2.0.0\n")
     assert HELLO.versions == ("2.0.0",)
 
 
 @pytest.mark.parametrize("program", BUILT, ids=lambda program: program.name)
-def test_every_program_has_a_module_that_requires_and_hashes_it(program: Program) -> None:
+def test_every_program_has_a_module_with_its_version_and_hash(program: Program) -> None:
     source = program.source
     assert isinstance(source, GoModule)
     hashes = (sources.GO_MODULES / (source.folder or source.name) / "go.sum").read_text()
     assert f"{source.module} v{source.versions[0]} h1:" in hashes
 
 
-def test_the_programs_of_kubernetes_are_of_one_release_and_say_which() -> None:
+def test_kubernetes_programs_have_one_version_and_report_it() -> None:
     sources_of = [find_program(name).source for name in ("kube-apiserver", "kubectl")]
     (version,) = {source.versions[0] for source in sources_of}
     for source in sources_of:
@@ -92,7 +92,7 @@ def test_the_programs_of_kubernetes_are_of_one_release_and_say_which() -> None:
 
 
 @pytest.mark.usefixtures("go_modules")
-def test_a_build_is_stripped_stamped_and_has_its_companions_beside_it(
+def test_build_is_stripped_and_stamped_and_includes_its_companions(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     put_go_on_path(tmp_path / "bin", "1.26.1", monkeypatch)
@@ -109,14 +109,14 @@ def test_a_build_is_stripped_stamped_and_has_its_companions_beside_it(
 
 
 @pytest.mark.usefixtures("go_modules")
-def test_a_companion_that_the_module_does_not_have_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_companion_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     put_go_on_path(tmp_path / "bin", "1.26.1", monkeypatch)
     with pytest.raises(MissingProgramError, match=r"bin/module has no gone/\*\.yaml"):
         Program("hello", replace(HELLO, companions=("gone/*.yaml",)), GO.on_path).obtain()
 
 
 @pytest.mark.usefixtures("go_modules")
-def test_programs_may_share_a_module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_programs_can_share_a_module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     put_go_on_path(tmp_path / "bin", "1.26.1", monkeypatch)
     other = GoModule("bye", module="example.org/hello", package="cmd/bye", folder="hello", go=GO)
     program = Program("bye", other, GO.on_path).obtain()
@@ -125,7 +125,7 @@ def test_programs_may_share_a_module(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert program.path.read_text().endswith(" example.org/hello/cmd/bye\n")
 
 
-def test_a_main_package_of_our_own_is_built_and_a_change_of_it_makes_another_entry(
+def test_main_package_in_this_repository_is_built_and_its_change_makes_another_entry(
     go_modules: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     put_go_on_path(tmp_path / "bin", "1.26.1", monkeypatch)
@@ -138,7 +138,7 @@ def test_a_main_package_of_our_own_is_built_and_a_change_of_it_makes_another_ent
 
 
 @pytest.mark.parametrize("file", ["go.mod", "go.sum"])
-def test_a_change_of_the_module_makes_another_entry(
+def test_changed_module_makes_another_entry(
     file: str, go_modules: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     put_go_on_path(tmp_path / "bin", "1.26.1", monkeypatch)
@@ -150,7 +150,7 @@ def test_a_change_of_the_module_makes_another_entry(
 
 @pytest.mark.usefixtures("go_modules")
 @pytest.mark.parametrize(("other", "same"), [("1.26.9", True), ("1.27.0", False)])
-def test_another_release_of_go_makes_another_entry_but_not_a_patch_of_it(
+def test_minor_release_of_go_makes_another_entry_and_a_patch_release_does_not(
     other: str,
     same: bool,  # noqa: FBT001 - a row of the table above
     tmp_path: Path,
@@ -163,14 +163,14 @@ def test_another_release_of_go_makes_another_entry_but_not_a_patch_of_it(
 
 
 @pytest.mark.usefixtures("go_modules")
-def test_without_go_the_entry_is_that_of_the_go_to_be_fetched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_entry_without_go_is_the_entry_of_the_fetched_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     put_go_on_path(tmp_path / "bin", GO.source.versions[0], monkeypatch)
     with_it = HELLO.inputs("1.2.3")
     monkeypatch.setenv("PATH", "/nowhere")
     assert HELLO.inputs("1.2.3") == with_it
 
 
-def test_a_build_does_not_depend_on_the_go_settings_of_the_caller() -> None:
+def test_build_does_not_depend_on_the_go_settings_of_the_caller() -> None:
     settings = {"GOFLAGS": "-mod=mod", "GOOS": "windows", "GOWORK": "/w", "GOTOOLCHAIN": "auto"}
     environment = {**settings, **go_environment()}
     assert {name: environment[name] for name in settings} == {
@@ -181,12 +181,12 @@ def test_a_build_does_not_depend_on_the_go_settings_of_the_caller() -> None:
     }
 
 
-def test_a_build_downloads_from_where_the_caller_says() -> None:
+def test_build_inherits_the_go_proxy_and_caches_of_the_caller() -> None:
     assert not go_environment().keys() & {"GOPROXY", "GONOSUMDB", "GOMODCACHE", "GOCACHE"}
 
 
 @pytest.mark.usefixtures("go_modules")
-def test_a_build_without_room_is_rejected_with_the_place_of_gos_caches_and_the_space_required(
+def test_build_without_disk_space_is_rejected_with_the_go_caches_and_the_required_space(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     put_go_on_path(tmp_path / "bin", "1.26.1", monkeypatch)
@@ -202,7 +202,9 @@ def test_a_build_without_room_is_rejected_with_the_place_of_gos_caches_and_the_s
 
 
 @pytest.mark.usefixtures("go_modules")
-def test_a_build_without_room_for_temporary_files_is_rejected(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_build_without_disk_space_for_temporary_files_is_rejected(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     put_go_on_path(tmp_path / "bin", "1.26.1", monkeypatch)
     usage = shutil.disk_usage
     of_caches = (tmp_path / "bin/modules", tmp_path / "bin/builds")
@@ -214,7 +216,7 @@ def test_a_build_without_room_for_temporary_files_is_rejected(tmp_path: Path, mo
 
 
 @pytest.mark.usefixtures("go_modules")
-def test_a_cache_of_go_that_cannot_be_written_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_go_cache_that_cannot_be_written_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     put_go_on_path(tmp_path / "bin", "1.26.1", monkeypatch)
     (tmp_path / "bin/builds").write_text("a file, not a folder")
     with pytest.raises(
@@ -224,9 +226,7 @@ def test_a_cache_of_go_that_cannot_be_written_is_one_line(tmp_path: Path, monkey
 
 
 @pytest.mark.usefixtures("go_modules")
-def test_a_user_without_a_directory_for_gos_caches_gets_one_line(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_missing_directory_for_the_go_caches_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     put_go_on_path(tmp_path / "bin", "1.26.1", monkeypatch)
     go = tmp_path / "bin/go"
     go.write_text(go.read_text().replace("env*)", "env*) exit 1 ;; unused)"))
@@ -235,7 +235,7 @@ def test_a_user_without_a_directory_for_gos_caches_gets_one_line(
 
 
 @pytest.mark.usefixtures("go_modules")
-def test_a_go_that_is_too_old_is_shown_as_passed_over_and_replaced(
+def test_unsupported_go_is_reported_as_skipped_and_replaced(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     put_go_on_path(tmp_path / "new", "1.26.1", monkeypatch)

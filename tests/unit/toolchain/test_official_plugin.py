@@ -44,7 +44,7 @@ def plugin_installed_by(script: str, attempts: Path) -> Program:
     return replace(CONSUL_PLUGIN, source=PulumiPlugin("consul", "3.15.2", installer, seconds=1))
 
 
-def test_the_official_plugin_is_installed_once_into_our_own_cache(attempts: Path) -> None:
+def test_official_plugin_is_installed_once_into_the_toolchain_cache(attempts: Path) -> None:
     plugin = plugin_installed_by(INSTALLS, attempts)
     first, second = plugin.obtain(), plugin.obtain()
     assert (first.origin, second.origin) == ("fetched", "cache")
@@ -53,7 +53,7 @@ def test_the_official_plugin_is_installed_once_into_our_own_cache(attempts: Path
 
 
 @pytest.mark.parametrize("script", [FAILS, HANGS])
-def test_the_stand_in_replaces_a_plugin_that_cannot_be_downloaded_in_time(script: str, attempts: Path) -> None:
+def test_stand_in_replaces_a_plugin_that_cannot_be_downloaded_in_time(script: str, attempts: Path) -> None:
     obtained = plugin_installed_by(script, attempts).obtain()
     assert (obtained.origin, obtained.path.parent) == ("stand-in", consul_resources.STAND_IN)
     assert obtained.note is not None
@@ -61,7 +61,7 @@ def test_the_stand_in_replaces_a_plugin_that_cannot_be_downloaded_in_time(script
 
 
 @pytest.mark.parametrize("script", [FAILS, HANGS])
-def test_a_failed_download_is_tried_again_after_a_day(script: str, attempts: Path) -> None:
+def test_failed_download_is_retried_after_a_day(script: str, attempts: Path) -> None:
     plugin = plugin_installed_by(script, attempts)
     entry = plugin.entry("3.15.2")
     plugin.obtain()
@@ -73,6 +73,6 @@ def test_a_failed_download_is_tried_again_after_a_day(script: str, attempts: Pat
     assert len(attempts.read_text().splitlines()) == 2
 
 
-def test_nothing_is_downloaded_to_find_the_plugin_in_use(attempts: Path) -> None:
+def test_finding_the_current_plugin_downloads_nothing(attempts: Path) -> None:
     assert consul_resources.plugin_directory() == consul_resources.STAND_IN
     assert not attempts.exists()

@@ -43,28 +43,28 @@ def entries(own_cache: Path) -> list[str]:
     return [path.name for path in own_cache.iterdir() if path.is_dir()]
 
 
-def test_a_program_that_was_built_is_taken_from_the_cache_the_next_time() -> None:
+def test_built_program_is_read_from_the_cache_on_the_next_run() -> None:
     first, second = thing(QUICK).obtain(), thing(QUICK).obtain()
     assert (first.origin, second.origin) == ("built", "cache")
     assert first.path == second.path
     assert first.path.read_text() == "#!/bin/sh\n"
 
 
-def test_a_build_that_fails_leaves_no_entry_and_a_later_one_makes_it(own_cache: Path) -> None:
+def test_failed_build_leaves_no_entry_and_can_be_repeated(own_cache: Path) -> None:
     with pytest.raises(MissingProgramError):
         thing('echo half > "$into/thing"; exit 1').obtain()
     assert entries(own_cache) == []
     assert thing(QUICK).obtain().origin == "built"
 
 
-def test_a_build_that_does_not_make_the_program_leaves_no_entry(own_cache: Path) -> None:
+def test_build_without_the_program_leaves_no_entry(own_cache: Path) -> None:
     with pytest.raises(MissingProgramError, match="the built files do not include thing"):
         thing("true").obtain()
     assert entries(own_cache) == []
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_an_interrupted_build_ends_with_all_its_children_and_leaves_nothing(
+def test_interrupted_build_ends_its_children_and_leaves_no_files(
     number: signal.Signals, tmp_path: Path, own_cache: Path
 ) -> None:
     child = tmp_path / "child"
@@ -77,7 +77,7 @@ def test_an_interrupted_build_ends_with_all_its_children_and_leaves_nothing(
     assert entries(own_cache) == []
 
 
-def test_what_a_killed_build_leaves_is_not_used_and_is_removed_by_the_next_one(tmp_path: Path, own_cache: Path) -> None:
+def test_files_of_a_killed_build_are_ignored_and_removed_by_the_next_build(tmp_path: Path, own_cache: Path) -> None:
     child = tmp_path / "child"
     process = obtaining(f'echo half > "$into/thing"; echo $$ > {child}; exec sleep 60')
     pid = int(wait_for(child))
@@ -105,7 +105,7 @@ def test_two_processes_build_a_program_once(tmp_path: Path) -> None:
     assert len(paths) == 1
 
 
-def test_a_wait_for_another_process_is_shown(tmp_path: Path) -> None:
+def test_wait_for_another_process_is_shown(tmp_path: Path) -> None:
     begun, steps = tmp_path / "begun", set()
 
     class Steps:
@@ -131,7 +131,7 @@ def test_a_wait_for_another_process_is_shown(tmp_path: Path) -> None:
         ({"HOME": "/home/someone"}, "/home/someone/.cache/consul-tracing"),
     ],
 )
-def test_the_cache_lies_where_the_environment_says(
+def test_cache_directory_is_set_by_the_environment(
     environment: dict[str, str], directory: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("CONSUL_TRACING_CACHE", "XDG_CACHE_HOME"):

@@ -38,7 +38,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ("etcd", "etcd Version: 3.6.1\nGit SHA: 0123abc\nGo Version: go1.23.1", "3.6.1"),
     ],
 )
-def test_a_supported_version_is_used(name: str, answer: str, version: str, folder: Path) -> None:
+def test_supported_version_is_used(name: str, answer: str, version: str, folder: Path) -> None:
     program = put_on_path(folder, name, answer)
     assert find_program(name).find_on_path(None) == Found(program, version)
 
@@ -68,42 +68,40 @@ def test_a_supported_version_is_used(name: str, answer: str, version: str, folde
         ("consul", "no version here", "prints no version when run with `version`"),
     ],
 )
-def test_an_unsupported_version_is_passed_over_with_the_reason(
-    name: str, answer: str, reason: str, folder: Path
-) -> None:
+def test_unsupported_version_is_skipped_with_the_reason(name: str, answer: str, reason: str, folder: Path) -> None:
     program = put_on_path(folder, name, answer)
     assert find_program(name).find_on_path(None) == Unsupported(f"{program} {reason}")
 
 
-def test_a_program_that_fails_when_asked_is_passed_over(folder: Path) -> None:
+def test_program_with_a_failing_version_query_is_skipped(folder: Path) -> None:
     put_on_path(folder, "consul", "Consul v1.22.7", code=1)
     assert isinstance(find_program("consul").find_on_path(None), Unsupported)
 
 
-def test_a_program_that_does_not_answer_is_passed_over(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_program_that_does_not_respond_is_skipped(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(on_path, "SECONDS_TO_ANSWER", 0.1)
     put_on_path(folder, "consul").write_text("#!/bin/sh\nexec /bin/sleep 60\n")
     assert isinstance(find_program("consul").find_on_path(None), Unsupported)
 
 
-def test_a_program_that_is_not_on_path_is_not_reported(folder: Path) -> None:
+def test_program_missing_from_path_is_not_reported(folder: Path) -> None:
     assert not folder.exists()
     assert [program.find_on_path(None) for program in PROGRAMS] == [None] * len(PROGRAMS)
 
 
-def test_a_requested_version_is_exact(folder: Path) -> None:
+def test_requested_version_is_exact(folder: Path) -> None:
     program = put_on_path(folder, "envoy", "envoy  version: 0a1b/1.37.0/Clean/RELEASE/BoringSSL")
     assert find_program("envoy").find_on_path("1.37.0") == Found(program, "1.37.0")
     assert find_program("envoy").find_on_path("1.36.4") == Unsupported(f"{program} is 1.37.0, must be 1.36.4")
 
 
-def test_a_language_host_beside_its_pulumi_is_not_shadowed_by_ours(folder: Path) -> None:
+def test_installed_language_host_takes_precedence_over_the_built_one(folder: Path) -> None:
     put_on_path(folder, "pulumi", "v3.260.1")
     host, _ = [put_on_path(folder, file) for file in HOST_FILES]
     assert find_program("pulumi-language-python").find_on_path(None) == Found(host, "3.260.1")
 
 
-def test_a_language_host_is_found_where_a_link_to_pulumi_leads(folder: Path, tmp_path: Path) -> None:
+def test_language_host_is_found_through_a_link_to_pulumi(folder: Path, tmp_path: Path) -> None:
     pulumi = put_on_path(tmp_path / "distribution", "pulumi", "v3.260.1")
     host, _ = [put_on_path(pulumi.parent, file) for file in HOST_FILES]
     folder.mkdir()
@@ -111,26 +109,26 @@ def test_a_language_host_is_found_where_a_link_to_pulumi_leads(folder: Path, tmp
     assert find_program("pulumi-language-python").find_on_path(None) == Found(host, "3.260.1")
 
 
-def test_a_language_host_without_its_executor_is_passed_over(folder: Path) -> None:
+def test_language_host_without_its_executor_is_skipped(folder: Path) -> None:
     put_on_path(folder, "pulumi", "v3.260.1")
     put_on_path(folder, "pulumi-language-python")
     assert isinstance(find_program("pulumi-language-python").find_on_path(None), Unsupported)
 
 
-def test_a_language_host_of_a_pulumi_that_does_not_serve_is_passed_over(folder: Path) -> None:
+def test_language_host_of_an_unsupported_pulumi_is_skipped(folder: Path) -> None:
     put_on_path(folder, "pulumi", "v3.100.0")
     for file in HOST_FILES:
         put_on_path(folder, file)
     assert isinstance(find_program("pulumi-language-python").find_on_path(None), Unsupported)
 
 
-def test_a_program_on_path_is_not_built(folder: Path) -> None:
+def test_program_on_path_is_not_built(folder: Path) -> None:
     program = put_on_path(folder, "thing", "thing 1.5.0")
     obtained = thing("exit 1", VersionRule(Releases((1, 0), before=(2, 0)), version_arguments="version")).obtain()
     assert (obtained.origin, obtained.path, obtained.version) == ("on PATH", program, "1.5.0")
 
 
-def test_the_newest_supported_plugin_that_pulumi_has_installed_is_used(folder: Path, tmp_path: Path) -> None:
+def test_newest_supported_installed_plugin_is_used(folder: Path, tmp_path: Path) -> None:
     put_on_path(folder, PLUGIN)
     installed = put_on_path(tmp_path / "pulumi/plugins/resource-kubernetes-v4.34.2", PLUGIN)
     put_on_path(tmp_path / "pulumi/plugins/resource-kubernetes-v4.29.1", PLUGIN)
@@ -139,18 +137,18 @@ def test_the_newest_supported_plugin_that_pulumi_has_installed_is_used(folder: P
 
 
 @pytest.mark.usefixtures("folder")
-def test_an_installed_plugin_of_another_major_version_is_not_used(tmp_path: Path) -> None:
+def test_installed_plugin_with_another_major_version_is_not_used(tmp_path: Path) -> None:
     put_on_path(tmp_path / "pulumi/plugins/resource-kubernetes-v3.30.2", PLUGIN)
     assert find_program(PLUGIN).find_on_path(None) is None
 
 
-def test_a_plugin_on_path_is_asked_for_its_version(folder: Path) -> None:
+def test_plugin_on_path_is_queried_for_its_version(folder: Path) -> None:
     assert find_program(PLUGIN).find_on_path(None) is None
     plugin = put_plugin_on_path(folder, PLUGIN, "v4.26.0")
     assert find_program(PLUGIN).find_on_path(None) == Found(plugin, "4.26.0")
 
 
-def test_a_plugin_on_path_of_another_major_version_is_passed_over(folder: Path) -> None:
+def test_plugin_on_path_with_another_major_version_is_skipped(folder: Path) -> None:
     plugin = put_plugin_on_path(folder, PLUGIN, "3.30.2")
     assert find_program(PLUGIN).find_on_path(None) == Unsupported(
         f"{plugin} is 3.30.2, must be 4.25 or newer and before 5.0"
@@ -158,16 +156,16 @@ def test_a_plugin_on_path_of_another_major_version_is_passed_over(folder: Path) 
 
 
 @pytest.mark.parametrize("version", ["", "dev"])
-def test_a_plugin_on_path_that_reports_no_version_is_passed_over(version: str, folder: Path) -> None:
+def test_plugin_on_path_without_a_version_is_skipped(version: str, folder: Path) -> None:
     plugin = put_plugin_on_path(folder, PLUGIN, version)
     assert find_program(PLUGIN).find_on_path(None) == Unsupported(f"{plugin} does not report its version")
 
 
-def test_a_plugin_on_path_that_does_not_start_is_passed_over(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_plugin_on_path_that_does_not_start_is_skipped(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(plugin_version, "SECONDS_TO_START", 0.2)
     put_on_path(folder, PLUGIN).write_text("#!/bin/sh\nexec /bin/sleep 60\n")
     assert isinstance(find_program(PLUGIN).find_on_path(None), Unsupported)
 
 
-def test_a_jar_is_never_on_path() -> None:
+def test_jar_is_never_found_on_path() -> None:
     assert find_program("zipkin").on_path == NeverFromPath()

@@ -36,7 +36,7 @@ def names(cache: Path) -> list[str]:
     return sorted(path.name for path in cache.iterdir())
 
 
-def test_superseded_entries_are_removed_with_what_is_beside_them(
+def test_superseded_entries_are_removed_with_their_partial_copies_and_logs(
     cache: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert command.main(["prune"]) == 0
@@ -48,7 +48,7 @@ def test_superseded_entries_are_removed_with_what_is_beside_them(
     assert total == f"{cache}: 1.2 GB removed, 0.0 GB in use"
 
 
-def test_an_entry_is_kept_until_its_replacement_is_there(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_entry_is_kept_until_its_replacement_is_complete(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """With another Go on PATH every program that is built has another key, and a rebuild takes 20 minutes."""
     rebuilt = replace(thing('echo new > "$into/thing"'), source=Script("true", versions=("2.0.0",)))
     monkeypatch.setattr(prune, "PROGRAMS", [rebuilt])
@@ -57,28 +57,28 @@ def test_an_entry_is_kept_until_its_replacement_is_there(cache: Path, monkeypatc
     assert before <= set(names(cache))
 
 
-def test_entries_of_other_programs_are_left_alone(cache: Path) -> None:
+def test_entries_of_other_programs_are_kept(cache: Path) -> None:
     other = f"thing-of-another-checkout-{OLD.partition('-')[2]}"
     (cache / other).mkdir()
     prune.prune()
     assert other in names(cache)
 
 
-def test_files_that_are_no_entries_are_left_alone(cache: Path) -> None:
+def test_files_other_than_entries_are_kept(cache: Path) -> None:
     (cache / "notes.log").write_text("mine")
     (cache / "thing-0.9.0").mkdir()
     prune.prune()
     assert {"notes.log", "thing-0.9.0"} <= set(names(cache))
 
 
-def test_an_entry_that_another_process_makes_is_left_alone(cache: Path) -> None:
+def test_entry_that_another_process_builds_is_kept(cache: Path) -> None:
     with (cache / f"{OLD}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         prune.prune()
         assert {OLD, f"{OLD}.abc.partial"} <= set(names(cache))
 
 
-def test_the_log_of_a_failed_attempt_at_a_program_in_use_is_kept(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_log_of_a_failed_build_of_a_current_program_is_kept(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     missing = replace(thing("exit 1"), name="missing")
     log = missing.entry("1.0.0").log
     log.write_text("why")
@@ -87,7 +87,7 @@ def test_the_log_of_a_failed_attempt_at_a_program_in_use_is_kept(cache: Path, mo
     assert log.name in names(cache)
 
 
-def test_the_size_of_gos_caches_is_printed_with_the_command_that_removes_them(
+def test_size_of_the_go_caches_is_printed_with_the_command_that_removes_them(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with (tmp_path / "go/module").open("wb") as file:
@@ -98,7 +98,7 @@ def test_the_size_of_gos_caches_is_printed_with_the_command_that_removes_them(
     assert lines[2].endswith(f" {tmp_path}/bin/go clean -modcache -cache")
 
 
-def test_an_empty_cache_and_no_go_are_no_failure(
+def test_prune_accepts_an_empty_cache_and_a_missing_go(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("CONSUL_TRACING_CACHE", str(tmp_path / "empty"))

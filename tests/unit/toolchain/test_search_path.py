@@ -37,11 +37,11 @@ def install_plugin(home: Path, version: str) -> Path:
     return put_on_path(home / f"plugins/resource-consul-v{version}", PLUGIN).parent
 
 
-def test_python_comes_first_then_the_plugin_then_the_language_host_and_pulumi(folder: Path) -> None:
+def test_search_path_has_python_the_plugin_and_pulumi_in_this_order(folder: Path) -> None:
     assert toolchain.search_path().split(os.pathsep) == [f"{sys.prefix}/bin", str(STAND_IN), str(folder)]
 
 
-def test_the_newest_official_plugin_takes_the_place_of_the_stand_in(folder: Path, tmp_path: Path) -> None:
+def test_newest_official_plugin_replaces_the_stand_in(folder: Path, tmp_path: Path) -> None:
     install_plugin(tmp_path / "pulumi", "3.15.2")
     newest = install_plugin(tmp_path / "pulumi", "3.100.0")
     assert toolchain.search_path().split(os.pathsep)[1:] == [str(newest), str(folder)]
@@ -49,39 +49,37 @@ def test_the_newest_official_plugin_takes_the_place_of_the_stand_in(folder: Path
 
 @pytest.mark.usefixtures("folder")
 @pytest.mark.parametrize("version", ["2.12.0", "3.14.0", "4.0.0"])
-def test_an_unsupported_version_of_the_plugin_is_not_used(version: str, tmp_path: Path) -> None:
+def test_unsupported_version_of_the_plugin_is_not_used(version: str, tmp_path: Path) -> None:
     install_plugin(tmp_path / "pulumi", version)
     assert consul_resources.plugin_directory() == STAND_IN
 
 
 @pytest.mark.usefixtures("folder")
-def test_a_plugin_whose_installation_did_not_finish_is_not_used(tmp_path: Path) -> None:
+def test_partially_installed_plugin_is_not_used(tmp_path: Path) -> None:
     unfinished = install_plugin(tmp_path / "pulumi", "3.15.2")
     unfinished.with_name(f"{unfinished.name}.partial").touch()
     assert consul_resources.plugin_directory() == STAND_IN
 
 
-def test_an_official_plugin_on_path_is_used(folder: Path) -> None:
+def test_official_plugin_on_path_is_used(folder: Path) -> None:
     put_plugin_on_path(folder, PLUGIN, "3.15.2")
     assert consul_resources.plugin_directory() == folder
 
 
 @pytest.mark.usefixtures("folder")
-def test_the_stand_in_on_path_is_not_taken_for_an_official_plugin(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_stand_in_on_path_is_not_an_official_plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "link").symlink_to(STAND_IN)
     monkeypatch.setenv("PATH", str(tmp_path / "link"))
     assert consul_resources.plugin_directory() == STAND_IN
 
 
-def test_the_plugin_for_kubernetes_is_there_only_for_those_who_ask(folder: Path, tmp_path: Path) -> None:
+def test_kubernetes_plugin_is_included_only_on_request(folder: Path, tmp_path: Path) -> None:
     plugin = put_on_path(tmp_path / "pulumi/plugins/resource-kubernetes-v4.34.2", "pulumi-resource-kubernetes").parent
     assert str(plugin) not in toolchain.search_path().split(os.pathsep)
     assert toolchain.search_path(kubernetes=True).split(os.pathsep)[-2:] == [str(folder), str(plugin)]
 
 
-def test_a_program_is_looked_for_once(folder: Path) -> None:
+def test_program_is_searched_once(folder: Path) -> None:
     assert toolchain.program("pulumi") == folder / "pulumi"
     (folder / "pulumi").unlink()
     assert toolchain.program("pulumi") == folder / "pulumi"

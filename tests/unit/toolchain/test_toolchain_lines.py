@@ -22,7 +22,7 @@ def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path / "bin"))
 
 
-def test_a_build_is_one_line_at_its_start_and_one_at_its_end(
+def test_build_prints_one_line_at_its_start_and_one_at_its_end(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(command, "MESH", [thing(QUICK)])
@@ -32,13 +32,13 @@ def test_a_build_is_one_line_at_its_start_and_one_at_its_end(
     assert re.fullmatch(r"thing 1\.0\.0: built, 0\.\d s, /.*/cache/thing-1\.0\.0-[0-9a-f]{16}/thing", end)
 
 
-def test_what_is_there_already_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_available_program_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     consul = put_on_path(tmp_path / "bin", "consul", "Consul v1.22.7")
     assert command.main(["consul"]) == 0
     assert re.fullmatch(rf"consul 1\.22\.7: on PATH, 0\.\d s, {consul}\n", capsys.readouterr().out)
 
 
-def test_what_was_passed_over_is_told_under_what_is_used(
+def test_skipped_program_is_reported_below_the_used_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     old = put_on_path(tmp_path / "bin", "thing", "thing 0.9")
@@ -47,7 +47,7 @@ def test_what_was_passed_over_is_told_under_what_is_used(
     assert f"\n  not used from PATH: {old} is 0.9, must be 1.0 or newer" in capsys.readouterr().out
 
 
-def test_one_that_cannot_be_had_fails_the_command_but_not_the_others(
+def test_unavailable_program_fails_the_command_but_not_other_programs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     put_on_path(tmp_path / "bin", "thing", "thing 1.5.0")
@@ -58,7 +58,7 @@ def test_one_that_cannot_be_had_fails_the_command_but_not_the_others(
     assert said.err.startswith("toolchain: thing 1.0.0 could not be built")
 
 
-def test_what_kubernetes_needs_is_got_only_for_those_who_ask(
+def test_kubernetes_programs_are_provided_only_on_request(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(command, "MESH", [thing("exit 1")])
@@ -67,12 +67,12 @@ def test_what_kubernetes_needs_is_got_only_for_those_who_ask(
     assert capsys.readouterr().out.startswith("thing 1.0.0: building …")
 
 
-def test_a_name_may_carry_a_version(capsys: pytest.CaptureFixture[str]) -> None:
+def test_name_can_include_a_version(capsys: pytest.CaptureFixture[str]) -> None:
     assert command.main(["envoy@9.9.9"]) == 1
     assert 'got "9.9.9"' in capsys.readouterr().err
 
 
-def test_an_unknown_name_is_one_line_without_a_traceback(capsys: pytest.CaptureFixture[str]) -> None:
+def test_unknown_name_is_one_line_without_a_traceback(capsys: pytest.CaptureFixture[str]) -> None:
     assert command.main(["cosul"]) == 1
     assert capsys.readouterr().err.startswith("toolchain: program must be one of pulumi")
 
@@ -80,7 +80,7 @@ def test_an_unknown_name_is_one_line_without_a_traceback(capsys: pytest.CaptureF
 @pytest.mark.parametrize(
     ("seconds", "words"), [(0.04, "0.0 s"), (59.0, "59.0 s"), (59.97, "1 min 0 s"), (192.4, "3 min 12 s")]
 )
-def test_a_duration_is_printed_in_minutes_and_seconds(seconds: float, words: str) -> None:
+def test_duration_is_printed_in_minutes_and_seconds(seconds: float, words: str) -> None:
     assert format_duration(seconds) == words
 
 
@@ -114,7 +114,7 @@ def wait_for(file: Path) -> None:
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_an_interruption_ends_the_builds_and_is_one_line(number: signal.Signals, code: int, tmp_path: Path) -> None:
+def test_interruption_ends_the_builds_and_is_one_line(number: signal.Signals, code: int, tmp_path: Path) -> None:
     begun = tmp_path / "begun"
     process = running_command(f"echo > {begun}; sleep 60")
     wait_for(begun)
@@ -124,7 +124,7 @@ def test_an_interruption_ends_the_builds_and_is_one_line(number: signal.Signals,
     assert err == "toolchain: interrupted; unfinished programs are built or fetched on the next run\n"
 
 
-def test_a_wait_for_another_process_can_be_interrupted(tmp_path: Path) -> None:
+def test_wait_for_another_process_can_be_interrupted(tmp_path: Path) -> None:
     begun = tmp_path / "begun"
     script = f"echo > {begun}; sleep 60"
     building = running_command(script)

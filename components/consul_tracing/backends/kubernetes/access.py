@@ -100,7 +100,7 @@ def _access_of(provider: pulumi.ProviderResource) -> dict[str, str | None]:
 
 def client_for(access: Mapping[str, str | None]) -> ApiClient:
     """Return a client for the cluster of the kubeconfig (text or path), by the rules of the provider."""
-    # The import takes a second, which only this backend pays for. Its configuration is untyped.
+    # The import takes a second and is required only by this backend. Its configuration is untyped.
     from kubernetes import client, config  # noqa: PLC0415
 
     given, chosen = access["kubeconfig"], client.Configuration()

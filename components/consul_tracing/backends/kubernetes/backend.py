@@ -63,7 +63,7 @@ REJECTION_SECONDS = 6.0
 POLL_SECONDS = 0.5
 
 MAX_REPORTED = 5
-"""Objects that a message describes. The others are counted."""
+"""Objects that a message describes. The rest is counted."""
 
 
 class KubernetesBackend:
@@ -112,7 +112,7 @@ class KubernetesBackend:
         return f"kubectl annotate {PLURALS[entry.kind]} {entry.name} --namespace {entry.namespace} {keys}"
 
     def overwrite_steps(self, entry: Entry, resource_name: str) -> tuple[str, ...]:
-        """The Kubernetes provider creates no object that exists."""
+        """The Kubernetes provider does not create an object that exists."""
         return (self.import_command(entry, resource_name), "set existing: overwrite", "pulumi up")
 
     def scope(self) -> object:
@@ -199,7 +199,7 @@ class KubernetesBackend:
                 message(
                     "CT212",
                     f"{titles}: existing is overwrite, and the state of this stack does not hold the whole object",
-                    "The Kubernetes provider creates no object that exists. To import it first:",
+                    "The Kubernetes provider does not create an object that exists. To import it first:",
                     *numbered([*(self.import_command(entries[name], name) for name in missing), "pulumi up"]),
                 )
             )
@@ -319,7 +319,7 @@ def reject_own_config_entries(
         if type_of(urn) == CONFIG_ENTRY and (outputs.get("kind"), outputs.get("name")) in declared
     }
     if former:
-        # `proxy-defaults` first, since it may depend on the others.
+        # `proxy-defaults` first, since it may depend on other entries.
         ordered = sorted(former, key=lambda urn: (former[urn], urn))
         raise ConflictError(
             message(

@@ -40,8 +40,8 @@ The value is "false" as soon as this stack owns the whole object."""
 
 SYNCED_GENERATION = f"{ANNOTATIONS_PREFIX}synced-generation"
 """Annotation with the object's uid and the `metadata.generation` that Consul had when the annotation was written.
-The controller writes no status after a change of metadata alone. The status is then older than the last write, although
-Consul has the content."""
+The controller does not write a status after a change of metadata only. The status is then older than the last write,
+although Consul has the content."""
 
 MIGRATE = "consul.hashicorp.com/migrate-entry"
 """Annotation of consul-k8s: take over an identical entry that was written over Consul's API."""

@@ -81,7 +81,7 @@ def sync(live: JsonObject) -> Sync:
     """Return whether Consul has the object's content, by its condition `Synced`.
 
     The condition contains no generation, so it counts only if it is not older than the last write of this package. Both
-    times come from the API server (`metadata.managedFields`), in whole seconds. After a change of metadata alone, the
+    times come from the API server (`metadata.managedFields`), in whole seconds. After a change of metadata only, the
     annotation SYNCED_GENERATION is the proof.
     """
     conditions: list[JsonObject] = (live.get("status") or {}).get("conditions") or []
@@ -102,7 +102,7 @@ def _status_is_older_than_own_write(live: JsonObject) -> bool:
     statuses = [_time(entry) for entry in managed_fields(live) if entry.get("subresource") == "status"]
     if not own_writes or not statuses:
         return False
-    # A field that another manager holds too has the same value, so the own write did not change it.
+    # A field that another manager holds too has the same value, so this package's write did not change it.
     shared = {
         path
         for entry in managed_fields(live)
