@@ -46,17 +46,20 @@ class InvalidInputError(pulumi.RunError, ValueError):
     def __init__(self, component: str, problems: Iterable[Problem], *, is_stack: bool = False) -> None:
         """Report the problems of a component, or of the configuration of a stack."""
         self.problems = tuple(sorted(problems, key=lambda problem: problem.path))
-        count = "1 input" if len(self.problems) == 1 else f"{len(self.problems)} inputs"
-        subject = f'stack "{component}"' if is_stack else f'"{component}"'
-        verb = "is" if len(self.problems) == 1 else "are"
-        super().__init__(message("CT101", f"{count} of {subject} {verb} invalid", *map(str, self.problems)))
+        super().__init__(
+            _problems_text("CT101", f'stack "{component}"' if is_stack else f'"{component}"', self.problems)
+        )
 
 
 class InvalidOutputError(pulumi.RunError):
     """An Output that resolved to an invalid value.
 
-    It is no ValueError: Pulumi shows a traceback for a ValueError that is raised in `apply`.
+    It is not a ValueError: Pulumi shows a traceback for a ValueError that is raised in `apply`.
     """
+
+    def __init__(self, component: str, problems: Sequence[Problem]) -> None:
+        """Report the problems of a component."""
+        super().__init__(_problems_text("CT102", f'"{component}"', problems))
 
 
 class ConflictError(pulumi.RunError):
@@ -78,6 +81,12 @@ class UnreadableError(Exception):
 def message(code: str, reason: str, *lines: str) -> str:
     """Return the text of an error or a warning: its code, the reason, and further lines such as the fix."""
     return "\n  ".join([f"consul-tracing: {code}: {reason}", *lines])
+
+
+def _problems_text(code: str, subject: str, problems: Sequence[Problem]) -> str:
+    count = "1 input" if len(problems) == 1 else f"{len(problems)} inputs"
+    verb = "is" if len(problems) == 1 else "are"
+    return message(code, f"{count} of {subject} {verb} invalid", *map(str, problems))
 
 
 def numbered(commands: Sequence[str]) -> list[str]:

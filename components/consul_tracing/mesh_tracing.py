@@ -173,7 +173,7 @@ def _resolved(name: str, settings: "MeshSettings", args: MeshTracingArgs) -> "pu
         try:
             return settings.at(name, value, secret=bool(secret))
         except InvalidInputError as error:
-            raise InvalidOutputError(str(error).replace("CT101", "CT102", 1)) from None
+            raise InvalidOutputError(name, error.problems) from None
 
     return pulumi.Output.all(host, host.is_secret()).apply(check)
 

@@ -130,6 +130,17 @@ def test_adopt_preserves_unmanaged_fields(engine: Engine) -> None:
     assert engine.entry("mesh-service-web")["LocalRequestTimeoutMs"] == 5000
 
 
+def test_invalid_clusters_of_a_consul_k8s_entry_are_reported_as_managed_by_consul_k8s(engine: Engine) -> None:
+    engine.live = {
+        "global": {
+            "Config": {"envoy_extra_static_clusters_json": "{"},
+            "Meta": {"external-source": "kubernetes"},
+        }
+    }
+    with pytest.raises(ConflictError, match="^consul-tracing: CT203: proxy-defaults/global is managed by consul-k8s"):
+        engine.run(lambda: MeshTracing("mesh", mesh()))
+
+
 def test_two_components_with_the_same_entry_are_rejected(engine: Engine) -> None:
     def program() -> None:
         MeshTracing("one", mesh())

@@ -13,12 +13,13 @@ from consul_tracing.errors import message, numbered
 from .value_changes import MAX_REPORTED, changes_text, listed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from consul_tracing.entries.entry import Entry
     from consul_tracing.entries.ownership import Change, Conflict, Plan
+    from consul_tracing.names import FieldPath
 
-    from .base import Backend, WhenDeleted
+    from .base import Backend
 
 Severity = Literal["info", "warn"]
 
@@ -28,104 +29,114 @@ MAX_TITLES = 3
 
 def conflicts_text(conflicts: Mapping[str, Conflict], entries: Mapping[str, Entry], backend: Backend) -> str:
     """Return why entries must not be written, and the fixes. Keys are resource names."""
-    groups: dict[tuple[str, str, bool], list[str]] = {}
+    groups: dict[tuple[str, str], dict[str, Conflict]] = {}
     for name, conflict in conflicts.items():
-        groups.setdefault((conflict.owner, conflict.stack, bool(conflict.unreadable)), []).append(name)
+        groups.setdefault((_conflict_code(conflict), conflict.stack), {})[name] = conflict
     return "\n".join(
-        message(
-            _code(conflicts[names[0]]), *_conflict_lines({name: conflicts[name] for name in names}, entries, backend)
-        )
-        for names in groups.values()
+        message(code, *_conflict_lines(code, group, entries, backend)) for (code, _), group in groups.items()
     )
 
 
-def _code(conflict: Conflict) -> str:
+def _conflict_code(conflict: Conflict) -> str:
+    if conflict.owner == "consul-k8s":
+        return "CT203"
     if conflict.unreadable:
         return "CT204"
-    return {"another stack": "CT202", "consul-k8s": "CT203"}.get(conflict.owner, "CT201")
+    return "CT202" if conflict.owner == "another stack" else "CT201"
 
 
-def _conflict_lines(conflicts: Mapping[str, Conflict], entries: Mapping[str, Entry], backend: Backend) -> Iterator[str]:
-    first_name = next(iter(conflicts))
-    first, entry = conflicts[first_name], entries[first_name]
-    verb = "is" if len(conflicts) == 1 else "are"
-    titles = _titles([backend.title(entries[name]) for name in conflicts])
-    same = [] if len(conflicts) == 1 else [f"the same for the {_others(len(conflicts) - 1, 'entry', 'entries')}"]
-    if first.owner == "consul-k8s":
-        yield f"{titles} {verb} managed by consul-k8s, which reverts other writes"
-        yield "To write on Kubernetes, where consul-k8s reads the entry:"
-        yield from numbered(["set target: kubernetes"])
-        return
-    if first.unreadable:
-        yield f"{titles} {verb} not valid: the static clusters cannot be parsed: {first.unreadable}"
-        yield "No proxy starts with this value of envoy_extra_static_clusters_json. To replace the whole entry:"
-        yield from numbered(["set existing: overwrite"])
-        return
-    if first.owner == "another stack":
-        yield f"{titles} {verb} managed by another stack ({first.stack})"
-    elif len(conflicts) == 1:
-        yield f'{titles} is an unmanaged entry, and existing is "refuse"'
+def _conflict_lines(
+    code: str, conflicts: Mapping[str, Conflict], entries: Mapping[str, Entry], backend: Backend
+) -> Iterator[str]:
+    titles = {name: backend.title(entries[name]) for name in conflicts}
+    subject = f"{_titles(list(titles.values()))} {'is' if len(titles) == 1 else 'are'}"
+    name, first = next(iter(conflicts.items()))
+    match code:
+        case "CT203":
+            yield f"{subject} managed by consul-k8s, which reverts other writes"
+            yield "To write on Kubernetes, where consul-k8s reads the entry:"
+            yield from numbered(["set target: kubernetes"])
+            return
+        case "CT204":
+            yield f"{subject} not valid: the static clusters cannot be parsed: {first.unreadable}"
+            yield "No proxy starts with this value of envoy_extra_static_clusters_json. To replace the whole entry:"
+            yield from numbered(["set existing: overwrite"])
+            return
+        case "CT202":
+            yield f"{subject} managed by another stack ({first.stack})"
+        case _:
+            yield f'{subject} {"an unmanaged entry" if len(titles) == 1 else "unmanaged"}, and existing is "refuse"'
+    yield from _details({titles[one]: _conflict_details(conflict) for one, conflict in conflicts.items()})
+    repeated = _repeated(len(titles))
+    if code == "CT201":
+        yield from _adopt_steps(backend.import_command(entries[name], name), repeated)
     else:
-        yield f'{titles} are unmanaged, and existing is "refuse"'
-    adoptable = first.owner == "unmanaged"
-    yield from _details(
-        {
-            backend.title(entries[name]): _conflict_details(conflict.adopting, adoptable=adoptable)
-            for name, conflict in conflicts.items()
-        }
-    )
-    if adoptable:
-        yield "To preserve the fields of other owners and write the declared ones:"
-        yield from numbered(["set existing: adopt"])
-        yield "To manage whole entries in this stack, which removes fields that it does not declare:"
-        yield from numbered([backend.import_command(entry, first_name), *same, "set existing: overwrite"])
-        return
+        yield from _take_over_steps(first, entries[name], name, repeated, backend)
+
+
+def _adopt_steps(import_command: str, repeated: list[str]) -> Iterator[str]:
+    yield "To preserve the fields of other owners and write the declared ones:"
+    yield from numbered(["set existing: adopt"])
+    yield "To manage whole entries in this stack, which removes fields that it does not declare:"
+    yield from numbered([import_command, *repeated, "set existing: overwrite"])
+
+
+def _take_over_steps(
+    conflict: Conflict, entry: Entry, name: str, repeated: list[str], backend: Backend
+) -> Iterator[str]:
+    stack = conflict.stack
     yield "Two stacks that write one entry revert each other's changes. To keep one writer:"
     yield from numbered(["remove the entry from one of the two programs"])
-    yield f"If {first.stack} no longer exists:"
-    yield from numbered([backend.release_command(entry, first.metadata), *same, "set existing: adopt"])
-    yield f"If {first.stack} is the former name of this stack:"
-    yield from numbered([f"set renamed_from: {first.stack}"])
-    yield f"To take the entry from {first.stack}, whose next pulumi up is then rejected, and remove its other fields:"
-    yield from numbered(backend.overwrite_steps(entry, first_name))
+    yield f"If {stack} no longer exists:"
+    yield from numbered([backend.release_command(entry, conflict.metadata), *repeated, "set existing: adopt"])
+    yield f"If {stack} is the former name of this stack:"
+    yield from numbered([f"set renamed_from: {stack}"])
+    yield f"To take the entry from {stack}, whose next pulumi up is then rejected, and remove its other fields:"
+    yield from numbered(backend.overwrite_steps(entry, name))
 
 
-def _conflict_details(plan: Plan, *, adoptable: bool) -> tuple[str, ...]:
-    preserved = "adopt preserves, overwrite removes" if adoptable else "overwrite removes"
-    replaced = "both replace" if adoptable else "overwrite replaces"
-    removed = "both remove" if adoptable else "overwrite removes"
-    if not adoptable:
-        fields = sorted([*plan.preserved, *plan.removed])
-        return _lines((removed, _names(fields)), (replaced, changes_text(plan.replaced)))
+def _repeated(count: int) -> list[str]:
+    """Return the step that repeats a command for all entries but the first."""
+    match count:
+        case 1:
+            return []
+        case 2:
+            return ["the same for the other entry"]
+        case _:
+            return [f"the same for the {count - 1} other entries"]
+
+
+def _conflict_details(conflict: Conflict) -> tuple[str, ...]:
+    plan = conflict.adopting
+    if conflict.owner == "unmanaged":
+        return _lines(
+            ("adopt preserves, overwrite removes", _names(plan.preserved)),
+            ("both replace", changes_text(plan.replaced)),
+            ("both remove", _names(plan.removed)),
+        )
     return _lines(
-        (preserved, _names(list(plan.preserved))),
-        (replaced, changes_text(plan.replaced)),
-        (removed, _names(list(plan.removed))),
+        ("overwrite removes", _names([*plan.preserved, *plan.removed])),
+        ("overwrite replaces", changes_text(plan.replaced)),
     )
 
 
-def plan_messages(  # noqa: PLR0913 - all that the messages depend on
-    plans: Mapping[str, Plan],
-    entries: Mapping[str, Entry],
-    backend: Backend,
-    *,
-    existing: str,
-    destroyed: Mapping[str, WhenDeleted],
-    tracing: bool,
+def plan_messages(
+    plans: Mapping[str, Plan], entries: Mapping[str, Entry], backend: Backend, *, tracing: bool
 ) -> Iterator[tuple[Severity, str]]:
     """Yield the messages about fields of other owners. Keys are resource names.
 
-    `existing`: the policy for entries of other owners. `destroyed`: the effect of pulumi destroy on the entries.
     `tracing`: whether the entries contain tracing keys.
     """
     titles = {name: backend.title(entries[name]) for name in plans}
     groups: dict[tuple[str, str], dict[str, Plan]] = {}
     for name, plan in plans.items():
-        if described := _event(plan, existing):
+        if described := _event(plan, backend.policy.existing):
             groups.setdefault(described, {})[name] = plan
+    destroyed = {name: backend.when_deleted(entries[name], plan) for name, plan in plans.items()}
     for (code, event), group in groups.items():
         lossy = any(plan.replaced or plan.removed for plan in group.values())
-        stack = next(iter(group.values())).stack if "another stack" in event else ""
+        first = next(iter(group.values()))
+        stack = first.stack if first.owner == "another stack" else ""
         lines = [
             f"{_titles([titles[name] for name in group])}: {event}",
             *_details({titles[name]: _plan_details(plan) for name, plan in group.items()}),
@@ -203,8 +214,8 @@ def _event(plan: Plan, existing: str) -> tuple[str, str] | None:
 def _plan_details(plan: Plan) -> tuple[str, ...]:
     return _lines(
         ("replaced", changes_text(plan.replaced)),
-        ("removed", _names(list(plan.removed))),
-        ("preserved", _names(list(plan.preserved))),
+        ("removed", _names(plan.removed)),
+        ("preserved", _names(plan.preserved)),
     )
 
 
@@ -212,7 +223,7 @@ def _lines(*rows: tuple[str, str]) -> tuple[str, ...]:
     return tuple(f"{label}: {text}" for label, text in rows if text)
 
 
-def _names(parts: Sequence[tuple[str, ...]]) -> str:
+def _names(parts: Iterable[FieldPath]) -> str:
     return listed([path_label(part) for part in parts])
 
 
@@ -239,7 +250,3 @@ def _titles(titles: list[str]) -> str:
 
 def _pronoun(items: Sequence[object]) -> str:
     return "it" if len(items) == 1 else "them"
-
-
-def _others(number: int, one: str, many: str) -> str:
-    return f"other {one}" if number == 1 else f"{number} other {many}"

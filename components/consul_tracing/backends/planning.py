@@ -72,23 +72,14 @@ def _reject_lost_entries(backend: Backend, entries: Mapping[str, Entry], plans: 
 
 def report(backend: Backend, entries: Mapping[str, Entry], planned: Planned, *, tracing: bool) -> None:
     """Log what changes for other owners, and which entries changed outside of Pulumi."""
-    destroyed = {name: backend.when_deleted(entries[name], one) for name, one in planned.plans.items()}
-    messages = plan_messages(
-        planned.plans,
-        entries,
-        backend,
-        existing=backend.policy.existing,
-        destroyed=destroyed,
-        tracing=tracing,
-    )
-    for severity, text in messages:
+    for severity, text in plan_messages(planned.plans, entries, backend, tracing=tracing):
         (pulumi.log.warn if severity == "warn" else pulumi.log.info)(text, backend.component)
     if drifted := _drifted(backend, entries, planned):
         pulumi.log.warn(drift_text(drifted), backend.component)
 
 
 def _drifted(backend: Backend, entries: Mapping[str, Entry], planned: Planned) -> dict[str, tuple[Change, ...] | None]:
-    """The entries, by their titles, that differ from the state: their changes, or None for one that was deleted.
+    """Return the changes of each entry that differs from the state, None for a deleted entry. Keys are titles.
 
     The state is read only if the live entry differs from the declared one.
     """
@@ -99,8 +90,11 @@ def _drifted(backend: Backend, entries: Mapping[str, Entry], planned: Planned) -
             continue
         urn = one.resource or backend.resource(entry, name)
         recorded = backend.recorded(entry, backend.state.resources.get(urn) or {})
-        if recorded is not None and (live is None or drift(recorded, live)):
-            drifted[backend.title(entry)] = None if live is None else drift(recorded, live)
+        if recorded is None:
+            continue
+        changes = None if live is None else drift(recorded, live)
+        if changes != ():
+            drifted[backend.title(entry)] = changes
     return drifted
 
 

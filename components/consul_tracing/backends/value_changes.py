@@ -46,7 +46,11 @@ def _change_texts(change: Change) -> list[str]:
                 if before.get(path) != after.get(path)
             ]
         return [f"{name} {UNSET if old is None else 'not valid JSON'} → {UNSET if new is None else 'another value'}"]
-    return [f"{name} {UNSET if old is None else format_value(old)} → {UNSET if new is None else format_value(new)}"]
+    return [f"{name} {_value_text(old)} → {_value_text(new)}"]
+
+
+def _value_text(value: object) -> str:
+    return UNSET if value is None else format_value(value)
 
 
 def _fields(part: FieldPath, text: object) -> dict[tuple[str, ...], str]:

@@ -141,8 +141,8 @@ def plan(entry: Entry, live: JsonObject | None, policy: Policy) -> Plan | Confli
     released = policy.release or (not entry.body and bool(merged.preserved))
     # A released entry is unmanaged in the next update, which must not be a conflict.
     unchanged = released and merged.as_declared and not merged.removed
-    allowed = {"this stack": True, "unmanaged": policy.existing == "adopt" or unchanged}.get(owner, False)
-    if not overwrites and not allowed:
+    adopts = owner == "unmanaged" and (policy.existing == "adopt" or unchanged)
+    if not (owner == "this stack" or adopts or overwrites):
         return Conflict(owner, stack, merged, tuple(key for key in meta if is_ownership_metadata(("Meta", key))))
     resource = recorded_resource(meta) if owner == "this stack" else ""
     return replace(merged, owner=owner, stack=stack, resource=resource, released=released)
@@ -191,12 +191,12 @@ def state_deletion(urn: str) -> str:
     return f"pulumi state delete '{urn}'"
 
 
-def drift(recorded: JsonObject, live: JsonObject | None) -> tuple[Change, ...]:
+def drift(recorded: JsonObject, live: JsonObject) -> tuple[Change, ...]:
     """Return the managed fields whose live value differs from the value in Pulumi's state."""
     managed = managed_fields(_meta(recorded))
     written = {part: value for part, value in field_paths(recorded).items() if is_covered(part, managed)}
     try:
-        there = field_paths(live or {})
+        there = field_paths(live)
     except InvalidClustersError:
         return (Change(("Config", CLUSTERS_KEY), None, None),)
     return tuple(Change(part, value, there.get(part)) for part, value in written.items() if there.get(part) != value)
