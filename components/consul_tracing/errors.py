@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 MAX_VALUE_LENGTH = 60
 """Characters of a value that a message shows."""
 
+LARGEST_NUMBER = 10**20
+"""Whole numbers from this one on are described: Python does not convert very long ones."""
+
 MAX_LISTED_KEYS = 20
 """Allowed keys that a message lists. For a longer list it suggests only the closest key."""
 
@@ -101,6 +104,8 @@ def format_value(value: object) -> str:
             return "key material (not shown)"
         case str() if len(value) > MAX_VALUE_LENGTH:
             return json.dumps(value[:MAX_VALUE_LENGTH] + "…", ensure_ascii=False)
+        case int() if abs(value) >= LARGEST_NUMBER:
+            return "a number with more than 20 digits"
         case str() | bool() | int() | float() | None:
             return json.dumps(value, ensure_ascii=False)
         case dict():
@@ -110,7 +115,8 @@ def format_value(value: object) -> str:
         case pulumi.Output():
             return "an Output"
         case _:
-            return f"a {type(value).__name__}"
+            name = type(value).__name__
+            return f"an {name}" if name[0].lower() in "aeiou" else f"a {name}"
 
 
 def with_suggestion(reason: str, key: str, allowed: Sequence[str]) -> str:

@@ -1,18 +1,15 @@
 """MeshTracing: the tracing of one Consul mesh as a Pulumi component."""
 
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import pulumi
 
-from .backends.consul import ConsulBackend
-from .backends.duplicates import reject_duplicates
 from .backends.kubernetes.sdk import kubernetes_sdk
 from .backends.messages import restart_text
 from .backends.planning import plan_entries, report
+from .backends.selection import select_backend
 from .entries.bodies import bootstrap_hash, canonical_json, proxy_defaults, service_defaults
-from .entries.entry import Entry
-from .entries.ownership import Policy, reject_missing_cluster
+from .entries.ownership import reject_missing_cluster
 from .envoy import collector_url, gateway_runtime
 from .errors import InvalidInputError, InvalidOutputError, UnreadableError
 from .inputs.mesh_args import MeshTracingArgs
@@ -21,9 +18,11 @@ from .names import HTTP_PROTOCOLS
 from .zipkin_collector import ZipkinCollector
 
 if TYPE_CHECKING:
-    from .backends.base import Backend
+    from collections.abc import Sequence
+
+    from .backends.base import Backend, Planned
+    from .entries.entry import Entry
     from .inputs.mesh_settings import MeshSettings
-    from .names import JsonObject
 
 Value = TypeVar("Value")
 
@@ -68,49 +67,28 @@ class MeshTracing(pulumi.ComponentResource):
         # Without the arguments: Pulumi would read their `services` back as the output of that name.
         super().__init__(TYPE_TOKEN, name, None, opts)
         resolved = _resolved(name, settings, args)
-        backend = self._backend(settings, has_dependencies=bool(opts and opts.depends_on))
+        backend = select_backend(self, settings, opts)
         services = {f"{name}-service-{key}": entry for key, entry in service_defaults(settings).items()}
-        mesh_name, mesh_entry = f"{name}-proxy-defaults", proxy_defaults(settings)
-        entries = {mesh_name: mesh_entry, **services}
-        reject_duplicates(entries.values(), backend, name)
-
-        planned = plan_entries(backend, entries)
-        plans, live = planned.plans, planned.live
-        http_elsewhere = False
-        if live:
-            if settings.enabled and settings.gateways == "skip":
-                reject_missing_cluster(live[mesh_name])
-            backend.warn_of_http_default(settings, services.values(), live[mesh_name])
-            http_elsewhere = _http_elsewhere(backend, settings, entries.values(), live[mesh_name])
-        report(backend, entries, planned, tracing=settings.enabled)
+        mesh_name = f"{name}-proxy-defaults"
+        planned = plan_entries(backend, {mesh_name: proxy_defaults(settings), **services})
+        mesh = planned.pop(mesh_name)
+        http_elsewhere = _check_live_mesh(backend, settings, mesh, list(services.values()))
+        report(backend, [mesh, *planned.values()], tracing=settings.enabled)
 
         # Nothing is registered before all checks have passed.
         if settings.zipkin_collector is not None:
             ZipkinCollector(f"{name}-zipkin", args["zipkin_collector"], pulumi.ResourceOptions(parent=self))
-        written = {
-            resource_name: backend.write(
-                resource_name,
-                entry,
-                plans[resource_name],
-                backend.rendered(entry, plans[resource_name], resource_name),
-            )
-            for resource_name, entry in services.items()
-        }
-        mesh = resolved.apply(proxy_defaults)
-        plan = plans[mesh_name]
-        written[mesh_name] = backend.write(
-            mesh_name,
-            mesh_entry,
-            plan,
-            mesh.apply(lambda entry: backend.rendered(entry, plan, mesh_name)),
-            after=[written[f"{name}-service-{service}"] for service in _services_before_mesh(settings)],
-        )
-        synced = backend.synced_output(list(written.values()))
+        written = {service: backend.write(one, one.entry) for service, one in planned.items()}
+        before = [written[f"{name}-service-{service}"] for service in _services_before_mesh(settings)]
+        mesh_entry = resolved.apply(proxy_defaults)
+        written_mesh = backend.write(mesh, mesh_entry, before)
+        synced = backend.synced_output([mesh, *planned.values()], [written_mesh, *written.values()])
 
-        self.proxy_defaults = _after(synced, written[mesh_name].id)
-        new_hash = mesh.apply(lambda entry: bootstrap_hash(plan.body(entry)))
-        if live:
-            new_hash = new_hash.apply(lambda new: self._report_restart(bootstrap_hash(live[mesh_name] or {}), new))
+        self.proxy_defaults = _after(synced, written_mesh.id)
+        new_hash = mesh_entry.apply(lambda entry: bootstrap_hash(mesh.plan.body(entry)))
+        if mesh.live.is_known:
+            old_hash = bootstrap_hash(mesh.live.body or {})
+            new_hash = new_hash.apply(lambda new: self._report_restart(old_hash, new))
         self.bootstrap_hash = _after(synced, new_hash)
         self.collector_url = resolved.apply(collector_url)
         self.gateway_envoy_args = pulumi.Output.from_input(_gateway_envoy_args(settings))
@@ -119,21 +97,6 @@ class MeshTracing(pulumi.ComponentResource):
             lambda known: self._warn(known, single_machine=backend.is_local, http_elsewhere=http_elsewhere)
         )
         self.register_outputs({output: getattr(self, output) for output in MeshTracing.__annotations__})
-
-    def _backend(self, settings: "MeshSettings", *, has_dependencies: bool) -> "Backend":
-        policy = Policy(settings.existing, settings.owner or _stack_name(), settings.renamed_from, settings.release)
-        if settings.target == "consul":
-            return ConsulBackend(self, policy)
-        # Imported here because the Kubernetes SDK is slow to import: only this backend needs it.
-        from .backends.kubernetes.backend import KubernetesBackend  # noqa: PLC0415
-
-        return KubernetesBackend(
-            self,
-            policy,
-            sync_timeout=settings.sync_timeout_seconds,
-            migrate=settings.migrate_entries,
-            has_dependencies=has_dependencies,
-        )
 
     def _report_restart(self, old: str, new: str) -> str:
         if old != new:
@@ -148,16 +111,24 @@ class MeshTracing(pulumi.ComponentResource):
         return [*warnings, *(settings.zipkin_collector.warnings() if settings.zipkin_collector else [])]
 
 
-def _http_elsewhere(
-    backend: "Backend", settings: "MeshSettings", entries: Iterable[Entry], live: "JsonObject | None"
+def _check_live_mesh(
+    backend: "Backend[Any]", settings: "MeshSettings", mesh: "Planned[Any]", services: "Sequence[Entry]"
 ) -> bool:
-    """Return whether a service that the component does not declare is HTTP. Reads only if it declares none itself."""
+    """Reject or report the effects of the settings on running proxies. Raises ConflictError.
+
+    Return whether a service that the component does not declare is HTTP.
+    """
+    if not mesh.live.is_known:
+        return False
+    if settings.enabled and settings.gateways == "skip":
+        reject_missing_cluster(mesh.live.body)
+    backend.warn_of_http_default(settings, services, mesh.live.body)
     if not settings.enabled or declares_http(settings):
         return False
-    if ((live or {}).get("Config") or {}).get("protocol") in HTTP_PROTOCOLS:
+    if ((mesh.live.body or {}).get("Config") or {}).get("protocol") in HTTP_PROTOCOLS:
         return True
     try:
-        return backend.declares_http(list(entries), settings)
+        return backend.declares_http([mesh.entry, *services], settings)
     except UnreadableError:
         return False
 
@@ -186,11 +157,6 @@ def _after(synced: pulumi.Output[object], output: "pulumi.Output[Value]") -> "pu
 def _services_before_mesh(settings: "MeshSettings") -> list[str]:
     """Return the services whose protocol must be tcp before the default of the mesh becomes HTTP."""
     return list(settings.tcp_services or []) if settings.default_protocol in HTTP_PROTOCOLS else []
-
-
-def _stack_name() -> str:
-    # Pulumi's name for the organization of state backends without organizations.
-    return f"{pulumi.get_organization() or 'organization'}/{pulumi.get_project()}/{pulumi.get_stack()}"
 
 
 def _gateway_envoy_args(settings: "MeshSettings") -> list[str]:

@@ -290,7 +290,7 @@ REJECTED = [
     (mesh(proxy_config={"protocol": "http"}), "proxy_config.protocol: is managed by default_protocol"),
     (
         mesh(proxy_config={"a": {"b": [object()]}}),
-        "proxy_config.a.b.0: must be text, a number, true, false, null, a list or a map; got a object",
+        "proxy_config.a.b.0: must be text, a number, true, false, null, a list or a map; got an object",
     ),
     (mesh(proxy_config={"a": float("inf")}), "proxy_config.a: must be a finite number, got Infinity"),
     (mesh(proxy_config={1: 2}), "proxy_config: must be a map with text keys, got the key 1"),
@@ -306,6 +306,7 @@ REJECTED = [
     ),
     (mesh(proxy_defaults={"Meta": {"a": 1}}), "proxy_defaults.Meta.a: must be text, got 1"),
     (mesh(envoy_version="1.33"), 'envoy_version: must be 1.34 or newer, got "1.33"'),
+    (collector(port=10**5000), "collector.port: must be at most 65535, got a number with more than 20 digits"),
     (mesh(envoy_version="new"), 'envoy_version: must be a version such as "1.34" or "1.36.4", got "new"'),
     (mesh(envoy_version=1.36), 'envoy_version: must be text, got 1.36. Quote it: "1.36"'),
 ]

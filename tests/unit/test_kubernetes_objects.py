@@ -256,8 +256,8 @@ def test_second_mesh_object_in_another_namespace_is_rejected() -> None:
     other = live()
     other["metadata"]["namespace"] = "team-a"
     with pytest.raises(ConflictError, match="ProxyDefaults team-a/global exists, and a mesh has only one"):
-        reject_second_mesh([other], entry())
-    reject_second_mesh([live()], entry())
+        reject_second_mesh([other], "consul")
+    reject_second_mesh([live()], "consul")
 
 
 @pytest.mark.parametrize(

@@ -10,9 +10,10 @@ import pulumi
 import pytest
 
 from consul_tracing import MeshTracing
+from consul_tracing.backends.base import Planned
 from consul_tracing.backends.kubernetes import sdk
 from consul_tracing.backends.kubernetes.access import MissingKindError
-from consul_tracing.backends.kubernetes.backend import KubernetesBackend, reject_own_config_entries
+from consul_tracing.backends.kubernetes.backend import KubernetesBackend, LiveObject, reject_own_config_entries
 from consul_tracing.backends.kubernetes.objects import (
     MIGRATION_STEPS,
     conflicting_entries,
@@ -102,7 +103,7 @@ def kubernetes_texts(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> Iterato
     (text,) = conflicting_entries({"proxy-defaults/global": {"Config": {}}})
     yield message("CT209", text, *MIGRATION_STEPS)
     other = {"metadata": {"name": "global", "namespace": "team-a"}}
-    yield failing(engine, lambda: reject_second_mesh([other], ON_KUBERNETES))
+    yield failing(engine, lambda: reject_second_mesh([other], "consul"))
     held = {"manager": "kubectl", "fieldsV1": {"f:spec": {"f:config": {"f:envoy_tracing_json": {}}}}}
     live = {"metadata": {"managedFields": [held]}, "spec": {"config": {"envoy_tracing_json": "{}"}}}
     off = proxy_defaults(settings(target="kubernetes", enabled=False))
@@ -116,7 +117,7 @@ def kubernetes_texts(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> Iterato
             migrate=False,
             has_dependencies=False,
         )
-        backend.reject_unwritable({"mesh-proxy-defaults": ON_KUBERNETES}, {"mesh-proxy-defaults": Plan("unmanaged")})
+        backend.reject_unwritable([Planned("mesh-proxy-defaults", ON_KUBERNETES, LiveObject(), Plan("unmanaged"))])
 
     yield failing(engine, overwrite)
     yield str(MissingKindError("proxy-defaults"))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Generic, Literal, Protocol, TypeVar
 
 import pulumi
 
@@ -12,7 +13,7 @@ from pulumi.runtime.sync_await import _sync_await
 from consul_tracing.errors import ConflictError, message
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from consul_tracing.entries.entry import Entry
     from consul_tracing.entries.ownership import Plan, Policy
@@ -25,15 +26,37 @@ if TYPE_CHECKING:
 
 IMPORT = "pulumi import --protect=false --generate-code=false"
 
-Rendered = Any
-"""The written form of an entry: text for Consul's API, a map for Kubernetes, or an Output of either."""
-
-
 WhenDeleted = Literal["deleted", "kept", "fields removed"]
 """The effect of deleting a resource on its entry. `kept`: the deletion would remove fields of other owners."""
 
 
-class Backend(Protocol):
+@dataclass(frozen=True)
+class Live:
+    """A live entry, as the backend read it."""
+
+    body: JsonObject | None = None
+    """The fields of the entry; None if there is no entry, or if it is not known."""
+
+    is_known: bool = True
+    """Whether the backend could be read."""
+
+
+LiveT = TypeVar("LiveT", bound=Live)
+
+
+@dataclass(frozen=True)
+class Planned(Generic[LiveT]):
+    """An entry of this stack: its resource, its live state, and how it is written."""
+
+    resource_name: str
+    """The name of the Pulumi resource that writes the entry."""
+
+    entry: Entry
+    live: LiveT
+    plan: Plan
+
+
+class Backend(Protocol[LiveT]):
     """Interface that reads and writes entries."""
 
     urn: str
@@ -51,6 +74,9 @@ class Backend(Protocol):
     server: str
     """The program that holds the entries, as messages name it."""
 
+    unknown: LiveT
+    """The live state of an entry in a preview that cannot read it."""
+
     def title(self, entry: Entry) -> str:
         """Return the name of the entry in messages."""
 
@@ -66,8 +92,8 @@ class Backend(Protocol):
     def scope(self) -> object:
         """Return the identity of the mesh, which differs from that of every other mesh of a program."""
 
-    def read(self, entries: Sequence[Entry]) -> list[JsonObject | None]:
-        """Return the live bodies of the entries, None for a missing entry. Raises UnreadableError."""
+    def read(self, entries: Sequence[Entry]) -> list[LiveT]:
+        """Return the live entries in the same order. Raises UnreadableError."""
 
     def recorded(self, entry: Entry, outputs: Mapping[str, Any]) -> JsonObject | None:
         """Return the body of the entry in a resource's outputs, None if they are those of another entry."""
@@ -76,36 +102,33 @@ class Backend(Protocol):
         """Return whether a service outside of `entries` has an HTTP protocol. Raises UnreadableError."""
 
     def warn_of_http_default(
-        self, settings: MeshSettings, declared: Iterable[Entry], live_mesh: JsonObject | None
+        self, settings: MeshSettings, declared: Sequence[Entry], live_mesh: JsonObject | None
     ) -> None:
         """Warn of services that an HTTP `default_protocol` affects and for which no protocol is declared."""
 
-    def when_deleted(self, entry: Entry, plan: Plan) -> WhenDeleted:
-        """Return the effect of deleting the entry's resource."""
-
-    def pruned(self, entry: Entry, parts: Sequence[FieldPath]) -> tuple[FieldPath, ...]:
-        """Return which of the fields are removed when this stack writes the entry without them."""
-
-    def reject_unwritable(self, entries: Mapping[str, Entry], plans: Mapping[str, Plan]) -> None:
-        """Reject plans that cannot be carried out. Raises ConflictError."""
-
-    def resource(self, entry: Entry, resource_name: str) -> str:
+    def resource(self, entry: Entry, resource_name: str, live: LiveT) -> str:
         """Return the URN of the resource that manages the entry."""
 
-    def rendered(self, entry: Entry, plan: Plan, resource_name: str) -> Rendered:
-        """Return the written form of the entry."""
+    def pruned(self, live: LiveT, fields: Sequence[FieldPath]) -> tuple[FieldPath, ...]:
+        """Return which of the fields are removed when this stack writes the entry without them."""
+
+    def reject_unwritable(self, planned: Sequence[Planned[LiveT]]) -> None:
+        """Reject plans that cannot be carried out. Raises ConflictError."""
+
+    def when_deleted(self, planned: Planned[LiveT]) -> WhenDeleted:
+        """Return the effect of deleting the entry's resource."""
 
     def write(
-        self,
-        resource_name: str,
-        entry: Entry,
-        plan: Plan,
-        rendered: Rendered,
-        after: Sequence[pulumi.Resource] = (),
+        self, planned: Planned[LiveT], entry: pulumi.Input[Entry], after: Sequence[pulumi.Resource] = ()
     ) -> pulumi.CustomResource:
-        """Declare the entry as a child of the component, after the resources in `after`."""
+        """Declare the entry as a child of the component, after the resources in `after`.
 
-    def synced_output(self, written: Sequence[pulumi.CustomResource]) -> pulumi.Output[object]:
+        `entry`: the planned entry, or an Output of it with the host of the collector.
+        """
+
+    def synced_output(
+        self, planned: Sequence[Planned[LiveT]], written: Sequence[pulumi.CustomResource]
+    ) -> pulumi.Output[object]:
         """Return an Output that resolves as soon as Consul has all written entries."""
 
 
@@ -143,7 +166,7 @@ def child_options(
     )
 
 
-def continue_in_previews(backend: Backend, error: UnreadableError) -> None:
+def continue_in_previews(backend: Backend[Any], error: UnreadableError) -> None:
     """Warn in a preview that the backend cannot be read. Raises ConflictError in an `up`."""
     unread = f"{backend.server} cannot be read"
     if not pulumi.runtime.is_dry_run():

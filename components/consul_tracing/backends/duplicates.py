@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pulumi.runtime.settings import get_monitor
 
@@ -22,10 +22,10 @@ _claims: dict[object, dict[Claim, str]] = {}
 """The component of each entry, by engine: one Python process may run several programs."""
 
 
-def reject_duplicates(entries: Iterable[Entry], backend: Backend, name: str) -> None:
+def reject_duplicates(entries: Iterable[Entry], backend: Backend[Any]) -> None:
     """Raise InvalidInputError if another component of the program writes one of the entries to the same mesh."""
     claimed = _claims.setdefault(engine(), {})
-    where = backend.server, backend.scope()
+    where, name = (backend.server, backend.scope()), backend.urn.rpartition("::")[2]
     problems = []
     for entry in entries:
         wanted = (where, entry.identity)

@@ -5,7 +5,7 @@ Entries with the same message are reported together, and each advice once.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from consul_tracing.entries.field_paths import path_label
 from consul_tracing.errors import message, numbered
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from consul_tracing.entries.ownership import Change, Conflict, Plan
     from consul_tracing.names import FieldPath
 
-    from .base import Backend
+    from .base import Backend, LiveT, Planned
 
 Severity = Literal["info", "warn"]
 
@@ -27,7 +27,7 @@ MAX_TITLES = 3
 """Entries that the first line of a message names; the rest is counted."""
 
 
-def conflicts_text(conflicts: Mapping[str, Conflict], entries: Mapping[str, Entry], backend: Backend) -> str:
+def conflicts_text(conflicts: Mapping[str, Conflict], entries: Mapping[str, Entry], backend: Backend[Any]) -> str:
     """Return why entries must not be written, and the fixes. Keys are resource names."""
     groups: dict[tuple[str, str], dict[str, Conflict]] = {}
     for name, conflict in conflicts.items():
@@ -46,7 +46,7 @@ def _conflict_code(conflict: Conflict) -> str:
 
 
 def _conflict_lines(
-    code: str, conflicts: Mapping[str, Conflict], entries: Mapping[str, Entry], backend: Backend
+    code: str, conflicts: Mapping[str, Conflict], entries: Mapping[str, Entry], backend: Backend[Any]
 ) -> Iterator[str]:
     titles = {name: backend.title(entries[name]) for name in conflicts}
     subject = f"{_titles(list(titles.values()))} {'is' if len(titles) == 1 else 'are'}"
@@ -82,7 +82,7 @@ def _adopt_steps(import_command: str, repeated: list[str]) -> Iterator[str]:
 
 
 def _take_over_steps(
-    conflict: Conflict, entry: Entry, name: str, repeated: list[str], backend: Backend
+    conflict: Conflict, entry: Entry, name: str, repeated: list[str], backend: Backend[Any]
 ) -> Iterator[str]:
     stack = conflict.stack
     yield "Two stacks that write one entry revert each other's changes. To keep one writer:"
@@ -121,46 +121,40 @@ def _conflict_details(conflict: Conflict) -> tuple[str, ...]:
 
 
 def plan_messages(
-    plans: Mapping[str, Plan], entries: Mapping[str, Entry], backend: Backend, *, tracing: bool
+    planned: Sequence[Planned[LiveT]], backend: Backend[LiveT], *, tracing: bool
 ) -> Iterator[tuple[Severity, str]]:
-    """Yield the messages about fields of other owners. Keys are resource names.
-
-    `tracing`: whether the entries contain tracing keys.
-    """
-    titles = {name: backend.title(entries[name]) for name in plans}
-    groups: dict[tuple[str, str], dict[str, Plan]] = {}
-    for name, plan in plans.items():
-        if described := _event(plan, backend.policy.existing):
-            groups.setdefault(described, {})[name] = plan
-    destroyed = {name: backend.when_deleted(entries[name], plan) for name, plan in plans.items()}
+    """Yield the messages about fields of other owners. `tracing`: whether the entries contain tracing keys."""
+    groups: dict[tuple[str, str], list[Planned[LiveT]]] = {}
+    for one in planned:
+        if described := _event(one.plan, backend.policy.existing):
+            groups.setdefault(described, []).append(one)
     for (code, event), group in groups.items():
-        lossy = any(plan.replaced or plan.removed for plan in group.values())
-        first = next(iter(group.values()))
-        stack = first.stack if first.owner == "another stack" else ""
+        plans = [one.plan for one in group]
+        stack = plans[0].stack if plans[0].owner == "another stack" else ""
         lines = [
-            f"{_titles([titles[name] for name in group])}: {event}",
-            *_details({titles[name]: _plan_details(plan) for name, plan in group.items()}),
-            *_consequences(stack, deletes="deleted" in {destroyed[name] for name in group}),
+            f"{_titles([backend.title(one.entry) for one in group])}: {event}",
+            *_details({backend.title(one.entry): _plan_details(one.plan) for one in group}),
+            *_consequences(stack, deletes=any(backend.when_deleted(one) == "deleted" for one in group)),
         ]
+        lossy = any(plan.replaced or plan.removed for plan in plans)
         yield "warn" if lossy or stack else "info", message(code, *lines)
-    released = [titles[name] for name, plan in plans.items() if plan.released]
-    if released:
+    if released := [backend.title(one.entry) for one in planned if one.plan.released]:
         text = (
             f"{_titles(released)}: released. The ownership metadata is removed, another stack can adopt "
             f"{_pronoun(released)}, and pulumi destroy leaves {_pronoun(released)} in {backend.server}."
         )
         yield "info", message("CT404", text)
-    preserving = [name for name, fate in destroyed.items() if fate == "kept" and not plans[name].released]
-    if preserving:
-        yield "info", message("CT405", _retention_text(preserving, entries, backend, tracing=tracing))
+    kept = [one.entry for one in planned if not one.plan.released and backend.when_deleted(one) == "kept"]
+    if kept:
+        yield "info", message("CT405", _retention_text(kept, backend, tracing=tracing))
 
 
-def _retention_text(names: Sequence[str], entries: Mapping[str, Entry], backend: Backend, *, tracing: bool) -> str:
+def _retention_text(entries: Sequence[Entry], backend: Backend[LiveT], *, tracing: bool) -> str:
     text = (
-        f"{_titles([backend.title(entries[name]) for name in names])}: fields of other owners are preserved, so pulumi "
-        f"destroy leaves {_pronoun(names)} in {backend.server}"
+        f"{_titles([backend.title(entry) for entry in entries])}: fields of other owners are preserved, so pulumi "
+        f"destroy leaves {_pronoun(entries)} in {backend.server}"
     )
-    if tracing and any(entries[name].kind == "proxy-defaults" for name in names):
+    if tracing and any(entry.kind == "proxy-defaults" for entry in entries):
         return f"{text}, including tracing. To remove tracing first: set enabled: false, then pulumi up."
     return f"{text}."
 

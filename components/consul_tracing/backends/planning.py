@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pulumi
@@ -10,97 +10,96 @@ import pulumi
 from consul_tracing.entries.ownership import Change, Conflict, Plan, drift, plan, reject_taken_resources
 from consul_tracing.errors import ConflictError, UnreadableError
 
-from .base import continue_in_previews
+from .base import LiveT, Planned, continue_in_previews
+from .duplicates import reject_duplicates
 from .messages import conflicts_text, drift_text, plan_messages
 from .urns import in_stack_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from consul_tracing.entries.entry import Entry
-    from consul_tracing.names import JsonObject
 
     from .base import Backend
 
 
-@dataclass(frozen=True)
-class Planned:
-    """The plan of each entry, by the name of the resource that writes it."""
+def plan_entries(backend: Backend[LiveT], entries: Mapping[str, Entry]) -> dict[str, Planned[LiveT]]:
+    """Read and plan the entries. Keys are the names of the resources that write them.
 
-    live: Mapping[str, JsonObject | None]
-    """The live entries; empty in a preview that cannot read them."""
-
-    plans: Mapping[str, Plan]
-
-
-def plan_entries(backend: Backend, entries: Mapping[str, Entry]) -> Planned:
-    """Read and plan the entries. Raises ConflictError before anything is written."""
-    live = _live_entries(backend, entries)
-    plans: dict[str, Plan] = {}
+    Raises ConflictError, and InvalidInputError for an entry of another component, before anything is written.
+    """
+    reject_duplicates(entries.values(), backend)
+    planned: dict[str, Planned[LiveT]] = {}
     conflicts: dict[str, Conflict] = {}
-    for name, entry in entries.items():
-        match _plan(backend, name, entry, live.get(name)):
+    for (name, entry), live in zip(entries.items(), _live(backend, list(entries.values())), strict=True):
+        match _plan(backend, name, entry, live):
             case Conflict() as conflict:
                 conflicts[name] = conflict
             case decided:
                 former = in_stack_of(decided.resource, backend.urn) if decided.resource else ""
-                plans[name] = replace(decided, resource=former, removed=backend.pruned(entry, decided.removed))
+                removed = backend.pruned(live, decided.removed)
+                planned[name] = Planned(name, entry, live, replace(decided, resource=former, removed=removed))
     if conflicts:
         raise ConflictError(conflicts_text(conflicts, entries, backend))
-    _reject_lost_entries(backend, entries, plans)
-    backend.reject_unwritable(entries, plans)
-    return Planned(live, plans)
+    _reject_lost_entries(backend, planned.values())
+    backend.reject_unwritable(list(planned.values()))
+    return planned
 
 
-def _plan(backend: Backend, name: str, entry: Entry, live: JsonObject | None) -> Plan | Conflict:
+def _live(backend: Backend[LiveT], entries: Sequence[Entry]) -> list[LiveT]:
+    try:
+        return backend.read(entries)
+    except UnreadableError as error:
+        continue_in_previews(backend, error)
+        return [backend.unknown] * len(entries)
+
+
+def _plan(backend: Backend[LiveT], name: str, entry: Entry, live: LiveT) -> Plan | Conflict:
     policy = backend.policy
-    decided = plan(entry, live, policy)
+    decided = plan(entry, live.body, policy)
     if isinstance(decided, Conflict) and decided.owner == "unmanaged" and not decided.unreadable:
-        recorded = backend.recorded(entry, backend.state.resources.get(backend.resource(entry, name)) or {})
+        recorded = backend.recorded(entry, backend.state.resources.get(backend.resource(entry, name, live)) or {})
         # This stack released the entry before, and its state still contains the resource.
         if recorded is not None and policy.owner_of(recorded) == "unmanaged":
-            return plan(entry, live, replace(policy, existing="adopt"))
+            return plan(entry, live.body, replace(policy, existing="adopt"))
     return decided
 
 
-def _reject_lost_entries(backend: Backend, entries: Mapping[str, Entry], plans: Mapping[str, Plan]) -> None:
-    urns = {name: (plans[name].resource, backend.resource(entry, name)) for name, entry in entries.items()}
-    moved = {backend.title(entries[name]): both for name, both in urns.items() if both[0] not in {"", both[1]}}
+def _reject_lost_entries(backend: Backend[LiveT], planned: Iterable[Planned[LiveT]]) -> None:
+    moved = {
+        backend.title(one.entry): (one.plan.resource, new)
+        for one in planned
+        if one.plan.resource not in {"", new := backend.resource(one.entry, one.resource_name, one.live)}
+    }
     if moved:
         reject_taken_resources(moved, backend.state.resources, backend.policy)
 
 
-def report(backend: Backend, entries: Mapping[str, Entry], planned: Planned, *, tracing: bool) -> None:
-    """Log what changes for other owners, and which entries changed outside of Pulumi."""
-    for severity, text in plan_messages(planned.plans, entries, backend, tracing=tracing):
+def report(backend: Backend[LiveT], planned: Sequence[Planned[LiveT]], *, tracing: bool) -> None:
+    """Log what changes for other owners, and which entries changed outside of Pulumi.
+
+    `tracing`: whether the entries contain tracing keys.
+    """
+    for severity, text in plan_messages(planned, backend, tracing=tracing):
         (pulumi.log.warn if severity == "warn" else pulumi.log.info)(text, backend.component)
-    if drifted := _drifted(backend, entries, planned):
+    if drifted := dict(_drifted(backend, planned)):
         pulumi.log.warn(drift_text(drifted), backend.component)
 
 
-def _drifted(backend: Backend, entries: Mapping[str, Entry], planned: Planned) -> dict[str, tuple[Change, ...] | None]:
-    """Return the changes of each entry that differs from the state, None for a deleted entry. Keys are titles.
+def _drifted(
+    backend: Backend[LiveT], planned: Iterable[Planned[LiveT]]
+) -> Iterable[tuple[str, tuple[Change, ...] | None]]:
+    """Yield the title of each entry that differs from the state, with its changes; None for a deleted entry.
 
     The state is read only if the live entry differs from the declared one.
     """
-    drifted: dict[str, tuple[Change, ...] | None] = {}
-    for name, live in planned.live.items():
-        entry, one = entries[name], planned.plans[name]
-        if one.owner not in {"none", "this stack"} or one.as_declared:
+    for one in planned:
+        if not one.live.is_known or one.plan.owner not in {"none", "this stack"} or one.plan.as_declared:
             continue
-        urn = one.resource or backend.resource(entry, name)
-        recorded = backend.recorded(entry, backend.state.resources.get(urn) or {})
+        urn = one.plan.resource or backend.resource(one.entry, one.resource_name, one.live)
+        recorded = backend.recorded(one.entry, backend.state.resources.get(urn) or {})
         if recorded is None:
             continue
-        changes = None if live is None else drift(recorded, live)
+        changes = None if one.live.body is None else drift(recorded, one.live.body)
         if changes != ():
-            drifted[backend.title(entry)] = changes
-    return drifted
-
-
-def _live_entries(backend: Backend, entries: Mapping[str, Entry]) -> dict[str, JsonObject | None]:
-    try:
-        return dict(zip(entries, backend.read(list(entries.values())), strict=True))
-    except UnreadableError as error:
-        continue_in_previews(backend, error)
-        return {}
+            yield backend.title(one.entry), changes

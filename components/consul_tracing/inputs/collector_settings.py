@@ -1,6 +1,6 @@
 """Validated inputs of `ZipkinCollector`, with defaults."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Annotated, ClassVar, Self
 
 from pydantic import Field
@@ -66,27 +66,40 @@ MANAGED_LABELS = frozenset(
 
 INJECTION = "consul.hashicorp.com/connect-inject"
 
-MANAGED_VARIABLES = {
+STORAGE_VARIABLES: Mapping[str, Mapping[str, str]] = {
+    "memory": {"MEM_MAX_SPANS": "max_spans"},
+    "elasticsearch": {
+        "ES_HOSTS": "hosts",
+        "ES_INDEX": "index",
+        "ES_INDEX_SHARDS": "index_shards",
+        "ES_INDEX_REPLICAS": "index_replicas",
+        "ES_ENSURE_TEMPLATES": "ensure_templates",
+        "ES_PIPELINE": "pipeline",
+        "ES_TIMEOUT": "timeout_ms",
+        "ES_SSL_NO_VERIFY": "verify_certificate",
+    },
+    "cassandra": {
+        "CASSANDRA_CONTACT_POINTS": "contact_points",
+        "CASSANDRA_KEYSPACE": "keyspace",
+        "CASSANDRA_LOCAL_DC": "local_dc",
+        "CASSANDRA_MAX_CONNECTIONS": "max_connections",
+        "CASSANDRA_ENSURE_SCHEMA": "ensure_schema",
+        "CASSANDRA_USE_SSL": "use_ssl",
+        "CASSANDRA_SSL_HOSTNAME_VALIDATION": "verify_hostname",
+    },
+}
+"""Variables of each storage, with the field that sets them."""
+
+MANAGED_VARIABLES: Mapping[str, str] = {
+    **{
+        variable: f"storage.{kind}.{field}"
+        for kind, fields in STORAGE_VARIABLES.items()
+        for variable, field in fields.items()
+    },
     "STORAGE_TYPE": "storage",
     "ZIPKIN_STORAGE_TYPE": "storage",
-    "MEM_MAX_SPANS": "storage.memory.max_spans",
-    "ES_HOSTS": "storage.elasticsearch.hosts",
-    "ES_INDEX": "storage.elasticsearch.index",
-    "ES_INDEX_SHARDS": "storage.elasticsearch.index_shards",
-    "ES_INDEX_REPLICAS": "storage.elasticsearch.index_replicas",
-    "ES_ENSURE_TEMPLATES": "storage.elasticsearch.ensure_templates",
-    "ES_PIPELINE": "storage.elasticsearch.pipeline",
-    "ES_TIMEOUT": "storage.elasticsearch.timeout_ms",
     "ES_USERNAME": "storage.elasticsearch.credentials_secret",
-    "ES_SSL_NO_VERIFY": "storage.elasticsearch.verify_certificate",
-    "CASSANDRA_CONTACT_POINTS": "storage.cassandra.contact_points",
-    "CASSANDRA_KEYSPACE": "storage.cassandra.keyspace",
-    "CASSANDRA_LOCAL_DC": "storage.cassandra.local_dc",
-    "CASSANDRA_MAX_CONNECTIONS": "storage.cassandra.max_connections",
-    "CASSANDRA_ENSURE_SCHEMA": "storage.cassandra.ensure_schema",
     "CASSANDRA_USERNAME": "storage.cassandra.credentials_secret",
-    "CASSANDRA_USE_SSL": "storage.cassandra.use_ssl",
-    "CASSANDRA_SSL_HOSTNAME_VALIDATION": "storage.cassandra.verify_hostname",
     "JAVA_OPTS": "resources.memory_limit. Use JAVA_TOOL_OPTIONS for further options of Java",
     "QUERY_PORT": "ZipkinCollector, which sets port 9411",
     "SERVER_PORT": "ZipkinCollector, which sets port 9411",

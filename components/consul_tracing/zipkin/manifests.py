@@ -10,6 +10,8 @@ from .network import dependencies_network_policy, ingress, network_policy, servi
 from .pod import zipkin_pod
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from consul_tracing.inputs.collector_settings import (
         Autoscaling,
         DisruptionBudget,
@@ -20,26 +22,26 @@ if TYPE_CHECKING:
 
 def manifests(settings: ZipkinCollectorSettings) -> dict[str, JsonObject]:
     """Build all objects, by the suffix of their resource names."""
-    objects = {
+    required = {
         "service-account": service_account(settings),
         "deployment": deployment(settings),
         "service": service(settings),
     }
-    if settings.ingress is not None:
-        objects["ingress"] = ingress(settings, settings.ingress)
-    if settings.autoscaling is not None:
-        objects["autoscaler"] = autoscaler(settings, settings.autoscaling)
-    if settings.disruption_budget is not None:
-        objects["disruption-budget"] = disruption_budget(settings, settings.disruption_budget)
-    if settings.network_policy is not None:
-        objects["network-policy"] = network_policy(settings, settings.network_policy)
-    if settings.service_monitor is not None:
-        objects["service-monitor"] = service_monitor(settings, settings.service_monitor)
-    if settings.dependencies_job is not None:
-        objects["dependencies"] = dependencies_job(settings, settings.dependencies_job)
-        if settings.network_policy is not None:
-            objects["dependencies-network-policy"] = dependencies_network_policy(settings, settings.network_policy)
-    return objects
+    optional: dict[str, tuple[object, Callable[..., JsonObject]]] = {
+        "ingress": (settings.ingress, ingress),
+        "autoscaler": (settings.autoscaling, autoscaler),
+        "disruption-budget": (settings.disruption_budget, disruption_budget),
+        "network-policy": (settings.network_policy, network_policy),
+        "service-monitor": (settings.service_monitor, service_monitor),
+        "dependencies": (settings.dependencies_job, dependencies_job),
+        "dependencies-network-policy": (
+            settings.network_policy if settings.dependencies_job else None,
+            dependencies_network_policy,
+        ),
+    }
+    return required | {
+        suffix: build(settings, inputs) for suffix, (inputs, build) in optional.items() if inputs is not None
+    }
 
 
 def service_account(settings: ZipkinCollectorSettings) -> JsonObject:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from consul_tracing.inputs.collector_settings import (
+    STORAGE_VARIABLES,
+    CassandraStorage,
+    ElasticsearchStorage,
+    MemoryStorage,
+)
+
 if TYPE_CHECKING:
-    from consul_tracing.inputs.collector_settings import (
-        CassandraStorage,
-        ElasticsearchStorage,
-        TrustStore,
-        ZipkinCollectorSettings,
-    )
+    from consul_tracing.inputs.collector_settings import TrustStore, ZipkinCollectorSettings
     from consul_tracing.names import JsonObject
 
 TRUST_STORE_DIRECTORY = "/etc/zipkin/trust"
@@ -18,53 +20,35 @@ TRUST_STORE_DIRECTORY = "/etc/zipkin/trust"
 TRUST_STORE_PASSWORD = "TRUST_STORE_PASSWORD"  # noqa: S105 - the name of a variable
 
 
+STORAGE_TYPES = {"memory": "mem", "elasticsearch": "elasticsearch", "cassandra": "cassandra3"}
+
+
 def storage_variables(settings: ZipkinCollectorSettings) -> dict[str, str]:
-    """Return the variables of the storage without credentials."""
-    storage = settings.storage
-    if storage.elasticsearch is not None:
-        return elasticsearch_variables(storage.elasticsearch)
-    if storage.cassandra is not None:
-        return cassandra_variables(storage.cassandra)
-    return {"STORAGE_TYPE": "mem", "MEM_MAX_SPANS": str(settings.max_spans)}
+    """Return the variables of the storage without credentials.
+
+    Defaults are written, so that new versions of Zipkin do not change them.
+    """
+    kind, storage = next((kind, group) for kind, group in settings.storage if group is not None)
+    values = {variable: getattr(storage, field) for variable, field in STORAGE_VARIABLES[kind].items()}
+    match storage:
+        case ElasticsearchStorage():
+            values["ES_SSL_NO_VERIFY"] = None if storage.verify_certificate else True
+        case CassandraStorage() if not storage.use_ssl:
+            del values["CASSANDRA_SSL_HOSTNAME_VALIDATION"]
+        case MemoryStorage():
+            values["MEM_MAX_SPANS"] = settings.max_spans
+    written = {variable: _text(value) for variable, value in values.items() if value is not None}
+    return {"STORAGE_TYPE": STORAGE_TYPES[kind], **written}
 
 
-def elasticsearch_variables(storage: ElasticsearchStorage) -> dict[str, str]:
-    """Return the variables of the storage. Defaults are written, so that new versions of Zipkin do not change them."""
-    variables = {
-        "STORAGE_TYPE": "elasticsearch",
-        "ES_HOSTS": ",".join(storage.hosts),
-        "ES_INDEX": storage.index,
-        "ES_INDEX_SHARDS": str(storage.index_shards),
-        "ES_INDEX_REPLICAS": str(storage.index_replicas),
-        "ES_ENSURE_TEMPLATES": boolean(storage.ensure_templates),
-        "ES_TIMEOUT": str(storage.timeout_ms),
-    }
-    if storage.pipeline is not None:
-        variables["ES_PIPELINE"] = storage.pipeline
-    if not storage.verify_certificate:
-        variables["ES_SSL_NO_VERIFY"] = "true"
-    return variables
-
-
-def cassandra_variables(storage: CassandraStorage) -> dict[str, str]:
-    """Return the variables of the storage. Defaults are written, so that new versions of Zipkin do not change them."""
-    variables = {
-        "STORAGE_TYPE": "cassandra3",
-        "CASSANDRA_CONTACT_POINTS": ",".join(storage.contact_points),
-        "CASSANDRA_KEYSPACE": storage.keyspace,
-        "CASSANDRA_LOCAL_DC": storage.local_dc,
-        "CASSANDRA_MAX_CONNECTIONS": str(storage.max_connections),
-        "CASSANDRA_ENSURE_SCHEMA": boolean(storage.ensure_schema),
-        "CASSANDRA_USE_SSL": boolean(storage.use_ssl),
-    }
-    if storage.use_ssl:
-        variables["CASSANDRA_SSL_HOSTNAME_VALIDATION"] = boolean(storage.verify_hostname)
-    return variables
-
-
-def boolean(value: bool) -> str:  # noqa: FBT001
-    """Return a boolean as the value of a variable."""
-    return "true" if value else "false"
+def _text(value: object) -> str:
+    match value:
+        case bool():
+            return "true" if value else "false"
+        case list():
+            return ",".join(value)
+        case _:
+            return str(value)
 
 
 def credentials(settings: ZipkinCollectorSettings) -> dict[str, JsonObject]:

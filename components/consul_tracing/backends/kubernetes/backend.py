@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 import shlex
 import time
+from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import pulumi
 
 from consul_tracing.backends import consul
-from consul_tracing.backends.base import IMPORT, child_options, provider_urn, registered_urn
-from consul_tracing.backends.consul import CONFIG_ENTRY, live_entries
+from consul_tracing.backends.base import IMPORT, Live, child_options, provider_urn, registered_urn
+from consul_tracing.backends.consul_api import CONFIG_ENTRY, live_entries
 from consul_tracing.backends.stack_state import StackState
 from consul_tracing.backends.urns import child_urn, type_of
 from consul_tracing.entries.entry import Entry
@@ -47,11 +49,11 @@ from .objects import (
 from .sync import Sync, sync, sync_error_text, with_synced_generation
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
-    from consul_tracing.backends.base import WhenDeleted
+    from consul_tracing.backends.base import Planned, WhenDeleted
     from consul_tracing.entries.entry import Identity
-    from consul_tracing.entries.ownership import Plan, Policy
+    from consul_tracing.entries.ownership import Policy
     from consul_tracing.inputs.mesh_settings import MeshSettings
     from consul_tracing.names import FieldPath, JsonObject
 
@@ -66,10 +68,25 @@ MAX_REPORTED = 5
 """Objects that a message describes. The rest is counted."""
 
 
+@dataclass(frozen=True)
+class LiveObject(Live):
+    """A live entry as a custom resource."""
+
+    object: JsonObject | None = None
+    """The custom resource; None if there is none, or if it is not known."""
+
+    is_patch: bool = False
+    """Whether this stack writes a patch of an object of another owner, instead of a whole object."""
+
+    is_whole_in_state: bool = False
+    """Whether this stack's state holds the whole object of another owner: imported to be overwritten, or released."""
+
+
 class KubernetesBackend:
     """Backend for `target: kubernetes`."""
 
     server: str = "Kubernetes"
+    unknown = LiveObject(is_known=False)
 
     def __init__(
         self,
@@ -93,10 +110,11 @@ class KubernetesBackend:
         self._sync_timeout = sync_timeout
         self._migrate = migrate
         self._has_dependencies = has_dependencies
-        self._cluster: Cluster | None = None
-        self._live: dict[Identity, JsonObject] = {}
-        self._whole: set[Identity] = set()
-        self._written: list[Entry] = []
+
+    @cached_property
+    def cluster(self) -> Cluster:
+        """The cluster of the component's provider. Raises UnreadableError, and ConflictError if it is unsupported."""
+        return cluster_of(self.component)
 
     def title(self, entry: Entry) -> str:
         """`ProxyDefaults consul/global`: kind, namespace, name."""
@@ -119,16 +137,16 @@ class KubernetesBackend:
         """Return the URN of the Kubernetes provider, None for the default provider."""
         return provider_urn(self.component, PROXY_DEFAULTS)
 
-    def read(self, entries: Sequence[Entry]) -> list[JsonObject | None]:
-        """Return the live bodies of the entries.
+    def read(self, entries: Sequence[Entry]) -> list[LiveObject]:
+        """Return the live objects of the entries.
 
         Raises UnreadableError, and ConflictError for a cluster that lacks a prerequisite.
         """
-        self._cluster = cluster_of(self.component)
         try:
-            self._live = live_objects(self._cluster, entries)
-            reject_second_mesh(self._cluster.objects("proxy-defaults") or [], entries[0])
-            self._cluster.reject_missing_namespaces({entry.namespace or "" for entry in entries})
+            objects = live_objects(self.cluster, entries)
+            for mesh in (entry for entry in entries if entry.kind == "proxy-defaults"):
+                reject_second_mesh(self.cluster.objects("proxy-defaults") or [], mesh.namespace)
+            self.cluster.reject_missing_namespaces({entry.namespace or "" for entry in entries})
         except MissingPrerequisiteError as missing:
             if self._has_dependencies and pulumi.runtime.is_dry_run():
                 raise UnreadableError(str(missing)) from None
@@ -137,15 +155,27 @@ class KubernetesBackend:
             reject_own_config_entries(entries, self.state.resources, self.policy)
         else:
             self._check_entries_of_consul(entries)
-        bodies = {identity: body(live) for identity, live in self._live.items()}
+        return self._live(entries, objects)
+
+    def _live(self, entries: Sequence[Entry], objects: Mapping[Identity, JsonObject]) -> list[LiveObject]:
+        bodies = {identity: body(live) for identity, live in objects.items()}
         foreign = {
             identity
-            for identity, live in self._live.items()
+            for identity, live in objects.items()
             if is_adopted(live) or self.policy.owner_of(bodies[identity]) != "this stack"
         }
+        whole: set[Identity] = set()
         if self.policy.existing != "refuse" and foreign:
-            self._whole = foreign & whole_objects(self.state.resources, released_only=self.policy.existing == "adopt")
-        return [bodies.get(entry.identity) for entry in entries]
+            whole = foreign & whole_objects(self.state.resources, released_only=self.policy.existing == "adopt")
+        return [
+            LiveObject(
+                bodies.get(identity),
+                object=(live := objects.get(identity)),
+                is_patch=is_patched(live, self.policy, whole=identity in whole),
+                is_whole_in_state=identity in whole,
+            )
+            for identity in (entry.identity for entry in entries)
+        ]
 
     def recorded(self, entry: Entry, outputs: Mapping[str, Any]) -> JsonObject | None:
         """Return the body of the entry in a resource's outputs, None if they are those of another entry."""
@@ -155,14 +185,13 @@ class KubernetesBackend:
 
     def declares_http(self, entries: Sequence[Entry], settings: MeshSettings) -> bool:  # noqa: ARG002 - the same for all
         """Return whether a ServiceDefaults of the cluster has an HTTP protocol. Raises UnreadableError."""
-        cluster = self._cluster
-        found = (cluster.objects("service-defaults") or []) if cluster else []
+        found = self.cluster.objects("service-defaults") or []
         return any((live.get("spec") or {}).get("protocol") in HTTP_PROTOCOLS for live in found)
 
-    def pruned(self, entry: Entry, parts: Sequence[FieldPath]) -> tuple[FieldPath, ...]:
-        """Return the fields that no other field manager holds: server-side apply removes only these."""
-        live, patch = self._live.get(entry.identity), self._is_patch(entry)
-        return tuple(part for part in parts if live is None or would_be_pruned(live, object_path(part), patch=patch))
+    def warn_of_http_default(
+        self, settings: MeshSettings, declared: Sequence[Entry], live_mesh: JsonObject | None
+    ) -> None:
+        """Not supported: the services are in Consul's catalog, which this backend does not read."""
 
     def _check_entries_of_consul(self, entries: Sequence[Entry]) -> None:
         """Reject entries of Consul's API if the component has a Consul provider.
@@ -183,119 +212,116 @@ class KubernetesBackend:
             condition = "if consul:address is the Consul of this mesh"
             pulumi.log.warn(message("CT209", f"{text}, {condition}", *MIGRATION_STEPS), self.component)
 
-    def reject_unwritable(self, entries: Mapping[str, Entry], plans: Mapping[str, Plan]) -> None:
+    def resource(self, entry: Entry, resource_name: str, live: LiveObject) -> str:
+        """Return the URN of the resource that manages the object."""
+        return child_urn(self.urn, resource_type(entry, patch=live.is_patch), resource_name)
+
+    def pruned(self, live: LiveObject, fields: Sequence[FieldPath]) -> tuple[FieldPath, ...]:
+        """Return the fields that no other field manager holds: server-side apply removes only these."""
+        return tuple(
+            field
+            for field in fields
+            if live.object is None or would_be_pruned(live.object, object_path(field), patch=live.is_patch)
+        )
+
+    def reject_unwritable(self, planned: Sequence[Planned[LiveObject]]) -> None:
         """Reject an object to overwrite that is not imported, and a field that server-side apply cannot remove."""
         missing = [
-            name
-            for name, entry in entries.items()
-            if plans[name].owner in {"unmanaged", "another stack"}
+            one
+            for one in planned
+            if one.plan.owner in {"unmanaged", "another stack"}
             and self.policy.existing == "overwrite"
-            and not self._is_patch(entry)
-            and entry.identity not in self._whole
+            and not one.live.is_patch
+            and not one.live.is_whole_in_state
         ]
         if missing:
-            titles = ", ".join(self.title(entries[name]) for name in missing[:MAX_REPORTED])
+            titles = ", ".join(title(one.entry) for one in missing[:MAX_REPORTED])
             raise ConflictError(
                 message(
                     "CT212",
                     f"{titles}: existing is overwrite, and the state of this stack does not hold the whole object",
                     "The Kubernetes provider does not create an object that exists. To import it first:",
-                    *numbered([*(self.import_command(entries[name], name) for name in missing), "pulumi up"]),
+                    *numbered([*(self.import_command(one.entry, one.resource_name) for one in missing), "pulumi up"]),
                 )
             )
-        for resource_name, entry in entries.items():
-            if live := self._live.get(entry.identity):
-                reject_unremovable(title(entry), entry, plans[resource_name], live, patch=self._is_patch(entry))
+        for one in planned:
+            if one.live.object:
+                reject_unremovable(title(one.entry), one.entry, one.plan, one.live.object, patch=one.live.is_patch)
 
-    def warn_of_http_default(
-        self, settings: MeshSettings, declared: Iterable[Entry], live_mesh: JsonObject | None
-    ) -> None:
-        """Not supported: the services are in Consul's catalog, which this backend does not read."""
-
-    def when_deleted(self, entry: Entry, plan: Plan) -> WhenDeleted:
+    def when_deleted(self, planned: Planned[LiveObject]) -> WhenDeleted:
         """Return the effect of deleting the resource. A deleted patch removes the key of all static clusters."""
-        patch = self._is_patch(entry)
+        plan, patch = planned.plan, planned.live.is_patch
         if plan.released or (preserves_clusters(plan) if patch else plan.preserved):
             return "kept"
         return "fields removed" if patch else "deleted"
 
-    def resource(self, entry: Entry, resource_name: str) -> str:
-        """Return the URN of the resource that manages the object."""
-        return child_urn(self.urn, resource_type(entry, patch=self._is_patch(entry)), resource_name)
-
-    def rendered(self, entry: Entry, plan: Plan, resource_name: str) -> JsonObject:  # noqa: ARG002 - see `write`
-        """Return the `spec` to apply."""
-        return spec(entry, plan, self._live.get(entry.identity), patch=self._is_patch(entry))
-
     def write(
-        self,
-        resource_name: str,
-        entry: Entry,
-        plan: Plan,
-        rendered: pulumi.Input[JsonObject],
-        after: Sequence[pulumi.Resource] = (),
+        self, planned: Planned[LiveObject], entry: pulumi.Input[Entry], after: Sequence[pulumi.Resource] = ()
     ) -> pulumi.CustomResource:
         """Declare the custom resource, or a patch of an adopted one, after the resources in `after`."""
         from pulumi_kubernetes.apiextensions import CustomResource, CustomResourcePatch  # noqa: PLC0415
 
-        patch, own = self._is_patch(entry), resource_type(entry)
-        live = self._live.get(entry.identity)
-        urn = self.resource(entry, resource_name)
-        owned = {} if plan.released else ownership_metadata(field_paths(entry.body), self.policy.owner, urn)
+        declared, live, plan = planned.entry, planned.live, planned.plan
+        patch, own = live.is_patch, resource_type(declared)
+
+        def applied(complete: Entry) -> JsonObject:
+            return spec(complete, plan, live.object, patch=patch)
+
         # The collector's host may be unknown, which does not affect which fields are applied.
-        applied = spec(entry, plan, live, patch=patch)
+        declared_spec = applied(declared)
+        urn = self.resource(declared, planned.resource_name, live)
+        owned = {} if plan.released else ownership_metadata(field_paths(declared.body), self.policy.owner, urn)
         options = child_options(
             self.component,
-            [resource_type(entry, patch=patch), *([own] if patch else [])],
-            resource_name,
+            [resource_type(declared, patch=patch), *([own] if patch else [])],
+            planned.resource_name,
             # The former resource of a patch is deleted, which preserves the fields of the imported object.
-            "" if entry.identity in self._whole else plan.resource,
-            retained=self.when_deleted(entry, plan) == "kept",
+            "" if live.is_whole_in_state else plan.resource,
+            retained=self.when_deleted(planned) == "kept",
         )
         options.depends_on = list(after) or None
         options.custom_timeouts = pulumi.CustomTimeouts(delete=f"{self._sync_timeout:.3f}s")
         if patch:
             # Another owner may have re-created this stack's object. Without the alias Pulumi would delete it.
             options.aliases = [*(options.aliases or []), pulumi.Alias(type_=own)]
-        self._written.append(entry)
         return (CustomResourcePatch if patch else CustomResource)(
-            resource_name,
+            planned.resource_name,
             api_version=API_VERSION,
-            kind=KINDS[entry.kind],
+            kind=KINDS[declared.kind],
             metadata=with_synced_generation(
-                metadata(entry, owned, live, patch=patch, migrate=self._migrate), applied, live
+                metadata(declared, owned, live.object, patch=patch, migrate=self._migrate), declared_spec, live.object
             ),
-            spec=rendered,
+            spec=entry.apply(applied) if isinstance(entry, pulumi.Output) else declared_spec,
             opts=options,
         )
 
-    def synced_output(self, written: Sequence[pulumi.CustomResource]) -> pulumi.Output[object]:
+    def synced_output(
+        self, planned: Sequence[Planned[LiveObject]], written: Sequence[pulumi.CustomResource]
+    ) -> pulumi.Output[object]:
         """Return an Output that resolves as soon as the controller has written all objects into Consul.
 
         It raises SyncError with the reason of the controller if it rejects an object or exceeds the timeout.
         """
         if pulumi.runtime.is_dry_run():
             return pulumi.Output.from_input(None)
-        return pulumi.Output.all(*(resource.id for resource in written)).apply(lambda _: self._synced())
+        entries = [one.entry for one in planned]
+        return pulumi.Output.all(*(resource.id for resource in written)).apply(lambda _: self._synced(entries))
 
-    async def _synced(self) -> None:
+    async def _synced(self, entries: Sequence[Entry]) -> None:
         began = time.monotonic()
-        while missing := await self._not_synced():
+        while missing := await self._not_synced(entries):
             waited = time.monotonic() - began
             final = all(status.state == "rejected" for _, status in missing) and waited > REJECTION_SECONDS
             if final or waited > self._sync_timeout:
                 raise SyncError(self._sync_errors(missing))
             await asyncio.sleep(POLL_SECONDS)
 
-    async def _not_synced(self) -> list[tuple[Entry, Sync]]:
-        cluster = self._cluster
-        if cluster is None:  # without a read there was no write
-            return []
+    async def _not_synced(self, entries: Sequence[Entry]) -> list[tuple[Entry, Sync]]:
         try:
-            live = await asyncio.to_thread(live_objects, cluster, self._written)
+            live = await asyncio.to_thread(live_objects, self.cluster, entries)
         except UnreadableError as error:
-            return [(entry, Sync("waiting", "Kubernetes cannot be read", str(error))) for entry in self._written[:1]]
-        states = [(entry, sync(live.get(entry.identity, {}))) for entry in self._written]
+            return [(entry, Sync("waiting", "Kubernetes cannot be read", str(error))) for entry in entries[:1]]
+        states = [(entry, sync(live.get(entry.identity, {}))) for entry in entries]
         return [(entry, one) for entry, one in states if one.state != "synced"]
 
     def _sync_errors(self, missing: list[tuple[Entry, Sync]]) -> str:
@@ -303,9 +329,6 @@ class KubernetesBackend:
         if len(missing) > MAX_REPORTED:
             texts.append(f"{len(missing) - MAX_REPORTED} more are not synced")
         return "\n".join(texts)
-
-    def _is_patch(self, entry: Entry) -> bool:
-        return is_patched(self._live.get(entry.identity), self.policy, whole=entry.identity in self._whole)
 
 
 def reject_own_config_entries(

@@ -225,18 +225,18 @@ def is_released(recorded: JsonObject) -> bool:
     return annotations.get(MANAGER) == OWNER_MANAGER and annotation(OWNER_KEY) not in annotations
 
 
-def reject_second_mesh(objects: list[JsonObject], entry: Entry) -> None:
+def reject_second_mesh(objects: list[JsonObject], namespace: str | None) -> None:
     """Reject a second ProxyDefaults in another namespace: consul-k8s would write both to one entry."""
     for live in objects:
-        namespace = live["metadata"].get("namespace")
-        if live["metadata"]["name"] == entry.name and namespace != entry.namespace:
+        existing = live["metadata"].get("namespace")
+        if live["metadata"]["name"] == "global" and existing != namespace:
             raise ConflictError(
                 message(
                     "CT210",
-                    f"{KINDS[entry.kind]} {namespace}/{entry.name} exists, and a mesh has only one: consul-k8s would "
+                    f"ProxyDefaults {existing}/global exists, and a mesh has only one: consul-k8s would "
                     "write both to one entry",
                     "To write the existing object:",
-                    *numbered([f"set namespace: {namespace}"]),
+                    *numbered([f"set namespace: {existing}"]),
                 )
             )
 

@@ -1,0 +1,41 @@
+"""Selection of the backend for the settings of a component."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pulumi
+
+from consul_tracing.entries.ownership import Policy
+
+from .consul import ConsulBackend
+
+if TYPE_CHECKING:
+    from consul_tracing.inputs.mesh_settings import MeshSettings
+
+    from .base import Backend
+
+
+def select_backend(
+    component: pulumi.ComponentResource, settings: MeshSettings, opts: pulumi.ResourceOptions | None
+) -> Backend[Any]:
+    """Return the backend of `target`, which writes entries as children of the component."""
+    policy = Policy(settings.existing, settings.owner or stack_name(), settings.renamed_from, settings.release)
+    if settings.target == "consul":
+        return ConsulBackend(component, policy)
+    # Imported here because the Kubernetes SDK is slow to import: only this backend needs it.
+    from .kubernetes.backend import KubernetesBackend  # noqa: PLC0415
+
+    return KubernetesBackend(
+        component,
+        policy,
+        sync_timeout=settings.sync_timeout_seconds,
+        migrate=settings.migrate_entries,
+        has_dependencies=bool(opts and opts.depends_on),
+    )
+
+
+def stack_name() -> str:
+    """Return the full name of the stack."""
+    # Pulumi's name for the organization of state backends without organizations.
+    return f"{pulumi.get_organization() or 'organization'}/{pulumi.get_project()}/{pulumi.get_stack()}"
