@@ -1,4 +1,4 @@
-"""Distributed tracing for a Consul service mesh, as one Pulumi component."""
+"""Distributed tracing for a Consul service mesh, as Pulumi components."""
 
 from .errors import ConflictError, InvalidInputError, InvalidOutputError, Problem, SyncError
 from .inputs.collector_args import (
@@ -22,15 +22,19 @@ from .inputs.mesh_args import (
     CollectorArgs,
     DatadogArgs,
     MeshTracingArgs,
+    MetadataArgs,
     OpenTelemetryArgs,
     SamplingArgs,
     ServiceArgs,
+    SpanArgs,
     TagArgs,
     TlsArgs,
     TracerArgs,
     ZipkinArgs,
 )
+from .inputs.service_protocols_args import ServiceProtocolsArgs
 from .mesh_tracing import MeshTracing
+from .service_protocols import ServiceProtocols
 from .stack_config import args_from_config, protect_from_config
 from .zipkin_collector import ZipkinCollector
 
@@ -49,6 +53,7 @@ __all__ = [
     "MemoryStorageArgs",
     "MeshTracing",
     "MeshTracingArgs",
+    "MetadataArgs",
     "NetworkPolicyArgs",
     "OpenTelemetryArgs",
     "PeerArgs",
@@ -58,6 +63,9 @@ __all__ = [
     "SchedulingArgs",
     "ServiceArgs",
     "ServiceMonitorArgs",
+    "ServiceProtocols",
+    "ServiceProtocolsArgs",
+    "SpanArgs",
     "StorageArgs",
     "SyncError",
     "TagArgs",

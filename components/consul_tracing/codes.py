@@ -178,8 +178,10 @@ CODES: dict[str, Code] = {
     ),
     "CT412": Code(
         "Spans have no service name",
-        "`tracer.opentelemetry.service_name` is not set, and Envoy's OpenTelemetry tracer has no service name.",
-        "Set `service_name`, or use `tracer.zipkin`.",
+        "`tracer.opentelemetry.service_name` is not set. A proxy whose environment does not contain its name "
+        "(`OTEL_RESOURCE_ATTRIBUTES`) reports the service name `unknown_service:envoy`.",
+        "Start each proxy with its variables in the output `proxy_environment`, and set `service_name` for proxies "
+        "without them.",
     ),
     "CT413": Code(
         "The collector is on localhost",
@@ -211,6 +213,11 @@ CODES: dict[str, Code] = {
         "A field is not written",
         "Pulumi's Consul provider 3.15 does not support the field.",
         "Set `target: kubernetes`, or set the field outside of Pulumi after each update.",
+    ),
+    "CT419": Code(
+        "The sampling rate is very low",
+        "`sampling.random` is below 0.1 %. Rates are percentages: 0.05 is one request in 2,000.",
+        "Set 5 for 5 %. Ignore the warning if the rate is intended.",
     ),
     "CT420": Code(
         "Zipkin keeps spans in memory",

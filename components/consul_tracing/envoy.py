@@ -16,6 +16,7 @@ if TYPE_CHECKING:
         MeshSettings,
         OpenTelemetry,
         Sampling,
+        Spans,
         Tag,
         Tls,
         Tracer,
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
 TYPE = "type.googleapis.com/"
 HCM_TRACING = f"{TYPE}envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager.Tracing"
 HTTP_PROTOCOL_OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
-STATIC_RESOURCE = "envoy.tracers.opentelemetry.resource_detectors.static_config"
 
 ENCODINGS: Mapping[str, str] = {"json": "HTTP_JSON", "protobuf": "HTTP_PROTO"}
 
@@ -44,6 +44,7 @@ def listener_tracing(settings: MeshSettings) -> JsonObject:
     With `gateways: skip` the block contains the tracer. Proxies without the collector's cluster reject it.
     """
     block: JsonObject = {"@type": HCM_TRACING, **percentages(settings.sampling)}
+    block |= span_fields(settings.spans)
     if settings.tags:
         block["custom_tags"] = [custom_tag(name, tag) for name, tag in sorted(settings.tags.items())]
     if settings.gateways == "skip":
@@ -58,6 +59,11 @@ def percentages(sampling: Sampling) -> JsonObject:
         "random_sampling": {"value": sampling.random},
         "overall_sampling": {"value": sampling.overall},
     }
+
+
+def span_fields(spans: Spans) -> JsonObject:
+    """Build the fields of the spans' content. Envoy's defaults are not written."""
+    return {field: value for field, value in spans if value != type(spans).model_fields[field].default}
 
 
 def custom_tag(name: str, tag: Tag) -> JsonObject:
@@ -114,27 +120,50 @@ def zipkin(tracer: Zipkin, collector: Collector) -> JsonObject:
 def opentelemetry(tracer: OpenTelemetry, settings: MeshSettings) -> JsonObject:
     """Build the fields of Envoy's `OpenTelemetryConfig`."""
     config: JsonObject = {}
+    timeout, headers = duration(settings.collector.export_timeout_ms), sorted(tracer.headers.items())
     if tracer.transport == "grpc":
         # The default authority is the name of the cluster. A reverse proxy of the collector cannot route it.
         grpc = {"cluster_name": COLLECTOR_CLUSTER, "authority": authority(settings.collector.host)}
-        config["grpc_service"] = {"envoy_grpc": grpc, "timeout": timeout(settings.collector)}
+        config["grpc_service"] = {"envoy_grpc": grpc, "timeout": timeout}
+        if headers:
+            config["grpc_service"]["initial_metadata"] = [{"key": name, "value": value} for name, value in headers]
     else:
-        http = {"uri": collector_url(settings), "cluster": COLLECTOR_CLUSTER, "timeout": timeout(settings.collector)}
+        http = {"uri": collector_url(settings), "cluster": COLLECTOR_CLUSTER, "timeout": timeout}
         config["http_service"] = {"http_uri": http}
+        if headers:
+            added = [{"header": {"key": name, "value": value}} for name, value in headers]
+            config["http_service"]["request_headers_to_add"] = added
     if tracer.service_name is not None:
         config["service_name"] = tracer.service_name
-    if tracer.resource_attributes:
-        message = (
-            f"{TYPE}envoy.extensions.tracers.opentelemetry.resource_detectors.v3.StaticConfigResourceDetectorConfig"
-        )
-        detector = {"@type": message, "attributes": tracer.resource_attributes}
-        config["resource_detectors"] = [{"name": STATIC_RESOURCE, "typed_config": detector}]
+    # Attributes of later detectors replace those of earlier ones.
+    detectors = [resource_detector("static_config", "StaticConfig", {"attributes": tracer.resource_attributes})]
+    environment = resource_detector("environment", "Environment", {})
+    config["resource_detectors"] = [*(detectors if tracer.resource_attributes else []), environment]
     return config
 
 
-def timeout(collector: Collector) -> str:
-    """Return the connect timeout as a duration in protobuf's JSON format."""
-    return f"{collector.connect_timeout_ms / 1000:.3f}s"
+def resource_detector(name: str, message: str, config: JsonObject) -> JsonObject:
+    """Build a resource detector of Envoy's OpenTelemetry tracer."""
+    detectors = "envoy.extensions.tracers.opentelemetry.resource_detectors.v3"
+    return {
+        "name": f"envoy.tracers.opentelemetry.resource_detectors.{name}",
+        "typed_config": {"@type": f"{TYPE}{detectors}.{message}ResourceDetectorConfig", **config},
+    }
+
+
+def proxy_environment(tracer: Tracer, service: str) -> dict[str, str]:
+    """Return the environment variables that give the spans of a service's proxies the name of the service.
+
+    The Zipkin tracer needs none: Consul sets the name in the bootstrap.
+    """
+    if tracer.opentelemetry is not None:
+        return {"OTEL_RESOURCE_ATTRIBUTES": f"service.name={service}"}
+    return {"DD_SERVICE": service} if tracer.datadog is not None else {}
+
+
+def duration(milliseconds: int) -> str:
+    """Return a duration in protobuf's JSON format."""
+    return f"{milliseconds / 1000:.3f}s"
 
 
 def collector_cluster(settings: MeshSettings) -> JsonObject:
@@ -148,7 +177,7 @@ def collector_cluster(settings: MeshSettings) -> JsonObject:
     cluster: JsonObject = {
         "name": COLLECTOR_CLUSTER,
         "type": "STRICT_DNS",
-        "connect_timeout": timeout(collector),
+        "connect_timeout": duration(collector.connect_timeout_ms),
         "dns_lookup_family": "V4_PREFERRED",
         "load_assignment": {
             "cluster_name": COLLECTOR_CLUSTER,

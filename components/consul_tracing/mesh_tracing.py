@@ -1,16 +1,17 @@
 """MeshTracing: the tracing of one Consul mesh as a Pulumi component."""
 
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import pulumi
 
+from .backends.base import output_after
 from .backends.kubernetes.sdk import kubernetes_sdk
 from .backends.messages import restart_text
 from .backends.planning import plan_entries, report
 from .backends.selection import select_backend
-from .entries.bodies import bootstrap_hash, canonical_json, proxy_defaults, service_defaults
+from .entries.bodies import bootstrap_hash, canonical_json, proxy_defaults, service_resources
 from .entries.ownership import reject_missing_cluster
-from .envoy import collector_url, gateway_runtime
+from .envoy import collector_url, gateway_runtime, proxy_environment
 from .errors import InvalidInputError, InvalidOutputError, UnreadableError
 from .inputs.mesh_args import MeshTracingArgs
 from .inputs.warnings import declares_http, setting_warnings
@@ -23,8 +24,6 @@ if TYPE_CHECKING:
     from .backends.base import Backend, Planned
     from .entries.entry import Entry
     from .inputs.mesh_settings import MeshSettings
-
-Value = TypeVar("Value")
 
 TYPE_TOKEN = "consul-tracing:index:MeshTracing"  # noqa: S105 - Pulumi calls the name of a type a token
 
@@ -50,6 +49,12 @@ class MeshTracing(pulumi.ComponentResource):
     Empty for `gateways: skip` and `enabled: false`, where a gateway has no tracer.
     """
 
+    proxy_environment: pulumi.Output[dict[str, dict[str, str]]]
+    """Environment variables for the proxies of each service, by the service's name in Consul's catalog.
+
+    They set the service name of its spans: `OTEL_RESOURCE_ATTRIBUTES` or `DD_SERVICE`. The Zipkin tracer needs none.
+    """
+
     services: pulumi.Output[list[str]]
     """The names of the declared services in Consul's catalog, sorted."""
 
@@ -68,7 +73,7 @@ class MeshTracing(pulumi.ComponentResource):
         super().__init__(TYPE_TOKEN, name, None, opts)
         resolved = _resolved(name, settings, args)
         backend = select_backend(self, settings, opts)
-        services = {f"{name}-service-{key}": entry for key, entry in service_defaults(settings).items()}
+        services = service_resources(name, settings)
         mesh_name = f"{name}-proxy-defaults"
         planned = plan_entries(backend, {mesh_name: proxy_defaults(settings), **services})
         mesh = planned.pop(mesh_name)
@@ -84,15 +89,18 @@ class MeshTracing(pulumi.ComponentResource):
         written_mesh = backend.write(mesh, mesh_entry, before)
         synced = backend.synced_output([mesh, *planned.values()], [written_mesh, *written.values()])
 
-        self.proxy_defaults = _after(synced, written_mesh.id)
+        self.proxy_defaults = output_after(synced, written_mesh.id)
         new_hash = mesh_entry.apply(lambda entry: bootstrap_hash(mesh.plan.body(entry)))
         if mesh.live.is_known:
             old_hash = bootstrap_hash(mesh.live.body or {})
             new_hash = new_hash.apply(lambda new: self._report_restart(old_hash, new))
-        self.bootstrap_hash = _after(synced, new_hash)
+        self.bootstrap_hash = output_after(synced, new_hash)
         self.collector_url = resolved.apply(collector_url)
         self.gateway_envoy_args = pulumi.Output.from_input(_gateway_envoy_args(settings))
-        self.services = pulumi.Output.from_input(sorted({entry.name for entry in services.values()}))
+        names = sorted({entry.name for entry in services.values()})
+        environment = {service: proxy_environment(settings.tracer, service) for service in names}
+        self.proxy_environment = pulumi.Output.from_input(environment if settings.enabled else {})
+        self.services = pulumi.Output.from_input(names)
         self.warnings = resolved.apply(
             lambda known: self._warn(known, single_machine=backend.is_local, http_elsewhere=http_elsewhere)
         )
@@ -147,11 +155,6 @@ def _resolved(name: str, settings: "MeshSettings", args: MeshTracingArgs) -> "pu
             raise InvalidOutputError(name, error.problems) from None
 
     return pulumi.Output.all(host, host.is_secret()).apply(check)
-
-
-def _after(synced: pulumi.Output[object], output: "pulumi.Output[Value]") -> "pulumi.Output[Value]":
-    """Return the output as soon as Consul has the entries, for resources that depend on them."""
-    return pulumi.Output.all(output, synced).apply(lambda both: both[0])
 
 
 def _services_before_mesh(settings: "MeshSettings") -> list[str]:

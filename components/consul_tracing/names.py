@@ -33,6 +33,21 @@ RESOURCE_KEY = "consul-tracing-resource"
 EXTERNAL_SOURCE_KEY = "external-source"
 """The keys of `Meta` that name the owner of an entry. consul-k8s writes the last one."""
 
+ANNOTATIONS_PREFIX = "consul-tracing/"
+"""Prefix of the annotations that hold ownership metadata. On Kubernetes `Meta` belongs to consul-k8s."""
+
+MIGRATE_ANNOTATION = "consul.hashicorp.com/migrate-entry"
+"""Annotation of consul-k8s: take over an identical entry that was written over Consul's API."""
+
+MANAGED_ANNOTATIONS = (
+    ANNOTATIONS_PREFIX,
+    "pulumi.com/",
+    MIGRATE_ANNOTATION,
+    "kubectl.kubernetes.io/last-applied-configuration",
+)
+"""Prefixes of the annotations that inputs cannot set and that are never preserved: this package's, and the copy that
+kubectl keeps."""
+
 STRUCTS: frozenset[FieldPath] = frozenset(
     {
         ("AccessLogs",),

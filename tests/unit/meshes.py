@@ -57,6 +57,9 @@ def some(required: dict[str, Any] | None = None, **optional: Any) -> st.SearchSt
 
 
 TLS = some({"ca_file": PATH}, server_name=HOST) | some({"ca_file": PATH, "certificate_file": PATH, "key_file": PATH})
+HEADERS = st.dictionaries(
+    st.from_regex(r"x-[a-j]{1,8}", fullmatch=True), st.from_regex(r"[!-$&-~]{1,9}", fullmatch=True), max_size=3
+)
 TRACER = st.one_of(
     st.fixed_dictionaries(
         {
@@ -77,10 +80,11 @@ TRACER = st.one_of(
                 path=PATH,
                 service_name=TEXT,
                 resource_attributes=st.dictionaries(TEXT, TEXT, max_size=3),
+                headers=HEADERS,
             )
         }
     ),
-    st.fixed_dictionaries({"opentelemetry": some(transport=st.just("grpc"), service_name=TEXT)}),
+    st.fixed_dictionaries({"opentelemetry": some(transport=st.just("grpc"), service_name=TEXT, headers=HEADERS)}),
     st.fixed_dictionaries({"datadog": some({"service_name": TEXT})}),
 )
 HEADER = st.text(string.ascii_letters + "-", min_size=1, max_size=12)
@@ -104,6 +108,7 @@ MESHES = some(
     enabled=st.booleans(),
     tracer=TRACER,
     sampling=some(client=PERCENT, random=PERCENT, overall=PERCENT),
+    spans=some(max_path_tag_length=st.integers(1, 2**32 - 1), spawn_upstream_span=st.booleans(), verbose=st.booleans()),
     gateways=st.sampled_from(["join", "skip"]),
     tags=st.dictionaries(TEXT, TAG, max_size=4),
     services=st.dictionaries(NAME.map(lambda name: f"s{name}"), SERVICE, max_size=4),

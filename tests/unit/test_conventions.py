@@ -7,11 +7,13 @@ from collections.abc import Iterator
 from graphlib import TopologicalSorter
 from importlib.metadata import requires
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import consul_tracing
-from consul_tracing.inputs import mesh_args, mesh_settings
+from consul_tracing.inputs import entry_settings, mesh_args, mesh_settings
+from consul_tracing.inputs.service_protocols_args import ServiceProtocolsArgs
 
 PACKAGE = Path(consul_tracing.__file__).parent
 MODULES = sorted(PACKAGE.rglob("*.py"))
@@ -21,7 +23,7 @@ LAYERS = [
     ["envoy", "zipkin"],
     ["entries"],
     ["backends", "stack_config"],
-    ["mesh_tracing", "zipkin_collector", "__init__"],
+    ["mesh_tracing", "service_protocols", "zipkin_collector", "__init__"],
 ]
 """The layers of the package from the bottom up. A module imports from its own layer and from those below."""
 
@@ -87,11 +89,17 @@ def test_pure_modules_import_no_resource_and_read_no_environment(module: Path) -
 
 
 def test_arguments_and_settings_have_the_same_fields() -> None:
-    for name in ("Tls", "Collector", "Zipkin", "OpenTelemetry", "Datadog", "Tracer", "Sampling", "Tag", "Service"):
-        assert (
-            getattr(mesh_args, f"{name}Args").__annotations__.keys() == getattr(mesh_settings, name).model_fields.keys()
-        )
-    assert mesh_args.MeshTracingArgs.__annotations__.keys() == mesh_settings.MeshSettings.model_fields.keys()
+    pairs: dict[Any, Any] = {
+        mesh_args.MeshTracingArgs: mesh_settings.MeshSettings,
+        mesh_args.MetadataArgs: entry_settings.Metadata,
+        mesh_args.ServiceArgs: entry_settings.Service,
+        mesh_args.SpanArgs: mesh_settings.Spans,
+        ServiceProtocolsArgs: entry_settings.ServiceProtocolsSettings,
+    }
+    for name in ("Tls", "Collector", "Zipkin", "OpenTelemetry", "Datadog", "Tracer", "Sampling", "Tag"):
+        pairs[getattr(mesh_args, f"{name}Args")] = getattr(mesh_settings, name)
+    for args, group in pairs.items():
+        assert args.__annotations__.keys() == group.model_fields.keys()
 
 
 def test_public_names_exist() -> None:

@@ -7,7 +7,7 @@ from envoy.config.cluster.v3 import cluster_pb2
 from consul_tracing import envoy
 from consul_tracing.entries.bodies import canonical_json
 from consul_tracing.inputs.cluster_fields import CLUSTER_FIELDS
-from consul_tracing.inputs.mesh_settings import Sampling, Tag
+from consul_tracing.inputs.mesh_settings import Sampling, Spans, Tag
 from tests.unit import envoy_messages
 from tests.unit.meshes import settings
 
@@ -60,6 +60,35 @@ def test_join_omits_the_tracer_from_the_listener() -> None:
 def test_skip_writes_the_tracer_into_the_listener() -> None:
     skip_settings = settings(gateways="skip")
     assert envoy.listener_tracing(skip_settings)["provider"] == envoy.bootstrap_tracing(skip_settings)["http"]
+
+
+def test_span_fields_are_written_if_they_differ_from_the_default_of_envoy() -> None:
+    spans = {"max_path_tag_length": 1024, "spawn_upstream_span": True, "verbose": False}
+    block = envoy_messages.listener(canonical_json(envoy.listener_tracing(settings(spans=spans))))
+    assert block.max_path_tag_length.value == 1024
+    assert block.spawn_upstream_span.value is True
+    assert not block.verbose
+    assert envoy.span_fields(Spans()) == {}
+
+
+@pytest.mark.parametrize("transport", ["grpc", "http"])
+def test_export_has_its_headers_and_its_timeout(transport: str) -> None:
+    exporter = {"transport": transport, "headers": {"X-Scope-OrgID": "shop"}}
+    collector = {"host": "collector", "connect_timeout_ms": 100, "export_timeout_ms": 2500}
+    config = tracer(tracer={"opentelemetry": exporter}, collector=collector)["typed_config"]
+    if transport == "grpc":
+        assert config["grpc_service"]["initial_metadata"] == [{"key": "x-scope-orgid", "value": "shop"}]
+        assert config["grpc_service"]["timeout"] == "2.500s"
+    else:
+        added = config["http_service"]["request_headers_to_add"]
+        assert added == [{"header": {"key": "x-scope-orgid", "value": "shop"}}]
+        assert config["http_service"]["http_uri"]["timeout"] == "2.500s"
+
+
+def test_environment_of_a_proxy_replaces_the_other_resource_attributes() -> None:
+    exporter = {"service_name": "mesh", "resource_attributes": {"service.name": "other"}}
+    detectors = tracer(tracer={"opentelemetry": exporter})["typed_config"]["resource_detectors"]
+    assert [one["name"].rpartition(".")[2] for one in detectors] == ["static_config", "environment"]
 
 
 def test_tags_are_sorted_by_name() -> None:

@@ -68,6 +68,7 @@ ON_CONSUL: list[tuple[Callable[[], object], Any, bool]] = [
     (declare(services={}), {}, False),
     (declare(tracer={"opentelemetry": {}}), {}, False),
     (declare(collector={"host": "localhost"}), {}, False),
+    (declare(sampling={"random": 0.05}), {}, False),
     (declare(proxy_config={"envoy_bootstrap_json_tpl": "{}"}), {}, False),
     (declare(sampling={"random": 0, "client": 12.5}), {}, False),
     (declare(static_clusters=[{"name": "a", "conect_timeout": "1s"}]), {}, False),
@@ -113,8 +114,7 @@ def kubernetes_texts(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> Iterato
         backend = KubernetesBackend(
             pulumi.ComponentResource("test:index:Mesh", "mesh"),
             POLICY,
-            sync_timeout=120,
-            migrate=False,
+            settings(target="kubernetes"),
             has_dependencies=False,
         )
         backend.reject_unwritable([Planned("mesh-proxy-defaults", ON_KUBERNETES, LiveObject(), Plan("unmanaged"))])

@@ -3,18 +3,18 @@
 import pytest
 from pulumi.provider.experimental.analyzer import Analyzer, AnalyzeResult
 
-from consul_tracing import MeshTracing, ZipkinCollector
+from consul_tracing import MeshTracing, ServiceProtocols, ZipkinCollector
 
 
 @pytest.fixture(scope="module")
 def schema() -> AnalyzeResult:
-    return Analyzer("consul-tracing").analyze([MeshTracing, ZipkinCollector])
+    return Analyzer("consul-tracing").analyze([MeshTracing, ServiceProtocols, ZipkinCollector])
 
 
 def test_inputs_are_optional_and_have_camel_case_names(schema: AnalyzeResult) -> None:
     inputs = {name: component.inputs for name, component in schema["component_definitions"].items()}
     required = {name: [key for key, one in fields.items() if not one.optional] for name, fields in inputs.items()}
-    assert required == {"MeshTracing": [], "ZipkinCollector": []}
+    assert required == {"MeshTracing": [], "ServiceProtocols": ["services"], "ZipkinCollector": []}
     assert {"collector", "zipkinCollector", "tcpServices"} <= inputs["MeshTracing"].keys()
     assert {"serviceName", "imagePullSecrets", "dependenciesJob"} <= inputs["ZipkinCollector"].keys()
 

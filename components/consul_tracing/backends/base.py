@@ -41,6 +41,7 @@ class Live:
     """Whether the backend could be read."""
 
 
+Value = TypeVar("Value")
 LiveT = TypeVar("LiveT", bound=Live)
 
 
@@ -164,6 +165,11 @@ def child_options(
         aliases=[*(f"{root}::{one}::{resource_name}" for one in resource_types), *([former] if former else [])],
         retain_on_delete=True if retained else None,
     )
+
+
+def output_after(synced: pulumi.Output[object], output: pulumi.Output[Value]) -> pulumi.Output[Value]:
+    """Return the output as soon as Consul has the entries, for resources that depend on them."""
+    return pulumi.Output.all(output, synced).apply(lambda both: both[0])
 
 
 def continue_in_previews(backend: Backend[Any], error: UnreadableError) -> None:

@@ -87,6 +87,9 @@ def _take_over_steps(
     stack = conflict.stack
     yield "Two stacks that write one entry revert each other's changes. To keep one writer:"
     yield from numbered(["remove the entry from one of the two programs"])
+    if entry.kind == "proxy-defaults":
+        yield f"To declare only services in this stack, with the tracing of {stack}:"
+        yield from numbered(["use ServiceProtocols instead of MeshTracing"])
     yield f"If {stack} no longer exists:"
     yield from numbered([backend.release_command(entry, conflict.metadata), *repeated, "set existing: adopt"])
     yield f"If {stack} is the former name of this stack:"

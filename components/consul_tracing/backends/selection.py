@@ -11,13 +11,13 @@ from consul_tracing.entries.ownership import Policy
 from .consul import ConsulBackend
 
 if TYPE_CHECKING:
-    from consul_tracing.inputs.mesh_settings import MeshSettings
+    from consul_tracing.inputs.entry_settings import EntrySettings
 
     from .base import Backend
 
 
 def select_backend(
-    component: pulumi.ComponentResource, settings: MeshSettings, opts: pulumi.ResourceOptions | None
+    component: pulumi.ComponentResource, settings: EntrySettings, opts: pulumi.ResourceOptions | None
 ) -> Backend[Any]:
     """Return the backend of `target`, which writes entries as children of the component."""
     policy = Policy(settings.existing, settings.owner or stack_name(), settings.renamed_from, settings.release)
@@ -29,8 +29,7 @@ def select_backend(
     return KubernetesBackend(
         component,
         policy,
-        sync_timeout=settings.sync_timeout_seconds,
-        migrate=settings.migrate_entries,
+        settings,
         has_dependencies=bool(opts and opts.depends_on),
     )
 

@@ -14,7 +14,8 @@ from .entry import Entry
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from consul_tracing.inputs.mesh_settings import MeshSettings, Service
+    from consul_tracing.inputs.entry_settings import EntrySettings, Service
+    from consul_tracing.inputs.mesh_settings import MeshSettings
     from consul_tracing.names import JsonObject
 
 SERVER_FILLED: Mapping[str, tuple[str, ...]] = {
@@ -91,20 +92,25 @@ def static_clusters(settings: MeshSettings) -> list[JsonObject]:
     return sorted([*collector, *settings.static_clusters], key=lambda cluster: str(cluster["name"]))
 
 
-def service_defaults(settings: MeshSettings) -> dict[str, Entry]:
+def service_resources(component: str, settings: EntrySettings) -> dict[str, Entry]:
+    """Return the entries of the services by the names of the resources that write them."""
+    return {f"{component}-service-{key}": entry for key, entry in service_defaults(settings).items()}
+
+
+def service_defaults(settings: EntrySettings) -> dict[str, Entry]:
     """Return the entries of the services by the key in `services`."""
     declared = {key: _service_entry(key, service, settings) for key, service in settings.services.items()}
-    tcp = {name: _tcp_entry(name, settings) for name in settings.tcp_services or []}
+    tcp = {name: _tcp_entry(name, settings) for name in settings.tcp_names}
     return dict(sorted({**declared, **tcp}.items()))
 
 
-def _service_entry(key: str, service: Service, settings: MeshSettings) -> Entry:
+def _service_entry(key: str, service: Service, settings: EntrySettings) -> Entry:
     body = {**service.service_defaults, "Protocol": service.protocol}
     partition = service.partition or settings.partition
     return Entry("service-defaults", service.name or key, body, service.namespace or settings.home_namespace, partition)
 
 
-def _tcp_entry(name: str, settings: MeshSettings) -> Entry:
+def _tcp_entry(name: str, settings: EntrySettings) -> Entry:
     return Entry("service-defaults", name, {"Protocol": "tcp"}, settings.home_namespace, settings.partition)
 
 

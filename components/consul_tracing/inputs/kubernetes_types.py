@@ -11,7 +11,7 @@ from urllib.parse import SplitResult, urlsplit
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from consul_tracing.errors import Problem, format_value
-from consul_tracing.names import JsonObject
+from consul_tracing.names import MANAGED_ANNOTATIONS, JsonObject
 
 from .hosts import canonical_host, is_address, is_loopback
 from .types import (
@@ -120,6 +120,13 @@ def label_key(value: str) -> str:
     prefix, slash, name = value.rpartition("/")
     if not QUALIFIED_NAME.fullmatch(name) or (slash and not SUBDOMAIN.fullmatch(prefix)):
         raise must_be("a key such as team or example.com/team", value)
+    return value
+
+
+def metadata_key(value: str) -> str:
+    """Reject the key of an annotation that this package, Pulumi or consul-k8s interprets."""
+    if value.startswith(MANAGED_ANNOTATIONS):
+        raise invalid_value("is managed by consul-tracing")
     return value
 
 
@@ -242,6 +249,7 @@ Image = Annotated[str, AfterValidator(image)]
 Cpu = Annotated[str, AfterValidator(cpu)]
 Memory = Annotated[str, AfterValidator(memory)]
 LabelKey = Annotated[str, AfterValidator(label_key)]
+MetadataKey = Annotated[LabelKey, AfterValidator(metadata_key)]
 LabelValue = Annotated[
     str, matching(LABEL_VALUE, 'the value of a label (at most 63 letters, digits, "-", "_" and ".")')
 ]

@@ -52,6 +52,12 @@ class CollectorArgs(TypedDict):
     Requests do not wait for spans, so a long timeout does not delay them.
     """
 
+    export_timeout_ms: NotRequired[int]
+    """Timeout of one OTLP export, in milliseconds. Default: 3000. Spans of a failed export are lost.
+
+    Not supported with Zipkin and Datadog, whose timeouts Envoy does not expose.
+    """
+
     tls: NotRequired[TlsArgs]
     """TLS to the collector. Default: none, plain HTTP."""
 
@@ -97,20 +103,27 @@ class OpenTelemetryArgs(TypedDict):
     """URL path for posting spans over HTTP. Default: "/v1/traces". Not supported with gRPC."""
 
     service_name: NotRequired[str]
-    """`service.name` of every span, one name for the whole mesh. Default: none, `unknown_service:envoy`.
+    """`service.name` of proxies without a name in their environment. Default: none, `unknown_service:envoy`.
 
-    Envoy does not support a name for each service here (hashicorp/consul#18576).
+    Consul sets no name for each service (hashicorp/consul#18576). The output `proxy_environment` does.
     """
 
     resource_attributes: NotRequired[dict[str, str]]
     """Further attributes of the resource, such as `deployment.environment.name`. Default: none."""
+
+    headers: NotRequired[dict[str, str]]
+    """Headers of each export, such as a tenant id: `{"x-scope-orgid": "shop"}`. Default: none.
+
+    Credentials are not supported, because every client of Consul can read the entry. Send spans to an OpenTelemetry
+    Collector that adds them.
+    """
 
 
 class DatadogArgs(TypedDict):
     """Envoy's Datadog tracer."""
 
     service_name: str
-    """Service name of every span. Required."""
+    """Service name of proxies without `DD_SERVICE` in their environment (output `proxy_environment`). Required."""
 
 
 class TracerArgs(TypedDict):
@@ -146,6 +159,25 @@ class SamplingArgs(TypedDict):
 
     overall: NotRequired[float]
     """Upper limit of all sampled requests, except those that callers sample. Default: 100, no limit."""
+
+
+class SpanArgs(TypedDict):
+    """Content of the spans. A change reaches running proxies immediately, without a restart.
+
+    Source: the fields of the same names in Envoy's `HttpConnectionManager.Tracing`.
+    """
+
+    max_path_tag_length: NotRequired[int]
+    """Maximum length of the request path in the tag `http.url`, in bytes. Default: 256. Longer paths are cut."""
+
+    spawn_upstream_span: NotRequired[bool]
+    """Whether a proxy creates a second span for its request to the upstream. Default: false, one span per proxy.
+
+    True separates the time in the proxy from the time in the upstream, and doubles the number of spans.
+    """
+
+    verbose: NotRequired[bool]
+    """Whether spans have log entries for the events of a stream, such as the first byte. Default: false."""
 
 
 class TagArgs(TypedDict):
@@ -186,6 +218,16 @@ class ServiceArgs(TypedDict):
     """Further fields of the entry with Consul's Go names, such as `{"LocalRequestTimeoutMs": 5000}`. Default: none."""
 
 
+class MetadataArgs(TypedDict):
+    """Further metadata of the custom resources on Kubernetes."""
+
+    labels: NotRequired[dict[str, str]]
+    """Further labels. Default: none."""
+
+    annotations: NotRequired[dict[str, str]]
+    """Further annotations. Default: none."""
+
+
 class MeshTracingArgs(TypedDict):
     """Tracing of a Consul mesh."""
 
@@ -205,10 +247,13 @@ class MeshTracingArgs(TypedDict):
     """Whether the mesh traces. Default: true. False removes the tracing keys and preserves all other fields."""
 
     tracer: NotRequired[TracerArgs]
-    """Tracer of the proxies. Default: `{"zipkin": {}}`, the only tracer with the name of each service in its spans."""
+    """Tracer of the proxies. Default: `{"zipkin": {}}`, whose spans have the name of their service."""
 
     sampling: NotRequired[SamplingArgs]
     """Sampling rates. Default: `{"random": 1.0}`."""
+
+    spans: NotRequired[SpanArgs]
+    """Content of the spans. Default: `{}`, Envoy's defaults."""
 
     gateways: NotRequired[str]
     """Whether gateways take part in traces: "join" or "skip". Default: "join".
@@ -282,6 +327,9 @@ class MeshTracingArgs(TypedDict):
 
     Has no effect with `target: consul`.
     """
+
+    metadata: NotRequired[MetadataArgs]
+    """Further labels and annotations of the custom resources. Default: none. Has no effect with `target: consul`."""
 
     sync_timeout_seconds: NotRequired[float]
     """Timeout of consul-k8s for writing or deleting an object, in seconds. Default: 120.

@@ -6,35 +6,31 @@ from typing import ClassVar, Literal, Self, cast
 import pulumi
 from pydantic import Field, ValidationError
 
-from consul_tracing.errors import InvalidInputError, Problem, format_value
+from consul_tracing.errors import InvalidInputError, Problem
 from consul_tracing.names import HTTP_PROTOCOLS
 
 from .collector_settings import ZipkinCollectorSettings
+from .entry_settings import MANAGED_BY_CONSUL_K8S, EntrySettings, Protocol
 from .mesh_args import MeshTracingArgs
-from .passthrough import ProxyConfig, ProxyDefaultsFields, ServiceDefaultsFields, StaticClusters
+from .passthrough import ProxyConfig, ProxyDefaultsFields, StaticClusters
 from .types import (
-    OBJECT_NAME,
     EnvironmentVariable,
     EnvoyVersion,
+    ExportHeader,
     FilePath,
     FinePercent,
     HeaderName,
+    HeaderValue,
     Host,
     Milliseconds,
-    NamespaceName,
-    OwnerName,
     Percent,
     Port,
-    Seconds,
     ServiceName,
     Text,
+    Uint32,
     UrlPath,
-    is_object_name,
-    is_stack_name,
 )
 from .validation import Settings, problems_in
-
-Protocol = Literal["tcp", "http", "http2", "grpc"]
 
 UNRESOLVED_HOST = "unresolved.invalid"
 """Placeholder of a host that is not known yet, so that all other inputs are validated first (RFC 2606)."""
@@ -65,6 +61,7 @@ class Collector(Settings):
     host: Host
     port: Port | None = None
     connect_timeout_ms: Milliseconds = 3000
+    export_timeout_ms: Milliseconds = 3000
     tls: Tls | None = None
 
 
@@ -86,6 +83,7 @@ class OpenTelemetry(Settings):
     path: UrlPath = "/v1/traces"
     service_name: Text | None = None
     resource_attributes: dict[Text, Text] = Field(default_factory=dict)
+    headers: dict[ExportHeader, HeaderValue] = Field(default_factory=dict)
 
     def problems(self) -> Iterator[Problem]:
         """Return a problem for a path with gRPC, which has a fixed path."""
@@ -131,6 +129,14 @@ class Sampling(Settings):
     overall: FinePercent = 100.0
 
 
+class Spans(Settings):
+    """Content of the spans."""
+
+    max_path_tag_length: Uint32 = 256
+    spawn_upstream_span: bool = False
+    verbose: bool = False
+
+
 class Tag(Settings):
     """Tag of every span."""
 
@@ -146,44 +152,25 @@ class Tag(Settings):
             yield Problem("default", "is not supported with literal")
 
 
-class Service(Settings):
-    """Service of the mesh."""
-
-    protocol: Protocol
-    name: ServiceName | None = None
-    namespace: Text | None = None
-    partition: Text | None = None
-    service_defaults: ServiceDefaultsFields = Field(default_factory=dict)
-
-
-class MeshSettings(Settings):
+class MeshSettings(EntrySettings):
     """Inputs of `MeshTracing`."""
 
     component: ClassVar[str] = "MeshTracing"
 
-    target: Literal["consul", "kubernetes"] = "consul"
     enabled: bool = True
     collector: Collector = Collector.model_construct(host=UNRESOLVED_HOST)
     tracer: Tracer = Tracer.model_construct(zipkin=Zipkin.model_construct())
     sampling: Sampling = Sampling.model_construct()
+    spans: Spans = Spans.model_construct()
     gateways: Literal["join", "skip"] = "join"
     tags: dict[Text, Tag] = Field(default_factory=dict)
-    services: dict[ServiceName, Service] = Field(default_factory=dict)
     default_protocol: Protocol | None = None
     tcp_services: list[ServiceName] | None = None
     static_clusters: StaticClusters = Field(default_factory=list)
     proxy_config: ProxyConfig = Field(default_factory=dict)
     proxy_defaults: ProxyDefaultsFields = Field(default_factory=dict)
-    partition: Text | None = None
     envoy_version: EnvoyVersion = "1.34"
     zipkin_collector: ZipkinCollectorSettings | None = None
-    existing: Literal["refuse", "adopt", "overwrite"] = "refuse"
-    owner: OwnerName | None = None
-    renamed_from: OwnerName | None = None
-    release: bool = False
-    namespace: NamespaceName = "consul"
-    sync_timeout_seconds: Seconds = 120.0
-    migrate_entries: bool = False
 
     @classmethod
     def of(cls, component: str, args: MeshTracingArgs) -> Self:
@@ -214,18 +201,16 @@ class MeshSettings(Settings):
         return self.collector.port or self.tracer.default_port
 
     @property
-    def home_namespace(self) -> str | None:
-        """The namespace of entries without one: that of the custom resources, or None, Consul's default."""
-        return self.namespace if self.target == "kubernetes" else None
+    def tcp_names(self) -> list[str]:
+        """The services that keep the protocol tcp."""
+        return self.tcp_services or []
 
     def problems(self) -> Iterator[Problem]:
         """Return the conflicts between inputs that are valid one by one."""
-        if self.renamed_from and not self.owner and not is_stack_name(self.renamed_from):
-            expected = "must be the full name of a stack (organization/project/stack) unless owner is set"
-            yield Problem("renamed_from", f"{expected}, got {format_value(self.renamed_from)}")
+        yield from super().problems()
         yield from self._collector_problems()
-        if self.target == "kubernetes":
-            yield from self._kubernetes_problems()
+        if self.target == "kubernetes" and "Meta" in self.proxy_defaults:
+            yield Problem("proxy_defaults.Meta", MANAGED_BY_CONSUL_K8S)
         yield from self._envoy_version_problems()
         if self.default_protocol in HTTP_PROTOCOLS and self.tcp_services is None:
             yield Problem(
@@ -234,10 +219,11 @@ class MeshSettings(Settings):
                 "Proxies would parse every undeclared service as HTTP. "
                 "Set tcp_services to the services that are not HTTP, or to [] if there are none",
             )
-        yield from self._duplicates()
 
     def _collector_problems(self) -> Iterator[Problem]:
         has_collector = "collector" in self.model_fields_set
+        if self.tracer.opentelemetry is None and "export_timeout_ms" in self.collector.model_fields_set:
+            yield Problem("collector.export_timeout_ms", "is not supported without tracer.opentelemetry")
         if self.zipkin_collector is None:
             if not has_collector:
                 reason = "is required. Set collector, or zipkin_collector to deploy Zipkin on Kubernetes"
@@ -254,24 +240,6 @@ class MeshSettings(Settings):
         if self.tracer.zipkin is None:
             yield Problem("tracer", "conflicts with zipkin_collector, which accepts the tracer zipkin only")
 
-    def _kubernetes_problems(self) -> Iterator[Problem]:
-        partition = "is managed by consul-k8s with target: kubernetes (global.adminPartitions)"
-        meta = "is managed by consul-k8s with target: kubernetes"
-        if self.partition is not None:
-            yield Problem("partition", partition)
-        if "Meta" in self.proxy_defaults:
-            yield Problem("proxy_defaults.Meta", meta)
-        names = {f"services.{key}": service.name or key for key, service in self.services.items()}
-        names |= {f"tcp_services.{index}": name for index, name in enumerate(self.tcp_services or [])}
-        for path, name in names.items():
-            if not is_object_name(name):
-                yield Problem(path, f"must be {OBJECT_NAME}, got {format_value(name)}")
-        for key, service in self.services.items():
-            if service.partition is not None:
-                yield Problem(f"services.{key}.partition", partition)
-            if "Meta" in service.service_defaults:
-                yield Problem(f"services.{key}.service_defaults.Meta", meta)
-
     def _envoy_version_problems(self) -> Iterator[Problem]:
         major, minor, *_ = (int(part) for part in self.envoy_version.split("."))
         if self.tracer.zipkin and self.tracer.zipkin.propagation == "b3+w3c" and (major, minor) < W3C_ENVOY:
@@ -279,22 +247,6 @@ class MeshSettings(Settings):
                 "tracer.zipkin.propagation",
                 f'must be "b3" with Envoy {self.envoy_version} (envoy_version), got "b3+w3c". It requires Envoy 1.36',
             )
-
-    def _duplicates(self) -> Iterator[Problem]:
-        """Return the services that are declared twice. Consul's default namespace and partition are named `default`."""
-        home = self.home_namespace or "default"
-        declared: dict[tuple[str, str, str], str] = {}
-        for key, service in self.services.items():
-            path = f"services.{key}"
-            entry = (service.name or key, service.namespace or home, service.partition or self.partition or "default")
-            if (first := declared.setdefault(entry, path)) != path:
-                yield Problem(path, f'conflicts with {first}, which declares the same service ("{entry[0]}")')
-        for index, name in enumerate(self.tcp_services or []):
-            path, entry = f"tcp_services.{index}", (name, home, self.partition or "default")
-            if (first := declared.setdefault(entry, path)) != path:
-                yield Problem(path, f'conflicts with {first}, which declares the same service ("{name}")')
-            elif name in self.services:
-                yield Problem(path, f"conflicts with services.{name}, which has the same resource name")
 
 
 def with_host_placeholder(args: object) -> object:

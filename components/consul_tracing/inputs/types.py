@@ -19,6 +19,12 @@ MAX_OWNER_LENGTH = 512
 
 STACK = re.compile(r"[^/\s]+/[^/\s]+/[^/\s]+")
 HEADER = re.compile(r":?[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+RESERVED_HEADER = re.compile(r":.*|grpc-.*|content-(type|length)|host|te", re.IGNORECASE)
+CREDENTIAL_HEADER = re.compile(
+    r"auth|cookie|token|secret|passw|credential|(api|access|ingest|ingestion|license|write)[-_]?key|dsn|^x-honeycomb-team$",
+    re.IGNORECASE,
+)
+CREDENTIAL_VALUE = re.compile(r"(bearer|basic) |-----BEGIN", re.IGNORECASE)
 ENVIRONMENT_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 SUBDOMAIN = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
@@ -75,6 +81,27 @@ def service_name(value: str) -> str:
         raise invalid_value('must be the name of a service, got "*". Set default_protocol for the whole mesh')
     if not value.isprintable() or any(character.isspace() or character == "/" for character in text(value)):
         raise must_be("the name of a service, without spaces, slashes and control characters", value)
+    return value
+
+
+def export_header(value: str) -> str:
+    """Validate the name of a header of each export."""
+    if RESERVED_HEADER.fullmatch(value):
+        raise invalid_value(f"must not be a header that Envoy sets, got {format_value(value)}")
+    if CREDENTIAL_HEADER.search(value):
+        raise invalid_value(
+            "must not be a credential, because every client of Consul can read the entry. "
+            "Send spans to an OpenTelemetry Collector that adds the header"
+        )
+    return value
+
+
+def header_value(value: str) -> str:
+    """Validate the value of a header. Some versions of Envoy format values that contain a percent sign."""
+    if not value.isprintable() or not value.isascii() or "%" in text(value):
+        raise invalid_value("must be printable ASCII text without %")
+    if CREDENTIAL_VALUE.match(value):
+        raise invalid_value("must not be a credential, because every client of Consul can read the entry")
     return value
 
 
@@ -157,12 +184,15 @@ FinePercent = Annotated[Percent, AfterValidator(fine_percent)]
 Seconds = Annotated[float, Field(gt=0)]
 Whole = Annotated[int, Field(ge=0), BeforeValidator(whole_number)]
 Count = Annotated[int, Field(ge=1), BeforeValidator(whole_number)]
+Uint32 = Annotated[Count, Field(le=2**32 - 1)]
 Milliseconds = Count
 Port = Annotated[int, Field(ge=1, le=65535), BeforeValidator(whole_number)]
 Host = Annotated[str, AfterValidator(host)]
 ServiceName = Annotated[str, AfterValidator(service_name)]
 OwnerName = Annotated[str, AfterValidator(owner_name)]
 HeaderName = Annotated[str, matching(HEADER, "the name of an HTTP header"), AfterValidator(str.lower)]
+ExportHeader = Annotated[HeaderName, AfterValidator(export_header)]
+HeaderValue = Annotated[str, AfterValidator(header_value)]
 EnvironmentVariable = Annotated[str, matching(ENVIRONMENT_VARIABLE, "the name of an environment variable")]
 UrlPath = Annotated[str, AfterValidator(url_path)]
 FilePath = Annotated[str, AfterValidator(file_path)]

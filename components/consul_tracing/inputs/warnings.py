@@ -13,7 +13,12 @@ from .hosts import is_loopback
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from .entry_settings import EntrySettings
     from .mesh_settings import MeshSettings
+
+
+PROBABLE_FRACTION = 0.1
+"""A rate below this one is probably a fraction of 1 instead of a percentage."""
 
 
 def setting_warnings(settings: MeshSettings, *, single_machine: bool, http_elsewhere: bool = False) -> Iterator[str]:
@@ -39,8 +44,9 @@ def setting_warnings(settings: MeshSettings, *, single_machine: bool, http_elsew
     if settings.tracer.opentelemetry is not None and settings.tracer.opentelemetry.service_name is None:
         yield message(
             "CT412",
-            "tracer.opentelemetry.service_name is not set. Every span gets the service name unknown_service:envoy. "
-            "Set service_name, or use tracer.zipkin, which sets the name of each service.",
+            "tracer.opentelemetry.service_name is not set. Spans of a proxy without OTEL_RESOURCE_ATTRIBUTES in its "
+            "environment have the service name unknown_service:envoy. Start each proxy with its variables of "
+            "proxy_environment (an output), and set service_name for proxies without them.",
         )
     if not single_machine and is_loopback(settings.collector.host):
         yield message(
@@ -50,7 +56,7 @@ def setting_warnings(settings: MeshSettings, *, single_machine: bool, http_elsew
             "on every machine.",
         )
     yield from _static_cluster_warnings(settings)
-    yield from _dropped_field_warnings(settings)
+    yield from service_warnings(settings)
     if "envoy_bootstrap_json_tpl" in {key.lower() for key in settings.proxy_config}:
         yield message(
             "CT414",
@@ -61,6 +67,12 @@ def setting_warnings(settings: MeshSettings, *, single_machine: bool, http_elsew
 
 def _sampling_warnings(settings: MeshSettings) -> Iterator[str]:
     sampling = settings.sampling
+    if 0 < sampling.random < PROBABLE_FRACTION:
+        yield message(
+            "CT419",
+            f"sampling.random: {sampling.random:g} is a percentage, {sampling.random:g} of 100 requests. "
+            f"For {sampling.random * 100:g} %, set {sampling.random * 100:g}.",
+        )
     if 0 in (sampling.random, sampling.overall):
         name = "random" if sampling.random == 0 else "overall"
         yield message(
@@ -84,7 +96,8 @@ def _static_cluster_warnings(settings: MeshSettings) -> Iterator[str]:
             )
 
 
-def _dropped_field_warnings(settings: MeshSettings) -> Iterator[str]:
+def service_warnings(settings: EntrySettings) -> Iterator[str]:
+    """Return the warnings about the declared services."""
     if settings.target == "consul":
         for key, service in settings.services.items():
             if "MaxRequestHeadersKB" in service.service_defaults:

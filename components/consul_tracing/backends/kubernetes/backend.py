@@ -21,7 +21,7 @@ from consul_tracing.entries.field_paths import field_paths
 from consul_tracing.entries.metadata import ownership_metadata
 from consul_tracing.entries.ownership import state_deletion
 from consul_tracing.errors import ConflictError, SyncError, UnreadableError, message, numbered
-from consul_tracing.names import HTTP_PROTOCOLS
+from consul_tracing.names import HTTP_PROTOCOLS, MIGRATE_ANNOTATION
 
 from .access import MissingPrerequisiteError, cluster_of
 from .managed_fields import would_be_pruned
@@ -54,6 +54,7 @@ if TYPE_CHECKING:
     from consul_tracing.backends.base import Planned, WhenDeleted
     from consul_tracing.entries.entry import Identity
     from consul_tracing.entries.ownership import Policy
+    from consul_tracing.inputs.entry_settings import EntrySettings
     from consul_tracing.inputs.mesh_settings import MeshSettings
     from consul_tracing.names import FieldPath, JsonObject
 
@@ -92,23 +93,22 @@ class KubernetesBackend:
         self,
         component: pulumi.ComponentResource,
         policy: Policy,
+        settings: EntrySettings,
         *,
-        sync_timeout: float,
-        migrate: bool,
         has_dependencies: bool,
     ) -> None:
         """Write objects as children of the component, with the owner of the policy.
 
-        `sync_timeout`: seconds until the controller must have written them. `migrate`: whether it takes over identical
-        entries. `has_dependencies`: whether the component depends on resources that may install consul-k8s.
+        `has_dependencies`: whether the component depends on resources that may install consul-k8s.
         """
         self.component = component
         self.urn = registered_urn(component)
         self.policy = policy
         self.state = StackState()
         self.is_local = False
-        self._sync_timeout = sync_timeout
-        self._migrate = migrate
+        self._sync_timeout = settings.sync_timeout_seconds
+        self._migrate = settings.migrate_entries
+        self._metadata = settings.metadata
         self._has_dependencies = has_dependencies
 
     @cached_property
@@ -271,6 +271,9 @@ class KubernetesBackend:
         declared_spec = applied(declared)
         urn = self.resource(declared, planned.resource_name, live)
         owned = {} if plan.released else ownership_metadata(field_paths(declared.body), self.policy.owner, urn)
+        annotations = {annotation(key): value for key, value in owned.items()}
+        if self._migrate:
+            annotations[MIGRATE_ANNOTATION] = "true"
         options = child_options(
             self.component,
             [resource_type(declared, patch=patch), *([own] if patch else [])],
@@ -289,7 +292,9 @@ class KubernetesBackend:
             api_version=API_VERSION,
             kind=KINDS[declared.kind],
             metadata=with_synced_generation(
-                metadata(declared, owned, live.object, patch=patch, migrate=self._migrate), declared_spec, live.object
+                metadata(declared, annotations, self._metadata, live.object, patch=patch),
+                declared_spec,
+                live.object,
             ),
             spec=entry.apply(applied) if isinstance(entry, pulumi.Output) else declared_spec,
             opts=options,

@@ -10,7 +10,15 @@ from consul_tracing.entries.bodies import canonical_json
 from consul_tracing.entries.field_paths import body_from, field_paths, is_cluster
 from consul_tracing.entries.metadata import is_of_consul_k8s
 from consul_tracing.errors import ConflictError, message, numbered
-from consul_tracing.names import CLUSTERS_KEY, COLLECTOR_CLUSTER, OWNER_KEY, STRUCTS, TRACING_KEYS
+from consul_tracing.names import (
+    ANNOTATIONS_PREFIX,
+    CLUSTERS_KEY,
+    COLLECTOR_CLUSTER,
+    MANAGED_ANNOTATIONS,
+    OWNER_KEY,
+    STRUCTS,
+    TRACING_KEYS,
+)
 
 from .managed_fields import OWNER_MANAGER, PATCH_MANAGER, would_be_pruned
 
@@ -19,6 +27,7 @@ if TYPE_CHECKING:
 
     from consul_tracing.entries.entry import Entry
     from consul_tracing.entries.ownership import Plan, Policy
+    from consul_tracing.inputs.entry_settings import Metadata
     from consul_tracing.names import FieldPath, JsonObject
 
 API_VERSION = "consul.hashicorp.com/v1alpha1"
@@ -31,9 +40,6 @@ PLURALS = {"proxy-defaults": "proxydefaults", "service-defaults": "servicedefaul
 PROXY_DEFAULTS = f"kubernetes:{API_VERSION}:ProxyDefaults"
 """The type of pulumi-kubernetes' resource for proxy-defaults."""
 
-ANNOTATIONS_PREFIX = "consul-tracing/"
-"""Prefix of the annotations that hold ownership metadata. On Kubernetes `Meta` belongs to consul-k8s."""
-
 ADOPTED = f"{ANNOTATIONS_PREFIX}adopted"
 """Annotation of an adopted object. It stays a patch: a whole resource would delete the object of the other owner.
 The value is "false" as soon as this stack owns the whole object."""
@@ -43,11 +49,9 @@ SYNCED_GENERATION = f"{ANNOTATIONS_PREFIX}synced-generation"
 The controller does not write a status after a change of metadata only. The status is then older than the last write,
 although Consul has the content."""
 
-MIGRATE = "consul.hashicorp.com/migrate-entry"
-"""Annotation of consul-k8s: take over an identical entry that was written over Consul's API."""
-
-OWN_ANNOTATIONS = (ANNOTATIONS_PREFIX, "pulumi.com/", MIGRATE, "kubectl.kubernetes.io/last-applied-configuration")
-"""Prefixes of the annotations that are never preserved: this package's, and the copy that kubectl keeps."""
+METADATA_KEYS = f"{ANNOTATIONS_PREFIX}metadata-keys"
+"""Annotation with the further labels and annotations that this stack declares. Those that it no longer declares are
+removed."""
 
 MANAGER = "pulumi.com/patchFieldManager"
 """Annotation that sets the field manager of the Kubernetes provider."""
@@ -160,40 +164,50 @@ def _go_named(fields: JsonObject, above: FieldPath) -> JsonObject:
 
 def _ownership_metadata(live: JsonObject) -> Iterator[tuple[str, str]]:
     for name, value in annotations_of(live).items():
-        if name.startswith(ANNOTATIONS_PREFIX) and name not in {ADOPTED, SYNCED_GENERATION}:
+        if name.startswith(ANNOTATIONS_PREFIX) and name not in {ADOPTED, SYNCED_GENERATION, METADATA_KEYS}:
             mark = name.removeprefix(ANNOTATIONS_PREFIX)
             yield (f"consul-tracing-{mark}" if mark.startswith(("keys", "resource")) else mark), value
 
 
 def metadata(
-    entry: Entry, ownership: Mapping[str, str], live: JsonObject | None, *, patch: bool, migrate: bool
+    entry: Entry,
+    own_annotations: Mapping[str, str],
+    further: Metadata,
+    live: JsonObject | None,
+    *,
+    patch: bool,
 ) -> JsonObject:
-    """Return the `metadata` of an object: ownership metadata, and annotations for the provider and consul-k8s.
+    """Return the `metadata` of an object: annotations of this package and the provider, and those of the inputs.
 
     Labels and annotations of other owners are applied only if they would be removed otherwise. `patchForce` takes back
     a declared field that another manager changed.
     """
-    annotations = {annotation(mark): value for mark, value in ownership.items()}
-    annotations[MANAGER] = PATCH_MANAGER if patch else OWNER_MANAGER
+    annotations = {**own_annotations, MANAGER: PATCH_MANAGER if patch else OWNER_MANAGER}
     annotations["pulumi.com/patchForce"] = "true"
     if patch or ADOPTED in annotations_of(live or {}):
         annotations[ADOPTED] = "true" if patch else "false"
-    if migrate:
-        annotations[MIGRATE] = "true"
-    foreign = (
-        {} if live is None or patch else {name: _foreign_metadata(live, name) for name in ("annotations", "labels")}
-    )
-    named = {"name": entry.name, "namespace": entry.namespace}
-    labels = {"labels": foreign["labels"]} if foreign.get("labels") else {}
-    return {**named, **labels, "annotations": {**foreign.get("annotations", {}), **annotations}}
+    declared = [*(f"labels {key}" for key in further.labels), *(f"annotations {key}" for key in further.annotations)]
+    if declared:
+        annotations[METADATA_KEYS] = ",".join(sorted(declared))
+    foreign = {field: {} if patch else _foreign_metadata(live or {}, field) for field in ("labels", "annotations")}
+    labels = {**foreign["labels"], **further.labels}
+    return {
+        "name": entry.name,
+        "namespace": entry.namespace,
+        **({"labels": labels} if labels else {}),
+        "annotations": {**foreign["annotations"], **further.annotations, **annotations},
+    }
 
 
 def _foreign_metadata(live: JsonObject, field: str) -> dict[str, str]:
     found: dict[str, str] = live.get("metadata", {}).get(field) or {}
+    own = annotations_of(live).get(METADATA_KEYS, "").split(",")
     return {
         key: value
         for key, value in found.items()
-        if not key.startswith(OWN_ANNOTATIONS) and would_be_pruned(live, ("metadata", field, key), patch=False)
+        if not key.startswith(MANAGED_ANNOTATIONS)
+        and f"{field} {key}" not in own
+        and would_be_pruned(live, ("metadata", field, key), patch=False)
     }
 
 

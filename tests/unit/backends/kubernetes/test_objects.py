@@ -6,6 +6,7 @@ import pytest
 
 from consul_tracing.backends.kubernetes.managed_fields import would_be_pruned
 from consul_tracing.backends.kubernetes.objects import (
+    annotation,
     body,
     camel_case,
     conflicting_entries,
@@ -22,6 +23,7 @@ from consul_tracing.entries.field_paths import field_paths
 from consul_tracing.entries.metadata import ownership_metadata
 from consul_tracing.entries.ownership import Existing, Plan, Policy, plan
 from consul_tracing.errors import ConflictError
+from consul_tracing.inputs.entry_settings import Metadata
 from tests.unit.meshes import STACK, URN, settings
 
 CLUSTERS = "envoy_extra_static_clusters_json"
@@ -65,12 +67,16 @@ def owned_object(declared: Entry, **more: Any) -> dict[str, Any]:
 
 
 def annotations(declared: Entry) -> dict[str, str]:
-    written = metadata(declared, owned(declared), None, patch=False, migrate=False)
+    written = metadata(declared, own_annotations(declared), Metadata(), None, patch=False)
     return cast("dict[str, str]", written["annotations"])
 
 
 def owned(declared: Entry) -> dict[str, str]:
     return ownership_metadata(field_paths(declared.body), STACK, URN)
+
+
+def own_annotations(declared: Entry) -> dict[str, str]:
+    return {annotation(key): value for key, value in owned(declared).items()}
 
 
 def applied_first(declared: Entry) -> dict[str, Any]:
@@ -161,12 +167,27 @@ def test_foreign_label_or_annotation_is_applied_only_if_it_would_be_pruned() -> 
         by("kubectl-label", "metadata/labels/team", "metadata/annotations/note"),
         by("argocd", "metadata/labels/app"),
     ]
-    written = metadata(declared, owned(declared), live_object, patch=False, migrate=True)
+    written = metadata(declared, own_annotations(declared), Metadata(), live_object, patch=False)
     assert written["labels"] == {"team": "a"}
-    assert written["annotations"].items() >= {"note": "x", "consul.hashicorp.com/migrate-entry": "true"}.items()
-    patched = metadata(declared, owned(declared), live_object, patch=True, migrate=False)
+    assert written["annotations"]["note"] == "x"
+    patched = metadata(declared, own_annotations(declared), Metadata(), live_object, patch=True)
     assert "labels" not in patched
     assert "note" not in patched["annotations"]
+
+
+@pytest.mark.parametrize("patch", [False, True])
+def test_declared_metadata_is_removed_when_it_is_no_longer_declared(*, patch: bool) -> None:
+    declared, further = entry(), Metadata(labels={"team": "a"}, annotations={"example.com/note": "x"})
+    written = metadata(declared, own_annotations(declared), further, None, patch=patch)
+    assert (written["labels"], written["annotations"]["example.com/note"]) == ({"team": "a"}, "x")
+    paths = ("metadata/labels/team", "metadata/annotations/example.com/note")
+    live_object = owned_object(declared)
+    live_object["metadata"] |= {"labels": written["labels"], "annotations": written["annotations"]}
+    live_object["metadata"]["managedFields"] = [by("consul-tracing-patch" if patch else "consul-tracing", *paths)]
+    assert "Meta/metadata-keys" not in {"/".join(path) for path in field_paths(body(live_object))}
+    later = metadata(declared, own_annotations(declared), Metadata(), live_object, patch=patch)
+    assert "labels" not in later
+    assert "example.com/note" not in later["annotations"]
 
 
 def test_foreign_clusters_are_applied_with_the_collector_cluster() -> None:
@@ -212,7 +233,7 @@ def test_overwrite_owns_an_adopted_object_that_was_imported(existing: Existing, 
     live_object = live(annotations={"consul-tracing/pulumi-stack": STACK, "consul-tracing/adopted": "true"})
     assert is_patched(live_object, policy(existing), whole=True) is patched
     if not patched:
-        written = metadata(entry(), owned(entry()), live_object, patch=False, migrate=False)
+        written = metadata(entry(), own_annotations(entry()), Metadata(), live_object, patch=False)
         assert written["annotations"]["consul-tracing/adopted"] == "false"
 
 

@@ -1,0 +1,49 @@
+"""ServiceProtocols: the protocols of services, for teams that do not manage the tracing of the mesh."""
+
+import pulumi
+
+from .backends.base import output_after
+from .backends.kubernetes.sdk import kubernetes_sdk
+from .backends.planning import plan_entries, report
+from .backends.selection import select_backend
+from .entries.bodies import service_resources
+from .inputs.service_protocols_args import ServiceProtocolsArgs
+
+TYPE_TOKEN = "consul-tracing:index:ServiceProtocols"  # noqa: S105 - Pulumi calls the name of a type a token
+
+
+class ServiceProtocols(pulumi.ComponentResource):
+    """The `service-defaults` of services in a mesh whose tracing another stack manages. Never writes `proxy-defaults`.
+
+    Raises InvalidInputError before anything is registered, and ConflictError before anything is written.
+    """
+
+    services: pulumi.Output[list[str]]
+    """The names of the declared services in Consul's catalog, sorted."""
+
+    warnings: pulumi.Output[list[str]]
+    """Side effects of valid inputs. They are also logged."""
+
+    def __init__(self, name: str, args: ServiceProtocolsArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        """Declare the services of `args` under the resource name `name`."""
+        # Imported here because pydantic is slow to import: programs without a mesh do not need it.
+        from .inputs.entry_settings import ServiceProtocolsSettings  # noqa: PLC0415
+        from .inputs.warnings import service_warnings  # noqa: PLC0415
+
+        settings = ServiceProtocolsSettings.validated(name, args)
+        if settings.target == "kubernetes":
+            kubernetes_sdk("target: kubernetes")
+        # Without the arguments: Pulumi would read their `services` back as the output of that name.
+        super().__init__(TYPE_TOKEN, name, None, opts)
+        backend = select_backend(self, settings, opts)
+        planned = list(plan_entries(backend, service_resources(name, settings)).values())
+        report(backend, planned, tracing=False)
+        synced = backend.synced_output(planned, [backend.write(one, one.entry) for one in planned])
+
+        names = sorted({one.entry.name for one in planned})
+        self.services = output_after(synced, pulumi.Output.from_input(names))
+        warnings = list(service_warnings(settings))
+        for warning in warnings:
+            pulumi.log.warn(warning, self)
+        self.warnings = pulumi.Output.from_input(warnings)
+        self.register_outputs({output: getattr(self, output) for output in ServiceProtocols.__annotations__})

@@ -1,0 +1,65 @@
+"""`ServiceProtocols` on Pulumi mocks."""
+
+from typing import Any
+
+import pulumi
+import pytest
+
+from consul_tracing import ConflictError, InvalidInputError, MeshTracing, ServiceProtocols
+from tests.unit.meshes import mesh
+from tests.unit.mocked_engine import Engine
+
+WEB: Any = {"web": {"protocol": "http"}}
+OTHER_STACK = {"managed-by": "pulumi", "pulumi-stack": "acme/platform/prod"}
+
+
+def test_only_service_defaults_are_registered(engine: Engine) -> None:
+    engine.live = {"global": {"Meta": OTHER_STACK, "Config": {"envoy_tracing_json": "{}"}}}
+    engine.run(lambda: ServiceProtocols("shop", {"services": {**WEB, "db": {"protocol": "tcp"}}}))
+    assert set(engine.registered) == {"shop", "shop-service-web", "shop-service-db"}
+    assert engine.entry("shop-service-web")["Protocol"] == "http"
+
+
+def test_services_of_the_catalog_are_an_output(engine: Engine) -> None:
+    found: list[Any] = []
+
+    def program() -> pulumi.Output[Any]:
+        shop = ServiceProtocols("shop", {"services": {"front": {"protocol": "http", "name": "web"}}})
+        return pulumi.Output.all(shop.services, shop.warnings).apply(found.extend)
+
+    engine.run(program)
+    assert found == [["web"], []]
+
+
+def test_service_of_another_stack_is_rejected(engine: Engine) -> None:
+    engine.live = {"web": {"Protocol": "grpc", "Meta": OTHER_STACK}}
+    with pytest.raises(ConflictError, match=r"service-defaults/web is managed by another stack \(acme/platform/prod\)"):
+        engine.run(lambda: ServiceProtocols("shop", {"services": WEB}))
+    assert set(engine.registered) == {"shop"}
+
+
+def test_mesh_and_team_of_one_program_cannot_declare_the_same_service(engine: Engine) -> None:
+    def program() -> None:
+        MeshTracing("mesh", mesh(services=WEB))
+        ServiceProtocols("shop", {"services": WEB})
+
+    with pytest.raises(InvalidInputError, match='service-defaults/web: conflicts with "mesh"'):
+        engine.run(program)
+
+
+def test_inputs_of_the_mesh_are_not_inputs_of_a_team() -> None:
+    args: Any = {"services": WEB, "sampling": {"random": 5}}
+    with pytest.raises(InvalidInputError, match="sampling: is not an input of ServiceProtocols"):
+        ServiceProtocols("shop", args)
+    empty: Any = {}
+    with pytest.raises(InvalidInputError, match="services: is required"):
+        ServiceProtocols("shop", empty)
+
+
+def test_conflict_of_two_meshes_recommends_service_protocols(engine: Engine) -> None:
+    engine.live = {"global": {"Meta": OTHER_STACK}}
+    with pytest.raises(ConflictError) as error:
+        engine.run(lambda: MeshTracing("mesh", mesh()))
+    text = str(error.value)
+    assert "use ServiceProtocols instead of MeshTracing" in text
+    assert text.index("ServiceProtocols") < text.index("set existing: overwrite")
