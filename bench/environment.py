@@ -8,7 +8,7 @@ from datetime import datetime
 from importlib.metadata import version
 
 import toolchain
-from toolchain.consul_resources import STAND_IN, plugin_directory
+from toolchain.consul_plugin import STAND_IN, plugin_directory
 
 PACKAGES = ("consul-tracing", "pulumi", "pulumi-consul", "pydantic")
 RELEASE = re.compile(r"\d+\.\d+\.\d+")

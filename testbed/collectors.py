@@ -31,6 +31,9 @@ class Received:
     requests: list[tuple[str, str, bytes]] = field(default_factory=list)
     """Path, `Host` header and body of each HTTP request."""
 
+    headers: list[dict[str, str]] = field(default_factory=list)
+    """Headers or metadata of each request, with names in lower case."""
+
     def spans(self) -> list[tuple[str, Any]]:
         """Return the OTLP spans, each with the `service.name` of its resource."""
         return [
@@ -59,9 +62,10 @@ class _TraceService(trace_service_pb2_grpc.TraceServiceServicer):
         self._received = received
 
     def Export(  # noqa: N802 - name in the protocol
-        self, request: trace_service_pb2.ExportTraceServiceRequest, _context: grpc.ServicerContext
+        self, request: trace_service_pb2.ExportTraceServiceRequest, context: grpc.ServicerContext
     ) -> trace_service_pb2.ExportTraceServiceResponse:
         self._received.exports.append(request)
+        self._received.headers.append({name: str(value) for name, value in context.invocation_metadata()})
         return trace_service_pb2.ExportTraceServiceResponse()
 
 
@@ -94,6 +98,7 @@ def http_collector(
         def do_POST(self) -> None:
             body = self._body()
             received.requests.append((self.path, self.headers["host"], body))
+            received.headers.append({name.lower(): value for name, value in self.headers.items()})
             if self.headers["content-type"] == "application/x-protobuf":
                 received.exports.append(trace_service_pb2.ExportTraceServiceRequest.FromString(body))
             # Envoy counts a Zipkin report as sent for status 202 only. The Datadog tracer requires 200 and JSON.

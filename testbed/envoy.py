@@ -34,6 +34,10 @@ class Envoy:
     ) -> None:
         """Start the proxy with its admin interface on a free port."""
         self.name = name
+        self.environment: dict[str, str] = {}
+        """Further environment variables of the next start."""
+        self.version: str | None = None
+        """Version of the next start; None for the first one of the toolchain."""
         self.admin_port = free_port()
         self._programs = programs
         self._consul = consul
@@ -44,7 +48,8 @@ class Envoy:
 
     def start(self) -> Program:
         """Start the proxy with its current bootstrap. A restart uses the same ports."""
-        self.program = self._programs.start(f"envoy {self.name}", self._command(), environment=self._consul.environment)
+        environment = {**self._consul.environment, **self.environment}
+        self.program = self._programs.start(f"envoy {self.name}", self._command(), environment=environment)
         return self.program
 
     def stop(self) -> None:

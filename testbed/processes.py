@@ -20,7 +20,7 @@ from testbed import sessions
 from testbed.errors import OperationalError
 from testbed.guardian import Guardian
 from testbed.http import RequestError
-from testbed.proxies import bypass_on_loopback
+from testbed.http_proxy_variables import bypass_on_loopback
 
 LAST_LINES = 20
 

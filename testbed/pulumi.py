@@ -139,11 +139,30 @@ class Project:
         """Remove a resource from the state without deleting it."""
         self._run("state delete", "state", "delete", urn, "--yes", f"--stack={self.stack}")
 
+    def move_to(self, other: "Project", urn: str) -> None:
+        """Move a resource to the state of a stack in the same state backend."""
+        stacks = [f"--source={self.full_name}", f"--dest={other.full_name}"]
+        self._run("state move", "state", "move", *stacks, urn, "--yes")
+
+    @property
+    def full_name(self) -> str:
+        """The name of the stack, with organization and project."""
+        return f"organization/{self._name}/{self.stack}"
+
+    def program(self, file: str) -> Path:
+        """Return the path of a file of the program."""
+        return self._program / file
+
     def import_state(self, state: str) -> None:
         """Replace the state."""
         file = self._directory / "state.json"
         file.write_text(state)
         self._run("stack import", "stack", "import", f"--stack={self.stack}", f"--file={file}")
+
+    @cached_property
+    def _name(self) -> str:
+        name: str = yaml.safe_load((self._program / "Pulumi.yaml").read_text())["name"]
+        return name
 
     @property
     def _configuration(self) -> Path:
@@ -156,8 +175,7 @@ class Project:
 
     def _create_stack(self) -> None:
         """Create the stack in the run directory, because Pulumi writes a salt to the stack file."""
-        name = yaml.safe_load((self._program / "Pulumi.yaml").read_text())["name"]
-        (self._directory / "Pulumi.yaml").write_text(yaml.safe_dump({"name": name, "runtime": "python"}))
+        (self._directory / "Pulumi.yaml").write_text(yaml.safe_dump({"name": self._name, "runtime": "python"}))
         self._run("stack init", "stack", "init", self.stack, directory=self._directory)
 
     def _run(self, title: str, *arguments: str, directory: Path | None = None) -> str:

@@ -8,17 +8,13 @@ from typing import Any
 
 import pytest
 
+from testbed.http_proxy_variables import bypass_on_loopback
 from testbed.processes import Programs
-from testbed.proxies import bypass_on_loopback
 
 # For the gRPC and Kubernetes clients in the test process.
 os.environ.update(bypass_on_loopback(os.environ))
 
 GOLDEN = Path(__file__).parent / "golden"
-
-
-def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--update-golden", action="store_true", help="update the golden files")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -37,14 +33,16 @@ def programs() -> Iterator[Programs]:
 
 
 @pytest.fixture
-def golden(request: pytest.FixtureRequest) -> Callable[[str, Any], None]:
+def golden() -> Callable[[str, Any], None]:
     """Return a function that compares a value with the JSON file of a given name in tests/golden."""
 
     def check(name: str, value: Any) -> None:
         file = GOLDEN / f"{name}.json"
         text = json.dumps(value, indent=2, sort_keys=True) + "\n"
-        if request.config.getoption("--update-golden"):
+        if os.environ.get("CONSUL_TRACING_UPDATE_GOLDEN"):
             file.write_text(text)
-        assert text == file.read_text(), f"{file.name} differs; to accept the change: pytest --update-golden"
+        assert text == file.read_text(), (
+            f"{file.name} differs; to accept the change, set CONSUL_TRACING_UPDATE_GOLDEN=1"
+        )
 
     return check

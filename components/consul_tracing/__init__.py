@@ -1,7 +1,22 @@
 """Distributed tracing for a Consul service mesh, as Pulumi components."""
 
 from .errors import ConflictError, InvalidInputError, InvalidOutputError, Problem, SyncError
-from .inputs.collector_args import (
+from .inputs.mesh_args import (
+    CollectorArgs,
+    DatadogArgs,
+    MeshTracingArgs,
+    MetadataArgs,
+    OpenTelemetryArgs,
+    SamplingArgs,
+    ServiceArgs,
+    SpanArgs,
+    TagArgs,
+    TlsArgs,
+    TracerArgs,
+    ZipkinArgs,
+)
+from .inputs.service_protocols_args import ServiceProtocolsArgs
+from .inputs.zipkin_collector_args import (
     AutoscalingArgs,
     CassandraStorageArgs,
     DependenciesJobArgs,
@@ -18,21 +33,6 @@ from .inputs.collector_args import (
     TrustStoreArgs,
     ZipkinCollectorArgs,
 )
-from .inputs.mesh_args import (
-    CollectorArgs,
-    DatadogArgs,
-    MeshTracingArgs,
-    MetadataArgs,
-    OpenTelemetryArgs,
-    SamplingArgs,
-    ServiceArgs,
-    SpanArgs,
-    TagArgs,
-    TlsArgs,
-    TracerArgs,
-    ZipkinArgs,
-)
-from .inputs.service_protocols_args import ServiceProtocolsArgs
 from .mesh_tracing import MeshTracing
 from .service_protocols import ServiceProtocols
 from .stack_config import args_from_config, protect_from_config

@@ -244,4 +244,10 @@ CODES: dict[str, Code] = {
         "`ingress.path` includes more than the user interface.",
         "Set `ingress.path: /zipkin`.",
     ),
+    "CT425": Code(
+        "The name of a service does not arrive",
+        "Envoy's OpenTelemetry tracer cannot read a name with a comma or an equals sign from its environment. Spans of "
+        "its proxies have the name of `tracer.opentelemetry.service_name`.",
+        "Use `tracer.zipkin`, or another name of the service.",
+    ),
 }

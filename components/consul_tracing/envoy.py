@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from .inputs.hosts import is_address
-from .names import COLLECTOR_CLUSTER
+from .names import COLLECTOR_CLUSTER, RESOURCE_ATTRIBUTE_SEPARATORS, SAMPLING_RATES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -54,11 +54,7 @@ def listener_tracing(settings: MeshSettings) -> JsonObject:
 
 def percentages(sampling: Sampling) -> JsonObject:
     """Build the `Percent` messages of the sampling rates."""
-    return {
-        "client_sampling": {"value": sampling.client},
-        "random_sampling": {"value": sampling.random},
-        "overall_sampling": {"value": sampling.overall},
-    }
+    return {f"{name}_sampling": {"value": getattr(sampling, name)} for name in SAMPLING_RATES}
 
 
 def span_fields(spans: Spans) -> JsonObject:
@@ -157,7 +153,8 @@ def proxy_environment(tracer: Tracer, service: str) -> dict[str, str]:
     The Zipkin tracer needs none: Consul sets the name in the bootstrap.
     """
     if tracer.opentelemetry is not None:
-        return {"OTEL_RESOURCE_ATTRIBUTES": f"service.name={service}"}
+        is_readable = RESOURCE_ATTRIBUTE_SEPARATORS.isdisjoint(service)
+        return {"OTEL_RESOURCE_ATTRIBUTES": f"service.name={service}"} if is_readable else {}
     return {"DD_SERVICE": service} if tracer.datadog is not None else {}
 
 

@@ -6,7 +6,7 @@ import pulumi
 
 from .backends.base import output_after
 from .backends.kubernetes.sdk import kubernetes_sdk
-from .backends.messages import restart_text
+from .backends.plan_messages import restart_text
 from .backends.planning import plan_entries, report
 from .backends.selection import select_backend
 from .entries.bodies import bootstrap_hash, canonical_json, proxy_defaults, service_resources
@@ -53,6 +53,7 @@ class MeshTracing(pulumi.ComponentResource):
     """Environment variables for the proxies of each service, by the service's name in Consul's catalog.
 
     They set the service name of its spans: `OTEL_RESOURCE_ATTRIBUTES` or `DD_SERVICE`. The Zipkin tracer needs none.
+    The key `*` is the template for services of other stacks, with `{service}` in place of the name.
     """
 
     services: pulumi.Output[list[str]]
@@ -97,8 +98,9 @@ class MeshTracing(pulumi.ComponentResource):
         self.bootstrap_hash = output_after(synced, new_hash)
         self.collector_url = resolved.apply(collector_url)
         self.gateway_envoy_args = pulumi.Output.from_input(_gateway_envoy_args(settings))
-        names = sorted({entry.name for entry in services.values()})
+        names = sorted(settings.service_names)
         environment = {service: proxy_environment(settings.tracer, service) for service in names}
+        environment["*"] = proxy_environment(settings.tracer, "{service}")
         self.proxy_environment = pulumi.Output.from_input(environment if settings.enabled else {})
         self.services = pulumi.Output.from_input(names)
         self.warnings = resolved.apply(

@@ -15,6 +15,12 @@ COLLECTOR_CLUSTER = "tracing_collector"
 HTTP_PROTOCOLS = frozenset({"http", "http2", "grpc"})
 """The protocols whose requests Envoy parses and traces."""
 
+RESOURCE_ATTRIBUTE_SEPARATORS = frozenset(",=")
+"""Characters that a value in OTEL_RESOURCE_ATTRIBUTES cannot contain: Envoy does not decode escapes."""
+
+SAMPLING_RATES = ("client", "random", "overall")
+"""The sampling rates of `sampling`. Envoy's fields are called `client_sampling` and so on."""
+
 TRACER_KEY = "envoy_tracing_json"
 LISTENER_KEY = "envoy_listener_tracing_json"
 CLUSTERS_KEY = "envoy_extra_static_clusters_json"

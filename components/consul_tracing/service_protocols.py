@@ -40,8 +40,7 @@ class ServiceProtocols(pulumi.ComponentResource):
         report(backend, planned, tracing=False)
         synced = backend.synced_output(planned, [backend.write(one, one.entry) for one in planned])
 
-        names = sorted({one.entry.name for one in planned})
-        self.services = output_after(synced, pulumi.Output.from_input(names))
+        self.services = output_after(synced, pulumi.Output.from_input(sorted(settings.service_names)))
         warnings = list(service_warnings(settings))
         for warning in warnings:
             pulumi.log.warn(warning, self)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 import pulumi
 
 from .backends.kubernetes.sdk import kubernetes_sdk
-from .inputs.collector_args import ZipkinCollectorArgs
+from .inputs.zipkin_collector_args import ZipkinCollectorArgs
 
 if TYPE_CHECKING:
     from .names import JsonObject
@@ -34,7 +34,7 @@ class ZipkinCollector(pulumi.ComponentResource):
     def __init__(self, name: str, args: ZipkinCollectorArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         """Register the collector under a resource name."""
         # Imported here because pydantic is slow to import: programs without a collector do not need it.
-        from .inputs.collector_settings import ZipkinCollectorSettings  # noqa: PLC0415
+        from .inputs.zipkin_collector_settings import ZipkinCollectorSettings  # noqa: PLC0415
         from .zipkin.manifests import manifests  # noqa: PLC0415
 
         settings = ZipkinCollectorSettings.of(name, args)

@@ -9,7 +9,7 @@ import pytest
 import yaml
 from kubernetes.client import ApiException
 
-from consul_tracing.inputs.collector_settings import ZipkinCollectorSettings
+from consul_tracing.inputs.zipkin_collector_settings import ZipkinCollectorSettings
 from consul_tracing.zipkin.manifests import manifests
 from testbed import CHECKOUT
 from testbed.consul import Consul

@@ -42,6 +42,16 @@ def test_otlp_arrives_over_http(traced: TracedMesh) -> None:
         assert received.resource_attributes().items() >= RESOURCE.items()
 
 
+@pytest.mark.parametrize("transport", ["grpc", "http"])
+def test_headers_are_sent_with_each_export(traced: TracedMesh, transport: str) -> None:
+    with otlp_grpc_collector() if transport == "grpc" else http_collector() as received:
+        exporter = {"transport": transport, "headers": {"X-Scope-OrgID": "shop"}}
+        traced.apply(collector={"host": LOOPBACK, "port": received.port}, tracer={"opentelemetry": exporter})
+        traced.mesh.request(unique_path())
+        traced.wait_until(lambda: len(received.headers) >= 4, "four exports")
+        assert {headers["x-scope-orgid"] for headers in received.headers} == {"shop"}
+
+
 def test_datadog_spans_arrive_with_service_and_resource(traced: TracedMesh) -> None:
     with http_collector() as received:
         traced.apply(collector={"host": LOOPBACK, "port": received.port}, tracer={"datadog": {"service_name": "mesh"}})

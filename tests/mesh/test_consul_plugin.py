@@ -15,8 +15,8 @@ from testbed.ports import LOOPBACK, free_port
 from testbed.processes import ProgramFailedError, Programs
 from testbed.pulumi import Project
 from tests.mesh.consul_entries import MESH, WEB, clear, entries, live, put
-from toolchain import consul_resources, search_path
-from toolchain.consul_resources import STAND_IN
+from toolchain import consul_plugin, search_path
+from toolchain.consul_plugin import STAND_IN
 
 pytestmark = [pytest.mark.mesh, pytest.mark.slow]
 
@@ -47,7 +47,7 @@ def official_plugin() -> Path | None:
     """Return the directory of the official plugin, or None if it is not installed."""
     if named := os.environ.get(DIRECTORY_VARIABLE):
         return Path(named)
-    found = consul_resources.plugin_directory()
+    found = consul_plugin.plugin_directory()
     return None if found == STAND_IN else found
 
 

@@ -50,6 +50,20 @@ def test_each_span_is_the_child_of_the_previous_span(traced: TracedMesh) -> None
     }
 
 
+def test_long_path_is_cut(traced: TracedMesh) -> None:
+    traced.apply(spans={"max_path_tag_length": 40, "verbose": True})
+    path = unique_path() + "x" * 100
+    spans = traced.spans_of(traced.mesh.request(path), 4)
+    assert {span["tags"]["http.url"].rpartition("/")[2] for span in spans} == {path[1:40]}
+    assert all(span["annotations"] for span in spans)
+
+
+def test_upstream_requests_have_spans(traced: TracedMesh) -> None:
+    traced.apply(spans={"spawn_upstream_span": True})
+    spans = traced.spans_of(traced.mesh.request(unique_path()), 6)
+    assert [name for name in span_names(spans) if name not in FOUR_SPANS or span_names(spans).count(name) > 1]
+
+
 def test_protobuf_spans_arrive(traced: TracedMesh) -> None:
     traced.apply(tracer={"zipkin": {"encoding": "protobuf"}})
     assert span_names(traced.spans_of(traced.mesh.request(unique_path()), 4)) == FOUR_SPANS

@@ -66,7 +66,7 @@ ON_CONSUL: list[tuple[Callable[[], object], Any, bool]] = [
     (declare(default_protocol="http", tcp_services=[]), {}, False),
     (declare(enabled=False), {}, False),
     (declare(services={}), {}, False),
-    (declare(tracer={"opentelemetry": {}}), {}, False),
+    (declare(tracer={"opentelemetry": {}}, services={"a,b": {"protocol": "http"}}), {}, False),
     (declare(collector={"host": "localhost"}), {}, False),
     (declare(sampling={"random": 0.05}), {}, False),
     (declare(proxy_config={"envoy_bootstrap_json_tpl": "{}"}), {}, False),

@@ -4,7 +4,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from consul_tracing.inputs.collector_settings import ZipkinCollectorSettings
+from consul_tracing.inputs.zipkin_collector_settings import ZipkinCollectorSettings
 from tests.unit.meshes import some
 
 

@@ -12,6 +12,8 @@ from pulumi.runtime.sync_await import _sync_await
 
 from consul_tracing.errors import ConflictError, message
 
+from .urns import type_of
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
@@ -160,11 +162,11 @@ def child_options(
     """
     # Text instead of `pulumi.Alias`, which takes 0.5 ms each.
     root = f"urn:pulumi:{pulumi.get_stack()}::{pulumi.get_project()}"
-    return pulumi.ResourceOptions(
-        parent=parent,
-        aliases=[*(f"{root}::{one}::{resource_name}" for one in resource_types), *([former] if former else [])],
-        retain_on_delete=True if retained else None,
-    )
+    aliases = [f"{root}::{one}::{resource_name}" for one in resource_types]
+    if former:
+        # `pulumi state move` removes the parent from the URN.
+        aliases += [former, f"{root}::{type_of(former)}::{former.rpartition('::')[2]}"]
+    return pulumi.ResourceOptions(parent=parent, aliases=aliases, retain_on_delete=True if retained else None)
 
 
 def output_after(synced: pulumi.Output[object], output: pulumi.Output[Value]) -> pulumi.Output[Value]:

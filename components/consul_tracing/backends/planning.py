@@ -12,7 +12,7 @@ from consul_tracing.errors import ConflictError, UnreadableError
 
 from .base import LiveT, Planned, continue_in_previews
 from .duplicates import reject_duplicates
-from .messages import conflicts_text, drift_text, plan_messages
+from .plan_messages import conflicts_text, drift_text, plan_messages
 from .urns import in_stack_of
 
 if TYPE_CHECKING:

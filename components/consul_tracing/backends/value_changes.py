@@ -9,7 +9,7 @@ from consul_tracing.entries.bodies import canonical_json
 from consul_tracing.entries.field_paths import is_cluster, path_label
 from consul_tracing.errors import format_value
 from consul_tracing.inputs.cluster_fields import snake_case
-from consul_tracing.names import LISTENER_KEY
+from consul_tracing.names import LISTENER_KEY, SAMPLING_RATES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -64,9 +64,7 @@ def _fields(part: FieldPath, text: object) -> dict[tuple[str, ...], str]:
     shown = {path: _shown(path, value) for path, value in _leaves(content, ())}
     if part[-1].lower() == LISTENER_KEY:
         # Envoy's default for an omitted rate.
-        rates: dict[tuple[str, ...], str] = {
-            (name,): "100 %" for name in ("client_sampling", "random_sampling", "overall_sampling")
-        }
+        rates: dict[tuple[str, ...], str] = {(f"{name}_sampling",): "100 %" for name in SAMPLING_RATES}
         shown = {**rates, **shown}
     return shown
 

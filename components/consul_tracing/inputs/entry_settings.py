@@ -7,8 +7,8 @@ from pydantic import Field
 
 from consul_tracing.errors import Problem, format_value
 
+from .entry_fields import ServiceDefaultsFields
 from .kubernetes_types import LabelValue, MetadataKey
-from .passthrough import ServiceDefaultsFields
 from .types import (
     OBJECT_NAME,
     NamespaceName,
@@ -68,6 +68,11 @@ class EntrySettings(Settings):
     def tcp_names(self) -> list[str]:
         """The services that have the protocol tcp, in addition to those in `services`."""
         return []
+
+    @property
+    def service_names(self) -> set[str]:
+        """The names of all declared services in the catalog."""
+        return {*(service.name or key for key, service in self.services.items()), *self.tcp_names}
 
     def problems(self) -> Iterator[Problem]:
         """Return the conflicts between inputs that are valid one by one."""

@@ -9,10 +9,9 @@ from pydantic import Field, ValidationError
 from consul_tracing.errors import InvalidInputError, Problem
 from consul_tracing.names import HTTP_PROTOCOLS
 
-from .collector_settings import ZipkinCollectorSettings
+from .entry_fields import ProxyConfig, ProxyDefaultsFields, StaticClusters
 from .entry_settings import MANAGED_BY_CONSUL_K8S, EntrySettings, Protocol
 from .mesh_args import MeshTracingArgs
-from .passthrough import ProxyConfig, ProxyDefaultsFields, StaticClusters
 from .types import (
     EnvironmentVariable,
     EnvoyVersion,
@@ -31,6 +30,7 @@ from .types import (
     UrlPath,
 )
 from .validation import Settings, problems_in
+from .zipkin_collector_settings import ZipkinCollectorSettings
 
 UNRESOLVED_HOST = "unresolved.invalid"
 """Placeholder of a host that is not known yet, so that all other inputs are validated first (RFC 2606)."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from consul_tracing.errors import message, with_suggestion
-from consul_tracing.names import HTTP_PROTOCOLS
+from consul_tracing.names import HTTP_PROTOCOLS, RESOURCE_ATTRIBUTE_SEPARATORS
 
 from .cluster_fields import CLUSTER_FIELDS, snake_case
 from .hosts import is_loopback
@@ -48,6 +48,14 @@ def setting_warnings(settings: MeshSettings, *, single_machine: bool, http_elsew
             "environment have the service name unknown_service:envoy. Start each proxy with its variables of "
             "proxy_environment (an output), and set service_name for proxies without them.",
         )
+    if settings.tracer.opentelemetry is not None:
+        names = sorted(name for name in settings.service_names if not RESOURCE_ATTRIBUTE_SEPARATORS.isdisjoint(name))
+        if names:
+            yield message(
+                "CT425",
+                f"services: {', '.join(names)}: spans do not have the name of the service, because Envoy cannot read "
+                "a name with a comma or an equals sign from OTEL_RESOURCE_ATTRIBUTES. Use tracer.zipkin.",
+            )
     if not single_machine and is_loopback(settings.collector.host):
         yield message(
             "CT413",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from consul_tracing.inputs.collector_settings import INJECTION, ZipkinCollectorSettings
+from consul_tracing.inputs.zipkin_collector_settings import INJECTION, ZipkinCollectorSettings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .jobs import dependencies_job
+from .dependencies_job import dependencies_job
 from .labels import COLLECTOR, metadata, pod_metadata, selector
 from .network import dependencies_network_policy, ingress, network_policy, service, service_monitor
 from .pod import zipkin_pod
@@ -12,7 +12,7 @@ from .pod import zipkin_pod
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from consul_tracing.inputs.collector_settings import (
+    from consul_tracing.inputs.zipkin_collector_settings import (
         Autoscaling,
         DisruptionBudget,
         ZipkinCollectorSettings,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from consul_tracing.inputs.collector_settings import (
+from consul_tracing.inputs.zipkin_collector_settings import (
     PORT,
     Ingress,
     NetworkPolicy,

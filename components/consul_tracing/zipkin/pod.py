@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from consul_tracing.inputs.collector_settings import (
+from consul_tracing.inputs.kubernetes_types import bytes_of
+from consul_tracing.inputs.zipkin_collector_settings import (
     MEBIBYTE,
     PORT,
     Resources,
@@ -12,7 +13,6 @@ from consul_tracing.inputs.collector_settings import (
     TrustStore,
     ZipkinCollectorSettings,
 )
-from consul_tracing.inputs.kubernetes_types import bytes_of
 
 from .labels import selector
 from .storage import TRUST_STORE_DIRECTORY, TRUST_STORE_PASSWORD, credentials, storage_variables, trust_store

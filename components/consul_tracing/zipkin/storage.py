@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from consul_tracing.inputs.collector_settings import (
+from consul_tracing.inputs.zipkin_collector_settings import (
     STORAGE_VARIABLES,
     CassandraStorage,
     ElasticsearchStorage,
@@ -12,7 +12,7 @@ from consul_tracing.inputs.collector_settings import (
 )
 
 if TYPE_CHECKING:
-    from consul_tracing.inputs.collector_settings import TrustStore, ZipkinCollectorSettings
+    from consul_tracing.inputs.zipkin_collector_settings import TrustStore, ZipkinCollectorSettings
     from consul_tracing.names import JsonObject
 
 TRUST_STORE_DIRECTORY = "/etc/zipkin/trust"

@@ -9,7 +9,7 @@ from google.protobuf.empty_pb2 import Empty
 from pulumi.runtime.proto.provider_pb2 import CheckRequest, ConfigureRequest, InvokeRequest
 from pulumi.runtime.proto.provider_pb2_grpc import ResourceProviderStub
 
-from toolchain.consul_resources import PLUGIN, STAND_IN
+from toolchain.consul_plugin import PLUGIN, STAND_IN
 
 SECONDS_TO_END = 5.0
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.unit.toolchain.scripted import Script, put_on_path
-from toolchain import consul_resources
+from toolchain import consul_plugin
 from toolchain.on_path import NeverFromPath
 from toolchain.programs import CONSUL_PLUGIN
 from toolchain.provision import Program
@@ -55,7 +55,7 @@ def test_official_plugin_is_installed_once_into_the_toolchain_cache(attempts: Pa
 @pytest.mark.parametrize("script", [FAILS, HANGS])
 def test_stand_in_replaces_a_plugin_that_cannot_be_downloaded_in_time(script: str, attempts: Path) -> None:
     obtained = plugin_installed_by(script, attempts).obtain()
-    assert (obtained.origin, obtained.path.parent) == ("stand-in", consul_resources.STAND_IN)
+    assert (obtained.origin, obtained.path.parent) == ("stand-in", consul_plugin.STAND_IN)
     assert obtained.note is not None
     assert obtained.note.startswith("the official pulumi-resource-consul 3.15.2 cannot be downloaded (log: ")
 
@@ -74,5 +74,5 @@ def test_failed_download_is_retried_after_a_day(script: str, attempts: Path) -> 
 
 
 def test_finding_the_current_plugin_downloads_nothing(attempts: Path) -> None:
-    assert consul_resources.plugin_directory() == consul_resources.STAND_IN
+    assert consul_plugin.plugin_directory() == consul_plugin.STAND_IN
     assert not attempts.exists()

@@ -7,8 +7,8 @@ import pytest
 
 import toolchain
 from tests.unit.toolchain.scripted import put_on_path, put_plugin_on_path
-from toolchain import consul_resources
-from toolchain.consul_resources import PLUGIN, STAND_IN
+from toolchain import consul_plugin
+from toolchain.consul_plugin import PLUGIN, STAND_IN
 
 
 @pytest.fixture(autouse=True)
@@ -51,26 +51,26 @@ def test_newest_official_plugin_replaces_the_stand_in(folder: Path, tmp_path: Pa
 @pytest.mark.parametrize("version", ["2.12.0", "3.14.0", "4.0.0"])
 def test_unsupported_version_of_the_plugin_is_not_used(version: str, tmp_path: Path) -> None:
     install_plugin(tmp_path / "pulumi", version)
-    assert consul_resources.plugin_directory() == STAND_IN
+    assert consul_plugin.plugin_directory() == STAND_IN
 
 
 @pytest.mark.usefixtures("folder")
 def test_partially_installed_plugin_is_not_used(tmp_path: Path) -> None:
     unfinished = install_plugin(tmp_path / "pulumi", "3.15.2")
     unfinished.with_name(f"{unfinished.name}.partial").touch()
-    assert consul_resources.plugin_directory() == STAND_IN
+    assert consul_plugin.plugin_directory() == STAND_IN
 
 
 def test_official_plugin_on_path_is_used(folder: Path) -> None:
     put_plugin_on_path(folder, PLUGIN, "3.15.2")
-    assert consul_resources.plugin_directory() == folder
+    assert consul_plugin.plugin_directory() == folder
 
 
 @pytest.mark.usefixtures("folder")
 def test_stand_in_on_path_is_not_an_official_plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "link").symlink_to(STAND_IN)
     monkeypatch.setenv("PATH", str(tmp_path / "link"))
-    assert consul_resources.plugin_directory() == STAND_IN
+    assert consul_plugin.plugin_directory() == STAND_IN
 
 
 def test_kubernetes_plugin_is_included_only_on_request(folder: Path, tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
 import pytest
 
+from testbed.http_proxy_variables import bypass_on_loopback
 from testbed.processes import Programs
-from testbed.proxies import bypass_on_loopback
 
 
 @pytest.mark.parametrize(

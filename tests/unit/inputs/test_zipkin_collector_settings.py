@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from consul_tracing import InvalidInputError
-from consul_tracing.inputs import collector_args, collector_settings
-from consul_tracing.inputs.collector_settings import MANAGED_VARIABLES, ZipkinCollectorSettings
+from consul_tracing.inputs import zipkin_collector_args, zipkin_collector_settings
+from consul_tracing.inputs.zipkin_collector_settings import MANAGED_VARIABLES, ZipkinCollectorSettings
 from consul_tracing.zipkin.pod import environment
 from tests.unit.zipkin_collectors import CASSANDRA, ELASTICSEARCH, settings
 
@@ -471,7 +471,7 @@ def test_every_written_variable_is_a_managed_variable() -> None:
 
 
 def test_arguments_and_settings_have_the_same_fields() -> None:
-    for name, group in vars(collector_args).items():
+    for name, group in vars(zipkin_collector_args).items():
         if name.endswith("Args"):
             model = "ZipkinCollectorSettings" if name == "ZipkinCollectorArgs" else name.removesuffix("Args")
-            assert group.__annotations__.keys() == getattr(collector_settings, model).model_fields.keys(), name
+            assert group.__annotations__.keys() == getattr(zipkin_collector_settings, model).model_fields.keys(), name

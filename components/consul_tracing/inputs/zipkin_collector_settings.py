@@ -7,7 +7,6 @@ from pydantic import Field
 
 from consul_tracing.errors import Problem, format_value, message
 
-from .collector_args import ZipkinCollectorArgs
 from .kubernetes_types import (
     Cidr,
     ContactPoint,
@@ -36,6 +35,7 @@ from .kubernetes_types import (
 )
 from .types import Count, Milliseconds, NamespaceName, Text, UrlPath, Whole
 from .validation import Settings
+from .zipkin_collector_args import ZipkinCollectorArgs
 
 PORT = 9411
 """Zipkin's registered port. Fixed, because the defaults of all tracers use it."""

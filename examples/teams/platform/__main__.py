@@ -1,0 +1,23 @@
+"""The platform team: the tracing of the whole mesh, and the services that all teams use."""
+
+import pulumi
+
+from consul_tracing import MeshTracing
+
+config = pulumi.Config()
+
+mesh = MeshTracing(
+    "mesh",
+    {
+        "collector": {
+            "host": config.get("collector") or "otel-collector.example.com",
+            "port": config.get_int("port") or 4317,
+        },
+        "tracer": {"opentelemetry": {"service_name": "mesh"}},
+        "sampling": {"random": config.get_float("sampling") or 1.0},
+        "services": {"api": {"protocol": "http"}},
+    },
+)
+
+pulumi.export("bootstrap_hash", mesh.bootstrap_hash)
+pulumi.export("proxy_environment", mesh.proxy_environment)
