@@ -60,8 +60,12 @@ def test_long_path_is_cut(traced: TracedMesh) -> None:
 
 def test_upstream_requests_have_spans(traced: TracedMesh) -> None:
     traced.apply(spans={"spawn_upstream_span": True})
-    spans = traced.spans_of(traced.mesh.request(unique_path()), 6)
-    assert [name for name in span_names(spans) if name not in FOUR_SPANS or span_names(spans).count(name) > 1]
+    names = span_names(traced.spans_of(traced.mesh.request(unique_path()), 6))
+    assert {name: names.count(name) for name in FOUR_SPANS} == {
+        **dict.fromkeys(FOUR_SPANS, 1),
+        ("client", "CLIENT"): 2,
+        ("web", "CLIENT"): 2,
+    }
 
 
 def test_protobuf_spans_arrive(traced: TracedMesh) -> None:

@@ -173,7 +173,7 @@ class SpanArgs(TypedDict):
     spawn_upstream_span: NotRequired[bool]
     """Whether a proxy creates a second span for its request to the upstream. Default: false, one span per proxy.
 
-    True separates the time in the proxy from the time in the upstream. A trace of the demo then has six spans, not four.
+    True separates the time in the proxy from the time in the upstream. A trace of the demo then has six spans.
     """
 
     verbose: NotRequired[bool]
