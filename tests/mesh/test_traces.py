@@ -61,7 +61,7 @@ def test_long_path_is_cut(traced: TracedMesh) -> None:
 def test_upstream_requests_have_spans(traced: TracedMesh) -> None:
     traced.apply(spans={"spawn_upstream_span": True})
     spans = traced.spans_of(traced.mesh.request(unique_path()), 6)
-    assert set(span_names(spans)) == set(FOUR_SPANS)
+    assert set(span_names(spans)) > set(FOUR_SPANS)
 
 
 def test_protobuf_spans_arrive(traced: TracedMesh) -> None:
