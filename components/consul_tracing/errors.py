@@ -18,7 +18,7 @@ MAX_VALUE_LENGTH = 60
 LARGEST_NUMBER = 10**20
 """Whole numbers from this one on are described: Python does not convert very long ones."""
 
-MAX_LISTED_KEYS = 20
+MAX_LISTED_KEYS = 40
 """Allowed keys that a message lists. For a longer list it suggests only the closest key."""
 
 

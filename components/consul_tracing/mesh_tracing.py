@@ -9,6 +9,7 @@ from .backends.kubernetes.sdk import kubernetes_sdk
 from .backends.plan_messages import restart_text
 from .backends.planning import plan_entries, report
 from .backends.selection import select_backend
+from .component import Component
 from .entries.bodies import bootstrap_hash, canonical_json, proxy_defaults, service_resources
 from .entries.ownership import reject_missing_cluster
 from .envoy import collector_url, gateway_runtime, proxy_environment
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 TYPE_TOKEN = "consul-tracing:index:MeshTracing"  # noqa: S105 - Pulumi calls the name of a type a token
 
 
-class MeshTracing(pulumi.ComponentResource):
+class MeshTracing(Component):
     """Tracing for one Consul mesh: the global `proxy-defaults` and the `service-defaults` of each declared service.
 
     Raises InvalidInputError before anything is registered, and ConflictError before anything is written.
@@ -145,7 +146,8 @@ def _check_live_mesh(
 
 def _resolved(name: str, settings: "MeshSettings", args: MeshTracingArgs) -> "pulumi.Output[MeshSettings]":
     """Return the settings with the collector's host, which may be an Output."""
-    host = args["collector"]["host"] if "collector" in args else None
+    collector = args.get("collector")
+    host = collector["host"] if collector else None
     if not isinstance(host, pulumi.Output):
         return pulumi.Output.from_input(settings)
 

@@ -6,13 +6,14 @@ from .backends.base import output_after
 from .backends.kubernetes.sdk import kubernetes_sdk
 from .backends.planning import plan_entries, report
 from .backends.selection import select_backend
+from .component import Component
 from .entries.bodies import service_resources
 from .inputs.service_protocols_args import ServiceProtocolsArgs
 
 TYPE_TOKEN = "consul-tracing:index:ServiceProtocols"  # noqa: S105 - Pulumi calls the name of a type a token
 
 
-class ServiceProtocols(pulumi.ComponentResource):
+class ServiceProtocols(Component):
     """The `service-defaults` of services in a mesh whose tracing another stack manages. Never writes `proxy-defaults`.
 
     Raises InvalidInputError before anything is registered, and ConflictError before anything is written.

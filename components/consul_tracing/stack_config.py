@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
+import re
+from typing import NotRequired, cast, get_args, get_origin, is_typeddict
 from urllib.parse import urlsplit
 
 import pulumi
@@ -10,12 +11,12 @@ from pulumi.runtime import config as runtime_config
 
 from .errors import InvalidInputError, Problem
 from .inputs.hosts import is_loopback
-
-if TYPE_CHECKING:
-    from .inputs.mesh_args import MeshTracingArgs
+from .inputs.mesh_args import MeshTracingArgs
 
 NAMESPACE = "consul-tracing"
 """The namespace of the configuration keys. It does not depend on the name of the project."""
+
+NUMBER = re.compile(r"-?\d{1,9}(\.\d{1,9})?", re.ASCII)
 
 MESH_KEY = f"{NAMESPACE}:mesh"
 
@@ -36,7 +37,28 @@ def args_from_config() -> MeshTracingArgs:
         raise _invalid("is required. stacks/Pulumi.dev.yaml of consul-tracing is an example")
     if not isinstance(args, dict):
         raise _invalid("must be a map")
-    return cast("MeshTracingArgs", args)
+    return cast("MeshTracingArgs", with_numbers(args, MeshTracingArgs))
+
+
+def with_numbers(value: object, declared: object) -> object:
+    """Convert numbers that are written as text: `pulumi config set --path` stores 0.5 as text.
+
+    `declared`: the type of the value in the arguments.
+    """
+    match value:
+        case dict() if is_typeddict(declared):
+            types = declared.__annotations__
+            return {key: with_numbers(member, types.get(key)) for key, member in value.items()}
+        case _ if get_origin(declared) is NotRequired:
+            return with_numbers(value, get_args(declared)[0])
+        case dict() if get_origin(declared) is dict:
+            return {key: with_numbers(member, get_args(declared)[1]) for key, member in value.items()}
+        case str() if declared is float and NUMBER.fullmatch(value):
+            return float(value)
+        case str() if declared is int and value.isdecimal() and value.isascii():
+            return int(value)
+        case _:
+            return value
 
 
 def protect_from_config() -> bool:

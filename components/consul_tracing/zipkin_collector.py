@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 import pulumi
 
 from .backends.kubernetes.sdk import kubernetes_sdk
+from .component import Component
 from .inputs.zipkin_collector_args import ZipkinCollectorArgs
 
 if TYPE_CHECKING:
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
 TYPE_TOKEN = "consul-tracing:index:ZipkinCollector"  # noqa: S105 - Pulumi calls a type's name a token
 
 
-class ZipkinCollector(pulumi.ComponentResource):
+class ZipkinCollector(Component):
     """Zipkin on Kubernetes: a Deployment, a Service, and optional objects.
 
     Raises InvalidInputError, before any resource is registered, for invalid arguments.

@@ -1,6 +1,6 @@
 """Validated inputs of `MeshTracing`, with defaults."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import ClassVar, Literal, Self, cast
 
 import pulumi
@@ -42,6 +42,8 @@ W3C_ENVOY = (1, 36)
 class Tls(Settings):
     """TLS to the collector. The files are on the hosts of the proxies."""
 
+    shorthand: ClassVar[str] = "ca_file: /etc/ssl/certs/ca.pem"
+
     ca_file: FilePath
     server_name: Host | None = None
     certificate_file: FilePath | None = None
@@ -57,6 +59,8 @@ class Tls(Settings):
 
 class Collector(Settings):
     """Address of the collector."""
+
+    shorthand: ClassVar[str] = "host: {}"
 
     host: Host
     port: Port | None = None
@@ -100,6 +104,8 @@ class Datadog(Settings):
 class Tracer(Settings):
     """Tracer of the proxies."""
 
+    shorthand: ClassVar[str] = "{}: <>"
+
     zipkin: Zipkin | None = None
     opentelemetry: OpenTelemetry | None = None
     datadog: Datadog | None = None
@@ -124,6 +130,8 @@ class Tracer(Settings):
 class Sampling(Settings):
     """Sampling rates, in percent of requests."""
 
+    shorthand: ClassVar[str] = "random: {}"
+
     client: Percent = 100.0
     random: FinePercent = 1.0
     overall: FinePercent = 100.0
@@ -139,6 +147,8 @@ class Spans(Settings):
 
 class Tag(Settings):
     """Tag of every span."""
+
+    shorthand: ClassVar[str] = "literal: {}"
 
     literal: Text | None = None
     request_header: HeaderName | None = None
@@ -220,16 +230,20 @@ class MeshSettings(EntrySettings):
                 "Set tcp_services to the services that are not HTTP, or to [] if there are none",
             )
 
+    @classmethod
+    def missing(cls, args: Mapping[str, object]) -> Iterator[Problem]:
+        """Return a problem if spans have no destination."""
+        if args.get("collector") is None and args.get("zipkin_collector") is None:
+            reason = "is required. Set collector, or zipkin_collector to deploy Zipkin on Kubernetes"
+            yield Problem("collector", reason)
+
     def _collector_problems(self) -> Iterator[Problem]:
-        has_collector = "collector" in self.model_fields_set
+        yield from self.missing(dict.fromkeys(self.model_fields_set, True))
         if self.tracer.opentelemetry is None and "export_timeout_ms" in self.collector.model_fields_set:
             yield Problem("collector.export_timeout_ms", "is not supported without tracer.opentelemetry")
         if self.zipkin_collector is None:
-            if not has_collector:
-                reason = "is required. Set collector, or zipkin_collector to deploy Zipkin on Kubernetes"
-                yield Problem("collector", reason)
             return
-        if has_collector:
+        if "collector" in self.model_fields_set:
             yield Problem("collector", "conflicts with zipkin_collector. Remove one of them")
         if self.target != "kubernetes":
             yield Problem(

@@ -134,6 +134,13 @@ def file_path(value: str) -> str:
     return value
 
 
+def quoted_version(value: object) -> object:
+    """Reject a number: YAML reads an unquoted 1.40 as 1.4, another version."""
+    if isinstance(value, int | float):
+        raise invalid_value('must be text in quotes, such as "1.40": without quotes, YAML reads 1.40 as the number 1.4')
+    return value
+
+
 def envoy_version(value: str) -> str:
     """Validate a version of Envoy, with or without the patch number."""
     parts = ENVOY_VERSION.fullmatch(value)
@@ -196,7 +203,7 @@ HeaderValue = Annotated[str, AfterValidator(header_value)]
 EnvironmentVariable = Annotated[str, matching(ENVIRONMENT_VARIABLE, "the name of an environment variable")]
 UrlPath = Annotated[str, AfterValidator(url_path)]
 FilePath = Annotated[str, AfterValidator(file_path)]
-EnvoyVersion = Annotated[str, AfterValidator(envoy_version)]
+EnvoyVersion = Annotated[str, BeforeValidator(quoted_version), AfterValidator(envoy_version)]
 NamespaceName = Annotated[
     str, matching(LABEL, 'the name of a Kubernetes namespace (at most 63 lower-case letters, digits and "-")')
 ]

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar, Self, get_args
 
+import pulumi
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
 
 from consul_tracing.errors import InvalidInputError, Problem, format_value, with_suggestion
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from pydantic_core import ErrorDetails
 
@@ -25,6 +26,12 @@ TYPE_NAMES = {
 }
 """pydantic's error types, and the expected value as messages name it."""
 
+PLAIN = (
+    "a plain value, got an Output. Set it in the stack configuration, or read it with get_output_details of the "
+    "StackReference"
+)
+"""The expected value where an Output is not supported, with the alternatives."""
+
 BOUNDS = {"ge": "at least", "gt": "greater than", "le": "at most"}
 """pydantic's numeric constraints as messages name them."""
 
@@ -36,6 +43,8 @@ def invalid_value(reason: str) -> PydanticCustomError:
 
 def mismatch(expected: str, value: object) -> str:
     """Return the reason why a value is not the expected one."""
+    if isinstance(value, pulumi.Output):
+        return f"must be {PLAIN}"
     separator = ";" if "," in expected else ","
     return f"must be {expected}{separator} got {format_value(value)}"
 
@@ -60,6 +69,24 @@ class Settings(BaseModel):
     component: ClassVar[str] = ""
     """The component whose inputs this group holds. Empty for a group within another."""
 
+    shorthand: ClassVar[str] = ""
+    """The map that is probably meant by a plain value in its place, with `{}` for the value. Empty if there is none."""
+
+    keeps_none: ClassVar[frozenset[str]] = frozenset()
+    """The fields for which None is a value. For other fields None means "not given", as in Pulumi's SDKs."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_none(cls, args: object) -> object:
+        if not isinstance(args, dict):
+            return args
+        return {name: value for name, value in args.items() if value is not None or name in cls.keeps_none}
+
+    @classmethod
+    def missing(cls, args: Mapping[str, object]) -> Iterable[Problem]:  # noqa: ARG003 - for subclasses
+        """Return the missing inputs that depend on other inputs. They are reported beside all other problems."""
+        return ()
+
     def problems(self) -> Iterable[Problem]:
         """Return the conflicts between fields that are valid one by one."""
         return ()
@@ -82,7 +109,8 @@ class Settings(BaseModel):
         try:
             return cls.model_validate(args)
         except ValidationError as error:
-            raise InvalidInputError(name, problems_in(error, cls)) from None
+            missing = cls.missing(args) if isinstance(args, dict) else ()
+            raise InvalidInputError(name, dict.fromkeys([*problems_in(error, cls), *missing])) from None
 
 
 def problems_in(error: ValidationError, model: type[Settings], *parent: str) -> Iterator[Problem]:
@@ -101,15 +129,38 @@ def _problems_of(error: ErrorDetails, model: type[Settings]) -> Iterator[Problem
             return
         case "extra_forbidden":
             group = path.rpartition(".")[0] or model.component
-            allowed = _fields_at(model, error["loc"][:-1])
-            reason = with_suggestion(f"is not an input of {group}", str(error["loc"][-1]), allowed)
+            reason = _unknown(str(error["loc"][-1]), group, _model_at(model, error["loc"][:-1]))
         case kind:
-            reason = _reason(kind, error, context)
+            reason = _reason(kind, error, context) + _meant(error, model)
     yield Problem(path or "args", reason)
+
+
+def _unknown(key: str, group: str, model: type[Settings]) -> str:
+    """Return the reason why a key is unknown, with the group in which it belongs."""
+    homes = [
+        name
+        for name, field in model.model_fields.items()
+        if any(key in nested.model_fields for nested in _models(field.annotation))
+    ]
+    reason, allowed = f"is not an input of {group}", sorted(model.model_fields)
+    if homes:
+        return f"{reason}; it belongs in {homes[0]}. Allowed: {', '.join(allowed)}"
+    return with_suggestion(reason, key, allowed)
+
+
+def _meant(error: ErrorDetails, model: type[Settings]) -> str:
+    """Return the map that is probably meant by a plain value."""
+    value, loc = error["input"], error["loc"]
+    if error["type"] != "model_type" or not loc or not isinstance(value, str | int | float):
+        return ""
+    shorthand = _model_at(model, loc).shorthand
+    return f". Set {loc[-1]}: {{{shorthand.replace('{}', str(value)).replace('<>', '{}')}}}" if shorthand else ""
 
 
 def _reason(kind: str, error: ErrorDetails, context: dict[str, Any]) -> str:
     shown = format_value(error["input"])
+    if isinstance(error["input"], pulumi.Output):
+        return f"must be {PLAIN}"
     match kind:
         case "missing":
             return "is required"
@@ -132,11 +183,12 @@ def _reason(kind: str, error: ErrorDetails, context: dict[str, Any]) -> str:
             return error["msg"]
 
 
-def _fields_at(model: type[Settings], path: Iterable[str | int]) -> list[str]:
+def _model_at(model: type[Settings], path: Iterable[str | int]) -> type[Settings]:
+    """Return the group at a path, of which keys of maps are not part."""
     for part in path:
         if part in model.model_fields:
             model = next(_models(model.model_fields[str(part)].annotation), model)
-    return sorted(model.model_fields)
+    return model
 
 
 def _models(annotation: object) -> Iterator[type[Settings]]:

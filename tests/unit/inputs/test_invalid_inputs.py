@@ -6,7 +6,7 @@ from typing import Any
 import pulumi
 import pytest
 
-from consul_tracing import InvalidInputError, Problem
+from consul_tracing import InvalidInputError, MeshTracing, MeshTracingArgs, Problem
 from consul_tracing.inputs.mesh_settings import MeshSettings
 from tests.unit.meshes import mesh, settings
 from tests.unit.mocked_engine import Engine
@@ -308,7 +308,53 @@ REJECTED = [
     (mesh(envoy_version="1.33"), 'envoy_version: must be 1.34 or newer, got "1.33"'),
     (collector(port=10**5000), "collector.port: must be at most 65535, got a number with more than 20 digits"),
     (mesh(envoy_version="new"), 'envoy_version: must be a version such as "1.34" or "1.36.4", got "new"'),
-    (mesh(envoy_version=1.36), 'envoy_version: must be text, got 1.36. Quote it: "1.36"'),
+    (mesh(envoy_version=1.4), 'envoy_version: must be text in quotes, such as "1.40": without quotes, YAML reads'),
+    (mesh(services={"web": "http"}), 'services.web: must be a map, got "http". Set web: {protocol: http}'),
+    (mesh(tracer="zipkin"), 'tracer: must be a map, got "zipkin". Set tracer: {zipkin: {}}'),
+    (mesh(sampling=5), "sampling: must be a map, got 5. Set sampling: {random: 5}"),
+    (mesh(tags={"team": "core"}), 'tags.team: must be a map, got "core". Set team: {literal: core}'),
+    (mesh(collector="zipkin"), 'collector: must be a map, got "zipkin". Set collector: {host: zipkin}'),
+    (collector(tls=True), "collector.tls: must be a map, got true. Set tls: {ca_file: /etc/ssl/certs/ca.pem}"),
+    (
+        {"host": "zipkin"},
+        (
+            "  collector: is required. Set collector, or zipkin_collector to deploy Zipkin on Kubernetes\n"
+            "  host: is not an input of MeshTracing; it belongs in collector. Allowed: collector, default_protocol,"
+        ),
+    ),
+    (mesh(zipkin={}), "zipkin: is not an input of MeshTracing; it belongs in tracer. Allowed: collector,"),
+    (mesh(spans={"max_path_tag_length": 0}), "spans.max_path_tag_length: must be at least 1, got 0"),
+    (
+        collector(export_timeout_ms=100),
+        "collector.export_timeout_ms: is not supported without tracer.opentelemetry",
+    ),
+    *(
+        (
+            mesh(tracer={"opentelemetry": {"headers": {name: "x"}}}),
+            f"tracer.opentelemetry.headers.{name}: must not be a credential, because every client of Consul can read",
+        )
+        for name in ("Authorization", "x-api-key", "dd-api-key", "x-honeycomb-team", "x-access-token", "cookie")
+    ),
+    *(
+        (
+            mesh(tracer={"opentelemetry": {"headers": {name: "x"}}}),
+            f"tracer.opentelemetry.headers.{name}: must not be a header that Envoy sets, got",
+        )
+        for name in (":path", "grpc-timeout", "Content-Type", "host")
+    ),
+    (
+        mesh(tracer={"opentelemetry": {"headers": {"x-tenant": "100%"}}}),
+        "headers.x-tenant: must be printable ASCII text without %",
+    ),
+    (
+        mesh(tracer={"opentelemetry": {"headers": {"x-tenant": "Bearer hush"}}}),
+        "headers.x-tenant: must not be a credential",
+    ),
+    (
+        on_kubernetes(metadata={"annotations": {"consul-tracing/keys": "x"}}),
+        "metadata.annotations.consul-tracing/keys: is managed by consul-tracing",
+    ),
+    (on_kubernetes(metadata={"labels": {"team": "a b"}}), "metadata.labels.team: must be the value of a label"),
 ]
 
 
@@ -320,6 +366,26 @@ def test_invalid_input_is_rejected_with_its_path(args: Any, message: str) -> Non
 def test_names_that_envoy_and_other_owners_use_are_accepted() -> None:
     accepted = settings(owner="team-a", renamed_from="team-b", tags={"host": {"request_header": ":Authority"}})
     assert accepted.tags["host"].request_header == ":authority"
+
+
+def test_none_means_that_an_input_is_not_given() -> None:
+    absent: Any = dict.fromkeys(MeshTracingArgs.__annotations__)
+    nested = {"port": None, "connect_timeout_ms": None, "export_timeout_ms": None, "tls": None}
+    for tracer in (None, {"zipkin": {"path": None, "encoding": None}, "opentelemetry": None, "datadog": None}):
+        given = {**absent, "collector": {"host": "zipkin", **nested}, "tracer": tracer}
+        assert MeshSettings.of("mesh", given) == settings()
+    services = {"web": {"protocol": "http", "name": None, "service_defaults": None}}
+    assert settings(services=services) == settings(services={"web": {"protocol": "http"}})
+    assert "collector.host: is required" in str(rejection({"collector": {"host": None}}))
+
+
+def test_inputs_as_keyword_arguments_are_rejected() -> None:
+    component: Any = MeshTracing
+    with pytest.raises(InvalidInputError) as error:
+        component("mesh", collector={"host": "zipkin"})
+    assert 'collector: must be in the map of inputs, got a keyword argument. Write MeshTracing("mesh", {' in str(
+        error.value
+    )
 
 
 def test_all_problems_are_reported_sorted_by_path() -> None:
@@ -351,13 +417,22 @@ def test_one_problem_does_not_hide_another() -> None:
 @pytest.mark.parametrize(
     ("args", "message"),
     [
-        (lambda hush: mesh(services={"web": hush}), "services.web: must be a map, got an Output"),
-        (lambda hush: mesh(sampling={"random": hush}), "sampling.random: must be a number, got an Output"),
+        (
+            lambda hush: mesh(services={"web": hush}),
+            "services.web: must be a plain value, got an Output. Set it in the stack configuration, or",
+        ),
+        (
+            lambda hush: mesh(sampling={"random": hush}),
+            "sampling.random: must be a plain value, got an Output. Set it in the stack configuration, or",
+        ),
         (
             lambda hush: mesh(proxy_config={"a": hush}),
-            "proxy_config.a: must be text, a number, true, false, null, a list or a map; got an Output",
+            "proxy_config.a: must be a plain value, got an Output",
         ),
-        (lambda hush: mesh(tags={"a": {"literal": hush}}), "tags.a.literal: must be text, got an Output"),
+        (
+            lambda hush: mesh(tags={"a": {"literal": hush}}),
+            "tags.a.literal: must be a plain value, got an Output. Set it in the stack configuration, or",
+        ),
     ],
 )
 def test_output_is_rejected_where_only_plain_values_are_allowed(

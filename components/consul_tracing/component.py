@@ -1,0 +1,22 @@
+"""Base class of the components."""
+
+from typing import Any, Self
+
+import pulumi
+
+from .errors import InvalidInputError, Problem
+
+PARAMETERS = frozenset({"name", "args", "opts"})
+
+
+class Component(pulumi.ComponentResource):
+    """A component whose inputs are one map."""
+
+    def __new__(cls, *positional: Any, **named: Any) -> Self:  # noqa: ANN401 - the parameters of `__init__`
+        """Reject inputs as keyword arguments, which other Pulumi resources support. Raises InvalidInputError."""
+        if unexpected := sorted(named.keys() - PARAMETERS):
+            name = str(named.get("name", positional[0] if positional else cls.__name__))
+            call = f'{cls.__name__}("{name}", {{"{unexpected[0]}": …}})'
+            reason = f"must be in the map of inputs, got a keyword argument. Write {call}"
+            raise InvalidInputError(name, [Problem(key, reason) for key in unexpected])
+        return super().__new__(cls)
