@@ -6,8 +6,8 @@ from envoy.config.cluster.v3 import cluster_pb2
 
 from consul_tracing import envoy
 from consul_tracing.entries.bodies import canonical_json
-from consul_tracing.inputs.cluster_fields import CLUSTER_FIELDS
 from consul_tracing.inputs.mesh_settings import Sampling, Spans, Tag
+from consul_tracing.inputs.static_clusters import CLUSTER
 from tests.unit import envoy_messages
 from tests.unit.meshes import settings
 
@@ -212,4 +212,4 @@ def test_gateway_runtime_has_the_overall_sampling_rate() -> None:
 
 def test_cluster_fields_are_those_of_the_envoy_api() -> None:
     envoy_fields = {field.name for field in cluster_pb2.Cluster.DESCRIPTOR.fields}
-    assert envoy_fields == CLUSTER_FIELDS
+    assert envoy_fields == CLUSTER.keys()

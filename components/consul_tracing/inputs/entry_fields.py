@@ -1,4 +1,4 @@
-"""Passthrough fields: further fields and clusters that the inputs add to the entries."""
+"""Passthrough fields: further fields that the inputs add to the entries."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from pydantic import AfterValidator
 
 from consul_tracing.errors import Problem, format_value, with_suggestion
 from consul_tracing.names import (
-    COLLECTOR_CLUSTER,
     EXTERNAL_SOURCE_KEY,
     MANAGED_BY_KEY,
     OWNER_KEY,
@@ -19,6 +18,7 @@ from consul_tracing.names import (
     JsonObject,
 )
 
+from .static_clusters import static_cluster_problems
 from .types import Json
 from .validation import invalid_members
 
@@ -86,18 +86,6 @@ OWNERSHIP_KEYS = frozenset({MANAGED_BY_KEY, OWNER_KEY, EXTERNAL_SOURCE_KEY})
 OWNERSHIP_KEY_PREFIX = "consul-tracing-"
 """The keys of `Meta` that hold ownership metadata."""
 
-RESERVED_CLUSTERS = frozenset(
-    {
-        "consul_telemetry_collector_loopback",
-        "local_agent",
-        "local_app",
-        "original-destination",
-        "prometheus_backend",
-        "self_admin",
-    }
-)
-"""Clusters that Consul adds to each proxy. Source: `command/connect/envoy` and `agent/xds` of Consul 1.22."""
-
 
 def entry_problems(
     fields: JsonObject, *, kind: str, allowed: Sequence[str], reserved: Mapping[str, str]
@@ -132,22 +120,6 @@ def struct_problems(fields: JsonObject, parent: FieldPath = ()) -> Iterator[Prob
                 yield from struct_problems(value, path)
             else:
                 yield Problem(".".join(path), f"must be a map, got {format_value(value)}")
-
-
-def static_cluster_problems(clusters: list[JsonObject]) -> Iterator[Problem]:
-    """Return the problems of the names of further clusters. A proxy does not start with two clusters of one name."""
-    owners = {COLLECTOR_CLUSTER: "the collector's cluster", **dict.fromkeys(RESERVED_CLUSTERS, "a cluster of Consul")}
-    for index, cluster in enumerate(clusters):
-        path = f"{index}.name"
-        match cluster.get("name"):
-            case None:
-                yield Problem(path, "is required")
-            case str(name) if name in owners:
-                yield Problem(path, f"conflicts with {owners[name]}, which has the same name ({format_value(name)})")
-            case str(name) if name:
-                owners[name] = f"static_clusters.{index}"
-            case name:
-                yield Problem(path, f"must be non-empty text, got {format_value(name)}")
 
 
 def proxy_config_problems(config: JsonObject) -> Iterator[Problem]:

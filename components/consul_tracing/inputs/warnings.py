@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from consul_tracing.errors import message, with_suggestion
 from consul_tracing.names import HTTP_PROTOCOLS, RESOURCE_ATTRIBUTE_SEPARATORS
 
-from .cluster_fields import CLUSTER_FIELDS, snake_case
 from .hosts import is_loopback
+from .static_clusters import CLUSTER, snake_case
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -97,10 +97,10 @@ def _sampling_warnings(settings: MeshSettings) -> Iterator[str]:
 
 def _static_cluster_warnings(settings: MeshSettings) -> Iterator[str]:
     for index, cluster in enumerate(settings.static_clusters):
-        for field in (field for field in cluster if snake_case(field) not in CLUSTER_FIELDS):
+        for field in (field for field in cluster if snake_case(field) not in CLUSTER):
             reason = "is not a field of an Envoy cluster, and a proxy does not start with an unsupported field"
             yield message(
-                "CT417", f"static_clusters.{index}.{field}: {with_suggestion(reason, field, sorted(CLUSTER_FIELDS))}"
+                "CT417", f"static_clusters.{index}.{field}: {with_suggestion(reason, field, sorted(CLUSTER))}"
             )
 
 

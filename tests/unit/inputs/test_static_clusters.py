@@ -1,0 +1,149 @@
+"""Further Envoy clusters, compared with Envoy's protobuf messages."""
+
+import json
+from collections.abc import Iterator
+from itertools import chain
+from typing import Any
+
+import pytest
+from envoy.config.cluster.v3 import cluster_pb2
+from envoy.extensions.transport_sockets.tls.v3 import tls_pb2
+from envoy.extensions.upstreams.http.v3 import http_protocol_options_pb2
+from google.protobuf import descriptor
+from google.protobuf.json_format import ParseError
+
+from consul_tracing import InvalidInputError
+from consul_tracing.inputs.static_clusters import CLUSTER, TYPED
+from tests.unit.envoy_messages import clusters
+from tests.unit.meshes import settings
+
+HTTP2 = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
+TLS = "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext"
+
+
+def endpoint(**address: Any) -> dict[str, Any]:
+    return {
+        "cluster_name": "a",
+        "endpoints": [{"lb_endpoints": [{"endpoint": {"address": {"socket_address": address}}}]}],
+    }
+
+
+def cluster(**fields: Any) -> dict[str, Any]:
+    return {"name": "a", **fields}
+
+
+def tls(**fields: Any) -> dict[str, Any]:
+    return cluster(transport_socket={"name": "envoy.transport_sockets.tls", "typed_config": {"@type": TLS, **fields}})
+
+
+def http2(options: Any) -> dict[str, Any]:
+    config = {"@type": f"type.googleapis.com/{HTTP2}", "explicit_http_config": {"http2_protocol_options": options}}
+    return cluster(typed_extension_protocol_options={HTTP2: config})
+
+
+VALID = [
+    cluster(),
+    cluster(type="STRICT_DNS", connect_timeout="0.250s", load_assignment=endpoint(address="statsd", port_value=8125)),
+    {
+        "name": "a",
+        "connectTimeout": "1s",
+        "loadAssignment": {
+            "clusterName": "a",
+            "endpoints": [
+                {
+                    "lbEndpoints": [
+                        {"endpoint": {"address": {"socketAddress": {"address": "10.0.0.1", "portValue": 80}}}}
+                    ]
+                }
+            ],
+        },
+    },
+    tls(sni="statsd", common_tls_context={"validation_context": {"trusted_ca": {"filename": "/etc/ca.pem"}}}),
+    http2({"max_concurrent_streams": 100, "connection_keepalive": {"interval": "30s", "timeout": "5s"}}),
+]
+
+INVALID = [
+    (cluster(type="strict_dns"), 'type: must be one of STATIC, STRICT_DNS, LOGICAL_DNS, EDS, ORIGINAL_DST, got "str'),
+    (cluster(connect_timeout=3000), 'connect_timeout: must be a duration in seconds, such as "3s" or "0.250s", got 30'),
+    (cluster(connectTimeout="3000ms"), 'connectTimeout: must be a duration in seconds, such as "3s" or "0.250s", got'),
+    (cluster(load_assignment={"cluster_nme": "a"}), "cluster_nme: is not a field of Envoy's; did you mean \"cluster_n"),
+    (cluster(load_assignment="a"), 'load_assignment: must be a map, got "a"'),
+    (cluster(load_assignment={"cluster_name": "a", "endpoints": {}}), "endpoints: must be a list, got a map"),
+    (
+        cluster(type="STRICT_DNS", load_assignment=endpoint(address="a", port=80)),
+        "load_assignment.endpoints.0.lb_endpoints.0.endpoint.address.socket_address.port: is not a field of Envoy's",
+    ),
+    (
+        cluster(type="STRICT_DNS", load_assignment=endpoint(address="a", port_value="http")),
+        'socket_address.port_value: must be a port from 0 to 65535, got "http"',
+    ),
+    (cluster(transport_socket={"typed_config": {"sni": "a"}}), 'typed_config: must be a map with "@type", got a map'),
+    (cluster(http2_protocol_options=True), "http2_protocol_options: must be a map, got true"),
+    (tls(comon_tls_context={}), 'comon_tls_context: is not a field of Envoy\'s; did you mean "common_tls_context"?'),
+    (tls(common_tls_context={"alpn_protocols": "h2"}), 'alpn_protocols: must be a list, got "h2"'),
+    (
+        tls(common_tls_context={"validation_context": {"trusted_ca": "/etc/ca.pem"}}),
+        'validation_context.trusted_ca: must be a map, got "/etc/ca.pem"',
+    ),
+    (http2(True), "explicit_http_config.http2_protocol_options: must be a map, got true"),  # noqa: FBT003
+    (http2({"max_concurrent_streams": "many"}), 'max_concurrent_streams: must be a whole number, got "many"'),
+    (
+        cluster(typed_extension_protocol_options={HTTP2: {"auto_config": {}}}),
+        f'{HTTP2}: must be a map with "@type", got a map',
+    ),
+    (cluster(dns_lookup_family="IPV4"), "dns_lookup_family: must be one of AUTO, V4_ONLY, V6_ONLY, V4_PREFERRED, ALL"),
+    (cluster(respect_dns_ttl="yes"), 'respect_dns_ttl: must be true or false, got "yes"'),
+]
+
+NOT_STARTED = [
+    (
+        cluster(load_assignment=endpoint(address="statsd", port_value=80)),
+        'address: must be an IP address with the type STATIC, which is Envoy\'s default, got "statsd". Set',
+    ),
+    (cluster(type="STRICT_DNS", load_assignment={}), "static_clusters.0.load_assignment.cluster_name: is required"),
+]
+"""Clusters that are valid messages, with which no proxy starts."""
+
+
+@pytest.mark.parametrize("valid", VALID)
+def test_valid_cluster_is_accepted(valid: dict[str, Any]) -> None:
+    assert settings(static_clusters=[valid]).static_clusters == [valid]
+    assert clusters(json.dumps(valid))[0].name == "a"
+
+
+@pytest.mark.parametrize(("invalid", "reason"), INVALID, ids=[reason[:30] for _, reason in INVALID])
+def test_cluster_that_envoy_cannot_parse_is_rejected(invalid: dict[str, Any], reason: str) -> None:
+    with pytest.raises(InvalidInputError) as error:
+        settings(static_clusters=[invalid])
+    assert reason in str(error.value)
+    with pytest.raises(ParseError):
+        clusters(json.dumps(invalid))
+
+
+@pytest.mark.parametrize(("invalid", "reason"), NOT_STARTED, ids=["static", "cluster_name"])
+def test_cluster_with_which_no_proxy_starts_is_rejected(invalid: dict[str, Any], reason: str) -> None:
+    with pytest.raises(InvalidInputError) as error:
+        settings(static_clusters=[invalid])
+    assert reason in str(error.value)
+
+
+def messages(schema: Any, message: descriptor.Descriptor) -> Iterator[tuple[dict[str, Any], descriptor.Descriptor]]:
+    """Yield the schema of each checked message, with Envoy's descriptor of the message."""
+    yield schema, message
+    for name, one in schema.items():
+        if name in {"*", "typed_extension_protocol_options"}:
+            continue
+        nested = one[0] if isinstance(one, list) else one
+        if isinstance(nested, dict):
+            yield from messages(nested, message.fields_by_name[name].message_type)
+
+
+def test_checked_messages_have_the_fields_of_envoy() -> None:
+    typed = (tls_pb2.UpstreamTlsContext.DESCRIPTOR, http_protocol_options_pb2.HttpProtocolOptions.DESCRIPTOR)
+    assert {message.full_name for message in typed} == TYPED.keys()
+    known = [messages(CLUSTER, cluster_pb2.Cluster.DESCRIPTOR), *(messages(TYPED[one.full_name], one) for one in typed)]
+    for schema, message in chain(*known):
+        deprecated = {name for name, one in message.fields_by_name.items() if one.GetOptions().deprecated}
+        if "*" not in schema:
+            assert set(message.fields_by_name) - deprecated <= set(schema), message.full_name
+        assert set(schema) - {"*"} <= set(message.fields_by_name), message.full_name
