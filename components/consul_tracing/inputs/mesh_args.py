@@ -1,14 +1,25 @@
 """Arguments of `MeshTracing`: plain data, also for the stack configuration `consul-tracing:mesh`.
 
 No `from __future__ import annotations` here: Pulumi's schema inference reads the annotations. It does not support
-`Literal`, so closed sets are `str` here, and `mesh_settings` validates them.
+`Literal`, so closed sets are `str` at run time, and `mesh_settings` validates them.
 """
 
-from typing import Any, NotRequired, TypedDict
+from typing import TYPE_CHECKING, Any, Literal, NotRequired, TypedDict
 
 import pulumi
 
 from .zipkin_collector_args import ZipkinCollectorArgs
+
+if TYPE_CHECKING:
+    Encoding = Literal["json", "protobuf"]
+    Existing = Literal["refuse", "adopt", "overwrite"]
+    Gateways = Literal["join", "skip"]
+    Propagation = Literal["b3", "b3+w3c"]
+    Protocol = Literal["tcp", "http", "http2", "grpc"]
+    Target = Literal["consul", "kubernetes"]
+    Transport = Literal["grpc", "http"]
+else:
+    Encoding = Existing = Gateways = Propagation = Protocol = Target = Transport = str
 
 
 class TlsArgs(TypedDict):
@@ -71,7 +82,7 @@ class ZipkinArgs(TypedDict):
     Zipkin silently loses v2 spans on its v1 path (hashicorp/consul-k8s#967).
     """
 
-    encoding: NotRequired[str]
+    encoding: NotRequired[Encoding]
     """Encoding of spans: "json" or "protobuf". Default: "json", which all collectors of Zipkin spans support."""
 
     trace_id_128bit: NotRequired[bool]
@@ -86,7 +97,7 @@ class ZipkinArgs(TypedDict):
     Envoy's own default is the name of its cluster, which an ingress controller cannot route.
     """
 
-    propagation: NotRequired[str]
+    propagation: NotRequired[Propagation]
     """Trace headers between services: "b3" or "b3+w3c" (also `traceparent`). Default: "b3".
 
     "b3+w3c" reads and writes both formats. It requires Envoy 1.36.
@@ -96,7 +107,7 @@ class ZipkinArgs(TypedDict):
 class OpenTelemetryArgs(TypedDict):
     """Envoy's OpenTelemetry tracer: W3C `traceparent` headers and OTLP."""
 
-    transport: NotRequired[str]
+    transport: NotRequired[Transport]
     """OTLP transport: "grpc" or "http" (protobuf). Default: "grpc"."""
 
     path: NotRequired[str]
@@ -199,7 +210,7 @@ class TagArgs(TypedDict):
 class ServiceArgs(TypedDict):
     """Service of the mesh, with its service-defaults entry."""
 
-    protocol: str
+    protocol: Protocol
     """Protocol: "http", "http2" or "grpc", which Envoy traces, or "tcp". Required."""
 
     name: NotRequired[str]
@@ -240,7 +251,7 @@ class MeshTracingArgs(TypedDict):
     Requires `target: kubernetes`: the host name of Zipkin is valid in the cluster only.
     """
 
-    target: NotRequired[str]
+    target: NotRequired[Target]
     """Backend: "consul" (HTTP API) or "kubernetes" (consul-k8s custom resources). Default: "consul"."""
 
     enabled: NotRequired[bool]
@@ -255,7 +266,7 @@ class MeshTracingArgs(TypedDict):
     spans: NotRequired[SpanArgs]
     """Content of the spans. Default: `{}`, Envoy's defaults."""
 
-    gateways: NotRequired[str]
+    gateways: NotRequired[Gateways]
     """Whether gateways take part in traces: "join" or "skip". Default: "join".
 
     "join": the tracer is in the bootstrap of every proxy, and gateways join the traces of callers. A gateway marks
@@ -269,7 +280,7 @@ class MeshTracingArgs(TypedDict):
     services: NotRequired[dict[str, ServiceArgs]]
     """Services of the mesh by name, with their protocols. Default: none."""
 
-    default_protocol: NotRequired[str]
+    default_protocol: NotRequired[Protocol]
     """Protocol of services without one: "tcp", "http", "http2" or "grpc". Default: Consul's default, tcp.
 
     An HTTP protocol requires `tcp_services`: it breaks undeclared services that are not HTTP (hashicorp/consul#20064).
@@ -293,7 +304,7 @@ class MeshTracingArgs(TypedDict):
     Example: `{"AccessLogs": {"Enabled": true}}`.
     """
 
-    existing: NotRequired[str]
+    existing: NotRequired[Existing]
     """Handling of entries that this stack does not manage: "refuse", "adopt" or "overwrite". Default: "refuse".
 
     "refuse" rejects them, with the fields that a write would remove. "adopt" preserves their fields and adds those of

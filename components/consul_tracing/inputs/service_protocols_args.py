@@ -6,7 +6,7 @@ No `from __future__ import annotations` here: Pulumi's schema inference reads th
 
 from typing import NotRequired, TypedDict
 
-from .mesh_args import MetadataArgs, ServiceArgs
+from .mesh_args import Existing, MetadataArgs, ServiceArgs, Target
 
 
 class ServiceProtocolsArgs(TypedDict):
@@ -15,10 +15,10 @@ class ServiceProtocolsArgs(TypedDict):
     services: dict[str, ServiceArgs]
     """Services by name, with their protocols. Required."""
 
-    target: NotRequired[str]
+    target: NotRequired[Target]
     """Backend: "consul" (HTTP API) or "kubernetes" (consul-k8s custom resources). Default: "consul"."""
 
-    existing: NotRequired[str]
+    existing: NotRequired[Existing]
     """Handling of entries that this stack does not manage: "refuse", "adopt" or "overwrite". Default: "refuse".
 
     "refuse" rejects them, with the fields that a write would remove. "adopt" preserves their fields and adds those of

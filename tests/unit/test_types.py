@@ -1,0 +1,44 @@
+"""Type checkers report values outside of a closed set, in the program of a user."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PROGRAM = """\
+from consul_tracing import MeshTracing, ServiceProtocols
+
+MeshTracing("valid", {"collector": {"host": "zipkin"}, "services": {"web": {"protocol": "http"}}})
+MeshTracing("a", {"collector": {"host": "zipkin"}, "services": {"web": {"protocol": "HTTP"}}})
+MeshTracing("b", {"collector": {"host": "zipkin"}, "existing": "replace"})
+MeshTracing("c", {"collector": {"host": "zipkin"}, "tracer": {"zipkin": {"encoding": "thrift"}}})
+ServiceProtocols("d", {"services": {}, "target": "nomad"})
+MeshTracing("e", collector={"host": "zipkin"})
+"""
+
+
+@pytest.fixture
+def program(tmp_path: Path) -> Path:
+    file = tmp_path / "program.py"
+    file.write_text(PROGRAM)
+    return file
+
+
+def invalid_lines() -> set[int]:
+    return set(range(4, len(PROGRAM.splitlines()) + 1))
+
+
+def test_mypy_reports_invalid_values(program: Path) -> None:
+    command = [sys.executable, "-m", "mypy", "--strict", "--no-incremental", "--config-file=", str(program)]
+    output = subprocess.run(command, capture_output=True, text=True, check=False, cwd=program.parent).stdout
+    assert {int(line.split(":")[1]) for line in output.splitlines() if ": error:" in line} == invalid_lines(), output
+
+
+def test_pyright_reports_invalid_values(program: Path) -> None:
+    command = [sys.executable, "-m", "basedpyright", "--outputjson", "--level=error"]
+    command += ["--pythonpath", sys.executable, str(program)]
+    output = subprocess.run(command, capture_output=True, text=True, check=False, cwd=program.parent).stdout
+    found = json.loads(output)["generalDiagnostics"]
+    assert {one["range"]["start"]["line"] + 1 for one in found if one["severity"] == "error"} == invalid_lines(), output
