@@ -9,9 +9,9 @@ IMPORT = Comparison("import", "wall", baseline=(0.5, 0.5, 0.6), component=(0.55,
 
 def lines(*, ruled: bool) -> list[str]:
     console = Console(width=110)
-    with console.capture() as said:
+    with console.capture() as captured:
         console.print(table([IMPORT], ruled=ruled))
-    return said.get().splitlines()
+    return captured.get().splitlines()
 
 
 def test_row_has_the_median_the_lowest_and_the_highest_ratio() -> None:

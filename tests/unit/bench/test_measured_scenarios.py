@@ -36,15 +36,15 @@ def test_entries_with_different_content_are_different() -> None:
 
 
 @pytest.mark.parametrize(
-    ("said", "nothing"),
+    ("output", "nothing"),
     [
         ("Resources:\n    1003 unchanged\n\nDuration: 8s", True),
         ("Resources:\n    ~ 1 updated\n    1002 unchanged", False),
         ("Resources:\n    + 3 created", False),
     ],
 )
-def test_second_up_counts_only_without_changes(said: str, nothing: bool) -> None:  # noqa: FBT001
-    assert bool(NO_CHANGES.search(said)) is nothing
+def test_second_up_counts_only_without_changes(output: str, nothing: bool) -> None:  # noqa: FBT001
+    assert bool(NO_CHANGES.search(output)) is nothing
 
 
 @pytest.mark.parametrize("program", [BY_HAND, BY_COMPONENT])

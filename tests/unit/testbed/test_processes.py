@@ -80,12 +80,12 @@ def test_failure_by_a_signal_has_the_name_of_the_signal(programs: Programs) -> N
 def test_line_on_standard_error_is_reported_while_the_program_runs(programs: Programs) -> None:
     go_on, lines = programs.directory / "go-on", []
 
-    def heard() -> None:
+    def on_error_line() -> None:
         lines.append("line")
         go_on.touch()
 
     script = f"echo output; echo one >&2; until [ -e {go_on} ]; do sleep 0.02; done; printf 'two\\nthree\\n' >&2"
-    assert programs.run("compiler", ["sh", "-c", script], on_error_line=heard, seconds=10) == "output\n"
+    assert programs.run("compiler", ["sh", "-c", script], on_error_line=on_error_line, seconds=10) == "output\n"
     assert len(lines) == 3
 
 

@@ -53,9 +53,9 @@ def test_unavailable_program_fails_the_command_but_not_other_programs(
     put_on_path(tmp_path / "bin", "thing", "thing 1.5.0")
     monkeypatch.setattr(command, "MESH", [thing("exit 1"), thing("exit 1", ANY_ONE)])
     assert command.main([]) == 1
-    said = capsys.readouterr()
-    assert "thing 1.5.0: on PATH" in said.out
-    assert said.err.startswith("toolchain: thing 1.0.0 could not be built")
+    captured = capsys.readouterr()
+    assert "thing 1.5.0: on PATH" in captured.out
+    assert captured.err.startswith("toolchain: thing 1.0.0 could not be built")
 
 
 def test_kubernetes_programs_are_provided_only_on_request(
