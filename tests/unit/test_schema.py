@@ -28,3 +28,9 @@ def test_inputs_and_outputs_have_descriptions(schema: AnalyzeResult) -> None:
     }
     assert len(types) > 20
     assert [path for path, one in properties.items() if not one.description] == []
+
+
+def test_closed_sets_are_text_for_programs_in_other_languages(schema: AnalyzeResult) -> None:
+    inputs, types = schema["component_definitions"]["MeshTracing"].inputs, schema["type_definitions"]
+    fields = [inputs["target"], inputs["existing"], inputs["gateways"], types["ServiceArgs"].properties["protocol"]]
+    assert {str(field.type) for field in fields} == {"PropertyType.STRING"}
