@@ -63,3 +63,9 @@ def test_conflict_of_two_meshes_recommends_service_protocols(engine: Engine) -> 
     text = str(error.value)
     assert "use ServiceProtocols instead of MeshTracing" in text
     assert text.index("ServiceProtocols") < text.index("set existing: overwrite")
+
+
+@pytest.mark.parametrize("preview", [True, False])
+def test_team_without_services_writes_nothing(engine: Engine, *, preview: bool) -> None:
+    engine.run(lambda: ServiceProtocols("shop", {"services": {}}), preview=preview)
+    assert set(engine.registered) == {"shop"}
