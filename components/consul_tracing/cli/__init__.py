@@ -1,0 +1,1 @@
+"""The command line `consul-tracing`. It requires the extra `consul-tracing[cli]`."""

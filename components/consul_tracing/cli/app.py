@@ -1,0 +1,117 @@
+"""Commands of `consul-tracing`."""
+
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+import yaml
+
+from consul_tracing.backends.consul import title
+from consul_tracing.errors import InvalidInputError
+from consul_tracing.inputs.mesh_args import MeshTracingArgs
+from consul_tracing.inputs.mesh_settings import MeshSettings
+from consul_tracing.stack_config import MESH_KEY, with_numbers
+
+from . import rendering
+
+COULD_NOT_RUN = 2
+
+app = typer.Typer(name="consul-tracing", no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None)
+
+
+class Form(StrEnum):
+    """A form of `render`."""
+
+    HCL = "hcl"
+    JSON = "json"
+    YAML = "yaml"
+    REGISTRATION = "registration"
+    GATEWAY = "gateway"
+
+
+class CommandError(Exception):
+    """A command could not run. The message is one line."""
+
+
+def main() -> None:
+    """Run the command line. The exit code is 2 if a command could not run."""
+    try:
+        app()
+    except (CommandError, InvalidInputError, rendering.RenderError) as error:
+        print(error, file=sys.stderr)  # noqa: T201 - output for a terminal
+        sys.exit(COULD_NOT_RUN)
+
+
+@app.callback()
+def consul_tracing() -> None:
+    """Distributed tracing for a Consul service mesh."""
+
+
+@app.command(epilog="Example: consul-tracing render --stack Pulumi.prod.yaml --as hcl --out entries")
+def render(
+    form: Annotated[Form, typer.Option("--as", help="Form of the output.")],
+    stack: Annotated[Path | None, typer.Option(help="Stack file with consul-tracing:mesh.")] = None,
+    args: Annotated[Path | None, typer.Option(help="YAML or JSON file with the inputs of MeshTracing.")] = None,
+    entry: Annotated[str | None, typer.Option(help="Entry to render: proxy-defaults/global.")] = None,
+    service: Annotated[str | None, typer.Option(help="Service of a registration, for its spans.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Directory with one file per entry (hcl, json).")] = None,
+) -> None:
+    """Render the settings of a mesh as config entries, manifests, a registration or arguments of a gateway."""
+    settings = read_settings(stack, args)
+    match form:
+        case Form.YAML:
+            print(rendering.as_yaml(settings_on_kubernetes(settings)), end="")  # noqa: T201
+        case Form.REGISTRATION:
+            print(rendering.as_registration(settings, service))  # noqa: T201
+        case Form.GATEWAY:
+            print("\n".join(rendering.gateway_arguments(settings)))  # noqa: T201
+        case _:
+            write_entries(settings, form, entry, out)
+
+
+def settings_on_kubernetes(settings: MeshSettings) -> MeshSettings:
+    """Return the settings for consul-k8s. Raises CommandError for a stack that cannot be written there."""
+    if settings.target != "kubernetes":
+        raise CommandError("consul-tracing: --as yaml requires target: kubernetes in the settings")
+    return settings
+
+
+def write_entries(settings: MeshSettings, form: Form, chosen: str | None, out: Path | None) -> None:
+    """Print one entry, or write one file per entry. Consul reads one entry per file."""
+    render_entry = rendering.as_hcl if form is Form.HCL else rendering.as_json
+    rendered = {title(one): render_entry(one) for one in rendering.entries(settings)}
+    if chosen is not None:
+        if chosen not in rendered:
+            raise CommandError(f"consul-tracing: --entry must be one of {', '.join(rendered)}; got {chosen}")
+        rendered = {chosen: rendered[chosen]}
+    if out is None:
+        if len(rendered) > 1:
+            raise CommandError(
+                f"consul-tracing: {len(rendered)} entries require --out DIR, or --entry to select one: "
+                f"{', '.join(rendered)}"
+            )
+        print(*rendered.values())  # noqa: T201
+        return
+    out.mkdir(parents=True, exist_ok=True)
+    for number, (name, text) in enumerate(rendered.items(), 1):
+        (out / f"{number:03}-{name.replace('/', '-')}.{form}").write_text(f"{text}\n")
+
+
+def read_settings(stack: Path | None, args: Path | None) -> MeshSettings:
+    """Return the validated settings of a stack file or of a file with the inputs. Raises CommandError."""
+    if (stack is None) == (args is None):
+        raise CommandError("consul-tracing: exactly one of --stack and --args is required")
+    file = stack or args
+    assert file is not None  # noqa: S101 - for mypy
+    try:
+        content: Any = yaml.safe_load(file.read_text())
+    except (OSError, yaml.YAMLError) as error:
+        raise CommandError(f"consul-tracing: {file} cannot be read: {' '.join(str(error).split())}") from None
+    if stack is not None:
+        content = ((content or {}).get("config") or {}).get(MESH_KEY)
+        if content is None:
+            raise CommandError(f"consul-tracing: {file} has no {MESH_KEY}")
+        content = with_numbers(content, MeshTracingArgs)
+    return MeshSettings.of(str(file), content)

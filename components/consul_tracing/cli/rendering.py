@@ -1,0 +1,119 @@
+"""Rendering of settings in the forms of Consul's documentation, without Pulumi and ownership metadata."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING
+
+import yaml
+
+from consul_tracing.backends.kubernetes.objects import API_VERSION, KINDS, spec
+from consul_tracing.entries.bodies import canonical_json, proxy_defaults, service_defaults, tracing_config
+from consul_tracing.entries.ownership import Plan
+from consul_tracing.envoy import gateway_runtime
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from consul_tracing.entries.entry import Entry
+    from consul_tracing.inputs.mesh_settings import MeshSettings
+    from consul_tracing.names import JsonObject
+
+IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
+
+class RenderError(ValueError):
+    """The form cannot express a value."""
+
+
+def entries(settings: MeshSettings) -> list[Entry]:
+    """Return all entries of the settings, services first: an HTTP default must not precede the tcp services."""
+    return [*service_defaults(settings).values(), proxy_defaults(settings)]
+
+
+def entry_fields(entry: Entry) -> JsonObject:
+    """Return the entry as `consul config write` reads it."""
+    identity = {"Kind": entry.kind, "Name": entry.name, "Namespace": entry.namespace, "Partition": entry.partition}
+    return {**{field: value for field, value in identity.items() if value}, **entry.body}
+
+
+def as_json(entry: Entry) -> str:
+    """Render an entry as JSON for `consul config write`."""
+    return json.dumps(entry_fields(entry), indent=2, ensure_ascii=False)
+
+
+def as_hcl(entry: Entry) -> str:
+    """Render an entry as HCL for `consul config write`. Raises RenderError for null."""
+    return "\n".join(hcl_lines(entry_fields(entry)))
+
+
+def as_yaml(settings: MeshSettings) -> str:
+    """Render all entries as manifests of consul-k8s for `kubectl apply`."""
+    return yaml.safe_dump_all((manifest(entry, settings) for entry in entries(settings)), sort_keys=False)
+
+
+def manifest(entry: Entry, settings: MeshSettings) -> JsonObject:
+    """Build the custom resource of an entry."""
+    further = {field: values for field, values in settings.metadata if values}
+    return {
+        "apiVersion": API_VERSION,
+        "kind": KINDS[entry.kind],
+        "metadata": {"name": entry.name, "namespace": entry.namespace or settings.namespace, **further},
+        "spec": spec(entry, Plan(), None, patch=False),
+    }
+
+
+def as_registration(settings: MeshSettings, service: str | None) -> str:
+    """Render the tracing keys as the `proxy` block of a registration, for one proxy instead of the whole mesh.
+
+    `service`: the service name of its spans with OpenTelemetry and Datadog.
+    """
+    config = tracing_config(with_service_name(settings, service) if service else settings)
+    return "\n".join(["proxy {", "  config {", *(f"    {line}" for line in hcl_lines(config)), "  }", "}"])
+
+
+def with_service_name(settings: MeshSettings, service: str) -> MeshSettings:
+    """Return the settings with the service name of one proxy."""
+    tracers = {
+        name: tracer.model_copy(update={"service_name": service} if name != "zipkin" else {})
+        for name, tracer in settings.tracer
+        if tracer is not None
+    }
+    return settings.model_copy(update={"tracer": settings.tracer.model_copy(update=tracers)})
+
+
+def gateway_arguments(settings: MeshSettings) -> list[str]:
+    """Return the arguments with which a gateway's Envoy starts traces. Empty if a gateway has no tracer."""
+    if not settings.enabled or settings.gateways == "skip":
+        return []
+    return ["--config-yaml", canonical_json(gateway_runtime(settings.sampling))]
+
+
+def hcl_lines(fields: JsonObject) -> Iterator[str]:
+    """Yield the lines of a map in HCL 1, which Consul reads."""
+    for name, value in fields.items():
+        key = name if IDENTIFIER.fullmatch(name) else _text(name)
+        yield f"{key} = {_hcl(value, name)}"
+
+
+def _hcl(value: object, path: str) -> str:
+    match value:
+        case None:
+            raise RenderError(f"{path}: HCL has no null. Remove the field, or render JSON")
+        case {}:
+            lines = [f"  {line}" for member in hcl_lines(value) for line in member.split("\n")] if value else []
+            return "\n".join(["{", *lines, "}"]) if lines else "{}"
+        case list():
+            return f"[{', '.join(_hcl(member, path) for member in value)}]"
+        case str():
+            return _text(value)
+        case _:
+            return canonical_json(value)
+
+
+def _text(value: str) -> str:
+    # HCL 1 would read `${` as the start of an expression and `\u2028` as text.
+    if "${" in value:
+        raise RenderError(f"{value[:40]}: HCL reads ${{ as an expression. Render JSON")
+    return json.dumps(value, ensure_ascii=False)
