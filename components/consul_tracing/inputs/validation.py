@@ -60,6 +60,9 @@ class Settings(BaseModel):
     component: ClassVar[str] = ""
     """The component whose inputs this group holds. Empty for a group within another."""
 
+    keeps_none: ClassVar[frozenset[str]] = frozenset()
+    """Fields in which None is a value. It differs from a field that is not set."""
+
     def problems(self) -> Iterable[Problem]:
         """Return the conflicts between fields that are valid one by one."""
         return ()
