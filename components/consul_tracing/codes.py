@@ -250,4 +250,11 @@ CODES: dict[str, Code] = {
         "its proxies have the name of `tracer.opentelemetry.service_name`.",
         "Use `tracer.zipkin`, or another name of the service.",
     ),
+    "CT426": Code(
+        "Zipkin is reachable from outside of the cluster",
+        "`service.type` is NodePort or LoadBalancer, and `network_policy` is not set. Everyone who can connect to the "
+        "address can read and write spans, because Zipkin has no login.",
+        "Set `network_policy` with the address ranges of the clients, or `service.annotations` for an internal load "
+        "balancer. With an internal load balancer, ignore the warning.",
+    ),
 }

@@ -50,6 +50,18 @@ GROUPS: dict[str, Any] = {
 }
 """Optional groups of settings. Combinations with memory storage omit the groups in `DURABLE`."""
 
+REQUIREMENTS: list[dict[str, Any]] = [
+    {},
+    {
+        "service": {"type": "NodePort", "annotations": {"example.com/zone": "internal"}},
+        "cluster_domain": "prod.example.com",
+        "service_account_annotations": {"eks.amazonaws.com/role-arn": "arn:aws:iam::123456789012:role/zipkin"},
+        "environment_secrets": {"RABBIT_PASSWORD": {"secret": "rabbitmq", "key": "password"}},
+        "run_as_user": None,
+    },
+]
+"""Inputs that depend on the platform: none, and all."""
+
 KINDS = [
     "Deployment",
     "Service",
@@ -64,18 +76,20 @@ DURABLE = {"autoscaling", "dependencies_job"}
 
 
 def combinations() -> Iterator[dict[str, Any]]:
-    for storage in STORAGES:
+    for storage, requirements in itertools.product(STORAGES, REQUIREMENTS):
         allowed = [name for name in GROUPS if "memory" not in storage or name not in DURABLE]
         for chosen in itertools.chain.from_iterable(
             itertools.combinations(allowed, count) for count in range(len(allowed) + 1)
         ):
-            yield {"namespace": "observability", "storage": storage, **{name: GROUPS[name] for name in chosen}}
+            groups = {name: GROUPS[name] for name in chosen}
+            yield {"namespace": "observability", "storage": storage, **requirements, **groups}
 
 
-def config_of(stack: str, cluster: Cluster) -> dict[str, Any]:
+def config_of(stack: str, cluster: Cluster, requirements: dict[str, Any]) -> dict[str, Any]:
     """Return the configuration of a stack on the cluster, without protection so that it can be destroyed."""
     config = yaml.safe_load((CHECKOUT / "stacks" / f"Pulumi.{stack}.yaml").read_text())["config"]
     mesh = {**config["consul-tracing:mesh"], "namespace": "default"}
+    mesh["zipkin_collector"] = {**mesh["zipkin_collector"], **requirements}
     return {**config, **cluster.configuration, "consul-tracing:mesh": mesh, "consul-tracing:protect": False}
 
 
@@ -111,18 +125,25 @@ def test_restricted_namespace_rejects_a_privileged_pod(cluster: Cluster) -> None
         cluster.create({"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": {"containers": [container]}})
 
 
-@pytest.mark.parametrize(("stack", "pods"), [("staging", 1), ("prod", 2)])
+@pytest.mark.parametrize(
+    ("stack", "requirements"),
+    [("staging", {}), ("prod", {}), ("staging", REQUIREMENTS[1])],
+    ids=["staging", "prod", "staging-with-requirements"],
+)
 @pytest.mark.usefixtures("observability")
 def test_stack_is_stable_and_destroy_deletes_all_objects(
-    project: ProjectFactory, cluster: Cluster, consul: Consul, stack: str, pods: int
+    project: ProjectFactory, cluster: Cluster, consul: Consul, stack: str, requirements: dict[str, Any]
 ) -> None:
-    zipkin_stack = project(configuration=config_of(stack, cluster), stack=stack)
+    zipkin_stack = project(configuration=config_of(stack, cluster, requirements), stack=stack)
     zipkin_stack.up()
     # The namespace rejects pods that violate `restricted`. `up` waits only for the first pod.
+    pods = {"staging": 1, "prod": 2}[stack]
     cluster.wait_until(lambda: phases(cluster) == ["Running"] * pods, f"{pods} running pods")
     assert MESH in entries(consul)
-    assert zipkin_stack.outputs()["collector_url"] == "http://zipkin.observability.svc.cluster.local:9411/api/v2/spans"
+    domain = requirements.get("cluster_domain", "cluster.local")
+    assert zipkin_stack.outputs()["collector_url"] == f"http://zipkin.observability.svc.{domain}:9411/api/v2/spans"
     assert any("memory" in warning for warning in zipkin_stack.outputs()["warnings"]) is (stack == "staging")
+    assert any("CT426" in warning for warning in zipkin_stack.outputs()["warnings"]) is bool(requirements)
     zipkin_stack.preview(expect_no_changes=True)
     zipkin_stack.refresh()
     zipkin_stack.preview(expect_no_changes=True)

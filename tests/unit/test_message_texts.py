@@ -47,6 +47,7 @@ UNENCRYPTED = {
     "storage": {"elasticsearch": {"hosts": ["http://es.example.com:9200"], "credentials_secret": "es"}},
     "ingress": {"host": "zipkin.example.com", "path": "/", "tls": False},
 }
+EXPOSED = {"service": {"type": "LoadBalancer"}}
 UNVERIFIED = {"storage": {"elasticsearch": {"hosts": ["https://es.example.com:9200"], "verify_certificate": False}}}
 
 ON_CONSUL: list[tuple[Callable[[], object], Any, bool]] = [
@@ -123,7 +124,7 @@ def kubernetes_texts(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> Iterato
     yield str(MissingKindError("proxy-defaults"))
     for reason in ("ExternallyManagedConfigError", "MigrationFailedError", "ConsulAgentError"):
         yield sync_error_text("ProxyDefaults consul/global", ON_KUBERNETES, Sync("waiting", reason, "the reason"), 120)
-    for args in (MEMORY, UNENCRYPTED, UNVERIFIED):
+    for args in (MEMORY, UNENCRYPTED, EXPOSED, UNVERIFIED):
         yield from zipkin_settings(**args).warnings()
 
 

@@ -16,7 +16,7 @@ def test_inputs_are_optional_and_have_camel_case_names(schema: AnalyzeResult) ->
     required = {name: [key for key, one in fields.items() if not one.optional] for name, fields in inputs.items()}
     assert required == {"MeshTracing": [], "ServiceProtocols": ["services"], "ZipkinCollector": []}
     assert {"collector", "zipkinCollector", "tcpServices"} <= inputs["MeshTracing"].keys()
-    assert {"serviceName", "imagePullSecrets", "dependenciesJob"} <= inputs["ZipkinCollector"].keys()
+    assert {"serviceName", "imagePullSecrets", "dependenciesJob", "runAsUser"} <= inputs["ZipkinCollector"].keys()
 
 
 def test_inputs_and_outputs_have_descriptions(schema: AnalyzeResult) -> None:

@@ -6,9 +6,10 @@ from typing import Any
 import pulumi
 import pytest
 
-from consul_tracing import InvalidInputError
+from consul_tracing import InvalidInputError, MeshTracing
 from consul_tracing.zipkin.manifests import manifests
 from consul_tracing.zipkin_collector import ZipkinCollector
+from tests.documents import code_blocks
 from tests.unit.mocked_engine import Engine
 from tests.unit.zipkin_collectors import EVERYTHING, settings
 
@@ -58,6 +59,13 @@ def test_outputs_have_the_address_and_the_warnings(engine: Engine, caplog: pytes
     assert outputs["url"] == "http://zipkin.tracing.svc.cluster.local:9411"
     assert outputs["warnings"] == settings().warnings()
     assert outputs["warnings"][0] in caplog.text
+
+
+@pytest.mark.parametrize("example", code_blocks("docs/collector.md", "python"))
+def test_documented_example_deploys_zipkin(engine: Engine, example: str) -> None:
+    names = {"ZipkinCollector": ZipkinCollector, "MeshTracing": MeshTracing}
+    engine.run(lambda: exec(example, names))  # noqa: S102 - the examples are part of the repository
+    assert "zipkin-deployment" in engine.registered
 
 
 def test_invalid_input_registers_nothing(engine: Engine) -> None:

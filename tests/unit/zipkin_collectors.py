@@ -19,6 +19,11 @@ CASSANDRA: dict[str, Any] = {"contact_points": ["cassandra.example.com"]}
 EVERYTHING: dict[str, Any] = {
     "namespace": "tracing",
     "service_name": "traces",
+    "service": {
+        "type": "LoadBalancer",
+        "annotations": {"networking.gke.io/load-balancer-type": "Internal"},
+    },
+    "cluster_domain": "prod.example.com",
     "image": "registry.example.com:5000/zipkin-slim:3.6.1",
     "storage": {
         "elasticsearch": {
@@ -67,7 +72,10 @@ EVERYTHING: dict[str, Any] = {
     "image_pull_secrets": ["registry"],
     "labels": {"team": "platform"},
     "annotations": {"example.com/owner": "platform@example.com"},
+    "service_account_annotations": {"eks.amazonaws.com/role-arn": "arn:aws:iam::123456789012:role/zipkin"},
     "environment": {"QUERY_LOOKBACK": "604800000"},
+    "environment_secrets": {"RABBIT_PASSWORD": {"secret": "rabbitmq", "key": "password"}},
+    "run_as_user": 2000,
 }
 """Arguments that use every group of settings."""
 
@@ -111,6 +119,8 @@ PEERS = st.lists(
 ANY_STORAGE = some(
     namespace=NAME,
     service_name=NAME,
+    service=some(type=st.sampled_from(["ClusterIP", "NodePort", "LoadBalancer"]), annotations=LABELS),
+    cluster_domain=HOST,
     image=st.sampled_from(["openzipkin/zipkin:3.6.1", f"registry:5000/a/b@sha256:{'0' * 64}"]),
     resources=RESOURCES,
     ingress=some({"host": HOST, "tls_secret": NAME}, class_name=NAME, annotations=LABELS, path=st.just("/"))
@@ -126,7 +136,10 @@ ANY_STORAGE = some(
     image_pull_secrets=st.lists(NAME, max_size=2),
     labels=LABELS,
     annotations=LABELS,
+    service_account_annotations=LABELS,
     environment=some(QUERY_LOOKBACK=NAME, X_Y=NAME),
+    environment_secrets=some(RABBIT_PASSWORD=some({"secret": NAME, "key": NAME})),
+    run_as_user=st.sampled_from([None, 1, 2**31 - 1]),
 )
 REPLICAS = some({"replicas": st.integers(1, 5)}, disruption_budget=st.just({"max_unavailable": 1})) | some(
     {"autoscaling": some({"max_replicas": st.integers(3, 9)}, min_replicas=st.integers(2, 3))},

@@ -48,6 +48,7 @@ ELASTICSEARCH_TRANSPORT_PORT = 9300
 DEFAULT_PORTS = {"http": 80, "https": 443}
 CASSANDRA_PORT = 9042
 CRON_FIELDS = 5
+LARGEST_USER_ID = 2**31 - 1
 SMALLEST_MEMORY = 256 * 1024**2
 """Bytes. In less memory, Zipkin's code leaves no space for spans."""
 
@@ -135,7 +136,7 @@ def variable_name(value: str) -> str:
     if CREDENTIAL.search(value):
         raise invalid_value(
             "must not be a credential, because the Deployment and Pulumi's state are not encrypted. "
-            "Create a Secret, and set credentials_secret of the storage"
+            "Create a Secret, and set environment_secrets, or credentials_secret of the storage"
         )
     return value
 
@@ -144,7 +145,8 @@ def variable_value(value: str) -> str:
     """Reject the value of a variable that contains a credential."""
     if USER_IN_URL.search(value) or "-----BEGIN" in value:
         raise invalid_value(
-            "must not contain a credential, because the Deployment and Pulumi's state are not encrypted"
+            "must not contain a credential, because the Deployment and Pulumi's state are not encrypted. "
+            "Create a Secret, and set environment_secrets"
         )
     return value
 
@@ -204,6 +206,20 @@ def ingress_host(value: str) -> str:
     return value
 
 
+def cluster_domain(value: str) -> str:
+    """Validate the DNS domain of a cluster."""
+    if not SUBDOMAIN.fullmatch(value) or is_address(value) or not canonical_host(value):
+        raise must_be("a lower-case DNS name such as cluster.local", value)
+    return value
+
+
+def user_id(value: int) -> int:
+    """Validate the id of a user other than root."""
+    if not 1 <= value <= LARGEST_USER_ID:
+        raise must_be(f"the id of a user other than root, from 1 to {LARGEST_USER_ID}", value)
+    return value
+
+
 def cidr(value: str) -> str:
     """Validate a range of IP addresses."""
     try:
@@ -243,7 +259,7 @@ KubernetesServiceName = Annotated[
     matching(SERVICE_NAME, 'the name of a Service (at most 63 lower-case letters, digits and "-", first a letter)'),
 ]
 ObjectName = Annotated[str, AfterValidator(object_name)]
-SecretKey = Annotated[str, matching(SECRET_KEY, 'a key of a Secret (letters, digits, "-", "_" and ".")')]
+SecretKeyName = Annotated[str, matching(SECRET_KEY, 'a key of a Secret (letters, digits, "-", "_" and ".")')]
 Utilization = Annotated[int, Field(ge=1, le=100), BeforeValidator(whole_number)]
 Image = Annotated[str, AfterValidator(image)]
 Cpu = Annotated[str, AfterValidator(cpu)]
@@ -261,6 +277,8 @@ Index = Annotated[str, matching(SPAN_INDEX, 'the prefix of an index (lower-case 
 Keyspace = Annotated[
     str, matching(KEYSPACE, 'the name of a keyspace (at most 48 letters, digits and "_", first a letter)')
 ]
+ClusterDomain = Annotated[str, AfterValidator(cluster_domain)]
+UserId = Annotated[int, BeforeValidator(whole_number), AfterValidator(user_id)]
 IngressHost = Annotated[str, AfterValidator(ingress_host)]
 Cidr = Annotated[str, AfterValidator(cidr)]
 Interval = Annotated[str, matching(INTERVAL, 'a duration such as "30s" or "1m"')]

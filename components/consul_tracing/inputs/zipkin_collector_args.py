@@ -4,7 +4,12 @@ No `from __future__ import annotations` here: Pulumi's schema inference reads th
 supported here, only the names of Secrets that contain them.
 """
 
-from typing import Any, NotRequired, TypedDict
+from typing import TYPE_CHECKING, Any, Literal, NotRequired, TypedDict
+
+if TYPE_CHECKING:
+    ServiceType = Literal["ClusterIP", "NodePort", "LoadBalancer"]
+else:
+    ServiceType = str
 
 
 class TrustStoreArgs(TypedDict):
@@ -147,6 +152,20 @@ class ResourcesArgs(TypedDict):
     """
 
 
+class CollectorServiceArgs(TypedDict):
+    """Service of Zipkin: the address to which proxies send spans."""
+
+    type: NotRequired[ServiceType]
+    """ "ClusterIP", "NodePort" or "LoadBalancer". Default: "ClusterIP", because Zipkin has no login.
+
+    Proxies outside of the cluster, for example on VMs, cannot connect to "ClusterIP". The other types log a warning
+    unless `network_policy` is set.
+    """
+
+    annotations: NotRequired[dict[str, str]]
+    """Further annotations of the Service, for example for an internal load balancer. Default: none."""
+
+
 class IngressArgs(TypedDict):
     """Ingress for Zipkin's user interface, which has no login. Configure one with the controller's annotations."""
 
@@ -253,6 +272,16 @@ class DependenciesJobArgs(TypedDict):
     """CPU and memory of a run, which loads the traces of the day. Default: "500m" and "1Gi"."""
 
 
+class SecretKeyArgs(TypedDict):
+    """Value in an existing Secret."""
+
+    secret: str
+    """Name of the Secret in the collector's namespace. Required."""
+
+    key: str
+    """Key of the Secret. Required."""
+
+
 class SchedulingArgs(TypedDict):
     """Scheduling of the pods of Zipkin and of the job."""
 
@@ -280,6 +309,12 @@ class ZipkinCollectorArgs(TypedDict):
 
     service_name: NotRequired[str]
     """Name of the Service and of all other objects. Default: "zipkin"."""
+
+    service: NotRequired[CollectorServiceArgs]
+    """Type and annotations of the Service. Default: "ClusterIP", without annotations."""
+
+    cluster_domain: NotRequired[str]
+    """DNS domain of the cluster, part of `host` and `url`. Default: "cluster.local", the default of Kubernetes."""
 
     image: NotRequired[str]
     """Image of Zipkin, with a version or a digest. Default: "openzipkin/zipkin-slim:3.6.1", the newest tested.
@@ -326,8 +361,30 @@ class ZipkinCollectorArgs(TypedDict):
     annotations: NotRequired[dict[str, str]]
     """Further annotations of every object and pod. Default: none."""
 
+    service_account_annotations: NotRequired[dict[str, str]]
+    """Further annotations of the ServiceAccount only. Default: none.
+
+    They connect the pods to an identity of the cloud: IAM roles for service accounts (EKS), workload identity (GKE,
+    AKS).
+    """
+
     environment: NotRequired[dict[str, str]]
     """Further environment variables of Zipkin, such as `{"QUERY_LOOKBACK": "604800000"}`. Default: none.
 
-    Credentials and variables that the component sets are rejected. Use JAVA_TOOL_OPTIONS for further options of Java.
+    Credentials and variables that the component sets are rejected. Use JAVA_TOOL_OPTIONS for further options of Java,
+    and `environment_secrets` for credentials.
+    """
+
+    environment_secrets: NotRequired[dict[str, SecretKeyArgs]]
+    """Further environment variables of Zipkin from existing Secrets, by the name of the variable. Default: none.
+
+    For credentials, such as `{"RABBIT_PASSWORD": {"secret": "rabbitmq", "key": "password"}}`. Variables that the
+    component sets are rejected. Pods read the Secrets at startup. Restart them after a change.
+    """
+
+    run_as_user: NotRequired[int | None]
+    """Id of user and group of all pods, not 0. Default: 1000, the user of the official images.
+
+    null (None) leaves both ids to the platform: on OpenShift, each namespace has its own range. Set it only there. On
+    other clusters, pods do not start, because the images name their user instead of an id.
     """

@@ -1,7 +1,7 @@
 """Validated inputs of `ZipkinCollector`, with defaults."""
 
 from collections.abc import Iterator, Mapping
-from typing import Annotated, ClassVar, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field
 
@@ -9,6 +9,7 @@ from consul_tracing.errors import Problem, format_value, message
 
 from .kubernetes_types import (
     Cidr,
+    ClusterDomain,
     ContactPoint,
     Cpu,
     ElasticsearchUrl,
@@ -24,7 +25,8 @@ from .kubernetes_types import (
     Memory,
     ObjectName,
     Schedule,
-    SecretKey,
+    SecretKeyName,
+    UserId,
     Utilization,
     VariableName,
     VariableValue,
@@ -33,7 +35,7 @@ from .kubernetes_types import (
     millicores,
     port_of,
 )
-from .types import Count, Milliseconds, NamespaceName, Text, UrlPath, Whole
+from .types import Count, EnvironmentVariable, Milliseconds, NamespaceName, Text, UrlPath, Whole
 from .validation import Settings
 from .zipkin_collector_args import ZipkinCollectorArgs
 
@@ -99,7 +101,10 @@ MANAGED_VARIABLES: Mapping[str, str] = {
     "STORAGE_TYPE": "storage",
     "ZIPKIN_STORAGE_TYPE": "storage",
     "ES_USERNAME": "storage.elasticsearch.credentials_secret",
+    "ES_PASSWORD": "storage.elasticsearch.credentials_secret",
     "CASSANDRA_USERNAME": "storage.cassandra.credentials_secret",
+    "CASSANDRA_PASSWORD": "storage.cassandra.credentials_secret",
+    "TRUST_STORE_PASSWORD": "trust_store of the storage",
     "JAVA_OPTS": "resources.memory_limit. Use JAVA_TOOL_OPTIONS for further options of Java",
     "QUERY_PORT": "ZipkinCollector, which sets port 9411",
     "SERVER_PORT": "ZipkinCollector, which sets port 9411",
@@ -108,6 +113,9 @@ MANAGED_VARIABLES: Mapping[str, str] = {
 
 MAX_CRON_JOB_LENGTH = 52
 """Characters of the name of a CronJob. Its Jobs append eleven."""
+
+IMAGE_USER = 1000
+"""Id of user and group in the official images."""
 
 UI_PATH = "/zipkin"
 
@@ -119,8 +127,8 @@ class TrustStore(Settings):
     """Trust store with the authorities of the storage's certificate."""
 
     secret: ObjectName
-    key: SecretKey = "truststore.p12"
-    password_key: SecretKey = "password"  # noqa: S105 - the name of a key
+    key: SecretKeyName = "truststore.p12"
+    password_key: SecretKeyName = "password"  # noqa: S105 - the name of a key
 
 
 class MemoryStorage(Settings):
@@ -140,8 +148,8 @@ class ElasticsearchStorage(Settings):
     pipeline: Text | None = None
     timeout_ms: Milliseconds = 10000
     credentials_secret: ObjectName | None = None
-    username_key: SecretKey = "username"
-    password_key: SecretKey = "password"  # noqa: S105 - the name of a key
+    username_key: SecretKeyName = "username"
+    password_key: SecretKeyName = "password"  # noqa: S105 - the name of a key
     trust_store: TrustStore | None = None
     verify_certificate: bool = True
 
@@ -175,8 +183,8 @@ class CassandraStorage(Settings):
     max_connections: Count = 8
     ensure_schema: bool = True
     credentials_secret: ObjectName | None = None
-    username_key: SecretKey = "username"
-    password_key: SecretKey = "password"  # noqa: S105 - the name of a key
+    username_key: SecretKeyName = "username"
+    password_key: SecretKeyName = "password"  # noqa: S105 - the name of a key
     use_ssl: bool = False
     verify_hostname: bool = True
     trust_store: TrustStore | None = None
@@ -252,6 +260,18 @@ class JobResources(Resources):
 
     cpu_request: Cpu = "500m"
     memory_limit: Memory = "1Gi"
+
+
+class CollectorService(Settings):
+    """Service of Zipkin."""
+
+    type: Literal["ClusterIP", "NodePort", "LoadBalancer"] = "ClusterIP"
+    annotations: Annotations = Field(default_factory=dict)
+
+    @property
+    def is_internal(self) -> bool:
+        """Whether only the cluster can connect to the Service."""
+        return self.type == "ClusterIP"
 
 
 class Ingress(Settings):
@@ -344,6 +364,13 @@ class DependenciesJob(Settings):
     resources: JobResources = JobResources.model_construct()
 
 
+class SecretKey(Settings):
+    """Value in an existing Secret."""
+
+    secret: ObjectName
+    key: SecretKeyName
+
+
 class Scheduling(Settings):
     """Scheduling of the pods."""
 
@@ -368,9 +395,12 @@ class ZipkinCollectorSettings(Settings):
     """Inputs of `ZipkinCollector`."""
 
     component: ClassVar[str] = "ZipkinCollector"
+    keeps_none: ClassVar[frozenset[str]] = frozenset({"run_as_user"})
 
     namespace: NamespaceName = "default"
     service_name: KubernetesServiceName = "zipkin"
+    service: CollectorService = CollectorService.model_construct()
+    cluster_domain: ClusterDomain = "cluster.local"
     image: Image | None = None
     replicas: Count = 1
     storage: Storage = Storage.model_construct(memory=MemoryStorage.model_construct())
@@ -385,7 +415,10 @@ class ZipkinCollectorSettings(Settings):
     image_pull_secrets: list[ObjectName] = Field(default_factory=list)
     labels: Labels = Field(default_factory=dict)
     annotations: Annotations = Field(default_factory=dict)
+    service_account_annotations: Annotations = Field(default_factory=dict)
     environment: dict[VariableName, VariableValue] = Field(default_factory=dict)
+    environment_secrets: dict[EnvironmentVariable, SecretKey] = Field(default_factory=dict)
+    run_as_user: UserId | None = IMAGE_USER
 
     @classmethod
     def of(cls, component: str, args: ZipkinCollectorArgs) -> Self:
@@ -395,7 +428,7 @@ class ZipkinCollectorSettings(Settings):
     @property
     def host(self) -> str:
         """DNS name of Zipkin in the cluster."""
-        return f"{self.service_name}.{self.namespace}.svc.cluster.local"
+        return f"{self.service_name}.{self.namespace}.svc.{self.cluster_domain}"
 
     @property
     def port(self) -> int:
@@ -461,6 +494,12 @@ class ZipkinCollectorSettings(Settings):
                 f"ingress.path: {format_value(self.ingress.path)} exposes the endpoint for posting spans. "
                 f"Set {UI_PATH} for the user interface only.",
             )
+        if not self.service.is_internal and self.network_policy is None:
+            yield message(
+                "CT426",
+                f"service.type: everyone who can connect to the {self.service.type} can read and write spans, because "
+                "Zipkin has no login. Set network_policy, or annotations for an internal load balancer.",
+            )
 
     def problems(self) -> Iterator[Problem]:
         """Return the conflicts between inputs that are valid one by one."""
@@ -479,9 +518,15 @@ class ZipkinCollectorSettings(Settings):
                 f"annotations.{INJECTION}",
                 'is managed by ZipkinCollector ("false"): a sidecar would reject the plain HTTP of the proxies',
             )
-        for name in self.environment:
-            if name.upper() in MANAGED_VARIABLES:
-                yield Problem(f"environment.{name}", f"is managed by {MANAGED_VARIABLES[name.upper()]}")
+        yield from self._variable_problems()
+
+    def _variable_problems(self) -> Iterator[Problem]:
+        for field, names in (("environment", self.environment), ("environment_secrets", self.environment_secrets)):
+            for name in names:
+                if name.upper() in MANAGED_VARIABLES:
+                    yield Problem(f"{field}.{name}", f"is managed by {MANAGED_VARIABLES[name.upper()]}")
+        for name in self.environment.keys() & self.environment_secrets.keys():
+            yield Problem(f"environment_secrets.{name}", f"conflicts with environment.{name}. Remove one of them")
 
     def _memory_problems(self) -> Iterator[Problem]:
         fix = "Set storage.elasticsearch or storage.cassandra, which pods share"

@@ -49,7 +49,7 @@ def service_account(settings: ZipkinCollectorSettings) -> JsonObject:
     return {
         "apiVersion": "v1",
         "kind": "ServiceAccount",
-        "metadata": metadata(settings),
+        "metadata": metadata(settings, further_annotations=settings.service_account_annotations),
         "automountServiceAccountToken": False,
     }
 

@@ -31,9 +31,9 @@ def service(settings: ZipkinCollectorSettings) -> JsonObject:
     return {
         "apiVersion": "v1",
         "kind": "Service",
-        "metadata": metadata(settings),
+        "metadata": metadata(settings, further_annotations=settings.service.annotations),
         "spec": {
-            "type": "ClusterIP",
+            "type": settings.service.type,
             "selector": selector(settings),
             "ports": [{"name": PORT_NAME, "port": PORT, "targetPort": PORT_NAME, "protocol": "TCP"}],
         },

@@ -15,7 +15,14 @@ from consul_tracing.inputs.zipkin_collector_settings import (
 )
 
 from .labels import selector
-from .storage import TRUST_STORE_DIRECTORY, TRUST_STORE_PASSWORD, credentials, storage_variables, trust_store
+from .storage import (
+    TRUST_STORE_DIRECTORY,
+    TRUST_STORE_PASSWORD,
+    credentials,
+    secret_key,
+    storage_variables,
+    trust_store,
+)
 
 if TYPE_CHECKING:
     from consul_tracing.names import JsonObject
@@ -28,9 +35,6 @@ LIVENESS_PATH = "/info"
 
 READINESS_PATH = "/health"
 """Endpoint that returns 503 while the storage is not reachable."""
-
-USER = 1000
-"""Id of user and group in both images."""
 
 LARGEST_CLIENT_MEMORY = 1792 * MEBIBYTE
 """Limit below which Java selects the serial garbage collector, which needs less memory than G1."""
@@ -81,7 +85,8 @@ def environment(settings: ZipkinCollectorSettings) -> list[JsonObject]:
         **storage_variables(settings),
         **settings.environment,
     }
-    return variables(plain, credentials(settings))
+    further = {name: secret_key(one.secret, one.key) for name, one in settings.environment_secrets.items()}
+    return variables(plain, {**credentials(settings), **further})
 
 
 def variables(plain: dict[str, str], from_secrets: dict[str, JsonObject]) -> list[JsonObject]:
@@ -129,12 +134,7 @@ def pod(settings: ZipkinCollectorSettings, container: JsonObject, tmp_size: str)
         "automountServiceAccountToken": False,
         # A Service named "query" would set QUERY_PORT, which Zipkin reads as its port.
         "enableServiceLinks": False,
-        "securityContext": {
-            "runAsNonRoot": True,
-            "runAsUser": USER,
-            "runAsGroup": USER,
-            "seccompProfile": {"type": "RuntimeDefault"},
-        },
+        "securityContext": pod_security(settings.run_as_user),
         "containers": [container],
         "volumes": volumes(settings, tmp_size),
         **placement(settings.scheduling),
@@ -142,6 +142,12 @@ def pod(settings: ZipkinCollectorSettings, container: JsonObject, tmp_size: str)
     if settings.image_pull_secrets:
         specification["imagePullSecrets"] = [{"name": name} for name in settings.image_pull_secrets]
     return specification
+
+
+def pod_security(user: int | None) -> JsonObject:
+    """Build the security context of a pod. None leaves the ids of user and group to the platform."""
+    ids = {} if user is None else {"runAsUser": user, "runAsGroup": user}
+    return {"runAsNonRoot": True, **ids, "seccompProfile": {"type": "RuntimeDefault"}}
 
 
 def container_security() -> JsonObject:

@@ -33,7 +33,7 @@ def cassandra(**fields: Any) -> dict[str, Any]:
 HOSTS = "storage.elasticsearch.hosts.0"
 REJECTED = [
     (3, "args: must be a map, got 3"),
-    ({"replica": 1}, 'replica: is not an input of ZipkinCollector; did you mean "replicas"? Allowed: annotations,'),
+    ({"replica": 1}, 'replica: is not an input of ZipkinCollector; did you mean "replicas"?'),
     (
         {"namespace": "Tracing"},
         "namespace: must be the name of a Kubernetes namespace (at most 63 lower-case letters, digits and",
@@ -50,6 +50,23 @@ REJECTED = [
         {"service_name": "z" * 64},
         'service_name: must be the name of a Service (at most 63 lower-case letters, digits and "-", first a',
     ),
+    (
+        {"service": {"type": "ExternalName"}},
+        'service.type: must be one of ClusterIP, NodePort, LoadBalancer; got "ExternalName"',
+    ),
+    ({"service": {"port": 80}}, "service.port: is not an input of service. Allowed: annotations, type"),
+    ({"service": {"annotations": {"a b": "x"}}}, "service.annotations.a b: must be a key such as team or"),
+    *(
+        ({"cluster_domain": name}, f'cluster_domain: must be a lower-case DNS name such as cluster.local, got "{name}"')
+        for name in ("Cluster.local", "cluster.local.", "*.local", "10.0.0.1", "cluster.1", "", "a b")
+    ),
+    ({"service_account_annotations": {"a": 1}}, 'service_account_annotations.a: must be text, got 1. Quote it: "1"'),
+    (
+        {"run_as_user": 0},
+        "run_as_user: must be the id of a user other than root, from 1 to 2147483647; got 0",
+    ),
+    ({"run_as_user": 2**31}, "run_as_user: must be the id of a user other than root, from 1 to 2147483647; got 21474"),
+    ({"run_as_user": "1000"}, 'run_as_user: must be a whole number, got "1000"'),
     (
         {"image": "openzipkin/zipkin"},
         'image: must be an image with a version, such as :3.6.1, or a digest; got "openzipkin/zipkin"',
@@ -329,6 +346,17 @@ REJECTED = [
     ({"annotations": {"a": 1}}, 'annotations.a: must be text, got 1. Quote it: "1"'),
     ({"environment": {"A-B": "x"}}, 'environment.A-B: must be the name of an environment variable, got "A-B"'),
     ({"environment": {"QUERY_LOOKBACK": 1}}, 'environment.QUERY_LOOKBACK: must be text, got 1. Quote it: "1"'),
+    (
+        {"environment_secrets": {"A-B": {"secret": "s", "key": "k"}}},
+        'environment_secrets.A-B: must be the name of an environment variable, got "A-B"',
+    ),
+    ({"environment_secrets": {"A": {"secret": "s"}}}, "environment_secrets.A.key: is required"),
+    ({"environment_secrets": {"A": {"key": "k"}}}, "environment_secrets.A.secret: is required"),
+    ({"environment_secrets": {"A": PASSWORD}}, "environment_secrets.A: must be a map, got"),
+    (
+        {"environment": {"A": "x"}, "environment_secrets": {"A": {"secret": "s", "key": "k"}}},
+        "environment_secrets.A: conflicts with environment.A. Remove one of them",
+    ),
 ]
 
 
@@ -339,17 +367,25 @@ def test_invalid_input_is_rejected_with_its_path(args: Any, message: str) -> Non
 
 @pytest.mark.parametrize("name", sorted(MANAGED_VARIABLES))
 def test_managed_environment_variable_is_rejected(name: str) -> None:
-    assert f"environment.{name}: is managed by {MANAGED_VARIABLES[name]}" in str(
-        rejection({"environment": {name: "x"}})
+    reason = f"{name}: is managed by {MANAGED_VARIABLES[name]}"
+    assert f"environment_secrets.{reason}" in str(
+        rejection({"environment_secrets": {name: {"secret": SECRET, "key": "k"}}})
     )
+    if "PASSWORD" not in name:
+        assert f"environment.{reason}" in str(rejection({"environment": {name: "x"}}))
 
 
 @pytest.mark.parametrize("name", ["ES_PASSWORD", "RABBIT_PASSWORD", "MYSQL_PASS", "AWS_SECRET_ACCESS_KEY", "TOKEN"])
 def test_credential_in_the_environment_is_rejected_without_being_shown(name: str) -> None:
     message = str(rejection({"environment": {name: PASSWORD}}))
     assert f"environment.{name}: must not be a credential" in message
-    assert "credentials_secret" in message
+    assert "set environment_secrets, or credentials_secret of the storage" in message
     assert PASSWORD not in message
+
+
+def test_credential_in_environment_secrets_is_accepted() -> None:
+    reference = {"AWS_SECRET_ACCESS_KEY": {"secret": SECRET, "key": "k"}}
+    assert settings(environment_secrets=reference).environment_secrets.keys() == reference.keys()
 
 
 @pytest.mark.parametrize(
@@ -382,6 +418,18 @@ def test_collector_without_arguments_has_defaults() -> None:
     assert zipkin.url == "http://zipkin.default.svc.cluster.local:9411"
     assert zipkin.chosen_image == "openzipkin/zipkin-slim:3.6.1"
     assert settings(namespace="tracing", service_name="traces").host == "traces.tracing.svc.cluster.local"
+    assert zipkin.run_as_user == 1000
+
+
+def test_cluster_domain_is_part_of_the_address() -> None:
+    zipkin = settings(cluster_domain="prod.example.com")
+    assert zipkin.host == "zipkin.default.svc.prod.example.com"
+    assert zipkin.url == "http://zipkin.default.svc.prod.example.com:9411"
+
+
+def test_null_user_differs_from_the_default() -> None:
+    assert settings(run_as_user=None).run_as_user is None
+    assert ZipkinCollectorSettings.keeps_none == {"run_as_user"}
 
 
 def test_cassandra_uses_the_full_image() -> None:
@@ -443,6 +491,14 @@ def test_insecure_setting_is_a_warning(args: Any, message: str) -> None:
     assert message in warning
 
 
+@pytest.mark.parametrize("kind", ["NodePort", "LoadBalancer"])
+def test_service_outside_of_the_cluster_without_a_network_policy_is_a_warning(kind: str) -> None:
+    args = {**elasticsearch(), "service": {"type": kind}}
+    (warning,) = settings(**args).warnings()
+    assert f"CT426: service.type: everyone who can connect to the {kind} can read and write spans" in warning
+    assert settings(**args, network_policy={"clients": [{"cidr": "10.20.0.0/16"}]}).warnings() == []
+
+
 def test_default_max_spans_grows_with_the_memory_limit() -> None:
     kept = [settings(resources={"memory_limit": limit}).max_spans for limit in ("256Mi", "512Mi", "1Gi", "4Gi")]
     assert kept == sorted(set(kept))
@@ -466,8 +522,7 @@ def test_every_written_variable_is_a_managed_variable() -> None:
         cassandra(credentials_secret=SECRET, use_ssl=True, trust_store={"secret": "ca"}),
     ]
     written = {variable["name"] for args in storages for variable in environment(settings(**args))}
-    credentials = {"ES_PASSWORD", "CASSANDRA_PASSWORD", "TRUST_STORE_PASSWORD"}
-    assert written - credentials <= MANAGED_VARIABLES.keys()
+    assert written <= MANAGED_VARIABLES.keys()
 
 
 def test_arguments_and_settings_have_the_same_fields() -> None:

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 
 from consul_tracing.inputs.kubernetes_types import bytes_of
+from consul_tracing.inputs.mesh_settings import MeshSettings
 from consul_tracing.zipkin.manifests import manifests
 from consul_tracing.zipkin.pod import environment, java_options
 from tests.unit.meshes import reordered
@@ -78,7 +79,12 @@ def test_pods_meet_the_restricted_pod_security_standard(args: dict[str, Any]) ->
     for pod in pods(rendered(args)):
         security = pod["spec"]["securityContext"]
         assert security["runAsNonRoot"] is True
-        assert security["runAsUser"] == 1000
+        user = args.get("run_as_user", 1000)
+        expected = {} if user is None else {"runAsUser": user, "runAsGroup": user}
+        assert {key: value for key, value in security.items() if key.startswith("runAs")} == {
+            "runAsNonRoot": True,
+            **expected,
+        }
         assert security["seccompProfile"] == {"type": "RuntimeDefault"}
         assert pod["spec"]["automountServiceAccountToken"] is False
         for item in pod["spec"]["containers"]:
@@ -191,6 +197,28 @@ def test_minimal_collector_has_three_objects() -> None:
     }
 
 
+def test_service_is_internal_by_default() -> None:
+    service = rendered({"annotations": {"a": "every object"}})["service"]
+    assert service["spec"]["type"] == "ClusterIP"
+    assert service["metadata"]["annotations"] == {"a": "every object"}
+
+
+def test_service_has_its_type_and_annotations() -> None:
+    annotations = {"networking.gke.io/load-balancer-type": "Internal", "a": "the Service"}
+    args = {"service": {"type": "LoadBalancer", "annotations": annotations}, "annotations": {"a": "every object"}}
+    objects = rendered(args)
+    assert objects["service"]["spec"]["type"] == "LoadBalancer"
+    assert objects["service"]["metadata"]["annotations"] == annotations
+    assert objects["deployment"]["metadata"]["annotations"] == {"a": "every object"}
+
+
+def test_annotations_of_the_service_account_are_on_no_other_object() -> None:
+    role = {"eks.amazonaws.com/role-arn": "arn:aws:iam::123456789012:role/zipkin"}
+    objects = rendered({"service_account_annotations": role})
+    assert objects.pop("service-account")["metadata"]["annotations"] == role
+    assert "role-arn" not in json.dumps(objects)
+
+
 def test_only_the_readiness_probe_checks_the_storage() -> None:
     zipkin = container(DURABLE)
     assert zipkin["startupProbe"]["httpGet"]["path"] == "/info"
@@ -229,6 +257,14 @@ def test_credentials_use_the_keys_of_the_secret() -> None:
     written = variables({"storage": storage})
     assert written["ES_USERNAME"] == {"secretKeyRef": {"name": "es", "key": "user"}}
     assert written["ES_PASSWORD"] == {"secretKeyRef": {"name": "es", "key": "password"}}
+
+
+def test_environment_secrets_are_variables_of_zipkin_only() -> None:
+    reference = {"RABBIT_PASSWORD": {"secret": "rabbitmq", "key": "password"}}
+    args = {**DURABLE, "dependencies_job": {}, "environment_secrets": reference}
+    assert variables(args)["RABBIT_PASSWORD"] == {"secretKeyRef": {"name": "rabbitmq", "key": "password"}}
+    _, job = pods(rendered(args))
+    assert "RABBIT_PASSWORD" not in json.dumps(job)
 
 
 def test_trust_store_password_is_expanded_by_kubernetes() -> None:
@@ -301,3 +337,12 @@ def test_service_monitor_scrapes_the_named_port() -> None:
     monitor = rendered({"service_monitor": {"labels": {"release": "prometheus"}}})["service-monitor"]
     assert monitor["spec"]["endpoints"] == [{"port": "http", "path": "/prometheus", "interval": "30s"}]
     assert monitor["metadata"]["labels"]["release"] == "prometheus"
+
+
+def test_user_is_left_to_the_platform_in_the_inputs_of_a_mesh() -> None:
+    """None is a value of `run_as_user` only; elsewhere it means that an input is not given."""
+    args: Any = {"target": "kubernetes", "zipkin_collector": {"run_as_user": None, "image": None}}
+    mesh = MeshSettings.of("mesh", args)
+    assert mesh.zipkin_collector is not None
+    security = manifests(mesh.zipkin_collector)["deployment"]["spec"]["template"]["spec"]["securityContext"]
+    assert security == {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}}
