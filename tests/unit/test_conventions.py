@@ -23,6 +23,7 @@ LAYERS = [
     ["envoy", "zipkin"],
     ["entries"],
     ["backends", "stack_config"],
+    ["cli"],
     ["mesh_tracing", "service_protocols", "zipkin_collector", "component", "__init__"],
 ]
 """The layers of the package from the bottom up. A module imports from its own layer and from those below."""

@@ -38,7 +38,7 @@ class CommandError(Exception):
 def main() -> None:
     """Run the command line. The exit code is 2 if a command could not run."""
     try:
-        app()
+        app(prog_name="consul-tracing")
     except (CommandError, InvalidInputError, rendering.RenderError) as error:
         print(error, file=sys.stderr)  # noqa: T201 - output for a terminal
         sys.exit(COULD_NOT_RUN)
@@ -50,7 +50,7 @@ def consul_tracing() -> None:
 
 
 @app.command(epilog="Example: consul-tracing render --stack Pulumi.prod.yaml --as hcl --out entries")
-def render(
+def render(  # noqa: PLR0913, PLR0917 - options of a command
     form: Annotated[Form, typer.Option("--as", help="Form of the output.")],
     stack: Annotated[Path | None, typer.Option(help="Stack file with consul-tracing:mesh.")] = None,
     args: Annotated[Path | None, typer.Option(help="YAML or JSON file with the inputs of MeshTracing.")] = None,
@@ -59,10 +59,10 @@ def render(
     out: Annotated[Path | None, typer.Option(help="Directory with one file per entry (hcl, json).")] = None,
 ) -> None:
     """Render the settings of a mesh as config entries, manifests, a registration or arguments of a gateway."""
-    settings = read_settings(stack, args)
+    settings = read_settings(stack, args, {"target": "kubernetes"} if form is Form.YAML else {})
     match form:
         case Form.YAML:
-            print(rendering.as_yaml(settings_on_kubernetes(settings)), end="")  # noqa: T201
+            print(rendering.as_yaml(settings), end="")  # noqa: T201
         case Form.REGISTRATION:
             print(rendering.as_registration(settings, service))  # noqa: T201
         case Form.GATEWAY:
@@ -71,17 +71,10 @@ def render(
             write_entries(settings, form, entry, out)
 
 
-def settings_on_kubernetes(settings: MeshSettings) -> MeshSettings:
-    """Return the settings for consul-k8s. Raises CommandError for a stack that cannot be written there."""
-    if settings.target != "kubernetes":
-        raise CommandError("consul-tracing: --as yaml requires target: kubernetes in the settings")
-    return settings
-
-
 def write_entries(settings: MeshSettings, form: Form, chosen: str | None, out: Path | None) -> None:
     """Print one entry, or write one file per entry. Consul reads one entry per file."""
     render_entry = rendering.as_hcl if form is Form.HCL else rendering.as_json
-    rendered = {title(one): render_entry(one) for one in rendering.entries(settings)}
+    rendered = {title(one): render_entry(one) for one in rendering.entries_of_consul(settings)}
     if chosen is not None:
         if chosen not in rendered:
             raise CommandError(f"consul-tracing: --entry must be one of {', '.join(rendered)}; got {chosen}")
@@ -99,8 +92,11 @@ def write_entries(settings: MeshSettings, form: Form, chosen: str | None, out: P
         (out / f"{number:03}-{name.replace('/', '-')}.{form}").write_text(f"{text}\n")
 
 
-def read_settings(stack: Path | None, args: Path | None) -> MeshSettings:
-    """Return the validated settings of a stack file or of a file with the inputs. Raises CommandError."""
+def read_settings(stack: Path | None, args: Path | None, overridden: dict[str, str]) -> MeshSettings:
+    """Return the validated settings of a stack file or of a file with the inputs. Raises CommandError.
+
+    `overridden`: inputs that replace those of the file.
+    """
     if (stack is None) == (args is None):
         raise CommandError("consul-tracing: exactly one of --stack and --args is required")
     file = stack or args
@@ -114,4 +110,4 @@ def read_settings(stack: Path | None, args: Path | None) -> MeshSettings:
         if content is None:
             raise CommandError(f"consul-tracing: {file} has no {MESH_KEY}")
         content = with_numbers(content, MeshTracingArgs)
-    return MeshSettings.of(str(file), content)
+    return MeshSettings.of(str(file), {**content, **overridden} if isinstance(content, dict) else content)

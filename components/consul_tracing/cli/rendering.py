@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import yaml
@@ -30,6 +31,12 @@ class RenderError(ValueError):
 def entries(settings: MeshSettings) -> list[Entry]:
     """Return all entries of the settings, services first: an HTTP default must not precede the tcp services."""
     return [*service_defaults(settings).values(), proxy_defaults(settings)]
+
+
+def entries_of_consul(settings: MeshSettings) -> list[Entry]:
+    """Return the entries without the namespaces of Kubernetes, which Consul does not have."""
+    found = entries(settings)
+    return [replace(one, namespace=None) for one in found] if settings.target == "kubernetes" else found
 
 
 def entry_fields(entry: Entry) -> JsonObject:
@@ -90,30 +97,32 @@ def gateway_arguments(settings: MeshSettings) -> list[str]:
     return ["--config-yaml", canonical_json(gateway_runtime(settings.sampling))]
 
 
-def hcl_lines(fields: JsonObject) -> Iterator[str]:
-    """Yield the lines of a map in HCL 1, which Consul reads."""
+def hcl_lines(fields: JsonObject, *path: str) -> Iterator[str]:
+    """Yield the lines of a map in HCL 1, which Consul reads. Raises RenderError for a value that it reads otherwise."""
     for name, value in fields.items():
-        key = name if IDENTIFIER.fullmatch(name) else _text(name)
-        yield f"{key} = {_hcl(value, name)}"
+        key = name if IDENTIFIER.fullmatch(name) else _text(name, path)
+        yield from f"{key} = {_hcl(value, (*path, name))}".split("\n")
 
 
-def _hcl(value: object, path: str) -> str:
+def _hcl(value: object, path: tuple[str, ...]) -> str:
     match value:
         case None:
-            raise RenderError(f"{path}: HCL has no null. Remove the field, or render JSON")
-        case {}:
-            lines = [f"  {line}" for member in hcl_lines(value) for line in member.split("\n")] if value else []
-            return "\n".join(["{", *lines, "}"]) if lines else "{}"
+            raise RenderError(f"{'.'.join(path)}: HCL has no null. Render JSON, or remove the field")
+        case dict():
+            return "\n".join(["{", *(f"  {line}" for line in hcl_lines(value, *path)), "}"]) if value else "{}"
+        case [_] if path[0] == "Config":
+            raise RenderError(
+                f"{'.'.join(path)}: Consul reads a list with one element in HCL as the element. Render JSON"
+            )
         case list():
             return f"[{', '.join(_hcl(member, path) for member in value)}]"
         case str():
-            return _text(value)
+            return _text(value, path)
         case _:
             return canonical_json(value)
 
 
-def _text(value: str) -> str:
-    # HCL 1 would read `${` as the start of an expression and `\u2028` as text.
+def _text(value: str, path: tuple[str, ...]) -> str:
     if "${" in value:
-        raise RenderError(f"{value[:40]}: HCL reads ${{ as an expression. Render JSON")
+        raise RenderError(f"{'.'.join(path)}: HCL reads ${{ as an expression. Render JSON")
     return json.dumps(value, ensure_ascii=False)

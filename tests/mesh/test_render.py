@@ -1,0 +1,80 @@
+"""`consul-tracing render`, written to a real Consul and read by a real proxy."""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+import toolchain
+from testbed.consul import Consul
+from testbed.http import send_request
+from testbed.ports import LOOPBACK, free_port
+from testbed.processes import Programs
+from tests.mesh.consul_entries import clear
+from tests.mesh.test_stacks_on_consul import EVERYTHING
+from tests.mesh.traced_mesh import TracedMesh, rendered, retried, span_names, unique_path
+
+pytestmark = pytest.mark.mesh
+
+INDEXES = ("CreateIndex", "ModifyIndex", "Hash")
+
+
+def render(programs: Programs, args: dict[str, Any], directory: Path, *options: str) -> str:
+    """Run `consul-tracing render` on a stack file with these inputs and return its output."""
+    stack = directory / "Pulumi.test.yaml"
+    stack.write_text(yaml.safe_dump({"config": {"consul-tracing:mesh": args}}))
+    command = [sys.executable, "-m", "consul_tracing.cli", "render", f"--stack={stack}", *options]
+    return programs.run("consul-tracing render", command)
+
+
+def live_entries(consul: Consul) -> list[dict[str, Any]]:
+    kinds = ("proxy-defaults", "service-defaults")
+    found = [entry for kind in kinds for entry in consul.get(f"/v1/config/{kind}") or []]
+    return [{key: value for key, value in entry.items() if key not in INDEXES} for entry in found]
+
+
+@pytest.mark.parametrize("form", ["hcl", "json"])
+def test_rendered_entries_are_those_of_the_component(
+    programs: Programs, consul: Consul, tmp_path: Path, form: str
+) -> None:
+    args = {**EVERYTHING, "proxy_config": {"nested": {"a": [1.5, {"b": True}]}, "x y": 1, "é": '"\\n\t'}}
+    for entry in rendered(args):
+        consul.write_config_entry(entry)
+    expected = live_entries(consul)
+    clear(consul)
+    render(programs, args, tmp_path, f"--as={form}", f"--out={tmp_path}")
+    for file in sorted(tmp_path.glob(f"*.{form}")):
+        command = [toolchain.program("consul"), "config", "write", file]
+        programs.run("consul config write", command, environment=consul.environment)
+    assert live_entries(consul) == expected
+
+
+def test_registration_makes_one_sidecar_trace(traced: TracedMesh, tmp_path: Path) -> None:
+    mesh = traced.mesh
+    traced.apply()
+    mesh.consul.delete_config_entry("proxy-defaults", "global")
+    proxy = render(mesh.programs, traced.arguments(), tmp_path, "--as=registration", "--service=clerk")
+    port = free_port()
+    upstream = (
+        f'upstreams = [{{ destination_name = "web", local_bind_address = "{LOOPBACK}", local_bind_port = {port} }}]'
+    )
+    sidecar = (
+        f'port = {free_port()}\naddress = "{LOOPBACK}"\n{proxy.replace("proxy {", f"proxy {{{chr(10)}{upstream}", 1)}'
+    )
+    file = tmp_path / "clerk.hcl"
+    file.write_text(f'service {{\nname = "clerk"\nconnect {{\nsidecar_service {{\n{sidecar}\n}}\n}}\n}}\n')
+    consul = toolchain.program("consul")
+    mesh.programs.run("register", [consul, "services", "register", file], environment=mesh.consul.environment)
+    envoy = mesh.start_envoy("clerk", ["-sidecar-for=clerk"])
+    envoy.wait_until_ready(2)
+    response = traced.wait_until(
+        retried(lambda: send_request(port, unique_path(), headers={"Host": "web"})), "a request"
+    )
+    assert ("clerk", "CLIENT") in span_names(traced.spans_of(response, 4))
+    envoy.stop()
+    mesh.programs.run(
+        "deregister", [consul, "services", "deregister", "-id=clerk"], environment=mesh.consul.environment
+    )
+    traced.bootstrap_hash = ""

@@ -1,0 +1,122 @@
+"""The command line `consul-tracing`, without a mesh."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from consul_tracing.cli import app
+from consul_tracing.cli.rendering import RenderError, as_hcl, as_registration
+from consul_tracing.entries.entry import Entry
+from tests.unit.meshes import settings
+
+MESH = {"collector": {"host": "zipkin"}, "sampling": {"random": "0.5"}, "services": {"web": {"protocol": "http"}}}
+
+
+class Run:
+    """A run of the command line: exit code, output and errors."""
+
+    def __init__(self, capsys: pytest.CaptureFixture[str], *arguments: str | Path) -> None:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(sys, "argv", ["consul-tracing", *map(str, arguments)])
+            with pytest.raises(SystemExit) as ended:
+                app.main()
+        self.code = ended.value.code or 0
+        self.out, self.err = capsys.readouterr()
+
+
+@pytest.fixture
+def stack(tmp_path: Path) -> Path:
+    file = tmp_path / "Pulumi.prod.yaml"
+    file.write_text(yaml.safe_dump({"config": {"consul-tracing:mesh": MESH}}))
+    return file
+
+
+def test_one_entry_is_printed(capsys: pytest.CaptureFixture[str], stack: Path) -> None:
+    run = Run(capsys, "render", "--stack", stack, "--as", "json", "--entry", "proxy-defaults/global")
+    assert (run.code, run.err) == (0, "")
+    entry = json.loads(run.out)
+    assert (entry["Kind"], entry["Name"]) == ("proxy-defaults", "global")
+    assert '"random_sampling":{"value":0.5}' in entry["Config"]["envoy_listener_tracing_json"]
+
+
+def test_several_entries_require_a_directory(capsys: pytest.CaptureFixture[str], stack: Path, tmp_path: Path) -> None:
+    run = Run(capsys, "render", "--stack", stack, "--as", "hcl")
+    assert (run.code, run.out) == (2, "")
+    assert run.err == (
+        "consul-tracing: 2 entries require --out DIR, or --entry to select one: "
+        "service-defaults/web, proxy-defaults/global\n"
+    )
+    out = tmp_path / "entries"
+    assert Run(capsys, "render", "--stack", stack, "--as", "hcl", "--out", out).code == 0
+    assert [file.name for file in sorted(out.iterdir())] == [
+        "001-service-defaults-web.hcl",
+        "002-proxy-defaults-global.hcl",
+    ]
+
+
+def test_inputs_are_read_from_a_plain_file(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    file = tmp_path / "mesh.json"
+    file.write_text(json.dumps({"collector": {"host": "zipkin"}}))
+    run = Run(capsys, "render", "--args", file, "--as", "yaml")
+    (mesh,) = yaml.safe_load_all(run.out)
+    assert (mesh["kind"], mesh["metadata"]) == ("ProxyDefaults", {"name": "global", "namespace": "consul"})
+    assert mesh["spec"]["config"].keys() >= {"envoy_tracing_json"}
+
+
+def test_gateway_arguments_are_one_per_line(capsys: pytest.CaptureFixture[str], stack: Path) -> None:
+    option, layer = Run(capsys, "render", "--stack", stack, "--as", "gateway").out.splitlines()
+    assert option == "--config-yaml"
+    (only,) = json.loads(layer)["layered_runtime"]["layers"]
+    assert only["static_layer"]["tracing.random_sampling"]["numerator"] == 50
+
+
+def test_registration_has_the_service_name_of_its_proxy() -> None:
+    for tracer in ({"opentelemetry": {"service_name": "mesh"}}, {"datadog": {"service_name": "mesh"}}):
+        text = as_registration(settings(tracer=tracer), "web")
+        assert '\\"service_name\\":\\"web\\"' in text
+        assert "mesh" not in text
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("{", "cannot be read: while parsing a flow node"),
+        ("config: {}", "has no consul-tracing:mesh"),
+        ("config: {consul-tracing:mesh: {collector: {}}}", "collector.host: is required"),
+        ("config: {consul-tracing:mesh: [1]}", "args: must be a map, got a list"),
+    ],
+)
+def test_file_that_cannot_be_used_is_one_message(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, content: str, message: str
+) -> None:
+    file = tmp_path / "Pulumi.prod.yaml"
+    file.write_text(content)
+    run = Run(capsys, "render", "--stack", file, "--as", "yaml")
+    assert (run.code, run.out) == (2, "")
+    assert message in run.err
+    assert "Traceback" not in run.err
+
+
+@pytest.mark.parametrize("options", [[], ["--stack", "a", "--args", "b"], ["--args", "/does/not/exist"]])
+def test_one_readable_file_is_required(capsys: pytest.CaptureFixture[str], options: list[str]) -> None:
+    run = Run(capsys, "render", "--as", "yaml", *options)
+    assert run.code == 2
+    assert "exactly one of --stack and --args" in run.err or "cannot be read" in run.err
+
+
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        ({"a": None}, "Config.a: HCL has no null. Render JSON, or remove the field"),
+        ({"a": {"b": [1]}}, "Config.a.b: Consul reads a list with one element in HCL as the element. Render JSON"),
+        ({"a": "${b}"}, "Config.a: HCL reads ${ as an expression. Render JSON"),
+    ],
+)
+def test_value_that_hcl_cannot_express_is_an_error(config: dict[str, Any], message: str) -> None:
+    with pytest.raises(RenderError) as error:
+        as_hcl(Entry("proxy-defaults", "global", {"Config": config}))
+    assert str(error.value) == message
