@@ -110,4 +110,5 @@ def read_settings(stack: Path | None, args: Path | None, overridden: dict[str, s
         if content is None:
             raise CommandError(f"consul-tracing: {file} has no {MESH_KEY}")
         content = with_numbers(content, MeshTracingArgs)
-    return MeshSettings.of(str(file), {**content, **overridden} if isinstance(content, dict) else content)
+    inputs: Any = {**content, **overridden} if isinstance(content, dict) else content
+    return MeshSettings.of(str(file), inputs)
