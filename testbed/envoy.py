@@ -35,9 +35,9 @@ class Envoy:
         """Start the proxy with its admin interface on a free port."""
         self.name = name
         self.environment: dict[str, str] = {}
-        """Further environment variables of the next start."""
+        """Additional environment variables for the next start."""
         self.version: str | None = None
-        """Version of the next start; None for the first one of the toolchain."""
+        """Envoy version for the next start. None: the first version that the toolchain lists."""
         self.admin_port = free_port()
         self._programs = programs
         self._consul = consul

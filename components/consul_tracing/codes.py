@@ -85,7 +85,7 @@ CODES: dict[str, Code] = {
     ),
     "CT211": Code(
         "A tracing key cannot be removed",
-        "Another field manager holds a tracing key that the update must remove. Server-side apply keeps it.",
+        "Another field manager owns a tracing key that the update must remove. Server-side apply keeps such a key.",
         "Run the `kubectl patch` command of the message, then `pulumi up`.",
     ),
     "CT212": Code(
@@ -180,12 +180,12 @@ CODES: dict[str, Code] = {
         "Spans have no service name",
         "`tracer.opentelemetry.service_name` is not set. A proxy whose environment does not contain its name "
         "(`OTEL_RESOURCE_ATTRIBUTES`) reports the service name `unknown_service:envoy`.",
-        "Start each proxy with its variables in the output `proxy_environment`, and set `service_name` for proxies "
+        "Start each proxy with its variables from the output `proxy_environment`, and set `service_name` for proxies "
         "without them.",
     ),
     "CT413": Code(
         "The collector is on localhost",
-        "`collector.host` is a loopback address, that is, another machine for each proxy.",
+        "`collector.host` is a loopback address, that is, the own host of each proxy.",
         "Set the address of a shared collector, or run a collector on every machine.",
     ),
     "CT414": Code(
@@ -205,7 +205,7 @@ CODES: dict[str, Code] = {
     ),
     "CT417": Code(
         "A field of a static cluster is unknown",
-        "This version of consul-tracing does not support the field. A proxy does not start with a field that its Envoy "
+        "This version of consul-tracing does not know the field. A proxy does not start with a field that its Envoy "
         "does not support.",
         "Correct the name, or ignore the warning if the field exists in the Envoy of all proxies.",
     ),
@@ -217,7 +217,7 @@ CODES: dict[str, Code] = {
     "CT419": Code(
         "The sampling rate is very low",
         "`sampling.random` is below 0.1 %. Rates are percentages: 0.05 is one request in 2,000.",
-        "Set 5 for 5 %. Ignore the warning if the rate is intended.",
+        "For 5 %, set 5. Ignore the warning if the rate is intended.",
     ),
     "CT420": Code(
         "Zipkin keeps spans in memory",
@@ -245,16 +245,26 @@ CODES: dict[str, Code] = {
         "Set `ingress.path: /zipkin`.",
     ),
     "CT425": Code(
-        "The name of a service does not arrive",
-        "Envoy's OpenTelemetry tracer cannot read a name with a comma or an equals sign from its environment. Spans of "
-        "its proxies have the name of `tracer.opentelemetry.service_name`.",
+        "A service name is not supported by OpenTelemetry",
+        "Envoy's OpenTelemetry tracer cannot read a name with a comma or an equals sign from its environment. Its "
+        "spans have the name in `tracer.opentelemetry.service_name`, or `unknown_service:envoy` if it is not set.",
         "Use `tracer.zipkin`, or another name of the service.",
     ),
     "CT426": Code(
         "Zipkin is reachable from outside of the cluster",
         "`service.type` is NodePort or LoadBalancer, and `network_policy` is not set. Everyone who can connect to the "
-        "address can read and write spans, because Zipkin has no login.",
+        "address can read and write spans, because Zipkin has no authentication.",
         "Set `network_policy` with the address ranges of the clients, or `service.annotations` for an internal load "
         "balancer. With an internal load balancer, ignore the warning.",
+    ),
+    "CT501": Code(
+        "The command could not run",
+        "An option of `consul-tracing` is missing or invalid, or a file cannot be read.",
+        "Change the option or the file that the message names.",
+    ),
+    "CT502": Code(
+        "HCL cannot express a value",
+        "Consul reads the value in HCL as another value.",
+        "Render JSON, which `consul config write` accepts too.",
     ),
 }

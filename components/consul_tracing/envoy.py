@@ -58,7 +58,7 @@ def percentages(sampling: Sampling) -> JsonObject:
 
 
 def span_fields(spans: Spans) -> JsonObject:
-    """Build the fields of the spans' content. Envoy's defaults are not written."""
+    """Build the fields of `SpanArgs`. Omits values that equal Envoy's defaults."""
     return {field: value for field, value in spans if value != type(spans).model_fields[field].default}
 
 
@@ -148,7 +148,7 @@ def resource_detector(name: str, message: str, config: JsonObject) -> JsonObject
 
 
 def proxy_environment(tracer: Tracer, service: str) -> dict[str, str]:
-    """Return the environment variables that give the spans of a service's proxies the name of the service.
+    """Return the environment variables that set the service name in the spans of a service's proxies.
 
     The Zipkin tracer needs none: Consul sets the name in the bootstrap.
     """

@@ -16,7 +16,7 @@ MAX_VALUE_LENGTH = 60
 """Characters of a value that a message shows."""
 
 LARGEST_NUMBER = 10**20
-"""Whole numbers from this one on are described: Python does not convert very long ones."""
+"""Messages describe whole numbers of this size or larger, because Python limits the conversion of long integers."""
 
 MAX_LISTED_KEYS = 40
 """Allowed keys that a message lists. For a longer list it suggests only the closest key."""

@@ -43,7 +43,7 @@ ANNOTATIONS_PREFIX = "consul-tracing/"
 """Prefix of the annotations that hold ownership metadata. On Kubernetes `Meta` belongs to consul-k8s."""
 
 MIGRATE_ANNOTATION = "consul.hashicorp.com/migrate-entry"
-"""Annotation of consul-k8s: take over an identical entry that was written over Consul's API."""
+"""Annotation with which consul-k8s migrates an identical entry that was written through Consul's HTTP API."""
 
 MANAGED_ANNOTATIONS = (
     ANNOTATIONS_PREFIX,
@@ -51,8 +51,8 @@ MANAGED_ANNOTATIONS = (
     MIGRATE_ANNOTATION,
     "kubectl.kubernetes.io/last-applied-configuration",
 )
-"""Prefixes of the annotations that inputs cannot set and that are never preserved: this package's, and the copy that
-kubectl keeps."""
+"""Prefixes of the annotations that inputs cannot set and that are never preserved: those of this package, Pulumi and
+consul-k8s, and the copy of the object that kubectl keeps."""
 
 STRUCTS: frozenset[FieldPath] = frozenset(
     {

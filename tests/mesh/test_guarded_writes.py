@@ -14,7 +14,7 @@ from tests.mesh.consul_entries import MESH, WEB, add_to_config, live, outcome, p
 
 pytestmark = pytest.mark.mesh
 
-STOPPED = "was changed by another writer after this run had read it, so it was not written. Run pulumi up again."
+STOPPED = "another writer changed the entry after this up read it, so this up does not write it. Run pulumi up again."
 
 
 def between_read_and_write(recorder: RequestRecorder, entry: tuple[str, str], act: Callable[[], None]) -> None:

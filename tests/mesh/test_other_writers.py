@@ -66,7 +66,7 @@ def test_two_concurrent_stacks_do_not_overwrite_each_other(
     recorder.on_request = delay_writes(recorder, 2 * (count + 1) if count else 4)
     with ThreadPoolExecutor() as pool:
         first = list(pool.map(outcome, stacks.values()))
-    assert all(not output or "proxy-defaults/global was changed by another writer" in output for output in first)
+    assert all(not output or "proxy-defaults/global: another writer changed the entry" in output for output in first)
     assert "" in first
     recorder.requests.clear()
     outputs = {name: outcome(stack) for name, stack in stacks.items()}

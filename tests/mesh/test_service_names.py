@@ -26,7 +26,7 @@ EVERY_TRACER = [
 
 @pytest.fixture
 def named(traced: TracedMesh) -> Iterator[TracedMesh]:
-    """A mesh whose next test restarts the sidecars without the environment and the version of this one."""
+    """The mesh. Teardown resets the environment and the Envoy version of the sidecars."""
     yield traced
     for sidecar in traced.mesh.sidecars.values():
         sidecar.environment, sidecar.version = {}, None

@@ -36,7 +36,7 @@ def teams(programs: Programs, address: str, **platform: object) -> Teams:
     )
 
 
-def test_request_over_services_of_both_teams_is_one_trace(traced: TracedMesh) -> None:
+def test_request_through_services_of_both_teams_produces_one_trace(traced: TracedMesh) -> None:
     mesh = traced.mesh
     traced.apply()
     for entry in ("web", "api"):

@@ -50,7 +50,7 @@ def test_each_span_is_the_child_of_the_previous_span(traced: TracedMesh) -> None
     }
 
 
-def test_long_path_is_cut(traced: TracedMesh) -> None:
+def test_long_path_is_truncated(traced: TracedMesh) -> None:
     traced.apply(spans={"max_path_tag_length": 40, "verbose": True})
     path = unique_path() + "x" * 100
     spans = traced.spans_of(traced.mesh.request(path), 4)

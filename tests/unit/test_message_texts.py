@@ -21,8 +21,11 @@ from consul_tracing.backends.kubernetes.objects import (
     reject_unremovable,
 )
 from consul_tracing.backends.kubernetes.sync import Sync, sync_error_text
+from consul_tracing.cli.app import CommandError, read_settings
+from consul_tracing.cli.rendering import RenderError, as_hcl
 from consul_tracing.codes import CODES
 from consul_tracing.entries.bodies import proxy_defaults
+from consul_tracing.entries.entry import Entry
 from consul_tracing.entries.ownership import Plan, Policy, reject_taken_resources
 from consul_tracing.errors import message
 from tests.plan_story import GOLDEN
@@ -124,6 +127,13 @@ def kubernetes_texts(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> Iterato
     yield str(MissingKindError("proxy-defaults"))
     for reason in ("ExternallyManagedConfigError", "MigrationFailedError", "ConsulAgentError"):
         yield sync_error_text("ProxyDefaults consul/global", ON_KUBERNETES, Sync("waiting", reason, "the reason"), 120)
+    for command in (
+        lambda: read_settings(None, None, {}),
+        lambda: as_hcl(Entry("proxy-defaults", "global", {"a": None})),
+    ):
+        with pytest.raises((CommandError, RenderError)) as error:
+            command()
+        yield str(error.value)
     for args in (MEMORY, UNENCRYPTED, EXPOSED, UNVERIFIED):
         yield from zipkin_settings(**args).warnings()
 

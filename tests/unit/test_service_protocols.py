@@ -38,7 +38,7 @@ def test_service_of_another_stack_is_rejected(engine: Engine) -> None:
     assert set(engine.registered) == {"shop"}
 
 
-def test_mesh_and_team_of_one_program_cannot_declare_the_same_service(engine: Engine) -> None:
+def test_mesh_tracing_and_service_protocols_cannot_declare_the_same_service(engine: Engine) -> None:
     def program() -> None:
         MeshTracing("mesh", mesh(services=WEB))
         ServiceProtocols("shop", {"services": WEB})
@@ -47,7 +47,7 @@ def test_mesh_and_team_of_one_program_cannot_declare_the_same_service(engine: En
         engine.run(program)
 
 
-def test_inputs_of_the_mesh_are_not_inputs_of_a_team() -> None:
+def test_mesh_inputs_are_rejected_by_service_protocols() -> None:
     args: Any = {"services": WEB, "sampling": {"random": 5}}
     with pytest.raises(InvalidInputError, match="sampling: is not an input of ServiceProtocols"):
         ServiceProtocols("shop", args)

@@ -37,7 +37,7 @@ class Live:
     """A live entry, as the backend read it."""
 
     body: JsonObject | None = None
-    """The fields of the entry; None if there is no entry, or if it is not known."""
+    """The fields of the entry. None if the entry does not exist, or if the preview cannot read it."""
 
     is_known: bool = True
     """Whether the backend could be read."""
@@ -49,7 +49,7 @@ LiveT = TypeVar("LiveT", bound=Live)
 
 @dataclass(frozen=True)
 class Planned(Generic[LiveT]):
-    """An entry of this stack: its resource, its live state, and how it is written."""
+    """Entry of this stack: resource name, live state, and plan."""
 
     resource_name: str
     """The name of the Pulumi resource that writes the entry."""

@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 def plan_entries(backend: Backend[LiveT], entries: Mapping[str, Entry]) -> dict[str, Planned[LiveT]]:
     """Read and plan the entries. Keys are the names of the resources that write them.
 
-    Raises ConflictError, and InvalidInputError for an entry of another component, before anything is written.
+    Raises ConflictError, and InvalidInputError if another component of the program declares an entry. Both are raised
+    before anything is written.
     """
     reject_duplicates(entries.values(), backend)
     planned: dict[str, Planned[LiveT]] = {}

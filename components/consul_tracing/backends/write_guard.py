@@ -47,8 +47,8 @@ class WriteGuard:
         try:
             unchanged = await self._read(entry) == body
         except UnreadableError as error:
-            text = f"{title} could not be read again before its write, so it was not written: {error}."
+            text = f"{title}: cannot be read again before the write, so this up does not write it: {error}."
             raise ConflictError(message("CT206", f"{text} Run pulumi up again.")) from None
         if not unchanged:
-            text = f"{title} was changed by another writer after this run had read it, so it was not written."
+            text = f"{title}: another writer changed the entry after this up read it, so this up does not write it."
             raise ConflictError(message("CT206", f"{text} Run pulumi up again."))

@@ -9,7 +9,7 @@ import typer
 import yaml
 
 from consul_tracing.backends.consul import title
-from consul_tracing.errors import InvalidInputError
+from consul_tracing.errors import InvalidInputError, message
 from consul_tracing.inputs.mesh_args import MeshTracingArgs
 from consul_tracing.inputs.mesh_settings import MeshSettings
 from consul_tracing.stack_config import MESH_KEY, with_numbers
@@ -21,8 +21,8 @@ COULD_NOT_RUN = 2
 app = typer.Typer(name="consul-tracing", no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None)
 
 
-class Form(StrEnum):
-    """A form of `render`."""
+class Format(StrEnum):
+    """Output format of `render`."""
 
     HCL = "hcl"
     JSON = "json"
@@ -32,7 +32,11 @@ class Form(StrEnum):
 
 
 class CommandError(Exception):
-    """A command could not run. The message is one line."""
+    """The command could not run."""
+
+    def __init__(self, reason: str) -> None:
+        """Report the reason."""
+        super().__init__(message("CT501", reason))
 
 
 def main() -> None:
@@ -51,45 +55,44 @@ def consul_tracing() -> None:
 
 @app.command(epilog="Example: consul-tracing render --stack Pulumi.prod.yaml --as hcl --out entries")
 def render(  # noqa: PLR0913, PLR0917 - options of a command
-    form: Annotated[Form, typer.Option("--as", help="Form of the output.")],
+    output: Annotated[Format, typer.Option("--as", help="Output format.")],
     stack: Annotated[Path | None, typer.Option(help="Stack file with consul-tracing:mesh.")] = None,
     args: Annotated[Path | None, typer.Option(help="YAML or JSON file with the inputs of MeshTracing.")] = None,
-    entry: Annotated[str | None, typer.Option(help="Entry to render: proxy-defaults/global.")] = None,
-    service: Annotated[str | None, typer.Option(help="Service of a registration, for its spans.")] = None,
+    entry: Annotated[str | None, typer.Option(help="Entry to render, such as proxy-defaults/global.")] = None,
+    service: Annotated[str | None, typer.Option(help="Service name in the spans of the proxy (registration).")] = None,
     out: Annotated[Path | None, typer.Option(help="Directory with one file per entry (hcl, json).")] = None,
 ) -> None:
     """Render the settings of a mesh as config entries, manifests, a registration or arguments of a gateway."""
-    settings = read_settings(stack, args, {"target": "kubernetes"} if form is Form.YAML else {})
-    match form:
-        case Form.YAML:
+    settings = read_settings(stack, args, {"target": "kubernetes"} if output is Format.YAML else {})
+    match output:
+        case Format.YAML:
             print(rendering.as_yaml(settings), end="")  # noqa: T201
-        case Form.REGISTRATION:
+        case Format.REGISTRATION:
             print(rendering.as_registration(settings, service))  # noqa: T201
-        case Form.GATEWAY:
+        case Format.GATEWAY:
             print("\n".join(rendering.gateway_arguments(settings)))  # noqa: T201
         case _:
-            write_entries(settings, form, entry, out)
+            write_entries(settings, output, entry, out)
 
 
-def write_entries(settings: MeshSettings, form: Form, chosen: str | None, out: Path | None) -> None:
+def write_entries(settings: MeshSettings, output: Format, chosen: str | None, out: Path | None) -> None:
     """Print one entry, or write one file per entry. Consul reads one entry per file."""
-    render_entry = rendering.as_hcl if form is Form.HCL else rendering.as_json
+    render_entry = rendering.as_hcl if output is Format.HCL else rendering.as_json
     rendered = {title(one): render_entry(one) for one in rendering.entries_of_consul(settings)}
     if chosen is not None:
         if chosen not in rendered:
-            raise CommandError(f"consul-tracing: --entry must be one of {', '.join(rendered)}; got {chosen}")
+            raise CommandError(f"--entry must be one of {', '.join(rendered)}; got {chosen}")
         rendered = {chosen: rendered[chosen]}
     if out is None:
         if len(rendered) > 1:
             raise CommandError(
-                f"consul-tracing: {len(rendered)} entries require --out DIR, or --entry to select one: "
-                f"{', '.join(rendered)}"
+                f"{len(rendered)} entries require --out DIR, or --entry to select one: {', '.join(rendered)}"
             )
         print(*rendered.values())  # noqa: T201
         return
     out.mkdir(parents=True, exist_ok=True)
     for number, (name, text) in enumerate(rendered.items(), 1):
-        (out / f"{number:03}-{name.replace('/', '-')}.{form}").write_text(f"{text}\n")
+        (out / f"{number:03}-{name.replace('/', '-')}.{output}").write_text(f"{text}\n")
 
 
 def read_settings(stack: Path | None, args: Path | None, overridden: dict[str, str]) -> MeshSettings:
@@ -98,17 +101,17 @@ def read_settings(stack: Path | None, args: Path | None, overridden: dict[str, s
     `overridden`: inputs that replace those of the file.
     """
     if (stack is None) == (args is None):
-        raise CommandError("consul-tracing: exactly one of --stack and --args is required")
+        raise CommandError("exactly one of --stack and --args is required")
     file = stack or args
     assert file is not None  # noqa: S101 - for mypy
     try:
         content: Any = yaml.safe_load(file.read_text())
     except (OSError, yaml.YAMLError) as error:
-        raise CommandError(f"consul-tracing: {file} cannot be read: {' '.join(str(error).split())}") from None
+        raise CommandError(f"{file} cannot be read: {' '.join(str(error).split())}") from None
     if stack is not None:
         content = ((content or {}).get("config") or {}).get(MESH_KEY)
         if content is None:
-            raise CommandError(f"consul-tracing: {file} has no {MESH_KEY}")
+            raise CommandError(f"{file} has no {MESH_KEY}")
         content = with_numbers(content, MeshTracingArgs)
     inputs: Any = {**content, **overridden} if isinstance(content, dict) else content
     return MeshSettings.of(str(file), inputs)

@@ -1,4 +1,4 @@
-"""Rendering of settings in the forms of Consul's documentation, without Pulumi and ownership metadata."""
+"""Render settings in Consul's formats, without Pulumi and ownership metadata."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ from consul_tracing.backends.kubernetes.objects import API_VERSION, KINDS, spec
 from consul_tracing.entries.bodies import canonical_json, proxy_defaults, service_defaults, tracing_config
 from consul_tracing.entries.ownership import Plan
 from consul_tracing.envoy import gateway_runtime
+from consul_tracing.errors import message
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from consul_tracing.entries.entry import Entry
     from consul_tracing.inputs.mesh_settings import MeshSettings
@@ -25,7 +26,11 @@ IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
 class RenderError(ValueError):
-    """The form cannot express a value."""
+    """HCL cannot express a value."""
+
+    def __init__(self, path: Sequence[str], reason: str) -> None:
+        """Report the path of the value and the reason."""
+        super().__init__(message("CT502", f"{'.'.join(path)}: {reason}. Use --as json"))
 
 
 def entries(settings: MeshSettings) -> list[Entry]:
@@ -51,7 +56,7 @@ def as_json(entry: Entry) -> str:
 
 
 def as_hcl(entry: Entry) -> str:
-    """Render an entry as HCL for `consul config write`. Raises RenderError for null."""
+    """Render an entry as HCL for `consul config write`. Raises RenderError for a value that HCL cannot express."""
     return "\n".join(hcl_lines(entry_fields(entry)))
 
 
@@ -107,12 +112,12 @@ def hcl_lines(fields: JsonObject, *path: str) -> Iterator[str]:
 def _hcl(value: object, path: tuple[str, ...]) -> str:
     match value:
         case None:
-            raise RenderError(f"{'.'.join(path)}: HCL has no null. Render JSON, or remove the field")
+            raise RenderError(path, "null is not supported in HCL")
         case dict():
             return "\n".join(["{", *(f"  {line}" for line in hcl_lines(value, *path)), "}"]) if value else "{}"
         case [_] if path[0] == "Config":
             raise RenderError(
-                f"{'.'.join(path)}: Consul reads a list with one element in HCL as the element. Render JSON"
+                path, "a list with one element is not supported in HCL, because Consul reads it as the element"
             )
         case list():
             return f"[{', '.join(_hcl(member, path) for member in value)}]"
@@ -124,5 +129,5 @@ def _hcl(value: object, path: tuple[str, ...]) -> str:
 
 def _text(value: str, path: tuple[str, ...]) -> str:
     if "${" in value:
-        raise RenderError(f"{'.'.join(path)}: HCL reads ${{ as an expression. Render JSON")
+        raise RenderError(path, '"${" is not supported in HCL, which reads it as an expression')
     return json.dumps(value, ensure_ascii=False)

@@ -63,7 +63,7 @@ class EntrySettings(Settings):
 
     @property
     def home_namespace(self) -> str | None:
-        """The namespace of entries without one: that of the custom resources, or None, Consul's default."""
+        """Default namespace of an entry: on Kubernetes that of the custom resources, else None, Consul's default."""
         return self.namespace if self.target == "kubernetes" else None
 
     @property

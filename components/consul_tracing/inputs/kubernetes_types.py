@@ -125,9 +125,9 @@ def label_key(value: str) -> str:
 
 
 def metadata_key(value: str) -> str:
-    """Reject the key of an annotation that this package, Pulumi or consul-k8s interprets."""
+    """Reject the key of an annotation that this package, Pulumi, consul-k8s or kubectl interprets."""
     if value.startswith(MANAGED_ANNOTATIONS):
-        raise invalid_value("is managed by consul-tracing")
+        raise invalid_value("is managed by consul-tracing, Pulumi, consul-k8s or kubectl. Remove it")
     return value
 
 

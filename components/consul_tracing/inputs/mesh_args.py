@@ -179,12 +179,13 @@ class SpanArgs(TypedDict):
     """
 
     max_path_tag_length: NotRequired[int]
-    """Maximum length of the request path in the tag `http.url`, in bytes. Default: 256. Longer paths are cut."""
+    """Maximum length of the path in the tag `http.url`, in bytes. Default: 256. Envoy truncates longer paths."""
 
     spawn_upstream_span: NotRequired[bool]
-    """Whether a proxy creates a second span for its request to the upstream. Default: false, one span per proxy.
+    """Whether a proxy creates an additional span for each request to an upstream. Default: false.
 
-    True separates the time in the proxy from the time in the upstream. A trace of the demo then has six spans.
+    False is one span for each request that a proxy receives or sends. True separates the time in the proxy from the
+    time in the upstream.
     """
 
     verbose: NotRequired[bool]

@@ -240,7 +240,10 @@ class MeshSettings(EntrySettings):
     def _collector_problems(self) -> Iterator[Problem]:
         yield from self.missing(dict.fromkeys(self.model_fields_set, True))
         if self.tracer.opentelemetry is None and "export_timeout_ms" in self.collector.model_fields_set:
-            yield Problem("collector.export_timeout_ms", "is not supported without tracer.opentelemetry")
+            yield Problem(
+                "collector.export_timeout_ms",
+                "is not supported without tracer.opentelemetry. Remove it, or set tracer.opentelemetry",
+            )
         if self.zipkin_collector is None:
             return
         if "collector" in self.model_fields_set:

@@ -1,6 +1,6 @@
-"""Checks of further Envoy clusters: the fields of a cluster, and the values of the fields that such clusters use.
+"""Validation of additional Envoy clusters: field names, and the values of common fields.
 
-Other values are passed through. Protobuf's JSON accepts each field in snake_case and in camelCase.
+Other values are not validated. Protobuf's JSON accepts each field in snake_case and in camelCase.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ if TYPE_CHECKING:
     from consul_tracing.names import JsonObject
 
     Check = Callable[[object], str]
-    """Returns the expected value if a value is not valid, else an empty text."""
+    """Function that returns an empty string for a valid value, else a description of the expected value."""
 
     Schema = Check | list["Schema"] | Mapping[str, "Schema"]
     """The check of a value, the schema of the members of a list, or the schemas of the fields of a message.
 
-    The field `*` is the schema of fields that are not listed and do not resemble a listed one: newer versions of Envoy
-    have further fields.
+    The field `*` is the schema of fields that are not listed and do not resemble a listed one: newer Envoy
+    versions have additional fields.
     """
 
 RESERVED_CLUSTERS = frozenset(
@@ -45,7 +45,7 @@ DURATION = re.compile(r"\d{1,12}(\.\d{1,9})?s", re.ASCII)
 MAX_PORT = 65535
 
 SIMILARITY = 0.85
-"""Similarity from which an unknown field is a misspelled one."""
+"""Minimum similarity (0 to 1) at which an unknown field is treated as a misspelling."""
 
 
 def anything(_value: object) -> str:
@@ -54,7 +54,7 @@ def anything(_value: object) -> str:
 
 
 def text(value: object) -> str:
-    """Accept text that is not empty."""
+    """Accept non-empty text."""
     return "" if isinstance(value, str) and value else "non-empty text"
 
 
@@ -64,9 +64,9 @@ def boolean(value: object) -> str:
 
 
 def count(value: object) -> str:
-    """Accept a whole number."""
+    """Accept a whole number that is not negative."""
     is_count = isinstance(value, int | float) and not isinstance(value, bool) and value >= 0 and value == int(value)
-    return "" if is_count else "a whole number"
+    return "" if is_count else "a whole number, 0 or greater"
 
 
 def port(value: object) -> str:
@@ -259,7 +259,7 @@ def snake_case(name: str) -> str:
 
 
 def static_cluster_problems(clusters: list[JsonObject]) -> Iterator[Problem]:
-    """Return the problems of further clusters. A proxy does not start with an invalid one."""
+    """Return the problems of additional clusters. A proxy with an invalid cluster does not start."""
     owners = {COLLECTOR_CLUSTER: "the collector's cluster", **dict.fromkeys(RESERVED_CLUSTERS, "a cluster of Consul")}
     for index, cluster in enumerate(clusters):
         match cluster.get("name"):
@@ -270,7 +270,7 @@ def static_cluster_problems(clusters: list[JsonObject]) -> Iterator[Problem]:
                 yield Problem(f"{index}.name", reason)
             case str(name) if name:
                 owners[name] = f"static_clusters.{index}"
-        # A warning names unknown fields of a cluster, because newer versions of Envoy have further ones.
+        # Unknown fields of a cluster cause a warning, because newer Envoy versions have additional fields.
         known = {field: value for field, value in cluster.items() if snake_case(field) in CLUSTER}
         yield from value_problems(known, CLUSTER, str(index))
         yield from _meaning_problems(cluster, str(index))
@@ -296,7 +296,7 @@ def value_problems(value: object, schema: Schema, path: str) -> Iterator[Problem
         for field, member in value.items():
             name, known = snake_case(field), sorted(schema.keys() - {"*"})
             if name not in schema and ("*" not in schema or get_close_matches(name, known, n=1, cutoff=SIMILARITY)):
-                yield Problem(f"{path}.{field}", with_suggestion("is not a field of Envoy's", field, known))
+                yield Problem(f"{path}.{field}", with_suggestion("is not a field of this Envoy message", field, known))
             else:
                 yield from value_problems(member, schema.get(name) or schema["*"], f"{path}.{field}")
 
@@ -305,9 +305,7 @@ def _meaning_problems(cluster: JsonObject, path: str) -> Iterator[Problem]:
     fields = {snake_case(field): value for field, value in cluster.items()}
     for field, address in _addresses(fields.get("load_assignment"), f"{path}.load_assignment"):
         if fields.get("type", "STATIC") == "STATIC" and "cluster_type" not in fields and not is_address(address):
-            reason = (
-                f"must be an IP address with the type STATIC, which is Envoy's default, got {format_value(address)}"
-            )
+            reason = f"must be an IP address if type is STATIC (Envoy's default), got {format_value(address)}"
             yield Problem(field, f"{reason}. Set type: STRICT_DNS")
     assignment = fields.get("load_assignment")
     if isinstance(assignment, dict) and not {"cluster_name", "clusterName"} & assignment.keys():

@@ -85,7 +85,7 @@ def service_name(value: str) -> str:
 
 
 def export_header(value: str) -> str:
-    """Validate the name of a header of each export."""
+    """Validate the name of an OTLP export header."""
     if RESERVED_HEADER.fullmatch(value):
         raise invalid_value(f"must not be a header that Envoy sets, got {format_value(value)}")
     if CREDENTIAL_HEADER.search(value):
@@ -97,11 +97,14 @@ def export_header(value: str) -> str:
 
 
 def header_value(value: str) -> str:
-    """Validate the value of a header. Some versions of Envoy format values that contain a percent sign."""
+    """Validate the value of a header. Some Envoy versions interpret `%` as a substitution format string."""
     if not value.isprintable() or not value.isascii() or "%" in text(value):
-        raise invalid_value("must be printable ASCII text without %")
+        raise must_be("printable ASCII text without %", value)
     if CREDENTIAL_VALUE.match(value):
-        raise invalid_value("must not be a credential, because every client of Consul can read the entry")
+        raise invalid_value(
+            "must not be a credential, because every client of Consul can read the entry. "
+            "Send spans to an OpenTelemetry Collector that adds the header"
+        )
     return value
 
 

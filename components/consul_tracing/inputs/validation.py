@@ -70,7 +70,7 @@ class Settings(BaseModel):
     """The component whose inputs this group holds. Empty for a group within another."""
 
     shorthand: ClassVar[str] = ""
-    """The map that is probably meant by a plain value in its place, with `{}` for the value. Empty if there is none."""
+    """Map to suggest if the input is a plain value, with `{}` for the value. Empty: no suggestion."""
 
     keeps_none: ClassVar[frozenset[str]] = frozenset()
     """The fields for which None is a value. For other fields None means "not given", as in Pulumi's SDKs."""
@@ -149,7 +149,7 @@ def _unknown(key: str, group: str, model: type[Settings]) -> str:
 
 
 def _meant(error: ErrorDetails, model: type[Settings]) -> str:
-    """Return the map that is probably meant by a plain value."""
+    """Return the map to suggest for a plain value."""
     value, loc = error["input"], error["loc"]
     if error["type"] != "model_type" or not loc or not isinstance(value, str | int | float):
         return ""
@@ -184,7 +184,7 @@ def _reason(kind: str, error: ErrorDetails, context: dict[str, Any]) -> str:
 
 
 def _model_at(model: type[Settings], path: Iterable[str | int]) -> type[Settings]:
-    """Return the group at a path, of which keys of maps are not part."""
+    """Return the group at a path. Skips map keys and list indexes."""
     for part in path:
         if part in model.model_fields:
             model = next(_models(model.model_fields[str(part)].annotation), model)

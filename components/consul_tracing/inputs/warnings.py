@@ -45,8 +45,8 @@ def setting_warnings(settings: MeshSettings, *, single_machine: bool, http_elsew
         yield message(
             "CT412",
             "tracer.opentelemetry.service_name is not set. Spans of a proxy without OTEL_RESOURCE_ATTRIBUTES in its "
-            "environment have the service name unknown_service:envoy. Start each proxy with its variables of "
-            "proxy_environment (an output), and set service_name for proxies without them.",
+            "environment have the service name unknown_service:envoy. Start each proxy with its variables from "
+            "the output proxy_environment. Set service_name for proxies without these variables.",
         )
     if settings.tracer.opentelemetry is not None:
         names = sorted(name for name in settings.service_names if not RESOURCE_ATTRIBUTE_SEPARATORS.isdisjoint(name))
@@ -59,7 +59,7 @@ def setting_warnings(settings: MeshSettings, *, single_machine: bool, http_elsew
     if not single_machine and is_loopback(settings.collector.host):
         yield message(
             "CT413",
-            f'collector.host: "{settings.collector.host}" is the own machine of each proxy. '
+            f'collector.host: "{settings.collector.host}" is the own host of each proxy. '
             "Machines without a collector lose their spans. Set the address of a shared collector, or run a collector "
             "on every machine.",
         )
@@ -78,7 +78,7 @@ def _sampling_warnings(settings: MeshSettings) -> Iterator[str]:
     if 0 < sampling.random < PROBABLE_FRACTION:
         yield message(
             "CT419",
-            f"sampling.random: {sampling.random:g} is a percentage, {sampling.random:g} of 100 requests. "
+            f"sampling.random: {sampling.random:g} means {sampling.random:g} %. "
             f"For {sampling.random * 100:g} %, set {sampling.random * 100:g}.",
         )
     if 0 in (sampling.random, sampling.overall):

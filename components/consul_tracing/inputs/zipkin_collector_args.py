@@ -273,7 +273,7 @@ class DependenciesJobArgs(TypedDict):
 
 
 class SecretKeyArgs(TypedDict):
-    """Value in an existing Secret."""
+    """Reference to a key of an existing Secret."""
 
     secret: str
     """Name of the Secret in the collector's namespace. Required."""

@@ -78,7 +78,7 @@ def probes() -> JsonObject:
 
 
 def environment(settings: ZipkinCollectorSettings) -> list[JsonObject]:
-    """Build the environment variables of Zipkin, sorted by name."""
+    """Build the environment variables of Zipkin."""
     plain = {
         "JAVA_OPTS": java_options(settings.resources, trust_store(settings)),
         "QUERY_PORT": str(PORT),
@@ -90,7 +90,10 @@ def environment(settings: ZipkinCollectorSettings) -> list[JsonObject]:
 
 
 def variables(plain: dict[str, str], from_secrets: dict[str, JsonObject]) -> list[JsonObject]:
-    """Build environment variables, sorted by name. Those from Secrets are first: other variables use them."""
+    """Build the environment variables.
+
+    Variables from Secrets come first, because Kubernetes expands `$(NAME)` only for variables that are defined earlier.
+    """
     return [
         *({"name": name, "valueFrom": source} for name, source in sorted(from_secrets.items())),
         *({"name": name, "value": value} for name, value in sorted(plain.items())),

@@ -22,7 +22,7 @@ def environment(known: list[Any]) -> dict[str, dict[str, str]]:
 
 
 pulumi.export("services", shop.services)
-# Restart the proxies of these services when it changes: they read the tracer at their start.
+# Restart the proxies of these services when it changes. Proxies read the tracer only at startup.
 pulumi.export("bootstrap_hash", platform.require_output("bootstrap_hash"))
 pulumi.export(
     "proxy_environment",

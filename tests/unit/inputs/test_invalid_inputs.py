@@ -344,7 +344,7 @@ REJECTED = [
     ),
     (
         mesh(tracer={"opentelemetry": {"headers": {"x-tenant": "100%"}}}),
-        "headers.x-tenant: must be printable ASCII text without %",
+        'headers.x-tenant: must be printable ASCII text without %, got "100%"',
     ),
     (
         mesh(tracer={"opentelemetry": {"headers": {"x-tenant": "Bearer hush"}}}),
@@ -352,7 +352,7 @@ REJECTED = [
     ),
     (
         on_kubernetes(metadata={"annotations": {"consul-tracing/keys": "x"}}),
-        "metadata.annotations.consul-tracing/keys: is managed by consul-tracing",
+        "metadata.annotations.consul-tracing/keys: is managed by consul-tracing, Pulumi, consul-k8s or",
     ),
     (on_kubernetes(metadata={"labels": {"team": "a b"}}), "metadata.labels.team: must be the value of a label"),
 ]

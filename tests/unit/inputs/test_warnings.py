@@ -41,7 +41,7 @@ def test_mesh_without_an_http_service_is_a_warning(services: dict[str, Any]) -> 
 
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "127.9.9.9", "::1"])
 def test_collector_on_localhost_is_a_warning(host: str) -> None:
-    assert f'collector.host: "{host}" is the own machine of each proxy' in warnings_of(collector={"host": host})[0]
+    assert f'collector.host: "{host}" is the own host of each proxy' in warnings_of(collector={"host": host})[0]
 
 
 def test_collector_on_localhost_is_accepted_on_a_single_machine() -> None:

@@ -74,7 +74,7 @@ class LiveObject(Live):
     """A live entry as a custom resource."""
 
     object: JsonObject | None = None
-    """The custom resource; None if there is none, or if it is not known."""
+    """The custom resource. None if it does not exist, or if the preview cannot read it."""
 
     is_patch: bool = False
     """Whether this stack writes a patch of an object of another owner, instead of a whole object."""
