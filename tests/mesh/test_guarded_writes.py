@@ -35,7 +35,7 @@ def test_key_added_after_the_read_is_preserved(programs: Programs, consul: Consu
     stack.up()
     stack.configure(recorded_stack_config(recorder, sampling={"random": 50}))
     between_read_and_write(recorder, MESH, partial(add_to_config, consul, late="x"))
-    assert f"CT206: proxy-defaults/global {STOPPED}" in outcome(stack)
+    assert f"CT206: proxy-defaults/global: {STOPPED}" in outcome(stack)
     assert live(consul)["Config"]["late"] == "x"
     stack.up()
     assert live(consul)["Config"]["late"] == "x"
@@ -47,7 +47,7 @@ def test_entry_created_after_the_read_is_not_overwritten(
 ) -> None:
     stack = Project(programs, CHECKOUT, recorded_stack_config(recorder), stack="guarded")
     between_read_and_write(recorder, MESH, partial(put, consul, MESH, Config={"foreign": 1}))
-    assert f"CT206: proxy-defaults/global {STOPPED}" in outcome(stack)
+    assert f"CT206: proxy-defaults/global: {STOPPED}" in outcome(stack)
     assert live(consul)["Config"] == {"foreign": 1}
 
 
@@ -64,7 +64,7 @@ def test_service_entry_changed_after_the_read_is_not_overwritten(
     stack.up()
     stack.configure(recorded_stack_config(recorder, existing="adopt"))
     between_read_and_write(recorder, WEB, partial(put, consul, WEB, Protocol="http", LocalRequestTimeoutMs=6000))
-    assert f"service-defaults/web {STOPPED}" in outcome(stack)
+    assert f"service-defaults/web: {STOPPED}" in outcome(stack)
     assert live(consul, WEB)["LocalRequestTimeoutMs"] == 6000
 
 
