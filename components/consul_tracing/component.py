@@ -17,6 +17,6 @@ class Component(pulumi.ComponentResource):
         if unexpected := sorted(named.keys() - PARAMETERS):
             name = str(named.get("name", positional[0] if positional else cls.__name__))
             call = f'{cls.__name__}("{name}", {{"{unexpected[0]}": …}})'
-            reason = f"must be in the map of inputs, got a keyword argument. Write {call}"
+            reason = f"is not a parameter of {cls.__name__}(name, args, opts). Write inputs in args: {call}"
             raise InvalidInputError(name, [Problem(key, reason) for key in unexpected])
         return super().__new__(cls)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import json
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -15,11 +16,20 @@ if TYPE_CHECKING:
 MAX_VALUE_LENGTH = 60
 """Characters of a value that a message shows."""
 
+CREDENTIALS_IN_URL = re.compile(r"//[^/\s]*@")
+
 LARGEST_NUMBER = 10**20
 """Messages describe whole numbers of this size or larger, because Python limits the conversion of long integers."""
 
 MAX_LISTED_KEYS = 40
 """Allowed keys that a message lists. For a longer list it suggests only the closest key."""
+
+
+PLAIN = (
+    "a plain value, got an Output. Set it in the stack configuration, or read it with get_output_details of the "
+    "StackReference"
+)
+"""The expected value where an Output is not supported, with the alternatives."""
 
 
 @dataclass(frozen=True)
@@ -100,6 +110,8 @@ def numbered(commands: Sequence[str]) -> list[str]:
 def format_value(value: object) -> str:
     """Return a value as messages show it: JSON for plain values, the type for other values."""
     match value:
+        case str() if CREDENTIALS_IN_URL.search(value):
+            return "a URL with credentials (not shown)"
         case str() if "-----BEGIN" in value:
             return "key material (not shown)"
         case str() if len(value) > MAX_VALUE_LENGTH:
@@ -117,6 +129,14 @@ def format_value(value: object) -> str:
         case _:
             name = type(value).__name__
             return f"an {name}" if name[0].lower() in "aeiou" else f"a {name}"
+
+
+def mismatch(expected: str, value: object) -> str:
+    """Return the reason why a value is not the expected one."""
+    if isinstance(value, pulumi.Output):
+        return f"must be {PLAIN}"
+    separator = ";" if "," in expected else ","
+    return f"must be {expected}{separator} got {format_value(value)}"
 
 
 def with_suggestion(reason: str, key: str, allowed: Sequence[str]) -> str:

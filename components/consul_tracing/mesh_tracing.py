@@ -100,9 +100,9 @@ class MeshTracing(Component):
         self.collector_url = resolved.apply(collector_url)
         self.gateway_envoy_args = pulumi.Output.from_input(_gateway_envoy_args(settings))
         names = sorted(settings.service_names)
-        environment = {service: proxy_environment(settings.tracer, service) for service in names}
-        environment["*"] = proxy_environment(settings.tracer, "{service}")
-        self.proxy_environment = pulumi.Output.from_input(environment if settings.enabled else {})
+        self.proxy_environment = pulumi.Output.from_input(
+            {service: _environment(settings, service) for service in names} | {"*": _environment(settings, "{service}")}
+        )
         self.services = pulumi.Output.from_input(names)
         self.warnings = resolved.apply(
             lambda known: self._warn(known, single_machine=backend.is_local, http_elsewhere=http_elsewhere)
@@ -164,6 +164,10 @@ def _resolved(name: str, settings: "MeshSettings", args: MeshTracingArgs) -> "pu
 def _services_before_mesh(settings: "MeshSettings") -> list[str]:
     """Return the services whose protocol must be tcp before the default of the mesh becomes HTTP."""
     return list(settings.tcp_services or []) if settings.default_protocol in HTTP_PROTOCOLS else []
+
+
+def _environment(settings: "MeshSettings", service: str) -> dict[str, str]:
+    return proxy_environment(settings.tracer, service) if settings.enabled else {}
 
 
 def _gateway_envoy_args(settings: "MeshSettings") -> list[str]:

@@ -19,7 +19,7 @@ RESOURCE_ATTRIBUTE_SEPARATORS = frozenset(",=")
 """Characters that a value in OTEL_RESOURCE_ATTRIBUTES cannot contain: Envoy does not decode escapes."""
 
 SAMPLING_RATES = ("client", "random", "overall")
-"""The sampling rates of `sampling`. Envoy's fields are called `client_sampling` and so on."""
+"""The sampling rates of `sampling`. Envoy appends `_sampling` to each name."""
 
 TRACER_KEY = "envoy_tracing_json"
 LISTENER_KEY = "envoy_listener_tracing_json"
@@ -27,7 +27,7 @@ CLUSTERS_KEY = "envoy_extra_static_clusters_json"
 
 TRACING_KEYS: Mapping[str, str] = {
     TRACER_KEY: "tracer",
-    LISTENER_KEY: "sampling and tags",
+    LISTENER_KEY: "sampling, spans and tags",
     CLUSTERS_KEY: "collector and static_clusters",
 }
 """The keys of proxy-defaults' `Config` that this package writes, each with the inputs that set it."""

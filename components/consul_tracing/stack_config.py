@@ -16,6 +16,7 @@ from .inputs.mesh_args import MeshTracingArgs
 NAMESPACE = "consul-tracing"
 """The namespace of the configuration keys. It does not depend on the name of the project."""
 
+WHOLE_NUMBER = re.compile(r"\d{1,9}", re.ASCII)
 NUMBER = re.compile(r"-?\d{1,9}(\.\d{1,9})?", re.ASCII)
 
 MESH_KEY = f"{NAMESPACE}:mesh"
@@ -55,7 +56,7 @@ def with_numbers(value: object, declared: object) -> object:
             return {key: with_numbers(member, get_args(declared)[1]) for key, member in value.items()}
         case str() if declared is float and NUMBER.fullmatch(value):
             return float(value)
-        case str() if declared is int and value.isdecimal() and value.isascii():
+        case str() if declared is int and WHOLE_NUMBER.fullmatch(value):
             return int(value)
         case _:
             return value

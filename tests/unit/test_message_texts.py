@@ -75,7 +75,7 @@ ON_CONSUL: list[tuple[Callable[[], object], Any, bool]] = [
     (declare(sampling={"random": 0.05}), {}, False),
     (declare(proxy_config={"envoy_bootstrap_json_tpl": "{}"}), {}, False),
     (declare(sampling={"random": 0, "client": 12.5}), {}, False),
-    (declare(static_clusters=[{"name": "a", "conect_timeout": "1s"}]), {}, False),
+    (declare(static_clusters=[{"name": "a", "http4_options": {}}]), {}, False),
     (declare(services={"web": {"protocol": "http", "service_defaults": {"MaxRequestHeadersKB": 96}}}), {}, False),
 ]
 """Programs on Consul's API, with the live entries (or the error of the look-up), and whether it is a preview."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import pulumi
@@ -52,7 +53,6 @@ class ConsulBackend:
         self.policy = policy
         self.state = StackState()
         self.is_local = single_machine()
-        self._guard = WriteGuard(component, self.urn)
 
     def title(self, entry: Entry) -> str:
         """`proxy-defaults/global`."""
@@ -81,7 +81,14 @@ class ConsulBackend:
 
     def read(self, entries: Sequence[Entry]) -> list[Live]:
         """Return the live entries. Raises UnreadableError."""
-        return [Live(body) for body in live_entries(entries, self.component)]
+        live = [Live(body) for body in live_entries(entries, self.component)]
+        # Registered here: later, the registration of the hook would compete with those of the resources.
+        _ = self._guard
+        return live
+
+    @cached_property
+    def _guard(self) -> WriteGuard:
+        return WriteGuard(self.component, self.urn)
 
     def recorded(self, entry: Entry, outputs: Mapping[str, Any]) -> JsonObject | None:
         """Return the body of the entry in a resource's outputs, None if they are those of another entry."""

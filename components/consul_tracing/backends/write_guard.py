@@ -22,7 +22,7 @@ class WriteGuard:
     """Reads entries again immediately before their write, in a resource hook of the engine."""
 
     def __init__(self, component: pulumi.ComponentResource, urn: str) -> None:
-        """Register the hook now: later, the registration would compete with those of the resources."""
+        """Register the hook of the component with this URN."""
         self._expected: dict[str, tuple[Entry, JsonObject | None]] = {}
         self._read = independent_reader(component)
         hook = pulumi.ResourceHook(f"{urn}::unchanged", self._reject_changed)

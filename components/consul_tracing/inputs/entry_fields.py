@@ -45,8 +45,8 @@ PROXY_DEFAULTS_FIELDS = (
 
 RESERVED_PROXY_DEFAULTS_FIELDS: Mapping[str, str] = {
     "Config": "is managed by proxy_config",
-    "Kind": "is managed by MeshTracing",
-    "Name": "is managed by MeshTracing",
+    "Kind": "is managed by consul-tracing",
+    "Name": "is managed by consul-tracing",
     "Namespace": "is not supported: proxy-defaults has no namespace",
     "Partition": "is managed by partition",
     "Protocol": "is managed by default_protocol",
@@ -74,7 +74,7 @@ SERVICE_DEFAULTS_FIELDS = (
 """The fields of service-defaults that `service_defaults` can set. Source: Consul 1.22's `api.ServiceConfigEntry`."""
 
 RESERVED_SERVICE_DEFAULTS_FIELDS: Mapping[str, str] = {
-    "Kind": "is managed by MeshTracing",
+    "Kind": "is managed by consul-tracing",
     "Name": "is managed by services.<key>.name",
     "Namespace": "is managed by services.<key>.namespace",
     "Partition": "is managed by services.<key>.partition",
@@ -103,7 +103,7 @@ def entry_problems(
         return
     for key, value in meta.items():
         if key in OWNERSHIP_KEYS or key.startswith(OWNERSHIP_KEY_PREFIX):
-            yield Problem(f"Meta.{key}", "is managed by MeshTracing (ownership metadata). Use another key")
+            yield Problem(f"Meta.{key}", "is managed by consul-tracing (ownership metadata). Use another key")
         elif not isinstance(value, str):
             yield Problem(f"Meta.{key}", f"must be text, got {format_value(value)}")
 

@@ -30,7 +30,7 @@ PARTITION_OF_CONSUL_K8S = f"{MANAGED_BY_CONSUL_K8S} (global.adminPartitions)"
 class Service(Settings):
     """Service of the mesh."""
 
-    shorthand: ClassVar[str] = "protocol: {}"
+    shorthand: ClassVar[str] = "protocol"
 
     protocol: Protocol
     name: ServiceName | None = None

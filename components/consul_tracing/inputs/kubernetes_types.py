@@ -1,4 +1,4 @@
-"""Field types of the collector, with the validation rules of Kubernetes."""
+"""Field types with the validation rules of Kubernetes."""
 
 from __future__ import annotations
 

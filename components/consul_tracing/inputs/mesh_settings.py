@@ -1,10 +1,10 @@
 """Validated inputs of `MeshTracing`, with defaults."""
 
 from collections.abc import Iterator, Mapping
-from typing import ClassVar, Literal, Self, cast
+from typing import Annotated, ClassVar, Literal, Self, cast
 
 import pulumi
-from pydantic import Field, ValidationError
+from pydantic import BeforeValidator, Field, ValidationError
 
 from consul_tracing.errors import InvalidInputError, Problem
 from consul_tracing.names import HTTP_PROTOCOLS
@@ -28,6 +28,7 @@ from .types import (
     Text,
     Uint32,
     UrlPath,
+    unique_headers,
 )
 from .validation import Settings, problems_in
 from .zipkin_collector_settings import ZipkinCollectorSettings
@@ -42,12 +43,15 @@ W3C_ENVOY = (1, 36)
 class Tls(Settings):
     """TLS to the collector. The files are on the hosts of the proxies."""
 
-    shorthand: ClassVar[str] = "ca_file: /etc/ssl/certs/ca.pem"
-
     ca_file: FilePath
     server_name: Host | None = None
     certificate_file: FilePath | None = None
     key_file: FilePath | None = None
+
+    @classmethod
+    def from_plain(cls, value: object) -> dict[str, object]:
+        """Return an example for `tls: true`."""
+        return {"ca_file": "/etc/ssl/certs/ca.pem"} if value is True else {}
 
     def problems(self) -> Iterator[Problem]:
         """Return a problem for a certificate without its key, or a key without its certificate."""
@@ -60,7 +64,7 @@ class Tls(Settings):
 class Collector(Settings):
     """Address of the collector."""
 
-    shorthand: ClassVar[str] = "host: {}"
+    shorthand: ClassVar[str] = "host"
 
     host: Host
     port: Port | None = None
@@ -87,7 +91,7 @@ class OpenTelemetry(Settings):
     path: UrlPath = "/v1/traces"
     service_name: Text | None = None
     resource_attributes: dict[Text, Text] = Field(default_factory=dict)
-    headers: dict[ExportHeader, HeaderValue] = Field(default_factory=dict)
+    headers: Annotated[dict[ExportHeader, HeaderValue], BeforeValidator(unique_headers)] = Field(default_factory=dict)
 
     def problems(self) -> Iterator[Problem]:
         """Return a problem for a path with gRPC, which has a fixed path."""
@@ -104,11 +108,14 @@ class Datadog(Settings):
 class Tracer(Settings):
     """Tracer of the proxies."""
 
-    shorthand: ClassVar[str] = "{}: <>"
-
     zipkin: Zipkin | None = None
     opentelemetry: OpenTelemetry | None = None
     datadog: Datadog | None = None
+
+    @classmethod
+    def from_plain(cls, value: object) -> dict[str, object]:
+        """Return the tracer of a name."""
+        return {value: {}} if isinstance(value, str) else {}
 
     def problems(self) -> Iterator[Problem]:
         """Return a problem unless exactly one tracer is set."""
@@ -130,7 +137,7 @@ class Tracer(Settings):
 class Sampling(Settings):
     """Sampling rates, in percent of requests."""
 
-    shorthand: ClassVar[str] = "random: {}"
+    shorthand: ClassVar[str] = "random"
 
     client: Percent = 100.0
     random: FinePercent = 1.0
@@ -148,7 +155,7 @@ class Spans(Settings):
 class Tag(Settings):
     """Tag of every span."""
 
-    shorthand: ClassVar[str] = "literal: {}"
+    shorthand: ClassVar[str] = "literal"
 
     literal: Text | None = None
     request_header: HeaderName | None = None

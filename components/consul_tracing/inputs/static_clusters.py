@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import re
 from difflib import get_close_matches
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from consul_tracing.errors import Problem, format_value, with_suggestion
+from consul_tracing.errors import Problem, format_value, mismatch, with_suggestion
 from consul_tracing.names import COLLECTOR_CLUSTER
 
 from .hosts import is_address
@@ -25,8 +25,7 @@ if TYPE_CHECKING:
     Schema = Check | list["Schema"] | Mapping[str, "Schema"]
     """The check of a value, the schema of the members of a list, or the schemas of the fields of a message.
 
-    The field `*` is the schema of fields that are not listed and do not resemble a listed one: newer Envoy
-    versions have additional fields.
+    The field `*` is the schema of all fields of a map with any keys.
     """
 
 RESERVED_CLUSTERS = frozenset(
@@ -42,7 +41,12 @@ RESERVED_CLUSTERS = frozenset(
 """Clusters that Consul adds to each proxy. Source: `command/connect/envoy` and `agent/xds` of Consul 1.22."""
 
 DURATION = re.compile(r"\d{1,12}(\.\d{1,9})?s", re.ASCII)
+BOOLEANS = frozenset({"true", "t", "yes", "y", "1", "false", "f", "no", "n", "0"})
+"""Text that Envoy's JSON parser reads as a boolean, in any case."""
+
+TLS_SOCKET = "envoy.transport_sockets.tls"
 MAX_PORT = 65535
+MAX_UINT32 = 2**32 - 1
 
 SIMILARITY = 0.85
 """Minimum similarity (0 to 1) at which an unknown field is treated as a misspelling."""
@@ -54,24 +58,38 @@ def anything(_value: object) -> str:
 
 
 def text(value: object) -> str:
+    """Accept text."""
+    return "" if isinstance(value, str) else "text"
+
+
+def name(value: object) -> str:
     """Accept non-empty text."""
     return "" if isinstance(value, str) and value else "non-empty text"
 
 
 def boolean(value: object) -> str:
-    """Accept true and false."""
-    return "" if isinstance(value, bool) else "true or false"
+    """Accept true and false, also as text."""
+    is_boolean = isinstance(value, bool) or (isinstance(value, str) and value.lower() in BOOLEANS)
+    return "" if is_boolean else "true or false"
+
+
+def _number(value: object) -> float | None:
+    if isinstance(value, str) and value.isdecimal() and value.isascii() and len(value) <= len(str(MAX_UINT32)):
+        return int(value)
+    is_whole = isinstance(value, int | float) and not isinstance(value, bool) and value % 1 == 0
+    return value if is_whole else None  # type: ignore[return-value]
 
 
 def count(value: object) -> str:
-    """Accept a whole number that is not negative."""
-    is_count = isinstance(value, int | float) and not isinstance(value, bool) and value >= 0 and value == int(value)
-    return "" if is_count else "a whole number, 0 or greater"
+    """Accept a whole number of 32 bits, also as text."""
+    number = _number(value)
+    return "" if number is not None and 0 <= number <= MAX_UINT32 else "a whole number from 0 to 4294967295"
 
 
 def port(value: object) -> str:
-    """Accept a port."""
-    return "" if not count(value) and float(str(value)) <= MAX_PORT else "a port from 0 to 65535"
+    """Accept a port, also as text."""
+    number = _number(value)
+    return "" if number is not None and 0 <= number <= MAX_PORT else "a port from 0 to 65535"
 
 
 def duration(value: object) -> str:
@@ -80,24 +98,33 @@ def duration(value: object) -> str:
     return "" if is_duration else 'a duration in seconds, such as "3s" or "0.250s"'
 
 
-def message(value: object) -> str:
+def timeout(value: object) -> str:
+    """Accept a duration that is not zero."""
+    return duration(value) or ("" if float(str(value)[:-1]) else "a duration greater than 0")
+
+
+def is_map(value: object) -> str:
     """Accept a map."""
     return "" if isinstance(value, dict) else "a map"
 
 
 def typed_message(value: object) -> str:
     """Accept a protobuf `Any`."""
-    return "" if isinstance(value, dict) and isinstance(value.get("@type"), str) else 'a map with "@type"'
+    return "" if isinstance(value, dict) and isinstance(value.get("@type"), str) else 'a map with the text "@type"'
 
 
 def one_of(*names: str) -> Check:
-    """Return the check of an enumeration."""
+    """Return the check of an enumeration. Envoy accepts names in any case, and numbers."""
     expected = f"one of {', '.join(names)}"
-    return lambda value: "" if value in names else expected
+
+    def check(value: object) -> str:
+        return "" if _number(value) is not None or (isinstance(value, str) and value.upper() in names) else expected
+
+    return check
 
 
 SOCKET_ADDRESS: Schema = {
-    "address": text,
+    "address": name,
     "port_value": port,
     "named_port": text,
     "protocol": one_of("TCP", "UDP"),
@@ -107,106 +134,96 @@ SOCKET_ADDRESS: Schema = {
 }
 ADDRESS: Schema = {
     "socket_address": SOCKET_ADDRESS,
-    "pipe": {"path": text, "mode": count},
-    "envoy_internal_address": message,
+    "pipe": {"path": name, "mode": count},
+    "envoy_internal_address": is_map,
 }
 LOAD_ASSIGNMENT: Schema = {
-    "cluster_name": text,
-    "named_endpoints": message,
-    "policy": message,
+    "cluster_name": name,
+    "named_endpoints": is_map,
+    "policy": is_map,
     "endpoints": [
         {
             "lb_endpoints": [
                 {
                     "endpoint": {
                         "address": ADDRESS,
-                        "health_check_config": message,
+                        "health_check_config": is_map,
                         "hostname": anything,
                         "additional_addresses": anything,
                     },
                     "endpoint_name": text,
                     "health_status": anything,
-                    "metadata": message,
+                    "metadata": is_map,
                     "load_balancing_weight": count,
                 }
             ],
-            "locality": message,
-            "metadata": message,
-            "load_balancer_endpoints": message,
-            "leds_cluster_locality_config": message,
+            "locality": is_map,
+            "metadata": is_map,
+            "load_balancer_endpoints": is_map,
+            "leds_cluster_locality_config": is_map,
             "load_balancing_weight": count,
             "priority": count,
             "proximity": count,
         }
     ],
 }
-DATA_SOURCE: Schema = {
-    "filename": text,
-    "inline_bytes": text,
-    "inline_string": text,
-    "environment_variable": text,
-    "*": anything,
-}
+DATA_SOURCE: Schema = {"filename": name, "inline_bytes": text, "inline_string": text, "environment_variable": text}
 TYPED: Mapping[str, Schema] = {
     "envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext": {
         "common_tls_context": {
             "alpn_protocols": [text],
-            "tls_certificates": [{"certificate_chain": DATA_SOURCE, "private_key": DATA_SOURCE, "*": anything}],
-            "tls_params": message,
+            "tls_certificates": [{"certificate_chain": DATA_SOURCE, "private_key": DATA_SOURCE}],
+            "tls_params": is_map,
             "validation_context": {
                 "trusted_ca": DATA_SOURCE,
-                "match_typed_subject_alt_names": [message],
-                "*": anything,
+                "match_typed_subject_alt_names": [is_map],
+                "match_subject_alt_names": anything,
             },
-            "*": anything,
         },
         "sni": text,
         "allow_renegotiation": boolean,
         "max_session_keys": count,
-        "*": anything,
     },
     "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {
-        "auto_config": message,
-        "common_http_protocol_options": message,
+        "auto_config": is_map,
+        "common_http_protocol_options": is_map,
         "explicit_http_config": {
-            "http_protocol_options": message,
+            "http_protocol_options": is_map,
             "http2_protocol_options": {
                 "max_concurrent_streams": count,
                 "initial_stream_window_size": count,
                 "initial_connection_window_size": count,
-                "connection_keepalive": {"interval": duration, "timeout": duration, "*": anything},
-                "*": anything,
+                "connection_keepalive": {"interval": duration, "timeout": duration},
             },
-            "http3_protocol_options": message,
+            "http3_protocol_options": is_map,
         },
-        "upstream_http_protocol_options": message,
-        "use_downstream_protocol_config": message,
-        "*": anything,
+        "upstream_http_protocol_options": is_map,
+        "use_downstream_protocol_config": is_map,
     },
 }
 """The schemas of messages in an `Any`, by their names."""
 
 CLUSTER: Mapping[str, Schema] = {
     "alt_stat_name": text,
-    "circuit_breakers": message,
+    "circuit_breakers": is_map,
     "cleanup_interval": duration,
     "close_connections_on_host_health_failure": boolean,
-    "cluster_type": message,
-    "common_http_protocol_options": message,
-    "common_lb_config": message,
-    "connect_timeout": duration,
+    "cluster_type": is_map,
+    "common_http_protocol_options": is_map,
+    "common_lb_config": is_map,
+    "connect_timeout": timeout,
     "connection_pool_per_downstream_connection": boolean,
-    "dns_failure_refresh_rate": message,
+    "dns_failure_refresh_rate": is_map,
     "dns_jitter": duration,
     "dns_lookup_family": one_of("AUTO", "V4_ONLY", "V6_ONLY", "V4_PREFERRED", "ALL"),
     "dns_refresh_rate": duration,
-    "dns_resolution_config": message,
+    "dns_resolution_config": is_map,
     "dns_resolvers": anything,
-    "eds_cluster_config": message,
+    "eds_cluster_config": is_map,
     "filters": anything,
-    "health_checks": [message],
-    "http2_protocol_options": message,
-    "http_protocol_options": message,
+    "health_checks": [is_map],
+    "http2_protocol_options": is_map,
+    "http_protocol_options": is_map,
     "ignore_health_on_host_removal": boolean,
     "lb_policy": one_of(
         "ROUND_ROBIN",
@@ -217,36 +234,36 @@ CLUSTER: Mapping[str, Schema] = {
         "CLUSTER_PROVIDED",
         "LOAD_BALANCING_POLICY_CONFIG",
     ),
-    "lb_subset_config": message,
-    "least_request_lb_config": message,
+    "lb_subset_config": is_map,
+    "least_request_lb_config": is_map,
     "load_assignment": LOAD_ASSIGNMENT,
-    "load_balancing_policy": message,
+    "load_balancing_policy": is_map,
     "lrs_report_endpoint_metrics": anything,
-    "lrs_server": message,
-    "maglev_lb_config": message,
+    "lrs_server": is_map,
+    "maglev_lb_config": is_map,
     "max_requests_per_connection": count,
-    "metadata": message,
-    "name": text,
-    "original_dst_lb_config": message,
-    "outlier_detection": message,
+    "metadata": is_map,
+    "name": name,
+    "original_dst_lb_config": is_map,
+    "outlier_detection": is_map,
     "per_connection_buffer_limit_bytes": count,
-    "preconnect_policy": message,
+    "preconnect_policy": is_map,
     "protocol_selection": one_of("USE_CONFIGURED_PROTOCOL", "USE_DOWNSTREAM_PROTOCOL"),
     "respect_dns_ttl": boolean,
-    "ring_hash_lb_config": message,
-    "round_robin_lb_config": message,
-    "track_cluster_stats": message,
+    "ring_hash_lb_config": is_map,
+    "round_robin_lb_config": is_map,
+    "track_cluster_stats": is_map,
     "track_timeout_budgets": boolean,
     "transport_socket": {"name": text, "typed_config": typed_message},
-    "transport_socket_matcher": message,
-    "transport_socket_matches": [message],
+    "transport_socket_matcher": is_map,
+    "transport_socket_matches": [is_map],
     "type": one_of("STATIC", "STRICT_DNS", "LOGICAL_DNS", "EDS", "ORIGINAL_DST"),
     "typed_dns_resolver_config": {"name": text, "typed_config": typed_message},
     "typed_extension_protocol_options": {"*": typed_message},
-    "upstream_bind_config": message,
-    "upstream_config": message,
-    "upstream_connection_options": message,
-    "upstream_http_protocol_options": message,
+    "upstream_bind_config": is_map,
+    "upstream_config": is_map,
+    "upstream_connection_options": is_map,
+    "upstream_http_protocol_options": is_map,
     "use_tcp_for_dns_lookups": boolean,
     "wait_for_warm_on_init": boolean,
 }
@@ -265,59 +282,81 @@ def static_cluster_problems(clusters: list[JsonObject]) -> Iterator[Problem]:
         match cluster.get("name"):
             case None:
                 yield Problem(f"{index}.name", "is required")
-            case str(name) if name in owners:
-                reason = f"conflicts with {owners[name]}, which has the same name ({format_value(name)})"
+            case str(known) if known in owners:
+                reason = f"conflicts with {owners[known]}, which has the same name ({format_value(known)})"
                 yield Problem(f"{index}.name", reason)
-            case str(name) if name:
-                owners[name] = f"static_clusters.{index}"
-        # Unknown fields of a cluster cause a warning, because newer Envoy versions have additional fields.
-        known = {field: value for field, value in cluster.items() if snake_case(field) in CLUSTER}
-        yield from value_problems(known, CLUSTER, str(index))
-        yield from _meaning_problems(cluster, str(index))
+            case known:
+                owners[str(known)] = f"static_clusters.{index}"
+        yield from value_problems(cluster, CLUSTER, str(index))
+        yield from _start_problems(_snake_case_keys(cluster), str(index))
 
 
 def value_problems(value: object, schema: Schema, path: str) -> Iterator[Problem]:
-    """Return the problems of a value and its members."""
+    """Return the problems of a value and its members, by the rules of Envoy's JSON parser.
+
+    null is an unset field, and a single value of a list is a list with one member.
+    """
+    if value is None:
+        return
     if callable(schema):
         if expected := schema(value):
-            yield Problem(path, f"must be {expected}, got {format_value(value)}")
+            yield Problem(path, mismatch(expected, value))
         elif schema is typed_message and isinstance(value, dict):
             fields = {field: member for field, member in value.items() if field != "@type"}
-            yield from value_problems(fields, TYPED.get(value["@type"].rpartition("/")[2], message), path)
+            yield from value_problems(fields, TYPED.get(value["@type"].rpartition("/")[2], is_map), path)
     elif isinstance(schema, list):
-        if not isinstance(value, list):
-            yield Problem(path, f"must be a list, got {format_value(value)}")
-            return
-        for index, member in enumerate(value):
-            yield from value_problems(member, schema[0], f"{path}.{index}")
-    elif not isinstance(value, dict):
-        yield Problem(path, f"must be a map, got {format_value(value)}")
-    else:
+        members = value if isinstance(value, list) else [value]
+        for index, member in enumerate(members):
+            yield from value_problems(member, schema[0], f"{path}.{index}" if isinstance(value, list) else path)
+    elif isinstance(value, dict):
         for field, member in value.items():
-            name, known = snake_case(field), sorted(schema.keys() - {"*"})
-            if name not in schema and ("*" not in schema or get_close_matches(name, known, n=1, cutoff=SIMILARITY)):
-                yield Problem(f"{path}.{field}", with_suggestion("is not a field of this Envoy message", field, known))
-            else:
-                yield from value_problems(member, schema.get(name) or schema["*"], f"{path}.{field}")
+            yield from _field_problems(field, member, schema, f"{path}.{field}")
+    else:
+        yield Problem(path, mismatch("a map", value))
 
 
-def _meaning_problems(cluster: JsonObject, path: str) -> Iterator[Problem]:
-    fields = {snake_case(field): value for field, value in cluster.items()}
-    for field, address in _addresses(fields.get("load_assignment"), f"{path}.load_assignment"):
-        if fields.get("type", "STATIC") == "STATIC" and "cluster_type" not in fields and not is_address(address):
-            reason = f"must be an IP address if type is STATIC (Envoy's default), got {format_value(address)}"
-            yield Problem(field, f"{reason}. Set type: STRICT_DNS")
-    assignment = fields.get("load_assignment")
-    if isinstance(assignment, dict) and not {"cluster_name", "clusterName"} & assignment.keys():
+def _field_problems(field: str, value: object, schema: Mapping[str, Schema], path: str) -> Iterator[Problem]:
+    """Return the problems of a field. A field that resembles no known one may be new in the Envoy of the mesh."""
+    if one := schema.get(snake_case(field), schema.get("*")):
+        yield from value_problems(value, one, path)
+    elif get_close_matches(snake_case(field), schema, n=1, cutoff=SIMILARITY):
+        yield Problem(path, with_suggestion("is not a field of this Envoy message", field, sorted(schema)))
+
+
+def _snake_case_keys(value: object) -> Any:  # noqa: ANN401 - JSON
+    """Return a JSON value with all keys in snake_case and without null."""
+    match value:
+        case dict():
+            return {snake_case(key): _snake_case_keys(member) for key, member in value.items() if member is not None}
+        case list():
+            return [_snake_case_keys(member) for member in value]
+        case _:
+            return value
+
+
+def _start_problems(cluster: JsonObject, path: str) -> Iterator[Problem]:
+    """Return the problems of a cluster that Envoy parses but rejects at startup. Keys are in snake_case."""
+    is_static = str(cluster.get("type", "STATIC")).upper() in {"STATIC", "0"} and "cluster_type" not in cluster
+    assignment = cluster.get("load_assignment")
+    for field, address in _socket_addresses(assignment, f"{path}.load_assignment"):
+        host = address.get("address")
+        if is_static and isinstance(host, str) and host and not is_address(host):
+            reason = mismatch("an IP address if type is STATIC (Envoy's default)", host)
+            yield Problem(f"{field}.address", f"{reason}. Set type: STRICT_DNS")
+        if not {"port_value", "named_port"} & address.keys():
+            yield Problem(f"{field}.port_value", "is required")
+    if isinstance(assignment, dict) and "cluster_name" not in assignment:
         yield Problem(f"{path}.load_assignment.cluster_name", "is required")
+    socket = cluster.get("transport_socket")
+    if isinstance(socket, dict) and socket.get("name") == TLS_SOCKET and "typed_config" not in socket:
+        yield Problem(f"{path}.transport_socket.typed_config", "is required")
 
 
-def _addresses(value: object, path: str) -> Iterator[tuple[str, str]]:
+def _socket_addresses(value: object, path: str) -> Iterator[tuple[str, JsonObject]]:
     """Yield the socket addresses in a load assignment, with their paths."""
     members = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     for key, member in members:
-        if key in {"socket_address", "socketAddress"} and isinstance(member, dict):
-            if isinstance(address := member.get("address"), str):
-                yield f"{path}.{key}.address", address
+        if key == "socket_address" and isinstance(member, dict):
+            yield f"{path}.{key}", member
         else:
-            yield from _addresses(member, f"{path}.{key}")
+            yield from _socket_addresses(member, f"{path}.{key}")

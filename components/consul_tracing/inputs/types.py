@@ -8,20 +8,23 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo
 
-from consul_tracing.errors import Problem, format_value
+from consul_tracing.errors import Problem, format_value, mismatch
 from consul_tracing.names import JsonObject
 
 from .hosts import canonical_host, host_reason
-from .validation import invalid_members, invalid_value, mismatch, must_be
+from .validation import invalid_members, invalid_value, must_be
 
 MAX_OWNER_LENGTH = 512
 """Bytes that Consul allows in a value of `Meta`."""
 
 STACK = re.compile(r"[^/\s]+/[^/\s]+/[^/\s]+")
 HEADER = re.compile(r":?[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-RESERVED_HEADER = re.compile(r":.*|grpc-.*|content-(type|length)|host|te", re.IGNORECASE)
+RESERVED_HEADER = re.compile(
+    r":.*|grpc-.*|proxy-connection|content-(type|length)|host|te|connection|keep-alive|transfer-encoding|upgrade",
+    re.IGNORECASE,
+)
 CREDENTIAL_HEADER = re.compile(
-    r"auth|cookie|token|secret|passw|credential|(api|access|ingest|ingestion|license|write)[-_]?key|dsn|^x-honeycomb-team$",
+    r"(^|[-_])(auth(orization)?|cookie|token|secret|password|credentials?|(api)?key|dsn)([-_]|$)|^x-honeycomb-team$",
     re.IGNORECASE,
 )
 CREDENTIAL_VALUE = re.compile(r"(bearer|basic) |-----BEGIN", re.IGNORECASE)
@@ -93,6 +96,13 @@ def export_header(value: str) -> str:
             "must not be a credential, because every client of Consul can read the entry. "
             "Send spans to an OpenTelemetry Collector that adds the header"
         )
+    return value
+
+
+def unique_headers(value: object) -> object:
+    """Reject names that differ in case only: HTTP ignores the case."""
+    if isinstance(value, dict) and len({str(name).lower() for name in value}) < len(value):
+        raise invalid_value("must be names that differ in more than their case")
     return value
 
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar, Self, get_args
+import re
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, Any, ClassVar, Self, get_args, get_origin
 
 import pulumi
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
 
-from consul_tracing.errors import InvalidInputError, Problem, format_value, with_suggestion
+from consul_tracing.errors import PLAIN, InvalidInputError, Problem, format_value, mismatch, with_suggestion
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -26,11 +28,14 @@ TYPE_NAMES = {
 }
 """pydantic's error types, and the expected value as messages name it."""
 
-PLAIN = (
-    "a plain value, got an Output. Set it in the stack configuration, or read it with get_output_details of the "
-    "StackReference"
-)
-"""The expected value where an Output is not supported, with the alternatives."""
+PLAIN_TEXT = re.compile(r"[A-Za-z/][A-Za-z0-9/._-]*")
+"""Text that YAML reads as text without quotes, except for words such as `true`, which no suggestion contains."""
+
+SIMILARITY = 0.8
+"""Minimum similarity (0 to 1) at which an unknown key is treated as a misspelling of a key of the same group."""
+
+MAX_HOMES = 3
+"""Groups that a message names for a key in the wrong group."""
 
 BOUNDS = {"ge": "at least", "gt": "greater than", "le": "at most"}
 """pydantic's numeric constraints as messages name them."""
@@ -39,14 +44,6 @@ BOUNDS = {"ge": "at least", "gt": "greater than", "le": "at most"}
 def invalid_value(reason: str) -> PydanticCustomError:
     """Return the error of one value."""
     return PydanticCustomError("invalid_value", "{reason}", {"reason": reason})
-
-
-def mismatch(expected: str, value: object) -> str:
-    """Return the reason why a value is not the expected one."""
-    if isinstance(value, pulumi.Output):
-        return f"must be {PLAIN}"
-    separator = ";" if "," in expected else ","
-    return f"must be {expected}{separator} got {format_value(value)}"
 
 
 def must_be(expected: str, value: object) -> PydanticCustomError:
@@ -70,7 +67,7 @@ class Settings(BaseModel):
     """The component whose inputs this group holds. Empty for a group within another."""
 
     shorthand: ClassVar[str] = ""
-    """Map to suggest if the input is a plain value, with `{}` for the value. Empty: no suggestion."""
+    """The field that a plain value in place of the group probably means. Empty if there is none."""
 
     keeps_none: ClassVar[frozenset[str]] = frozenset()
     """The fields for which None is a value. For other fields None means "not given", as in Pulumi's SDKs."""
@@ -80,7 +77,16 @@ class Settings(BaseModel):
     def _without_none(cls, args: object) -> object:
         if not isinstance(args, dict):
             return args
-        return {name: value for name, value in args.items() if value is not None or name in cls.keeps_none}
+        return {name: value for name, value in args.items() if not cls._is_absent(name, value)}
+
+    @classmethod
+    def _is_absent(cls, name: str, value: object) -> bool:
+        return value is None and name in cls.model_fields and name not in cls.keeps_none
+
+    @classmethod
+    def from_plain(cls, value: object) -> dict[str, object]:
+        """Return the map to suggest for a plain value in place of the group. Empty: no suggestion."""
+        return {cls.shorthand: value} if cls.shorthand else {}
 
     @classmethod
     def missing(cls, args: Mapping[str, object]) -> Iterable[Problem]:  # noqa: ARG003 - for subclasses
@@ -136,25 +142,44 @@ def _problems_of(error: ErrorDetails, model: type[Settings]) -> Iterator[Problem
 
 
 def _unknown(key: str, group: str, model: type[Settings]) -> str:
-    """Return the reason why a key is unknown, with the group in which it belongs."""
-    homes = [
-        name
-        for name, field in model.model_fields.items()
-        if any(key in nested.model_fields for nested in _models(field.annotation))
-    ]
+    """Return the reason why a key is unknown, with the groups in which it belongs."""
     reason, allowed = f"is not an input of {group}", sorted(model.model_fields)
+    homes = [] if get_close_matches(key, allowed, n=1, cutoff=SIMILARITY) else list(_homes(model, key))[:MAX_HOMES]
     if homes:
-        return f"{reason}; it belongs in {homes[0]}. Allowed: {', '.join(allowed)}"
+        return f"{reason}; it belongs in {' or '.join(homes)}. Allowed: {', '.join(allowed)}"
     return with_suggestion(reason, key, allowed)
 
 
+def _homes(model: type[Settings], key: str) -> Iterator[str]:
+    """Yield the paths of the nested groups that have a field."""
+    for name, field in model.model_fields.items():
+        path = f"{name}.<key>" if get_origin(field.annotation) is dict else name
+        for nested in _models(field.annotation):
+            if key in nested.model_fields:
+                yield path
+            yield from (f"{path}.{inner}" for inner in _homes(nested, key))
+
+
 def _meant(error: ErrorDetails, model: type[Settings]) -> str:
-    """Return the map to suggest for a plain value."""
-    value, loc = error["input"], error["loc"]
-    if error["type"] != "model_type" or not loc or not isinstance(value, str | int | float):
+    """Return the map to suggest for a plain value, if it is valid."""
+    if error["type"] != "model_type" or not error["loc"]:
         return ""
-    shorthand = _model_at(model, loc).shorthand
-    return f". Set {loc[-1]}: {{{shorthand.replace('{}', str(value)).replace('<>', '{}')}}}" if shorthand else ""
+    group = _model_at(model, error["loc"])
+    suggested = group.from_plain(error["input"])
+    try:
+        group.model_validate(suggested)
+    except ValidationError:
+        return ""
+    if any(isinstance(value, str) and format_value(value) != f'"{value}"' for value in suggested.values()):
+        return ""  # secret or long
+    fields = ", ".join(f"{name}: {_yaml(value)}" for name, value in suggested.items())
+    return f". Set {error['loc'][-1]}: {{{fields}}}"
+
+
+def _yaml(value: object) -> str:
+    """Return a plain value as YAML. Text is quoted only if YAML requires it."""
+    is_plain = isinstance(value, str) and PLAIN_TEXT.fullmatch(value)
+    return str(value) if is_plain or value == {} else format_value(value)
 
 
 def _reason(kind: str, error: ErrorDetails, context: dict[str, Any]) -> str:
@@ -176,7 +201,8 @@ def _reason(kind: str, error: ErrorDetails, context: dict[str, Any]) -> str:
             return f"must be text, got {shown}" + (f'. Quote it: "{shown}"' if is_scalar else "")
         case "greater_than_equal" | "greater_than" | "less_than_equal":
             (bound, limit) = next((name, context[name]) for name in BOUNDS if name in context)
-            return f"must be {BOUNDS[bound]} {limit:g}, got {shown}"
+            number = int(limit) if float(limit).is_integer() else limit
+            return f"must be {BOUNDS[bound]} {number}, got {shown}"
         case _ if kind in TYPE_NAMES:
             return f"must be {TYPE_NAMES[kind]}, got {shown}"
         case _:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from consul_tracing.errors import message, with_suggestion
+from consul_tracing.errors import format_value, message, with_suggestion
 from consul_tracing.names import HTTP_PROTOCOLS, RESOURCE_ATTRIBUTE_SEPARATORS
 
 from .hosts import is_loopback
@@ -53,8 +53,8 @@ def setting_warnings(settings: MeshSettings, *, single_machine: bool, http_elsew
         if names:
             yield message(
                 "CT425",
-                f"services: {', '.join(names)}: spans do not have the name of the service, because Envoy cannot read "
-                "a name with a comma or an equals sign from OTEL_RESOURCE_ATTRIBUTES. Use tracer.zipkin.",
+                f"services: {', '.join(map(format_value, names))}: spans do not have the service name, because Envoy "
+                "cannot read a name with a comma or an equals sign from OTEL_RESOURCE_ATTRIBUTES. Use tracer.zipkin.",
             )
     if not single_machine and is_loopback(settings.collector.host):
         yield message(
@@ -79,7 +79,8 @@ def _sampling_warnings(settings: MeshSettings) -> Iterator[str]:
         yield message(
             "CT419",
             f"sampling.random: {sampling.random:g} means {sampling.random:g} %. "
-            f"For {sampling.random * 100:g} %, set {sampling.random * 100:g}.",
+            f"For {sampling.random * 100:g} %, set {sampling.random * 100:g}. Ignore this warning if "
+            "the rate is intended.",
         )
     if 0 in (sampling.random, sampling.overall):
         name = "random" if sampling.random == 0 else "overall"

@@ -14,7 +14,7 @@ shop = ServiceProtocols("shop", {"services": {"web": {"protocol": "http"}}})
 
 def environment(known: list[Any]) -> dict[str, dict[str, str]]:
     """Return the variables for the proxies of each service, from the template of the platform team."""
-    services, template = known[0], known[1]["*"]
+    services, template = known[0], known[1].get("*", {})
     return {
         service: {variable: value.replace("{service}", service) for variable, value in template.items()}
         for service in services

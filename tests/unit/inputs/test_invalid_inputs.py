@@ -253,7 +253,7 @@ REJECTED = [
     ),
     (
         mesh(proxy_config={"Envoy_Listener_Tracing_JSON": "{}"}),
-        "proxy_config.Envoy_Listener_Tracing_JSON: is managed by sampling and tags",
+        "proxy_config.Envoy_Listener_Tracing_JSON: is managed by sampling, spans and tags",
     ),
     (
         mesh(proxy_config={"envoy_extra_static_clusters_json": "{}"}),
@@ -295,14 +295,14 @@ REJECTED = [
     (mesh(proxy_config={"a": float("inf")}), "proxy_config.a: must be a finite number, got Infinity"),
     (mesh(proxy_config={1: 2}), "proxy_config: must be a map with text keys, got the key 1"),
     (mesh(proxy_defaults={"Config": {}}), "proxy_defaults.Config: is managed by proxy_config"),
-    (mesh(proxy_defaults={"Kind": "x"}), "proxy_defaults.Kind: is managed by MeshTracing"),
+    (mesh(proxy_defaults={"Kind": "x"}), "proxy_defaults.Kind: is managed by consul-tracing"),
     (
         mesh(proxy_defaults={"Acesslogs": {}}),
         'proxy_defaults.Acesslogs: is not a field of proxy-defaults; did you mean "AccessLogs"? Allowed:',
     ),
     (
         mesh(proxy_defaults={"Meta": {"managed-by": "me"}}),
-        "proxy_defaults.Meta.managed-by: is managed by MeshTracing (ownership metadata). Use another key",
+        "proxy_defaults.Meta.managed-by: is managed by consul-tracing (ownership metadata). Use another key",
     ),
     (mesh(proxy_defaults={"Meta": {"a": 1}}), "proxy_defaults.Meta.a: must be text, got 1"),
     (mesh(envoy_version="1.33"), 'envoy_version: must be 1.34 or newer, got "1.33"'),
@@ -319,9 +319,18 @@ REJECTED = [
         {"host": "zipkin"},
         (
             "  collector: is required. Set collector, or zipkin_collector to deploy Zipkin on Kubernetes\n"
-            "  host: is not an input of MeshTracing; it belongs in collector. Allowed: collector, default_protocol,"
+            "  host: is not an input of MeshTracing; it belongs in collector or zipkin_collector.ingress. Allowed:"
         ),
     ),
+    (mesh(protocol="http"), "protocol: is not an input of MeshTracing; it belongs in services.<key>. Allowed:"),
+    (mesh(headers={}), "headers: is not an input of MeshTracing; it belongs in tracer.opentelemetry. Allowed:"),
+    (mesh(service={}), 'service: is not an input of MeshTracing; did you mean "services"?'),
+    (mesh(mispelt=None), "mispelt: is not an input of MeshTracing"),
+    (
+        mesh(tracer={"opentelemetry": {"headers": {"X-A": "a", "x-a": "b"}}}),
+        "headers: must be names that differ in more than their case",
+    ),
+    (mesh(spans={"max_path_tag_length": 2**32}), "must be at most 4294967295, got 4294967296"),
     (mesh(zipkin={}), "zipkin: is not an input of MeshTracing; it belongs in tracer. Allowed: collector,"),
     (mesh(spans={"max_path_tag_length": 0}), "spans.max_path_tag_length: must be at least 1, got 0"),
     (
@@ -383,8 +392,9 @@ def test_inputs_as_keyword_arguments_are_rejected() -> None:
     component: Any = MeshTracing
     with pytest.raises(InvalidInputError) as error:
         component("mesh", collector={"host": "zipkin"})
-    assert 'collector: must be in the map of inputs, got a keyword argument. Write MeshTracing("mesh", {' in str(
-        error.value
+    assert (
+        'is not a parameter of MeshTracing(name, args, opts). Write inputs in args: MeshTracing("mesh", {"coll'
+        in str(error.value)
     )
 
 
@@ -447,6 +457,31 @@ def test_output_is_rejected_where_only_plain_values_are_allowed(
 def test_key_material_is_not_shown() -> None:
     for args in (collector(host=SECRET), collector(tls={"ca_file": SECRET}), mesh(tags={"a": {"environment": SECRET}})):
         assert "hush" not in str(rejection(args))
+
+
+@pytest.mark.parametrize(
+    "args",
+    [
+        mesh(tags={"a": SECRET}),
+        mesh(collector=SECRET),
+        mesh(collector="http://user:hush@zipkin:9411"),
+        mesh(collector="x" * 300),
+        mesh(sampling=10**5000),
+        mesh(tracer="jaeger"),
+        mesh(services={"web": "HTTP"}),
+    ],
+)
+def test_no_map_is_suggested_for_a_value_that_is_secret_long_or_invalid(args: Any) -> None:
+    text = str(rejection(args))
+    assert "hush" not in text
+    assert "x" * 61 not in text
+    assert "Set" not in text
+
+
+@pytest.mark.parametrize("name", ["x-author", "x-forwarded-authority", "x-tokenizer", "x-scope-orgid", "x-keyspace"])
+def test_header_without_a_credential_is_accepted(name: str) -> None:
+    tracer = {"opentelemetry": {"headers": {name: "x"}}}
+    assert settings(tracer=tracer).tracer.opentelemetry.headers == {name: "x"}  # type: ignore[union-attr]
 
 
 def test_long_value_is_truncated() -> None:
