@@ -158,7 +158,7 @@ def child_options(
 
     The aliases preserve an entry whose resource is renamed: Pulumi would write it under the new name and then delete
     the old resource, that is, the same entry. `resource_types`: the types under which the entry may have been declared
-    or imported outside the component. `former`: the URN that the live entry records.
+    or imported outside the component. `former`: the URN that the live entry records, empty if it is that of the child.
     """
     # Text instead of `pulumi.Alias`, which takes 0.5 ms each.
     root = f"urn:pulumi:{pulumi.get_stack()}::{pulumi.get_project()}"

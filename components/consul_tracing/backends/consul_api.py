@@ -5,16 +5,18 @@ from __future__ import annotations
 import asyncio
 import json
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import grpc
 import pulumi
 import pulumi_consul
-
-# `_sync_await` is a private name that every generated SDK imports. It waits without a traceback in the output.
 from pulumi.runtime.proto import resource_pb2
-from pulumi.runtime.settings import get_monitor
+from pulumi.runtime.rpc import UNKNOWN, deserialize_properties_unwrap_secrets
+from pulumi.runtime.settings import get_monitor, grpc_error_to_exception
+
+# A private name that every generated SDK imports. It waits without a traceback in the output.
 from pulumi.runtime.sync_await import _sync_await
 
 from consul_tracing.errors import UnreadableError
@@ -34,7 +36,7 @@ REREAD_TIMEOUT_SECONDS = 15.0
 """Timeout of the read before a write. After a failed write the engine may not answer, while it waits for the hook."""
 
 READERS = 8
-"""Concurrent reads before writes. The engine writes about as many entries concurrently."""
+"""Concurrent reads. The engine writes about as many entries concurrently."""
 
 
 def service_names(component: pulumi.ComponentResource, partition: str | None) -> list[str]:
@@ -49,60 +51,83 @@ def service_names(component: pulumi.ComponentResource, partition: str | None) ->
 def live_entries(entries: Sequence[Entry], parent: pulumi.Resource) -> list[JsonObject | None]:
     """Return the live bodies of the entries in normal form, None for a missing entry. Raises UnreadableError.
 
-    The first entry is read alone, so that an unreachable Consul causes one attempt. The rest is read concurrently,
-    which is three times as fast as one after another.
+    The first entry is read alone, so that an unreachable Consul causes one attempt.
     """
-    return [*_sync_await(_look_up(entries[:1], parent)), *_sync_await(_look_up(entries[1:], parent))]
+    if not entries:
+        return []
+    monitor: Any = get_monitor()
+    request = look_up_requests(parent)
 
+    def read(part: Sequence[Entry]) -> list[JsonObject | None]:
+        return [body_of(answer_of(monitor.Invoke, request(entry))) for entry in part]
 
-async def _look_up(entries: Sequence[Entry], parent: pulumi.Resource) -> list[JsonObject | None]:
-    """Read the entries concurrently. Raises UnreadableError.
+    async def read_rest() -> list[list[JsonObject | None]]:
+        # One thread reads many entries: a task of the event loop for each entry would take longer than its look-up.
+        parts = [entries[start::READERS] for start in range(1, READERS + 1)]
+        return await asyncio.gather(*(asyncio.to_thread(read, part) for part in parts if part))
 
-    `get_config_entry_output` is not an alternative: the SDK reports a missing entry again at the end of the program.
-    """
-    release = version("pulumi_consul")
-
-    async def look_up(entry: Entry) -> object:
-        scope = {"namespace": entry.namespace, "partition": entry.partition}
-        # The SDK writes the provider into the options, so each look-up has its own.
-        options = pulumi.InvokeOptions(parent=parent, version=release)
-        return await pulumi.runtime.invoke_async(LOOK_UP, {"kind": entry.kind, "name": entry.name, **scope}, options)
-
-    answers = await asyncio.gather(*(look_up(entry) for entry in entries), return_exceptions=True)
-    return [body_of(answer) for answer in answers]
+    found: list[JsonObject | None] = [*read(entries[:1]), *[None] * (len(entries) - 1)]
+    for start, part in enumerate(_sync_await(read_rest()), 1):
+        found[start::READERS] = part
+    return found
 
 
 def independent_reader(component: pulumi.ComponentResource) -> Callable[[Entry], Awaitable[JsonObject | None]]:
     """Return a function that reads one entry in a resource hook. It raises UnreadableError.
 
-    The look-up of the SDK would wait for a thread of the pool in which registrations wait for their hooks.
+    It has its own threads: registrations that wait for their hooks occupy those of the event loop.
     """
     monitor: Any = get_monitor()
-    provider = component.get_provider(CONFIG_ENTRY)
-    release = version("pulumi_consul")
+    request = look_up_requests(component)
     threads = ThreadPoolExecutor(READERS)
 
+    def read_now(entry: Entry) -> JsonObject | None:
+        return body_of(answer_of(partial(monitor.Invoke, timeout=REREAD_TIMEOUT_SECONDS), request(entry)))
+
+    async def read(entry: Entry) -> JsonObject | None:
+        return await asyncio.get_running_loop().run_in_executor(threads, read_now, entry)
+
+    return read
+
+
+def look_up_requests(parent: pulumi.Resource) -> Callable[[Entry], resource_pb2.ResourceInvokeRequest]:
+    """Return a function that builds the request of one look-up, through the provider of `parent`.
+
+    The requests are sent without `pulumi.runtime.invoke_async`, which logs four debug messages per look-up, each of
+    them a blocking call of the engine. `get_config_entry_output` is not an alternative either: the SDK reports a
+    missing entry again at the end of the program.
+    """
+    provider = parent.get_provider(CONFIG_ENTRY)
+    release = version("pulumi_consul")
+
     async def reference() -> str:
-        return "" if provider is None else f"{await provider.urn.future()}::{await provider.id.future()}"
+        if provider is None:
+            return ""
+        return f"{await provider.urn.future()}::{await provider.id.future() or UNKNOWN}"
 
     used = _sync_await(reference())
 
-    def answer(entry: Entry) -> object:
+    def request(entry: Entry) -> resource_pb2.ResourceInvokeRequest:
         asked = {"kind": entry.kind, "name": entry.name, "namespace": entry.namespace, "partition": entry.partition}
-        request = resource_pb2.ResourceInvokeRequest(tok=LOOK_UP, provider=used, version=release)
-        request.args.update({name: value for name, value in asked.items() if value})
-        try:
-            response = monitor.Invoke(request, timeout=REREAD_TIMEOUT_SECONDS)
-        except grpc.RpcError as error:
-            return Exception(cast("grpc.Call", error).details())
-        if response.failures:
-            return Exception(response.failures[0].reason)
-        return dict(getattr(response, "return"))
+        built = resource_pb2.ResourceInvokeRequest(tok=LOOK_UP, provider=used, version=release)
+        built.args.update({name: value for name, value in asked.items() if value})
+        return built
 
-    async def read(entry: Entry) -> JsonObject | None:
-        return body_of(await asyncio.get_running_loop().run_in_executor(threads, answer, entry))
+    return request
 
-    return read
+
+def answer_of(invoke: Callable[[Any], Any], request: resource_pb2.ResourceInvokeRequest) -> object:
+    """Return the outputs of a look-up, or the exception with which it failed."""
+    try:
+        response = invoke(request)
+    except grpc.RpcError as error:
+        return grpc_error_to_exception(error)
+    except Exception as error:  # noqa: BLE001 - mocks may raise any exception
+        return error
+    if response.failures:
+        return Exception(response.failures[0].reason)
+    outputs, _ = deserialize_properties_unwrap_secrets(getattr(response, "return"))
+    return outputs
 
 
 def body_of(answer: object) -> JsonObject | None:

@@ -38,6 +38,8 @@ def plan_entries(backend: Backend[LiveT], entries: Mapping[str, Entry]) -> dict[
                 conflicts[name] = conflict
             case decided:
                 former = in_stack_of(decided.resource, backend.urn) if decided.resource else ""
+                if former == backend.resource(entry, name, live):
+                    former = ""  # not renamed: an alias would not change anything, and each costs time
                 removed = backend.pruned(live, decided.removed)
                 planned[name] = Planned(name, entry, live, replace(decided, resource=former, removed=removed))
     if conflicts:
@@ -68,9 +70,9 @@ def _plan(backend: Backend[LiveT], name: str, entry: Entry, live: LiveT) -> Plan
 
 def _reject_lost_entries(backend: Backend[LiveT], planned: Iterable[Planned[LiveT]]) -> None:
     moved = {
-        backend.title(one.entry): (one.plan.resource, new)
+        backend.title(one.entry): (one.plan.resource, backend.resource(one.entry, one.resource_name, one.live))
         for one in planned
-        if one.plan.resource not in {"", new := backend.resource(one.entry, one.resource_name, one.live)}
+        if one.plan.resource
     }
     if moved:
         reject_taken_resources(moved, backend.state.resources, backend.policy)
