@@ -23,6 +23,9 @@ PAIRS = {"import": 15, "program": 7, "up": 3}
 
 QUICK_SERVICES = 20
 
+USUAL_SERVICES = 100
+"""Services of most meshes, which are measured in addition to `--services`."""
+
 TABLE_WIDTH = 110
 """Number of columns without a terminal."""
 
@@ -77,7 +80,8 @@ def run_measure(measure: str, services: int, pairs: int) -> list[Comparison]:
             return compare_programs(services, pairs)
         case _:
             with Programs() as programs:
-                return compare_ups(programs, services, pairs)
+                sizes = sorted({min(USUAL_SERVICES, services), services})
+                return [comparison for size in sizes for comparison in compare_ups(programs, size, pairs)]
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""`pulumi up` on a real Consul: first on an empty Consul, then without changes."""
+"""`pulumi preview` and `pulumi up` on a real Consul: first on an empty Consul, then without changes."""
 
 import json
 import re
@@ -23,40 +23,48 @@ NO_CHANGES = re.compile(r"Resources:\n +\d+ unchanged")
 
 
 @dataclass(frozen=True)
-class Ups:
-    """First and second `pulumi up` of one program, and the resulting entries."""
+class Runs:
+    """Previews and ups of one program, and the resulting entries."""
 
-    first: Timing
-    second: Timing
+    timings: dict[str, Timing]
+    """By operation: on an empty Consul, then without changes."""
+
     entries: list[Any]
 
 
 def compare_ups(programs: Programs, services: int, pairs: int) -> list[Comparison]:
-    """Compare `pulumi up` on an empty Consul and `pulumi up` without changes."""
-    runs = [(_ups(programs, BY_HAND, services), _ups(programs, BY_COMPONENT, services)) for _ in range(pairs)]
+    """Compare previews and ups, on an empty Consul and without changes."""
+    runs = [(_runs(programs, BY_HAND, services), _runs(programs, BY_COMPONENT, services)) for _ in range(pairs)]
     for by_hand, component in runs:
         if by_hand.entries != component.entries:
             raise OperationalError("the two programs wrote different entries, so their times are not comparable")
     return [
-        *compare(f"pulumi up, {services} services", [(by_hand.first, component.first) for by_hand, component in runs]),
-        *compare("pulumi up again", [(by_hand.second, component.second) for by_hand, component in runs]),
+        comparison
+        for operation in runs[0][0].timings
+        for comparison in compare(
+            f"{operation}, {services} services",
+            [(by_hand.timings[operation], component.timings[operation]) for by_hand, component in runs],
+        )
     ]
 
 
-def _ups(programs: Programs, program: str, services: int) -> Ups:
+def _runs(programs: Programs, program: str, services: int) -> Runs:
     consul = Consul(programs)
     consul.wait_until_ready()
     configuration = {"consul:address": consul.address, "bench:services": services}
     project = Project(programs, PROGRAMS / program, configuration, environment=WITHOUT_CHECKPOINTS)
-    first, _ = _timed(project.up)
-    second, output = _timed(project.up)
+    timings: dict[str, Timing] = {}
+    timings["preview"], _ = _timed(project.preview_without_diff)
+    timings["up"], _ = _timed(project.up)
+    timings["preview again"], _ = _timed(project.preview_without_diff)
+    timings["up again"], output = _timed(project.up)
     if not NO_CHANGES.search(output):
         raise OperationalError(f"the second pulumi up of {program} made changes:\n{output}")
     entries = [
         without_metadata(entry) for kind in ("proxy", "service") for entry in consul.get(f"/v1/config/{kind}-defaults")
     ]
     consul.stop()
-    return Ups(first, second, entries)
+    return Runs(timings, entries)
 
 
 def _timed(operation: Callable[[], str]) -> tuple[Timing, str]:
