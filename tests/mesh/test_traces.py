@@ -65,8 +65,11 @@ def test_long_path_is_truncated(traced: TracedMesh) -> None:
 
 def test_upstream_requests_have_spans(traced: TracedMesh) -> None:
     traced.apply(spans={"spawn_upstream_span": True})
-    spans = traced.spans_of(traced.mesh.request(unique_path()), 6)
-    assert set(span_names(spans)) > set(FOUR_SPANS)
+
+    def names() -> set[tuple[str, str]]:
+        return set(span_names(traced.spans_of(traced.mesh.request(unique_path()), 4)))
+
+    traced.wait_until(lambda: names() > set(FOUR_SPANS), "more spans than those of the proxies")
 
 
 def test_protobuf_spans_arrive(traced: TracedMesh) -> None:
