@@ -61,15 +61,16 @@ def live_entries(entries: Sequence[Entry], parent: pulumi.Resource) -> list[Json
     def read(part: Sequence[Entry]) -> list[JsonObject | None]:
         return [body_of(answer_of(monitor.Invoke, request(entry))) for entry in part]
 
-    async def read_rest() -> list[list[JsonObject | None]]:
+    async def read_all() -> list[JsonObject | None]:
+        found = [*await asyncio.to_thread(read, entries[:1]), *[None] * (len(entries) - 1)]
         # One thread reads many entries: a task of the event loop for each entry would take longer than its look-up.
         parts = [entries[start::READERS] for start in range(1, READERS + 1)]
-        return await asyncio.gather(*(asyncio.to_thread(read, part) for part in parts if part))
+        answers = await asyncio.gather(*(asyncio.to_thread(read, part) for part in parts if part))
+        for start, part in enumerate(answers, 1):
+            found[start::READERS] = part
+        return found
 
-    found: list[JsonObject | None] = [*read(entries[:1]), *[None] * (len(entries) - 1)]
-    for start, part in enumerate(_sync_await(read_rest()), 1):
-        found[start::READERS] = part
-    return found
+    return _sync_await(read_all())
 
 
 def independent_reader(component: pulumi.ComponentResource) -> Callable[[Entry], Awaitable[JsonObject | None]]:
