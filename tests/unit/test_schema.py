@@ -34,3 +34,10 @@ def test_closed_sets_are_text_for_programs_in_other_languages(schema: AnalyzeRes
     inputs, types = schema["component_definitions"]["MeshTracing"].inputs, schema["type_definitions"]
     fields = [inputs["target"], inputs["existing"], inputs["gateways"], types["ServiceArgs"].properties["protocol"]]
     assert {str(field.type) for field in fields} == {"PropertyType.STRING"}
+
+
+def test_inputs_that_two_components_have_are_documented_equally(schema: AnalyzeResult) -> None:
+    """The schema has no descriptions of inherited fields, so the arguments of `ServiceProtocols` repeat them."""
+    mesh, team = (schema["component_definitions"][name].inputs for name in ("MeshTracing", "ServiceProtocols"))
+    repeated = team.keys() - {"services", "partition"}
+    assert {key: team[key].description for key in repeated} == {key: mesh[key].description for key in repeated}

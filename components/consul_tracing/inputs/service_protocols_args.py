@@ -48,9 +48,9 @@ class ServiceProtocolsArgs(TypedDict):
     """
 
     namespace: NotRequired[str]
-    """Consul Enterprise namespace. Default: Consul's default namespace.
+    """Kubernetes namespace of the custom resources. Default: "consul", the namespace in the guide of consul-k8s.
 
-    On Kubernetes: the namespace of the ServiceDefaults, which consul-k8s can mirror to Consul. Default: `namespace`.
+    Has no effect with `target: consul`.
     """
 
     metadata: NotRequired[MetadataArgs]
