@@ -1,10 +1,13 @@
 """Base class of the components."""
 
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import pulumi
 
 from .errors import InvalidInputError, Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 PARAMETERS = frozenset({"name", "args", "opts"})
 
@@ -20,3 +23,10 @@ class Component(pulumi.ComponentResource):
             reason = f"is not a parameter of {cls.__name__}(name, args, opts). Write inputs in args: {call}"
             raise InvalidInputError(name, [Problem(key, reason) for key in unexpected])
         return super().__new__(cls)
+
+    def logged(self, warnings: "Iterable[str]") -> list[str]:
+        """Log warnings, and return them for the output `warnings`."""
+        found = list(warnings)
+        for warning in found:
+            pulumi.log.warn(warning, self)
+        return found

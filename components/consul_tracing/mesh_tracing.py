@@ -10,9 +10,9 @@ from .backends.plan_messages import restart_text
 from .backends.planning import plan_entries, report
 from .backends.selection import select_backend
 from .component import Component
-from .entries.bodies import bootstrap_hash, canonical_json, proxy_defaults, service_resources
+from .entries.bodies import bootstrap_hash, gateway_arguments, proxy_defaults, service_resources
 from .entries.ownership import reject_missing_cluster
-from .envoy import collector_url, gateway_runtime, proxy_environment
+from .envoy import collector_url, proxy_environment
 from .errors import InvalidInputError, InvalidOutputError, UnreadableError
 from .inputs.mesh_args import MeshTracingArgs
 from .inputs.warnings import declares_http, setting_warnings
@@ -39,7 +39,7 @@ class MeshTracing(Component):
     """The id of the `proxy-defaults` entry."""
 
     bootstrap_hash: pulumi.Output[str]
-    """A short hash of the configuration that proxies read at their start. As an annotation of pods it restarts them."""
+    """A short hash of the configuration that proxies read at startup. As an annotation of pods it restarts them."""
 
     collector_url: pulumi.Output[str]
     """The URL to which proxies send spans."""
@@ -87,24 +87,25 @@ class MeshTracing(Component):
             ZipkinCollector(f"{name}-zipkin", args["zipkin_collector"], pulumi.ResourceOptions(parent=self))
         written = {service: backend.write(one, one.entry) for service, one in planned.items()}
         before = [written[f"{name}-service-{service}"] for service in _services_before_mesh(settings)]
-        mesh_entry = resolved.apply(proxy_defaults)
+        mesh_entry = resolved.apply(proxy_defaults) if isinstance(resolved, pulumi.Output) else mesh.entry
         written_mesh = backend.write(mesh, mesh_entry, before)
         synced = backend.synced_output([mesh, *planned.values()], [written_mesh, *written.values()])
 
         self.proxy_defaults = output_after(synced, written_mesh.id)
-        new_hash = mesh_entry.apply(lambda entry: bootstrap_hash(mesh.plan.body(entry)))
+        new_hash = pulumi.Output.from_input(mesh_entry).apply(lambda entry: bootstrap_hash(mesh.plan.body(entry)))
         if mesh.live.is_known:
             old_hash = bootstrap_hash(mesh.live.body or {})
             new_hash = new_hash.apply(lambda new: self._report_restart(old_hash, new))
         self.bootstrap_hash = output_after(synced, new_hash)
-        self.collector_url = resolved.apply(collector_url)
-        self.gateway_envoy_args = pulumi.Output.from_input(_gateway_envoy_args(settings))
+        known_settings = pulumi.Output.from_input(resolved)
+        self.collector_url = known_settings.apply(collector_url)
+        self.gateway_envoy_args = pulumi.Output.from_input(gateway_arguments(settings))
         names = sorted(settings.service_names)
         self.proxy_environment = pulumi.Output.from_input(
             {service: _environment(settings, service) for service in names} | {"*": _environment(settings, "{service}")}
         )
         self.services = pulumi.Output.from_input(names)
-        self.warnings = resolved.apply(
+        self.warnings = known_settings.apply(
             lambda known: self._warn(known, single_machine=backend.is_local, http_elsewhere=http_elsewhere)
         )
         self.register_outputs({output: getattr(self, output) for output in MeshTracing.__annotations__})
@@ -115,11 +116,9 @@ class MeshTracing(Component):
         return new
 
     def _warn(self, settings: "MeshSettings", *, single_machine: bool, http_elsewhere: bool) -> list[str]:
-        warnings = list(setting_warnings(settings, single_machine=single_machine, http_elsewhere=http_elsewhere))
-        for warning in warnings:
-            pulumi.log.warn(warning, self)
+        warnings = setting_warnings(settings, single_machine=single_machine, http_elsewhere=http_elsewhere)
         # The collector logs its own warnings.
-        return [*warnings, *(settings.zipkin_collector.warnings() if settings.zipkin_collector else [])]
+        return [*self.logged(warnings), *(settings.zipkin_collector.warnings() if settings.zipkin_collector else [])]
 
 
 def _check_live_mesh(
@@ -144,12 +143,12 @@ def _check_live_mesh(
         return False
 
 
-def _resolved(name: str, settings: "MeshSettings", args: MeshTracingArgs) -> "pulumi.Output[MeshSettings]":
-    """Return the settings with the collector's host, which may be an Output."""
+def _resolved(name: str, settings: "MeshSettings", args: MeshTracingArgs) -> "pulumi.Input[MeshSettings]":
+    """Return the settings with the collector's host. They are an Output only if the host is one."""
     collector = args.get("collector")
     host = collector["host"] if collector else None
     if not isinstance(host, pulumi.Output):
-        return pulumi.Output.from_input(settings)
+        return settings
 
     def check(known: list[object]) -> "MeshSettings":
         value, secret = known
@@ -168,9 +167,3 @@ def _services_before_mesh(settings: "MeshSettings") -> list[str]:
 
 def _environment(settings: "MeshSettings", service: str) -> dict[str, str]:
     return proxy_environment(settings.tracer, service) if settings.enabled else {}
-
-
-def _gateway_envoy_args(settings: "MeshSettings") -> list[str]:
-    if not settings.enabled or settings.gateways == "skip":
-        return []
-    return ["--config-yaml", canonical_json(gateway_runtime(settings.sampling))]

@@ -42,8 +42,5 @@ class ServiceProtocols(Component):
         synced = backend.synced_output(planned, [backend.write(one, one.entry) for one in planned])
 
         self.services = output_after(synced, pulumi.Output.from_input(sorted(settings.service_names)))
-        warnings = list(service_warnings(settings))
-        for warning in warnings:
-            pulumi.log.warn(warning, self)
-        self.warnings = pulumi.Output.from_input(warnings)
+        self.warnings = pulumi.Output.from_input(self.logged(service_warnings(settings)))
         self.register_outputs({output: getattr(self, output) for output in ServiceProtocols.__annotations__})

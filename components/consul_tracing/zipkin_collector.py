@@ -47,9 +47,7 @@ class ZipkinCollector(Component):
         self.host = pulumi.Output.from_input(settings.host)
         self.port = pulumi.Output.from_input(settings.port)
         self.url = pulumi.Output.from_input(settings.url)
-        self.warnings = pulumi.Output.from_input(settings.warnings())
-        for warning in settings.warnings():
-            pulumi.log.warn(warning, self)
+        self.warnings = pulumi.Output.from_input(self.logged(settings.warnings()))
         self.register_outputs({output: getattr(self, output) for output in ZipkinCollector.__annotations__})
 
 

@@ -121,7 +121,7 @@ def kubernetes_texts(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> Iterato
             settings(target="kubernetes"),
             has_dependencies=False,
         )
-        backend.reject_unwritable([Planned("mesh-proxy-defaults", ON_KUBERNETES, LiveObject(), Plan("unmanaged"))])
+        backend.reject_unwritable([Planned("mesh-proxy-defaults", "", ON_KUBERNETES, LiveObject(), Plan("unmanaged"))])
 
     yield failing(engine, overwrite)
     yield str(MissingKindError("proxy-defaults"))

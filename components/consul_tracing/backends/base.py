@@ -49,10 +49,13 @@ LiveT = TypeVar("LiveT", bound=Live)
 
 @dataclass(frozen=True)
 class Planned(Generic[LiveT]):
-    """Entry of this stack: resource name, live state, and plan."""
+    """Entry of this stack: its resource, its live state, and its plan."""
 
     resource_name: str
     """The name of the Pulumi resource that writes the entry."""
+
+    urn: str
+    """The URN of that resource."""
 
     entry: Entry
     live: LiveT

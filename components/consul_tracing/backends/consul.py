@@ -56,13 +56,13 @@ class ConsulBackend:
 
     def title(self, entry: Entry) -> str:
         """`proxy-defaults/global`."""
-        return title(entry)
+        return entry.title
 
     def import_command(self, entry: Entry, resource_name: str) -> str:
         """With the id that pulumi-consul requires."""
         scoped = entry.partition or entry.namespace
         scope = f"{entry.partition or 'default'}/{entry.namespace or 'default'}/" if scoped else ""
-        return f"{IMPORT} {CONFIG_ENTRY} {resource_name} {scope}{title(entry)}"
+        return f"{IMPORT} {CONFIG_ENTRY} {resource_name} {scope}{entry.title}"
 
     def release_command(self, entry: Entry, metadata: Sequence[str]) -> str:
         """`consul config` has no patch, so the entry is read, edited and written."""
@@ -153,8 +153,8 @@ class ConsulBackend:
         the write, as is `proxy-defaults`, which all teams share.
         """
         name, declared, plan = planned.resource_name, planned.entry, planned.plan
-        urn = self.resource(declared, name, planned.live)
-        metadata = {} if plan.released else ownership_metadata(field_paths(declared.body), self.policy.owner, urn)
+        fields = field_paths(declared.body)
+        metadata = {} if plan.released else ownership_metadata(fields, self.policy.owner, planned.urn)
 
         def rendered(complete: Entry) -> str:
             return config_json(complete.kind, plan.body(complete), metadata)
@@ -185,8 +185,3 @@ class ConsulBackend:
         if pulumi.runtime.is_dry_run():
             return pulumi.Output.from_input(None)
         return pulumi.Output.all(*(resource.id for resource in written))
-
-
-def title(entry: Entry) -> str:
-    """Return the name of an entry in messages: `proxy-defaults/global`."""
-    return f"{entry.kind}/{entry.name}"

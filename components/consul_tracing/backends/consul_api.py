@@ -33,7 +33,7 @@ CONFIG_ENTRY = "consul:index/configEntry:ConfigEntry"
 LOOK_UP = "consul:index/getConfigEntry:getConfigEntry"
 
 REREAD_TIMEOUT_SECONDS = 15.0
-"""Timeout of the read before a write. After a failed write the engine may not answer, while it waits for the hook."""
+"""Timeout of the read before a write. After a failed write, the engine may not respond while it waits for the hook."""
 
 READERS = 8
 """Concurrent reads. The engine writes about as many entries concurrently."""
@@ -44,7 +44,7 @@ def service_names(component: pulumi.ComponentResource, partition: str | None) ->
     options = [pulumi_consul.GetServicesQueryOptionArgs(partition=partition)] if partition else None
     try:
         return list(pulumi_consul.get_services(options, pulumi.InvokeOptions(parent=component)).names or [])
-    except Exception as error:  # the SDK has no narrower one
+    except Exception as error:  # the SDK raises no narrower exception
         raise UnreadableError(str(error)) from error
 
 

@@ -31,11 +31,7 @@ def reject_duplicates(entries: Iterable[Entry], backend: Backend[Any]) -> None:
         wanted = (where, entry.identity)
         # Pulumi itself rejects two components with the same name.
         if claimed.setdefault(wanted, name) != name:
-            problems.append(
-                Problem(
-                    f"{entry.kind}/{entry.name}", f'conflicts with "{claimed[wanted]}", which writes the same entry'
-                )
-            )
+            problems.append(Problem(entry.title, f'conflicts with "{claimed[wanted]}", which writes the same entry'))
     if problems:
         raise InvalidInputError(name, problems)
 

@@ -33,15 +33,16 @@ def plan_entries(backend: Backend[LiveT], entries: Mapping[str, Entry]) -> dict[
     planned: dict[str, Planned[LiveT]] = {}
     conflicts: dict[str, Conflict] = {}
     for (name, entry), live in zip(entries.items(), _live(backend, list(entries.values())), strict=True):
-        match _plan(backend, name, entry, live):
+        urn = backend.resource(entry, name, live)
+        match _plan(backend, urn, entry, live):
             case Conflict() as conflict:
                 conflicts[name] = conflict
             case decided:
                 former = in_stack_of(decided.resource, backend.urn) if decided.resource else ""
-                if former == backend.resource(entry, name, live):
-                    former = ""  # not renamed: an alias would not change anything, and each costs time
+                # An alias of a resource that is not renamed would change nothing, and costs time.
+                former = "" if former == urn else former
                 removed = backend.pruned(live, decided.removed)
-                planned[name] = Planned(name, entry, live, replace(decided, resource=former, removed=removed))
+                planned[name] = Planned(name, urn, entry, live, replace(decided, resource=former, removed=removed))
     if conflicts:
         raise ConflictError(conflicts_text(conflicts, entries, backend))
     _reject_lost_entries(backend, planned.values())
@@ -57,11 +58,11 @@ def _live(backend: Backend[LiveT], entries: Sequence[Entry]) -> list[LiveT]:
         return [backend.unknown] * len(entries)
 
 
-def _plan(backend: Backend[LiveT], name: str, entry: Entry, live: LiveT) -> Plan | Conflict:
+def _plan(backend: Backend[LiveT], urn: str, entry: Entry, live: LiveT) -> Plan | Conflict:
     policy = backend.policy
     decided = plan(entry, live.body, policy)
     if isinstance(decided, Conflict) and decided.owner == "unmanaged" and not decided.unreadable:
-        recorded = backend.recorded(entry, backend.state.resources.get(backend.resource(entry, name, live)) or {})
+        recorded = backend.recorded(entry, backend.state.resources.get(urn) or {})
         # This stack released the entry before, and its state still contains the resource.
         if recorded is not None and policy.owner_of(recorded) == "unmanaged":
             return plan(entry, live.body, replace(policy, existing="adopt"))
@@ -69,11 +70,7 @@ def _plan(backend: Backend[LiveT], name: str, entry: Entry, live: LiveT) -> Plan
 
 
 def _reject_lost_entries(backend: Backend[LiveT], planned: Iterable[Planned[LiveT]]) -> None:
-    moved = {
-        backend.title(one.entry): (one.plan.resource, backend.resource(one.entry, one.resource_name, one.live))
-        for one in planned
-        if one.plan.resource
-    }
+    moved = {backend.title(one.entry): (one.plan.resource, one.urn) for one in planned if one.plan.resource}
     if moved:
         reject_taken_resources(moved, backend.state.resources, backend.policy)
 
@@ -99,8 +96,7 @@ def _drifted(
     for one in planned:
         if not one.live.is_known or one.plan.owner not in {"none", "this stack"} or one.plan.as_declared:
             continue
-        urn = one.plan.resource or backend.resource(one.entry, one.resource_name, one.live)
-        recorded = backend.recorded(one.entry, backend.state.resources.get(urn) or {})
+        recorded = backend.recorded(one.entry, backend.state.resources.get(one.plan.resource or one.urn) or {})
         if recorded is None:
             continue
         changes = None if one.live.body is None else drift(recorded, one.live.body)

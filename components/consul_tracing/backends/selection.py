@@ -26,12 +26,7 @@ def select_backend(
     # Imported here because the Kubernetes SDK is slow to import: only this backend needs it.
     from .kubernetes.backend import KubernetesBackend  # noqa: PLC0415
 
-    return KubernetesBackend(
-        component,
-        policy,
-        settings,
-        has_dependencies=bool(opts and opts.depends_on),
-    )
+    return KubernetesBackend(component, policy, settings, has_dependencies=bool(opts and opts.depends_on))
 
 
 def stack_name() -> str:

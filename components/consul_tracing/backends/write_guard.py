@@ -43,12 +43,16 @@ class WriteGuard:
 
     async def _reject_changed(self, args: pulumi.ResourceHookArgs) -> None:
         entry, body = self._expected[args.name]
-        title = f"{entry.kind}/{entry.name}"
         try:
             unchanged = await self._read(entry) == body
         except UnreadableError as error:
-            text = f"{title}: cannot be read again before the write, so this up does not write it: {error}."
-            raise ConflictError(message("CT206", f"{text} Run pulumi up again.")) from None
+            reason = f"cannot be read again before the write, so this up does not write it: {error}"
+            raise _conflict(entry, reason) from None
         if not unchanged:
-            text = f"{title}: another writer changed the entry after this up read it, so this up does not write it."
-            raise ConflictError(message("CT206", f"{text} Run pulumi up again."))
+            raise _conflict(
+                entry, "another writer changed the entry after this up read it, so this up does not write it"
+            )
+
+
+def _conflict(entry: Entry, reason: str) -> ConflictError:
+    return ConflictError(message("CT206", f"{entry.title}: {reason}. Run pulumi up again."))

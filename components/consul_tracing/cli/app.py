@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 import yaml
 
-from consul_tracing.backends.consul import title
+from consul_tracing.entries.bodies import gateway_arguments
 from consul_tracing.errors import InvalidInputError, message
 from consul_tracing.inputs.mesh_args import MeshTracingArgs
 from consul_tracing.inputs.mesh_settings import MeshSettings
@@ -44,7 +44,7 @@ def main() -> None:
     try:
         app(prog_name="consul-tracing")
     except (CommandError, InvalidInputError, rendering.RenderError) as error:
-        print(error, file=sys.stderr)  # noqa: T201 - output for a terminal
+        typer.echo(error, err=True)
         sys.exit(COULD_NOT_RUN)
 
 
@@ -66,11 +66,11 @@ def render(  # noqa: PLR0913, PLR0917 - options of a command
     settings = read_settings(stack, args, {"target": "kubernetes"} if output is Format.YAML else {})
     match output:
         case Format.YAML:
-            print(rendering.as_yaml(settings), end="")  # noqa: T201
+            typer.echo(rendering.as_yaml(settings), nl=False)
         case Format.REGISTRATION:
-            print(rendering.as_registration(settings, service))  # noqa: T201
+            typer.echo(rendering.as_registration(settings, service))
         case Format.GATEWAY:
-            print("\n".join(rendering.gateway_arguments(settings)))  # noqa: T201
+            typer.echo("\n".join(gateway_arguments(settings)))
         case _:
             write_entries(settings, output, entry, out)
 
@@ -78,7 +78,7 @@ def render(  # noqa: PLR0913, PLR0917 - options of a command
 def write_entries(settings: MeshSettings, output: Format, chosen: str | None, out: Path | None) -> None:
     """Print one entry, or write one file per entry. Consul reads one entry per file."""
     render_entry = rendering.as_hcl if output is Format.HCL else rendering.as_json
-    rendered = {title(one): render_entry(one) for one in rendering.entries_of_consul(settings)}
+    rendered = {one.title: render_entry(one) for one in rendering.entries_of_consul(settings)}
     if chosen is not None:
         if chosen not in rendered:
             raise CommandError(f"--entry must be one of {', '.join(rendered)}; got {chosen}")
@@ -88,7 +88,7 @@ def write_entries(settings: MeshSettings, output: Format, chosen: str | None, ou
             raise CommandError(
                 f"{len(rendered)} entries require --out DIR, or --entry to select one: {', '.join(rendered)}"
             )
-        print(*rendered.values())  # noqa: T201
+        typer.echo(" ".join(rendered.values()))
         return
     out.mkdir(parents=True, exist_ok=True)
     for number, (name, text) in enumerate(rendered.items(), 1):

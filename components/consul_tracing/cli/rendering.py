@@ -12,7 +12,6 @@ import yaml
 from consul_tracing.backends.kubernetes.objects import API_VERSION, KINDS, spec
 from consul_tracing.entries.bodies import canonical_json, proxy_defaults, service_defaults, tracing_config
 from consul_tracing.entries.ownership import Plan
-from consul_tracing.envoy import gateway_runtime
 from consul_tracing.errors import message
 
 if TYPE_CHECKING:
@@ -67,11 +66,11 @@ def as_yaml(settings: MeshSettings) -> str:
 
 def manifest(entry: Entry, settings: MeshSettings) -> JsonObject:
     """Build the custom resource of an entry."""
-    further = {field: values for field, values in settings.metadata if values}
+    declared = {field: values for field, values in settings.metadata if values}
     return {
         "apiVersion": API_VERSION,
         "kind": KINDS[entry.kind],
-        "metadata": {"name": entry.name, "namespace": entry.namespace or settings.namespace, **further},
+        "metadata": {"name": entry.name, "namespace": entry.namespace, **declared},
         "spec": spec(entry, Plan(), None, patch=False),
     }
 
@@ -87,19 +86,12 @@ def as_registration(settings: MeshSettings, service: str | None) -> str:
 
 def with_service_name(settings: MeshSettings, service: str) -> MeshSettings:
     """Return the settings with the service name of one proxy."""
-    tracers = {
-        name: tracer.model_copy(update={"service_name": service} if name != "zipkin" else {})
-        for name, tracer in settings.tracer
-        if tracer is not None
+    named = {
+        kind: tracer.model_copy(update={"service_name": service})
+        for kind, tracer in settings.tracer
+        if tracer is not None and kind != "zipkin"
     }
-    return settings.model_copy(update={"tracer": settings.tracer.model_copy(update=tracers)})
-
-
-def gateway_arguments(settings: MeshSettings) -> list[str]:
-    """Return the arguments with which a gateway's Envoy starts traces. Empty if a gateway has no tracer."""
-    if not settings.enabled or settings.gateways == "skip":
-        return []
-    return ["--config-yaml", canonical_json(gateway_runtime(settings.sampling))]
+    return settings.model_copy(update={"tracer": settings.tracer.model_copy(update=named)})
 
 
 def hcl_lines(fields: JsonObject, *path: str) -> Iterator[str]:

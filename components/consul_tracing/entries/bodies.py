@@ -1,4 +1,7 @@
-"""Conversion of settings to the bodies of config entries, in the normal form in which Consul returns them."""
+"""Conversion of settings to the bodies of config entries, in the normal form in which Consul returns them.
+
+The arguments of gateways are here too, because no entry configures their sampling.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ import hashlib
 import json
 from typing import TYPE_CHECKING
 
-from consul_tracing.envoy import bootstrap_tracing, collector_cluster, listener_tracing
+from consul_tracing.envoy import bootstrap_tracing, collector_cluster, gateway_runtime, listener_tracing
 from consul_tracing.names import CLUSTERS_KEY, LISTENER_KEY, TRACER_KEY
 
 from .entry import Entry
@@ -39,7 +42,7 @@ BOOTSTRAP_KEYS = (
     "envoy_telemetry_collector_bind_socket_dir",
     "envoy_tracing_json",
 )
-"""The keys of `Config` that a proxy reads only at its start. Source: `BootstrapConfig` in Consul 1.22's
+"""The keys of `Config` that a proxy reads only at startup. Source: `BootstrapConfig` in Consul 1.22's
 `command/connect/envoy/bootstrap_config.go`. Consul ignores their case."""
 
 SHORT_HASH = 12
@@ -114,6 +117,13 @@ def _tcp_entry(name: str, settings: EntrySettings) -> Entry:
     return Entry("service-defaults", name, {"Protocol": "tcp"}, settings.home_namespace, settings.partition)
 
 
+def gateway_arguments(settings: MeshSettings) -> list[str]:
+    """Return the arguments with which a gateway's Envoy starts traces. Empty if a gateway has no tracer."""
+    if not settings.enabled or settings.gateways == "skip":
+        return []
+    return ["--config-yaml", canonical_json(gateway_runtime(settings.sampling))]
+
+
 def config_json(kind: str, body: JsonObject, ownership: Mapping[str, str]) -> str:
     """Return the written entry: the fields of the body, the fields that Consul adds, and the ownership metadata."""
     meta = {**body.get("Meta", {}), **ownership}
@@ -139,7 +149,7 @@ def _upstreams_filled_in(upstreams: JsonObject) -> JsonObject:
 
 
 def bootstrap_hash(mesh_body: JsonObject) -> str:
-    """Return a short hash of the configuration that proxies read at their start.
+    """Return a short hash of the configuration that proxies read at startup.
 
     It changes if and only if proxies must restart: the order of clusters and the layout of JSON have no effect.
     """

@@ -32,6 +32,11 @@ class Entry:
     """Admin partition of Consul Enterprise, None for the default."""
 
     @property
+    def title(self) -> str:
+        """The name of the entry in Consul: `proxy-defaults/global`."""
+        return f"{self.kind}/{self.name}"
+
+    @property
     def identity(self) -> Identity:
         """The identity of the entry in Consul. An unset namespace or partition is `default`."""
         return self.kind, self.name, self.namespace or "default", self.partition or "default"

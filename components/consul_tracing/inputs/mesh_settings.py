@@ -245,7 +245,6 @@ class MeshSettings(EntrySettings):
             yield Problem("collector", reason)
 
     def _collector_problems(self) -> Iterator[Problem]:
-        yield from self.missing(dict.fromkeys(self.model_fields_set, True))
         if self.tracer.opentelemetry is None and "export_timeout_ms" in self.collector.model_fields_set:
             yield Problem(
                 "collector.export_timeout_ms",

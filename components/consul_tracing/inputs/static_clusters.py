@@ -74,10 +74,13 @@ def boolean(value: object) -> str:
 
 
 def _number(value: object) -> float | None:
-    if isinstance(value, str) and value.isdecimal() and value.isascii() and len(value) <= len(str(MAX_UINT32)):
-        return int(value)
-    is_whole = isinstance(value, int | float) and not isinstance(value, bool) and value % 1 == 0
-    return value if is_whole else None  # type: ignore[return-value]
+    match value:
+        case str() if value.isdecimal() and value.isascii() and len(value) <= len(str(MAX_UINT32)):
+            return int(value)
+        case int() | float() if not isinstance(value, bool) and value % 1 == 0:
+            return value
+        case _:
+            return None
 
 
 def count(value: object) -> str:

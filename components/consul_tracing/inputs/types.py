@@ -27,6 +27,10 @@ CREDENTIAL_HEADER = re.compile(
     r"(^|[-_])(auth(orization)?|cookie|token|secret|password|credentials?|(api)?key|dsn)([-_]|$)|^x-honeycomb-team$",
     re.IGNORECASE,
 )
+CREDENTIAL_REASON = (
+    "must not be a credential, because every client of Consul can read the entry. "
+    "Send spans to an OpenTelemetry Collector that adds the header"
+)
 CREDENTIAL_VALUE = re.compile(r"(bearer|basic) |-----BEGIN", re.IGNORECASE)
 ENVIRONMENT_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
@@ -92,10 +96,7 @@ def export_header(value: str) -> str:
     if RESERVED_HEADER.fullmatch(value):
         raise invalid_value(f"must not be a header that Envoy sets, got {format_value(value)}")
     if CREDENTIAL_HEADER.search(value):
-        raise invalid_value(
-            "must not be a credential, because every client of Consul can read the entry. "
-            "Send spans to an OpenTelemetry Collector that adds the header"
-        )
+        raise invalid_value(CREDENTIAL_REASON)
     return value
 
 
@@ -111,10 +112,7 @@ def header_value(value: str) -> str:
     if not value.isprintable() or not value.isascii() or "%" in text(value):
         raise must_be("printable ASCII text without %", value)
     if CREDENTIAL_VALUE.match(value):
-        raise invalid_value(
-            "must not be a credential, because every client of Consul can read the entry. "
-            "Send spans to an OpenTelemetry Collector that adds the header"
-        )
+        raise invalid_value(CREDENTIAL_REASON)
     return value
 
 

@@ -112,11 +112,14 @@ class Settings(BaseModel):
     @classmethod
     def validated(cls, name: str, args: object) -> Self:
         """Validate the arguments of the component called `name`. Raises InvalidInputError listing every problem."""
+        missing = list(cls.missing(args)) if isinstance(args, dict) else []
         try:
-            return cls.model_validate(args)
+            settings = cls.model_validate(args)
         except ValidationError as error:
-            missing = cls.missing(args) if isinstance(args, dict) else ()
-            raise InvalidInputError(name, dict.fromkeys([*problems_in(error, cls), *missing])) from None
+            raise InvalidInputError(name, [*problems_in(error, cls), *missing]) from None
+        if missing:
+            raise InvalidInputError(name, missing)
+        return settings
 
 
 def problems_in(error: ValidationError, model: type[Settings], *parent: str) -> Iterator[Problem]:

@@ -270,7 +270,7 @@ class CollectorService(Settings):
 
     @property
     def is_internal(self) -> bool:
-        """Whether only the cluster can connect to the Service."""
+        """Whether the Service is reachable only inside the cluster."""
         return self.type == "ClusterIP"
 
 
@@ -365,7 +365,7 @@ class DependenciesJob(Settings):
 
 
 class SecretKey(Settings):
-    """Value in an existing Secret."""
+    """Reference to a key of an existing Secret."""
 
     secret: ObjectName
     key: SecretKeyName

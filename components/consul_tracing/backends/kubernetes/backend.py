@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 import pulumi
 
-from consul_tracing.backends import consul
 from consul_tracing.backends.base import IMPORT, Live, child_options, provider_urn, registered_urn
 from consul_tracing.backends.consul_api import CONFIG_ENTRY, live_entries
 from consul_tracing.backends.stack_state import StackState
@@ -206,7 +205,8 @@ class KubernetesBackend:
             live = live_entries(entries_of_consul, self.component)
         except UnreadableError:
             return
-        for text in conflicting_entries(dict(zip(map(consul.title, entries_of_consul), live, strict=True))):
+        titles = [entry.title for entry in entries_of_consul]
+        for text in conflicting_entries(dict(zip(titles, live, strict=True))):
             if is_of_this_mesh:
                 raise ConflictError(message("CT209", text, *MIGRATION_STEPS))
             condition = "if consul:address is the Consul of this mesh"
@@ -269,8 +269,8 @@ class KubernetesBackend:
 
         # The collector's host may be unknown, which does not affect which fields are applied.
         declared_spec = applied(declared)
-        urn = self.resource(declared, planned.resource_name, live)
-        owned = {} if plan.released else ownership_metadata(field_paths(declared.body), self.policy.owner, urn)
+        fields = field_paths(declared.body)
+        owned = {} if plan.released else ownership_metadata(fields, self.policy.owner, planned.urn)
         annotations = {annotation(key): value for key, value in owned.items()}
         if self._migrate:
             annotations[MIGRATE_ANNOTATION] = "true"

@@ -127,7 +127,7 @@ def sync_error_text(title: str, entry: Entry, status: Sync, seconds: float) -> s
             return message(
                 "CT301",
                 f"{title} is written to Kubernetes, and consul-k8s rejects it: {status.reason}: {status.message}",
-                f"{entry.kind}/{entry.name} in Consul was written over its API.",
+                f"{entry.title} in Consul was written over its API.",
                 *MIGRATION_STEPS,
                 "To replace it, without tracing until the next up:",
                 *numbered([f"consul config delete -kind {entry.kind} -name {entry.name}", "pulumi up"]),
