@@ -120,7 +120,7 @@ class OpenTelemetryArgs(TypedDict):
     """
 
     resource_attributes: NotRequired[dict[str, str]]
-    """Further attributes of the resource, such as `deployment.environment.name`. Default: none."""
+    """Additional attributes of the resource, such as `deployment.environment.name`. Default: none."""
 
     headers: NotRequired[dict[str, str]]
     """Headers of each export, such as a tenant id: `{"x-scope-orgid": "shop"}`. Default: none.
@@ -227,17 +227,20 @@ class ServiceArgs(TypedDict):
     """Consul Enterprise admin partition. Default: `partition` of the mesh."""
 
     service_defaults: NotRequired[dict[str, Any]]
-    """Further fields of the entry with Consul's Go names, such as `{"LocalRequestTimeoutMs": 5000}`. Default: none."""
+    """Additional fields of the entry with Consul's Go names. Default: none.
+
+    Example: `{"LocalRequestTimeoutMs": 5000}`.
+    """
 
 
 class MetadataArgs(TypedDict):
-    """Further metadata of the custom resources on Kubernetes."""
+    """Additional metadata of the custom resources on Kubernetes."""
 
     labels: NotRequired[dict[str, str]]
-    """Further labels. Default: none."""
+    """Additional labels. Default: none."""
 
     annotations: NotRequired[dict[str, str]]
-    """Further annotations. Default: none."""
+    """Additional annotations. Default: none."""
 
 
 class MeshTracingArgs(TypedDict):
@@ -291,16 +294,16 @@ class MeshTracingArgs(TypedDict):
     """Services that keep the protocol tcp with an HTTP `default_protocol`; `[]` if there are none. Default: none."""
 
     static_clusters: NotRequired[list[dict[str, Any]]]
-    """Further clusters of every proxy, in Envoy's JSON format. Default: none."""
+    """Additional clusters of every proxy, in Envoy's JSON format. Default: none."""
 
     proxy_config: NotRequired[dict[str, Any]]
-    """Further keys of `Config` in proxy-defaults. Default: none.
+    """Additional keys of `Config` in proxy-defaults. Default: none.
 
     Example: `{"envoy_prometheus_bind_addr": "0.0.0.0:9102"}`.
     """
 
     proxy_defaults: NotRequired[dict[str, Any]]
-    """Further fields of proxy-defaults with Consul's Go names. Default: none.
+    """Additional fields of proxy-defaults with Consul's Go names. Default: none.
 
     Example: `{"AccessLogs": {"Enabled": true}}`.
     """
@@ -341,7 +344,7 @@ class MeshTracingArgs(TypedDict):
     """
 
     metadata: NotRequired[MetadataArgs]
-    """Further labels and annotations of the custom resources. Default: none. Has no effect with `target: consul`."""
+    """Additional labels and annotations of the custom resources. Default: none. Has no effect with `target: consul`."""
 
     sync_timeout_seconds: NotRequired[float]
     """Timeout of consul-k8s for writing or deleting an object, in seconds. Default: 120.

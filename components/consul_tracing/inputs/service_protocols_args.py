@@ -54,7 +54,7 @@ class ServiceProtocolsArgs(TypedDict):
     """
 
     metadata: NotRequired[MetadataArgs]
-    """Further labels and annotations of the custom resources. Default: none. Has no effect with `target: consul`."""
+    """Additional labels and annotations of the custom resources. Default: none. Has no effect with `target: consul`."""
 
     sync_timeout_seconds: NotRequired[float]
     """Timeout of consul-k8s for writing or deleting an object, in seconds. Default: 120.

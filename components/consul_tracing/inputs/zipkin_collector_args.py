@@ -163,7 +163,7 @@ class CollectorServiceArgs(TypedDict):
     """
 
     annotations: NotRequired[dict[str, str]]
-    """Further annotations of the Service, for example for an internal load balancer. Default: none."""
+    """Additional annotations of the Service, for example for an internal load balancer. Default: none."""
 
 
 class IngressArgs(TypedDict):
@@ -356,27 +356,27 @@ class ZipkinCollectorArgs(TypedDict):
     """Names of existing Secrets for the registry of the image. Default: none."""
 
     labels: NotRequired[dict[str, str]]
-    """Further labels of every object and pod. Default: none."""
+    """Additional labels of every object and pod. Default: none."""
 
     annotations: NotRequired[dict[str, str]]
-    """Further annotations of every object and pod. Default: none."""
+    """Additional annotations of every object and pod. Default: none."""
 
     service_account_annotations: NotRequired[dict[str, str]]
-    """Further annotations of the ServiceAccount only. Default: none.
+    """Additional annotations of the ServiceAccount only. Default: none.
 
     They connect the pods to an identity of the cloud: IAM roles for service accounts (EKS), workload identity (GKE,
     AKS).
     """
 
     environment: NotRequired[dict[str, str]]
-    """Further environment variables of Zipkin, such as `{"QUERY_LOOKBACK": "604800000"}`. Default: none.
+    """Additional environment variables of Zipkin, such as `{"QUERY_LOOKBACK": "604800000"}`. Default: none.
 
-    Credentials and variables that the component sets are rejected. Use JAVA_TOOL_OPTIONS for further options of Java,
+    Credentials and variables that the component sets are rejected. Use JAVA_TOOL_OPTIONS for additional Java options,
     and `environment_secrets` for credentials.
     """
 
     environment_secrets: NotRequired[dict[str, SecretKeyArgs]]
-    """Further environment variables of Zipkin from existing Secrets, by the name of the variable. Default: none.
+    """Additional environment variables of Zipkin from existing Secrets, by the name of the variable. Default: none.
 
     For credentials, such as `{"RABBIT_PASSWORD": {"secret": "rabbitmq", "key": "password"}}`. Variables that the
     component sets are rejected. Pods read the Secrets at startup. Restart them after a change.
