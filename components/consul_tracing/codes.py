@@ -105,164 +105,164 @@ CODES: dict[str, Code] = {
         "renders YAML.",
         "Install consul-k8s, create the namespace, or name the resource that installs or creates it in `depends_on`.",
     ),
-    "CT301": Code(
+    "CT215": Code(
         "consul-k8s does not write an object",
         "Consul has an entry of the same name that consul-k8s does not manage (`ExternallyManagedConfigError`).",
         "Set `migrate_entries: true` with the same content, set `target: consul`, or delete the entry.",
     ),
-    "CT302": Code(
+    "CT216": Code(
         "consul-k8s cannot migrate an entry",
         "The entry in Consul differs from the declared one (`MigrationFailedError`).",
         "Declare the content of the entry exactly, run `pulumi up`, and change it afterwards.",
     ),
-    "CT303": Code(
+    "CT217": Code(
         "consul-k8s did not write an object in time",
         "The controller did not report `Synced=True` within `sync_timeout_seconds`.",
         "Check the controller, then run `pulumi up` again. Increase `sync_timeout_seconds` for a slow cluster.",
     ),
-    "CT401": Code(
+    "CT501": Code(
         "Entries are adopted",
         "The entries were unmanaged. The message lists the fields that are preserved, replaced and removed.",
         "Nothing to do if the listed changes are intended.",
     ),
-    "CT402": Code(
+    "CT502": Code(
         "Entries are overwritten",
         "`existing` is `overwrite`. The message names the former owner and the fields that are replaced and removed.",
         "Set `existing: adopt`, or keep the entry in one program only, if this is not intended.",
     ),
-    "CT403": Code(
+    "CT503": Code(
         "Fields of other owners change",
         "This stack declares a field with another value than its owner, or removes a tracing key of another owner.",
         "Remove the field from the inputs if this is not intended.",
     ),
-    "CT404": Code(
+    "CT504": Code(
         "Entries are released",
         "`release: true`, or `enabled: false` in an entry in which this stack declares no other field.",
         "Nothing to do. Another stack can adopt the entry.",
     ),
-    "CT405": Code(
+    "CT505": Code(
         "Entries stay after a destroy",
         "The entries contain fields of other owners, which a deletion would remove.",
         "To remove tracing before `pulumi destroy`, set `enabled: false` and run `pulumi up`.",
     ),
-    "CT406": Code(
+    "CT506": Code(
         "Entries changed outside of Pulumi",
         "The live entry differs from Pulumi's state: it was changed or deleted by hand or by another tool.",
         "`pulumi up --refresh` restores the declared values.",
     ),
-    "CT407": Code(
+    "CT507": Code(
         "Proxies must restart",
         "A proxy reads its tracer and its static clusters only when it starts.",
         "Restart every proxy after the update.",
     ),
-    "CT408": Code(
+    "CT508": Code(
         "The preview is incomplete",
         "The backend cannot be read. The preview does not show fields of other owners, and `pulumi up` would stop.",
         "Run the preview on a machine that can reach the backend.",
     ),
-    "CT409": Code(
+    "CT509": Code(
         "Services become HTTP",
         "`default_protocol` makes proxies parse services as HTTP for which no protocol is declared. A service that is "
         "not HTTP stops working (hashicorp/consul#20064).",
         "Add those that are not HTTP to `tcp_services`, and declare the HTTP services in `services`.",
     ),
-    "CT410": Code(
+    "CT510": Code(
         "Running proxies keep their tracer",
         "`enabled: false` takes effect in a proxy when it restarts.",
         "Restart every proxy after the update.",
     ),
-    "CT411": Code(
+    "CT511": Code(
         "No service is HTTP",
         "Neither this component nor another stack declares a service as http, http2 or grpc. Envoy does not trace tcp.",
         "Declare the HTTP services in `services`.",
     ),
-    "CT412": Code(
+    "CT512": Code(
         "Spans have no service name",
         "`tracer.opentelemetry.service_name` is not set. A proxy whose environment does not contain its name "
         "(`OTEL_RESOURCE_ATTRIBUTES`) reports the service name `unknown_service:envoy`.",
         "Start each proxy with its variables from the output `proxy_environment`, and set `service_name` for proxies "
         "without them.",
     ),
-    "CT413": Code(
+    "CT513": Code(
         "The collector is on localhost",
         "`collector.host` is a loopback address, that is, the own host of each proxy.",
         "Set the address of a shared collector, or run a collector on every machine.",
     ),
-    "CT414": Code(
+    "CT514": Code(
         "The bootstrap is replaced",
         "`proxy_config.envoy_bootstrap_json_tpl` replaces the bootstrap that contains the tracer.",
         "Remove the key, or add the tracer to the template.",
     ),
-    "CT415": Code(
+    "CT515": Code(
         "Sampling 0 disables tracing in applications",
         "Proxies that sample nothing mark every request as not sampled (envoyproxy/envoy#38222).",
         "Set `enabled: false` to remove tracing from the proxies only.",
     ),
-    "CT416": Code(
+    "CT516": Code(
         "Client sampling is rounded",
         "Envoy rounds `sampling.client` down to a whole number.",
         "Set a whole number.",
     ),
-    "CT417": Code(
+    "CT517": Code(
         "A field of a static cluster is unknown",
         "This version of consul-tracing does not know the field. A proxy does not start with a field that its Envoy "
         "does not support.",
         "Correct the name, or ignore the warning if the field exists in the Envoy of all proxies.",
     ),
-    "CT418": Code(
+    "CT518": Code(
         "A field is not written",
         "Pulumi's Consul provider 3.15 does not support the field.",
         "Set `target: kubernetes`, or set the field outside of Pulumi after each update.",
     ),
-    "CT419": Code(
+    "CT519": Code(
         "The sampling rate is very low",
         "`sampling.random` is below 0.1 %. Rates are percentages: 0.05 is one request in 2,000.",
         "For 5 %, set 5. Ignore the warning if the rate is intended.",
     ),
-    "CT420": Code(
+    "CT520": Code(
         "Zipkin keeps spans in memory",
         "Zipkin loses all spans when its pod restarts.",
         "Set `storage.elasticsearch` or `storage.cassandra` to keep them.",
     ),
-    "CT421": Code(
+    "CT521": Code(
         "Spans may exceed Zipkin's memory",
         "`storage.memory.max_spans` spans of Envoy may not fit into the heap.",
         "Reduce `max_spans`, or increase `resources.memory_limit`.",
     ),
-    "CT422": Code(
+    "CT522": Code(
         "The storage password is not encrypted",
         "`storage.elasticsearch.hosts` uses http.",
         "Use https.",
     ),
-    "CT423": Code(
+    "CT523": Code(
         "The certificate of the storage is not verified",
         "`storage.elasticsearch.verify_certificate` is false.",
         "Set `trust_store` to the authorities of the certificate.",
     ),
-    "CT424": Code(
+    "CT524": Code(
         "The ingress exposes the endpoint for spans",
         "`ingress.path` includes more than the user interface.",
         "Set `ingress.path: /zipkin`.",
     ),
-    "CT425": Code(
+    "CT525": Code(
         "A service name is not supported by OpenTelemetry",
         "Envoy's OpenTelemetry tracer cannot read a name with a comma or an equals sign from its environment. Its "
         "spans have the name in `tracer.opentelemetry.service_name`, or `unknown_service:envoy` if it is not set.",
         "Use `tracer.zipkin`, or another name of the service.",
     ),
-    "CT426": Code(
+    "CT526": Code(
         "Zipkin is reachable from outside of the cluster",
         "`service.type` is NodePort or LoadBalancer, and `network_policy` is not set. Everyone who can connect to the "
         "address can read and write spans, because Zipkin has no authentication.",
         "Set `network_policy` with the address ranges of the clients, or `service.annotations` for an internal load "
         "balancer. With an internal load balancer, ignore the warning.",
     ),
-    "CT501": Code(
+    "CT601": Code(
         "The command could not run",
         "An option of `consul-tracing` is missing or invalid, or a file cannot be read.",
         "Change the option or the file that the message names.",
     ),
-    "CT502": Code(
+    "CT602": Code(
         "HCL cannot express a value",
         "Consul reads the value in HCL as another value.",
         "Render JSON, which `consul config write` accepts too.",

@@ -143,7 +143,7 @@ def test_stack_is_stable_and_destroy_deletes_all_objects(
     domain = requirements.get("cluster_domain", "cluster.local")
     assert zipkin_stack.outputs()["collector_url"] == f"http://zipkin.observability.svc.{domain}:9411/api/v2/spans"
     assert any("memory" in warning for warning in zipkin_stack.outputs()["warnings"]) is (stack == "staging")
-    assert any("CT426" in warning for warning in zipkin_stack.outputs()["warnings"]) is bool(requirements)
+    assert any("CT526" in warning for warning in zipkin_stack.outputs()["warnings"]) is bool(requirements)
     zipkin_stack.preview(expect_no_changes=True)
     zipkin_stack.refresh()
     zipkin_stack.preview(expect_no_changes=True)

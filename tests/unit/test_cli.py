@@ -47,7 +47,7 @@ def test_several_entries_require_a_directory(capsys: pytest.CaptureFixture[str],
     run = Run(capsys, "render", "--stack", stack, "--as", "hcl")
     assert (run.code, run.out) == (2, "")
     assert run.err == (
-        "consul-tracing: CT501: 2 entries require --out DIR, or --entry to select one: "
+        "consul-tracing: CT601: 2 entries require --out DIR, or --entry to select one: "
         "service-defaults/web, proxy-defaults/global\n"
     )
     out = tmp_path / "entries"
@@ -111,7 +111,7 @@ def test_one_readable_file_is_required(capsys: pytest.CaptureFixture[str], optio
 @pytest.mark.parametrize(
     ("config", "message"),
     [
-        ({"a": None}, "consul-tracing: CT502: Config.a: null is not supported in HCL. Use --as json"),
+        ({"a": None}, "consul-tracing: CT602: Config.a: null is not supported in HCL. Use --as json"),
         (
             {"a": {"b": [1]}},
             "Config.a.b: a list with one element is not supported in HCL, because Consul reads it as the element.",

@@ -11,8 +11,9 @@ from testbed import CHECKOUT
 REFERENCE = CHECKOUT / "docs" / "reference" / "messages.md"
 HEAD = """# Messages
 
-Every error and warning of consul-tracing has a stable code. Errors (CT1xx to CT3xx) stop the preview or the update.
-Warnings and information (CT4xx) do not.
+Every error and warning of consul-tracing has a stable code. Errors of inputs (CT1xx) and of ownership, backends and
+synchronization (CT2xx) stop the preview or the update. Warnings and information (CT5xx) do not. `consul-tracing lint`
+reports CT3xx, `consul-tracing verify` CT4xx, and the command line itself CT6xx.
 
 """
 

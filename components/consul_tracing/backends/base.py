@@ -184,4 +184,4 @@ def continue_in_previews(backend: Backend[Any], error: UnreadableError) -> None:
         text = f"{unread}, so nothing is written: fields of other owners could be removed: {error}"
         raise ConflictError(message("CT205", text)) from None
     text = f"{unread}, so this preview does not show fields of other owners, and pulumi up would stop: {error}"
-    pulumi.log.warn(message("CT408", text), backend.component)
+    pulumi.log.warn(message("CT508", text), backend.component)

@@ -56,7 +56,7 @@ def without_protocol(live: Mapping[str, JsonObject | None]) -> list[str]:
 def http_default_text(names: list[str]) -> str:
     """Return the warning that lists the affected services."""
     return message(
-        "CT409",
+        "CT509",
         f"default_protocol makes proxies parse services without a declared protocol as HTTP: {', '.join(names)}",
         "Add those that are not HTTP to tcp_services, and declare the HTTP services in services.",
     )

@@ -146,10 +146,10 @@ def plan_messages(
             f"{_titles(released)}: released. The ownership metadata is removed, another stack can adopt "
             f"{_pronoun(released)}, and pulumi destroy leaves {_pronoun(released)} in {backend.server}."
         )
-        yield "info", message("CT404", text)
+        yield "info", message("CT504", text)
     kept = [one.entry for one in planned if not one.plan.released and backend.when_deleted(one) == "kept"]
     if kept:
-        yield "info", message("CT405", _retention_text(kept, backend, tracing=tracing))
+        yield "info", message("CT505", _retention_text(kept, backend, tracing=tracing))
 
 
 def _retention_text(entries: Sequence[Entry], backend: Backend[LiveT], *, tracing: bool) -> str:
@@ -176,7 +176,7 @@ def drift_text(changes: Mapping[str, tuple[Change, ...] | None]) -> str:
         title: ("deleted",) if change is None else (changes_text(change),) for title, change in sorted(changes.items())
     }
     return message(
-        "CT406",
+        "CT506",
         f"{_titles(list(changes))}: changed outside of Pulumi since the last up",
         *_details(details),
         "To restore the declared values:",
@@ -187,7 +187,7 @@ def drift_text(changes: Mapping[str, tuple[Change, ...] | None]) -> str:
 def restart_text(old: str, new: str) -> str:
     """Return the message that proxies must read a new bootstrap."""
     return message(
-        "CT407",
+        "CT507",
         f"restart every proxy after this change: the bootstrap changes (bootstrap_hash {old} → {new}), and a running "
         "proxy keeps the bootstrap of its start",
     )
@@ -197,13 +197,13 @@ def _event(plan: Plan, existing: str) -> tuple[str, str] | None:
     """Return the code and the text of what happens to the entry, as far as other owners are concerned."""
     match plan.owner:
         case "another stack":
-            return "CT402", f"overwritten, managed until now by another stack ({plan.stack})"
+            return "CT502", f"overwritten, managed until now by another stack ({plan.stack})"
         case "unmanaged" if existing == "overwrite":
-            return "CT402", "overwritten, unmanaged until now"
+            return "CT502", "overwritten, unmanaged until now"
         case "unmanaged" if not plan.released:
-            return "CT401", "adopted, unmanaged until now"
+            return "CT501", "adopted, unmanaged until now"
         case "this stack" if plan.replaced or plan.removed:
-            return "CT403", "fields of other owners are replaced or removed"
+            return "CT503", "fields of other owners are replaced or removed"
         case _:
             return None
 

@@ -9,14 +9,13 @@ import typer
 import yaml
 
 from consul_tracing.entries.bodies import gateway_arguments
-from consul_tracing.errors import InvalidInputError, message
+from consul_tracing.errors import InvalidInputError
 from consul_tracing.inputs.mesh_args import MeshTracingArgs
 from consul_tracing.inputs.mesh_settings import MeshSettings
 from consul_tracing.stack_config import MESH_KEY, with_numbers
 
 from . import rendering
-
-COULD_NOT_RUN = 2
+from .command import COULD_NOT_RUN, CommandError
 
 app = typer.Typer(name="consul-tracing", no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None)
 
@@ -29,14 +28,6 @@ class Format(StrEnum):
     YAML = "yaml"
     REGISTRATION = "registration"
     GATEWAY = "gateway"
-
-
-class CommandError(Exception):
-    """The command could not run."""
-
-    def __init__(self, reason: str) -> None:
-        """Report the reason."""
-        super().__init__(message("CT501", reason))
 
 
 def main() -> None:

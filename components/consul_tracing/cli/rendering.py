@@ -29,7 +29,7 @@ class RenderError(ValueError):
 
     def __init__(self, path: Sequence[str], reason: str) -> None:
         """Report the path of the value and the reason."""
-        super().__init__(message("CT502", f"{'.'.join(path)}: {reason}. Use --as json"))
+        super().__init__(message("CT602", f"{'.'.join(path)}: {reason}. Use --as json"))
 
 
 def entries(settings: MeshSettings) -> list[Entry]:

@@ -29,7 +29,7 @@ def setting_warnings(settings: MeshSettings, *, single_machine: bool, http_elsew
     """
     if not settings.enabled:
         yield message(
-            "CT410",
+            "CT510",
             "enabled: false takes effect in a proxy when it restarts. Until then the proxy keeps its tracer, and marks "
             "requests without trace context as not sampled. Restart every proxy after this update.",
         )
@@ -37,13 +37,13 @@ def setting_warnings(settings: MeshSettings, *, single_machine: bool, http_elsew
     yield from _sampling_warnings(settings)
     if not http_elsewhere and not declares_http(settings):
         yield message(
-            "CT411",
+            "CT511",
             "services: no service has the protocol http, http2 or grpc. Consul's default protocol is tcp, which Envoy "
             "does not trace. Declare the HTTP services in services.",
         )
     if settings.tracer.opentelemetry is not None and settings.tracer.opentelemetry.service_name is None:
         yield message(
-            "CT412",
+            "CT512",
             "tracer.opentelemetry.service_name is not set. Spans of a proxy without OTEL_RESOURCE_ATTRIBUTES in its "
             "environment have the service name unknown_service:envoy. Start each proxy with its variables from "
             "the output proxy_environment. Set service_name for proxies without these variables.",
@@ -52,13 +52,13 @@ def setting_warnings(settings: MeshSettings, *, single_machine: bool, http_elsew
         names = sorted(name for name in settings.service_names if not RESOURCE_ATTRIBUTE_SEPARATORS.isdisjoint(name))
         if names:
             yield message(
-                "CT425",
+                "CT525",
                 f"services: {', '.join(map(format_value, names))}: spans do not have the service name, because Envoy "
                 "cannot read a name with a comma or an equals sign from OTEL_RESOURCE_ATTRIBUTES. Use tracer.zipkin.",
             )
     if not single_machine and is_loopback(settings.collector.host):
         yield message(
-            "CT413",
+            "CT513",
             f'collector.host: "{settings.collector.host}" is the own host of each proxy. '
             "Machines without a collector lose their spans. Set the address of a shared collector, or run a collector "
             "on every machine.",
@@ -67,7 +67,7 @@ def setting_warnings(settings: MeshSettings, *, single_machine: bool, http_elsew
     yield from service_warnings(settings)
     if "envoy_bootstrap_json_tpl" in {key.lower() for key in settings.proxy_config}:
         yield message(
-            "CT414",
+            "CT514",
             "proxy_config.envoy_bootstrap_json_tpl replaces Consul's bootstrap. Proxies do not trace unless the "
             "template contains the tracer. Remove the key, or add the tracer to the template.",
         )
@@ -77,7 +77,7 @@ def _sampling_warnings(settings: MeshSettings) -> Iterator[str]:
     sampling = settings.sampling
     if 0 < sampling.random < PROBABLE_FRACTION:
         yield message(
-            "CT419",
+            "CT519",
             f"sampling.random: {sampling.random:g} means {sampling.random:g} %. "
             f"For {sampling.random * 100:g} %, set {sampling.random * 100:g}. Ignore this warning if "
             "the rate is intended.",
@@ -85,14 +85,14 @@ def _sampling_warnings(settings: MeshSettings) -> Iterator[str]:
     if 0 in (sampling.random, sampling.overall):
         name = "random" if sampling.random == 0 else "overall"
         yield message(
-            "CT415",
+            "CT515",
             f"sampling.{name}: 0 also disables tracing in applications, because proxies mark every request as not "
             "sampled (envoyproxy/envoy#38222). To remove tracing from the proxies only, set enabled: false.",
         )
     if not sampling.client.is_integer():
         whole = int(sampling.client)
         yield message(
-            "CT416", f"sampling.client: Envoy rounds {sampling.client} down to {whole} percent. Set a whole number."
+            "CT516", f"sampling.client: Envoy rounds {sampling.client} down to {whole} percent. Set a whole number."
         )
 
 
@@ -101,7 +101,7 @@ def _static_cluster_warnings(settings: MeshSettings) -> Iterator[str]:
         for field in (field for field in cluster if snake_case(field) not in CLUSTER):
             reason = "is not a field of an Envoy cluster, and a proxy does not start with an unsupported field"
             yield message(
-                "CT417", f"static_clusters.{index}.{field}: {with_suggestion(reason, field, sorted(CLUSTER))}"
+                "CT517", f"static_clusters.{index}.{field}: {with_suggestion(reason, field, sorted(CLUSTER))}"
             )
 
 
@@ -111,7 +111,7 @@ def service_warnings(settings: EntrySettings) -> Iterator[str]:
         for key, service in settings.services.items():
             if "MaxRequestHeadersKB" in service.service_defaults:
                 yield message(
-                    "CT418",
+                    "CT518",
                     f"services.{key}.service_defaults.MaxRequestHeadersKB: is not written, because Pulumi's Consul "
                     "provider 3.15 does not support it. Set target: kubernetes, or set the field outside of Pulumi "
                     "after each update.",

@@ -464,13 +464,13 @@ class ZipkinCollectorSettings(Settings):
         if self.storage.durable is not None:
             return
         yield message(
-            "CT420",
+            "CT520",
             "storage.memory: Zipkin loses all spans when its pod restarts. "
             "Set storage.elasticsearch or storage.cassandra to keep them.",
         )
         if self.max_spans > self.resources.fitting_spans:
             yield message(
-                "CT421",
+                "CT521",
                 f"storage.memory.max_spans: {self.max_spans} spans of Envoy may not fit into a heap of "
                 f"{self.resources.heap} MiB. Zipkin restarts when the heap is full. "
                 f"Set at most {self.resources.fitting_spans}, or increase resources.memory_limit.",
@@ -480,23 +480,23 @@ class ZipkinCollectorSettings(Settings):
         elasticsearch = self.storage.elasticsearch
         if elasticsearch and not elasticsearch.is_encrypted and elasticsearch.credentials_secret:
             yield message(
-                "CT422", "storage.elasticsearch.hosts: http sends the password without encryption. Use https."
+                "CT522", "storage.elasticsearch.hosts: http sends the password without encryption. Use https."
             )
         if elasticsearch and not elasticsearch.verify_certificate:
             yield message(
-                "CT423",
+                "CT523",
                 "storage.elasticsearch.verify_certificate: false sends spans and the password to a server whose "
                 "identity is not verified. Set trust_store to the authorities of the certificate.",
             )
         if self.ingress and not self.ingress.is_limited_to_ui:
             yield message(
-                "CT424",
+                "CT524",
                 f"ingress.path: {format_value(self.ingress.path)} exposes the endpoint for posting spans. "
                 f"Set {UI_PATH} for the user interface only.",
             )
         if not self.service.is_internal and self.network_policy is None:
             yield message(
-                "CT426",
+                "CT526",
                 f"service.type: everyone who can connect to the {self.service.type} can read and write spans, because "
                 "Zipkin has no login. Set network_policy, or annotations for an internal load balancer.",
             )

@@ -19,13 +19,13 @@ def test_valid_mesh_has_no_warnings() -> None:
 @pytest.mark.parametrize("name", ["random", "overall"])
 def test_zero_sampling_is_a_warning(name: str) -> None:
     (warning,) = warnings_of(sampling={name: 0})
-    assert warning.startswith(f"consul-tracing: CT415: sampling.{name}: 0 also disables tracing in applications")
+    assert warning.startswith(f"consul-tracing: CT515: sampling.{name}: 0 also disables tracing in applications")
     assert warning.endswith("(envoyproxy/envoy#38222). To remove tracing from the proxies only, set enabled: false.")
 
 
 def test_fractional_client_sampling_is_a_warning() -> None:
     assert warnings_of(sampling={"client": 12.5}) == [
-        "consul-tracing: CT416: sampling.client: Envoy rounds 12.5 down to 12 percent. Set a whole number."
+        "consul-tracing: CT516: sampling.client: Envoy rounds 12.5 down to 12 percent. Set a whole number."
     ]
 
 
@@ -66,4 +66,4 @@ def test_field_dropped_by_the_consul_provider_is_a_warning() -> None:
 def test_unknown_cluster_field_is_a_warning() -> None:
     warnings = warnings_of(static_clusters=[{"name": "a", "http4_options": {}, "type": "STATIC"}])
     assert len(warnings) == 1
-    assert "CT417: static_clusters.0.http4_options: is not a field of an Envoy cluster" in warnings[0]
+    assert "CT517: static_clusters.0.http4_options: is not a field of an Envoy cluster" in warnings[0]

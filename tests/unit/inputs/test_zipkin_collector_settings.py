@@ -495,7 +495,7 @@ def test_insecure_setting_is_a_warning(args: Any, message: str) -> None:
 def test_service_outside_of_the_cluster_without_a_network_policy_is_a_warning(kind: str) -> None:
     args = {**elasticsearch(), "service": {"type": kind}}
     (warning,) = settings(**args).warnings()
-    assert f"CT426: service.type: everyone who can connect to the {kind} can read and write spans" in warning
+    assert f"CT526: service.type: everyone who can connect to the {kind} can read and write spans" in warning
     assert settings(**args, network_policy={"clients": [{"cidr": "10.20.0.0/16"}]}).warnings() == []
 
 

@@ -125,7 +125,7 @@ def sync_error_text(title: str, entry: Entry, status: Sync, seconds: float) -> s
     match status.reason:
         case "ExternallyManagedConfigError":
             return message(
-                "CT301",
+                "CT215",
                 f"{title} is written to Kubernetes, and consul-k8s rejects it: {status.reason}: {status.message}",
                 f"{entry.title} in Consul was written over its API.",
                 *MIGRATION_STEPS,
@@ -134,7 +134,7 @@ def sync_error_text(title: str, entry: Entry, status: Sync, seconds: float) -> s
             )
         case "MigrationFailedError":
             return message(
-                "CT302",
+                "CT216",
                 f"{title} is written to Kubernetes, and consul-k8s cannot migrate the entry: {status.reason}",
                 status.message,
                 "To migrate it:",
@@ -143,7 +143,7 @@ def sync_error_text(title: str, entry: Entry, status: Sync, seconds: float) -> s
         case _:
             reported = f"{status.reason}: {status.message}".strip(": ")
             return message(
-                "CT303",
+                "CT217",
                 f"{title} is written to Kubernetes, and consul-k8s did not write it into Consul within {seconds:g} s",
                 f"Status: {reported or 'none'}",
                 "To check the controller and its connection to Consul:",

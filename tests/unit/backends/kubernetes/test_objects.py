@@ -409,10 +409,10 @@ def test_unsynced_generation_is_not_recorded() -> None:
 @pytest.mark.parametrize(
     ("reason", "code", "fix"),
     [
-        ("ExternallyManagedConfigError", "CT301", "1. set target: consul"),
-        ("MigrationFailedError", "CT302", "1. declare the content of the entry in Consul exactly"),
-        ("ConsulAgentError", "CT303", "1. kubectl get pods"),
-        ("", "CT303", "Status: none"),
+        ("ExternallyManagedConfigError", "CT215", "1. set target: consul"),
+        ("MigrationFailedError", "CT216", "1. declare the content of the entry in Consul exactly"),
+        ("ConsulAgentError", "CT217", "1. kubectl get pods"),
+        ("", "CT217", "Status: none"),
     ],
 )
 def test_failed_sync_is_reported_with_the_reason_and_the_fix(reason: str, code: str, fix: str) -> None:

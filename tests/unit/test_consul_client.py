@@ -1,0 +1,69 @@
+import json
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from consul_tracing.cli.command import CommandError
+from consul_tracing.cli.consul_client import ConsulClient
+
+
+class Handler(BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        status = 404 if "missing" in self.path else 403 if "forbidden" in self.path else 200
+        body = json.dumps({"path": self.path, "token": self.headers.get("X-Consul-Token")}).encode()
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body if status == 200 else b"denied" + b" " * (len(body) - 6))
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture
+def address() -> Iterator[str]:
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+def test_environment_of_consul_determines_address_token_and_scope(address: str, tmp_path: Path) -> None:
+    (tmp_path / "token").write_text("from-file\n")
+    environment = {
+        "CONSUL_HTTP_ADDR": address,
+        "CONSUL_HTTP_TOKEN_FILE": str(tmp_path / "token"),
+        "CONSUL_NAMESPACE": "team",
+        "CONSUL_PARTITION": "east",
+    }
+    answer = {"path": "/v1/agent/self?ns=team&partition=east", "token": "from-file"}
+    assert ConsulClient(environment).get("/v1/agent/self") == answer
+    assert ConsulClient(environment | {"CONSUL_HTTP_TOKEN": "t"}).get("/v1/agent/self") == answer | {"token": "t"}
+
+
+def test_missing_path_is_none(address: str) -> None:
+    assert ConsulClient({"CONSUL_HTTP_ADDR": f"http://{address}"}).get("/missing") is None
+
+
+def test_failures_are_one_line_without_the_token(address: str) -> None:
+    with pytest.raises(CommandError, match=r"cannot be read: 403 denied$") as failure:
+        ConsulClient({"CONSUL_HTTP_ADDR": address, "CONSUL_HTTP_TOKEN": "secret-token"}).get("/forbidden")
+    assert "secret-token" not in str(failure.value)
+    with pytest.raises(CommandError, match="Consul at http://127.0.0.1:1 cannot be read: .*refused"):
+        ConsulClient({"CONSUL_HTTP_ADDR": "127.0.0.1:1"}).get("/v1/agent/self")
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [("CONSUL_HTTP_TOKEN_FILE", "/absent"), ("CONSUL_CACERT", "/absent"), ("CONSUL_HTTP_ADDR", "http://[::1")],
+)
+def test_unusable_variable_is_reported(variable: str, value: str) -> None:
+    with pytest.raises(CommandError, match="CONSUL_HTTP_TOKEN_FILE|cannot be configured"):
+        ConsulClient({variable: value})
+
+
+def test_https_is_used_with_consul_http_ssl() -> None:
+    assert ConsulClient({"CONSUL_HTTP_SSL": "true"}).address == "https://127.0.0.1:8500"
