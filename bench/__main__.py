@@ -5,26 +5,28 @@ Ratios of consecutive runs are comparable between machines, seconds are not. The
 
 import sys
 from argparse import ArgumentParser, Namespace
+from collections.abc import Sequence
 
 from rich.console import Console
 
 from bench import environment
 from bench.comparison import Comparison
-from bench.pulumi_runs import compare_ups
+from bench.pulumi_runs import compare_operations
 from bench.python_processes import compare_imports, compare_programs, compare_validation
 from bench.table import table
+from bench.terraform_runs import Terraform, UnavailableError
 from demo.steps import Steps
 from testbed.errors import OperationalError
 from testbed.processes import Programs
 from testbed.signals import InterruptError, raise_on_signals
 
 PAIRS = {"import": 15, "program": 7, "up": 3}
-"""Number of run pairs by measure."""
+"""Number of run pairs by measure. `up` includes `preview`."""
+
+SERVICES = (100, 1000)
+"""Sizes of the meshes."""
 
 QUICK_SERVICES = 20
-
-USUAL_SERVICES = 100
-"""Services of most meshes, which are measured in addition to `--services`."""
 
 TABLE_WIDTH = 110
 """Number of columns without a terminal."""
@@ -48,13 +50,20 @@ def parse_arguments() -> Namespace:
     """Parse the command line."""
     parser = ArgumentParser(prog="python -m bench", description="Overhead of the component, as ratios.")
     parser.add_argument("--only", nargs="+", choices=PAIRS, default=list(PAIRS), help="measures (default: all)")
-    parser.add_argument("--services", type=int, default=1000, metavar="N", help="services of the mesh (default: 1000)")
+    parser.add_argument(
+        "--services",
+        nargs="+",
+        type=int,
+        default=SERVICES,
+        metavar="N",
+        help="services of the meshes (default: 100 1000)",
+    )
     parser.add_argument(
         "--quick", action="store_true", help=f"smoke test: {QUICK_SERVICES} services, one pair of runs per measure"
     )
     options = parser.parse_args()
     if options.quick:
-        options.services = QUICK_SERVICES
+        options.services = [QUICK_SERVICES]
     return options
 
 
@@ -66,22 +75,31 @@ def report(options: Namespace, console: Console) -> None:
         steps.print(line)
     for measure in options.only:
         with steps.step(measure):
-            comparisons += run_measure(measure, options.services, 1 if options.quick else PAIRS[measure])
+            comparisons += run_measure(measure, options.services, 1 if options.quick else PAIRS[measure], steps)
     steps.print(f"{environment.machine()} at the end\n")
     console.print(table(comparisons, ruled=console.is_terminal))
 
 
-def run_measure(measure: str, services: int, pairs: int) -> list[Comparison]:
-    """Run one measure."""
+def run_measure(measure: str, sizes: Sequence[int], pairs: int, steps: Steps) -> list[Comparison]:
+    """Run one measure for each number of services."""
     match measure:
         case "import":
             return [*compare_imports(pairs), *compare_validation(pairs)]
         case "program":
-            return compare_programs(services, pairs)
+            return [each for services in sizes for each in compare_programs(services, pairs)]
         case _:
             with Programs() as programs:
-                sizes = sorted({min(USUAL_SERVICES, services), services})
-                return [comparison for size in sizes for comparison in compare_ups(programs, size, pairs)]
+                terraform = find_terraform(programs, steps)
+                return [each for services in sizes for each in compare_operations(programs, services, pairs, terraform)]
+
+
+def find_terraform(programs: Programs, steps: Steps) -> Terraform | None:
+    """Return the Terraform to compare with. Without one, print that the comparison is skipped."""
+    try:
+        return Terraform.available(programs)
+    except UnavailableError as reason:
+        steps.print(f"skipped: comparison with Terraform: {reason}")
+        return None
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ from functools import partial
 import psutil
 import pytest
 
+from bench.pulumi_runs import WITHOUT_CHECKPOINTS
 from testbed import CHECKOUT
 from testbed.consul import Consul, ConsulServer
 from testbed.ports import LOOPBACK
@@ -66,6 +67,45 @@ def test_up_completes_after_pulumi_was_killed(programs: Programs, consul: Consul
     stack.clear_pending_creates()
     assert "pending_operations" not in stack.state()["deployment"]
     stack.preview(expect_no_changes=True)
+
+
+def test_up_without_checkpoints_completes_after_pulumi_was_killed(
+    programs: Programs, consul: Consul, recorder: RequestRecorder
+) -> None:
+    # Without `existing: adopt`: an entry that this stack does not own would be a conflict.
+    stack = Project(
+        programs,
+        CHECKOUT,
+        recorded_stack_config(recorder, services=services(300)),
+        stack="killed",
+        environment=WITHOUT_CHECKPOINTS,
+    )
+    recorder.at_write(150, lambda: pulumi_process().kill())
+    failure(stack)
+    assert 100 < len(entries(consul)) < 300
+    stack.cancel()
+    # The state contains none of the written entries. Their ownership metadata names this stack.
+    assert not stack.resources()
+    stack.up()
+    assert len(entries(consul)) == 301
+    stack.preview(expect_no_changes=True)
+
+
+def test_failed_up_without_checkpoints_records_the_written_entries(programs: Programs) -> None:
+    consul = ConsulServer(programs)
+    consul.wait_until_ready()
+    with record_requests(consul) as recorder:
+        stack = Project(
+            programs,
+            CHECKOUT,
+            recorded_stack_config(recorder, services=services(60)),
+            stack="failed",
+            environment=WITHOUT_CHECKPOINTS,
+        )
+        recorder.at_write(30, consul.kill)
+        assert "failed to set" in failure(stack)
+        assert 10 < len(stack.resources()) < 60
+    consul.stop()
 
 
 def test_change_takes_effect_after_pulumi_was_killed(traced: TracedMesh) -> None:
