@@ -5,8 +5,8 @@ import time
 from http import HTTPStatus
 from typing import NoReturn
 
+from consul_tracing.cli.verify.trace_tree import trace_lines, trace_table
 from demo.steps import Steps
-from demo.trace_tree import trace_lines, trace_table
 from testbed import CHECKOUT
 from testbed.errors import OperationalError
 from testbed.http import RequestError, Response, url

@@ -3,7 +3,7 @@ from typing import Any
 
 from rich.console import Console
 
-from demo.trace_tree import Line, Node, Span, trace_lines, trace_table, trace_tree
+from consul_tracing.cli.verify.trace_tree import Line, Node, Span, trace_lines, trace_table, trace_tree
 
 
 def span(identity: str, service: str, kind: str, parent: str | None = None, **more: Any) -> Span:
