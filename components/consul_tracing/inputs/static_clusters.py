@@ -1,32 +1,38 @@
 """Validation of additional Envoy clusters: field names, and the values of common fields.
 
-Other values are not validated. Protobuf's JSON accepts each field in snake_case and in camelCase.
+Other values are not validated.
 """
 
 from __future__ import annotations
 
-import re
-from difflib import get_close_matches
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from consul_tracing.errors import Problem, format_value, mismatch, with_suggestion
+from consul_tracing.errors import Problem, format_value, mismatch
 from consul_tracing.names import COLLECTOR_CLUSTER
 
+from .envoy_json import (
+    Messages,
+    anything,
+    boolean,
+    count,
+    duration,
+    is_map,
+    name,
+    one_of,
+    port,
+    snake_case_keys,
+    text,
+    timeout,
+    typed_message,
+)
 from .hosts import is_address
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
 
     from consul_tracing.names import JsonObject
 
-    Check = Callable[[object], str]
-    """Function that returns an empty string for a valid value, else a description of the expected value."""
-
-    Schema = Check | list["Schema"] | Mapping[str, "Schema"]
-    """The check of a value, the schema of the members of a list, or the schemas of the fields of a message.
-
-    The field `*` is the schema of all fields of a map with any keys.
-    """
+    from .envoy_json import Check, Schema
 
 RESERVED_CLUSTERS = frozenset(
     {
@@ -40,90 +46,12 @@ RESERVED_CLUSTERS = frozenset(
 )
 """Clusters that Consul adds to each proxy. Source: `command/connect/envoy` and `agent/xds` of Consul 1.22."""
 
-DURATION = re.compile(r"\d{1,12}(\.\d{1,9})?s", re.ASCII)
-BOOLEANS = frozenset({"true", "t", "yes", "y", "1", "false", "f", "no", "n", "0"})
-"""Text that Envoy's JSON parser reads as a boolean, in any case."""
-
 TLS_SOCKET = "envoy.transport_sockets.tls"
-MAX_PORT = 65535
-MAX_UINT32 = 2**32 - 1
-
-SIMILARITY = 0.85
-"""Minimum similarity (0 to 1) at which an unknown field is treated as a misspelling."""
 
 
-def anything(_value: object) -> str:
-    """Accept every value."""
-    return ""
-
-
-def text(value: object) -> str:
-    """Accept text."""
-    return "" if isinstance(value, str) else "text"
-
-
-def name(value: object) -> str:
-    """Accept non-empty text."""
-    return "" if isinstance(value, str) and value else "non-empty text"
-
-
-def boolean(value: object) -> str:
-    """Accept true and false, also as text."""
-    is_boolean = isinstance(value, bool) or (isinstance(value, str) and value.lower() in BOOLEANS)
-    return "" if is_boolean else "true or false"
-
-
-def _number(value: object) -> float | None:
-    match value:
-        case str() if value.isdecimal() and value.isascii() and len(value) <= len(str(MAX_UINT32)):
-            return int(value)
-        case int() | float() if not isinstance(value, bool) and value % 1 == 0:
-            return value
-        case _:
-            return None
-
-
-def count(value: object) -> str:
-    """Accept a whole number of 32 bits, also as text."""
-    number = _number(value)
-    return "" if number is not None and 0 <= number <= MAX_UINT32 else "a whole number from 0 to 4294967295"
-
-
-def port(value: object) -> str:
-    """Accept a port, also as text."""
-    number = _number(value)
-    return "" if number is not None and 0 <= number <= MAX_PORT else "a port from 0 to 65535"
-
-
-def duration(value: object) -> str:
-    """Accept a duration in protobuf's JSON format."""
-    is_duration = isinstance(value, str) and DURATION.fullmatch(value)
-    return "" if is_duration else 'a duration in seconds, such as "3s" or "0.250s"'
-
-
-def timeout(value: object) -> str:
-    """Accept a duration that is not zero."""
-    return duration(value) or ("" if float(str(value)[:-1]) else "a duration greater than 0")
-
-
-def is_map(value: object) -> str:
-    """Accept a map."""
-    return "" if isinstance(value, dict) else "a map"
-
-
-def typed_message(value: object) -> str:
-    """Accept a protobuf `Any`."""
-    return "" if isinstance(value, dict) and isinstance(value.get("@type"), str) else 'a map with the text "@type"'
-
-
-def one_of(*names: str) -> Check:
-    """Return the check of an enumeration. Envoy accepts names in any case, and numbers."""
-    expected = f"one of {', '.join(names)}"
-
-    def check(value: object) -> str:
-        return "" if _number(value) is not None or (isinstance(value, str) and value.upper() in names) else expected
-
-    return check
+def others(*names: str) -> dict[str, Check]:
+    """Return the fields of a message whose values are not validated."""
+    return dict.fromkeys(names, anything)
 
 
 SOCKET_ADDRESS: Schema = {
@@ -170,20 +98,67 @@ LOAD_ASSIGNMENT: Schema = {
         }
     ],
 }
-DATA_SOURCE: Schema = {"filename": name, "inline_bytes": text, "inline_string": text, "environment_variable": text}
+DATA_SOURCE: Schema = {
+    "watched_directory": is_map,
+    "filename": name,
+    "inline_bytes": text,
+    "inline_string": text,
+    "environment_variable": text,
+}
 TYPED: Mapping[str, Schema] = {
     "envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext": {
         "common_tls_context": {
             "alpn_protocols": [text],
-            "tls_certificates": [{"certificate_chain": DATA_SOURCE, "private_key": DATA_SOURCE}],
+            "combined_validation_context": is_map,
+            "tls_certificates": [
+                {
+                    "certificate_chain": DATA_SOURCE,
+                    "private_key": DATA_SOURCE,
+                    **others(
+                        "ocsp_staple",
+                        "password",
+                        "pkcs12",
+                        "private_key_provider",
+                        "signed_certificate_timestamp",
+                        "watched_directory",
+                    ),
+                }
+            ],
             "tls_params": is_map,
             "validation_context": {
                 "trusted_ca": DATA_SOURCE,
                 "match_typed_subject_alt_names": [is_map],
                 "match_subject_alt_names": anything,
+                **others(
+                    "allow_expired_certificate",
+                    "ca_certificate_provider_instance",
+                    "crl",
+                    "custom_validator_config",
+                    "max_verify_depth",
+                    "only_verify_leaf_cert_crl",
+                    "require_signed_certificate_timestamp",
+                    "system_root_certs",
+                    "trust_chain_verification",
+                    "verify_certificate_hash",
+                    "verify_certificate_spki",
+                    "watched_directory",
+                ),
             },
+            **others(
+                "custom_handshaker",
+                "custom_tls_certificate_selector",
+                "key_log",
+                "tls_certificate_certificate_provider",
+                "tls_certificate_certificate_provider_instance",
+                "tls_certificate_provider_instance",
+                "tls_certificate_sds_secret_configs",
+                "validation_context_certificate_provider",
+                "validation_context_certificate_provider_instance",
+                "validation_context_sds_secret_config",
+            ),
         },
         "sni": text,
+        **others("auto_host_sni", "auto_sni_san_validation", "enforce_rsa_key_usage"),
         "allow_renegotiation": boolean,
         "max_session_keys": count,
     },
@@ -196,15 +171,44 @@ TYPED: Mapping[str, Schema] = {
                 "max_concurrent_streams": count,
                 "initial_stream_window_size": count,
                 "initial_connection_window_size": count,
-                "connection_keepalive": {"interval": duration, "timeout": duration},
+                "connection_keepalive": {
+                    "interval": duration,
+                    "timeout": duration,
+                    **others("connection_idle_interval", "interval_jitter"),
+                },
+                **others(
+                    "allow_connect",
+                    "allow_metadata",
+                    "custom_settings_parameters",
+                    "hpack_table_size",
+                    "max_consecutive_inbound_frames_with_empty_payload",
+                    "max_inbound_priority_frames_per_stream",
+                    "max_inbound_window_update_frames_per_data_frame_sent",
+                    "max_metadata_size",
+                    "max_outbound_control_frames",
+                    "max_outbound_frames",
+                    "override_stream_error_on_invalid_http_message",
+                    "stream_error_on_invalid_http_messaging",
+                    "use_oghttp2_codec",
+                ),
             },
             "http3_protocol_options": is_map,
         },
         "upstream_http_protocol_options": is_map,
         "use_downstream_protocol_config": is_map,
+        **others(
+            "hash_policy",
+            "header_validation_config",
+            "http_filters",
+            "outlier_detection",
+            "request_mirror_policies",
+            "retry_policy",
+        ),
     },
 }
 """The schemas of messages in an `Any`, by their names."""
+
+MESSAGES = Messages(TYPED)
 
 CLUSTER: Mapping[str, Schema] = {
     "alt_stat_name": text,
@@ -273,11 +277,6 @@ CLUSTER: Mapping[str, Schema] = {
 """The fields of Envoy's `config.cluster.v3.Cluster`. A test compares them with Envoy's protobuf messages."""
 
 
-def snake_case(name: str) -> str:
-    """Return the name of a protobuf field. Protobuf's JSON also accepts its camelCase form."""
-    return "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in name)
-
-
 def static_cluster_problems(clusters: list[JsonObject]) -> Iterator[Problem]:
     """Return the problems of additional clusters. A proxy with an invalid cluster does not start."""
     owners = {COLLECTOR_CLUSTER: "the collector's cluster", **dict.fromkeys(RESERVED_CLUSTERS, "a cluster of Consul")}
@@ -290,54 +289,11 @@ def static_cluster_problems(clusters: list[JsonObject]) -> Iterator[Problem]:
                 yield Problem(f"{index}.name", reason)
             case known:
                 owners[str(known)] = f"static_clusters.{index}"
-        yield from value_problems(cluster, CLUSTER, str(index))
-        yield from _start_problems(_snake_case_keys(cluster), str(index))
+        yield from MESSAGES.problems(cluster, CLUSTER, str(index))
+        yield from start_problems(snake_case_keys(cluster), str(index))
 
 
-def value_problems(value: object, schema: Schema, path: str) -> Iterator[Problem]:
-    """Return the problems of a value and its members, by the rules of Envoy's JSON parser.
-
-    null is an unset field, and a single value of a list is a list with one member.
-    """
-    if value is None:
-        return
-    if callable(schema):
-        if expected := schema(value):
-            yield Problem(path, mismatch(expected, value))
-        elif schema is typed_message and isinstance(value, dict):
-            fields = {field: member for field, member in value.items() if field != "@type"}
-            yield from value_problems(fields, TYPED.get(value["@type"].rpartition("/")[2], is_map), path)
-    elif isinstance(schema, list):
-        members = value if isinstance(value, list) else [value]
-        for index, member in enumerate(members):
-            yield from value_problems(member, schema[0], f"{path}.{index}" if isinstance(value, list) else path)
-    elif isinstance(value, dict):
-        for field, member in value.items():
-            yield from _field_problems(field, member, schema, f"{path}.{field}")
-    else:
-        yield Problem(path, mismatch("a map", value))
-
-
-def _field_problems(field: str, value: object, schema: Mapping[str, Schema], path: str) -> Iterator[Problem]:
-    """Return the problems of a field. A field that resembles no known one may be new in the Envoy of the mesh."""
-    if one := schema.get(snake_case(field), schema.get("*")):
-        yield from value_problems(value, one, path)
-    elif get_close_matches(snake_case(field), schema, n=1, cutoff=SIMILARITY):
-        yield Problem(path, with_suggestion("is not a field of this Envoy message", field, sorted(schema)))
-
-
-def _snake_case_keys(value: object) -> Any:  # noqa: ANN401 - JSON
-    """Return a JSON value with all keys in snake_case and without null."""
-    match value:
-        case dict():
-            return {snake_case(key): _snake_case_keys(member) for key, member in value.items() if member is not None}
-        case list():
-            return [_snake_case_keys(member) for member in value]
-        case _:
-            return value
-
-
-def _start_problems(cluster: JsonObject, path: str) -> Iterator[Problem]:
+def start_problems(cluster: JsonObject, path: str) -> Iterator[Problem]:
     """Return the problems of a cluster that Envoy parses but rejects at startup. Keys are in snake_case."""
     is_static = str(cluster.get("type", "STATIC")).upper() in {"STATIC", "0"} and "cluster_type" not in cluster
     assignment = cluster.get("load_assignment")

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 from consul_tracing.errors import format_value, message, with_suggestion
 from consul_tracing.names import HTTP_PROTOCOLS, RESOURCE_ATTRIBUTE_SEPARATORS
 
+from .envoy_json import snake_case
 from .hosts import is_loopback
-from .static_clusters import CLUSTER, snake_case
+from .static_clusters import CLUSTER
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
