@@ -48,7 +48,7 @@ CODES: dict[str, Code] = {
     "CT204": Code(
         "The static clusters of an entry are not valid",
         "`envoy_extra_static_clusters_json` of the live entry is not a list of JSON objects with unique names. "
-        "No proxy starts with it.",
+        "Proxies do not start with it, or read other clusters than those that are preserved.",
         "Fix the value, or set `existing: overwrite`.",
     ),
     "CT205": Code(
@@ -119,6 +119,201 @@ CODES: dict[str, Code] = {
         "consul-k8s did not write an object in time",
         "The controller did not report `Synced=True` within `sync_timeout_seconds`.",
         "Check the controller, then run `pulumi up` again. Increase `sync_timeout_seconds` for a slow cluster.",
+    ),
+    "CT301": Code(
+        "A tracing key is not text",
+        "The value is a map or a list. Consul expects JSON as text, and a proxy does not start with another value.",
+        "Write the JSON as text: a heredoc in HCL, `|` in YAML, `jsonencode` inside of `jsonencode` in Terraform.",
+    ),
+    "CT302": Code(
+        "A tracing key is not valid JSON",
+        "The text is not JSON, is JSON of another type, or is escaped twice. Consul does not check it.",
+        "Correct the JSON. `consul-tracing render` writes it.",
+    ),
+    "CT303": Code(
+        "Static clusters end with a comma",
+        "Consul inserts `envoy_extra_static_clusters_json` into a list, and no longer has valid JSON: `consul connect "
+        "envoy` fails.",
+        "Remove the last comma.",
+    ),
+    "CT304": Code(
+        "A tracer has no type",
+        "Envoy finds a tracer by the `@type` in `typed_config`. No proxy starts without it.",
+        'Set `typed_config` with `"@type": "type.googleapis.com/envoy.config.trace.v3.ZipkinConfig"`.',
+    ),
+    "CT305": Code(
+        "Envoy does not have the tracer",
+        "Envoy removed the tracers lightstep (1.24), dynamic_ot (1.32) and opencensus (1.33). No proxy starts with an "
+        "unknown one.",
+        "Use zipkin, opentelemetry, datadog, skywalking, xray or fluentd.",
+    ),
+    "CT306": Code(
+        "A field or type belongs to Envoy's v2 API",
+        "Envoy no longer reads `config` or types of `envoy.config.trace.v2`. No proxy starts with them.",
+        "Write `typed_config` with a type of `envoy.config.trace.v3`.",
+    ),
+    "CT307": Code(
+        "A tracer has the name of Envoy's v2 API",
+        "Envoy finds the tracer by its type and ignores the name, which other tools read.",
+        "Use the name `envoy.tracers.zipkin`, or the like.",
+    ),
+    "CT308": Code(
+        "A value does not match Envoy's message",
+        "A field is unknown or required, or has a value that Envoy does not accept. A proxy does not start, or keeps "
+        "its former listener.",
+        "Correct the field.",
+    ),
+    "CT309": Code(
+        "Static clusters are in brackets",
+        "Consul inserts `envoy_extra_static_clusters_json` between the brackets of a list. Envoy accepts a list inside "
+        "of the list, but programs that read the entry as documented do not, such as this package.",
+        "Write one JSON object, or several separated by commas, without brackets.",
+    ),
+    "CT310": Code(
+        "The cluster of the tracer does not exist",
+        "The tracer names a cluster that `envoy_extra_static_clusters_json` does not contain. No proxy starts with it.",
+        "Add the cluster, or correct the name.",
+    ),
+    "CT311": Code(
+        "The name of a cluster is not unique",
+        "Two static clusters have one name, or the name of a cluster that Consul adds. No proxy starts with it.",
+        "Rename the cluster, for example `tracing_collector`, in the cluster and in the tracer.",
+    ),
+    "CT312": Code(
+        "The address of a cluster is not valid",
+        "A cluster of type STATIC, Envoy's default, accepts IP addresses only. Other types accept a host name without "
+        "scheme, port and path.",
+        "Set `type: STRICT_DNS`, the host name in `address` and the port in `port_value`.",
+    ),
+    "CT313": Code(
+        "A gRPC collector is not reached over HTTP/2",
+        "The tracer sends spans over gRPC, and its cluster uses HTTP/1.1. All spans are lost.",
+        "Set `http2_protocol_options` in `typed_extension_protocol_options`.",
+    ),
+    "CT314": Code(
+        "Spans are sent to Zipkin's former path",
+        "Envoy sends spans of the format v2. At `/api/v1/spans` Zipkin loses them without an error "
+        "(hashicorp/consul-k8s#967).",
+        "Set `collector_endpoint: /api/v2/spans`.",
+    ),
+    "CT315": Code(
+        "Trace ids have 64 bits",
+        "Applications with 128-bit trace ids, the default of OpenTelemetry, cannot join the traces.",
+        "Set `trace_id_128bit: true`.",
+    ),
+    "CT316": Code(
+        "TLS is not verified",
+        "Envoy verifies a certificate only with `trusted_ca`, and its name only with a matcher. Anyone on the network "
+        "can read the spans.",
+        "Set `trusted_ca` and `match_typed_subject_alt_names` in `validation_context`.",
+    ),
+    "CT317": Code(
+        "The collector is on localhost",
+        "A loopback address is the own host of each proxy, or its own pod. Machines without a collector lose spans.",
+        "Set the address of a shared collector, or run a collector on every machine.",
+    ),
+    "CT318": Code(
+        "A sampling rate is a fraction",
+        "The listener's rates are percentages. Consul cannot parse a fraction, logs a warning, and traces nothing.",
+        'Write `{"value": 1}` for 1 %.',
+    ),
+    "CT319": Code(
+        "Random sampling is not set",
+        "The block replaces Consul's, and Envoy's default is 100 %: every request is traced.",
+        'Set `random_sampling`, for example `{"value": 1}`.',
+    ),
+    "CT320": Code(
+        "The tracer does not sample",
+        "Without `envoy_listener_tracing_json` Consul sets random sampling to 0 %. Proxies start no traces, and mark "
+        "requests as not sampled, which disables tracing in applications (hashicorp/consul#8519, "
+        "envoyproxy/envoy#38222).",
+        "Add `envoy_listener_tracing_json` with all three sampling rates.",
+    ),
+    "CT321": Code(
+        "A sampling rate is 0",
+        "Proxies that sample nothing mark every request as not sampled (envoyproxy/envoy#38222).",
+        "Increase the rate, or remove the tracing keys.",
+    ),
+    "CT322": Code(
+        "The listener block has no type",
+        "Consul reads `envoy_listener_tracing_json` as a protobuf `Any`. It cannot parse a block without `@type`, logs "
+        "a warning, and traces nothing.",
+        "Set `@type` to the type that the message names.",
+    ),
+    "CT323": Code(
+        "A field requires a newer Envoy",
+        "The oldest Envoy of the mesh (`--envoy-version`) does not have the field. It does not start, or keeps its "
+        "former listener.",
+        "Remove the field, or upgrade Envoy.",
+    ),
+    "CT324": Code(
+        "A proxy-defaults entry is not named global",
+        "Consul has one proxy-defaults entry, `global`, and rejects other names. Consul's documentation of protocols "
+        "on Kubernetes uses the kind `ProxyDefaults` where `ServiceDefaults` is required.",
+        "Set the name `global`. For the settings of one service, use the kind `ServiceDefaults` (`service-defaults`).",
+    ),
+    "CT325": Code(
+        "A tracing key is misspelt",
+        "Consul ignores keys of `Config` that it does not know.",
+        "Correct the key.",
+    ),
+    "CT326": Code(
+        "An entry contains a credential",
+        "Every client of Consul can read config entries.",
+        "Remove it. Send spans to an OpenTelemetry Collector that adds the credential.",
+    ),
+    "CT327": Code(
+        "An entry has two writers",
+        "Two programs write the entry and revert each other, or the last one wins.",
+        "Declare the entry in one place only.",
+    ),
+    "CT328": Code(
+        "Undeclared services are HTTP",
+        "The default protocol of the mesh is HTTP, and services have no `service-defaults` entry. A service that is "
+        "not HTTP stops working (hashicorp/consul#20064).",
+        "Declare the protocol of each service.",
+    ),
+    "CT329": Code(
+        "Gateways disable tracing behind them",
+        "With a tracer in the bootstrap, an ingress or API gateway marks every request without trace context as not "
+        "sampled, and all sidecars obey (hashicorp/consul#6645).",
+        "Start the gateways with the arguments that `consul-tracing render --as gateway` prints.",
+    ),
+    "CT330": Code(
+        "A value is not checked",
+        "The value is an expression: a variable, a function or a template.",
+        "Nothing to do. Check the rendered entry, or the live one with `--consul` or `--kubernetes`.",
+    ),
+    "CT331": Code(
+        "service-defaults contains tracing keys",
+        "Consul has no tracing per service: `service-defaults` has no `Config` (hashicorp/consul#12040).",
+        "Move the keys to proxy-defaults, or to the registration of one proxy.",
+    ),
+    "CT332": Code(
+        "A protocol is unknown",
+        "Consul treats an unknown protocol as tcp, which Envoy does not trace.",
+        "Set http, http2 or grpc.",
+    ),
+    "CT333": Code(
+        "The bootstrap is replaced",
+        "`envoy_bootstrap_json_tpl` replaces the bootstrap that contains the tracer.",
+        "Remove the key, or add the tracer to the template.",
+    ),
+    "CT334": Code(
+        "Sampling rates have no tracer",
+        "`envoy_listener_tracing_json` sets rates, and neither it nor the bootstrap has a tracer.",
+        "Set `envoy_tracing_json`.",
+    ),
+    "CT335": Code(
+        "No service is HTTP",
+        "Neither a `service-defaults` entry nor the default of the mesh declares http, http2 or grpc. Envoy does not "
+        "trace tcp.",
+        "Declare the protocol of the HTTP services.",
+    ),
+    "CT336": Code(
+        "A file cannot be read",
+        "The file is not valid HCL, JSON or YAML.",
+        "Correct the syntax at the line.",
     ),
     "CT501": Code(
         "Entries are adopted",

@@ -13,7 +13,7 @@ HEAD = """# Messages
 
 Every error and warning of consul-tracing has a stable code. Errors of inputs (CT1xx) and of ownership, backends and
 synchronization (CT2xx) stop the preview or the update. Warnings and information (CT5xx) do not. `consul-tracing lint`
-reports CT3xx, `consul-tracing verify` CT4xx, and the command line itself CT6xx.
+reports CT3xx ([examples](lint.md)), `consul-tracing verify` CT4xx, and the command line itself CT6xx.
 
 """
 

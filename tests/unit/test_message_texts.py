@@ -160,6 +160,7 @@ def test_text_of_every_code(engine: Engine, caplog: pytest.LogCaptureFixture, mo
     golden, file = "\n\n".join(by_code[code] for code in sorted(by_code)) + "\n", GOLDEN / "messages.txt"
     if os.environ.get("CONSUL_TRACING_UPDATE_GOLDEN"):
         file.write_text(golden)
-    # A resource hook raises CT206: tests/mesh/test_guarded_writes.py.
-    assert CODES.keys() - {"CT206"} == by_code.keys()
+    # A resource hook raises CT206: tests/mesh/test_guarded_writes.py. docs/reference/lint.md has examples of CT3xx.
+    elsewhere = {"CT206", *(code for code in CODES if code.startswith("CT3"))}
+    assert CODES.keys() - elsewhere == by_code.keys()
     assert golden == file.read_text()

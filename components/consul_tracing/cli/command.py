@@ -24,3 +24,13 @@ class CommandError(Exception):
     def __init__(self, reason: str) -> None:
         """Report the reason, which is one line."""
         super().__init__(message("CT601", reason))
+
+
+class FileError(CommandError):
+    """A file has invalid syntax."""
+
+    def __init__(self, file: str, line: int, reason: str) -> None:
+        """Report the file, the line and the reason."""
+        super().__init__(f"{file}:{line}: {reason}")
+        self.line = line
+        self.reason = reason

@@ -8,7 +8,7 @@ from bisect import bisect_right
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from .command import CommandError
+from .command import FileError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -73,7 +73,7 @@ class Unevaluated:
 
 
 def parse(text: str, file: str) -> Map:
-    """Return the content of an HCL file. Raises CommandError for invalid syntax."""
+    """Return the content of an HCL file. Raises FileError for invalid syntax."""
     reader = Reader(text, file)
     content = reader.members("")
     reader.reject_rest()
@@ -81,7 +81,7 @@ def parse(text: str, file: str) -> Map:
 
 
 def parse_json(text: str, file: str, first_line: int = 1) -> object:
-    """Return the value of a JSON text. Raises CommandError for invalid syntax.
+    """Return the value of a JSON text. Raises FileError for invalid syntax.
 
     `first_line`: the line in the file on which the text starts.
     """
@@ -89,7 +89,7 @@ def parse_json(text: str, file: str, first_line: int = 1) -> object:
         json.loads(text)
     except ValueError as error:
         line = first_line + (error.lineno - 1 if isinstance(error, json.JSONDecodeError) else 0)
-        raise CommandError(f"{file}:{line}: {str(error).partition(': line')[0]}") from None
+        raise FileError(file, line, str(error).partition(": line")[0]) from None
     return Reader(text, file, first_line, is_json=True).value()
 
 
@@ -112,7 +112,7 @@ class Reader:
 
     def fail(self, reason: str) -> NoReturn:
         """Reject the text at the current line."""
-        raise CommandError(f"{self.file}:{self.line}: {reason}")
+        raise FileError(self.file, self.line, " ".join(reason.split()))
 
     def peek(self) -> str:
         """Skip blanks and comments, and return the next character. Empty at the end of the text."""

@@ -150,7 +150,7 @@ def renamed(value: object, field: str) -> object:
 
 def body(live: JsonObject) -> JsonObject:
     """Return the entry of a live object: Go names, and the ownership metadata as `Meta`."""
-    return {**_go_named(live.get("spec") or {}, ()), "Meta": dict(_ownership_metadata(live))}
+    return {**_go_named(live.get("spec") or {}, ()), "Meta": dict(ownership_metadata(live))}
 
 
 def _go_named(fields: JsonObject, above: FieldPath) -> JsonObject:
@@ -162,7 +162,8 @@ def _go_named(fields: JsonObject, above: FieldPath) -> JsonObject:
     return named
 
 
-def _ownership_metadata(live: JsonObject) -> Iterator[tuple[str, str]]:
+def ownership_metadata(live: JsonObject) -> Iterator[tuple[str, str]]:
+    """Yield the ownership metadata of a live object as the members of `Meta`."""
     for name, value in annotations_of(live).items():
         if name.startswith(ANNOTATIONS_PREFIX) and name not in {ADOPTED, SYNCED_GENERATION, METADATA_KEYS}:
             mark = name.removeprefix(ANNOTATIONS_PREFIX)

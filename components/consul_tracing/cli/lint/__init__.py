@@ -1,0 +1,1 @@
+"""`consul-tracing lint`: find mistakes in the tracing configuration of entries that any tool wrote."""

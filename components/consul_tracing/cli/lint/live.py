@@ -1,0 +1,66 @@
+"""The entries of a live mesh, and the rules that need its services."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from consul_tracing.cli.documents import Document, read_documents
+from consul_tracing.names import HTTP_PROTOCOLS
+
+from .findings import Finding, Issue
+from .proxy_config import members
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from consul_tracing.cli.consul_client import ConsulClient
+    from consul_tracing.names import JsonObject
+
+ENTRY_KINDS = ("proxy-defaults", "service-defaults", "ingress-gateway", "api-gateway")
+
+PROXY_KINDS = frozenset({"connect-proxy", "mesh-gateway", "terminating-gateway", "ingress-gateway", "api-gateway"})
+
+MAX_LISTED = 10
+"""Services that a finding lists."""
+
+
+def consul_documents(client: ConsulClient) -> list[Document]:
+    """Return the entries of a Consul, and the registrations of proxies at its agent. Raises CommandError."""
+    entries = [entry for kind in ENTRY_KINDS for entry in client.get(f"/v1/config/{kind}") or []]
+    services = members(client.get("/v1/agent/services")).values()
+    registrations = [
+        {"name": service.get("Service"), "proxy": {"config": config}}
+        for service in services
+        if service.get("Kind") in PROXY_KINDS and (config := members(service.get("Proxy")).get("Config"))
+    ]
+    return documents_of([*entries, *registrations], client.address)
+
+
+def documents_of(objects: Iterable[JsonObject], origin: str) -> list[Document]:
+    """Return the documents in objects of an API."""
+    text = json.dumps(list(objects))
+    return [replace(document, form="api") for document in read_documents(text, origin)]
+
+
+def service_findings(documents: Sequence[Document], services: Iterable[str], origin: str) -> Iterator[Finding]:
+    """Yield the findings about the protocols of the services in the catalog."""
+    declared = {one.name: str(one.fields.get("Protocol") or "") for one in documents if one.kind == "service-defaults"}
+    mesh = next((one for one in documents if one.kind == "proxy-defaults"), None)
+    default = str(members(mesh.fields.get("Config")).get("protocol", "")).lower() if mesh else ""
+    undeclared = sorted(name for name in services if not declared.get(name))
+    if default in HTTP_PROTOCOLS and undeclared:
+        listed = ", ".join(undeclared[:MAX_LISTED])
+        more = f" and {len(undeclared) - MAX_LISTED} more" if len(undeclared) > MAX_LISTED else ""
+        issue = Issue("CT328", ("Config", "protocol"), f'is "{default}" for services without an entry: {listed}{more}')
+        yield Finding(issue, origin, None, "proxy-defaults/global")
+    protocols = {default, *(protocol.lower() for protocol in declared.values())}
+    if mesh and protocols.isdisjoint(HTTP_PROTOCOLS):
+        yield Finding(Issue("CT335", (), "no service has the protocol http, http2 or grpc"), origin, None, "services")
+
+
+def catalog_services(client: ConsulClient) -> list[str]:
+    """Return the names of the services of a Consul, without proxies and gateways. Raises CommandError."""
+    names = members(client.get("/v1/catalog/services", filter='ServiceKind == ""'))
+    return sorted(names.keys() - {"consul"})

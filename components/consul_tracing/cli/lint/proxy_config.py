@@ -1,0 +1,208 @@
+"""The tracing keys of a proxy's configuration as data, with the mistakes in their form."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from consul_tracing.cli.command import CommandError
+from consul_tracing.cli.hcl import Map, Unevaluated, parse_json
+from consul_tracing.names import CLUSTERS_KEY, LISTENER_KEY, TRACER_KEY, TRACING_KEYS
+
+from .findings import Issue
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from consul_tracing.names import FieldPath, JsonObject
+
+
+class Unknown:
+    """A value that cannot be evaluated or read. Rules about its content do not apply."""
+
+
+UNKNOWN = Unknown()
+
+
+@dataclass(frozen=True)
+class ProxyConfig:
+    """The tracing keys of a proxy-defaults entry or of a registration. None: the key is absent."""
+
+    tracer: Any = None
+    """The content of `envoy_tracing_json`."""
+    listener: Any = None
+    """The content of `envoy_listener_tracing_json`."""
+    clusters: Any = None
+    """The list in `envoy_extra_static_clusters_json`."""
+    others: Mapping[str, Any] = field(default_factory=dict)
+    """The other keys, in lower case."""
+    issues: tuple[Issue, ...] = ()
+    """Mistakes in the form of the values."""
+    lines: Mapping[FieldPath, int] = field(default_factory=dict)
+    """The lines of the members of JSON text, relative to the line of its key."""
+
+    def over(self, base: ProxyConfig | None) -> ProxyConfig:
+        """Return the configuration of a proxy: its registration over proxy-defaults, which is None if unknown."""
+        below = base or ProxyConfig(UNKNOWN, UNKNOWN, UNKNOWN)
+        return ProxyConfig(
+            below.tracer if self.tracer is None else self.tracer,
+            below.listener if self.listener is None else self.listener,
+            below.clusters if self.clusters is None else self.clusters,
+        )
+
+
+def proxy_config(config: object) -> ProxyConfig:
+    """Read the tracing keys. Consul ignores the case of keys."""
+    if isinstance(config, Unevaluated):
+        return ProxyConfig(UNKNOWN, UNKNOWN, UNKNOWN, issues=(_not_checked(("Config",), config.text),))
+    if not isinstance(config, dict):
+        return ProxyConfig()
+    issues: list[Issue] = []
+    lines: dict[FieldPath, int] = {}
+    found = {
+        key.lower(): _content(key, value, issues, lines) for key, value in config.items() if key.lower() in TRACING_KEYS
+    }
+    return ProxyConfig(
+        found.get(TRACER_KEY),
+        found.get(LISTENER_KEY),
+        found.get(CLUSTERS_KEY),
+        {key.lower(): value for key, value in config.items() if key.lower() not in TRACING_KEYS},
+        tuple(issues),
+        lines,
+    )
+
+
+def _content(key: str, value: object, issues: list[Issue], lines: dict[FieldPath, int]) -> object:
+    """Return the content of a tracing key, UNKNOWN if it cannot be read."""
+    path, is_list = ("Config", key), key.lower() == CLUSTERS_KEY
+    if isinstance(value, Unevaluated):
+        return _evaluated(value, path, issues, is_list=is_list)
+    if value is None or value == "":
+        return None
+    if not isinstance(value, str):
+        issues.append(
+            Issue("CT301", path, f"must be JSON as text, got {'a list' if isinstance(value, list) else 'a map'}")
+        )
+        return _members(value) if is_list else value
+    content, issue = _parsed_clusters(value, path) if is_list else _parsed(value, path)
+    if issue:
+        issues.append(issue)
+    elif "\n" in value:
+        located = _located(f"[{value}]" if is_list else value)
+        lines.update(_lines(located, path))
+    if content is UNKNOWN or isinstance(content, list if is_list else dict):
+        return content
+    issues.append(Issue("CT302", path, "must be a JSON object, got another value"))
+    return UNKNOWN
+
+
+def _evaluated(value: Unevaluated, path: FieldPath, issues: list[Issue], *, is_list: bool) -> object:
+    """Return the known part of a `jsonencode` whose argument contains expressions."""
+    issues += [_not_checked((*path, *place), text) for place, text in expressions(value.encoded)]
+    if isinstance(value.encoded, list) and is_list:
+        issues.append(_brackets(path))
+        return value.encoded
+    if isinstance(value.encoded, dict):
+        return _members(value.encoded) if is_list else value.encoded
+    if value.encoded is None:
+        issues.append(_not_checked(path, value.text))
+    return UNKNOWN
+
+
+def _members(value: object) -> list[object]:
+    return value if isinstance(value, list) else [value]
+
+
+def _parsed(text: str, path: FieldPath) -> tuple[object, Issue | None]:
+    try:
+        content = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        return UNKNOWN, Issue("CT302", path, f"must be valid JSON, got an error: {error}")
+    if not isinstance(content, str):
+        return content, None
+    inner, _ = _parsed(content, path)
+    return inner, Issue("CT302", path, "must be JSON that is escaped once, got JSON that is escaped twice")
+
+
+def _parsed_clusters(text: str, path: FieldPath) -> tuple[object, Issue | None]:
+    """Return the clusters of text that Consul inserts between the brackets of a list."""
+    stripped = text.strip()
+    content, issue = _parsed(f"[{text}]", path)
+    if isinstance(content, list) and len(content) == 1 and isinstance(content[0], list):
+        fixed = stripped[1:-1].strip()
+        return content[0], _brackets(path, (stripped, fixed))
+    if isinstance(content, list) and len(content) == 1 and isinstance(content[0], str):
+        inner, _ = _parsed_clusters(content[0], path)
+        return inner, Issue("CT302", path, "must be JSON that is escaped once, got JSON that is escaped twice")
+    fixed = stripped.rstrip(", \n\t")
+    if issue and fixed != stripped:
+        content, rest = _parsed(f"[{fixed}]", path)
+        if rest is None:
+            return content, Issue("CT303", path, "must not end with a comma", replacement=(stripped, fixed))
+    return content, issue
+
+
+def _brackets(path: FieldPath, replacement: tuple[str, str] | None = None) -> Issue:
+    reason = "must be clusters separated by commas, got a list in brackets. Consul adds the brackets"
+    return Issue("CT309", path, reason, replacement=replacement)
+
+
+def _not_checked(path: FieldPath, expression: str) -> Issue:
+    short = " ".join(expression.split())
+    shown = short if len(short) <= MAX_EXPRESSION_LENGTH else f"{short[:MAX_EXPRESSION_LENGTH]}…"
+    return Issue("CT330", path, f"is not checked, because it is an expression: {shown}")
+
+
+MAX_EXPRESSION_LENGTH = 60
+"""Characters of an expression that a finding shows."""
+
+
+def expressions(value: object, path: FieldPath = ()) -> Iterator[tuple[FieldPath, str]]:
+    """Yield the paths and texts of the expressions inside a value."""
+    match value:
+        case Unevaluated():
+            yield path, value.text
+        case dict():
+            for key, member in value.items():
+                yield from expressions(member, (*path, key))
+        case list():
+            for index, member in enumerate(value):
+                yield from expressions(member, (*path, str(index)))
+
+
+def _located(text: str) -> object:
+    try:
+        return parse_json(text, "")
+    except (CommandError, RecursionError):
+        return None
+
+
+def _lines(value: object, path: FieldPath) -> Iterator[tuple[FieldPath, int]]:
+    """Yield the line of each key in JSON text, from 1."""
+    match value:
+        case Map():
+            for key, member in value.items():
+                yield (*path, key), value.lines.get(key, value.line)
+                yield from _lines(member, (*path, key))
+        case list():
+            for index, member in enumerate(value):
+                yield from _lines(member, (*path, str(index)))
+
+
+def known(value: object) -> Any:  # noqa: ANN401 - JSON
+    """Return a value without expressions: null, which Envoy reads as an unset field."""
+    match value:
+        case Unevaluated():
+            return None
+        case dict():
+            return {key: known(member) for key, member in value.items()}
+        case list():
+            return [known(member) for member in value]
+        case _:
+            return value
+
+
+def members(value: object) -> JsonObject:
+    """Return the members of a map, empty for any other value."""
+    return value if isinstance(value, dict) else {}

@@ -1,0 +1,386 @@
+"""Rules of `lint` for single documents and for all documents together. Pure functions."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from difflib import get_close_matches
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+from consul_tracing.entries.bodies import BOOTSTRAP_KEYS
+from consul_tracing.envoy import HCM_TRACING, HTTP_PROTOCOL_OPTIONS
+from consul_tracing.errors import format_value, mismatch, with_suggestion
+from consul_tracing.inputs.envoy_json import snake_case, snake_case_keys
+from consul_tracing.inputs.hosts import canonical_host, host_reason, is_address, is_loopback
+from consul_tracing.inputs.static_clusters import CLUSTER, RESERVED_CLUSTERS, start_problems
+from consul_tracing.names import (
+    CLUSTERS_KEY,
+    EXTERNAL_SOURCE_KEY,
+    HTTP_PROTOCOLS,
+    LISTENER_KEY,
+    OWNER_KEY,
+    TRACER_KEY,
+    TRACING_KEYS,
+)
+
+from .credentials import credential_issues
+from .findings import Finding, Issue
+from .proxy_config import UNKNOWN, ProxyConfig, known, members, proxy_config
+from .tracer_rules import newer_issues, problem_path, provider_issues, schema_issues, tracer_of
+from .tracing_messages import LISTENER, TRACING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from consul_tracing.cli.documents import Document
+    from consul_tracing.names import FieldPath, JsonObject
+
+    from .tracer_rules import Tracer, Version
+
+PROTOCOLS = frozenset({"tcp", *HTTP_PROTOCOLS})
+
+OTHER_KEYS = frozenset(
+    {
+        *BOOTSTRAP_KEYS,
+        "balance_inbound_connections",
+        "bind_address",
+        "bind_port",
+        "connect_timeout_ms",
+        "envoy_cluster_json",
+        "envoy_dns_discovery_type",
+        "envoy_gateway_bind_addresses",
+        "envoy_gateway_bind_tagged_addresses",
+        "envoy_gateway_no_default_bind",
+        "envoy_gateway_remote_tcp_enable_keepalive",
+        "envoy_listener_json",
+        "envoy_local_cluster_json",
+        "envoy_public_listener_json",
+        "limits",
+        "local_connect_timeout_ms",
+        "local_idle_timeout_ms",
+        "local_request_timeout_ms",
+        "max_inbound_connections",
+        "max_request_headers_kb",
+        "passive_health_check",
+        "protocol",
+        "xds_fetch_timeout_ms",
+    }
+)
+"""Keys of `Config` other than the tracing keys. Source: `agent/xds` and `command/connect/envoy` of Consul 1.22."""
+
+SIMILARITY = 0.75
+"""Minimum similarity (0 to 1) at which an unknown key is a misspelt tracing key."""
+
+GATEWAYS = frozenset({"api-gateway", "ingress-gateway"})
+"""Kinds of the gateways that mark requests as not sampled."""
+
+MAX_LISTED = 5
+
+
+def findings(documents: Sequence[Document], envoy: Version | None = None) -> list[Finding]:
+    """Return the findings of documents that belong to one mesh, in the order of the documents.
+
+    `envoy`: the oldest Envoy of the mesh. Without it, the versions of fields are not checked.
+    """
+    configs = [proxy_config(document.fields.get("Config")) for document in documents]
+    mesh = [config for document, config in zip(documents, configs, strict=True) if document.kind == "proxy-defaults"]
+    base = mesh[0] if len(mesh) == 1 else None
+    found = []
+    for document, config in zip(documents, configs, strict=True):
+        issues = [*config.issues, *document_issues(document, config)]
+        if document.kind in {"proxy-defaults", "registration"}:
+            effective = config if document.kind == "proxy-defaults" else config.over(base)
+            issues += proxy_issues(config, effective, envoy)
+        found += [located(document, config, issue) for issue in issues]
+    return found + _relations(documents, configs)
+
+
+def located(document: Document, config: ProxyConfig, issue: Issue) -> Finding:
+    """Return the finding of an issue, at the line of the innermost known key of its path."""
+    line = document.line_of(issue.path)
+    for length in range(len(issue.path), 2, -1):
+        if (offset := config.lines.get(issue.path[:length])) is not None:
+            line = document.line_of(issue.path[:2]) + offset
+            break
+    is_live = document.form == "api"
+    entry = f"{document.kind} {document.name}".strip() if document.kind == "registration" else title(document)
+    return Finding(issue, document.file, None if is_live else line, entry)
+
+
+def title(document: Document) -> str:
+    """Return the name of an entry in messages."""
+    return f"{document.kind}/{document.name}"
+
+
+def document_issues(document: Document, config: ProxyConfig) -> Iterator[Issue]:
+    """Yield the mistakes in the entry itself: its name, its keys, its protocol and its owners."""
+    fields = document.fields
+    match document.kind:
+        case "proxy-defaults" if document.name not in {"global", ""}:
+            reason = f'must be "global", got {format_value(document.name)}: Consul has one proxy-defaults entry'
+            yield Issue("CT324", ("Name",), reason)
+        case "service-defaults":
+            yield from _service_issues(fields)
+    yield from _key_issues(fields.get("Config"))
+    yield from _owner_issues(members(fields.get("Meta")))
+    yield from credential_issues(known(fields))
+    if document.kind == "proxy-defaults" and "envoy_bootstrap_json_tpl" in config.others and config.tracer is not None:
+        reason = "replaces Consul's bootstrap. Proxies do not trace unless the template contains the tracer"
+        yield Issue("CT333", ("Config", "envoy_bootstrap_json_tpl"), reason)
+
+
+def _service_issues(fields: JsonObject) -> Iterator[Issue]:
+    if keys := [key for key in members(fields.get("Config")) if key.lower() in TRACING_KEYS]:
+        yield Issue("CT331", ("Config", keys[0]), "is not supported in service-defaults, which has no Config")
+    protocol = fields.get("Protocol")
+    if isinstance(protocol, str) and protocol and protocol.lower() not in PROTOCOLS:
+        yield Issue("CT332", ("Protocol",), mismatch("one of tcp, http, http2, grpc", protocol))
+
+
+def _key_issues(config: object) -> Iterator[Issue]:
+    for key in members(config):
+        lower = key.lower()
+        if lower in OTHER_KEYS or lower in TRACING_KEYS:
+            continue
+        close = get_close_matches(lower, TRACING_KEYS, n=1, cutoff=SIMILARITY)
+        if close:
+            reason = f'is not a key of Consul; did you mean "{close[0]}"? Consul ignores it'
+            yield Issue("CT325", ("Config", key), reason, replacement=(key, close[0]))
+
+
+def _owner_issues(meta: JsonObject) -> Iterator[Issue]:
+    if meta.get(EXTERNAL_SOURCE_KEY) == "kubernetes" and meta.get(OWNER_KEY):
+        reason = f"names two owners: consul-k8s ({EXTERNAL_SOURCE_KEY}) and the stack {format_value(meta[OWNER_KEY])}"
+        yield Issue("CT327", ("Meta",), reason)
+
+
+def proxy_issues(own: ProxyConfig, effective: ProxyConfig, envoy: Version | None) -> Iterator[Issue]:
+    """Yield the mistakes in the tracing configuration of proxies.
+
+    `own`: the keys of the document. `effective`: with the keys that a registration inherits from proxy-defaults.
+    """
+    yield from _tracer_issues(own.tracer, envoy)
+    yield from _listener_issues(own.listener, envoy)
+    yield from _cluster_issues(own.clusters)
+    if (own.tracer, own.listener, own.clusters) == (None, None, None):
+        return
+    yield from _sampling_issues(effective)
+    tracers = [one for one in _tracers(effective) if one is not None]
+    if isinstance(effective.clusters, list) or effective.clusters is None:
+        clusters = {str(one.get("name")): one for one in _named(effective.clusters or [])}
+        for tracer in tracers:
+            yield from _collector_issues(tracer, clusters)
+
+
+def _tracer_issues(content: object, envoy: Version | None) -> Iterator[Issue]:
+    if not isinstance(content, dict):
+        return
+    path = ("Config", TRACER_KEY)
+    yield from schema_issues({key: None if key == "http" else member for key, member in content.items()}, TRACING, path)
+    if not isinstance(content.get("http"), dict):
+        yield Issue("CT304", (*path, "http"), "is required, a map with name and typed_config")
+        return
+    yield from provider_issues(content["http"], (*path, "http"), envoy)
+
+
+def _listener_issues(content: object, envoy: Version | None) -> Iterator[Issue]:
+    if not isinstance(content, dict):
+        return
+    path = ("Config", LISTENER_KEY)
+    kind = str(known(content).get("@type") or "")
+    if kind.rpartition("/")[2] != HCM_TRACING.rpartition("/")[2]:
+        given = format_value(kind) if kind else "none"
+        yield Issue("CT322", (*path, "@type"), f'must be "{HCM_TRACING}", got {given}')
+        return
+    fields = {key: member for key, member in content.items() if key != "@type"}
+    yield from schema_issues({**fields, "provider": None}, LISTENER, path)
+    yield from newer_issues(known(fields), path, envoy)
+    if isinstance(provider := fields.get("provider"), dict):
+        yield from provider_issues(provider, (*path, "provider"), envoy)
+    yield from _rate_issues(snake_case_keys(known(fields)), path)
+    for index, tag in enumerate(_named(members(snake_case_keys(known(fields))).get("custom_tags") or [])):
+        if not {"literal", "environment", "request_header", "metadata", "value"} & tag.keys():
+            reason = "must have one of literal, request_header, environment, metadata"
+            yield Issue("CT308", (*path, "custom_tags", str(index)), reason)
+        if "tag" not in tag:
+            yield Issue("CT308", (*path, "custom_tags", str(index), "tag"), "is required")
+        if "value" not in members(tag.get("literal", {"value": ""})):
+            yield Issue("CT308", (*path, "custom_tags", str(index), "literal", "value"), "is required")
+
+
+def _rate_issues(fields: JsonObject, path: FieldPath) -> Iterator[Issue]:
+    """Yield the mistakes in sampling rates, whose message is Envoy's `Percent`."""
+    for name in ("client_sampling", "random_sampling", "overall_sampling"):
+        rate = fields.get(name)
+        if rate is None:
+            if name == "random_sampling":
+                yield Issue("CT319", (*path, name), "is required, because Envoy's default is 100 %")
+            continue
+        if not isinstance(rate, dict):
+            continue
+        if {"numerator", "denominator"} & rate.keys():
+            yield Issue("CT318", (*path, name), 'must be a percentage such as {"value": 1}, got a fraction')
+            continue
+        value = _percent(rate.get("value", 0))
+        if value is None:
+            yield Issue("CT308", (*path, name, "value"), mismatch("a number from 0 to 100", rate.get("value")))
+        elif value == 0 and name != "client_sampling":
+            yield Issue("CT321", (*path, name), "is 0 %")
+
+
+def _percent(value: object) -> float | None:
+    try:
+        number = float(value) if isinstance(value, int | float | str) and not isinstance(value, bool) else -1
+    except (ValueError, OverflowError):
+        return None
+    return number if 0 <= number <= 100 else None  # noqa: PLR2004 - percent
+
+
+def _sampling_issues(config: ProxyConfig) -> Iterator[Issue]:
+    """Yield a tracer without sampling rates, and sampling rates without a tracer."""
+    has_provider = isinstance(config.listener, dict) and "provider" in config.listener
+    if config.tracer is not None and config.listener is None:
+        reason = f"has no effect without {LISTENER_KEY}, because Consul sets random_sampling to 0 %"
+        yield Issue("CT320", ("Config", TRACER_KEY), reason)
+    if config.listener is not None and config.listener is not UNKNOWN and config.tracer is None and not has_provider:
+        reason = f"has no effect without a tracer. Set {TRACER_KEY}"
+        yield Issue("CT334", ("Config", LISTENER_KEY), reason)
+
+
+def _tracers(config: ProxyConfig) -> Iterator[Tracer | None]:
+    if isinstance(config.tracer, dict):
+        yield tracer_of(config.tracer.get("http"), ("Config", TRACER_KEY, "http"))
+    if isinstance(config.listener, dict):
+        yield tracer_of(config.listener.get("provider"), ("Config", LISTENER_KEY, "provider"))
+
+
+def _named(clusters: object) -> list[JsonObject]:
+    return [one for one in clusters if isinstance(one, dict)] if isinstance(clusters, list) else []
+
+
+def _collector_issues(tracer: Tracer, clusters: Mapping[str, JsonObject]) -> Iterator[Issue]:
+    """Yield the mistakes in the cluster of a tracer."""
+    for path, name in tracer.clusters:
+        if name not in clusters and name not in RESERVED_CLUSTERS:
+            reason = with_suggestion(
+                f"is not a cluster of {CLUSTERS_KEY}: {format_value(name)}", name, sorted(clusters)
+            )
+            yield Issue("CT310", path, reason if clusters else reason.partition(". Allowed")[0])
+            continue
+        cluster = snake_case_keys(known(clusters.get(name, {})))
+        if local := next(filter(is_loopback, _hosts(cluster)), None):
+            yield Issue("CT317", ("Config", CLUSTERS_KEY), f"cluster {format_value(name)} has the host {local}")
+        if name == tracer.grpc_cluster and cluster and not _speaks_http2(cluster):
+            place = ("Config", CLUSTERS_KEY)
+            yield Issue("CT313", place, f"cluster {format_value(name)} must use HTTP/2, which gRPC requires")
+
+
+def _speaks_http2(cluster: JsonObject) -> bool:
+    options = members(members(cluster.get("typed_extension_protocol_options")).get(snake_case(HTTP_PROTOCOL_OPTIONS)))
+    explicit = members(options.get("explicit_http_config"))
+    chosen = {"http2_protocol_options", "http3_protocol_options"}
+    return bool(
+        "http2_protocol_options" in cluster
+        or chosen & explicit.keys()
+        or {"auto_config", "use_downstream_protocol_config"} & options.keys()
+    )
+
+
+def _hosts(value: object) -> Iterator[str]:
+    """Yield the addresses in a cluster."""
+    members = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    if isinstance(value, dict) and isinstance(socket := value.get("socket_address"), dict):
+        yield str(socket.get("address", ""))
+    for member in members:
+        yield from _hosts(member)
+
+
+def _cluster_issues(clusters: object) -> Iterator[Issue]:
+    """Yield the mistakes in static clusters."""
+    if not isinstance(clusters, list):
+        return
+    names: dict[str, int] = {}
+    for index, cluster in enumerate(clusters):
+        path = ("Config", CLUSTERS_KEY, str(index))
+        if not isinstance(cluster, dict):
+            yield Issue("CT308", path, mismatch("a map", cluster))
+            continue
+        fields = snake_case_keys(known(cluster))
+        yield from schema_issues(cluster, CLUSTER, path)
+        yield from _name_issues(cluster, names, path, index)
+        yield from _address_issues(fields, path)
+        yield from _tls_issues(fields, path)
+
+
+def _name_issues(cluster: JsonObject, names: dict[str, int], path: FieldPath, index: int) -> Iterator[Issue]:
+    name = cluster.get("name")
+    if name is None:
+        yield Issue("CT308", (*path, "name"), "is required")
+    elif str(name) in RESERVED_CLUSTERS:
+        yield Issue("CT311", (*path, "name"), f"conflicts with a cluster of Consul: {format_value(name)}")
+    elif isinstance(name, str) and names.setdefault(name, index) != index:
+        yield Issue("CT311", (*path, "name"), f"conflicts with another cluster of the same name: {format_value(name)}")
+
+
+def _address_issues(fields: JsonObject, path: FieldPath) -> Iterator[Issue]:
+    for problem in start_problems(fields, ""):
+        place = tuple(step for step in problem_path(problem) if step)
+        yield Issue("CT312" if place[-1] == "address" else "CT308", (*path, *place), problem.reason)
+    if str(fields.get("type", "STATIC")).upper() in {"STATIC", "0"}:
+        return
+    for host in _hosts(fields.get("load_assignment")):
+        if host and not is_address(host) and canonical_host(host) is None:
+            yield Issue("CT312", (*path, "load_assignment"), host_reason(host, "address"))
+
+
+def _tls_issues(fields: JsonObject, path: FieldPath) -> Iterator[Issue]:
+    socket = members(fields.get("transport_socket"))
+    config = members(socket.get("typed_config"))
+    if not str(config.get("@type", "")).endswith("UpstreamTlsContext"):
+        return
+    common = members(config.get("common_tls_context"))
+    validation = members(common.get("validation_context"))
+    elsewhere = any(key != "validation_context" and "validation_context" in key for key in common)
+    place = (*path, "transport_socket", "typed_config")
+    if (
+        not elsewhere
+        and not {"trusted_ca", "system_root_certs", "ca_certificate_provider_instance"} & validation.keys()
+    ):
+        yield Issue("CT316", place, "does not verify the certificate of the collector: trusted_ca is not set")
+    elif not elsewhere and not (
+        {"match_typed_subject_alt_names", "match_subject_alt_names"} & validation.keys()
+        or config.get("auto_sni_san_validation")
+    ):
+        reason = "does not verify the name in the collector's certificate: match_typed_subject_alt_names is not set"
+        yield Issue("CT316", place, reason)
+
+
+@dataclass(frozen=True)
+class _Placed:
+    document: Document
+    config: ProxyConfig
+
+
+def _relations(documents: Sequence[Document], configs: Sequence[ProxyConfig]) -> list[Finding]:
+    """Return the findings between documents: two writers of one entry, and gateways that silence the mesh."""
+    found = []
+    placed = [_Placed(*pair) for pair in zip(documents, configs, strict=True)]
+    written: Mapping[tuple[object, ...], list[_Placed]] = defaultdict(list)
+    for one in placed:
+        if one.document.kind in {"proxy-defaults", "service-defaults"}:
+            scope = one.document.fields.get("Partition"), one.document.fields.get("Namespace")
+            written[one.document.kind, one.document.name, *map(str, scope)].append(one)
+    for versions in written.values():
+        for first, second in pairwise(versions):
+            if first.document.fields != second.document.fields:
+                at = f"{first.document.file}:{first.document.line}"
+                reason = f"{title(second.document)} is also declared in {at}, with other content"
+                found.append(located(second.document, second.config, Issue("CT327", (), reason)))
+    gateways = sorted({one.name for one in documents if one.kind in GATEWAYS})
+    for one in placed:
+        if gateways and one.document.kind == "proxy-defaults" and one.config.tracer is not None:
+            names = ", ".join(gateways[:MAX_LISTED])
+            reason = f"gateways mark requests without trace context as not sampled: {names}"
+            found.append(located(one.document, one.config, Issue("CT329", ("Config", TRACER_KEY), reason)))
+    return found

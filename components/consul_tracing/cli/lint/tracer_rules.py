@@ -1,0 +1,194 @@
+"""Mistakes in tracers: Envoy's `config.trace.v3.Tracing.Http`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from consul_tracing.errors import Problem, format_value, mismatch, with_suggestion
+from consul_tracing.inputs.envoy_json import boolean, snake_case, snake_case_keys
+
+from .findings import Issue
+from .proxy_config import expressions, known, members
+from .tracing_messages import MESSAGES, NEWER_FIELDS, PROVIDER, REMOVED_TRACERS, REQUIRED, TRACE, TRACERS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from consul_tracing.inputs.envoy_json import Schema
+    from consul_tracing.names import FieldPath, JsonObject
+
+V1_PATH = "/api/v1/spans"
+V2_PATH = "/api/v2/spans"
+
+OLD_NAMES: Mapping[str, str] = {
+    f"envoy.{name}": f"envoy.tracers.{name}" for name in ("zipkin", "datadog", "xray", "skywalking")
+}
+"""Names of tracers in Envoy's v2 API."""
+
+Version = tuple[int, int]
+
+
+@dataclass(frozen=True)
+class Tracer:
+    """A tracer that Envoy can parse."""
+
+    message: str
+    """The name of its message: `envoy.config.trace.v3.ZipkinConfig`."""
+    config: JsonObject
+    """Its fields in snake_case, without expressions."""
+    path: FieldPath
+    """The path of `typed_config`."""
+
+    @property
+    def clusters(self) -> Iterator[tuple[FieldPath, str]]:
+        """Yield the paths and the names of the clusters to which it sends spans."""
+        places: tuple[FieldPath, ...] = (
+            ("collector_cluster",),
+            ("cluster",),
+            ("grpc_service", "envoy_grpc", "cluster_name"),
+            ("http_service", "http_uri", "cluster"),
+            ("collector_service", "http_uri", "cluster"),
+        )
+        for place in places:
+            if isinstance(name := _at(self.config, place), str) and name:
+                yield (*self.path, *place), name
+
+    @property
+    def grpc_cluster(self) -> str | None:
+        """The cluster that must speak HTTP/2."""
+        name = _at(self.config, ("grpc_service", "envoy_grpc", "cluster_name"))
+        return name if isinstance(name, str) else None
+
+
+def tracer_of(provider: object, path: FieldPath) -> Tracer | None:
+    """Return the tracer of a provider, None if Envoy has no such tracer."""
+    fields = snake_case_keys(known(provider))
+    config = members(members(fields).get("typed_config"))
+    message = str(config.get("@type", "")).rpartition("/")[2]
+    return Tracer(message, config, (*path, "typed_config")) if message in TRACERS else None
+
+
+def provider_issues(provider: object, path: FieldPath, envoy: Version | None) -> Iterator[Issue]:
+    """Yield the mistakes in a provider: its name, its type and the fields of its configuration."""
+    fields = members(snake_case_keys(known(provider)))
+    unknown = {place for place, _ in expressions(provider)}
+    if "config" in fields:
+        yield Issue("CT306", (*path, "config"), 'belongs to Envoy\'s v2 API. Write typed_config with "@type"')
+        return
+    name, config = fields.get("name"), fields.get("typed_config")
+    if ("typed_config",) in unknown or ("typed_config", "@type") in unknown:
+        return
+    message = str(members(config).get("@type", "")).rpartition("/")[2]
+    if not message:
+        yield Issue("CT304", (*path, "typed_config", "@type"), 'is required, as in "@type": ' + _example(str(name)))
+        return
+    yield from _type_issues(message, str(name), path)
+    if message not in TRACERS:
+        return
+    if new := OLD_NAMES.get(str(name)):
+        yield Issue("CT307", (*path, "name"), f'must be "{new}", got "{name}"', replacement=(f"{name}", new))
+    if not name and ("name",) not in unknown:
+        yield Issue("CT308", (*path, "name"), "is required")
+    yield from schema_issues(provider, PROVIDER, path)
+    tracer = tracer_of(provider, path)
+    assert tracer is not None  # noqa: S101 - the message is known
+    yield from _required_issues(tracer, {place[1:] for place in unknown if place[0] == "typed_config"})
+    yield from newer_issues(tracer.config, tracer.path, envoy)
+    yield from _zipkin_issues(tracer)
+
+
+def schema_issues(value: object, schema: Schema, path: FieldPath) -> Iterator[Issue]:
+    """Yield the fields and values that Envoy's message does not have. Expressions are not checked."""
+    unknown = tuple(".".join(place) for place, _ in expressions(value))
+    for problem in MESSAGES.problems(known(value), schema, ""):
+        place = problem.path.removeprefix(".")
+        if not any(place == one or one.startswith(f"{place}.") for one in unknown):
+            yield Issue("CT308", (*path, *place.split(".")) if place else path, problem.reason)
+
+
+def newer_issues(fields: object, path: FieldPath, envoy: Version | None) -> Iterator[Issue]:
+    """Yield the fields that the Envoy of the mesh does not support."""
+    members = fields.items() if isinstance(fields, dict) else enumerate(fields) if isinstance(fields, list) else ()
+    for key, member in members:
+        name = snake_case(str(key))
+        parent = next((step for step in reversed(path) if not step.isdecimal()), "")
+        since = NEWER_FIELDS.get(name) or NEWER_FIELDS.get(f"{parent}.{name}")
+        if envoy and since and envoy < since:
+            shown = ".".join(map(str, since))
+            yield Issue("CT323", (*path, str(key)), f"requires Envoy {shown}, got {envoy[0]}.{envoy[1]}")
+        yield from newer_issues(member, (*path, str(key)), envoy)
+
+
+def _type_issues(message: str, name: str, path: FieldPath) -> Iterator[Issue]:
+    place = (*path, "typed_config", "@type")
+    if message.startswith("envoy.config.trace.v2"):
+        yield Issue("CT306", place, f"belongs to Envoy's v2 API: {message}", replacement=("trace.v2", "trace.v3"))
+    elif removed := next((one for one in REMOVED_TRACERS if one in f"{name}{message}".lower()), None):
+        yield Issue("CT305", place, f"is not supported since Envoy {REMOVED_TRACERS[removed]}: {message}")
+    elif message not in TRACERS:
+        yield Issue("CT305", place, with_suggestion(f"is not a tracer of Envoy: {message}", message, sorted(TRACERS)))
+
+
+def _example(name: str) -> str:
+    kind = next(
+        (one for one in TRACERS if one.lower().endswith(f"{name.rpartition('.')[2]}config")), f"{TRACE}ZipkinConfig"
+    )
+    return f'"type.googleapis.com/{kind}"'
+
+
+def _required_issues(tracer: Tracer, unknown: set[FieldPath]) -> Iterator[Issue]:
+    """Yield the required fields that are missing. A field inside of an expression is not missing."""
+    for place in _required(tracer):
+        is_known = not any(place[: len(one)] == one for one in unknown)
+        if is_known and _at(tracer.config, place) is None:
+            yield Issue("CT308", (*tracer.path, *place), "is required")
+    services = {"grpc_service", "http_service"}
+    if tracer.message == f"{TRACE}OpenTelemetryConfig":
+        given = services & {*tracer.config, *(place[0] for place in unknown if place)}
+        if len(given) != 1:
+            yield Issue("CT308", tracer.path, "must have exactly one of grpc_service and http_service")
+
+
+def _required(tracer: Tracer) -> Iterator[FieldPath]:
+    for field in REQUIRED.get(tracer.message, ()):
+        yield (field,)
+    if tracer.message == f"{TRACE}ZipkinConfig" and "collector_service" not in tracer.config:
+        yield ("collector_cluster",)
+        yield ("collector_endpoint",)
+    for service in {"http_service", "collector_service"} & tracer.config.keys():
+        for field in ("uri", "cluster", "timeout"):
+            yield (service, "http_uri", field)
+
+
+def _zipkin_issues(tracer: Tracer) -> Iterator[Issue]:
+    if tracer.message != f"{TRACE}ZipkinConfig":
+        return
+    version = tracer.config.get("collector_endpoint_version")
+    if version is not None and str(version).upper() not in {"HTTP_JSON", "HTTP_PROTO", "1", "2"}:
+        reason = mismatch("HTTP_JSON or HTTP_PROTO", version)
+        yield Issue("CT308", (*tracer.path, "collector_endpoint_version"), reason)
+    endpoint = tracer.config.get("collector_endpoint")
+    uri = _at(tracer.config, ("collector_service", "http_uri", "uri"))
+    for field, value in (("collector_endpoint", endpoint), ("collector_service", uri)):
+        if isinstance(value, str) and value.rstrip("/").endswith(V1_PATH):
+            reason = f"must be {V2_PATH}, got {format_value(value)}. Zipkin ignores spans of the format v2 at this path"
+            yield Issue("CT314", (*tracer.path, field), reason, replacement=(V1_PATH, V2_PATH))
+    if not is_true(tracer.config.get("trace_id_128bit")):
+        yield Issue("CT315", (*tracer.path, "trace_id_128bit"), "must be true, got false, Envoy's default")
+
+
+def is_true(value: object) -> bool:
+    """Return whether Envoy reads a value as true."""
+    return not boolean(value) and str(value).lower() in {"true", "t", "yes", "y", "1"}
+
+
+def _at(fields: object, place: FieldPath) -> object:
+    for step in place:
+        fields = members(fields).get(step)
+    return fields
+
+
+def problem_path(problem: Problem) -> FieldPath:
+    """Return the path of a problem of an input."""
+    return tuple(problem.path.split("."))

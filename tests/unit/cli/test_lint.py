@@ -1,0 +1,274 @@
+"""`consul-tracing lint`: the documented examples, formats, fixes and arbitrary input."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from consul_tracing.cli.documents import Document, read_documents
+from consul_tracing.cli.lint.command import fix_files, lint_texts
+from consul_tracing.cli.lint.findings import Finding
+from consul_tracing.cli.lint.live import service_findings
+from consul_tracing.cli.lint.report import as_json as lint_json
+from consul_tracing.cli.lint.report import as_sarif, as_text
+from consul_tracing.cli.lint.rules import findings
+from consul_tracing.cli.rendering import as_hcl, as_json, as_yaml, entries
+from consul_tracing.codes import CODES
+from consul_tracing.inputs.mesh_settings import MeshSettings
+from testbed import CHECKOUT
+from tests.unit import meshes
+
+PAGE = (CHECKOUT / "docs" / "reference" / "lint.md").read_text()
+SECTIONS = dict(re.findall(r"^## (CT3\d\d): .*?\n(.*?)(?=^## |\Z)", PAGE, re.MULTILINE | re.DOTALL))
+BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+EXAMPLES = {code: blocks for code, section in SECTIONS.items() if (blocks := BLOCK.findall(section))}
+LIVE = {"CT328", "CT329", "CT335"}
+"""Findings whose examples are more than one file."""
+
+
+def lint(text: str, form: str = "hcl", envoy: tuple[int, int] | None = (1, 34)) -> list[Finding]:
+    return lint_texts({f"example.{form}": text}, envoy)
+
+
+def codes(found: list[Finding]) -> list[str]:
+    return [finding.code for finding in found]
+
+
+def test_every_code_has_a_section_with_a_bad_and_a_good_example() -> None:
+    assert SECTIONS.keys() == {code for code in CODES if code.startswith("CT3")}
+    assert SECTIONS.keys() - EXAMPLES.keys() == LIVE
+    assert {len(blocks) for blocks in EXAMPLES.values()} == {2}
+
+
+@pytest.mark.parametrize("code", EXAMPLES)
+def test_bad_example_has_exactly_its_finding(code: str) -> None:
+    (form, bad), _ = EXAMPLES[code]
+    assert codes(lint(bad, form)) == [code]
+
+
+@pytest.mark.parametrize("code", EXAMPLES)
+def test_good_example_has_no_finding(code: str) -> None:
+    _, (form, good) = EXAMPLES[code]
+    assert lint(good, form) == []
+
+
+def test_complete_example_has_no_finding() -> None:
+    form, example = BLOCK.findall(PAGE)[0]
+    assert lint(example, form) == []
+
+
+def document(config: Any, kind: str = "proxy-defaults", name: str = "global") -> Document:
+    (found,) = read_documents(json.dumps({"Kind": kind, "Name": name, "Config": config}), "example.json")
+    return found
+
+
+@given(meshes.MESHES)
+def test_entries_of_this_package_have_no_error(args: dict[str, Any]) -> None:
+    mesh = MeshSettings.of("mesh", args)  # type: ignore[arg-type]
+    found = lint_texts({f"{one.name}.json": as_json(one) for one in entries(mesh)}, None)
+    assert [str(one) for one in found if one.severity == "error"] == []
+
+
+def test_all_forms_of_an_entry_have_the_same_findings() -> None:
+    mesh = meshes.settings(collector={"host": "127.0.0.1"}, tracer={"zipkin": {"trace_id_128bit": False}})
+    (entry,) = entries(mesh)
+    assert sorted(codes(lint(as_hcl(entry), "hcl"))) == ["CT315", "CT317"]
+    assert sorted(codes(lint(as_json(entry), "json"))) == ["CT315", "CT317"]
+    assert sorted(codes(lint(as_yaml(mesh), "yaml"))) == ["CT315", "CT317"]
+
+
+def test_first_documented_tracer_of_consul_loses_its_spans_and_does_not_sample() -> None:
+    """The page on Envoy's tracing in Consul's documentation: v1 path, 64-bit ids, no sampling rates."""
+    tracer = {
+        "http": {
+            "name": "envoy.tracers.zipkin",
+            "typedConfig": {
+                "@type": "type.googleapis.com/envoy.config.trace.v3.ZipkinConfig",
+                "collector_cluster": "collector_cluster_name",
+                "collector_endpoint_version": "HTTP_JSON",
+                "collector_endpoint": "/api/v1/spans",
+                "shared_span_context": False,
+            },
+        }
+    }
+    socket = {"socket_address": {"address": "ipv4.or.dns", "port_value": 9411, "protocol": "TCP"}}
+    cluster = {
+        "connect_timeout": "3.000s",
+        "dns_lookup_family": "V4_ONLY",
+        "lb_policy": "ROUND_ROBIN",
+        "load_assignment": {
+            "cluster_name": "collector_cluster_name",
+            "endpoints": [{"lb_endpoints": [{"endpoint": {"address": socket}}]}],
+        },
+        "name": "collector_cluster_name",
+        "type": "STRICT_DNS",
+    }
+    config = {"envoy_tracing_json": json.dumps(tracer), "envoy_extra_static_clusters_json": json.dumps(cluster)}
+    assert codes(findings([document(config)])) == ["CT314", "CT315", "CT320"]
+
+
+def test_registration_inherits_the_keys_of_proxy_defaults() -> None:
+    mesh = meshes.settings()
+    (entry,) = entries(mesh)
+    registration = json.dumps({"name": "web", "proxy": {"config": {"envoy_tracing_json": tracer_of("nope")}}})
+    assert lint(registration, "json") == []
+    (found,) = lint_texts({"mesh.hcl": as_hcl(entry), "web.json": registration}, None)
+    assert (found.code, found.file, found.entry) == ("CT310", "web.json", "registration web")
+
+
+def tracer_of(cluster: str) -> str:
+    (entry,) = entries(meshes.settings())
+    text: str = entry.body["Config"]["envoy_tracing_json"]
+    return text.replace("tracing_collector", cluster)
+
+
+def test_gateway_in_the_same_files_disables_tracing() -> None:
+    (entry,) = entries(meshes.settings())
+    gateway = json.dumps({"Kind": "ingress-gateway", "Name": "edge", "Listeners": []})
+    (found,) = lint_texts({"mesh.json": as_json(entry), "edge.json": gateway}, None)
+    assert (found.code, found.file) == ("CT329", "mesh.json")
+    assert found.issue.reason.endswith("not sampled: edge")
+
+
+def test_two_declarations_of_an_entry_are_reported_unless_they_are_equal() -> None:
+    one, other = (f'Kind = "service-defaults"\nName = "web"\nProtocol = "{name}"' for name in ("http", "grpc"))
+    assert lint_texts({"one.hcl": one, "copy.hcl": one}, None) == []
+    (found,) = lint_texts({"one.hcl": one, "other.hcl": other}, None)
+    assert (found.code, found.file) == ("CT327", "other.hcl")
+    assert found.issue.reason == "service-defaults/web is also declared in one.hcl:1, with other content"
+
+
+@pytest.mark.parametrize(
+    "secret", ["https://user:hunter2@otel", "Bearer hunter2", "-----BEGIN PRIVATE KEY-----hunter2"]
+)
+def test_credential_is_never_printed(secret: str) -> None:
+    config = {"envoy_tracing_json": tracer_of("x").replace('"/api/v2/spans"', json.dumps(secret)), "password": secret}
+    found = findings([document(config)])
+    assert codes(found).count("CT326") == 2
+    for output in (as_sarif(found), lint_json(found), "\n".join(map(str, as_text(found)))):
+        assert "hunter2" not in output
+
+
+def test_line_inside_of_a_heredoc_is_reported() -> None:
+    (form, bad), _ = EXAMPLES["CT314"]
+    (found,) = lint(bad, form)
+    assert bad.splitlines()[(found.line or 0) - 1].strip().startswith('"collector_endpoint"')
+
+
+@pytest.mark.parametrize("code", [code for code in EXAMPLES if code in {"CT303", "CT307", "CT309", "CT314", "CT325"}])
+def test_fix_removes_the_finding(code: str, tmp_path: Path) -> None:
+    (form, bad), _ = EXAMPLES[code]
+    file = tmp_path / f"example.{form}"
+    file.write_text(bad)
+    assert lint_texts(fix_files({str(file): bad}, None), None) == []
+    assert file.read_text() != bad
+
+
+def test_fix_of_escaped_text_keeps_the_rest_of_the_file(tmp_path: Path) -> None:
+    file = tmp_path / "mesh.json"
+    text = json.dumps({"Kind": "proxy-defaults", "Name": "global", "Config": {CLUSTERS: '[{"name": "a"}]', "x": "[1]"}})
+    fix_files({str(file): text}, None)
+    assert file.read_text() == text.replace('"[{', '"{').replace('}]"', '}"')
+
+
+CLUSTERS = "envoy_extra_static_clusters_json"
+
+
+def test_sarif_has_the_rule_the_level_and_the_line() -> None:
+    (form, bad), _ = EXAMPLES["CT315"]
+    (run,) = json.loads(as_sarif(lint(bad, form)))["runs"]
+    (rule,), (result,) = run["tool"]["driver"]["rules"], run["results"]
+    assert (rule["id"], result["ruleId"], result["ruleIndex"], result["level"]) == ("CT315", "CT315", 0, "warning")
+    (location,) = result["locations"]
+    assert location["physicalLocation"]["artifactLocation"] == {"uri": "example.hcl"}
+    assert location["physicalLocation"]["region"]["startLine"] > 1
+
+
+def test_json_has_a_version() -> None:
+    (form, bad), _ = EXAMPLES["CT332"]
+    content = json.loads(lint_json(lint(bad, form)))
+    assert content == {
+        "version": 1,
+        "findings": [
+            {
+                "code": "CT332",
+                "severity": "error",
+                "file": "example.hcl",
+                "line": 3,
+                "entry": "service-defaults/web",
+                "path": "Protocol",
+                "reason": 'must be one of tcp, http, http2, grpc; got "https"',
+                "fix": "Set http, http2 or grpc.",
+                "replacement": None,
+            }
+        ],
+    }
+
+
+def test_live_services_without_an_entry_are_reported_with_an_http_default() -> None:
+    mesh = document({"protocol": "HTTP"})
+    web = Document("consul", 1, "service-defaults", "web", {"Protocol": "http"}, {}, "api")
+    (found,) = service_findings([mesh, web], ["web", "db", "cache"], "consul")
+    assert (found.code, found.issue.reason) == ("CT328", 'is "http" for services without an entry: cache, db')
+    assert not list(service_findings([document({}), web], ["web", "db"], "consul"))
+    assert [one.code for one in service_findings([document({})], ["db"], "consul")] == ["CT335"]
+
+
+def test_template_is_not_checked() -> None:
+    (found,) = lint("kind: ProxyDefaults\n{{ if .Values.tracing }}\n", "yaml")
+    assert (found.code, found.severity) == ("CT330", "info")
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=8,
+)
+KEYS = ["envoy_tracing_json", "envoy_listener_tracing_json", "envoy_extra_static_clusters_json", "Envoy_Tracing_Json"]
+
+
+@st.composite
+def mutated(draw: st.DrawFn) -> dict[str, Any]:
+    """Return the `Config` of a valid mesh with random values in random places."""
+    mesh = meshes.settings(
+        tracer=draw(st.sampled_from([{"zipkin": {}}, {"opentelemetry": {}}])), gateways=draw(GATEWAYS)
+    )
+    config: dict[str, Any] = {key: json.loads(f"[{text}]") for key, text in entries(mesh)[-1].body["Config"].items()}
+    for _ in range(draw(st.integers(1, 3))):
+        place: Any = config
+        while isinstance(place, dict | list) and place:
+            steps = sorted(place) if isinstance(place, dict) else range(len(place))
+            step = draw(st.sampled_from(steps))
+            if not isinstance(place[step], dict | list) or draw(st.integers(0, 3)) == 0:
+                place[step] = draw(JSON)
+                break
+            place = place[step]
+    return {key: json.dumps(value)[1:-1] if draw(st.integers(0, 9)) else value for key, value in config.items()}
+
+
+GATEWAYS = st.sampled_from(["join", "skip"])
+ENVOY = st.none() | st.just((1, 34))
+
+
+@given(st.dictionaries(st.sampled_from(KEYS), JSON | JSON.map(json.dumps)) | mutated(), ENVOY)
+def test_entry_of_any_content_gives_findings_only(config: dict[str, Any], envoy: tuple[int, int] | None) -> None:
+    for kind in ("proxy-defaults", "service-defaults"):
+        findings([document(config, kind)], envoy)
+
+
+@pytest.mark.slow
+@settings(max_examples=10_000, deadline=None)
+@given(st.dictionaries(st.sampled_from(KEYS), JSON | JSON.map(json.dumps)) | mutated())
+def test_ten_thousand_entries_give_findings_only(config: dict[str, Any]) -> None:
+    findings([document(config)])
+
+
+@given(
+    st.text() | st.text('{}[]="<J\n:- ').map(lambda text: f"Kind = {text}"), st.sampled_from(["hcl", "yaml", "json"])
+)
+def test_file_of_any_content_gives_findings_only(text: str, form: str) -> None:
+    lint(text, form)
