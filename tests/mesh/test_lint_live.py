@@ -1,0 +1,65 @@
+"""`consul-tracing lint --consul` on a real Consul."""
+
+import json
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+
+from testbed.consul import Consul
+from testbed.mesh import Instance, Service
+from tests.mesh.traced_mesh import rendered
+
+pytestmark = pytest.mark.mesh
+
+
+def lint(consul: Consul) -> tuple[int, list[tuple[str, str, str]]]:
+    """Return the exit code, and the code, entry and reason of each finding."""
+    command = [sys.executable, "-m", "consul_tracing.cli", "lint", "--consul", "--format", "json"]
+    environment = {"CONSUL_HTTP_ADDR": consul.address, "PATH": ""}
+    run = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert run.stderr == ""
+    found: list[dict[str, Any]] = json.loads(run.stdout)["findings"]
+    return run.returncode, [(one["code"], one["entry"], one["reason"]) for one in found]
+
+
+def write_mesh(consul: Consul, **args: Any) -> None:
+    services = {"web": {"protocol": "http"}}
+    for entry in rendered({"collector": {"host": "zipkin.example"}, "services": services, **args}):
+        consul.write_config_entry(entry)
+
+
+def test_traced_mesh_has_no_finding(consul: Consul) -> None:
+    write_mesh(consul)
+    assert lint(consul) == (0, [])
+
+
+def test_undeclared_service_and_gateway_are_reported(consul: Consul) -> None:
+    write_mesh(consul, default_protocol="http", tcp_services=[])
+    consul.register(Instance.allocate(Service("db", protocol="tcp")).registration)
+    consul.write_config_entry({"Kind": "ingress-gateway", "Name": "edge", "Listeners": []})
+    code, found = lint(consul)
+    consul.delete_config_entry("ingress-gateway", "edge")
+    consul.put("/v1/agent/service/deregister/db")
+    assert code == 1
+    assert [(one, entry) for one, entry, _ in found] == [
+        ("CT329", "proxy-defaults/global"),
+        ("CT328", "proxy-defaults/global"),
+    ]
+    assert found[1][2] == 'is "http" for services without an entry: db'
+
+
+def test_registration_of_a_proxy_is_checked(consul: Consul) -> None:
+    write_mesh(consul)
+    registration = Instance.allocate(Service("web")).registration
+    sidecar = registration["Connect"]["SidecarService"]
+    sidecar["Proxy"]["Config"] = {"envoy_tracing_json": {"http": {}}}
+    consul.register(registration)
+    code, found = lint(consul)
+    consul.put("/v1/agent/service/deregister/web")
+    assert code == 1
+    assert [(one, entry) for one, entry, _ in found] == [
+        ("CT301", "registration web-sidecar-proxy"),
+        ("CT304", "registration web-sidecar-proxy"),
+    ]
