@@ -63,7 +63,7 @@ class Handler(BaseHTTPRequestHandler):
 def stub(monkeypatch: pytest.MonkeyPatch) -> Iterator[Stub]:
     monkeypatch.delenv("CONSUL_HTTP_ADDR", raising=False)
     with Stub() as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
         yield server
         server.shutdown()
 
@@ -77,7 +77,7 @@ def verify(stub: Stub, *options: str) -> Any:
 
 
 def test_complete_trace_is_a_tree_and_exit_code_0(stub: Stub) -> None:
-    result = verify(stub, "--expect=Web", "--header=Authorization: secret")
+    result = verify(stub, "--expect=Web", "--header=X-Key: secret")
     assert (result.exit_code, result.stderr) == (0, "")
     lines = result.stdout.splitlines()
     assert lines[0] == (f"GET http://{stub.address}/hello: status 200, trace {stub.received[0]['x-b3-traceid']}")
@@ -86,7 +86,7 @@ def test_complete_trace_is_a_tree_and_exit_code_0(stub: Stub) -> None:
         ["web", "SERVER", "get", "10.0", "ms"],
     ]
     assert lines[-1] == "The trace is complete."
-    assert stub.received[0]["authorization"] == "secret"
+    assert stub.received[0]["x-key"] == "secret"
 
 
 def test_several_requests_are_counted(stub: Stub) -> None:
