@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from consul_tracing.cli.envoy_admin import AdminError, EnvoyAdmin, bootstrap, section, service_of
@@ -133,7 +133,7 @@ def proxy_from(
     tracing = boot.get("tracing", {}).get("http")
     clusters = boot.get("static_resources", {}).get("clusters", [])
     dynamic = section(configs, "ListenersConfigDump").get("dynamic_listeners", [])
-    listeners = tuple(map(listener_from, dynamic))
+    listeners = listeners_from(dynamic)
     started = str(section(configs, "BootstrapConfigDump").get("last_updated", ""))
     return Proxy(
         address=address,
@@ -171,6 +171,16 @@ def endpoints(cluster: JsonObject) -> tuple[Endpoint, ...]:
     return tuple(sorted((str(one.get("address", "")), int(one.get("port_value", 0))) for one in addresses))
 
 
+def listeners_from(dynamic: Sequence[JsonObject]) -> tuple[Listener, ...]:
+    """Return the listeners of a config dump. Envoy lists a rejected update again, as an item without name."""
+    found: dict[str, Listener] = {}
+    for listener in sorted(map(listener_from, dynamic), key=lambda one: not one.port):
+        if first := found.get(listener.name):
+            listener = replace(first, error=first.error or listener.error)  # noqa: PLW2901
+        found[listener.name] = listener
+    return tuple(found.values())
+
+
 def listener_from(dynamic: JsonObject) -> Listener:
     """Return a listener of a config dump: its active state, or the first one, which is still warming."""
     state = dynamic.get("active_state") or dynamic.get("warming_state") or {}
@@ -178,13 +188,14 @@ def listener_from(dynamic: JsonObject) -> Listener:
     chains = [*listener.get("filter_chains", []), listener.get("default_filter_chain", {})]
     configs = [one.get("typed_config", {}) for chain in chains for one in chain.get("filters", [])]
     managers = [one for one in configs if str(one.get("@type", "")).endswith(MANAGER)]
+    error = dynamic.get("error_state", {})
     return Listener(
-        name=str(dynamic.get("name") or listener.get("name", "")),
+        name=str(dynamic.get("name") or error.get("failed_configuration", {}).get("name", "")),
         port=int(listener.get("address", {}).get("socket_address", {}).get("port_value", 0)),
         is_http=bool(managers),
         is_outbound=listener.get("traffic_direction") == "OUTBOUND",
         tracing=next((one["tracing"] for one in managers if "tracing" in one), None),
-        error=rejection(str(dynamic.get("error_state", {}).get("details", ""))),
+        error=rejection(str(error.get("details", ""))),
     )
 
 

@@ -70,8 +70,11 @@ def print_text(result: Result, console: Console) -> None:
 
 def without_caller(trace: Trace) -> list[Span]:
     """Return the spans of a trace. Those whose parent is the request of this command have no parent."""
-    caller = ("parentId", trace.request.span_id)
-    return [{key: value for key, value in span.items() if (key, value) != caller} for span in trace.spans]
+    callers = {("parentId", span_id) for span_id in trace.request.span_ids}
+    return [
+        {key: value for key, value in span.items() if key != "parentId" or (key, value) not in callers}
+        for span in trace.spans
+    ]
 
 
 def summary(result: Result) -> list[str]:
@@ -79,7 +82,8 @@ def summary(result: Result) -> list[str]:
     trace = result.trace
     counted = f"{result.complete} of {result.requests} traces are complete" if result.requests > 1 else ""
     if trace.is_complete:
-        return [counted or "The trace is complete.", *_notes(result)]
+        failed = [] if trace.request.is_successful else ["The request failed, and tracing works."]
+        return [counted or "The trace is complete.", *failed, *_notes(result)]
     incomplete = "The trace is incomplete." if trace.spans else "No span has arrived."
     lines = [*([f"{counted}. The first incomplete one is shown."] if counted else [incomplete])]
     lines += [f"Services without a span: {', '.join(trace.missing)}"] if trace.missing else []

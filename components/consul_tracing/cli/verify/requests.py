@@ -59,6 +59,12 @@ class SentRequest:
     """Where the response comes from, as far as its headers show it."""
 
     @property
+    def span_ids(self) -> frozenset[str]:
+        """The span id of its context, and the same id as Envoy reports it in protobuf, with its bytes reversed."""
+        is_id = re.fullmatch("[0-9a-f]{16}", self.span_id)
+        return frozenset({self.span_id, bytes.fromhex(self.span_id)[::-1].hex()} if is_id else {self.span_id})
+
+    @property
     def is_successful(self) -> bool:
         """Whether a response without an error arrived."""
         return self.status is not None and self.status < httpx.codes.BAD_REQUEST

@@ -49,12 +49,11 @@ class Trace:
     def orphans(self) -> tuple[Span, ...]:
         """The spans whose parent is missing. The parent of the first span may be the context of the request."""
         roots = [tree.span for tree in trace_tree(self.spans)]
-        parents = {None, self.request.span_id}
-        return tuple(
-            span
-            for span in roots
-            if span.get("parentId") not in parents and not (span.get("shared") and span["id"] == self.request.span_id)
-        )
+        return tuple(span for span in roots if not self._is_first(span))
+
+    def _is_first(self, span: Span) -> bool:
+        is_shared = span.get("shared") and span["id"] in self.request.span_ids
+        return is_shared or span.get("parentId") in {None, *self.request.span_ids}
 
     @property
     def is_whole(self) -> bool:

@@ -91,3 +91,11 @@ def test_tracers_read_different_contexts() -> None:
 
 def test_counters_of_a_restarted_proxy_start_at_zero() -> None:
     assert increases({"a": 5, "b": 5}, {"a": 7, "b": 2, "c": 1}) == {"a": 2, "b": 2, "c": 1}
+
+
+def test_rejected_update_is_listed_twice() -> None:
+    error = {"details": "reason", "failed_configuration": {"name": PUBLIC}}
+    active = listener(PUBLIC, 20000, http(SAMPLE_ALL))
+    for order in ([{"error_state": error}, active | {"error_state": error}], [active, {"error_state": error}]):
+        (one,) = facts(*order).listeners
+        assert (one.name, one.port, one.tracing, one.error) == (PUBLIC, 20000, SAMPLE_ALL, "reason")

@@ -28,6 +28,11 @@ def test_first_span_may_have_the_context_of_the_request_no_parent_or_a_shared_id
     assert not trace(span("1", "web", "SERVER", "2"), expected=()).is_whole
 
 
+def test_protobuf_reverses_the_bytes_of_span_ids() -> None:
+    reversed_id = bytes.fromhex(CALLER)[::-1].hex()
+    assert trace(span("1", "web", "SERVER", reversed_id), expected=()).is_whole
+
+
 class Store(TraceStore):
     """A store in which the spans arrive one by one."""
 
