@@ -14,11 +14,12 @@ import pytest
 
 from consul_tracing.entries.bodies import gateway_arguments
 from consul_tracing.inputs.mesh_settings import MeshSettings
+from testbed.collectors import otlp_grpc_collector
 from testbed.envoy import Envoy
 from testbed.http import url
-from testbed.ports import free_port
+from testbed.ports import LOOPBACK, free_port
 from testbed.zipkin import Zipkin
-from tests.mesh.test_gateways import gateway_proxy
+from tests.mesh.test_gateways import KINDS, gateway_proxy
 from tests.mesh.traced_mesh import TRACED, TracedMesh, listener_tracing, rendered, retried, unique_path
 
 pytestmark = pytest.mark.mesh
@@ -122,7 +123,7 @@ def test_ct401_proxies_started_before_the_tracer_was_written(traced: TracedMesh)
 
 def test_ct401_one_proxy_was_not_restarted_after_the_collector_moved(traced: TracedMesh) -> None:
     traced.apply()
-    traced.apply(collector={"host": "127.0.0.1", "port": free_port()})
+    traced.apply(collector={"host": LOOPBACK, "port": free_port()})
     write(traced)
     traced.mesh.restart_sidecars("client", "api")
     assert_causes(result := verify(traced), "CT401", "web")
@@ -147,10 +148,21 @@ def test_ct402_tracer_names_an_unknown_cluster(traced: TracedMesh) -> None:
     assert_complete(traced, NONE)
 
 
-@pytest.mark.parametrize("host", ["127.0.0.1", "no-such-host.invalid"])
-def test_ct403_collector_cannot_be_reached(traced: TracedMesh, host: str) -> None:
-    traced.apply(collector={"host": host, "port": free_port()})
-    assert_causes(verify(traced), "CT403", *TRACED)
+@pytest.mark.parametrize("fault", ["refused", "unknown-name", "tls"])
+def test_ct403_collector_cannot_be_reached(traced: TracedMesh, fault: str) -> None:
+    collector = {
+        "refused": {"host": LOOPBACK, "port": free_port()},
+        "unknown-name": {"host": "no-such-host.invalid"},
+        "tls": {
+            "host": LOOPBACK,
+            "port": traced.mesh.zipkin.port,
+            "tls": {"ca_file": "/etc/ssl/certs/ca-certificates.crt"},
+        },
+    }
+    traced.apply(collector=collector[fault])
+    assert_causes(result := verify(traced), "CT403", *TRACED)
+    reason = {"refused": "does not accept connections", "unknown-name": "DNS does not resolve", "tls": "TLS to"}
+    assert reason[fault] in result.evidence
     traced.apply()
     assert_complete(traced)
 
@@ -186,15 +198,16 @@ def test_ct405_caller_marks_the_request_as_not_sampled(traced: TracedMesh, optio
     assert_complete(traced)
 
 
-def test_ct406_gateway_marks_the_request_as_not_sampled(traced: TracedMesh) -> None:
+@KINDS
+def test_ct406_gateway_marks_the_request_as_not_sampled(traced: TracedMesh, kind: str) -> None:
     traced.apply()
-    expect = "ingress-gateway,web,api"
+    expect = f"{kind}-gateway,web,api"
     sidecars = [traced.mesh.sidecars[name] for name in ("web", "api")]
-    with gateway_proxy(traced, "ingress") as (port, envoy):
-        through = {"port": port, "expect": expect, "proxies": [envoy, *sidecars]}
-        assert_causes(verify(traced, NONE, **through), "CT406", "ingress-gateway")
+    with gateway_proxy(traced, kind) as (port, envoy):
+        through: dict[str, Any] = {"port": port, "expect": expect, "proxies": [envoy, *sidecars]}
+        assert_causes(verify(traced, NONE, **through), "CT406", f"{kind}-gateway")
         assert_complete(traced, **through)
-    with gateway_proxy(traced, "ingress", gateway_arguments(MeshSettings.of("mesh", traced.arguments()))) as (
+    with gateway_proxy(traced, kind, gateway_arguments(MeshSettings.of("mesh", traced.arguments()))) as (
         port,
         envoy,
     ):
@@ -264,6 +277,15 @@ def test_ct410_proxies_send_spans_to_another_store(traced: TracedMesh) -> None:
         assert f"127.0.0.1:{traced.mesh.zipkin.port}" in result.report["causes"][0]["fix"]
     finally:
         other.stop()
+    assert_complete(traced)
+
+
+def test_ct410_opentelemetry_spans_go_to_another_store(traced: TracedMesh) -> None:
+    with otlp_grpc_collector() as received:
+        tracer = {"opentelemetry": {"service_name": "mesh"}}
+        traced.apply(collector={"host": LOOPBACK, "port": received.port}, tracer=tracer)
+        assert_causes(verify(traced, "--propagation=w3c"), "CT410", *TRACED)
+    traced.apply()
     assert_complete(traced)
 
 

@@ -33,7 +33,7 @@ def verify_command(  # noqa: PLR0913, PLR0917 - options of a command
     header: Annotated[
         list[str] | None, typer.Option(metavar="'NAME: VALUE'", help="Additional header. Repeatable.")
     ] = None,
-    requests: Annotated[int, typer.Option(min=1, max=1000, help="Number of requests.")] = 1,
+    requests: Annotated[int, typer.Option(min=1, max=100, help="Number of requests.")] = 1,
     timeout: Annotated[float, typer.Option(min=0, help="Time for spans to arrive, in seconds.")] = 30.0,
     output: Annotated[OutputFormat, typer.Option("--format", help="Output format.")] = OutputFormat.TEXT,
 ) -> None:

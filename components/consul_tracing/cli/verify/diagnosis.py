@@ -54,7 +54,7 @@ class Evidence:
     """The URL of the trace store."""
     store_error: str = ""
     stored: frozenset[str] = frozenset()
-    """Services with a recent span in the trace store."""
+    """Services with a span in the trace store since the request."""
     others: Sequence[Sequence[Span]] = ()
     """Traces that services of this trace started for it."""
     proxies: Sequence[Proxy] = ()
@@ -263,7 +263,7 @@ def unsampled_request(evidence: Evidence) -> Iterator[Cause]:
             )
         else:
             repeat = "set sampling.random above 0, such as 1.0" if not proxy.sampling else "repeat with more --requests"
-            yield Cause("CT405", proxy.label, f"{rate}{ignored}", f"{repeat}, or use --propagation b3 or w3c")
+            yield Cause("CT405", proxy.label, f"{rate}{ignored}", f"{repeat}, or use --propagation {_readable(proxy)}")
         return
     if not evidence.proxies and consul and context is Propagation.NONE:
         rate_of_mesh = consul.listener.get("random_sampling", {"value": 100}).get("value", 0)
@@ -371,6 +371,12 @@ def _unknown_cluster(proxy: Proxy, cluster: str, evidence: Evidence) -> Cause:
     if not is_declared:
         fix = f"add the cluster {cluster} to envoy_extra_static_clusters_json, or correct its name in the tracer"
     return Cause("CT402", proxy.label, f'the proxy has no cluster "{cluster}", which its tracer names', fix)
+
+
+def _readable(proxy: Proxy) -> Propagation:
+    """Return the headers of a trace context that the tracer of a proxy reads."""
+    is_b3 = any(tracer.reads(Propagation.B3) for tracer in proxy.tracers)
+    return Propagation.B3 if is_b3 else Propagation.W3C
 
 
 def _upstream(listener: Listener) -> str:

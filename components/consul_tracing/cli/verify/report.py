@@ -23,6 +23,11 @@ if TYPE_CHECKING:
 VERSION = 1
 """Version of the JSON format."""
 
+PUBLIC_FIELDS = frozenset(
+    {"traceId", "id", "parentId", "kind", "name", "timestamp", "duration", "shared", "localEndpoint"}
+)
+PUBLIC_TAGS = frozenset({"error", "http.status_code", "node_id", "response_flags", "upstream_cluster.name"})
+
 
 @dataclass(frozen=True)
 class Result:
@@ -49,7 +54,7 @@ def as_json(result: Result) -> str:
         "complete": trace.is_complete,
         "services": trace.services,
         "missing": trace.missing,
-        "spans": trace.spans,
+        "spans": [public_fields(span) for span in trace.spans],
         "causes": [asdict(cause) for cause in result.causes],
         "notes": result.notes,
     }
@@ -66,6 +71,12 @@ def print_text(result: Result, console: Console) -> None:
         _print(console, "")
     for line in summary(result):
         _print(console, line)
+
+
+def public_fields(span: Span) -> Span:
+    """Return a span without tags that may contain secrets: headers and the query of the URL."""
+    tags = {name: value for name, value in span.get("tags", {}).items() if name in PUBLIC_TAGS}
+    return {key: value for key, value in span.items() if key in PUBLIC_FIELDS} | {"tags": tags}
 
 
 def without_caller(trace: Trace) -> list[Span]:

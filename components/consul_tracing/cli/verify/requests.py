@@ -50,6 +50,8 @@ class SentRequest:
     user_agent: str = ""
     unsampled_header: str | None = None
     """The header that marks the request as not sampled."""
+    started: int = 0
+    """Time in microseconds since the epoch."""
     context: Propagation = Propagation.NONE
     """The headers that mark the request as sampled."""
     status: int | None = None
@@ -152,12 +154,12 @@ def send(client: httpx.Client, url: str, propagation: Propagation, headers: Mapp
     sampled, unsampled = sampled_by(sent)
     shown = shown_url(url)
     status, error, responder = None, None, ""
-    started = time.monotonic()
+    started = time.time_ns() // 1000
     try:
         response = client.get(url, headers=sent)
         status, responder = response.status_code, _responder(response)
     except httpx.TimeoutException:
-        error = f"timeout after {time.monotonic() - started:.0f} s"
+        error = f"timeout after {TIMEOUT_SECONDS:g} s"
     except httpx.HTTPError as failure:
         error = " ".join(str(failure).split()) or type(failure).__name__
     return SentRequest(
@@ -167,6 +169,7 @@ def send(client: httpx.Client, url: str, propagation: Propagation, headers: Mapp
         span_id=span_id,
         user_agent=sent["user-agent"],
         unsampled_header=unsampled,
+        started=started,
         context=sampled,
         status=status,
         error=error,

@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from .consul_config import ConsulConfig
     from .trace_tree import Span
 
-RECENT_MICROSECONDS = 300_000_000
-"""Age of spans that show that a proxy reports to a store."""
+CLOCK_SKEW_MICROSECONDS = 1_000_000
+"""Tolerance for the clocks of proxies."""
 
 
 @dataclass(frozen=True)
@@ -96,11 +96,14 @@ def collect(
         notes.append("the environment variable CONSUL_HTTP_ADDR allows checks of the config entries")
     if not store_error:
         try:
-            stored = recent_services(store, (proxy.service.lower() for proxy in proxies))
+            stored = reporting_services(store, {proxy.service.lower() for proxy in proxies}, trace.request.started)
             others = other_traces(store, trace)
         except StoreError as error:
             store_error = str(error)
-    return Evidence(trace, store.url, store_error, stored, others, proxies, consul), notes
+    evidence = Evidence(trace, store.url, store_error, stored, others, proxies, consul)
+    if proxies and not evidence.entry:
+        notes.append(f"no proxy of --admin listens on port {trace.request.port} of the URL")
+    return evidence, notes
 
 
 def consul_config(environment: Mapping[str, str]) -> ConsulConfig | None:
@@ -108,7 +111,7 @@ def consul_config(environment: Mapping[str, str]) -> ConsulConfig | None:
     return read_config(ConsulClient(environment)) if environment.get("CONSUL_HTTP_ADDR") else None
 
 
-def recent_services(store: TraceStore, services: Iterable[str]) -> frozenset[str]:
-    """Return the services with recent spans. Raises StoreError."""
-    end = time.time_ns() // 1000 + RECENT_MICROSECONDS
-    return frozenset(name for name in services if store.traces_of(name, end - 2 * RECENT_MICROSECONDS, end, limit=1))
+def reporting_services(store: TraceStore, services: Iterable[str], since: int) -> frozenset[str]:
+    """Return the services with spans since a time in microseconds: their proxies use this store. Raises StoreError."""
+    start, end = since - CLOCK_SKEW_MICROSECONDS, time.time_ns() // 1000 + CLOCK_SKEW_MICROSECONDS
+    return frozenset(name for name in services if store.traces_of(name, start, end, limit=1))

@@ -25,6 +25,7 @@ class Stub(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), Handler)
         self.service = "web"
         self.traced = True
+        self.tags: dict[str, str] = {}
         self.status: dict[str, int] = {}
         self.dump: Any = dump(listener("public_listener:1", 1, http(SAMPLE_ALL)))
         self.received: list[dict[str, str]] = []
@@ -39,7 +40,11 @@ class Stub(ThreadingHTTPServer):
         if match := re.match(r"/api/v2/trace/(\w+)", path):
             sent = {one["x-b3-traceid"]: one["x-b3-spanid"] for one in self.received if "x-b3-traceid" in one}
             parent = sent.get(match[1])
-            return [span("1", self.service, "SERVER", parent, traceId=match[1])] if parent and self.traced else None
+            return (
+                [span("1", self.service, "SERVER", parent, traceId=match[1], tags=self.tags)]
+                if parent and self.traced
+                else None
+            )
         answers = {"/health": {"status": "UP"}, "/config_dump": {"configs": self.dump}, "/stats": {"stats": []}}
         return answers.get(path.partition("?")[0], [])
 
@@ -107,11 +112,13 @@ consul-tracing: CT401: A proxy has an old tracer: web ({stub.address})
   To fix: restart the proxy of web
 
 Note: the environment variable CONSUL_HTTP_ADDR allows checks of the config entries
+Note: no proxy of --admin listens on port {stub.server_port} of the URL
 """
     )
 
 
 def test_json_has_the_documented_fields(stub: Stub) -> None:
+    stub.tags = {"http.url": "http://web/?key=secret", "user": "secret", "http.status_code": "200"}
     result = verify(stub, "--expect=web,api", "--format=json")
     report = json.loads(result.stdout)
     assert (report["version"], report["complete"], report["services"], report["missing"]) == (
@@ -120,7 +127,8 @@ def test_json_has_the_documented_fields(stub: Stub) -> None:
         ["web"],
         ["api"],
     )
-    assert report["spans"][0]["traceId"] == report["trace_id"]
+    (one,) = report["spans"]
+    assert (one["traceId"], one["tags"]) == (report["trace_id"], {"http.status_code": "200"})
     (cause,) = report["causes"]
     assert cause.keys() == {"code", "proxy", "evidence", "fix"}
 
