@@ -120,7 +120,7 @@ def failed_request(evidence: Evidence) -> Iterator[Cause]:
         "CT411",
         "the request",
         f"{request.url}: {request.outcome}; {place}",
-        "fix the request first: check that the services run, are healthy in Consul, and that intentions allow the call",
+        "check that the services run, are healthy in Consul, and that intentions allow the call",
     )
 
 
@@ -259,7 +259,7 @@ def unsampled_request(evidence: Evidence) -> Iterator[Cause]:
                 proxy.label,
                 f"the gateway marks requests without trace context as not sampled: its {rate}",
                 "start the gateway with the output gateway_envoy_args (consul-tracing render --as gateway), or set "
-                "gateways: skip as its documentation describes",
+                "gateways: skip (README, section Gateways)",
             )
         else:
             repeat = "set sampling.random above 0, such as 1.0" if not proxy.sampling else "repeat with more --requests"

@@ -100,10 +100,14 @@ def summary(result: Result) -> list[str]:
     lines += [f"Services without a span: {', '.join(trace.missing)}"] if trace.missing else []
     lines += [f"Spans whose parent is missing: {len(trace.orphans)}"] if trace.orphans else []
     for cause in result.causes:
-        title = f"{CODES[cause.code].title}: {cause.proxy}"
-        lines += ["", *message(cause.code, title, cause.evidence, f"To fix: {cause.fix}").splitlines()]
+        lines += ["", *cause_text(cause).splitlines()]
     lines += [] if result.causes else ["", "No cause was found."]
     return lines + _notes(result)
+
+
+def cause_text(cause: Cause) -> str:
+    """Return the message of a cause: its title, the evidence and the fix."""
+    return message(cause.code, f"{CODES[cause.code].title}: {cause.proxy}", cause.evidence, f"To fix: {cause.fix}")
 
 
 def _notes(result: Result) -> list[str]:

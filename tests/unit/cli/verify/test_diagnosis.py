@@ -6,6 +6,7 @@ import pytest
 from consul_tracing.cli.verify.diagnosis import Cause, Evidence, diagnose
 from consul_tracing.cli.verify.proxies import Tracer
 from consul_tracing.cli.verify.requests import Propagation
+from tests.unit.cli.verify.every_cause import EVIDENCE
 from tests.unit.cli.verify.facts import (
     CONSUL,
     SAMPLE_ALL,
@@ -32,6 +33,11 @@ def causes(facts: Evidence) -> list[tuple[str, str]]:
 def only(facts: Evidence) -> Cause:
     (cause,) = diagnose(facts)
     return cause
+
+
+@pytest.mark.parametrize("code", EVIDENCE)
+def test_each_cause_is_the_only_one(code: str) -> None:
+    assert only(EVIDENCE[code]).code == code
 
 
 EVERY_PROXY = ["client", "web", "api"]
