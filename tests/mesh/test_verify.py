@@ -24,8 +24,9 @@ from tests.mesh.traced_mesh import TRACED, TracedMesh, listener_tracing, rendere
 
 pytestmark = pytest.mark.mesh
 
-SECONDS = 7
-"""Time for spans to arrive. A proxy with the runtime layer of a gateway sends them after five seconds."""
+SECONDS, LONG_SECONDS = 3, 20
+"""Time for spans to arrive, and time for all spans of a complete trace. The test mesh sends spans immediately, except
+for a gateway with its own runtime layer."""
 
 NONE = "--propagation=none"
 
@@ -58,6 +59,7 @@ def verify(  # noqa: PLR0913 - keyword options
     zipkin: Zipkin | None = None,
     proxies: Sequence[Envoy] | None = None,
     consul: bool = True,
+    seconds: int = SECONDS,
 ) -> Verification:
     mesh = traced.mesh
     admins = proxies if proxies is not None else [mesh.sidecars[name] for name in TRACED]
@@ -66,7 +68,7 @@ def verify(  # noqa: PLR0913 - keyword options
         f"--zipkin={(zipkin or mesh.zipkin).url}",
         *([f"--expect={expect}"] if expect else []),
         *(f"--admin=127.0.0.1:{admin.admin_port}" for admin in admins),
-        f"--timeout={SECONDS}",
+        f"--timeout={seconds}",
         "--format=json",
         *options,
     ]
@@ -84,7 +86,7 @@ def verify(  # noqa: PLR0913 - keyword options
 
 
 def assert_complete(traced: TracedMesh, *options: str, **more: Any) -> None:
-    result = verify(traced, *options, **more)
+    result = verify(traced, *options, seconds=LONG_SECONDS, **more)
     assert (result.exit_code, result.codes, result.report["missing"]) == (0, set(), []), json.dumps(result.report)
 
 
@@ -121,6 +123,7 @@ def test_ct401_proxies_started_before_the_tracer_was_written(traced: TracedMesh)
     assert_complete(traced)
 
 
+@pytest.mark.slow
 def test_ct401_one_proxy_was_not_restarted_after_the_collector_moved(traced: TracedMesh) -> None:
     traced.apply()
     traced.apply(collector={"host": LOOPBACK, "port": free_port()})
@@ -133,6 +136,7 @@ def test_ct401_one_proxy_was_not_restarted_after_the_collector_moved(traced: Tra
     assert_complete(traced)
 
 
+@pytest.mark.slow
 def test_ct402_tracer_names_an_unknown_cluster(traced: TracedMesh) -> None:
     traced.apply(sampling={"random": 0})
     config = {
@@ -148,6 +152,7 @@ def test_ct402_tracer_names_an_unknown_cluster(traced: TracedMesh) -> None:
     assert_complete(traced, NONE)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fault", ["refused", "unknown-name", "tls"])
 def test_ct403_collector_cannot_be_reached(traced: TracedMesh, fault: str) -> None:
     collector = {
@@ -167,6 +172,7 @@ def test_ct403_collector_cannot_be_reached(traced: TracedMesh, fault: str) -> No
     assert_complete(traced)
 
 
+@pytest.mark.slow
 def test_ct404_collector_rejects_the_path(traced: TracedMesh) -> None:
     traced.apply(tracer={"zipkin": {"path": "/nope"}})
     assert_causes(result := verify(traced), "CT404", *TRACED)
@@ -198,6 +204,7 @@ def test_ct405_caller_marks_the_request_as_not_sampled(traced: TracedMesh, optio
     assert_complete(traced)
 
 
+@pytest.mark.slow
 @KINDS
 def test_ct406_gateway_marks_the_request_as_not_sampled(traced: TracedMesh, kind: str) -> None:
     traced.apply()
@@ -214,6 +221,7 @@ def test_ct406_gateway_marks_the_request_as_not_sampled(traced: TracedMesh, kind
         assert_complete(traced, NONE, port=port, expect=expect, proxies=[envoy, *sidecars])
 
 
+@pytest.mark.slow
 def test_ct407_listener_was_rejected(traced: TracedMesh) -> None:
     traced.apply(sampling={"random": 0})
     write_listener(traced, custom_tags=[{"tag": "team", "literal": {"value": ""}}], **SAMPLE_ALL)
@@ -246,6 +254,7 @@ def test_ct408_application_does_not_pass_the_trace_headers_on(traced: TracedMesh
     assert_complete(traced)
 
 
+@pytest.mark.slow
 def test_ct409_service_is_not_http_for_its_proxy(traced: TracedMesh) -> None:
     traced.apply()
     traced.mesh.consul.delete_config_entry("service-defaults", "api")
@@ -257,6 +266,7 @@ def test_ct409_service_is_not_http_for_its_proxy(traced: TracedMesh) -> None:
     assert_complete(traced)
 
 
+@pytest.mark.slow
 def test_ct410_trace_store_is_down(traced: TracedMesh) -> None:
     traced.apply()
     traced.mesh.zipkin.stop()
@@ -268,6 +278,7 @@ def test_ct410_trace_store_is_down(traced: TracedMesh) -> None:
     assert_complete(traced)
 
 
+@pytest.mark.slow
 def test_ct410_proxies_send_spans_to_another_store(traced: TracedMesh) -> None:
     traced.apply()
     other = Zipkin(traced.mesh.programs)
@@ -280,6 +291,7 @@ def test_ct410_proxies_send_spans_to_another_store(traced: TracedMesh) -> None:
     assert_complete(traced)
 
 
+@pytest.mark.slow
 def test_ct410_opentelemetry_spans_go_to_another_store(traced: TracedMesh) -> None:
     with otlp_grpc_collector() as received:
         tracer = {"opentelemetry": {"service_name": "mesh"}}
@@ -341,7 +353,7 @@ def test_traced_mesh_has_no_finding(traced: TracedMesh, args: dict[str, Any], op
 
 def test_trace_without_expected_services_is_complete_when_spans_stop(traced: TracedMesh) -> None:
     traced.apply()
-    result = verify(traced, expect="", proxies=[], consul=False)
+    result = verify(traced, expect="", proxies=[], consul=False, seconds=LONG_SECONDS)
     assert (result.exit_code, result.report["services"]) == (0, ["api", "client", "web"])
 
 
