@@ -48,6 +48,7 @@ class SentRequest:
     span_id: str = ""
     """The span id of its context, the parent of the first span."""
     user_agent: str = ""
+    """The unique user agent of the request. Empty if a header of the caller replaces it."""
     unsampled_header: str | None = None
     """The header that marks the request as not sampled."""
     started: int = 0
@@ -167,7 +168,7 @@ def send(client: httpx.Client, url: str, propagation: Propagation, headers: Mapp
         port=shown.port or (443 if shown.scheme == "https" else 80),
         trace_id=trace_id,
         span_id=span_id,
-        user_agent=sent["user-agent"],
+        user_agent="" if "user-agent" in headers else sent["user-agent"],
         unsampled_header=unsampled,
         started=started,
         context=sampled,

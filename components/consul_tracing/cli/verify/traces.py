@@ -129,5 +129,7 @@ def _is_settled(trace: Trace) -> bool:
 
 def _read(store: TraceStore, trace: Trace) -> Trace:
     request = trace.request
-    spans = (store.spans(request.trace_id) if request.trace_id else []) or store.tagged_spans(request.user_agent)
+    spans = store.spans(request.trace_id) if request.trace_id else []
+    if not spans and request.user_agent:
+        spans = store.tagged_spans(request.user_agent)
     return Trace(request, tuple(spans), trace.expected)

@@ -61,6 +61,11 @@ def test_decision_without_trace_id() -> None:
     assert Sent(Propagation.B3, "Authorization: secret").request.trace_id
 
 
+def test_trace_is_not_searched_by_a_user_agent_that_is_not_unique() -> None:
+    assert Sent(Propagation.NONE).request.user_agent.startswith("consul-tracing-verify/")
+    assert Sent(Propagation.NONE, "User-Agent: curl").request.user_agent == ""
+
+
 def test_outcome_names_status_and_responder() -> None:
     direct = Sent(Propagation.B3, status=503, server="envoy").request
     assert (direct.outcome, direct.responder) == ("status 503", "the first proxy, without an upstream")
