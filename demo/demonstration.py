@@ -5,26 +5,25 @@ import time
 from http import HTTPStatus
 from typing import NoReturn
 
-from consul_tracing.cli.verify.trace_tree import trace_lines, trace_table
+from consul_tracing.cli.verify.report import summary, without_caller
+from consul_tracing.cli.verify.trace_tree import trace_table
+from consul_tracing.cli.verify.verification import Plan, verify
 from demo.steps import Steps
 from testbed import CHECKOUT
 from testbed.errors import OperationalError
-from testbed.http import RequestError, Response, url
+from testbed.http import RequestError, url
 from testbed.mesh import Mesh
+from testbed.ports import LOOPBACK
 from testbed.processes import Programs
 from testbed.pulumi import Project, stack_configuration
-from testbed.zipkin import Span
 
 REQUESTS = 5
-
-EXPECTED_SPANS = [("client", "CLIENT"), ("web", "SERVER"), ("web", "CLIENT"), ("api", "SERVER")]
-"""Service and kind of the spans of a request from client through web to api, each the parent of the next."""
 
 _CHECK_SECONDS = 0.5
 
 
-class TraceMismatchError(OperationalError):
-    """The trace of a request is not the expected one."""
+class IncompleteTraceError(OperationalError):
+    """A request through the mesh has no complete trace."""
 
 
 def demonstrate(steps: Steps) -> None:
@@ -56,37 +55,37 @@ def start_traced_mesh(programs: Programs, steps: Steps) -> Mesh:
 
 
 def show_trace(mesh: Mesh, steps: Steps) -> None:
-    """Send requests and show the trace of the last one."""
+    """Send requests and show the trace of the last one. Raises `IncompleteTraceError`."""
     with steps.step(f"{REQUESTS} requests through the mesh and their traces"):
-        responses = [send_until_successful(mesh) for _ in range(REQUESTS)]
-        spans = verified_trace(mesh, responses[-1])
+        mesh.programs.wait_until(lambda: is_successful(mesh), "a successful request through the mesh")
+        result = verify(plan(mesh))
+    if not result.trace.is_complete:
+        raise IncompleteTraceError("\n".join(summary(result)))
     steps.print()
-    steps.print(trace_table(spans))
-    steps.print(f"\nTrace in Zipkin: {mesh.zipkin.trace_url(spans[0]['traceId'])}")
+    steps.print(trace_table(without_caller(result.trace)))
+    steps.print(f"\nTrace in Zipkin: {mesh.zipkin.trace_url(result.trace.trace_id)}")
 
 
-def send_until_successful(mesh: Mesh) -> Response:
-    """Send a request from client through web to api, with retries, and return the response."""
-
-    def send() -> Response:
-        response = mesh.request("/hello")
-        if response.status != HTTPStatus.OK:
-            raise RequestError(f"{response.status} {response.text.strip()}")
-        return response
-
-    return mesh.programs.wait_until(send, "a successful request through the mesh")
+def is_successful(mesh: Mesh) -> bool:
+    """Send a request from client through web to api. Raises `RequestError` unless it succeeds."""
+    response = mesh.request("/hello")
+    if response.status != HTTPStatus.OK:
+        raise RequestError(f"{response.status} {response.text.strip()}")
+    return True
 
 
-def verified_trace(mesh: Mesh, response: Response) -> list[Span]:
-    """Return the spans of a request. Raises `TraceMismatchError` unless they are `EXPECTED_SPANS`."""
-    trace_id = response.json()["headers"].get("x-b3-traceid")
-    if trace_id is None:
-        raise TraceMismatchError("web received a request without trace headers: the sidecar of client does not trace")
-    spans = mesh.zipkin.wait_for_spans(trace_id, len(EXPECTED_SPANS))
-    found = [(line.service, line.kind) for line in trace_lines(spans)]
-    if found != EXPECTED_SPANS:
-        raise TraceMismatchError(f"spans of trace {trace_id} must be {_joined(EXPECTED_SPANS)}, got {_joined(found)}")
-    return spans
+def plan(mesh: Mesh) -> Plan:
+    """Return the verification of requests from client through web to api."""
+    return Plan(
+        url=url(mesh.upstream_port(), "/hello"),
+        zipkin=mesh.zipkin.url,
+        expected=tuple(mesh.instances),
+        admins=tuple(f"{LOOPBACK}:{sidecar.admin_port}" for sidecar in mesh.sidecars.values()),
+        # Envoy uses the host in the names of spans.
+        headers={"host": "web"},
+        requests=REQUESTS,
+        environment=mesh.consul.environment,
+    )
 
 
 def keep_running(mesh: Mesh, steps: Steps) -> NoReturn:
@@ -98,7 +97,3 @@ def keep_running(mesh: Mesh, steps: Steps) -> NoReturn:
     while True:
         mesh.programs.check()
         time.sleep(_CHECK_SECONDS)
-
-
-def _joined(spans: list[tuple[str, str]]) -> str:
-    return ", ".join(f"{service} {kind}" for service, kind in spans)

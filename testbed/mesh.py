@@ -10,7 +10,7 @@ from testbed.consul import Consul, JsonObject
 from testbed.envoy import Envoy
 from testbed.http import Response, accepts_connections, send_request
 from testbed.ports import LOOPBACK, free_port
-from testbed.processes import Programs
+from testbed.processes import Program, Programs
 from testbed.zipkin import Zipkin
 
 
@@ -91,7 +91,7 @@ class Mesh:
         self.instances = {service.name: Instance.allocate(service) for service in services}
         self.sidecars: dict[str, Envoy] = {}
         self._service_programs = {
-            name: programs.start(name, instance.command, directory=CHECKOUT)
+            name: self._start_service(instance)
             for name, instance in self.instances.items()
             if instance.service.protocol != "none"
         }
@@ -103,6 +103,16 @@ class Mesh:
             if name in self._service_programs:
                 self._wait_for_service(instance)
             self.consul.register(instance.registration)
+
+    def stop_service(self, name: str) -> None:
+        """Stop the program of a service. Its sidecar stays."""
+        self.programs.stop(self._service_programs[name])
+
+    def restart_service(self, name: str, *options: str) -> None:
+        """Restart the program of a service with additional options, and wait until it listens."""
+        self.stop_service(name)
+        self._service_programs[name] = self._start_service(self.instances[name], *options)
+        self._wait_for_service(self.instances[name])
 
     def start_sidecars(self, *names: str) -> None:
         """Start these sidecars, default all, and wait until they are ready."""
@@ -136,6 +146,9 @@ class Mesh:
     def upstream_port(self, caller: str = "client", to: str = "web") -> int:
         """Return the local port of the caller's sidecar for an upstream."""
         return self.instances[caller].upstream_ports[to]
+
+    def _start_service(self, instance: Instance, *options: str) -> Program:
+        return self.programs.start(instance.service.name, [*instance.command, *options], directory=CHECKOUT)
 
     def _wait_for_service(self, instance: Instance) -> None:
         name = instance.service.name

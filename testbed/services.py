@@ -3,7 +3,8 @@
 `python -m testbed.services KIND NAME --port PORT [--calls NAME --through PORT]`:
 
 `http` responds with JSON: its name, the path, the request headers and, with `--calls`, the response of the upstream to
-the same path. `tcp` echoes its input.
+the same path. `--drop-trace-headers` leaves the trace headers out of the request to the upstream. `tcp` echoes its
+input.
 """
 
 import argparse
@@ -38,21 +39,19 @@ TRACE_HEADERS = (
 """Headers to propagate to upstreams. A sidecar cannot correlate inbound and outbound requests."""
 
 
-def trace_headers(headers: Mapping[str, str]) -> dict[str, str]:
-    """Select the trace headers of a request."""
-    return {name: value for name, value in headers.items() if name.lower() in TRACE_HEADERS}
-
-
 @dataclass(frozen=True)
 class Upstream:
     """Another service and the local port of the sidecar for requests to it."""
 
     name: str
     port: int
+    headers: tuple[str, ...] = TRACE_HEADERS
+    """Headers to propagate."""
 
     def get(self, path: str, headers: Mapping[str, str]) -> Any:  # noqa: ANN401 - JSON has no narrower type
-        """Send a GET request and return the response body. Raises `RequestError` unless it succeeds."""
-        return request_json(self.port, path, headers={**headers, "Host": self.name})
+        """Send a GET request with the propagated headers and return the body. Raises `RequestError` if it fails."""
+        passed = {name: value for name, value in headers.items() if name.lower() in self.headers}
+        return request_json(self.port, path, headers={**passed, "Host": self.name})
 
 
 class HttpService(ThreadingHTTPServer):
@@ -73,7 +72,7 @@ class HttpService(ThreadingHTTPServer):
         if self.upstream is None:
             return HTTPStatus.OK, body
         try:
-            return HTTPStatus.OK, {**body, "upstream": self.upstream.get(path, trace_headers(headers))}
+            return HTTPStatus.OK, {**body, "upstream": self.upstream.get(path, headers)}
         except RequestError as error:
             return HTTPStatus.BAD_GATEWAY, {**body, "error": str(error)}
 
@@ -112,7 +111,8 @@ class _TcpConnection(StreamRequestHandler):
 def _service(arguments: argparse.Namespace) -> BaseServer:
     if arguments.kind == "tcp":
         return TcpService(arguments.port)
-    upstream = Upstream(arguments.calls, arguments.through) if arguments.calls else None
+    headers = () if arguments.drop_trace_headers else TRACE_HEADERS
+    upstream = Upstream(arguments.calls, arguments.through, headers) if arguments.calls else None
     return HttpService(arguments.name, arguments.port, upstream)
 
 
@@ -123,6 +123,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--calls", help="service to call on every request")
     parser.add_argument("--through", type=int, help="local port of the sidecar for that service")
+    parser.add_argument("--drop-trace-headers", action="store_true", help="do not propagate the trace headers")
     return parser.parse_args()
 
 

@@ -315,6 +315,71 @@ CODES: dict[str, Code] = {
         "The file is not valid HCL, JSON or YAML.",
         "Correct the syntax at the line.",
     ),
+    "CT401": Code(
+        "A proxy has an old tracer",
+        "A proxy reads its tracer and its collector only when it starts. This one started before `proxy-defaults` had "
+        "the current ones.",
+        "Restart the proxy. If `proxy-defaults/global` has no tracer either, run `pulumi up` first.",
+    ),
+    "CT402": Code(
+        "The cluster of the tracer is unknown",
+        "The tracer names a cluster that the proxy does not have. The proxy rejects the listener "
+        "(`unknown cluster`) and keeps the former one.",
+        "Restart the proxy if `envoy_extra_static_clusters_json` contains the cluster. Otherwise add it, or correct "
+        "its name in the tracer.",
+    ),
+    "CT403": Code(
+        "The collector cannot be reached",
+        "The proxy has spans and cannot connect to the collector: connections fail, its name has no address, or TLS "
+        "fails.",
+        "Start the collector, or correct `collector.host`, `collector.port` and `collector.tls`, and restart the "
+        "proxies.",
+    ),
+    "CT404": Code(
+        "The collector rejects spans",
+        "The collector responds, but not with status 202, and the proxy drops the spans: often the path or the port of "
+        "another protocol.",
+        "Correct `collector.port` and the path of the tracer, and restart the proxies.",
+    ),
+    "CT405": Code(
+        "The request is not sampled",
+        "Random sampling is 0 % or low and the request has no trace context that the proxy reads, or its caller marked "
+        "it as not sampled.",
+        "Increase `sampling.random`, remove the header that the message names, or verify with a trace context "
+        "(`--propagation`).",
+    ),
+    "CT406": Code(
+        "A gateway disables sampling",
+        "Consul sets random sampling of gateways to 0 %. A gateway with a tracer marks each request without trace "
+        "context as not sampled, and all proxies follow (hashicorp/consul#6645).",
+        "Start the gateway with `gateway_envoy_args`, or set `gateways: skip`. See the section Gateways of the README.",
+    ),
+    "CT407": Code(
+        "A listener was rejected",
+        "Envoy rejected the listener with the settings in Consul, and the proxy uses the former settings.",
+        "Correct the field of `envoy_listener_tracing_json` that the message names.",
+    ),
+    "CT408": Code(
+        "An application does not pass the trace headers on",
+        "A sidecar cannot connect an outgoing request with the incoming one. Without the headers it starts another "
+        "trace.",
+        "Copy the trace headers from each incoming request to the outgoing ones in the application.",
+    ),
+    "CT409": Code(
+        "A service is not HTTP for its proxy",
+        "The service has no HTTP protocol in Consul. Its proxy forwards connections and does not parse requests.",
+        "Declare the protocol of the service in `services`.",
+    ),
+    "CT410": Code(
+        "The trace store is down or another one",
+        "The trace store does not respond, or the proxies send their spans to another one.",
+        "Start the store, or set `--zipkin` to the store of the collector.",
+    ),
+    "CT411": Code(
+        "The request failed",
+        "The request has no response or one with an error status. The message shows where it ended.",
+        "Fix the request, then verify the trace.",
+    ),
     "CT501": Code(
         "Entries are adopted",
         "The entries were unmanaged. The message lists the fields that are preserved, replaced and removed.",

@@ -13,6 +13,7 @@ from consul_tracing.entries.bodies import canonical_json
 from consul_tracing.envoy import gateway_runtime
 from consul_tracing.inputs.mesh_settings import Sampling
 from testbed import CHECKOUT
+from testbed.envoy import Envoy
 from testbed.http import Response, send_request
 from testbed.ports import LOOPBACK, free_port
 from tests.mesh.consul_entries import rejection
@@ -27,6 +28,13 @@ BEHIND = [("api", "SERVER"), ("web", "CLIENT"), ("web", "SERVER")]
 @contextmanager
 def gateway(traced: TracedMesh, kind: str, envoy_arguments: Sequence[str] = ()) -> Iterator[int]:
     """Start a gateway for `web` and yield its port."""
+    with gateway_proxy(traced, kind, envoy_arguments) as (port, _):
+        yield port
+
+
+@contextmanager
+def gateway_proxy(traced: TracedMesh, kind: str, envoy_arguments: Sequence[str] = ()) -> Iterator[tuple[int, Envoy]]:
+    """Start a gateway for `web` and yield its port and its proxy."""
     consul, name, port = traced.mesh.consul, f"{kind}-gateway", free_port()
     if kind == "ingress":
         listener = {"Port": port, "Protocol": "http", "Services": [{"Name": "web", "Hosts": ["*"]}]}
@@ -43,7 +51,7 @@ def gateway(traced: TracedMesh, kind: str, envoy_arguments: Sequence[str] = ()) 
     try:
         envoy.wait_until_ready(listeners=1)
         traced.wait_until(retried(partial(enter, port)), f"{name} to reach web")
-        yield port
+        yield port, envoy
     finally:
         envoy.stop()
         if kind == "api":

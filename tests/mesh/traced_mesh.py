@@ -122,7 +122,7 @@ def listener_tracing(config_dump: Any) -> Iterator[dict[str, Any]]:
         if "http_filters" in config_dump:
             yield config_dump.get("tracing", {})
         for key, value in config_dump.items():
-            if key not in {"draining_state", "warming_state"}:
+            if key not in {"draining_state", "error_state", "warming_state"}:
                 yield from listener_tracing(value)
     elif isinstance(config_dump, list):
         for value in config_dump:

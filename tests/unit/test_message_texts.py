@@ -23,12 +23,15 @@ from consul_tracing.backends.kubernetes.objects import (
 from consul_tracing.backends.kubernetes.sync import Sync, sync_error_text
 from consul_tracing.cli.app import CommandError, read_settings
 from consul_tracing.cli.rendering import RenderError, as_hcl
+from consul_tracing.cli.verify.diagnosis import diagnose
+from consul_tracing.cli.verify.report import cause_text
 from consul_tracing.codes import CODES
 from consul_tracing.entries.bodies import proxy_defaults
 from consul_tracing.entries.entry import Entry
 from consul_tracing.entries.ownership import Plan, Policy, reject_taken_resources
 from consul_tracing.errors import message
 from tests.plan_story import GOLDEN
+from tests.unit.cli.verify.every_cause import EVIDENCE
 from tests.unit.meshes import mesh, settings
 from tests.unit.mocked_engine import Engine
 from tests.unit.zipkin_collectors import settings as zipkin_settings
@@ -136,6 +139,8 @@ def kubernetes_texts(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> Iterato
         yield str(error.value)
     for args in (MEMORY, UNENCRYPTED, EXPOSED, UNVERIFIED):
         yield from zipkin_settings(**args).warnings()
+    for facts in EVIDENCE.values():
+        yield from map(cause_text, diagnose(facts))
 
 
 def test_text_of_every_code(engine: Engine, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,8 +17,15 @@ from consul_tracing.stack_config import MESH_KEY, with_numbers
 from . import rendering
 from .command import COULD_NOT_RUN, FINDINGS, CommandError
 from .lint import command as linting
+from .verify.command import verify_command
 
 app = typer.Typer(name="consul-tracing", no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None)
+
+
+app.command(
+    "verify",
+    epilog="Example: consul-tracing verify http://localhost:21000/ --zipkin http://zipkin:9411 --expect client,web",
+)(verify_command)
 
 
 class Format(StrEnum):

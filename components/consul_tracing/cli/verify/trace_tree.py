@@ -82,7 +82,7 @@ def _parent_of(span: Span, spans: Sequence[Span]) -> int | None:
         if callers:
             return callers[0]
     candidates = [i for i, other in enumerate(spans) if other["id"] == span.get("parentId") and other is not span]
-    of_same_service = [i for i in candidates if _service(spans[i]) == _service(span)]
+    of_same_service = [i for i in candidates if service_of(spans[i]) == service_of(span)]
     return next(iter([*of_same_service, *candidates]), None)
 
 
@@ -109,7 +109,7 @@ def _line(span: Span, known: Collection[str], outline: str) -> Line:
     is_orphan = span.get("parentId", span["id"]) not in known
     return Line(
         outline,
-        _service(span),
+        service_of(span),
         span.get("kind", UNKNOWN),
         span.get("name", UNKNOWN),
         _milliseconds(span.get("duration")),
@@ -117,7 +117,8 @@ def _line(span: Span, known: Collection[str], outline: str) -> Line:
     )
 
 
-def _service(span: Span) -> str:
+def service_of(span: Span) -> str:
+    """Return the name of the service that reported a span."""
     name: str = (span.get("localEndpoint") or {}).get("serviceName", UNKNOWN)
     return name
 

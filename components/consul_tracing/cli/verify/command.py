@@ -1,0 +1,64 @@
+"""The command `consul-tracing verify`."""
+
+from __future__ import annotations
+
+import re
+import sys
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from consul_tracing.cli.command import FINDINGS, CommandError, OutputFormat
+
+from .report import as_json, print_text
+from .requests import Propagation, parsed_headers
+from .verification import Plan, verify
+
+WIDTH_WITHOUT_TERMINAL = 160
+
+ADMIN = re.compile(r"(https?://)?[A-Za-z0-9._\[\]:-]+:\d{1,5}/?")
+
+
+def verify_command(  # noqa: PLR0913, PLR0917 - options of a command
+    url: Annotated[str, typer.Argument(metavar="URL", help="URL that enters the mesh.")],
+    zipkin: Annotated[str, typer.Option(metavar="URL", help="Trace store with Zipkin's API.")],
+    expect: Annotated[str, typer.Option(metavar="A,B,…", help="Services of the request, first its caller.")] = "",
+    admin: Annotated[
+        list[str] | None, typer.Option(metavar="HOST:PORT", help="Admin interface of a proxy. Repeatable.")
+    ] = None,
+    propagation: Annotated[
+        Propagation, typer.Option(help="Headers of the trace context. OpenTelemetry reads w3c.")
+    ] = Propagation.B3,
+    header: Annotated[
+        list[str] | None, typer.Option(metavar="'NAME: VALUE'", help="Additional header. Repeatable.")
+    ] = None,
+    requests: Annotated[int, typer.Option(min=1, max=100, help="Number of requests.")] = 1,
+    timeout: Annotated[float, typer.Option(min=0, help="Time for spans to arrive, in seconds.")] = 30.0,
+    output: Annotated[OutputFormat, typer.Option("--format", help="Output format.")] = OutputFormat.TEXT,
+) -> None:
+    """Send requests through the mesh, show their trace, and find the cause if it is incomplete.
+
+    The exit code is 0 for complete traces, 1 for an incomplete one, and 2 if the command could not run. If
+    CONSUL_HTTP_ADDR is set, the config entries in Consul are compared with the configuration of the proxies.
+    """
+    if not all(map(ADMIN.fullmatch, admin or [])):
+        raise CommandError("--admin must have the form HOST:PORT, without credentials")
+    plan = Plan(
+        url=url,
+        zipkin=zipkin,
+        expected=tuple(filter(None, map(str.strip, expect.split(",")))),
+        admins=tuple(dict.fromkeys(admin or [])),
+        propagation=propagation,
+        headers=parsed_headers(header or []),
+        requests=requests,
+        timeout=timeout,
+    )
+    with Console(stderr=True).status("starting") as status:
+        result = verify(plan, status.update)
+    if output is OutputFormat.JSON:
+        typer.echo(as_json(result))
+    else:
+        print_text(result, Console(width=None if sys.stdout.isatty() else WIDTH_WITHOUT_TERMINAL))
+    if not result.trace.is_complete:
+        raise typer.Exit(FINDINGS)

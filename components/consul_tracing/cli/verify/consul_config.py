@@ -1,0 +1,96 @@
+"""The tracing configuration in Consul's config entries."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from consul_tracing.entries.field_paths import InvalidClustersError, split_clusters
+from consul_tracing.names import CLUSTERS_KEY, HTTP_PROTOCOLS, LISTENER_KEY, TRACER_KEY
+
+from .proxies import Endpoint, Tracer, endpoints, tracer_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from consul_tracing.cli.consul_client import ConsulClient
+    from consul_tracing.names import JsonObject
+
+UNTRACED: JsonObject = {"random_sampling": {}}
+"""The tracing block of HTTP listeners that Consul writes if the entry has none."""
+
+
+@dataclass(frozen=True)
+class ConsulConfig:
+    """The tracing configuration of a mesh."""
+
+    tracer: Tracer | None = None
+    """The tracer with which proxies start."""
+    listener: JsonObject = field(default_factory=lambda: UNTRACED)
+    """The tracing block of HTTP listeners."""
+    clusters: Mapping[str, tuple[Endpoint, ...]] = field(default_factory=dict)
+    """Static clusters and their endpoints."""
+    protocols: Mapping[str, str] = field(default_factory=dict)
+    """The protocols of services with an entry of their own."""
+    default_protocol: str = "tcp"
+
+    def is_http(self, service: str) -> bool:
+        """Return whether proxies parse the requests of a service."""
+        return self.protocols.get(service, self.default_protocol) in HTTP_PROTOCOLS
+
+
+def read_config(client: ConsulClient) -> ConsulConfig:
+    """Read the config entries of a mesh. Raises CommandError."""
+    return config_from(client.get("/v1/config/proxy-defaults/global"), client.get("/v1/config/service-defaults") or [])
+
+
+def config_from(proxy_defaults: JsonObject | None, service_defaults: list[JsonObject]) -> ConsulConfig:
+    """Return the tracing configuration of these entries."""
+    config = {key.lower(): value for key, value in ((proxy_defaults or {}).get("Config") or {}).items()}
+    protocols = {str(one.get("Name")).lower(): str(one.get("Protocol") or "").lower() for one in service_defaults}
+    tracing = _decoded(config.get(TRACER_KEY)).get("http")
+    listener = {key: value for key, value in _decoded(config.get(LISTENER_KEY)).items() if key != "@type"}
+    return ConsulConfig(
+        tracer=tracer_of(tracing) if tracing else None,
+        listener=listener or UNTRACED,
+        clusters={name: endpoints(_decoded(text)) for name, text in _clusters(config.get(CLUSTERS_KEY)).items()},
+        protocols={name: protocol for name, protocol in protocols.items() if protocol},
+        default_protocol=str(config.get("protocol") or "tcp").lower(),
+    )
+
+
+def differences(expected: Any, actual: Any, path: str = "") -> list[str]:  # noqa: ANN401 - JSON
+    """Return the paths of fields with different values. Envoy omits values that are zero."""
+    if isinstance(expected, dict) and isinstance(actual, dict):
+        return [
+            found
+            for key in sorted(expected.keys() | actual.keys())
+            for found in differences(expected.get(key), actual.get(key), f"{path}.{key}".removeprefix("."))
+        ]
+    if isinstance(expected, list) and isinstance(actual, list) and len(expected) == len(actual):
+        pairs = enumerate(zip(expected, actual, strict=True))
+        return [found for number, pair in pairs for found in differences(*pair, f"{path}[{number}]")]
+    return [] if _comparable(expected) == _comparable(actual) else [path]
+
+
+def _comparable(value: Any) -> Any:  # noqa: ANN401 - JSON
+    """Return a value in one form: zero values are None, durations have no trailing zeros."""
+    if isinstance(value, str) and value.endswith("s") and "." in value and value[:-1].replace(".", "").isdigit():
+        return value[:-1].rstrip("0").rstrip(".") + "s"
+    return None if value in (0, "", [], None) else value
+
+
+def _decoded(text: object) -> JsonObject:
+    try:
+        decoded = json.loads(text) if isinstance(text, str) else {}
+    except ValueError:
+        return {}
+    return decoded if isinstance(decoded, dict) else {}
+
+
+def _clusters(text: object) -> dict[str, str]:
+    try:
+        return split_clusters(text or "")
+    except InvalidClustersError:
+        return {}

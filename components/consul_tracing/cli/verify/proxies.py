@@ -1,0 +1,255 @@
+"""Facts about a proxy, from its admin interface."""
+
+from __future__ import annotations
+
+import re
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from consul_tracing.cli.envoy_admin import AdminError, EnvoyAdmin, bootstrap, section, service_of
+
+from .requests import Propagation
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from consul_tracing.names import JsonObject
+
+MANAGER = ".HttpConnectionManager"
+
+PUBLIC_LISTENER = "public_listener"
+"""Name of the listener of a sidecar for requests from the mesh, before the colon."""
+
+STATS = (
+    r"^tracing\.|^cluster\..*\.(upstream_cx_(connect_fail|connect_timeout|none_healthy)|membership_total"
+    r"|upstream_rq_\d+|ssl\.(connection_error|fail_verify\w*))$"
+)
+"""Counters and gauges of tracers and of connections to clusters."""
+
+MAX_ERROR_LENGTH = 200
+
+RUNTIME_KEY = "tracing.random_sampling"
+DENOMINATORS = {"HUNDRED": 100, "TEN_THOUSAND": 10_000, "MILLION": 1_000_000}
+
+T = TypeVar("T")
+
+Endpoint = tuple[str, int]
+"""Host and port."""
+
+
+@dataclass(frozen=True)
+class Tracer:
+    """A tracer in the configuration of a proxy: Envoy's `config.trace.v3.Tracing.Http`."""
+
+    name: str
+    config: JsonObject
+
+    @property
+    def cluster(self) -> str:
+        """The cluster of the collector."""
+        config = self.config
+        services = [config.get(name, {}) for name in ("http_service", "collector_service", "grpc_service")]
+        found = [one.get("http_uri", {}).get("cluster") for one in services]
+        found += [one.get("envoy_grpc", {}).get("cluster_name") for one in services]
+        return str(config.get("collector_cluster") or next(filter(None, found), ""))
+
+    def reads(self, context: Propagation) -> bool:
+        """Return whether the tracer follows the sampling decision in these headers."""
+        if self.name.endswith(".zipkin"):
+            return context is not Propagation.W3C or "trace_context_option" in self.config
+        return context is Propagation.W3C
+
+
+@dataclass(frozen=True)
+class Listener:
+    """A listener of a proxy from Consul."""
+
+    name: str
+    port: int = 0
+    is_http: bool = False
+    is_outbound: bool = False
+    tracing: JsonObject | None = None
+    """The active tracing block."""
+    error: str = ""
+    """The reason of the last rejected update. It remains after a later update with the former content."""
+
+
+@dataclass(frozen=True)
+class Proxy:
+    """A proxy of the mesh."""
+
+    address: str
+    service: str
+    started: str = ""
+    tracer: Tracer | None = None
+    """The tracer in the bootstrap."""
+    clusters: Mapping[str, tuple[Endpoint, ...]] = field(default_factory=dict)
+    """Static clusters and their endpoints."""
+    listeners: tuple[Listener, ...] = ()
+    sampling: float = 100
+    """The lowest random sampling rate of its HTTP listeners, in percent."""
+    stats: Mapping[str, int] = field(default_factory=dict)
+    """Current values."""
+    increases: Mapping[str, int] = field(default_factory=dict)
+    """Increases of counters since the first request."""
+
+    @property
+    def label(self) -> str:
+        """The service and the address of the admin interface."""
+        return f"{self.service} ({self.address})"
+
+    @property
+    def is_gateway(self) -> bool:
+        """Whether the proxy has no listener for a service of its own."""
+        return bool(self.listeners) and not any(self.public_listeners)
+
+    @property
+    def public_listeners(self) -> Iterator[Listener]:
+        """The listeners for requests from the mesh."""
+        return (one for one in self.listeners if one.name.partition(":")[0] == PUBLIC_LISTENER)
+
+    @property
+    def tracers(self) -> list[Tracer]:
+        """The tracers of the listeners and of the bootstrap."""
+        blocks = [one.tracing["provider"] for one in self.listeners if one.tracing and "provider" in one.tracing]
+        return [*map(tracer_of, blocks), *([self.tracer] if self.tracer else [])]
+
+    @property
+    def collector(self) -> str:
+        """The cluster to which the proxy sends spans. Empty without a tracer."""
+        return next((tracer.cluster for tracer in self.tracers), "")
+
+    def count(self, pattern: str) -> int:
+        """Return the sum of the increases whose names match the whole pattern."""
+        return sum(value for name, value in self.increases.items() if re.fullmatch(pattern, name))
+
+
+def proxy_from(
+    address: str, configs: list[JsonObject], stats: Mapping[str, int], before: Mapping[str, int] | None = None
+) -> Proxy:
+    """Return the facts of a config dump and of the counters now and before the first request."""
+    boot = bootstrap(configs)
+    tracing = boot.get("tracing", {}).get("http")
+    clusters = boot.get("static_resources", {}).get("clusters", [])
+    dynamic = section(configs, "ListenersConfigDump").get("dynamic_listeners", [])
+    listeners = listeners_from(dynamic)
+    started = str(section(configs, "BootstrapConfigDump").get("last_updated", ""))
+    return Proxy(
+        address=address,
+        service=service_of(configs),
+        started=re.sub(r"\.\d+", "", started),
+        tracer=tracer_of(tracing) if tracing else None,
+        clusters={str(cluster.get("name")): endpoints(cluster) for cluster in clusters},
+        listeners=listeners,
+        sampling=min((random_sampling(boot, one.tracing) for one in listeners if one.is_http), default=100),
+        stats=stats,
+        increases=increases(before or {}, stats),
+    )
+
+
+def increases(before: Mapping[str, int], after: Mapping[str, int]) -> dict[str, int]:
+    """Return the increase of each counter. The counters of a restarted proxy start at zero."""
+    return {
+        name: value - before.get(name, 0) if value >= before.get(name, 0) else value for name, value in after.items()
+    }
+
+
+def tracer_of(http: JsonObject) -> Tracer:
+    """Return the tracer of Envoy's `config.trace.v3.Tracing.Http`."""
+    return Tracer(str(http.get("name", "")), http.get("typed_config", {}))
+
+
+def endpoints(cluster: JsonObject) -> tuple[Endpoint, ...]:
+    """Return the addresses of a static cluster in the configuration, sorted."""
+    groups = cluster.get("load_assignment", {}).get("endpoints", [])
+    addresses = [
+        one.get("endpoint", {}).get("address", {}).get("socket_address", {})
+        for group in groups
+        for one in group.get("lb_endpoints", [])
+    ]
+    return tuple(sorted((str(one.get("address", "")), int(one.get("port_value", 0))) for one in addresses))
+
+
+def listeners_from(dynamic: Sequence[JsonObject]) -> tuple[Listener, ...]:
+    """Return the listeners of a config dump. Envoy lists a rejected update again, as an item without name."""
+    found: dict[str, Listener] = {}
+    for listener in sorted(map(listener_from, dynamic), key=lambda one: not one.port):
+        if first := found.get(listener.name):
+            listener = replace(first, error=first.error or listener.error)  # noqa: PLW2901
+        found[listener.name] = listener
+    return tuple(found.values())
+
+
+def listener_from(dynamic: JsonObject) -> Listener:
+    """Return a listener of a config dump: its active state, or the first one, which is still warming."""
+    state = dynamic.get("active_state") or dynamic.get("warming_state") or {}
+    listener: JsonObject = state.get("listener", {})
+    chains = [*listener.get("filter_chains", []), listener.get("default_filter_chain", {})]
+    configs = [one.get("typed_config", {}) for chain in chains for one in chain.get("filters", [])]
+    managers = [one for one in configs if str(one.get("@type", "")).endswith(MANAGER)]
+    error = dynamic.get("error_state", {})
+    return Listener(
+        name=str(dynamic.get("name") or error.get("failed_configuration", {}).get("name", "")),
+        port=int(listener.get("address", {}).get("socket_address", {}).get("port_value", 0)),
+        is_http=bool(managers),
+        is_outbound=listener.get("traffic_direction") == "OUTBOUND",
+        tracing=next((one["tracing"] for one in managers if "tracing" in one), None),
+        error=rejection(str(error.get("details", ""))),
+    )
+
+
+def rejection(details: str) -> str:
+    """Return the reason at the end of the details of a rejected update, without the rejected configuration."""
+    last = details.strip().rpartition("\n")[2].lstrip("}: ")
+    return last.rpartition(" | caused by ")[2][:MAX_ERROR_LENGTH]
+
+
+def random_sampling(boot: JsonObject, tracing: JsonObject | None) -> float:
+    """Return the percentage of requests without trace context that are traced. The runtime replaces the listener."""
+    layers = boot.get("layered_runtime", {}).get("layers", [])
+    values = [layer["static_layer"][RUNTIME_KEY] for layer in layers if RUNTIME_KEY in layer.get("static_layer", {})]
+    if values:
+        return _percent(values[-1])
+    rates = [(tracing or {}).get(f"{name}_sampling", {"value": 100}) for name in ("random", "overall")]
+    return min(float(rate.get("value", 0)) for rate in rates)
+
+
+def _percent(value: Any) -> float:  # noqa: ANN401 - a number or a fraction
+    if not isinstance(value, dict):
+        return min(float(value), 100)
+    return 100 * float(value.get("numerator", 0)) / DENOMINATORS[value.get("denominator", "HUNDRED")]
+
+
+@dataclass(frozen=True)
+class Admins:
+    """The admin interfaces of some proxies."""
+
+    addresses: Sequence[str]
+
+    def stats(self) -> dict[str, dict[str, int]]:
+        """Return the counters of each proxy whose admin interface responds."""
+        found = self._each(lambda admin: admin.stats(STATS))
+        return {address: stats for address, stats in found.items() if not isinstance(stats, AdminError)}
+
+    def proxies(self, before: Mapping[str, Mapping[str, int]]) -> tuple[list[Proxy], list[str]]:
+        """Return the facts of each proxy, and a note for each admin interface that cannot be read."""
+        found = self._each(
+            lambda admin: proxy_from(
+                admin.address, admin.config_dump(), admin.stats(STATS), before.get(admin.address, {})
+            )
+        )
+        proxies = [one for one in found.values() if not isinstance(one, AdminError)]
+        return proxies, [f"the admin interface {one}" for one in found.values() if isinstance(one, AdminError)]
+
+    def _each(self, read: Callable[[EnvoyAdmin], T]) -> dict[str, T | AdminError]:
+        def attempt(address: str) -> T | AdminError:
+            try:
+                return read(EnvoyAdmin(address))
+            except AdminError as error:
+                return error
+            except (AttributeError, KeyError, TypeError, ValueError):
+                return AdminError(f"{address} does not respond as Envoy's admin interface")
+
+        with ThreadPoolExecutor(max(1, len(self.addresses))) as pool:
+            return dict(zip(self.addresses, pool.map(attempt, self.addresses), strict=True))

@@ -1,0 +1,185 @@
+"""Requests with a trace context of this command."""
+
+from __future__ import annotations
+
+import re
+import secrets
+import time
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+import httpx
+
+from consul_tracing.cli.command import CommandError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+USER_AGENT = "consul-tracing-verify"
+"""Envoy tags spans with the user agent. The tag finds a trace whose id the first proxy chooses."""
+
+TIMEOUT_SECONDS = 30.0
+
+HEADER = re.compile(r"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([\x20-\x7e]*?)[ \t]*")
+
+SAMPLED = frozenset({"1", "true", "d"})
+NOT_SAMPLED = frozenset({"0", "false"})
+
+
+class Propagation(StrEnum):
+    """Headers that carry the trace context of a request."""
+
+    B3 = "b3"
+    B3_SINGLE = "b3-single"
+    W3C = "w3c"
+    NONE = "none"
+
+
+@dataclass(frozen=True)
+class SentRequest:
+    """A request and its outcome."""
+
+    url: str
+    """The URL without credentials and query."""
+    port: int
+    trace_id: str = ""
+    """The trace id of its context. Empty without a context."""
+    span_id: str = ""
+    """The span id of its context, the parent of the first span."""
+    user_agent: str = ""
+    """The unique user agent of the request. Empty if a header of the caller replaces it."""
+    unsampled_header: str | None = None
+    """The header that marks the request as not sampled."""
+    started: int = 0
+    """Time in microseconds since the epoch."""
+    context: Propagation = Propagation.NONE
+    """The headers that mark the request as sampled."""
+    status: int | None = None
+    error: str | None = None
+    """The reason if there is no response."""
+    responder: str = ""
+    """Where the response comes from, as far as its headers show it."""
+
+    @property
+    def span_ids(self) -> frozenset[str]:
+        """The span id of its context, and the same id as Envoy reports it in protobuf, with its bytes reversed."""
+        is_id = re.fullmatch("[0-9a-f]{16}", self.span_id)
+        return frozenset({self.span_id, bytes.fromhex(self.span_id)[::-1].hex()} if is_id else {self.span_id})
+
+    @property
+    def is_successful(self) -> bool:
+        """Whether a response without an error arrived."""
+        return self.status is not None and self.status < httpx.codes.BAD_REQUEST
+
+    @property
+    def outcome(self) -> str:
+        """The status of the response, or the reason why there is none."""
+        return f"no response: {self.error}" if self.status is None else f"status {self.status}"
+
+
+def context_headers(propagation: Propagation, trace_id: str, span_id: str) -> dict[str, str]:
+    """Return the headers of a sampled trace context."""
+    match propagation:
+        case Propagation.B3:
+            return {"x-b3-traceid": trace_id, "x-b3-spanid": span_id, "x-b3-sampled": "1"}
+        case Propagation.B3_SINGLE:
+            return {"b3": f"{trace_id}-{span_id}-1"}
+        case Propagation.W3C:
+            return {"traceparent": f"00-{trace_id}-{span_id}-01"}
+        case Propagation.NONE:
+            return {}
+
+
+def context_of(headers: Mapping[str, str]) -> tuple[str, str]:
+    """Return the trace id and the span id in the headers of a request. Both are empty without a trace context."""
+    if trace_id := headers.get("x-b3-traceid"):
+        return trace_id, headers.get("x-b3-spanid", "")
+    for fields in (headers.get("b3", "").split("-"), headers.get("traceparent", "").split("-")[1:]):
+        if len(fields) > 1:
+            return fields[0], fields[1]
+    return "", ""
+
+
+def sampled_by(headers: Mapping[str, str]) -> tuple[Propagation, str | None]:
+    """Return the context that marks a request as sampled, and the header that marks it as not sampled."""
+    b3 = headers.get("b3", "").split("-")
+    flags = headers.get("traceparent", "").split("-")[3:4]
+    decisions = [
+        (Propagation.B3, "x-b3-sampled", headers.get("x-b3-sampled", "").lower()),
+        (Propagation.B3_SINGLE, "b3", "".join(b3[2:3]) if len(b3) > 1 else b3[0]),
+        (Propagation.W3C, "traceparent", str(int(flags[0], 16) % 2) if flags else ""),
+    ]
+    sampled = (context for context, _, decision in decisions if decision in SAMPLED)
+    unsampled = (header for _, header, decision in decisions if decision in NOT_SAMPLED)
+    return next(sampled, Propagation.NONE), next(unsampled, None)
+
+
+def parsed_headers(options: Sequence[str]) -> dict[str, str]:
+    """Return headers given as `Name: value`, with names in lower case.
+
+    Raises CommandError without the value, which may be a secret.
+    """
+    headers = {}
+    for number, option in enumerate(options, 1):
+        match = HEADER.fullmatch(option)
+        if match is None:
+            raise CommandError(f"--header number {number} must have the form 'Name: value' with ASCII characters")
+        headers[match[1].lower()] = match[2]
+    if "traceparent" in headers and not re.fullmatch(r"(?:[0-9a-f]+-){3}[0-9a-f]{2}.*", headers["traceparent"]):
+        raise CommandError("--header traceparent must have the form version-trace-parent-flags")
+    return headers
+
+
+def shown_url(url: str) -> httpx.URL:
+    """Return a URL without credentials and query. Raises CommandError."""
+    try:
+        parsed = httpx.URL(url)
+    except (httpx.InvalidURL, ValueError):
+        raise CommandError("a URL cannot be read. It must have the form http://HOST:PORT/PATH") from None
+    if parsed.scheme not in {"http", "https"} or not parsed.host:
+        raise CommandError("a URL must have the form http://HOST:PORT/PATH")
+    return parsed.copy_with(username=None, password=None, query=None, fragment=None)
+
+
+def send(client: httpx.Client, url: str, propagation: Propagation, headers: Mapping[str, str]) -> SentRequest:
+    """Send one request with a new trace context, and return its outcome. Additional headers replace the context."""
+    context = context_headers(propagation, secrets.token_hex(16), secrets.token_hex(8))
+    has_own_context = any(name in {"b3", "traceparent"} or name.startswith("x-b3-") for name in headers)
+    sent = {
+        "user-agent": f"{USER_AGENT}/{secrets.token_hex(8)}",
+        **({} if has_own_context else context),
+        **headers,
+    }
+    trace_id, span_id = context_of(sent)
+    sampled, unsampled = sampled_by(sent)
+    shown = shown_url(url)
+    status, error, responder = None, None, ""
+    started = time.time_ns() // 1000
+    try:
+        response = client.get(url, headers=sent)
+        status, responder = response.status_code, _responder(response)
+    except httpx.TimeoutException:
+        error = f"timeout after {TIMEOUT_SECONDS:g} s"
+    except httpx.HTTPError as failure:
+        error = " ".join(str(failure).split()) or type(failure).__name__
+    return SentRequest(
+        url=str(shown),
+        port=shown.port or (443 if shown.scheme == "https" else 80),
+        trace_id=trace_id,
+        span_id=span_id,
+        user_agent="" if "user-agent" in headers else sent["user-agent"],
+        unsampled_header=unsampled,
+        started=started,
+        context=sampled,
+        status=status,
+        error=error,
+        responder=responder,
+    )
+
+
+def _responder(response: httpx.Response) -> str:
+    """Return where a response comes from. Envoy adds the duration header to the responses of upstreams only."""
+    if response.headers.get("server") != "envoy":
+        return ""
+    return "" if "x-envoy-upstream-service-time" in response.headers else "the first proxy, without an upstream"

@@ -1,0 +1,135 @@
+"""The trace of a request: its services, missing spans, and traces that an application started instead of joining it."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from .trace_tree import service_of, trace_tree
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from .requests import SentRequest
+    from .trace_tree import Span
+    from .zipkin_api import TraceStore
+
+POLL_SECONDS = 0.3
+
+QUIET_SECONDS = 6.0
+"""After this time without new spans a trace is regarded as final. Envoy reports spans at least every five seconds."""
+
+
+@dataclass(frozen=True)
+class Trace:
+    """A request and the spans of its trace that have arrived."""
+
+    request: SentRequest
+    spans: tuple[Span, ...] = ()
+    expected: tuple[str, ...] = ()
+    """Services that must have a span, in lower case, as Zipkin stores them."""
+
+    @property
+    def trace_id(self) -> str:
+        """The id of the trace."""
+        return str(self.spans[0]["traceId"]) if self.spans else self.request.trace_id
+
+    @property
+    def services(self) -> tuple[str, ...]:
+        """The services with a span, sorted."""
+        return tuple(sorted({service_of(span) for span in self.spans}))
+
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """The expected services without a span."""
+        return tuple(name for name in self.expected if name not in self.services)
+
+    @property
+    def orphans(self) -> tuple[Span, ...]:
+        """The spans whose parent is missing. The parent of the first span may be the context of the request."""
+        roots = [tree.span for tree in trace_tree(self.spans)]
+        return tuple(span for span in roots if not self._is_first(span))
+
+    def _is_first(self, span: Span) -> bool:
+        is_shared = span.get("shared") and span["id"] in self.request.span_ids
+        return is_shared or span.get("parentId") in {None, *self.request.span_ids}
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether every expected service has a span and no parent is missing."""
+        return bool(self.spans) and not self.missing and not self.orphans
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether the trace is whole. Without expected services, the request must also be successful."""
+        return self.is_whole and (bool(self.expected) or self.request.is_successful)
+
+
+def wait_for_traces(
+    store: TraceStore, traces: Sequence[Trace], timeout: float, progress: Callable[[Sequence[Trace]], object]
+) -> list[Trace]:
+    """Wait until all traces are complete, or as long as spans can arrive. Raises StoreError.
+
+    Without expected services a trace is complete when spans stop arriving.
+    """
+    started = changed = time.monotonic()
+    current = list(traces)
+    while True:
+        found = [trace if _is_settled(trace) else _read(store, trace) for trace in current]
+        if found != current:
+            current, changed = found, time.monotonic()
+            progress(current)
+        now = time.monotonic()
+        is_quiet = now - changed >= QUIET_SECONDS
+        if all(_is_settled(trace) for trace in current) or now - started >= timeout:
+            return current
+        if is_quiet and all(trace.is_complete or not trace.request.is_successful for trace in current):
+            return current
+        time.sleep(POLL_SECONDS)
+
+
+def other_traces(store: TraceStore, trace: Trace) -> list[list[Span]]:
+    """Return the traces that services of this trace started for it, first those of the missing services.
+
+    Raises StoreError. The times of the spans are those of the proxies, whose clocks may differ from this one.
+    """
+    if not trace.spans:
+        return []
+    start = min(span.get("timestamp", 0) for span in trace.spans)
+    end = max(span.get("timestamp", 0) + span.get("duration", 0) for span in trace.spans)
+    found: dict[str, list[Span]] = {}
+    for service in trace.missing or trace.services:
+        for spans in store.traces_of(service, start, end):
+            found.setdefault(spans[0]["traceId"], spans)
+    found.pop(trace.trace_id, None)
+    return continuations(trace, found.values())
+
+
+def continuations(trace: Trace, others: Iterable[list[Span]]) -> list[list[Span]]:
+    """Return the traces that start in a sidecar of this trace while its application handles the request."""
+    servers = [span for span in trace.spans if span.get("kind") == "SERVER"]
+    return [
+        spans
+        for spans in others
+        if any(_is_within(tree.span, server) for tree in trace_tree(spans) for server in servers)
+    ]
+
+
+def _is_within(root: Span, server: Span) -> bool:
+    """Return whether a call started in a service while it handled a request. One sidecar reports both spans."""
+    start, end = server.get("timestamp", 0), server.get("timestamp", 0) + server.get("duration", 0)
+    is_call = "parentId" not in root and root.get("kind") == "CLIENT" and service_of(root) == service_of(server)
+    return is_call and start <= root.get("timestamp", 0) <= end
+
+
+def _is_settled(trace: Trace) -> bool:
+    return bool(trace.expected) and trace.is_whole
+
+
+def _read(store: TraceStore, trace: Trace) -> Trace:
+    request = trace.request
+    spans = store.spans(request.trace_id) if request.trace_id else []
+    if not spans and request.user_agent:
+        spans = store.tagged_spans(request.user_agent)
+    return Trace(request, tuple(spans), trace.expected)

@@ -1,0 +1,367 @@
+"""`consul-tracing verify` on a real mesh: each fault has its own code, and its fix makes the trace complete."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import pytest
+
+from consul_tracing.entries.bodies import gateway_arguments
+from consul_tracing.inputs.mesh_settings import MeshSettings
+from testbed.collectors import otlp_grpc_collector
+from testbed.envoy import Envoy
+from testbed.http import url
+from testbed.ports import LOOPBACK, free_port
+from testbed.zipkin import Zipkin
+from tests.mesh.test_gateways import KINDS, gateway_proxy
+from tests.mesh.traced_mesh import TRACED, TracedMesh, listener_tracing, rendered, retried, unique_path
+
+pytestmark = pytest.mark.mesh
+
+SECONDS, LONG_SECONDS = 3, 20
+"""Time for spans to arrive, and time for all spans of a complete trace. The test mesh sends spans immediately, except
+for a gateway with its own runtime layer."""
+
+NONE = "--propagation=none"
+
+
+@dataclass(frozen=True)
+class Verification:
+    """The exit code and the JSON report of a run."""
+
+    exit_code: int
+    report: dict[str, Any]
+
+    @property
+    def codes(self) -> set[str]:
+        return {cause["code"] for cause in self.report["causes"]}
+
+    @property
+    def proxies(self) -> set[str]:
+        return {cause["proxy"].partition(" ")[0] for cause in self.report["causes"]}
+
+    @property
+    def evidence(self) -> str:
+        return " | ".join(cause["evidence"] for cause in self.report["causes"])
+
+
+def verify(  # noqa: PLR0913 - keyword options
+    traced: TracedMesh,
+    *options: str,
+    port: int = 0,
+    expect: str = "client,web,api",
+    zipkin: Zipkin | None = None,
+    proxies: Sequence[Envoy] | None = None,
+    consul: bool = True,
+    seconds: int = SECONDS,
+) -> Verification:
+    mesh = traced.mesh
+    admins = proxies if proxies is not None else [mesh.sidecars[name] for name in TRACED]
+    arguments = [
+        url(port or mesh.upstream_port(), unique_path()),
+        f"--zipkin={(zipkin or mesh.zipkin).url}",
+        *([f"--expect={expect}"] if expect else []),
+        *(f"--admin=127.0.0.1:{admin.admin_port}" for admin in admins),
+        f"--timeout={seconds}",
+        "--format=json",
+        *options,
+    ]
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("CONSUL_")}
+    run = subprocess.run(
+        [sys.executable, "-m", "consul_tracing.cli", "verify", *arguments],
+        env={**environment, **(mesh.consul.environment if consul else {})},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert run.returncode in {0, 1}, run.stderr
+    assert run.stderr == ""
+    return Verification(run.returncode, json.loads(run.stdout))
+
+
+def assert_complete(traced: TracedMesh, *options: str, **more: Any) -> None:
+    result = verify(traced, *options, seconds=LONG_SECONDS, **more)
+    assert (result.exit_code, result.codes, result.report["missing"]) == (0, set(), []), json.dumps(result.report)
+
+
+def assert_causes(result: Verification, code: str, *proxies: str) -> None:
+    assert (result.exit_code, result.codes, result.proxies) == (1, {code}, set(proxies)), result.report["causes"]
+
+
+def write(traced: TracedMesh, **args: Any) -> None:
+    """Write the entries without a restart of the proxies."""
+    for entry in rendered(traced.arguments(**args)):
+        traced.mesh.consul.write_config_entry(entry)
+
+
+def write_listener(traced: TracedMesh, **fields: Any) -> None:
+    """Change the tracing block of listeners, which proxies will reject, and wait until they have."""
+    entry = traced.proxy_defaults()
+    block = json.loads(entry["Config"]["envoy_listener_tracing_json"]) | fields
+    config = entry["Config"] | {"envoy_listener_tracing_json": json.dumps(block)}
+    traced.mesh.consul.write_config_entry({"Kind": "proxy-defaults", "Name": "global", "Config": config})
+    for name in TRACED:
+        sidecar = traced.mesh.sidecars[name]
+        traced.wait_until(lambda one=sidecar: "error_state" in json.dumps(one.config_dump()), "a rejected listener")
+
+
+SAMPLE_ALL = {"random_sampling": {"value": 100}}
+
+
+def test_ct401_proxies_started_before_the_tracer_was_written(traced: TracedMesh) -> None:
+    traced.apply(enabled=False)
+    write(traced)
+    assert_causes(verify(traced), "CT401", *TRACED)
+    assert_causes(verify(traced, consul=False), "CT401", *TRACED)
+    traced.follow()
+    assert_complete(traced)
+
+
+@pytest.mark.slow
+def test_ct401_one_proxy_was_not_restarted_after_the_collector_moved(traced: TracedMesh) -> None:
+    traced.apply()
+    traced.apply(collector={"host": LOOPBACK, "port": free_port()})
+    write(traced)
+    traced.mesh.restart_sidecars("client", "api")
+    assert_causes(result := verify(traced), "CT401", "web")
+    assert f"127.0.0.1:{traced.mesh.zipkin.port}" in result.evidence
+    traced.follow()
+    traced.apply()
+    assert_complete(traced)
+
+
+@pytest.mark.slow
+def test_ct402_tracer_names_an_unknown_cluster(traced: TracedMesh) -> None:
+    traced.apply(sampling={"random": 0})
+    config = {
+        "collector_cluster": "nope",
+        "collector_endpoint": "/api/v2/spans",
+        "collector_endpoint_version": "HTTP_JSON",
+    }
+    tracer = {"@type": "type.googleapis.com/envoy.config.trace.v3.ZipkinConfig", **config}
+    write_listener(traced, provider={"name": "envoy.tracers.zipkin", "typed_config": tracer}, **SAMPLE_ALL)
+    assert_causes(result := verify(traced, NONE), "CT402", *TRACED)
+    assert '"nope"' in result.evidence
+    traced.apply()
+    assert_complete(traced, NONE)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("fault", ["refused", "unknown-name", "tls"])
+def test_ct403_collector_cannot_be_reached(traced: TracedMesh, fault: str) -> None:
+    collector = {
+        "refused": {"host": LOOPBACK, "port": free_port()},
+        "unknown-name": {"host": "no-such-host.invalid"},
+        "tls": {
+            "host": LOOPBACK,
+            "port": traced.mesh.zipkin.port,
+            "tls": {"ca_file": "/etc/ssl/certs/ca-certificates.crt"},
+        },
+    }
+    traced.apply(collector=collector[fault])
+    assert_causes(result := verify(traced), "CT403", *TRACED)
+    reason = {"refused": "does not accept connections", "unknown-name": "DNS does not resolve", "tls": "TLS to"}
+    assert reason[fault] in result.evidence
+    traced.apply()
+    assert_complete(traced)
+
+
+@pytest.mark.slow
+def test_ct404_collector_rejects_the_path(traced: TracedMesh) -> None:
+    traced.apply(tracer={"zipkin": {"path": "/nope"}})
+    assert_causes(result := verify(traced), "CT404", *TRACED)
+    assert "status 404" in result.evidence
+    traced.apply()
+    assert_complete(traced)
+
+
+def test_ct405_random_sampling_is_zero(traced: TracedMesh) -> None:
+    traced.apply(sampling={"random": 0})
+    assert_causes(verify(traced, NONE), "CT405", "client")
+    assert_causes(verify(traced, NONE, proxies=[]), "CT405", "proxy-defaults/global")
+    assert_complete(traced)
+    traced.apply()
+    assert_complete(traced, NONE)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["--header=X-B3-Sampled: 0"],
+        ["--header=b3: 0"],
+        ["--header=b3: 463ac35c9f6413ad48485a3953bb6124-a2fb4a1d1a96d312-0"],
+    ],
+)
+def test_ct405_caller_marks_the_request_as_not_sampled(traced: TracedMesh, options: list[str]) -> None:
+    traced.apply()
+    assert_causes(verify(traced, *options), "CT405", "the")
+    assert_complete(traced)
+
+
+@pytest.mark.slow
+@KINDS
+def test_ct406_gateway_marks_the_request_as_not_sampled(traced: TracedMesh, kind: str) -> None:
+    traced.apply()
+    expect = f"{kind}-gateway,web,api"
+    sidecars = [traced.mesh.sidecars[name] for name in ("web", "api")]
+    with gateway_proxy(traced, kind) as (port, envoy):
+        through: dict[str, Any] = {"port": port, "expect": expect, "proxies": [envoy, *sidecars]}
+        assert_causes(verify(traced, NONE, **through), "CT406", f"{kind}-gateway")
+        assert_complete(traced, **through)
+    with gateway_proxy(traced, kind, gateway_arguments(MeshSettings.of("mesh", traced.arguments()))) as (
+        port,
+        envoy,
+    ):
+        assert_complete(traced, NONE, port=port, expect=expect, proxies=[envoy, *sidecars])
+
+
+@pytest.mark.slow
+def test_ct407_listener_was_rejected(traced: TracedMesh) -> None:
+    traced.apply(sampling={"random": 0})
+    write_listener(traced, custom_tags=[{"tag": "team", "literal": {"value": ""}}], **SAMPLE_ALL)
+    assert_causes(result := verify(traced, NONE), "CT407", *TRACED)
+    assert "value length must be at least 1" in result.evidence
+    # Envoy still reports the rejection after the entry has its former content.
+    traced.apply(sampling={"random": 0})
+    assert_causes(verify(traced, NONE), "CT405", "client")
+    traced.apply()
+    assert_complete(traced, NONE)
+
+
+@contextmanager
+def web_without_headers(traced: TracedMesh) -> Iterator[None]:
+    traced.mesh.restart_service("web", "--drop-trace-headers")
+    try:
+        yield
+    finally:
+        traced.mesh.restart_service("web")
+
+
+def test_ct408_application_does_not_pass_the_trace_headers_on(traced: TracedMesh) -> None:
+    traced.apply()
+    with web_without_headers(traced):
+        assert_causes(result := verify(traced), "CT408", "web")
+        assert result.report["missing"] == ["api"]
+        other = result.evidence.partition("started trace ")[2].partition(" ")[0]
+        assert {span["localEndpoint"]["serviceName"] for span in traced.mesh.zipkin.trace(other)} == {"web", "api"}
+        assert_causes(verify(traced, proxies=[], consul=False), "CT408", "web")
+    assert_complete(traced)
+
+
+@pytest.mark.slow
+def test_ct409_service_is_not_http_for_its_proxy(traced: TracedMesh) -> None:
+    traced.apply()
+    traced.mesh.consul.delete_config_entry("service-defaults", "api")
+    api = traced.mesh.sidecars["api"]
+    traced.wait_until(lambda: not list(listener_tracing(api.config_dump())), "a TCP listener of api")
+    assert_causes(verify(traced), "CT409", "api")
+    assert_causes(verify(traced, proxies=[]), "CT409", "api")
+    traced.apply()
+    assert_complete(traced)
+
+
+@pytest.mark.slow
+def test_ct410_trace_store_is_down(traced: TracedMesh) -> None:
+    traced.apply()
+    traced.mesh.zipkin.stop()
+    try:
+        assert_causes(verify(traced), "CT410", "the")
+    finally:
+        traced.mesh.zipkin.start()
+        traced.mesh.zipkin.wait_until_ready()
+    assert_complete(traced)
+
+
+@pytest.mark.slow
+def test_ct410_proxies_send_spans_to_another_store(traced: TracedMesh) -> None:
+    traced.apply()
+    other = Zipkin(traced.mesh.programs)
+    try:
+        other.wait_until_ready()
+        assert_causes(result := verify(traced, zipkin=other), "CT410", *TRACED)
+        assert f"127.0.0.1:{traced.mesh.zipkin.port}" in result.report["causes"][0]["fix"]
+    finally:
+        other.stop()
+    assert_complete(traced)
+
+
+@pytest.mark.slow
+def test_ct410_opentelemetry_spans_go_to_another_store(traced: TracedMesh) -> None:
+    with otlp_grpc_collector() as received:
+        tracer = {"opentelemetry": {"service_name": "mesh"}}
+        traced.apply(collector={"host": LOOPBACK, "port": received.port}, tracer=tracer)
+        assert_causes(verify(traced, "--propagation=w3c"), "CT410", *TRACED)
+    traced.apply()
+    assert_complete(traced)
+
+
+def test_ct411_request_fails(traced: TracedMesh) -> None:
+    traced.apply()
+    traced.mesh.stop_service("web")
+    try:
+        for expect in ("client,web,api", ""):
+            assert_causes(result := verify(traced, expect=expect), "CT411", "the")
+            assert "status 503; it ended at the SERVER span of web" in result.evidence
+    finally:
+        traced.mesh.restart_service("web")
+    traced.wait_until(retried(partial(traced.mesh.request, unique_path())), "a successful request")
+    assert_complete(traced)
+
+
+def test_ct411_nothing_listens_at_the_url(traced: TracedMesh) -> None:
+    traced.apply()
+    assert_causes(verify(traced, port=free_port()), "CT411", "the")
+
+
+@pytest.mark.parametrize(
+    ("args", "options"),
+    [
+        ({}, ["--requests=5"]),
+        ({}, ["--propagation=b3-single"]),
+        ({}, [NONE]),
+        ({"sampling": {"random": 0}}, []),
+        ({"tracer": {"zipkin": {"encoding": "protobuf"}}}, []),
+        ({"tracer": {"zipkin": {"trace_id_128bit": False}}}, [NONE]),
+        ({"tracer": {"zipkin": {"shared_span_context": True}}}, []),
+        ({"tracer": {"zipkin": {"propagation": "b3+w3c"}}}, ["--propagation=w3c"]),
+        ({"spans": {"spawn_upstream_span": True, "verbose": True}}, []),
+        ({"tags": {"team": {"literal": "core"}}}, []),
+    ],
+    ids=[
+        "requests",
+        "b3-single",
+        "own-trace",
+        "caller-samples",
+        "protobuf",
+        "64-bit",
+        "shared",
+        "w3c",
+        "upstream-spans",
+        "tags",
+    ],
+)
+def test_traced_mesh_has_no_finding(traced: TracedMesh, args: dict[str, Any], options: list[str]) -> None:
+    traced.apply(**args)
+    assert_complete(traced, *options)
+
+
+def test_trace_without_expected_services_is_complete_when_spans_stop(traced: TracedMesh) -> None:
+    traced.apply()
+    result = verify(traced, expect="", proxies=[], consul=False, seconds=LONG_SECONDS)
+    assert (result.exit_code, result.report["services"]) == (0, ["api", "client", "web"])
+
+
+def test_gateway_that_skips_tracing_has_no_finding(traced: TracedMesh) -> None:
+    traced.apply()
+    traced.apply(gateways="skip")
+    with gateway_proxy(traced, "ingress") as (port, envoy):
+        sidecars = [traced.mesh.sidecars[name] for name in ("web", "api")]
+        for options in ([], [NONE]):
+            assert_complete(traced, *options, port=port, expect="web,api", proxies=[envoy, *sidecars])
+    traced.apply()

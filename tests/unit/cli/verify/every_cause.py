@@ -1,0 +1,25 @@
+"""Evidence for each cause that `verify` finds."""
+
+from consul_tracing.cli.verify.diagnosis import Evidence
+from consul_tracing.cli.verify.requests import Propagation
+from tests.unit.cli.verify.facts import SPANS, evidence, proxy, public, span, trace, upstream
+
+UNSAMPLED = {"random_sampling": {}}
+UNKNOWN, INVALID = "envoy.tracers.zipkin: unknown cluster 'nope'", "Value: value length must be at least 1 characters"
+OTHER = [span("3", "web", "CLIENT", None, traceId="feed"), span("4", "api", "SERVER", "3", traceId="feed")]
+REJECTED = {"cluster.spans.upstream_rq_404": 2, "tracing.zipkin.reports_dropped": 2}
+NONE = {"context": Propagation.NONE}
+
+EVIDENCE: dict[str, Evidence] = {
+    "CT401": evidence(trace(), proxies=[proxy("web", tracer=None)]),
+    "CT402": evidence(trace(), proxies=[proxy("web", public(error=UNKNOWN, tracing=UNSAMPLED))]),
+    "CT403": evidence(trace(), proxies=[proxy("web", increases={"cluster.spans.upstream_cx_connect_fail": 1})]),
+    "CT404": evidence(trace(), proxies=[proxy("web", increases=REJECTED)]),
+    "CT405": evidence(trace(**NONE), proxies=[proxy("client", sampling=0)]),
+    "CT406": evidence(trace(**NONE), proxies=[proxy("ingress-gateway", upstream("web", 9191), sampling=0)]),
+    "CT407": evidence(trace(), proxies=[proxy("web", public(error=INVALID, tracing=UNSAMPLED))]),
+    "CT408": evidence(trace(*SPANS[:2]), others=[OTHER]),
+    "CT409": evidence(trace(*SPANS[:2]), proxies=[proxy("api", public(is_http=False))]),
+    "CT410": evidence(trace(), proxies=[proxy("web", increases={"tracing.zipkin.reports_sent": 1})]),
+    "CT411": evidence(trace(status=None, error="[Errno 111] Connection refused")),
+}

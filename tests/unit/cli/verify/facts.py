@@ -1,0 +1,76 @@
+"""Facts of the demo mesh for the tests of `verify`."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from consul_tracing.cli.verify.consul_config import ConsulConfig
+from consul_tracing.cli.verify.diagnosis import Evidence
+from consul_tracing.cli.verify.proxies import Listener, Proxy, Tracer
+from consul_tracing.cli.verify.requests import Propagation, SentRequest
+from consul_tracing.cli.verify.trace_tree import Span
+from consul_tracing.cli.verify.traces import Trace
+
+TRACE_ID, CALLER = "463ac35c9f6413ad48485a3953bb6124", "a2fb4a1d1a96d312"
+EXPECTED = ("client", "web", "api")
+
+ZIPKIN = Tracer("envoy.tracers.zipkin", {"collector_cluster": "spans", "collector_endpoint": "/api/v2/spans"})
+COLLECTOR = {"spans": (("zipkin", 9411),)}
+SAMPLE_ALL = {name: {"value": 100} for name in ("client_sampling", "random_sampling", "overall_sampling")}
+CONSUL = ConsulConfig(ZIPKIN, SAMPLE_ALL, COLLECTOR, {"web": "http", "api": "http"})
+
+PORTS = {"client": 9191, "web": 9192, "api": 9193}
+
+
+def request(**changes: Any) -> SentRequest:
+    fields = {"trace_id": TRACE_ID, "span_id": CALLER, "context": Propagation.B3, "status": 200, **changes}
+    return SentRequest("http://localhost:9191/", 9191, **fields)
+
+
+def span(
+    identity: str, service: str, kind: str, parent: str | None, *, tags: Mapping[str, str] | None = None, **more: Any
+) -> Span:
+    """Return a span of ten milliseconds that starts at its identity, a number, in milliseconds."""
+    own = {"traceId": TRACE_ID, "id": identity, "kind": kind, "name": "get", "tags": dict(tags or {})}
+    times = {"timestamp": int(identity, 16) * 1000, "duration": 10_000}
+    parents = {} if parent is None else {"parentId": parent}
+    return {**own, **times, "localEndpoint": {"serviceName": service}, **parents, **more}
+
+
+SPANS = (
+    span("1", "client", "CLIENT", CALLER),
+    span("2", "web", "SERVER", "1"),
+    span("3", "web", "CLIENT", "2"),
+    span("4", "api", "SERVER", "3"),
+)
+
+
+def trace(*spans: Span, expected: tuple[str, ...] = EXPECTED, **changes: Any) -> Trace:
+    return Trace(request(**changes), spans, expected)
+
+
+def public(*, is_http: bool = True, **changes: Any) -> Listener:
+    block = {"tracing": SAMPLE_ALL if is_http else None, **changes}
+    return Listener("public_listener:127.0.0.1:20000", 20000, is_http, **block)
+
+
+def upstream(name: str, port: int, *, is_http: bool = True, **changes: Any) -> Listener:
+    block = {"tracing": SAMPLE_ALL if is_http else None, **changes}
+    return Listener(f"{name}:127.0.0.1:{port}", port, is_http, is_outbound=True, **block)
+
+
+def proxy(service: str, *listeners: Listener, **changes: Any) -> Proxy:
+    own = {
+        "client": (public(is_http=False), upstream("web", 9191)),
+        "web": (public(), upstream("api", 9192)),
+        "api": (public(),),
+    }
+    facts = {"tracer": ZIPKIN, "clusters": COLLECTOR, "listeners": listeners or own[service], **changes}
+    return Proxy(f"{service}:19000", service, "2026-01-01T00:00:00Z", **facts)
+
+
+def proxies(**changes: Any) -> list[Proxy]:
+    return [proxy(name, **changes) for name in EXPECTED]
+
+
+def evidence(seen: Trace, **facts: Any) -> Evidence:
+    return Evidence(seen, **{"store": "http://zipkin:9411", "proxies": proxies(), "consul": CONSUL, **facts})

@@ -1,0 +1,163 @@
+"""The command on stubs of a mesh: one server is the service, the trace store, the admin interface and Consul."""
+
+import json
+import re
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from consul_tracing.cli.app import app
+from consul_tracing.cli.command import CommandError
+from tests.unit.cli.verify.dumps import SAMPLE_ALL, dump, http, listener
+from tests.unit.cli.verify.facts import span
+
+
+class Stub(ThreadingHTTPServer):
+    """A mesh of one proxy, whose responses a test changes."""
+
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.service = "web"
+        self.traced = True
+        self.tags: dict[str, str] = {}
+        self.status: dict[str, int] = {}
+        self.dump: Any = dump(listener("public_listener:1", 1, http(SAMPLE_ALL)))
+        self.received: list[dict[str, str]] = []
+
+    @property
+    def address(self) -> str:
+        return f"127.0.0.1:{self.server_port}"
+
+    def answer(self, path: str, headers: dict[str, str]) -> Any:
+        if path.startswith("/hello"):
+            self.received.append(headers)
+        if match := re.match(r"/api/v2/trace/(\w+)", path):
+            sent = {one["x-b3-traceid"]: one["x-b3-spanid"] for one in self.received if "x-b3-traceid" in one}
+            parent = sent.get(match[1])
+            return (
+                [span("1", self.service, "SERVER", parent, traceId=match[1], tags=self.tags)]
+                if parent and self.traced
+                else None
+            )
+        answers = {"/health": {"status": "UP"}, "/config_dump": {"configs": self.dump}, "/stats": {"stats": []}}
+        return answers.get(path.partition("?")[0], [])
+
+
+class Handler(BaseHTTPRequestHandler):
+    server: Stub
+
+    def do_GET(self) -> None:
+        content = self.server.answer(self.path, {name.lower(): value for name, value in self.headers.items()})
+        body = json.dumps(content).encode()
+        self.send_response(self.server.status.get(self.path.partition("?")[0], 404 if content is None else 200))
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture
+def stub(monkeypatch: pytest.MonkeyPatch) -> Iterator[Stub]:
+    monkeypatch.delenv("CONSUL_HTTP_ADDR", raising=False)
+    with Stub() as server:
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+        yield server
+        server.shutdown()
+
+
+def verify(stub: Stub, *options: str) -> Any:
+    url = f"http://user:secret@{stub.address}/hello?key=secret"
+    arguments = ["verify", url, f"--zipkin=http://user:secret@{stub.address}/zipkin/", "--timeout=0.5", *options]
+    result = CliRunner().invoke(app, arguments)
+    assert "secret" not in result.output
+    return result
+
+
+def test_complete_trace_is_a_tree_and_exit_code_0(stub: Stub) -> None:
+    result = verify(stub, "--expect=Web", "--header=X-Key: secret")
+    assert (result.exit_code, result.stderr) == (0, "")
+    lines = result.stdout.splitlines()
+    assert lines[0] == (f"GET http://{stub.address}/hello: status 200, trace {stub.received[0]['x-b3-traceid']}")
+    assert [line.split() for line in lines[2:4]] == [
+        ["service", "kind", "name", "duration"],
+        ["web", "SERVER", "get", "10.0", "ms"],
+    ]
+    assert lines[-1] == "The trace is complete."
+    assert stub.received[0]["x-key"] == "secret"
+
+
+def test_several_requests_are_counted(stub: Stub) -> None:
+    assert "3 of 3 traces are complete" in verify(stub, "--expect=web", "--requests=3").stdout
+    assert len({one["x-b3-traceid"] for one in stub.received}) == 3
+
+
+def test_finding_has_evidence_and_fix_and_exit_code_1(stub: Stub) -> None:
+    stub.traced = False
+    stub.dump = dump(listener("public_listener:1", 1, http(SAMPLE_ALL)), tracer=None)
+    result = verify(stub, "--expect=web", f"--admin={stub.address}")
+    assert result.exit_code == 1
+    assert "No span has arrived.\nServices without a span: web\n" in result.stdout
+    assert result.stdout.endswith(
+        f"""
+consul-tracing: CT401: A proxy has an old tracer: web ({stub.address})
+  the proxy started at 2026-01-01T00:00:00Z without a tracer
+  To fix: restart the proxy of web
+
+Note: the environment variable CONSUL_HTTP_ADDR allows checks of the config entries
+Note: no proxy of --admin listens on port {stub.server_port} of the URL
+"""
+    )
+
+
+def test_json_has_the_documented_fields(stub: Stub) -> None:
+    stub.tags = {"http.url": "http://web/?key=secret", "user": "secret", "http.status_code": "200"}
+    result = verify(stub, "--expect=web,api", "--format=json")
+    report = json.loads(result.stdout)
+    assert (report["version"], report["complete"], report["services"], report["missing"]) == (
+        1,
+        False,
+        ["web"],
+        ["api"],
+    )
+    (one,) = report["spans"]
+    assert (one["traceId"], one["tags"]) == (report["trace_id"], {"http.status_code": "200"})
+    (cause,) = report["causes"]
+    assert cause.keys() == {"code", "proxy", "evidence", "fix"}
+
+
+def test_unreachable_consul_and_admin_interfaces_are_notes(stub: Stub, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CONSUL_HTTP_ADDR", "127.0.0.1:1")
+    stub.traced = False
+    result = verify(stub, "--admin=127.0.0.1:1", "--format=json")
+    assert result.exit_code == 1
+    admin, consul = json.loads(result.stdout)["notes"]
+    assert "the admin interface 127.0.0.1:1 cannot be read" in admin
+    assert "Consul at http://127.0.0.1:1 cannot be read" in consul
+
+
+def test_other_server_is_not_an_admin_interface(stub: Stub) -> None:
+    stub.traced = False
+    stub.dump = [1]
+    assert "does not respond as Envoy's admin interface" in verify(stub, f"--admin={stub.address}").stdout
+
+
+@pytest.mark.parametrize("status", [500, 404])
+def test_store_that_is_not_healthy_is_the_cause(stub: Stub, status: int) -> None:
+    stub.status = {"/health": status, "/api/v2/services": 503}
+    assert "CT410" in verify(stub, "--expect=web").stdout
+
+
+@pytest.mark.parametrize("option", ["--header=secret", "--admin=user:secret@proxy:19000", "--admin=proxy"])
+def test_invalid_option_is_one_error_without_its_value(stub: Stub, option: str) -> None:
+    result = verify(stub, option)
+    assert isinstance(result.exception, CommandError)
+    assert "secret" not in str(result.exception)
+    assert "\n" not in str(result.exception)

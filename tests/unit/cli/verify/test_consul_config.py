@@ -1,0 +1,55 @@
+import json
+from typing import Any
+
+import pytest
+
+from consul_tracing.cli.verify.consul_config import UNTRACED, config_from, differences
+from consul_tracing.entries.bodies import proxy_defaults, service_defaults
+from tests.unit.meshes import settings
+
+
+def test_rendered_entries_are_read() -> None:
+    mesh = settings(services={"web": {"protocol": "http"}}, sampling={"random": 5})
+    entries = [{"Name": one.name, **one.body} for one in service_defaults(mesh).values()]
+    config = config_from(proxy_defaults(mesh).body, entries)
+    assert config.tracer
+    assert config.tracer.cluster == "tracing_collector"
+    assert len(config.clusters["tracing_collector"]) == 1
+    assert config.listener["random_sampling"] == {"value": 5}
+    assert "@type" not in config.listener
+    assert (config.is_http("web"), config.is_http("db")) == (True, False)
+
+
+@pytest.mark.parametrize(
+    "config", [None, {}, {"envoy_tracing_json": "{", "envoy_listener_tracing_json": "[]", "protocol": None}]
+)
+def test_missing_and_invalid_values_are_empty(config: Any) -> None:
+    found = config_from({"Config": config}, [{"Name": "web", "Protocol": ""}])
+    assert (found.tracer, found.listener, dict(found.clusters), found.is_http("web")) == (None, UNTRACED, {}, False)
+    assert config_from(None, []).tracer is None
+
+
+def test_keys_ignore_case_and_the_default_protocol_applies() -> None:
+    tracing = json.dumps({"http": {"name": "envoy.tracers.zipkin"}})
+    found = config_from(
+        {"Config": {"Envoy_Tracing_JSON": tracing, "Protocol": "HTTP"}}, [{"Name": "db", "Protocol": "tcp"}]
+    )
+    assert found.tracer
+    assert (found.is_http("web"), found.is_http("db")) == (True, False)
+
+
+@pytest.mark.parametrize(
+    ("expected", "actual", "paths"),
+    [
+        ({"a": {"value": 0}}, {"a": {}}, []),
+        ({"a": {}}, {}, ["a"]),
+        ({"a": False, "b": "", "c": []}, {}, []),
+        ({"a": 100}, {"a": 100.0}, []),
+        ({"timeout": "3.000s"}, {"timeout": "3s"}, []),
+        ({"timeout": "0.250s"}, {"timeout": "0.25s"}, []),
+        ({"a": [{"b": 1}]}, {"a": [{"b": 2}]}, ["a[0].b"]),
+        ({"a": [1]}, {"a": [1, 2]}, ["a"]),
+    ],
+)
+def test_differences_ignore_values_that_envoy_omits(expected: Any, actual: Any, paths: list[str]) -> None:
+    assert differences(expected, actual) == paths

@@ -1,0 +1,269 @@
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from consul_tracing.cli.verify.diagnosis import Cause, Evidence, diagnose
+from consul_tracing.cli.verify.proxies import Tracer
+from consul_tracing.cli.verify.requests import Propagation
+from tests.unit.cli.verify.every_cause import EVIDENCE
+from tests.unit.cli.verify.facts import (
+    CONSUL,
+    SAMPLE_ALL,
+    SPANS,
+    ZIPKIN,
+    evidence,
+    proxies,
+    proxy,
+    public,
+    request,
+    span,
+    trace,
+    upstream,
+)
+
+UNSAMPLED = {"random_sampling": {}}
+NONE = {"context": Propagation.NONE, "trace_id": "", "span_id": ""}
+
+
+def causes(facts: Evidence) -> list[tuple[str, str]]:
+    return [(cause.code, cause.proxy.partition(" (")[0]) for cause in diagnose(facts)]
+
+
+def only(facts: Evidence) -> Cause:
+    (cause,) = diagnose(facts)
+    return cause
+
+
+@pytest.mark.parametrize("code", EVIDENCE)
+def test_each_cause_is_the_only_one(code: str) -> None:
+    assert only(EVIDENCE[code]).code == code
+
+
+EVERY_PROXY = ["client", "web", "api"]
+
+
+def test_complete_trace_has_no_cause() -> None:
+    broken = proxies(tracer=None, listeners=(public(error="rejected"),))
+    assert diagnose(evidence(trace(*SPANS), proxies=broken, store_error="down")) == []
+
+
+def test_incomplete_trace_without_evidence_has_no_cause() -> None:
+    assert diagnose(evidence(trace(), proxies=[], consul=None)) == []
+
+
+def test_proxy_without_tracer_must_restart() -> None:
+    without = [proxy("client"), proxy("web", tracer=None), proxy("api")]
+    cause = only(evidence(trace(SPANS[0], expected=("client", "web")), proxies=without))
+    assert (cause.code, cause.fix) == ("CT401", "restart the proxy of web")
+    assert cause.evidence == (
+        "the proxy started at 2026-01-01T00:00:00Z without a tracer, and proxy-defaults/global has one now"
+    )
+
+
+def test_mesh_without_tracer_must_be_configured_first() -> None:
+    nothing = evidence(
+        trace(expected=("web",)), proxies=[proxy("web", tracer=None)], consul=replace(CONSUL, tracer=None)
+    )
+    assert only(nothing).fix.startswith("write the tracer to proxy-defaults/global")
+
+
+def test_proxy_with_the_tracer_in_its_listener_needs_none_in_its_bootstrap() -> None:
+    block = SAMPLE_ALL | {"provider": {"name": ZIPKIN.name, "typed_config": ZIPKIN.config}}
+    skip = replace(CONSUL, tracer=None, listener=block)
+    web = proxy("web", public(tracing=block), tracer=None)
+    gateway = proxy("ingress-gateway", upstream("ingress", 9191), tracer=None)
+    assert diagnose(evidence(trace(), proxies=[web, gateway], consul=skip)) == []
+
+
+def test_other_tracer_and_other_collector_are_named_by_field() -> None:
+    other = Tracer("envoy.tracers.zipkin", {**ZIPKIN.config, "collector_hostname": "secret"})
+    (one, *_) = diagnose(evidence(trace(), proxies=proxies(tracer=other)))
+    assert one.evidence.endswith("with another tracer: collector_hostname differ")
+    (moved, *_) = diagnose(evidence(trace(), proxies=proxies(clusters={"spans": (("old", 9411),)})))
+    assert moved.evidence.endswith("with the collector old:9411, and proxy-defaults/global has zipkin:9411")
+
+
+REJECTED = "envoy.tracers.zipkin: unknown cluster 'nope'"
+
+
+@pytest.mark.parametrize(
+    ("error", "code"), [(REJECTED, "CT402"), ("Value: value length must be at least 1 characters", "CT407")]
+)
+def test_rejected_listener_explains_failed_and_unsampled_requests(error: str, code: str) -> None:
+    rejected = [proxy("client", upstream("web", 9191, error=error, tracing=UNSAMPLED))]
+    for seen in (trace(**NONE), trace(status=None, error="refused")):
+        assert causes(evidence(seen, proxies=rejected)) == [(code, "client")]
+    never_active = [proxy("client", upstream("web", 0, is_http=False, error=error))]
+    assert causes(evidence(trace(status=None, error="refused"), proxies=never_active)) == [(code, "client")]
+
+
+def test_reverted_listener_is_no_cause() -> None:
+    reverted = [proxy("client", upstream("web", 9191, error="former rejection"))]
+    assert diagnose(evidence(trace(), proxies=reverted)) == []
+
+
+def test_fix_of_an_unknown_cluster_depends_on_the_entry() -> None:
+    declared = "envoy.tracers.zipkin: unknown cluster 'spans'"
+    (known,) = diagnose(evidence(trace(), proxies=[proxy("web", public(error=declared, tracing=UNSAMPLED))]))
+    assert known.fix == "restart the proxy of web, so that it reads the cluster"
+    (unknown,) = diagnose(evidence(trace(), proxies=[proxy("web", public(error=REJECTED, tracing=UNSAMPLED))]))
+    assert unknown.fix.startswith("add the cluster nope to envoy_extra_static_clusters_json")
+
+
+def test_missing_cluster_of_the_bootstrap_tracer_is_found() -> None:
+    assert causes(evidence(trace(), proxies=[proxy("web", clusters={})])) == [("CT402", "web")]
+    known = [proxy("web", clusters={}, stats={"cluster.spans.membership_total": 1})]
+    assert diagnose(evidence(trace(), proxies=known)) == []
+
+
+@pytest.mark.parametrize(
+    ("stats", "evidence_end"),
+    [
+        (
+            {"cluster.spans.upstream_cx_connect_fail": 1, "cluster.spans.upstream_rq_503": 1},
+            "does not accept connections",
+        ),
+        ({"cluster.spans.upstream_cx_connect_timeout": 1}, "does not accept connections"),
+        (
+            {"cluster.spans.membership_total": 0, "cluster.spans.upstream_cx_none_healthy": 1},
+            "does not resolve its name",
+        ),
+        ({"cluster.spans.ssl.fail_verify_san": 1, "cluster.spans.upstream_cx_connect_fail": 1}, "TLS to"),
+    ],
+)
+def test_unreachable_collector_is_reported_for_each_proxy(stats: dict[str, int], evidence_end: str) -> None:
+    unreachable = proxies(stats=stats, increases={**stats, "tracing.zipkin.reports_dropped": 2})
+    facts = evidence(trace(), proxies=unreachable)
+    assert causes(facts) == [("CT403", name) for name in EVERY_PROXY]
+    assert all(evidence_end in cause.evidence for cause in diagnose(facts))
+
+
+def test_collector_that_rejects_spans() -> None:
+    counters = {"cluster.spans.upstream_rq_404": 2, "tracing.zipkin.reports_dropped": 2}
+    cause = only(evidence(trace(), proxies=[proxy("web", increases=counters)]))
+    assert (cause.code, cause.evidence) == (
+        "CT404",
+        "the collector zipkin:9411 responds with status 404, and the proxy dropped 2 reports",
+    )
+
+
+def test_old_failures_are_no_cause() -> None:
+    old = {"cluster.spans.upstream_cx_connect_fail": 9, "cluster.spans.upstream_rq_404": 9}
+    assert diagnose(evidence(trace(), proxies=proxies(stats=old, increases=dict.fromkeys(old, 0)))) == []
+
+
+def test_other_clusters_are_no_cause() -> None:
+    other = {"cluster.web.upstream_cx_connect_fail": 9, "cluster.web.upstream_rq_404": 9}
+    assert diagnose(evidence(trace(), proxies=proxies(stats=other, increases=other))) == []
+
+
+def test_header_of_the_caller_is_the_only_cause() -> None:
+    unsampled = proxies(listeners=(public(tracing=UNSAMPLED),))
+    cause = only(evidence(trace(unsampled_header="b3"), proxies=unsampled))
+    assert (cause.code, cause.proxy) == ("CT405", "the request")
+
+
+def test_entry_proxy_with_sampling_zero() -> None:
+    unsampled = [proxy("client", sampling=0), *proxies()[1:]]
+    cause = only(evidence(trace(**NONE), proxies=unsampled))
+    assert (cause.code, cause.proxy, cause.evidence) == ("CT405", "client (client:19000)", "random sampling is 0 %")
+    assert diagnose(evidence(trace(), proxies=unsampled)) == []
+
+
+def test_low_sampling_and_unread_context() -> None:
+    low = [proxy("client", sampling=1)]
+    assert "repeat with more --requests" in only(evidence(trace(**NONE), proxies=low)).fix
+    w3c = evidence(trace(context=Propagation.W3C), proxies=[proxy("client", sampling=0)])
+    assert only(w3c).evidence == "random sampling is 0 %, and the tracer does not read w3c"
+
+
+def test_sampling_of_the_entry_is_read_without_admin_interfaces() -> None:
+    zero = replace(CONSUL, listener={"random_sampling": {}})
+    assert causes(evidence(trace(**NONE), proxies=[], consul=zero)) == [("CT405", "proxy-defaults/global")]
+
+
+def test_gateway_that_samples_nothing() -> None:
+    gateway = proxy("ingress-gateway", upstream("ingress", 9191, tracing=UNSAMPLED), sampling=0)
+    assert causes(evidence(trace(**NONE), proxies=[gateway, *proxies()[1:]])) == [("CT406", "ingress-gateway")]
+
+
+def half(*spans: tuple[str, str, str, str | None], trace_id: str = "feed") -> list[dict[str, Any]]:
+    return [span(*fields, traceId=trace_id) for fields in spans]
+
+
+def test_other_half_of_the_trace_names_the_application() -> None:
+    other = half(("3", "web", "CLIENT", None), ("4", "api", "SERVER", "3"))
+    cause = only(evidence(trace(*SPANS[:2]), others=[other], stored=frozenset({"api"})))
+    assert (cause.code, cause.proxy) == ("CT408", "web")
+    assert "its call started trace feed with spans of api, web" in cause.evidence
+
+
+def test_missing_call_without_other_half() -> None:
+    cause = only(evidence(trace(*SPANS[:2]), proxies=[], consul=CONSUL))
+    assert (cause.code, cause.proxy) == ("CT408", "web")
+    assert "made no traced call; spans of api are missing" in cause.evidence
+
+
+def test_tcp_service_is_found_in_its_proxy_in_its_caller_and_in_consul() -> None:
+    seen = trace(*SPANS[:2])
+    own = [proxy("api", public(is_http=False))]
+    assert causes(evidence(seen, proxies=own)) == [("CT409", "api")]
+    caller = [proxy("web", public(), upstream("api", 9192, is_http=False))]
+    assert causes(evidence(seen, proxies=caller)) == [("CT409", "web")]
+    tcp = replace(CONSUL, protocols={"web": "http"})
+    assert causes(evidence(seen, proxies=[], consul=tcp)) == [("CT409", "api")]
+
+
+def test_own_protocol_of_the_caller_is_irrelevant() -> None:
+    assert diagnose(evidence(trace())) == []
+    assert diagnose(evidence(trace(), proxies=[])) == []
+
+
+def test_tcp_upstream_of_the_caller_is_the_only_cause() -> None:
+    mesh = [proxy("client", public(is_http=False), upstream("web", 9191, is_http=False))]
+    cause = only(evidence(trace(), proxies=mesh))
+    assert (cause.code, cause.fix) == ("CT409", "declare the protocol: services: {web: {protocol: http}}")
+
+
+def test_unavailable_store_explains_unreachable_collectors() -> None:
+    unreachable = proxies(increases={"cluster.spans.upstream_cx_connect_fail": 1})
+    assert causes(evidence(trace(), proxies=unreachable, store_error="refused")) == [("CT410", "the trace store")]
+
+
+def test_proxies_that_report_to_another_store() -> None:
+    sent = proxies(increases={"tracing.zipkin.reports_sent": 1})
+    assert causes(evidence(trace(), proxies=sent)) == [("CT410", name) for name in EVERY_PROXY]
+    assert diagnose(evidence(trace(), proxies=sent, stored=frozenset(EVERY_PROXY))) == []
+
+
+def test_failed_request_names_where_it_ended() -> None:
+    tags = {"error": "true", "http.status_code": "503", "response_flags": "UF", "upstream_cluster.name": "api.default"}
+    spans = [*SPANS[:2], span("3", "web", "CLIENT", "2", tags=tags)]
+    cause = only(evidence(trace(*spans, status=502)))
+    assert cause.code == "CT411"
+    assert cause.evidence == (
+        "http://localhost:9191/: status 502; it ended at the CLIENT span of web to api: status 503, "
+        "the upstream refuses connections"
+    )
+
+
+def test_failed_request_without_spans() -> None:
+    seen = trace(status=503, responder="the first proxy, without an upstream")
+    assert only(evidence(seen)).evidence.endswith("status 503; the first proxy, without an upstream")
+    assert "no response: refused" in only(evidence(trace(status=None, error="refused"))).evidence
+
+
+def test_error_status_of_an_application_is_no_cause_if_all_expected_services_have_spans() -> None:
+    assert diagnose(evidence(trace(*SPANS, status=404))) == []
+    assert causes(evidence(trace(*SPANS, status=404, expected=()))) == [("CT411", "the request")]
+
+
+def test_proxies_of_other_services_are_not_suspects() -> None:
+    unrelated = replace(proxy("api", tracer=None), service="billing")
+    assert diagnose(evidence(trace(*SPANS[:1], expected=("client", "web")), proxies=[unrelated])) == []
+
+
+def test_request_without_context_has_no_sampling_cause_with_full_sampling() -> None:
+    assert request(**NONE).context is Propagation.NONE
+    assert diagnose(evidence(trace(**NONE))) == []
