@@ -15,7 +15,8 @@ from consul_tracing.inputs.mesh_settings import MeshSettings
 from consul_tracing.stack_config import MESH_KEY, with_numbers
 
 from . import rendering
-from .command import COULD_NOT_RUN, CommandError
+from .command import COULD_NOT_RUN, CommandError, OutputFormat
+from .stale import command as stale_command
 
 app = typer.Typer(name="consul-tracing", no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None)
 
@@ -64,6 +65,17 @@ def render(  # noqa: PLR0913, PLR0917 - options of a command
             typer.echo("\n".join(gateway_arguments(settings)))
         case _:
             write_entries(settings, output, entry, out)
+
+
+@app.command(epilog="Example: consul-tracing stale --admin 127.0.0.1:19000 --admin 127.0.0.1:19001")
+def stale(
+    admin: Annotated[list[str] | None, typer.Option(metavar="HOST:PORT", help="Admin interface of a proxy.")] = None,
+    output: Annotated[OutputFormat, typer.Option("--format", help="Output format.")] = OutputFormat.TEXT,
+) -> None:
+    """List the proxies whose bootstrap is older than their configuration in Consul. Exit code 1 if there are any."""
+    report = stale_command.find_stale(admin or [])
+    typer.echo(stale_command.output(report, output))
+    raise typer.Exit(stale_command.exit_code(report))
 
 
 def write_entries(settings: MeshSettings, output: Format, chosen: str | None, out: Path | None) -> None:

@@ -1,0 +1,62 @@
+"""Output and exit code of `consul-tracing stale`."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from consul_tracing.cli.command import FINDINGS, CommandError, OutputFormat
+from consul_tracing.cli.consul_client import ConsulClient
+
+from .proxies import report_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from .proxies import Report
+
+HEAD = ("PROXY", "SERVICE", "SINCE", "DIFFERENCES")
+
+
+def find_stale(addresses: Sequence[str]) -> Report:
+    """Read the proxies. Raises CommandError."""
+    if not addresses:
+        raise CommandError("--admin HOST:PORT is required")
+    return report_of(addresses, ConsulClient())
+
+
+def output(report: Report, form: OutputFormat) -> str:
+    """Return the report as text or JSON."""
+    return json.dumps(report.as_json(), indent=2) if form is OutputFormat.JSON else "\n".join(lines(report))
+
+
+def exit_code(report: Report) -> int:
+    """Return the exit code. Raises CommandError if no proxy is stale, but not all of them could be read."""
+    if any(proxy.is_stale for proxy in report.proxies):
+        return FINDINGS
+    if report.unreadable:
+        total = len(report.proxies) + len(report.unreadable)
+        raise CommandError(
+            f"{len(report.unreadable)} of {total} proxies cannot be read: {', '.join(report.unreadable)}"
+        )
+    return 0
+
+
+def lines(report: Report) -> Iterator[str]:
+    """Yield a table with one line per difference, and the proxies that cannot be read."""
+    rows = [HEAD]
+    for one in report.proxies:
+        first, *others = one.differences or ["none"]
+        rows += [(one.proxy, one.service, one.since, first), *(("", "", "", other) for other in others)]
+    if report.proxies:
+        yield from aligned(rows)
+    for name, reason in report.unreadable.items():
+        yield f"{name} cannot be read: {reason}"
+
+
+def aligned(rows: Iterable[Sequence[str]]) -> Iterator[str]:
+    """Yield the rows of a table with aligned columns."""
+    table = list(rows)
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    for row in table:
+        yield "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()

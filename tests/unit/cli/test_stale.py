@@ -1,0 +1,141 @@
+"""The comparison of bootstraps, without a mesh."""
+
+import json
+from typing import Any
+
+import pytest
+
+from consul_tracing.cli.command import CommandError, OutputFormat
+from consul_tracing.cli.stale.bootstrap import BootstrapError, bootstrap_differences
+from consul_tracing.cli.stale.command import exit_code, output
+from consul_tracing.cli.stale.messages import differing_paths
+from consul_tracing.cli.stale.proxies import Proxy, Report
+
+CONSUL_TAGS = [
+    {"tag_name": "consul.destination.service", "regex": "^x"},
+    {"tag_name": "local_cluster", "fixed_value": "web"},
+]
+PLAIN: dict[str, Any] = {"stats_config": {"stats_tags": CONSUL_TAGS, "use_all_default_tags": True}}
+"""The dump of a bootstrap from an empty `Config`."""
+
+
+@pytest.mark.parametrize(
+    ("expected", "actual"),
+    [
+        ({"connect_timeout": "3.000s"}, {"connect_timeout": "3s"}),
+        ({"connectTimeout": "0.25s"}, {"connect_timeout": "0.250s"}),
+        ({"traceId128bit": True}, {"trace_id_128bit": True}),
+        ({"port_value": "9411"}, {"port_value": 9411}),
+        ({"type": "strict_dns"}, {"type": "STRICT_DNS"}),
+        ({"type": 1}, {"type": "STRICT_DNS"}),
+        ({"lb_policy": "ROUND_ROBIN", "dns_lookup_family": 0}, {}),
+        ({"alt_stat_name": "", "respect_dns_ttl": False, "endpoints": [], "metadata": None}, {}),
+        ({"value": 0.1}, {"value": 0.10000000149}),
+        ({"reuse_connection": "Yes"}, {"reuse_connection": True}),
+        ({"grpc_services": {"a": 1}}, {"grpc_services": [{"a": 1}]}),
+        ({"@type": "envoy.X"}, {"@type": "type.googleapis.com/envoy.X"}),
+        ({"private_key": {"inline_string": "secret"}}, {"private_key": {"inline_string": "[redacted]"}}),
+    ],
+)
+def test_forms_of_the_same_message_are_equal(expected: object, actual: object) -> None:
+    assert list(differing_paths(expected, actual)) == []
+
+
+@pytest.mark.parametrize(
+    ("expected", "actual", "path"),
+    [
+        ({"a": {"b": "x"}}, {"a": {"b": "y"}}, "a.b"),
+        ({"path": "/API"}, {"path": "/api"}, "path"),
+        ({"type": 2}, {"type": "STRICT_DNS"}, "type"),
+        ({"timeout": "3s"}, {"timeout": "3.001s"}, "timeout"),
+        ({"port_value": 9411}, {"port_value": 9412}, "port_value"),
+        ({"shared_span_context": False}, {}, "shared_span_context"),
+        ({}, {"shared_span_context": False}, "shared_span_context"),
+        ({"http2_protocol_options": {}}, {}, "http2_protocol_options"),
+        ({"endpoints": [{"a": 1}]}, {"endpoints": [{"a": 2}]}, "endpoints.0.a"),
+        ({"endpoints": [1, 2]}, {"endpoints": [1]}, "endpoints"),
+        ({"lb_policy": "RANDOM"}, {}, "lb_policy"),
+    ],
+)
+def test_different_messages_have_the_path_of_the_field(expected: object, actual: object, path: str) -> None:
+    assert [".".join(found) for found in differing_paths(expected, actual)] == [path]
+
+
+def test_sampling_and_unknown_keys_need_no_restart() -> None:
+    config = {"envoy_listener_tracing_json": "{}", "protocol": "http", "local_connect_timeout_ms": 1}
+    assert bootstrap_differences({"Config": config}, PLAIN) == []
+
+
+@pytest.mark.parametrize(
+    ("config", "difference"),
+    [
+        ({"envoy_tracing_json": '{"http":{"name":"envoy.tracers.zipkin"}}'}, "tracer: added"),
+        ({"ENVOY_EXTRA_STATIC_CLUSTERS_JSON": '{"name":"a"},{"name":"local_agent"}'}, "static cluster a: added"),
+        ({"envoy_extra_static_listeners_json": '{"name":"b"}'}, "static listener b: added"),
+        ({"envoy_prometheus_bind_addr": "0.0.0.0:9102"}, "Prometheus address: added"),
+        ({"envoy_stats_bind_addr": "[::]:9103"}, "stats address: added"),
+        ({"envoy_statsd_url": "udp://127.0.0.1:9125"}, "stats sinks: added"),
+        ({"envoy_dogstatsd_url": "unix:///run/dogstatsd.sock"}, "stats sinks: added"),
+        ({"envoy_stats_flush_interval": "7s"}, "stats flush interval: added"),
+        ({"envoy_stats_tags": ["a=b"]}, "stats config: stats_tags"),
+        ({"envoy_stats_config_json": '{"stats_matcher":{}}'}, "stats config: stats_matcher"),
+        ({"envoy_telemetry_collector_bind_socket_dir": "/run"}, "telemetry collector: added"),
+    ],
+)
+def test_each_bootstrap_key_is_compared(config: dict[str, Any], difference: str) -> None:
+    assert difference in bootstrap_differences({"Config": config}, PLAIN)
+
+
+def test_access_log_of_the_admin_interface_is_compared() -> None:
+    logs = {"Enabled": True, "Type": "file", "Path": "/log", "TextFormat": "%METHOD%"}
+    assert bootstrap_differences({"AccessLogs": logs}, PLAIN) == ["admin access log: added"]
+
+
+@pytest.mark.parametrize(
+    ("config", "reason"),
+    [
+        ({"envoy_bootstrap_json_tpl": "{{.}}"}, "replaces the whole bootstrap"),
+        ({"envoy_tracing_json": "{"}, "envoy_tracing_json in Consul must be JSON"),
+    ],
+)
+def test_incomparable_bootstrap_is_an_error(config: dict[str, Any], reason: str) -> None:
+    with pytest.raises(BootstrapError, match=reason):
+        bootstrap_differences({"Config": config}, PLAIN)
+
+
+CURRENT = Proxy("web-proxy", "web", "2026-01-02T03:04:05Z", [])
+STALE = Proxy("api-proxy", "api", "2026-01-02T03:04:05Z", ["tracer: added", "static cluster a: removed"])
+
+
+def test_text_has_one_line_per_difference() -> None:
+    assert output(Report([CURRENT, STALE], {"127.0.0.1:1": "refused"}), OutputFormat.TEXT).splitlines() == [
+        "PROXY      SERVICE  SINCE                 DIFFERENCES",
+        "web-proxy  web      2026-01-02T03:04:05Z  none",
+        "api-proxy  api      2026-01-02T03:04:05Z  tracer: added",
+        "                                          static cluster a: removed",
+        "127.0.0.1:1 cannot be read: refused",
+    ]
+
+
+def test_json_has_every_proxy() -> None:
+    document = json.loads(output(Report([STALE], {"127.0.0.1:1": "refused"}), OutputFormat.JSON))
+    assert document == {
+        "version": 1,
+        "proxies": [
+            {
+                "proxy": "api-proxy",
+                "service": "api",
+                "since": "2026-01-02T03:04:05Z",
+                "stale": True,
+                "differences": ["tracer: added", "static cluster a: removed"],
+            }
+        ],
+        "unreadable": [{"proxy": "127.0.0.1:1", "reason": "refused"}],
+    }
+
+
+def test_exit_code_is_0_only_if_every_proxy_is_current() -> None:
+    assert exit_code(Report([CURRENT])) == 0
+    assert exit_code(Report([CURRENT, STALE], {"a": "refused"})) == 1
+    with pytest.raises(CommandError, match="1 of 2 proxies cannot be read: a"):
+        exit_code(Report([CURRENT], {"a": "refused"}))
