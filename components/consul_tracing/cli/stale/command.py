@@ -22,7 +22,8 @@ def find_stale(addresses: Sequence[str]) -> Report:
     """Read the proxies. Raises CommandError."""
     if not addresses:
         raise CommandError("--admin HOST:PORT is required")
-    return report_of(addresses, ConsulClient())
+    with ConsulClient() as consul:
+        return report_of(addresses, consul)
 
 
 def output(report: Report, form: OutputFormat) -> str:

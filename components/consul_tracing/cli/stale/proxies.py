@@ -74,7 +74,8 @@ def report_of(addresses: Iterable[str], consul: ConsulClient) -> Report:
 
 def read_address(address: str, consul: ConsulClient) -> Proxy:
     """Compare the proxy with this admin address with Consul. Raises as `read_proxy` does."""
-    return read_proxy(EnvoyAdmin(address), consul)
+    with EnvoyAdmin(address) as admin:
+        return read_proxy(admin, consul)
 
 
 def read_proxy(admin: EnvoyAdmin, consul: ConsulClient) -> Proxy:
