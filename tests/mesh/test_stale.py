@@ -28,7 +28,7 @@ SIDECAR = "web-sidecar-proxy"
 TCP_PROXY = {
     "@type": "type.googleapis.com/envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy",
     "stat_prefix": "extra",
-    "cluster": "tracing_collector",
+    "cluster": "other",
 }
 LISTENER = {
     "name": "extra",
@@ -39,7 +39,7 @@ SINK = {
     "name": "envoy.stat_sinks.metrics_service",
     "typedConfig": {
         "@type": "type.googleapis.com/envoy.config.metrics.v3.MetricsServiceConfig",
-        "grpcService": {"envoyGrpc": {"clusterName": "tracing_collector"}},
+        "grpcService": {"envoyGrpc": {"clusterName": "other"}},
         "transport_api_version": 2,
     },
 }
@@ -65,15 +65,16 @@ STATSD = {
         ],
     },
 }
+OTHER = {"name": "other", "type": "STATIC", "load_assignment": {"cluster_name": "other"}}
 BASE: dict[str, Any] = {
     "envoy_version": "1.36",
     "collector": {"host": "collector.test"},
-    "static_clusters": [STATSD],
+    "static_clusters": [STATSD, OTHER],
     "proxy_config": STATISTICS,
 }
 """Arguments that set every kind of bootstrap key, in forms that Envoy prints differently."""
 
-LOGS = {"Enabled": True, "Type": "stderr", "TextFormat": "%METHOD%"}
+LOGS = {"Enabled": True, "Type": "stderr", "TextFormat": "%REQ(:METHOD)%"}
 
 
 def entry(**args: Any) -> dict[str, Any]:
@@ -110,7 +111,7 @@ def running(programs: Programs, consul: Consul, *arguments: str) -> Iterator[Env
     """Start a proxy with its current configuration in Consul, and stop it."""
     envoy = Envoy(programs, consul, "stale", arguments or ["-sidecar-for=web"])
     try:
-        envoy.wait_until_ready()
+        programs.wait_until(lambda: envoy.is_ready, "a ready proxy", program=envoy.program)
         yield envoy
     finally:
         envoy.stop()
@@ -148,12 +149,12 @@ CHANGES: dict[str, tuple[dict[str, Any], list[str]]] = {
     ),
     "tracer": ({"tracer": {"zipkin": {"trace_id_128bit": False}}}, ["tracer: http.typed_config.trace_id_128bit"]),
     "cluster-changed": (
-        {"static_clusters": [{**STATSD, "lb_policy": "MAGLEV"}]},
+        {"static_clusters": [{**STATSD, "lb_policy": "MAGLEV"}, OTHER]},
         ["static cluster statsd: lb_policy"],
     ),
-    "cluster-reformatted": ({"static_clusters": [{**STATSD, "connectTimeout": "1.5s", "type": 1}]}, []),
+    "cluster-reformatted": ({"static_clusters": [{**STATSD, "connectTimeout": "1.5s", "type": 1}, OTHER]}, []),
     "clusters": (
-        {"static_clusters": [{**STATSD, "name": "new"}]},
+        {"static_clusters": [{**STATSD, "name": "new"}, OTHER]},
         ["static cluster new: added", "static cluster statsd: removed"],
     ),
     "listener": (
@@ -211,14 +212,15 @@ def test_proxy_with_each_tracer_is_current(
 
 OTHERS: dict[str, dict[str, Any]] = {
     "nothing": {},
-    "json-log": {"AccessLogs": {"Enabled": True, "JSONFormat": '{"method":"%METHOD%","n":{"a":"%PROTOCOL%"}}'}},
+    "json-log": {"AccessLogs": {"Enabled": True, "JSONFormat": '{"method":"%REQ(:METHOD)%","n":{"a":"%PROTOCOL%"}}'}},
     "default-log": {"AccessLogs": {"Enabled": True}},
-    "file-log": {"AccessLogs": {"Enabled": True, "Type": "file", "Path": "/dev/null", "TextFormat": "%METHOD%\n"}},
-    "telemetry": {"Config": {"envoy_telemetry_collector_bind_socket_dir": "/tmp/consul-telemetry"}},  # noqa: S108
+    "file-log": {
+        "AccessLogs": {"Enabled": True, "Type": "file", "Path": "/dev/null", "TextFormat": "%REQ(:METHOD)%\n"}
+    },
+    "telemetry": {"Config": {"envoy_telemetry_collector_bind_socket_dir": "/tmp"}},  # noqa: S108
     "stats-config": {"Config": {"envoy_stats_config_json": '{"stats_matcher":{"reject_all":false}}'}},
     "tag": {"Config": {"envoy_stats_tags": ["a=b=c"]}},
     "socket": {"Config": {"envoy_dogstatsd_url": "unix:///tmp/dogstatsd.sock"}},
-    "variable": {"Config": {"envoy_statsd_url": "$STATSD_URL"}},
 }
 
 
@@ -226,13 +228,11 @@ OTHERS: dict[str, dict[str, Any]] = {
 @pytest.mark.parametrize("other", OTHERS)
 def test_proxy_with_other_bootstrap_keys_is_current(programs: Programs, mesh: Consul, other: str) -> None:
     write(programs, mesh, {"Kind": "proxy-defaults", "Name": "global", **OTHERS[other]})
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("STATSD_URL", "udp://127.0.0.1:9125")
-        with running(programs, mesh) as envoy:
-            assert differences(mesh, envoy) == []
-            if other != "nothing":
-                write(programs, mesh, {"Kind": "proxy-defaults", "Name": "global"})
-                assert differences(mesh, envoy) != []
+    with running(programs, mesh) as envoy:
+        assert differences(mesh, envoy) == []
+        if other != "nothing":
+            write(programs, mesh, {"Kind": "proxy-defaults", "Name": "global"})
+            assert differences(mesh, envoy) != []
 
 
 @pytest.mark.parametrize("kind", ["ingress", "mesh"])
@@ -243,7 +243,7 @@ def test_gateway_is_stale_after_a_change_of_the_collector(programs: Programs, me
     with running(programs, mesh, f"-gateway={kind}", "-register", f"-service={name}", address) as envoy:
         write(programs, mesh, entry(proxy_config={}), name)
         assert differences(mesh, envoy) == []
-        write(programs, mesh, entry(proxy_config={}, static_clusters=[]), name)
+        write(programs, mesh, entry(proxy_config={}, static_clusters=[OTHER]), name)
         assert differences(mesh, envoy) == ["static cluster statsd: removed"]
         mesh.put(f"/v1/agent/service/deregister/{name}")
 

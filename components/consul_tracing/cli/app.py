@@ -69,11 +69,14 @@ def render(  # noqa: PLR0913, PLR0917 - options of a command
 
 @app.command(epilog="Example: consul-tracing stale --admin 127.0.0.1:19000 --admin 127.0.0.1:19001")
 def stale(
+    *,
     admin: Annotated[list[str] | None, typer.Option(metavar="HOST:PORT", help="Admin interface of a proxy.")] = None,
+    kubernetes: Annotated[bool, typer.Option("--kubernetes", help="Read the pods of a cluster.")] = False,
+    namespace: Annotated[str | None, typer.Argument(help="Namespace of the pods. Default: all.")] = None,
     output: Annotated[OutputFormat, typer.Option("--format", help="Output format.")] = OutputFormat.TEXT,
 ) -> None:
     """List the proxies whose bootstrap is older than their configuration in Consul. Exit code 1 if there are any."""
-    report = stale_command.find_stale(admin or [])
+    report = stale_command.find_stale(admin or [], kubernetes=kubernetes, namespace=namespace)
     typer.echo(stale_command.output(report, output))
     raise typer.Exit(stale_command.exit_code(report))
 

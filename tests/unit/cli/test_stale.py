@@ -4,11 +4,17 @@ import json
 from typing import Any
 
 import pytest
+from envoy.config.bootstrap.v3 import bootstrap_pb2
+from envoy.config.metrics.v3 import stats_pb2
+from envoy.config.trace.v3 import datadog_pb2, opentelemetry_pb2, zipkin_pb2
+from envoy.extensions.filters.network.http_connection_manager.v3 import http_connection_manager_pb2 as hcm_pb2
+from envoy.extensions.transport_sockets.tls.v3 import tls_pb2
+from envoy.extensions.upstreams.http.v3 import http_protocol_options_pb2
 
 from consul_tracing.cli.command import CommandError, OutputFormat
 from consul_tracing.cli.stale.bootstrap import BootstrapError, bootstrap_differences
 from consul_tracing.cli.stale.command import exit_code, output
-from consul_tracing.cli.stale.messages import differing_paths
+from consul_tracing.cli.stale.messages import ENUMS, MAPS, SET_ZEROS, differing_paths
 from consul_tracing.cli.stale.proxies import Proxy, Report
 
 CONSUL_TAGS = [
@@ -139,3 +145,50 @@ def test_exit_code_is_0_only_if_every_proxy_is_current() -> None:
     assert exit_code(Report([CURRENT, STALE], {"a": "refused"})) == 1
     with pytest.raises(CommandError, match="1 of 2 proxies cannot be read: a"):
         exit_code(Report([CURRENT], {"a": "refused"}))
+
+
+MESSAGES = [
+    bootstrap_pb2.Bootstrap,
+    datadog_pb2.DatadogConfig,
+    hcm_pb2.HttpConnectionManager,
+    http_protocol_options_pb2.HttpProtocolOptions,
+    opentelemetry_pb2.OpenTelemetryConfig,
+    stats_pb2.DogStatsdSink,
+    stats_pb2.StatsdSink,
+    tls_pb2.UpstreamTlsContext,
+    zipkin_pb2.ZipkinConfig,
+]
+
+
+def fields_of_messages() -> list[Any]:
+    """Return the descriptors of all fields in `MESSAGES` and the messages inside them."""
+    pending, found = [message.DESCRIPTOR for message in MESSAGES], {}
+    while pending:
+        descriptor = pending.pop()
+        if descriptor.full_name not in found and not descriptor.full_name.startswith("google.protobuf."):
+            found[descriptor.full_name] = descriptor
+            pending += [field.message_type for field in descriptor.fields if field.message_type]
+    return [field for descriptor in found.values() for field in descriptor.fields]
+
+
+def test_enumerations_are_those_of_envoy() -> None:
+    """An enumeration of another name has no entry, and a name has one meaning only."""
+    values: dict[str, set[tuple[str, ...]]] = {}
+    for field in fields_of_messages():
+        if field.enum_type:
+            numbered = sorted((value.number, value.name) for value in field.enum_type.values)
+            values.setdefault(field.name, set()).add(tuple(name for _, name in numbered))
+    unambiguous = {name: next(iter(found)) for name, found in values.items() if len(found) == 1}
+    assert {name: unambiguous.get(name) for name in ENUMS} == dict(ENUMS)
+
+
+def test_set_zeros_are_wrapped_fields_of_envoy() -> None:
+    fields = [field for field in fields_of_messages() if field.name in SET_ZEROS]
+    assert {field.name for field in fields} == SET_ZEROS
+    assert [field.full_name for field in fields if not (field.message_type or field.has_presence)] == []
+
+
+def test_maps_are_maps_of_envoy() -> None:
+    fields = [field for field in fields_of_messages() if field.name in MAPS]
+    assert {field.name for field in fields} == MAPS
+    assert all(field.message_type.GetOptions().map_entry for field in fields)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from consul_tracing.names import JsonObject
 
 TEMPLATE_KEY = "envoy_bootstrap_json_tpl"
+TELEMETRY_KEY = "envoy_telemetry_collector_bind_socket_dir"
 TELEMETRY_CLUSTER = "consul_telemetry_collector_loopback"
 ADMIN_LOG = "Consul Listener"
 """Start of the names of the access logs that `AccessLogs` adds."""
@@ -95,7 +96,7 @@ def _cluster_differences(config: Mapping[str, Any], bootstrap: JsonObject) -> It
     own = [cluster for cluster in clusters if cluster.get("name") not in RESERVED_CLUSTERS]
     yield from _compared_by_name("static cluster", _parsed(config, CLUSTERS_KEY), own)
     telemetry = next((cluster for cluster in clusters if cluster.get("name") == TELEMETRY_CLUSTER), None)
-    directory = config.get("envoy_telemetry_collector_bind_socket_dir")
+    directory = TELEMETRY_KEY in config and str(PurePosixPath(config[TELEMETRY_KEY]))
     yield from _compared("telemetry collector", directory, telemetry and _socket_directory(telemetry))
 
 
@@ -130,7 +131,8 @@ def _stats_differences(config: Mapping[str, Any], bootstrap: JsonObject) -> Iter
     sinks = [sink for sink in bootstrap.get("stats_sinks", []) if TELEMETRY_CLUSTER not in json.dumps(sink)]
     expected = [_sink(key, config[key]) for key in SINKS if key in config]
     yield from _compared("stats sinks", [*expected, *_parsed(config, "envoy_extra_stats_sinks_json")], sinks)
-    interval = config.get("envoy_stats_flush_interval")
+    # Consul sets an interval for its telemetry collector.
+    interval = config.get("envoy_stats_flush_interval") or (ANY if TELEMETRY_KEY in config else None)
     yield from _compared("stats flush interval", interval, bootstrap.get("stats_flush_interval"))
     stats = bootstrap.get("stats_config", {})
     if custom := _parsed(config, "envoy_stats_config_json"):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from consul_tracing.cli.command import FINDINGS, CommandError, OutputFormat
 from consul_tracing.cli.consul_client import ConsulClient
 
+from .pods import report_of_pods
 from .proxies import report_of
 
 if TYPE_CHECKING:
@@ -18,12 +19,14 @@ if TYPE_CHECKING:
 HEAD = ("PROXY", "SERVICE", "SINCE", "DIFFERENCES")
 
 
-def find_stale(addresses: Sequence[str]) -> Report:
+def find_stale(addresses: Sequence[str], *, kubernetes: bool, namespace: str | None) -> Report:
     """Read the proxies. Raises CommandError."""
-    if not addresses:
-        raise CommandError("--admin HOST:PORT is required")
+    if bool(addresses) == kubernetes:
+        raise CommandError("exactly one of --admin and --kubernetes is required")
+    if namespace and not kubernetes:
+        raise CommandError(f"the namespace {namespace} requires --kubernetes")
     with ConsulClient() as consul:
-        return report_of(addresses, consul)
+        return report_of_pods(namespace, consul) if kubernetes else report_of(addresses, consul)
 
 
 def output(report: Report, form: OutputFormat) -> str:
