@@ -17,7 +17,7 @@ from testbed.mesh import Instance, Service
 from testbed.ports import LOOPBACK, free_port
 from testbed.processes import ProgramFailedError, Programs
 from tests.mesh.consul_entries import clear
-from tests.mesh.test_bootstrap import TLS, TRACERS, tls_files
+from tests.mesh.test_bootstrap import ENVOYS, TLS, TRACERS, tls_files
 from tests.mesh.traced_mesh import rendered
 
 pytestmark = pytest.mark.mesh
@@ -207,6 +207,18 @@ def test_proxy_with_each_tracer_is_current(
     collector = {"host": "collector.test", **({"tls": tls_files[tls]} if tls_files[tls] else {})}
     write(programs, mesh, entry(collector=collector, tracer=TRACERS[tracer]))
     with running(programs, mesh) as envoy:
+        assert differences(mesh, envoy) == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("version", ENVOYS)
+def test_proxy_of_each_supported_envoy_is_current(programs: Programs, mesh: Consul, version: str) -> None:
+    write(programs, mesh, entry(proxy_defaults={"AccessLogs": LOGS}))
+    with running(programs, mesh) as envoy:
+        envoy.stop()
+        envoy.version = version
+        envoy.start()
+        programs.wait_until(lambda: envoy.is_ready, "a ready proxy", program=envoy.program)
         assert differences(mesh, envoy) == []
 
 

@@ -1,6 +1,7 @@
 """The comparison of bootstraps, without a mesh."""
 
 import json
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -15,7 +16,8 @@ from consul_tracing.cli.command import CommandError, OutputFormat
 from consul_tracing.cli.stale.bootstrap import BootstrapError, bootstrap_differences
 from consul_tracing.cli.stale.command import exit_code, output
 from consul_tracing.cli.stale.messages import ENUMS, MAPS, SET_ZEROS, differing_paths
-from consul_tracing.cli.stale.proxies import Proxy, Report
+from consul_tracing.cli.stale.proxies import Proxy, Report, started
+from tests.unit.test_cli import Run
 
 CONSUL_TAGS = [
     {"tag_name": "consul.destination.service", "regex": "^x"},
@@ -192,3 +194,36 @@ def test_maps_are_maps_of_envoy() -> None:
     fields = [field for field in fields_of_messages() if field.name in MAPS]
     assert {field.name for field in fields} == MAPS
     assert all(field.message_type.GetOptions().map_entry for field in fields)
+
+
+def test_start_is_the_uptime_before_now() -> None:
+    assert started("3661s", datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)) == "2026-01-02T02:03:04Z"
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ([], "exactly one of --admin and --kubernetes is required"),
+        (["--admin", "a:1", "--kubernetes"], "exactly one of --admin and --kubernetes is required"),
+        (["shop", "--admin", "a:1"], "the namespace shop requires --kubernetes"),
+        (["--admin", "127.0.0.1:1"], "1 of 1 proxies cannot be read: 127.0.0.1:1"),
+    ],
+)
+def test_command_that_cannot_run_has_exit_code_2_and_one_line(
+    capsys: pytest.CaptureFixture[str], options: list[str], message: str
+) -> None:
+    run = Run(capsys, "stale", *options)
+    assert (run.code, run.err) == (2, f"consul-tracing: CT601: {message}\n")
+
+
+def test_unreadable_proxy_has_its_name_once(capsys: pytest.CaptureFixture[str]) -> None:
+    assert Run(capsys, "stale", "--admin", "127.0.0.1:1").out == (
+        "127.0.0.1:1 cannot be read: [Errno 111] Connection refused\n"
+    )
+
+
+def test_sink_with_an_address_from_the_environment_is_compared_without_it() -> None:
+    sink = {"name": "envoy.stat_sinks.statsd", "typed_config": {"address": {"socket_address": {"port_value": 1}}}}
+    config = {"envoy_statsd_url": "$STATSD_URL"}
+    assert bootstrap_differences({"Config": config}, {**PLAIN, "stats_sinks": [sink]}) == []
+    assert bootstrap_differences({"Config": config}, PLAIN) == ["stats sinks: added"]

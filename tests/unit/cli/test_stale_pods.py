@@ -79,6 +79,9 @@ class FakeForward:
     def socket(self, _port: int) -> socket.socket:
         return self.local
 
+    def error(self, _port: int) -> str:
+        return "connection refused"
+
     def close(self) -> None:
         self.local.close()
         self.server.join()
@@ -103,6 +106,15 @@ def test_admin_interface_is_read_through_a_port_forward(monkeypatch: pytest.Monk
         assert client.get("/stats", format="json") == {"a": 1}
     assert forward.request.startswith(b"GET /stats?format=json HTTP/1.1\r\n")
     assert arguments == ["web-1", "shop", "19000"]
+
+
+def test_failed_connection_in_the_pod_has_the_reason_of_the_kubelet(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stream, "portforward", lambda *_arguments, **_options: FakeForward(b""))
+    with (
+        admin() as client,
+        pytest.raises(AdminError, match="the port-forward to port 19000 failed: connection refused$"),
+    ):
+        client.get("/config_dump")
 
 
 @pytest.mark.parametrize("error", [ApiException(status=0, reason="Handshake status 403\nForbidden"), OSError("reset")])

@@ -52,20 +52,26 @@ class PodTransport(httpx.BaseTransport):
         from kubernetes.stream import portforward  # noqa: PLC0415
 
         connect = self._core.connect_get_namespaced_pod_portforward
+        name, namespace = self._metadata["name"], self._metadata["namespace"]
         try:
-            forwarded = portforward(connect, self._metadata["name"], self._metadata["namespace"], ports=str(ADMIN_PORT))
+            forwarded = portforward(connect, name, namespace, ports=str(ADMIN_PORT))
+        except (ApiException, OSError) as error:
+            raise _failed(getattr(error, "reason", "") or error) from None
+        try:
             connection = http.client.HTTPConnection("localhost")
             connection.sock = forwarded.socket(ADMIN_PORT)
-            try:
-                connection.sock.settimeout(TIMEOUT_SECONDS)
-                connection.request(request.method, request.url.raw_path.decode())
-                response = connection.getresponse()
-                return httpx.Response(response.status, content=response.read())
-            finally:
-                forwarded.close()
-        except (ApiException, OSError, http.client.HTTPException) as error:
-            reason = " ".join(str(getattr(error, "reason", "") or error).split())
-            raise httpx.ConnectError(f"the port-forward to port {ADMIN_PORT} failed: {reason}") from None
+            connection.sock.settimeout(TIMEOUT_SECONDS)
+            connection.request(request.method, request.url.raw_path.decode())
+            response = connection.getresponse()
+            return httpx.Response(response.status, content=response.read())
+        except (OSError, http.client.HTTPException) as error:
+            raise _failed(forwarded.error(ADMIN_PORT) or error) from None
+        finally:
+            forwarded.close()
+
+
+def _failed(reason: object) -> httpx.ConnectError:
+    return httpx.ConnectError(f"the port-forward to port {ADMIN_PORT} failed: {' '.join(str(reason).split())}")
 
 
 def report_of_pods(namespace: str | None, consul: ConsulClient) -> Report:

@@ -56,7 +56,7 @@ class Report:
         try:
             self.proxies.append(read())
         except (AdminError, BootstrapError) as error:
-            self.unreadable[name] = str(error)
+            self.unreadable[name] = str(error).removeprefix(f"{name} cannot be read: ")
 
     def as_json(self) -> JsonObject:
         """Return the document of the JSON output."""
