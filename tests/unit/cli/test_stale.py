@@ -103,7 +103,8 @@ def test_access_log_of_the_admin_interface_is_compared() -> None:
     ("config", "reason"),
     [
         ({"envoy_bootstrap_json_tpl": "{{.}}"}, "replaces the whole bootstrap"),
-        ({"envoy_tracing_json": "{"}, "envoy_tracing_json in Consul must be JSON"),
+        ({"envoy_tracing_json": "{"}, "envoy_tracing_json in Consul must be JSON objects"),
+        ({"envoy_extra_static_clusters_json": '[{"name":"a"}]'}, "must be JSON objects joined by commas"),
     ],
 )
 def test_incomparable_bootstrap_is_an_error(config: dict[str, Any], reason: str) -> None:

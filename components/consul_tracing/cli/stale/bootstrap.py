@@ -84,10 +84,13 @@ def _by_name(messages: list[JsonObject]) -> dict[str, JsonObject]:
 
 def _parsed(config: Mapping[str, Any], key: str) -> list[JsonObject]:
     """Return the objects in a key: one, or several joined by commas."""
+    found: list[JsonObject] | None
     try:
-        found: list[JsonObject] = json.loads(f"[{config.get(key, '')}]")
+        found = json.loads(f"[{config.get(key, '')}]")
     except ValueError:
-        raise BootstrapError(f"{key} in Consul must be JSON; the proxy cannot restart with it") from None
+        found = None
+    if found is None or not all(isinstance(one, dict) for one in found):
+        raise BootstrapError(f"{key} in Consul must be JSON objects joined by commas; the proxy cannot restart with it")
     return found
 
 
@@ -147,7 +150,7 @@ def _sink(key: str, address: str) -> JsonObject:
         # The environment of the proxy has the address.
         return {"name": name, "typed_config": ANY}
     url = urlsplit(address)
-    socket = {"socket_address": {"address": url.hostname, "port_value": url.port}}
+    socket = {"socket_address": {"address": url.hostname, "port_value": url.netloc.rpartition(":")[2]}}
     location = {"pipe": {"path": url.path}} if url.scheme == "unix" else socket
     return {"name": name, "typed_config": {"@type": f"envoy.config.metrics.v3.{kind}", "address": location}}
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 
-from consul_tracing.backends.kubernetes.access import ACCESS, Cluster, MissingKindError, client_for
+from consul_tracing.backends.kubernetes.access import ACCESS, SECONDS_TO_ANSWER, Cluster, MissingKindError, client_for
 from consul_tracing.backends.kubernetes.objects import body
 from consul_tracing.cli.command import CommandError
 from consul_tracing.cli.envoy_admin import EnvoyAdmin
@@ -113,7 +113,8 @@ def _pods(core: Any, client: ApiClient, namespace: str | None) -> list[JsonObjec
     from urllib3.exceptions import HTTPError  # noqa: PLC0415
 
     try:
-        listed = core.list_namespaced_pod(namespace) if namespace else core.list_pod_for_all_namespaces()
+        list_pods = partial(core.list_namespaced_pod, namespace) if namespace else core.list_pod_for_all_namespaces
+        listed = list_pods(_request_timeout=SECONDS_TO_ANSWER)
     except (ApiException, HTTPError, OSError) as error:
         reason = " ".join(str(getattr(error, "reason", "") or error).split())
         raise CommandError(f"the pods cannot be listed: {reason}") from None

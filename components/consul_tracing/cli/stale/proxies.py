@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 from consul_tracing.cli.envoy_admin import AdminError, EnvoyAdmin, bootstrap, service_of
 
@@ -100,11 +101,11 @@ def current_proxy(node: JsonObject, consul: ConsulClient) -> JsonObject | None:
     metadata = node.get("metadata", {})
     scope = {"ns": metadata.get("namespace"), "partition": metadata.get("partition")}
     query = {name: value for name, value in scope.items() if value and value != "default"}
-    if found := consul.get(f"/v1/agent/service/{node['id']}", **query):
+    if found := consul.get(f"/v1/agent/service/{quote(node['id'], safe='')}", **query):
         registered: JsonObject = found.get("Proxy") or {}
         return registered
     for kind in ("connect", "service"):
-        path = f"/v1/catalog/{kind}/{node.get('cluster')}"
+        path = f"/v1/catalog/{kind}/{quote(node.get('cluster', ''), safe='')}"
         for instance in consul.get(path, **query, **{"merge-central-config": ""}) or []:
             is_node = metadata.get("node_name", instance["Node"]) == instance["Node"]
             if instance["ServiceID"] == node["id"] and is_node:
