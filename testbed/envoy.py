@@ -23,7 +23,7 @@ class Envoy:
     among them replaces `SEND_SPANS_IMMEDIATELY`.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - keyword options
         self,
         programs: Programs,
         consul: Consul,
@@ -31,14 +31,15 @@ class Envoy:
         arguments: Sequence[str],
         *,
         envoy_arguments: Sequence[str] = (),
+        admin_port: int | None = None,
     ) -> None:
-        """Start the proxy with its admin interface on a free port."""
+        """Start the proxy with its admin interface on this port, default a free one."""
         self.name = name
         self.environment: dict[str, str] = {}
         """Additional environment variables for the next start."""
         self.version: str | None = None
         """Envoy version for the next start. None: the first version that the toolchain lists."""
-        self.admin_port = free_port()
+        self.admin_port = admin_port or free_port()
         self._programs = programs
         self._consul = consul
         # Envoy accepts one `--config-yaml` only.

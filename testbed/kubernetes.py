@@ -26,6 +26,9 @@ from testbed.processes import Program, Programs
 
 READY_SECONDS = 60.0
 
+ENVOY_ADMIN_PORT = 19000
+"""Port of Envoy's admin interface in pods of consul-k8s."""
+
 ADMIN = "admin"
 """The cluster administrator."""
 
@@ -46,6 +49,9 @@ class Cluster:
     def __init__(self, programs: Programs) -> None:
         """Start etcd and the API server. `wait_until_ready` starts the other programs."""
         self.port = free_port()
+        self.envoy_admin_port = free_port()
+        """Port on 127.0.0.1 to which a port-forward to port 19000 of any pod leads."""
+        self._kubelet_port = free_port()
         self._programs = programs
         self._directory = programs.make_directory("kubernetes")
         self.kubeconfig = self._write_credentials()
@@ -269,9 +275,29 @@ class Cluster:
                 f"--root-ca-file={self._certificates / 'apiserver.crt'}",
             ],
             "kube-scheduler": ["--leader-elect=false", "--secure-port=0"],
-            "kwok": ["--manage-all-nodes", "--node-lease-duration-seconds=40"],
+            "kwok": ["--manage-all-nodes", "--node-lease-duration-seconds=40", *self._kubelet_arguments()],
         }
         return [f"--kubeconfig={self.kubeconfig}", *arguments[name]]
+
+    def _kubelet_arguments(self) -> list[str]:
+        """Return the arguments with which kwok serves port-forwards as the kubelet of the node."""
+        forward = {"ports": [ENVOY_ADMIN_PORT], "target": {"address": LOOPBACK, "port": self.envoy_admin_port}}
+        configuration = {
+            "apiVersion": "kwok.x-k8s.io/v1alpha1",
+            "kind": "ClusterPortForward",
+            "metadata": {"name": "envoy-admin"},
+            "spec": {"forwards": [forward]},
+        }
+        file = self._directory / "kwok.yaml"
+        file.write_text(yaml.safe_dump(configuration))
+        return [
+            f"--config={file}",
+            f"--node-ip={LOOPBACK}",
+            f"--node-port={self._kubelet_port}",
+            f"--server-address={LOOPBACK}:{self._kubelet_port}",
+            f"--tls-cert-file={self._certificates / 'apiserver.crt'}",
+            f"--tls-private-key-file={self._certificates / 'apiserver.key'}",
+        ]
 
 
 class Controller:

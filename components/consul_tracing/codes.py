@@ -519,8 +519,8 @@ CODES: dict[str, Code] = {
     ),
     "CT601": Code(
         "The command could not run",
-        "An option of `consul-tracing` is missing or invalid, or a file cannot be read.",
-        "Change the option or the file that the message names.",
+        "An option of `consul-tracing` is missing or invalid, or a file, Consul, a cluster or a proxy cannot be read.",
+        "Change the option, the file or the access that the message names.",
     ),
     "CT602": Code(
         "HCL cannot express a value",

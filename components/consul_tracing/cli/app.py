@@ -15,17 +15,22 @@ from consul_tracing.inputs.mesh_settings import MeshSettings
 from consul_tracing.stack_config import MESH_KEY, with_numbers
 
 from . import rendering
-from .command import COULD_NOT_RUN, FINDINGS, CommandError
-from .lint import command as linting
+from .command import COULD_NOT_RUN, CommandError
+from .lint.command import lint_command
+from .stale.command import stale_command
 from .verify.command import verify_command
 
 app = typer.Typer(name="consul-tracing", no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None)
 
 
+app.command("lint", epilog="Example: consul-tracing lint deploy/ --format sarif > lint.sarif")(lint_command)
 app.command(
     "verify",
     epilog="Example: consul-tracing verify http://localhost:21000/ --zipkin http://zipkin:9411 --expect client,web",
 )(verify_command)
+app.command("stale", epilog="Example: consul-tracing stale --admin 127.0.0.1:19000 --admin 127.0.0.1:19001")(
+    stale_command
+)
 
 
 class Format(StrEnum):
@@ -36,14 +41,6 @@ class Format(StrEnum):
     YAML = "yaml"
     REGISTRATION = "registration"
     GATEWAY = "gateway"
-
-
-class LintFormat(StrEnum):
-    """Output format of `lint`."""
-
-    TEXT = "text"
-    JSON = "json"
-    SARIF = "sarif"
 
 
 def main() -> None:
@@ -80,30 +77,6 @@ def render(  # noqa: PLR0913, PLR0917 - options of a command
             typer.echo("\n".join(gateway_arguments(settings)))
         case _:
             write_entries(settings, output, entry, out)
-
-
-@app.command(epilog="Example: consul-tracing lint deploy/ --format sarif > lint.sarif")
-def lint(  # noqa: PLR0913, PLR0917 - options of a command
-    files: Annotated[list[str] | None, typer.Argument(help="Files and directories. - reads the input.")] = None,
-    consul: Annotated[bool, typer.Option("--consul", help="Check the entries of Consul.")] = False,  # noqa: FBT002
-    kubernetes: Annotated[bool, typer.Option("--kubernetes", help="Check the custom resources.")] = False,  # noqa: FBT002
-    namespace: Annotated[str | None, typer.Option(help="Namespace of the custom resources. Default: all.")] = None,
-    output: Annotated[LintFormat, typer.Option("--format", help="Output format.")] = LintFormat.TEXT,
-    fix: Annotated[bool, typer.Option("--fix", help="Write unambiguous fixes to the files.")] = False,  # noqa: FBT002
-    envoy: Annotated[str | None, typer.Option("--envoy-version", help="Oldest Envoy of the mesh.")] = None,
-) -> None:
-    """Find mistakes in the tracing configuration of files or of a live mesh."""
-    version = linting.envoy_version(envoy) if envoy else None
-    if not (files or consul or kubernetes):
-        raise CommandError("files, --consul or --kubernetes is required")
-    if fix and linting.STANDARD_INPUT in (files or []):
-        raise CommandError("--fix requires files")
-    texts = {file: linting.content(file) for file in linting.selected(files or [])}
-    found = linting.lint_texts(linting.fix_files(texts, version) if fix else texts, version)
-    found += linting.lint_consul(version) if consul else []
-    found += linting.lint_kubernetes(namespace, version) if kubernetes else []
-    linting.show(found, output)
-    raise typer.Exit(FINDINGS if linting.has_findings(found) else 0)
 
 
 def write_entries(settings: MeshSettings, output: Format, chosen: str | None, out: Path | None) -> None:

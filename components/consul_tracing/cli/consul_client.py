@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import ssl
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import httpx
 
@@ -48,6 +48,14 @@ class ConsulClient:
             )
         except (OSError, ValueError, httpx.InvalidURL) as error:
             raise CommandError(f"the connection to Consul cannot be configured: {error}") from None
+
+    def __enter__(self) -> Self:
+        """Return the client, whose connections are closed at the end of the block."""
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        """Close the connections."""
+        self._client.close()
 
     def get(self, path: str, **query: str) -> Any:  # noqa: ANN401 - JSON
         """Return the JSON of a path such as `/v1/catalog/services`, None if it is not found. Raises CommandError."""

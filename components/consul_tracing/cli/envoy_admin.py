@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import httpx
 
@@ -37,6 +37,14 @@ class EnvoyAdmin:
             )
         except httpx.InvalidURL as error:
             raise AdminError(f"{address} is not an address such as 127.0.0.1:19000: {error}") from None
+
+    def __enter__(self) -> Self:
+        """Return the client, whose connections are closed at the end of the block."""
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        """Close the connections."""
+        self._client.close()
 
     def get(self, path: str, **query: str) -> Any:  # noqa: ANN401 - JSON
         """Return the JSON of a path. Raises AdminError."""

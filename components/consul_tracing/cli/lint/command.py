@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import sys
+from enum import StrEnum
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
+import typer
 from rich.console import Console
 
 from consul_tracing.backends.kubernetes.access import ACCESS, Cluster, client_for
 from consul_tracing.backends.kubernetes.objects import KINDS
-from consul_tracing.cli.command import CommandError, FileError
+from consul_tracing.cli.command import FINDINGS, CommandError, FileError
 from consul_tracing.cli.consul_client import ConsulClient
 from consul_tracing.cli.documents import Document, read_documents
 from consul_tracing.errors import ConflictError, UnreadableError
@@ -24,16 +26,51 @@ from .live import catalog_services, consul_documents, documents_of, service_find
 from .rules import findings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     from .tracer_rules import Version
+
+
+class LintFormat(StrEnum):
+    """Output format of the findings."""
+
+    TEXT = "text"
+    JSON = "json"
+    SARIF = "sarif"
+
 
 SUFFIXES = frozenset({".hcl", ".json", ".nomad", ".tf", ".yaml", ".yml"})
 """Files that are read in a directory."""
 
 STANDARD_INPUT = "-"
 
-FORMATS: dict[str, Callable[[Sequence[Finding]], str]] = {"json": report.as_json, "sarif": report.as_sarif}
+
+def lint_command(  # noqa: PLR0913 - options of a command
+    *,
+    files: Annotated[list[str] | None, typer.Argument(help="Files and directories. - reads the input.")] = None,
+    consul: Annotated[bool, typer.Option("--consul", help="Check the entries of Consul.")] = False,
+    kubernetes: Annotated[bool, typer.Option("--kubernetes", help="Check the custom resources of a cluster.")] = False,
+    namespace: Annotated[str | None, typer.Option(help="Namespace of the custom resources. Default: all.")] = None,
+    output: Annotated[LintFormat, typer.Option("--format", help="Output format.")] = LintFormat.TEXT,
+    fix: Annotated[bool, typer.Option("--fix", help="Write unambiguous fixes to the files.")] = False,
+    envoy: Annotated[str | None, typer.Option("--envoy-version", help="Oldest Envoy of the mesh.")] = None,
+) -> None:
+    """Find mistakes in the tracing configuration of files or of a live mesh.
+
+    The exit code is 1 for errors and warnings, and 2 if the command could not run.
+    """
+    version = envoy_version(envoy) if envoy else None
+    if not (files or consul or kubernetes):
+        raise CommandError("files, --consul or --kubernetes is required")
+    if fix and STANDARD_INPUT in (files or []):
+        raise CommandError("--fix requires files")
+    texts = {file: content(file) for file in selected(files or [])}
+    found = lint_texts(fix_files(texts, version) if fix else texts, version)
+    found += lint_consul(version) if consul else []
+    found += lint_kubernetes(namespace, version) if kubernetes else []
+    show(found, output)
+    if any(finding.severity is not Severity.INFO for finding in found):
+        raise typer.Exit(FINDINGS)
 
 
 def envoy_version(text: str) -> Version:
@@ -97,9 +134,9 @@ def _lint_with(texts: dict[str, str], file: str, envoy: Version | None, text: st
 
 def lint_consul(envoy: Version | None) -> list[Finding]:
     """Return the findings of a live Consul. Raises CommandError."""
-    client = ConsulClient()
-    documents = consul_documents(client)
-    return [*findings(documents, envoy), *service_findings(documents, catalog_services(client), client.address)]
+    with ConsulClient() as client:
+        documents = consul_documents(client)
+        return [*findings(documents, envoy), *service_findings(documents, catalog_services(client), client.address)]
 
 
 def lint_kubernetes(namespace: str | None, envoy: Version | None) -> list[Finding]:
@@ -112,16 +149,14 @@ def lint_kubernetes(namespace: str | None, envoy: Version | None) -> list[Findin
     return findings(documents_of(objects, "kubernetes"), envoy)
 
 
-def show(found: Sequence[Finding], output: str) -> None:
+def show(found: Sequence[Finding], output: LintFormat) -> None:
     """Print the findings."""
-    if output in FORMATS:
-        print(FORMATS[output](found))  # noqa: T201 - the output of the command
-        return
-    console = Console(soft_wrap=True, highlight=False)
-    for line in report.as_text(found):
-        console.print(line)
-
-
-def has_findings(found: Sequence[Finding]) -> bool:
-    """Return whether there is an error or a warning."""
-    return any(finding.severity is not Severity.INFO for finding in found)
+    match output:
+        case LintFormat.JSON:
+            typer.echo(report.as_json(found))
+        case LintFormat.SARIF:
+            typer.echo(report.as_sarif(found))
+        case LintFormat.TEXT:
+            console = Console(soft_wrap=True, highlight=False)
+            for line in report.as_text(found):
+                console.print(line)

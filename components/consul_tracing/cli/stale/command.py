@@ -1,0 +1,84 @@
+"""Output and exit code of `consul-tracing stale`."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from consul_tracing.cli.command import FINDINGS, CommandError, OutputFormat
+from consul_tracing.cli.consul_client import ConsulClient
+
+from .pods import report_of_pods
+from .proxies import report_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from .proxies import Report
+
+HEAD = ("PROXY", "SERVICE", "SINCE", "DIFFERENCES")
+
+
+def stale_command(
+    *,
+    admin: Annotated[list[str] | None, typer.Option(metavar="HOST:PORT", help="Admin interface of a proxy.")] = None,
+    kubernetes: Annotated[bool, typer.Option("--kubernetes", help="Read the pods of a cluster.")] = False,
+    namespace: Annotated[str | None, typer.Option(help="Namespace of the pods. Default: all.")] = None,
+    form: Annotated[OutputFormat, typer.Option("--format", help="Output format.")] = OutputFormat.TEXT,
+) -> None:
+    """List the proxies whose bootstrap is older than their configuration in Consul.
+
+    The exit code is 1 if there are any, and 2 if a proxy cannot be read.
+    """
+    report = find_stale(admin or [], kubernetes=kubernetes, namespace=namespace)
+    typer.echo(output(report, form))
+    raise typer.Exit(exit_code(report))
+
+
+def find_stale(addresses: Sequence[str], *, kubernetes: bool, namespace: str | None) -> Report:
+    """Read the proxies. Raises CommandError."""
+    if bool(addresses) == kubernetes:
+        raise CommandError("exactly one of --admin and --kubernetes is required")
+    if namespace and not kubernetes:
+        raise CommandError("--namespace requires --kubernetes")
+    with ConsulClient() as consul:
+        return report_of_pods(namespace, consul) if kubernetes else report_of(addresses, consul)
+
+
+def output(report: Report, form: OutputFormat) -> str:
+    """Return the report as text or JSON."""
+    return json.dumps(report.as_json(), indent=2) if form is OutputFormat.JSON else "\n".join(lines(report))
+
+
+def exit_code(report: Report) -> int:
+    """Return the exit code. Raises CommandError if no proxy is stale, but not all of them could be read."""
+    if any(proxy.is_stale for proxy in report.proxies):
+        return FINDINGS
+    if report.unreadable:
+        total = len(report.proxies) + len(report.unreadable)
+        raise CommandError(
+            f"{len(report.unreadable)} of {total} proxies cannot be read: {', '.join(report.unreadable)}"
+        )
+    return 0
+
+
+def lines(report: Report) -> Iterator[str]:
+    """Yield a table with one line per difference, and the proxies that cannot be read."""
+    rows = [HEAD]
+    for one in report.proxies:
+        first, *others = one.differences or ["none"]
+        rows += [(one.proxy, one.service, one.since, first), *(("", "", "", other) for other in others)]
+    if report.proxies:
+        yield from aligned(rows)
+    for name, reason in report.unreadable.items():
+        yield f"{name} cannot be read: {reason}"
+
+
+def aligned(rows: Iterable[Sequence[str]]) -> Iterator[str]:
+    """Yield the rows of a table with aligned columns."""
+    table = list(rows)
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    for row in table:
+        yield "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()

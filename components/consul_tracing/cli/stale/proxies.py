@@ -1,0 +1,120 @@
+"""Proxies and their registrations in Consul."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+from consul_tracing.cli.envoy_admin import AdminError, EnvoyAdmin, bootstrap, service_of
+
+from .bootstrap import BootstrapError, bootstrap_differences
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from consul_tracing.cli.consul_client import ConsulClient
+    from consul_tracing.names import JsonObject
+
+
+@dataclass(frozen=True)
+class Proxy:
+    """A proxy, and the differences between its bootstrap and its configuration in Consul."""
+
+    proxy: str
+    service: str
+    since: str
+    """Start of the proxy, as UTC time."""
+    differences: list[str]
+
+    @property
+    def is_stale(self) -> bool:
+        """Whether the proxy must restart."""
+        return bool(self.differences)
+
+    def as_json(self) -> JsonObject:
+        """Return the proxy for the JSON output."""
+        return {
+            "proxy": self.proxy,
+            "service": self.service,
+            "since": self.since,
+            "stale": self.is_stale,
+            "differences": self.differences,
+        }
+
+
+@dataclass
+class Report:
+    """The proxies, and those that cannot be read with the reasons."""
+
+    proxies: list[Proxy] = field(default_factory=list)
+    unreadable: dict[str, str] = field(default_factory=dict)
+
+    def add(self, name: str, read: Callable[[], Proxy]) -> None:
+        """Add a proxy, or the reason why it cannot be read."""
+        try:
+            self.proxies.append(read())
+        except (AdminError, BootstrapError) as error:
+            self.unreadable[name] = str(error).removeprefix(f"{name} cannot be read: ")
+
+    def as_json(self) -> JsonObject:
+        """Return the document of the JSON output."""
+        unreadable = [{"proxy": name, "reason": reason} for name, reason in self.unreadable.items()]
+        return {"version": 1, "proxies": [one.as_json() for one in self.proxies], "unreadable": unreadable}
+
+
+def report_of(addresses: Iterable[str], consul: ConsulClient) -> Report:
+    """Compare the proxies with these admin addresses with Consul. Raises CommandError if Consul cannot be read."""
+    report = Report()
+    for address in addresses:
+        report.add(address, partial(read_address, address, consul))
+    return report
+
+
+def read_address(address: str, consul: ConsulClient) -> Proxy:
+    """Compare the proxy with this admin address with Consul. Raises as `read_proxy` does."""
+    with EnvoyAdmin(address) as admin:
+        return read_proxy(admin, consul)
+
+
+def read_proxy(admin: EnvoyAdmin, consul: ConsulClient) -> Proxy:
+    """Compare a proxy with Consul. Raises AdminError, BootstrapError and CommandError."""
+    dump = admin.config_dump()
+    running = bootstrap(dump)
+    node = running.get("node", {})
+    if not node.get("id"):
+        raise AdminError(f"{admin.address} is not a proxy of Consul: its bootstrap has no node.id")
+    proxy = current_proxy(node, consul)
+    if proxy is None:
+        raise AdminError(f"Consul at {consul.address} has no registration of the proxy {node['id']}")
+    uptime = admin.get("/server_info").get("uptime_current_epoch", "0s")
+    return Proxy(node["id"], service_of(dump), started(uptime), bootstrap_differences(proxy, running))
+
+
+def current_proxy(node: JsonObject, consul: ConsulClient) -> JsonObject | None:
+    """Return the registration of a proxy, merged with proxy-defaults by Consul. None if Consul does not know it.
+
+    The agent of the proxy knows the latest state. Other agents and servers read the catalog.
+    """
+    metadata = node.get("metadata", {})
+    scope = {"ns": metadata.get("namespace"), "partition": metadata.get("partition")}
+    query = {name: value for name, value in scope.items() if value and value != "default"}
+    if found := consul.get(f"/v1/agent/service/{quote(node['id'], safe='')}", **query):
+        registered: JsonObject = found.get("Proxy") or {}
+        return registered
+    for kind in ("connect", "service"):
+        path = f"/v1/catalog/{kind}/{quote(node.get('cluster', ''), safe='')}"
+        for instance in consul.get(path, **query, **{"merge-central-config": ""}) or []:
+            is_node = metadata.get("node_name", instance["Node"]) == instance["Node"]
+            if instance["ServiceID"] == node["id"] and is_node:
+                cataloged: JsonObject = instance.get("ServiceProxy") or {}
+                return cataloged
+    return None
+
+
+def started(uptime: str, now: datetime | None = None) -> str:
+    """Return the time of a start, from an uptime such as `61s`."""
+    time = (now or datetime.now(UTC)) - timedelta(seconds=float(uptime.removesuffix("s")))
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -1,0 +1,127 @@
+"""Proxies in pods, with fakes of the pods and the API server."""
+
+import socket
+from threading import Thread
+from typing import Any
+
+import httpx
+import pytest
+from kubernetes import stream
+from kubernetes.client import ApiException
+
+from consul_tracing.cli.envoy_admin import AdminError, EnvoyAdmin
+from consul_tracing.cli.stale.pods import HASH_ANNOTATION, PodTransport, has_proxy, proxy_of
+
+INJECTED = {"consul.hashicorp.com/connect-inject-status": "injected"}
+
+
+def fake_pod(annotations: dict[str, str], phase: str = "Running", restarts: int = 0) -> dict[str, Any]:
+    started = {"running": {"startedAt": "2026-01-02T03:04:05Z"}}
+    containers = [
+        {"name": "web", "restartCount": 9, "state": {"running": {"startedAt": "2025-01-01T00:00:00Z"}}},
+        {"name": "consul-dataplane", "restartCount": restarts, "state": started},
+    ]
+    metadata = {"name": "web-1", "namespace": "shop", "annotations": annotations}
+    return {"metadata": metadata, "status": {"phase": phase, "containerStatuses": containers}}
+
+
+@pytest.mark.parametrize(
+    ("pod", "expected"),
+    [
+        (fake_pod(INJECTED), True),
+        (fake_pod({"consul.hashicorp.com/gateway-kind": "mesh-gateway"}), True),
+        (fake_pod({}), False),
+        (fake_pod({"consul.hashicorp.com/connect-inject": "true"}), False),
+        (fake_pod(INJECTED, phase="Succeeded"), False),
+        ({**fake_pod(INJECTED), "metadata": {"annotations": INJECTED, "deletionTimestamp": "now"}}, False),
+    ],
+)
+def test_running_pods_with_a_proxy_are_selected(pod: dict[str, Any], expected: bool) -> None:  # noqa: FBT001
+    assert has_proxy(pod) == expected
+
+
+@pytest.mark.parametrize(("annotated", "differences"), [("new", []), ("old", ["bootstrap hash: old, now new"])])
+def test_annotated_hash_is_compared_with_the_current_one(annotated: str, differences: list[str]) -> None:
+    annotations = {**INJECTED, HASH_ANNOTATION: annotated, "consul.hashicorp.com/connect-service": "web"}
+    proxy = proxy_of(fake_pod(annotations), "new")
+    assert proxy is not None
+    assert (proxy.proxy, proxy.service, proxy.since) == ("shop/web-1", "web", "2026-01-02T03:04:05Z")
+    assert proxy.differences == differences
+
+
+def test_admin_interface_is_read_without_annotation_or_after_a_restart_of_the_container() -> None:
+    assert proxy_of(fake_pod(INJECTED), "new") is None
+    assert proxy_of(fake_pod({**INJECTED, HASH_ANNOTATION: "old"}, restarts=1), "new") is None
+    assert proxy_of(fake_pod({**INJECTED, HASH_ANNOTATION: "new"}, restarts=1), "new") is not None
+
+
+class FakeApi:
+    """The part of the API client that a port-forward requires."""
+
+    def connect_get_namespaced_pod_portforward(self) -> None: ...
+
+
+class FakeForward:
+    """A port-forward to a program that sends one response."""
+
+    def __init__(self, response: bytes) -> None:
+        self.local, remote = socket.socketpair()
+        self.request = b""
+
+        def serve() -> None:
+            with remote:
+                self.request = remote.recv(4096)
+                remote.sendall(response)
+
+        self.server = Thread(target=serve)
+        self.server.start()
+
+    def socket(self, _port: int) -> socket.socket:
+        return self.local
+
+    def error(self, _port: int) -> str:
+        return "connection refused"
+
+    def close(self) -> None:
+        self.local.close()
+        self.server.join()
+
+
+def admin() -> EnvoyAdmin:
+    transport = PodTransport(FakeApi(), fake_pod(INJECTED))
+    return EnvoyAdmin("shop/web-1", httpx.Client(base_url="http://localhost", transport=transport))
+
+
+def test_admin_interface_is_read_through_a_port_forward(monkeypatch: pytest.MonkeyPatch) -> None:
+    body = b'HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n7\r\n{"a":1}\r\n0\r\n\r\n'
+    forward = FakeForward(body)
+    arguments: list[object] = []
+
+    def fake_portforward(_connect: object, *given: str, ports: str) -> FakeForward:
+        arguments.extend([*given, ports])
+        return forward
+
+    monkeypatch.setattr(stream, "portforward", fake_portforward)
+    with admin() as client:
+        assert client.get("/stats", format="json") == {"a": 1}
+    assert forward.request.startswith(b"GET /stats?format=json HTTP/1.1\r\n")
+    assert arguments == ["web-1", "shop", "19000"]
+
+
+def test_failed_connection_in_the_pod_has_the_reason_of_the_kubelet(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stream, "portforward", lambda *_arguments, **_options: FakeForward(b""))
+    with (
+        admin() as client,
+        pytest.raises(AdminError, match="the port-forward to port 19000 failed: connection refused$"),
+    ):
+        client.get("/config_dump")
+
+
+@pytest.mark.parametrize("error", [ApiException(status=0, reason="Handshake status 403\nForbidden"), OSError("reset")])
+def test_failed_port_forward_is_one_reason(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
+    def fail(*_arguments: object, **_options: object) -> None:
+        raise error
+
+    monkeypatch.setattr(stream, "portforward", fail)
+    with admin() as client, pytest.raises(AdminError, match="the port-forward to port 19000 failed: (Hand.*|reset)$"):
+        client.get("/config_dump")
