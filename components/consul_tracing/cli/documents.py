@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import PurePath
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
 import yaml
-from yaml.constructor import ConstructorError, SafeConstructor
+from yaml.constructor import SafeConstructor
 
 from consul_tracing.backends.kubernetes.objects import GO_NAMES, annotations_of, ownership_metadata
 from consul_tracing.inputs.entry_fields import (
@@ -80,6 +80,11 @@ GO_NAMES_BY_LETTERS: Mapping[str, str] = {
 YAML_START = re.compile(r"(?:\s*(?:#.*)?\n)*(?:---|%YAML|- |[\"'\w.-]+\s*:(?:\s|$))")
 """The start of a YAML file. HCL has no colons outside of objects."""
 
+YAML_TAG = "tag:yaml.org,2002:"
+MERGE = f"{YAML_TAG}merge"
+SCALARS = frozenset(f"{YAML_TAG}{kind}" for kind in ("bool", "float", "int", "null"))
+"""The types of scalars in JSON, other than text."""
+
 MAX_YAML_NODES = 1_000_000
 """Values of a YAML file after the expansion of its aliases."""
 
@@ -108,6 +113,9 @@ class Document:
 
     form: Form
 
+    is_custom_resource: bool = False
+    """Whether the entry is a custom resource of consul-k8s. `Namespace` is then the namespace on Kubernetes."""
+
     def line_of(self, path: FieldPath) -> int:
         """Return the line of the innermost known key of a path."""
         known = (self.lines[path[:length]] for length in range(len(path), 0, -1) if path[:length] in self.lines)
@@ -116,6 +124,8 @@ class Document:
 
 def read_documents(text: str, file: str) -> list[Document]:
     """Return the entries and proxy configurations of a file in its order. Raises FileError for invalid syntax."""
+    # PowerShell writes a byte order mark.
+    text = text.removeprefix("\ufeff")
     form = form_of(text, file)
     try:
         match form:
@@ -139,50 +149,75 @@ def form_of(text: str, file: str) -> Form:
             return "yaml"
         case ".hcl" | ".tf" | ".nomad":
             return "hcl"
-    if text.lstrip("\ufeff \t\r\n")[:1] in {"{", "["}:
+    if text.lstrip()[:1] in {"{", "["}:
         return "json"
     return "yaml" if YAML_START.match(text) else "hcl"
 
 
 def parse_yaml(text: str, file: str) -> Iterator[object]:
     """Yield the documents of a YAML text, with the lines of their keys. Raises FileError for invalid syntax."""
-    nodes = count()
-    constructor = SafeConstructor()
-
-    def value(node: yaml.Node) -> object:
-        if next(nodes) > MAX_YAML_NODES:
-            raise FileError(file, node.start_mark.line + 1, "the aliases expand to too many values")
-        match node:
-            case yaml.MappingNode():
-                constructor.flatten_mapping(node)
-                content = Map(node.start_mark.line + 1)
-                for key, member in node.value:
-                    content[str(key.value)] = value(member)
-                    content.lines[str(key.value)] = key.start_mark.line + 1
-                return content
-            case yaml.SequenceNode():
-                return [value(member) for member in node.value]
-            case _:
-                return scalar(node)
-
-    def scalar(node: yaml.Node) -> object:
-        # Dates and other types that JSON does not have remain text.
-        kind = node.tag.rpartition(":")[2]
-        return SafeConstructor.yaml_constructors[node.tag](constructor, node) if kind in SCALARS else node.value
-
+    values = YamlValues(file)
     try:
         for node in yaml.compose_all(text, yaml.SafeLoader):
-            yield value(node)
-    except (yaml.YAMLError, ConstructorError) as error:
+            yield values.value(node)
+    except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
-        reason = getattr(error, "problem", None) or " ".join(str(error).split())
-        raise FileError(file, mark.line + 1 if mark else 1, reason) from None
-    except ValueError as error:
+        reason = getattr(error, "problem", None) or str(error)
+        raise FileError(file, mark.line + 1 if mark else 1, " ".join(reason.split())) from None
+    except (ValueError, OverflowError) as error:
+        # An escape that is no character, or a directive that is no number.
         raise FileError(file, 1, str(error)) from None
 
 
-SCALARS = frozenset({"bool", "float", "int", "null"})
-"""The types of scalars in JSON, other than text."""
+class YamlValues:
+    """Conversion of YAML nodes to values."""
+
+    def __init__(self, file: str) -> None:
+        """Start a file."""
+        self.file = file
+        self._nodes = count()
+
+    def value(self, node: yaml.Node) -> object:
+        """Return the value of a node."""
+        if next(self._nodes) > MAX_YAML_NODES:
+            self._fail(node, "the aliases expand to too many values")
+        match node:
+            case yaml.MappingNode():
+                return self._mapping(node)
+            case yaml.SequenceNode():
+                return [self.value(member) for member in node.value]
+            case _:
+                return self._scalar(node)
+
+    def _mapping(self, node: yaml.MappingNode) -> Map:
+        content = Map(node.start_mark.line + 1)
+        # yaml's own merge of `<<` expands aliases without a limit.
+        for merged in reversed([member for key, member in node.value if key.tag == MERGE]):
+            for one in reversed(merged.value) if isinstance(merged, yaml.SequenceNode) else [merged]:
+                below = self.value(one)
+                if not isinstance(below, Map):
+                    self._fail(one, "<< must be a map or a list of maps")
+                content.update(below)
+                content.lines |= below.lines
+        for key, member in node.value:
+            if not isinstance(key, yaml.ScalarNode):
+                self._fail(key, "a key must be text")
+            if key.tag != MERGE:
+                content[key.value] = self.value(member)
+                content.lines[key.value] = key.start_mark.line + 1
+        return content
+
+    def _scalar(self, node: yaml.Node) -> object:
+        """Return the value of a scalar. Dates and other types that JSON does not have remain text."""
+        if node.tag not in SCALARS:
+            return node.value
+        try:
+            return SafeConstructor.yaml_constructors[node.tag](SafeConstructor(), node)
+        except (ValueError, KeyError, IndexError, OverflowError):
+            self._fail(node, f"the value is not of the type {node.tag.removeprefix(YAML_TAG)}")
+
+    def _fail(self, node: yaml.Node, reason: str) -> NoReturn:
+        raise FileError(self.file, node.start_mark.line + 1, reason)
 
 
 def _found(content: object, file: str, form: Form, service: str) -> Iterator[Document]:
@@ -238,7 +273,8 @@ def _custom_resources(content: Map, version: str, file: str, form: Form) -> Iter
     spec = content.get("spec")
     located = spec if isinstance(spec, Map) else Map(content.line)
     kind, name = _entry_kind(content["kind"]), _text(metadata.get("name"))
-    document = _document(located, located, file, form, kind, name, line=content.line)
+    found = _document(located, located, file, form, kind, name, line=content.line)
+    document = replace(found, is_custom_resource=True)
     if isinstance(namespace := metadata.get("namespace"), str):
         document.fields["Namespace"] = namespace
     live = {"metadata": {"annotations": metadata.get("annotations")}}

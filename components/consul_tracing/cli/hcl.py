@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 from bisect import bisect_right
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -24,6 +25,9 @@ TEMPLATE = re.compile(r"(?<!\$)\$\{|(?<!%)%\{")
 FOR = re.compile(r"for\s")
 CONSTANTS = {"true": True, "false": False, "null": None}
 ESCAPED = {"n": "\n", "t": "\t", "r": "\r", "b": "\b", "f": "\f", "a": "\a", "v": "\v", '"': '"', "\\": "\\", "/": "/"}
+MAX_DIGITS = 400
+"""Characters of a number. A float has at most 309 digits, and Python limits the conversion of long integers."""
+
 JSON = json.JSONDecoder(strict=False)
 CLOSING = {"{": "}", "[": "]", "(": ")"}
 OPERATORS = frozenset("?+-*/%=!<>&|.[")
@@ -196,6 +200,8 @@ class Reader:
             case "":
                 self.fail("a value is required")
         if number := NUMBER.match(self.text, self.position):
+            if len(number[0]) > MAX_DIGITS:
+                self.fail(f"a number has at most {MAX_DIGITS} digits")
             self.position = number.end()
             return float(number[0]) if number["fraction"] or number["exponent"] else int(number[0])
         word = IDENTIFIER.match(self.text, self.position)
@@ -269,7 +275,8 @@ class Reader:
     def _unescaped(self, escape: re.Match[str]) -> str:
         code = escape[1] or escape[2] or escape[3]
         if code:
-            return chr(int(code, 16))
+            number = int(code, 16)
+            return chr(number) if number <= sys.maxunicode else self.fail(f'the escape "{escape[0]}" is not supported')
         return ESCAPED[escape[4]] if escape[4] in ESCAPED else self.fail(f'the escape "{escape[0]}" is not supported')
 
     def _heredoc(self) -> str | Unevaluated:
