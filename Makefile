@@ -5,7 +5,7 @@ BIN := .venv/bin
 # Two workers: the tests of the shared mesh take as long as all other tests.
 PARALLEL := --numprocesses=2 --dist=loadgroup
 
-.PHONY: demo test test-unit test-pythons test-slow test-load test-kubernetes bench lint clean
+.PHONY: demo picture test test-unit test-pythons test-slow test-load test-kubernetes bench lint clean
 .DELETE_ON_ERROR:
 
 demo: .venv/installed
@@ -35,6 +35,10 @@ test-kubernetes: .venv/installed
 	@$(BIN)/python -m toolchain --for kubernetes
 	@# Each worker starts its own cluster.
 	$(BIN)/pytest --numprocesses=2 -m kubernetes $(ARGS)
+
+picture: .venv/installed
+	@$(BIN)/python -m toolchain
+	@$(BIN)/python -m demo.picture
 
 bench: .venv/installed
 	@$(BIN)/python -m toolchain
