@@ -235,17 +235,25 @@ def _found(content: object, file: str, form: Form, service: str) -> Iterator[Doc
         yield _document(content, content, file, form, _entry_kind(kind), _text(_member(content, "name")))
         return
     name = _member(content, "name")
-    named = name if isinstance(name, str) else service
     for key, value in content.items():
-        if key == "consul_config_entry" and isinstance(value, Map):
-            yield from _terraform(value, file)
-            continue
-        if key.lower() == "proxy" and isinstance(value, Map):
-            config = _member(value, "config")
-            if isinstance(config, Map | Unevaluated):
-                yield _document(value, value, file, form, "registration", named, only="Config")
-                continue
-        yield from _found(value, file, form, name if isinstance(name, str) else _label(key, value, service))
+        around = name if isinstance(name, str) else _label(key, value, service)
+        yield from _in_member(key, value, content.lines.get(key, content.line), file, form, around)
+
+
+def _in_member(  # noqa: PLR0913, PLR0917 - a member and its place
+    key: str, value: object, line: int, file: str, form: Form, service: str
+) -> Iterator[Document]:
+    """Yield the documents in a member of a map."""
+    if key == "consul_config_entry" and isinstance(value, Map):
+        yield from _terraform(value, file)
+    elif isinstance(value, str) and CUSTOM_RESOURCES in value:
+        # Terraform's `kubectl_manifest`. The text of a heredoc starts in the line after its key.
+        for manifest in parse_yaml("\n" * line + value, file):
+            yield from _found(manifest, file, form, "")
+    elif key.lower() == "proxy" and isinstance(value, Map) and isinstance(_member(value, "config"), Map | Unevaluated):
+        yield _document(value, value, file, form, "registration", service, only="Config")
+    else:
+        yield from _found(value, file, form, service)
 
 
 def _label(key: str, value: object, service: str) -> str:

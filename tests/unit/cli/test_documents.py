@@ -465,3 +465,11 @@ VALUES = st.recursive(
 @given(VALUES, st.sampled_from(["a.json", "a.yaml"]))
 def test_values_of_any_shape_are_read(value: object, file: str) -> None:
     read_documents(json.dumps(value), file)
+
+
+def test_manifest_in_terraform_text_is_found() -> None:
+    manifest = "apiVersion: consul.hashicorp.com/v1alpha1\nkind: ProxyDefaults\nmetadata: {name: global}\n"
+    (found,) = read_documents(
+        f'resource "kubectl_manifest" "mesh" {{\n  yaml_body = <<YAML\n{manifest}YAML\n}}\n', "a.tf"
+    )
+    assert (found.kind, found.name, found.line) == ("proxy-defaults", "global", 3)

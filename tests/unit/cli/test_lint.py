@@ -157,6 +157,8 @@ def test_line_inside_of_a_heredoc_is_reported() -> None:
     (form, bad), _ = EXAMPLES["CT314"]
     (found,) = lint(bad, form)
     assert bad.splitlines()[(found.line or 0) - 1].strip().startswith('"collector_endpoint"')
+    (found,) = lint(bad.replace("typed_config", "typedConfig").replace("collector_endpoint", "collectorEndpoint"), form)
+    assert bad.splitlines()[(found.line or 0) - 1].strip().startswith('"collector_endpoint"')
 
 
 @pytest.mark.parametrize("code", [code for code in EXAMPLES if code in {"CT303", "CT307", "CT309", "CT314", "CT325"}])

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from consul_tracing.cli.command import CommandError
 from consul_tracing.cli.hcl import Map, Unevaluated, parse_json
+from consul_tracing.inputs.envoy_json import snake_case
 from consul_tracing.names import CLUSTERS_KEY, LISTENER_KEY, TRACER_KEY, TRACING_KEYS
 
 from .findings import Issue
@@ -40,7 +41,7 @@ class ProxyConfig:
     issues: tuple[Issue, ...] = ()
     """Mistakes in the form of the values."""
     lines: Mapping[FieldPath, int] = field(default_factory=dict)
-    """The lines of the members of JSON text, relative to the line of its key."""
+    """The lines of the members of JSON text, relative to the line of its key. Names are in snake_case."""
 
     def over(self, base: ProxyConfig | None) -> ProxyConfig:
         """Return the configuration of a proxy: its registration over proxy-defaults, which is None if unknown."""
@@ -118,7 +119,8 @@ def _parsed(text: str, path: FieldPath) -> tuple[object, Issue | None]:
     try:
         content = json.loads(text)
     except (ValueError, RecursionError) as error:
-        return UNKNOWN, Issue("CT302", path, f"must be valid JSON, got an error: {error}")
+        reason = f"{error.msg} in line {error.lineno} of the text" if isinstance(error, json.JSONDecodeError) else error
+        return UNKNOWN, Issue("CT302", path, f"must be valid JSON, got an error: {reason}")
     if not isinstance(content, str):
         return content, None
     inner, _ = _parsed(content, path)
@@ -183,8 +185,9 @@ def _lines(value: object, path: FieldPath) -> Iterator[tuple[FieldPath, int]]:
     match value:
         case Map():
             for key, member in value.items():
-                yield (*path, key), value.lines.get(key, value.line)
-                yield from _lines(member, (*path, key))
+                place = (*path, snake_case(key))
+                yield place, value.lines.get(key, value.line)
+                yield from _lines(member, place)
         case list():
             for index, member in enumerate(value):
                 yield from _lines(member, (*path, str(index)))

@@ -99,8 +99,9 @@ def findings(documents: Sequence[Document], envoy: Version | None = None) -> lis
 def located(document: Document, config: ProxyConfig, issue: Issue) -> Finding:
     """Return the finding of an issue, at the line of the innermost known key of its path."""
     line = document.line_of(issue.path)
-    for length in range(len(issue.path), 2, -1):
-        if (offset := config.lines.get(issue.path[:length])) is not None:
+    inner = (*issue.path[:2], *map(snake_case, issue.path[2:]))
+    for length in range(len(inner), 2, -1):
+        if (offset := config.lines.get(inner[:length])) is not None:
             line = document.line_of(issue.path[:2]) + offset
             break
     is_live = document.form == "api"
