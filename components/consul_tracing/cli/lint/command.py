@@ -66,8 +66,9 @@ def lint_command(  # noqa: PLR0913 - options of a command
         raise CommandError("--fix requires files")
     texts = {file: content(file) for file in selected(files or [])}
     found = lint_texts(fix_files(texts, version) if fix else texts, version)
-    found += lint_consul(version) if consul else []
-    found += lint_kubernetes(namespace, version) if kubernetes else []
+    with Console(stderr=True).status("reading the mesh"):
+        found += lint_consul(version) if consul else []
+        found += lint_kubernetes(namespace, version) if kubernetes else []
     show(found, output)
     if any(finding.severity is not Severity.INFO for finding in found):
         raise typer.Exit(FINDINGS)

@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.console import Console
 
 from consul_tracing.cli.command import FINDINGS, CommandError, OutputFormat
 from consul_tracing.cli.consul_client import ConsulClient
@@ -32,7 +33,8 @@ def stale_command(
 
     The exit code is 1 if there are any, and 2 if a proxy cannot be read.
     """
-    report = find_stale(admin or [], kubernetes=kubernetes, namespace=namespace)
+    with Console(stderr=True).status("reading the proxies"):
+        report = find_stale(admin or [], kubernetes=kubernetes, namespace=namespace)
     typer.echo(output(report, form))
     raise typer.Exit(exit_code(report))
 

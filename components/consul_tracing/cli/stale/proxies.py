@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from functools import partial
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
     from consul_tracing.cli.consul_client import ConsulClient
     from consul_tracing.names import JsonObject
+
+MAX_CONCURRENT = 16
+"""Proxies that are read at a time."""
 
 
 @dataclass(frozen=True)
@@ -68,8 +71,11 @@ class Report:
 def report_of(addresses: Iterable[str], consul: ConsulClient) -> Report:
     """Compare the proxies with these admin addresses with Consul. Raises CommandError if Consul cannot be read."""
     report = Report()
-    for address in addresses:
-        report.add(address, partial(read_address, address, consul))
+    # An address that does not respond takes seconds.
+    with ThreadPoolExecutor(MAX_CONCURRENT) as pool:
+        reads = [(address, pool.submit(read_address, address, consul)) for address in addresses]
+        for address, read in reads:
+            report.add(address, read.result)
     return report
 
 
