@@ -8,10 +8,9 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from consul_tracing.cli.message_comparison import ANY, differing_paths
 from consul_tracing.inputs.static_clusters import RESERVED_CLUSTERS
 from consul_tracing.names import CLUSTERS_KEY, TRACER_KEY
-
-from .messages import ANY, differing_paths
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from consul_tracing.entries.field_paths import InvalidClustersError, split_clusters
 from consul_tracing.names import CLUSTERS_KEY, HTTP_PROTOCOLS, LISTENER_KEY, TRACER_KEY
@@ -58,27 +58,6 @@ def config_from(proxy_defaults: JsonObject | None, service_defaults: list[JsonOb
         protocols={name: protocol for name, protocol in protocols.items() if protocol},
         default_protocol=str(config.get("protocol") or "tcp").lower(),
     )
-
-
-def differences(expected: Any, actual: Any, path: str = "") -> list[str]:  # noqa: ANN401 - JSON
-    """Return the paths of fields with different values. Envoy omits values that are zero."""
-    if isinstance(expected, dict) and isinstance(actual, dict):
-        return [
-            found
-            for key in sorted(expected.keys() | actual.keys())
-            for found in differences(expected.get(key), actual.get(key), f"{path}.{key}".removeprefix("."))
-        ]
-    if isinstance(expected, list) and isinstance(actual, list) and len(expected) == len(actual):
-        pairs = enumerate(zip(expected, actual, strict=True))
-        return [found for number, pair in pairs for found in differences(*pair, f"{path}[{number}]")]
-    return [] if _comparable(expected) == _comparable(actual) else [path]
-
-
-def _comparable(value: Any) -> Any:  # noqa: ANN401 - JSON
-    """Return a value in one form: zero values are None, durations have no trailing zeros."""
-    if isinstance(value, str) and value.endswith("s") and "." in value and value[:-1].replace(".", "").isdigit():
-        return value[:-1].rstrip("0").rstrip(".") + "s"
-    return None if value in (0, "", [], None) else value
 
 
 def _decoded(text: object) -> JsonObject:

@@ -6,7 +6,8 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from .consul_config import differences
+from consul_tracing.cli.message_comparison import differing_paths
+
 from .requests import Propagation
 from .trace_tree import service_of, trace_tree
 
@@ -167,7 +168,8 @@ def stale_tracer(proxy: Proxy, evidence: Evidence) -> Cause | None:
     if consul is None or consul.tracer is None or proxy.tracer is None:
         return None
     expected, actual = consul.tracer, proxy.tracer
-    fields = differences({"name": expected.name, **expected.config}, {"name": actual.name, **actual.config})
+    paths = differing_paths({"name": expected.name, **expected.config}, {"name": actual.name, **actual.config})
+    fields = [".".join(path) for path in paths]
     if fields:
         return Cause("CT401", proxy.label, f"{started}with another tracer: {_listed(fields)} differ", restart)
     before, now_at = proxy.clusters.get(actual.cluster), consul.clusters.get(actual.cluster)
@@ -362,7 +364,7 @@ def _tag(span: Span, name: str) -> str:
 
 def _is_current(listener: Listener, consul: ConsulConfig | None) -> bool:
     """Return whether a listener has the settings in Consul although an earlier update was rejected."""
-    return bool(consul and listener.tracing is not None and not differences(consul.listener, listener.tracing))
+    return bool(consul and listener.tracing is not None and not any(differing_paths(consul.listener, listener.tracing)))
 
 
 def _unknown_cluster(proxy: Proxy, cluster: str, evidence: Evidence) -> Cause:

@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from consul_tracing.cli.verify.consul_config import UNTRACED, config_from, differences
+from consul_tracing.cli.verify.consul_config import UNTRACED, config_from
 from consul_tracing.entries.bodies import proxy_defaults, service_defaults
 from tests.unit.meshes import settings
 
@@ -36,20 +36,3 @@ def test_keys_ignore_case_and_the_default_protocol_applies() -> None:
     )
     assert found.tracer
     assert (found.is_http("web"), found.is_http("db")) == (True, False)
-
-
-@pytest.mark.parametrize(
-    ("expected", "actual", "paths"),
-    [
-        ({"a": {"value": 0}}, {"a": {}}, []),
-        ({"a": {}}, {}, ["a"]),
-        ({"a": False, "b": "", "c": []}, {}, []),
-        ({"a": 100}, {"a": 100.0}, []),
-        ({"timeout": "3.000s"}, {"timeout": "3s"}, []),
-        ({"timeout": "0.250s"}, {"timeout": "0.25s"}, []),
-        ({"a": [{"b": 1}]}, {"a": [{"b": 2}]}, ["a[0].b"]),
-        ({"a": [1]}, {"a": [1, 2]}, ["a"]),
-    ],
-)
-def test_differences_ignore_values_that_envoy_omits(expected: Any, actual: Any, paths: list[str]) -> None:
-    assert differences(expected, actual) == paths
