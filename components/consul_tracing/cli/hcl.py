@@ -53,6 +53,12 @@ class Blocks(list[Any]):
     """Repeated blocks with the same name."""
 
 
+class Heredoc(str):
+    """Text that starts in the line after its key."""
+
+    __slots__ = ()
+
+
 class JsonText(str):
     """The text that `jsonencode` returns, with the encoded value."""
 
@@ -283,7 +289,7 @@ class Reader:
         self.position = end.end()
         if TEMPLATE.search(content):
             return Unevaluated(content)
-        return _literal_text(_without_indentation(content) if start[1] else content)
+        return Heredoc(_literal_text(_without_indentation(content) if start[1] else content))
 
     def _jsonencode(self, after: int) -> object:
         start = self.position

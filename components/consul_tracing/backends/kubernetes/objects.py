@@ -153,10 +153,15 @@ def body(live: JsonObject) -> JsonObject:
     return {**_go_named(live.get("spec") or {}, ()), "Meta": dict(_ownership_metadata(live))}
 
 
+def go_name(name: str) -> str:
+    """Convert a custom resource's name to the Go name: `meshGateway` to `MeshGateway`, `jsonFormat` to `JSONFormat`."""
+    return GO_NAMES.get(name, name[:1].upper() + name[1:])
+
+
 def _go_named(fields: JsonObject, above: FieldPath) -> JsonObject:
     named = {}
     for name, value in fields.items():
-        path = (*above, GO_NAMES.get(name, name[:1].upper() + name[1:]))
+        path = (*above, go_name(name))
         inner = path in STRUCTS and path != ("Config",) and isinstance(value, dict)
         named[path[-1]] = _go_named(value, path) if inner else value
     return named
