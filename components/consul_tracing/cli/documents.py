@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, Literal
 
 from consul_tracing.backends.kubernetes.objects import GO_NAMES, body, go_name
+from consul_tracing.entries.metadata import is_of_consul_k8s
 from consul_tracing.inputs.entry_fields import (
     PROXY_DEFAULTS_FIELDS,
     RESERVED_PROXY_DEFAULTS_FIELDS,
@@ -116,6 +117,18 @@ class Document:
     """
 
     form: Form
+
+    has_known_name: bool = True
+    """Whether the name is text, not an expression."""
+
+    is_custom_resource: bool = False
+    """Whether the document is a custom resource of consul-k8s."""
+
+    @property
+    def is_on_kubernetes(self) -> bool:
+        """Whether consul-k8s manages the entry."""
+        meta = self.fields.get("Meta")
+        return self.is_custom_resource or (isinstance(meta, dict) and is_of_consul_k8s(meta))
 
     def line_of(self, path: FieldPath) -> int:
         """Return the line of a field: of its nearest parent in the file if it has no line."""
@@ -241,12 +254,13 @@ def _custom_resources(content: Map, version: str, file: str, form: Form) -> Iter
         fields.put("Meta", ownership, metadata.lines["annotations"])
     if isinstance(namespace := metadata.get("namespace"), str):
         fields.put("Namespace", namespace, metadata.lines["namespace"])
-    yield _document(fields, file, form, kind=_entry_kind(kind), name=_text(metadata.get("name")))
+    document = _document(fields, file, form, kind=_entry_kind(kind), name=metadata.get("name"))
+    yield replace(document, is_custom_resource=True)
 
 
 def _entry(content: Map, kind: str, file: str, form: Form) -> Document:
     """Return an entry, or the entry of a resource of Terraform or Pulumi."""
-    name, line = _text(_member(content, "name")), content.line
+    name, line = _member(content, "name"), content.line
     encoded = _member(content, *ENTRY_JSON)
     if encoded is None:
         return _document(content, file, form, kind=kind, name=name)
@@ -268,12 +282,8 @@ def _entry(content: Map, kind: str, file: str, form: Form) -> Document:
     return _document(fields, file, "terraform", kind=kind, name=name, line=line)
 
 
-def _text(value: object) -> str:
-    return value.text if isinstance(value, Unevaluated) else str(value or "")
-
-
 def _document(  # noqa: PLR0913 - the fields of a document
-    content: Map, file: str, form: Form, *, kind: str, name: str, line: int | None = None
+    content: Map, file: str, form: Form, *, kind: str, name: object, line: int | None = None
 ) -> Document:
     """Build a document with fields under their Go names."""
     fields = _go_named(content, ())
@@ -285,7 +295,8 @@ def _document(  # noqa: PLR0913 - the fields of a document
         file=file,
         line=content.line if line is None else line,
         kind=kind,
-        name=name,
+        name=name.text if isinstance(name, Unevaluated) else str(name or ""),
+        has_known_name=not isinstance(name, Unevaluated),
         fields=fields,
         lines=dict(_lines(fields, ())),
         form=form,

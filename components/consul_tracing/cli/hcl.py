@@ -216,9 +216,11 @@ class Reader:
         start = self.position
         self.position += 1
         self.peek()
-        if FOR.match(self.text, self.position):
-            self.position = start
+        is_for = FOR.match(self.text, self.position)
+        self.position = start
+        if is_for:
             return Unevaluated("")
+        self.position += 1
         return self.members("}")
 
     def _list(self) -> object:

@@ -205,6 +205,7 @@ def test_terraform_resources_are_read() -> None:
     assert mesh.fields["Partition"] == Unevaluated("var.partition")
     assert mesh.lines[("Config", "envoy_tracing_json", "http", "name")] == 15
     assert mesh.lines[("Config", "envoy_listener_tracing_json", "verbose")] == 18
+    assert (mesh.has_known_name, heredoc.has_known_name) == (True, False)
     assert (heredoc.name, heredoc.fields) == ('"web-${var.host}"', {"Protocol": "http"})
     assert heredoc.lines == {("Protocol",): 28}
     assert file.fields == {"Config": Unevaluated('file("mesh.json")')}
