@@ -82,9 +82,11 @@ def service_documents(documents: Sequence[Document]) -> dict[str, Document]:
 
 def mesh_inputs(mesh: Document, meaning: JsonObject) -> JsonObject:
     """Return the inputs of a proxy-defaults entry with this meaning."""
-    config = {key: value for key, value in meaning.get("Config", {}).items() if key not in TRACING_KEYS}
+    found = meaning.get("Config")
+    found = found if isinstance(found, dict) else {}
+    config = {key: value for key, value in found.items() if key not in TRACING_KEYS}
     protocol = config.pop("protocol", None)
-    inputs = tracing_inputs(meaning.get("Config", {}))
+    inputs = tracing_inputs(found)
     if mesh.is_on_kubernetes:
         inputs |= {"target": "kubernetes"}
         if mesh.is_custom_resource and mesh.fields.get("Namespace", "consul") != "consul":
@@ -112,8 +114,9 @@ def service_inputs(services: Mapping[str, Document], mesh: JsonObject, meaning: 
         homes = {"Namespace": mesh.get("namespace", "consul") if document.is_custom_resource else "default"}
         homes["Partition"] = mesh.get("partition", "default")
         for field, home in homes.items():
-            if (value := document.fields.get(field, home)) != home:
-                service[field.lower()] = known(value)
+            value = document.fields.get(field, home)
+            if value != home and not isinstance(value, Unevaluated):
+                service[field.lower()] = value
         if fields:
             service["service_defaults"] = fields
         if service == {"protocol": "tcp"} and protocol in HTTP_PROTOCOLS:
@@ -356,10 +359,16 @@ def _losses(mesh: Document, services: Mapping[str, Document], old: JsonObject, s
 def _other_losses(documents: Sequence[Document]) -> Iterator[str]:
     """Yield services whose name is unknown, and registrations with tracing: settings apply to the whole mesh."""
     for document in documents:
-        config = known(document.fields).get("Config", {})
-        has_tracing = document.kind == "registration" and not TRACING_KEYS.keys().isdisjoint(config)
+        config = document.fields.get("Config")
+        has_tracing = document.kind == "registration" and (
+            not isinstance(config, dict) or not TRACING_KEYS.keys().isdisjoint(key.lower() for key in config)
+        )
         if has_tracing or (document.kind == "service-defaults" and not document.has_known_name):
             yield _loss(document, (), UNSET, UNSET)
+        elif document.kind in {"proxy-defaults", "service-defaults"}:
+            for field in ("Namespace", "Partition"):
+                if isinstance(value := document.fields.get(field), Unevaluated):
+                    yield _loss(document, (field,), value, UNSET)
 
 
 def _loss(document: Document, path: FieldPath, old: object, new: object) -> str:

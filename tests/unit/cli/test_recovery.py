@@ -7,14 +7,15 @@ from typing import Any
 
 import pytest
 from hypothesis import given
+from hypothesis import strategies as st
 
 from consul_tracing.cli.command import CommandError
 from consul_tracing.cli.documents import read_documents
-from consul_tracing.cli.meaning import differences, mesh_meaning, service_meaning
+from consul_tracing.cli.meaning import differences, json_objects, mesh_meaning, service_meaning
 from consul_tracing.cli.recovery import Recovered, recover
-from consul_tracing.cli.rendering import as_json, as_yaml, entries_of_consul
+from consul_tracing.cli.rendering import as_json, as_yaml, entries_of_consul, entry_fields
 from consul_tracing.inputs.mesh_settings import MeshSettings
-from tests.unit.meshes import MESHES, settings
+from tests.unit.meshes import JSON, MESHES, settings
 
 GOLDEN = Path(__file__).parents[2] / "golden"
 TRACING = ("collector", "tracer", "sampling", "spans", "gateways", "tags", "static_clusters", "proxy_config")
@@ -416,6 +417,32 @@ def test_header_with_a_credential_is_not_shown() -> None:
 def test_exactly_one_mesh_is_required(text: str) -> None:
     with pytest.raises(CommandError, match="exactly one proxy-defaults entry is required"):
         recovered(text)
+
+
+def changed(value: Any, steps: list[int], replacement: Any) -> Any:
+    """Return a value in which the member at these steps is replaced, also inside JSON text."""
+    if isinstance(value, str) and (objects := json_objects(value)):
+        return json.dumps(changed(objects, steps, replacement))[1:-1]
+    if not steps or not isinstance(value, dict | list) or not value:
+        return replacement
+    if isinstance(value, list):
+        index = steps[0] % len(value)
+        return [changed(one, steps[1:], replacement) if number == index else one for number, one in enumerate(value)]
+    key = list(value)[steps[0] % len(value)]
+    return {**value, key: changed(value[key], steps[1:], replacement)}
+
+
+@given(MESHES, st.lists(st.integers(0, 20), min_size=1, max_size=12), JSON | st.dictionaries(st.just("name"), JSON))
+def test_changed_entry_is_read_or_rejected(args: dict[str, Any], steps: list[int], replacement: Any) -> None:
+    mesh = settings(**args)
+    entries = [changed(entry_fields(one), steps, replacement) for one in entries_of_consul(mesh)]
+    try:
+        inputs, losses = recovered("\n".join(map(json.dumps, entries)))
+    except CommandError:
+        return
+    again = from_settings(MeshSettings.of("mesh", inputs))  # type: ignore[arg-type]
+    if inputs.get("enabled", True):
+        assert again == (inputs, []) or losses
 
 
 def test_meaning_ignores_layout_and_defaults() -> None:
