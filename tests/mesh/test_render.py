@@ -51,6 +51,26 @@ def test_rendered_entries_are_those_of_the_component(
     assert live_entries(consul) == expected
 
 
+def test_settings_of_live_entries_render_the_same_entries(programs: Programs, consul: Consul, tmp_path: Path) -> None:
+    for entry in rendered(EVERYTHING):
+        consul.write_config_entry(entry)
+    expected = live_entries(consul)
+    program = toolchain.program("consul")
+    read = ""
+    for entry in expected:
+        command = [program, "config", "read", f"-kind={entry['Kind']}", f"-name={entry['Name']}"]
+        read += programs.run("consul config read", command, environment=consul.environment)
+    file = tmp_path / "entries.json"
+    file.write_text(read)
+    command = [sys.executable, "-m", "consul_tracing.cli", "render", f"--from={file}"]
+    stack = yaml.safe_load(programs.run("consul-tracing render --from", command))
+    clear(consul)
+    render(programs, stack["config"]["consul-tracing:mesh"], tmp_path, "--as=json", f"--out={tmp_path / 'out'}")
+    for file in sorted((tmp_path / "out").iterdir()):
+        programs.run("consul config write", [program, "config", "write", file], environment=consul.environment)
+    assert live_entries(consul) == expected
+
+
 def test_registration_makes_one_sidecar_trace(traced: TracedMesh, tmp_path: Path) -> None:
     mesh = traced.mesh
     traced.apply()
