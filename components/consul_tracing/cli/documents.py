@@ -260,6 +260,8 @@ def _custom_resources(content: Map, version: str, file: str, form: Form) -> Iter
 
 def _entry(content: Map, kind: str, file: str, form: Form) -> Document:
     """Return an entry, or the entry of a resource of Terraform or Pulumi."""
+    if repeated := [key for key in content.replaced if key.lower() == "kind"]:
+        raise CommandError(f"{file}:{content.lines[repeated[0]]}: a file must contain one entry in HCL")
     name, line = _member(content, "name"), content.line
     encoded = _member(content, *ENTRY_JSON)
     if encoded is None:

@@ -38,6 +38,8 @@ class Map(dict[str, Any]):
         super().__init__()
         self.line = line
         self.lines: dict[str, int] = {}
+        self.replaced: set[str] = set()
+        """The keys whose value replaced another one."""
 
     def put(self, key: str, value: object, line: int) -> None:
         """Set a key. Repeated maps form a list, as repeated blocks do. Other repeated values replace each other."""
@@ -45,6 +47,8 @@ class Map(dict[str, Any]):
         if isinstance(value, Map) and isinstance(existing, Map | Blocks):
             self[key] = Blocks([*existing, value] if isinstance(existing, Blocks) else [existing, value])
             return
+        if key in self:
+            self.replaced.add(key)
         self[key] = value
         self.lines[key] = line
 

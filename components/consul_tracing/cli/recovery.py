@@ -55,7 +55,11 @@ class Recovered(NamedTuple):
 
 
 def recover(documents: Sequence[Document]) -> Recovered:
-    """Return the inputs that render the entries. Raises CommandError unless there is exactly one proxy-defaults."""
+    """Return the inputs that render the entries.
+
+    Raises CommandError unless there is exactly one proxy-defaults entry, and for a service-defaults entry that occurs
+    twice.
+    """
     meshes = [document for document in documents if document.kind == "proxy-defaults"]
     if len(meshes) != 1:
         found = ", ".join(f"{one.file}:{one.line}" for one in meshes) or "none"
@@ -76,6 +80,9 @@ def service_documents(documents: Sequence[Document]) -> dict[str, Document]:
         if document.kind == "service-defaults" and document.has_known_name:
             scope = [str(document.fields.get(field, "")) for field in ("Partition", "Namespace")]
             key = document.name if document.name not in found else "-".join(filter(None, [document.name, *scope]))
+            if first := found.get(key):
+                reason = f"{document.file}:{document.line}: service-defaults/{document.name} is already in"
+                raise CommandError(f"{reason} {first.file}:{first.line}")
             found[key] = document
     return found
 

@@ -288,6 +288,11 @@ def test_repeated_blocks_and_lists_of_one_are_read_as_consul_reads_them() -> Non
     assert only(text).fields == {"Config": {"a": "b", "c": [1, 2]}, "Expose": {"Checks": True}}
 
 
+def test_several_entries_in_one_hcl_file_are_rejected() -> None:
+    with pytest.raises(CommandError, match=r"a\.hcl:3: a file must contain one entry in HCL"):
+        read_documents('Kind = "proxy-defaults"\nName = "global"\nKind = "mesh"\n', "a.hcl")
+
+
 def test_unknown_config_is_unevaluated() -> None:
     text = 'Kind = "proxy-defaults"\nName = "global"\nConfig = var.config\n'
     assert only(text).fields == {"Config": Unevaluated("var.config")}

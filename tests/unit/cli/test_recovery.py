@@ -460,6 +460,12 @@ def test_changed_entry_is_read_or_rejected(args: dict[str, Any], steps: list[int
         assert again == (inputs, []) or losses
 
 
+def test_service_that_occurs_twice_is_rejected() -> None:
+    service = '\n{"Kind": "service-defaults", "Name": "web", "Protocol": "http"}'
+    with pytest.raises(CommandError, match="CT601: -:3: service-defaults/web is already in -:2"):
+        recovered(entry() + service + service)
+
+
 def test_meaning_ignores_layout_and_defaults() -> None:
     one, other = (
         read_documents(text, "-")[0].fields
