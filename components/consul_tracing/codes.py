@@ -527,4 +527,11 @@ CODES: dict[str, Code] = {
         "Consul reads the value in HCL as another value.",
         "Render JSON, which `consul config write` accepts too.",
     ),
+    "CT603": Code(
+        "The settings do not express a part of an entry",
+        "`consul-tracing render --from` read a field that no input of `MeshTracing` expresses, or whose value is "
+        "unknown, such as a variable of Terraform. The message shows its value in the entry and the value that the "
+        "settings write.",
+        "Accept the new value, or keep managing the entry outside of the stack.",
+    ),
 }

@@ -1,6 +1,7 @@
 """`consul-tracing render`, written to a real Consul and read by a real proxy."""
 
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,8 @@ import pytest
 import yaml
 
 import toolchain
+from consul_tracing.cli.documents import read_documents
+from consul_tracing.cli.meaning import mesh_meaning, service_meaning
 from testbed.consul import Consul
 from testbed.http import send_request
 from testbed.ports import LOOPBACK, free_port
@@ -49,6 +52,68 @@ def test_rendered_entries_are_those_of_the_component(
         command = [toolchain.program("consul"), "config", "write", file]
         programs.run("consul config write", command, environment=consul.environment)
     assert live_entries(consul) == expected
+
+
+def test_settings_of_live_entries_render_the_same_entries(programs: Programs, consul: Consul, tmp_path: Path) -> None:
+    for entry in rendered(EVERYTHING):
+        consul.write_config_entry(entry)
+    expected = live_entries(consul)
+    program = toolchain.program("consul")
+    read = ""
+    for entry in expected:
+        command = [program, "config", "read", f"-kind={entry['Kind']}", f"-name={entry['Name']}"]
+        read += programs.run("consul config read", command, environment=consul.environment)
+    file = tmp_path / "entries.json"
+    file.write_text(read)
+    command = [sys.executable, "-m", "consul_tracing.cli", "render", f"--from={file}"]
+    stack = yaml.safe_load(programs.run("consul-tracing render --from", command))
+    clear(consul)
+    render(programs, stack["config"]["consul-tracing:mesh"], tmp_path, "--as=json", f"--out={tmp_path / 'out'}")
+    for file in sorted((tmp_path / "out").iterdir()):
+        programs.run("consul config write", [program, "config", "write", file], environment=consul.environment)
+    assert live_entries(consul) == expected
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        """
+        kind = "proxy-defaults"
+        name = "global"
+        config { a = ["b"] c { d = [{ e = 1 }] } }
+        config { f = [1, 2] g = [] h = 1.5 i = <<EOF
+{
+  "j": 1
+}
+EOF
+        }
+        access_logs { enabled = true json_format = "{}" }
+        mesh_gateway = [{ mode = "local" }]
+        meta { some_team = "a" }
+        """,
+        """
+        Kind = "service-defaults"
+        Name = "web"
+        protocol = "http"
+        external_sni = "a"
+        max_inbound_connections = 3
+        UpstreamConfig {
+          defaults { connect_timeout_ms = 1 limits { max_connections = 2 } passive_health_check { max_failures = 4 } }
+          overrides = [{ name = "db", mesh_gateway { mode = "remote" } }]
+        }
+        """,
+    ],
+)
+def test_hcl_is_read_as_consul_reads_it(programs: Programs, consul: Consul, tmp_path: Path, text: str) -> None:
+    file = tmp_path / "entry.hcl"
+    file.write_text(text)
+    command = [toolchain.program("consul"), "config", "write", file]
+    programs.run("consul config write", command, environment=consul.environment)
+    (document,) = read_documents(text, "entry.hcl")
+    (live,) = live_entries(consul)
+    meaning = mesh_meaning if document.kind == "proxy-defaults" else partial(service_meaning, default_protocol=None)
+    assert (document.kind, document.name) == (live.pop("Kind"), live.pop("Name"))
+    assert meaning(document.fields) == meaning(live)
 
 
 def test_registration_makes_one_sidecar_trace(traced: TracedMesh, tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """The command line `consul-tracing`, without a mesh."""
 
+import io
 import json
 import sys
 from pathlib import Path
@@ -72,6 +73,64 @@ def test_gateway_arguments_are_one_per_line(capsys: pytest.CaptureFixture[str], 
     assert option == "--config-yaml"
     (only,) = json.loads(layer)["layered_runtime"]["layers"]
     assert only["static_layer"]["tracing.random_sampling"]["numerator"] == 50
+
+
+ENTRY = """
+Kind = "proxy-defaults"
+Name = "global"
+Config {
+  envoy_prometheus_bind_addr = "0.0.0.0:9102"
+}
+"""
+
+
+def test_entries_are_printed_as_a_stack_file(
+    capsys: pytest.CaptureFixture[str], stack: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "entries"
+    Run(capsys, "render", "--stack", stack, "--as", "json", "--out", out)
+    entries = "".join(file.read_text() for file in sorted(out.iterdir()))
+    monkeypatch.setattr(sys, "stdin", io.StringIO(entries))
+    run = Run(capsys, "render", "--from", "-")
+    assert (run.code, run.err) == (0, "")
+    assert yaml.safe_load(run.out) == {
+        "config": {
+            "consul-tracing:mesh": {
+                "collector": {"host": "zipkin"},
+                "sampling": {"random": 0.5},
+                "services": {"web": {"protocol": "http"}},
+                "existing": "adopt",
+            }
+        }
+    }
+
+
+def test_part_of_an_entry_that_is_not_expressed_is_reported(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    file = tmp_path / "mesh.hcl"
+    file.write_text(ENTRY)
+    run = Run(capsys, "render", "--from", file)
+    assert run.code == 1
+    assert run.err == (
+        f"consul-tracing: CT603: {file}:1: proxy-defaults/global: "
+        "the entry has no supported collector. Set collector.host\n"
+    )
+    inputs = yaml.safe_load(run.out)["config"]["consul-tracing:mesh"]
+    assert inputs["proxy_config"] == {"envoy_prometheus_bind_addr": "0.0.0.0:9102"}
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--from", "/does/not/exist"], "/does/not/exist cannot be read"),
+        (["--from", "-", "--as", "hcl"], "--from conflicts with the other options"),
+        (["--from", "-", "--stack", "a"], "--from conflicts with the other options"),
+        (["--stack", "a"], "exactly one of --as and --from is required"),
+    ],
+)
+def test_invalid_use_of_from_is_reported(capsys: pytest.CaptureFixture[str], options: list[str], message: str) -> None:
+    run = Run(capsys, "render", *options)
+    assert (run.code, run.out) == (2, "")
+    assert message in run.err
 
 
 def test_registration_has_the_service_name_of_its_proxy() -> None:

@@ -22,6 +22,8 @@ from consul_tracing.backends.kubernetes.objects import (
 )
 from consul_tracing.backends.kubernetes.sync import Sync, sync_error_text
 from consul_tracing.cli.app import CommandError, read_settings
+from consul_tracing.cli.documents import read_documents
+from consul_tracing.cli.recovery import recover
 from consul_tracing.cli.rendering import RenderError, as_hcl
 from consul_tracing.cli.verify.diagnosis import diagnose
 from consul_tracing.cli.verify.report import cause_text
@@ -137,6 +139,8 @@ def kubernetes_texts(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> Iterato
         with pytest.raises((CommandError, RenderError)) as error:
             command()
         yield str(error.value)
+    entry = '{"Kind": "proxy-defaults", "Name": "global", "Config": {"envoy_stats_config_json": "{"}}'
+    yield from recover(read_documents(entry, "mesh.json")).losses
     for args in (MEMORY, UNENCRYPTED, EXPOSED, UNVERIFIED):
         yield from zipkin_settings(**args).warnings()
     for facts in EVIDENCE.values():

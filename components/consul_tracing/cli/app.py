@@ -15,8 +15,10 @@ from consul_tracing.inputs.mesh_settings import MeshSettings
 from consul_tracing.stack_config import MESH_KEY, with_numbers
 
 from . import rendering
-from .command import COULD_NOT_RUN, CommandError
+from .command import COULD_NOT_RUN, FINDINGS, CommandError
+from .documents import read_documents
 from .lint.command import lint_command
+from .recovery import recover
 from .stale.command import stale_command
 from .verify.command import verify_command
 
@@ -59,14 +61,29 @@ def consul_tracing() -> None:
 
 @app.command(epilog="Example: consul-tracing render --stack Pulumi.prod.yaml --as hcl --out entries")
 def render(  # noqa: PLR0913, PLR0917 - options of a command
-    output: Annotated[Format, typer.Option("--as", help="Output format.")],
+    output: Annotated[Format | None, typer.Option("--as", help="Output format.")] = None,
+    entries: Annotated[
+        str | None,
+        typer.Option("--from", help="File with config entries (- for standard input) to print as a stack file."),
+    ] = None,
     stack: Annotated[Path | None, typer.Option(help="Stack file with consul-tracing:mesh.")] = None,
     args: Annotated[Path | None, typer.Option(help="YAML or JSON file with the inputs of MeshTracing.")] = None,
     entry: Annotated[str | None, typer.Option(help="Entry to render, such as proxy-defaults/global.")] = None,
     service: Annotated[str | None, typer.Option(help="Service name in the spans of the proxy (registration).")] = None,
     out: Annotated[Path | None, typer.Option(help="Directory with one file per entry (hcl, json).")] = None,
 ) -> None:
-    """Render the settings of a mesh as config entries, manifests, a registration or arguments of a gateway."""
+    """Render the settings of a mesh as config entries, manifests, a registration or arguments of a gateway.
+
+    With --from: print a stack file with the settings of existing config entries. The exit code is 1 if the settings do
+    not express a part of the entries.
+    """
+    if entries is not None:
+        if any(option is not None for option in (output, stack, args, entry, service, out)):
+            raise CommandError("--from conflicts with the other options")
+        print_stack_file(entries)
+        return
+    if output is None:
+        raise CommandError("exactly one of --as and --from is required")
     settings = read_settings(stack, args, {"target": "kubernetes"} if output is Format.YAML else {})
     match output:
         case Format.YAML:
@@ -77,6 +94,20 @@ def render(  # noqa: PLR0913, PLR0917 - options of a command
             typer.echo("\n".join(gateway_arguments(settings)))
         case _:
             write_entries(settings, output, entry, out)
+
+
+def print_stack_file(file: str) -> None:
+    """Print the settings of the entries in a file as a stack file, and each field that they do not express."""
+    try:
+        text = sys.stdin.read() if file == "-" else Path(file).read_text()
+    except (OSError, ValueError) as error:
+        raise CommandError(f"{file} cannot be read: {' '.join(str(error).split())}") from None
+    recovered = recover(read_documents(text, file))
+    typer.echo(yaml.safe_dump({"config": {MESH_KEY: recovered.inputs}}, sort_keys=False, allow_unicode=True), nl=False)
+    for loss in recovered.losses:
+        typer.echo(loss, err=True)
+    if recovered.losses:
+        raise typer.Exit(FINDINGS)
 
 
 def write_entries(settings: MeshSettings, output: Format, chosen: str | None, out: Path | None) -> None:

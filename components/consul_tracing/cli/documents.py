@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import dataclass, replace
-from itertools import count
 from pathlib import PurePath
-from typing import TYPE_CHECKING, Any, Literal, NoReturn
+from typing import TYPE_CHECKING, Any, Literal
 
-import yaml
-from yaml.constructor import SafeConstructor
-
-from consul_tracing.backends.kubernetes.objects import GO_NAMES, annotations_of, ownership_metadata
+from consul_tracing.backends.kubernetes.objects import GO_NAMES, body, go_name
+from consul_tracing.entries.metadata import is_of_consul_k8s
 from consul_tracing.inputs.entry_fields import (
     PROXY_DEFAULTS_FIELDS,
     RESERVED_PROXY_DEFAULTS_FIELDS,
     RESERVED_SERVICE_DEFAULTS_FIELDS,
     SERVICE_DEFAULTS_FIELDS,
 )
-from consul_tracing.names import EXTERNAL_SOURCE_KEY, STRUCTS
+from consul_tracing.names import STRUCTS
 
 from .command import FileError
-from .hcl import Blocks, JsonText, Map, Unevaluated, parse, parse_json
+from .hcl import Heredoc, JsonText, Map, Unevaluated, parse, parse_json
+from .yaml_reader import parse_yaml
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -53,40 +52,41 @@ KINDS = frozenset(
         "terminating-gateway",
     }
 )
-"""The kinds of config entries. Source: `api/config_entry.go` of Consul 1.22."""
+"""The kinds of config entries. Source: Consul 1.22's `api/config_entry.go`."""
 
+KINDS_BY_LETTERS = {kind.replace("-", ""): kind for kind in KINDS}
 CUSTOM_RESOURCES = "consul.hashicorp.com/"
 """The API group of consul-k8s' custom resources."""
 
-SERVER_FIELDS = frozenset({"CreateIndex", "Hash", "Kind", "ModifyIndex", "Name", "Status"})
-"""Fields that are no content of an entry."""
+SERVER_FIELDS = frozenset({"CreateIndex", "ModifyIndex", "Hash", "Status", "Kind", "Name"})
+"""Fields that are not content of an entry."""
 
-FREE_FORM = frozenset({"Arguments", "Config", "Meta"})
+FREE_FORM = frozenset({"Config", "Meta", "Arguments"})
 """Fields with keys of any name, which are not converted."""
 
-GO_NAMES_BY_LETTERS: Mapping[str, str] = {
+KNOWN = {
     name.lower(): name
     for name in (
         *PROXY_DEFAULTS_FIELDS,
-        *RESERVED_PROXY_DEFAULTS_FIELDS,
         *SERVICE_DEFAULTS_FIELDS,
+        *RESERVED_PROXY_DEFAULTS_FIELDS,
         *RESERVED_SERVICE_DEFAULTS_FIELDS,
         *GO_NAMES.values(),
         *(step for path in STRUCTS for step in path),
+        *FREE_FORM,
+        *SERVER_FIELDS,
     )
 }
-"""Consul's Go names of fields. Consul reads them in any case, and in snake_case."""
+"""Go names by their letters in lower case."""
 
-YAML_START = re.compile(r"(?:\s*(?:#.*)?\n)*(?:---|%YAML|- |[\"'\w.-]+\s*:(?:\s|$))")
+INITIALISMS = {part: part.upper() for part in ("dns", "http", "json", "sni", "tls", "kb", "id", "url", "jwt", "tcp")}
+"""Parts of Go names in upper case."""
+
+ENTRY_JSON = ("config_json", "configjson")
+"""The field of Terraform's and Pulumi's resources with the JSON of an entry."""
+
+YAML_START = re.compile(r"(?:\s*(?:#.*)?\n)*(?:---|%YAML|- |[\"'\w.-]+[^\S\n]*:(?:\s|$))")
 """The start of a YAML file. HCL has no colons outside of objects."""
-
-YAML_TAG = "tag:yaml.org,2002:"
-MERGE = f"{YAML_TAG}merge"
-SCALARS = frozenset(f"{YAML_TAG}{kind}" for kind in ("bool", "float", "int", "null"))
-"""The types of scalars in JSON, other than text."""
-
-MAX_YAML_NODES = 1_000_000
-"""Values of a YAML file after the expansion of its aliases."""
 
 
 @dataclass(frozen=True)
@@ -105,39 +105,54 @@ class Document:
     fields: JsonObject
     """The fields under Consul's Go names, without kind and name. A registration has only `Config`.
 
-    A value that the file does not contain is Unevaluated: a variable, a function or a template.
+    A value that the file does not contain is Unevaluated: a variable, a function or a template. The namespace of a
+    custom resource is `Namespace`, and its ownership metadata is `Meta`.
     """
 
     lines: Mapping[FieldPath, int]
-    """The line of each key, by its path in `fields`. Members of lists have their index in the path."""
+    """The line of each key, by its path in `fields`. Members of lists have their index in the path.
+
+    The path continues inside `jsonencode` and inside JSON in heredocs and block scalars. Several JSON objects separated
+    by commas have their index in the path.
+    """
 
     form: Form
 
+    has_known_name: bool = True
+    """Whether the name is text, not an expression."""
+
     is_custom_resource: bool = False
-    """Whether the entry is a custom resource of consul-k8s. `Namespace` is then the namespace on Kubernetes."""
+    """Whether the document is a custom resource of consul-k8s."""
+
+    @property
+    def is_on_kubernetes(self) -> bool:
+        """Whether consul-k8s manages the entry."""
+        meta = self.fields.get("Meta")
+        return self.is_custom_resource or (isinstance(meta, dict) and is_of_consul_k8s(meta))
 
     def line_of(self, path: FieldPath) -> int:
-        """Return the line of the innermost known key of a path."""
-        known = (self.lines[path[:length]] for length in range(len(path), 0, -1) if path[:length] in self.lines)
-        return next(known, self.line)
+        """Return the line of a field: of its nearest parent in the file if it has no line."""
+        known = (self.lines.get(path[:length]) for length in range(len(path), 0, -1))
+        return next((line for line in known if line is not None), self.line)
 
 
 def read_documents(text: str, file: str) -> list[Document]:
     """Return the entries and proxy configurations of a file in its order. Raises FileError for invalid syntax."""
-    # PowerShell writes a byte order mark.
-    text = text.removeprefix("\ufeff")
     form = form_of(text, file)
+    parsers = {"json": parse_json_values, "yaml": parse_yaml}
     try:
-        match form:
-            case "json":
-                contents = [parse_json(text, file)]
-            case "yaml":
-                contents = list(parse_yaml(text, file))
-            case _:
-                contents = [parse(text, file)]
+        contents = parsers[form](text, file) if form in parsers else [parse(text, file)]
         return [document for content in contents for document in _found(content, file, form, "")]
     except RecursionError:
         raise FileError(file, 1, "the values are nested too deeply") from None
+    except (ValueError, OverflowError):
+        raise FileError(file, 1, "a number or an escape is out of range") from None
+
+
+def document_of_api(entry: JsonObject, file: str) -> Document:
+    """Return the document of an entry that Consul's HTTP API returned. `file`: its name in messages."""
+    fields = {field: value for field, value in entry.items() if field not in SERVER_FIELDS}
+    return Document(file, 1, entry["Kind"], entry["Name"], fields, {}, "api")
 
 
 def form_of(text: str, file: str) -> Form:
@@ -149,75 +164,21 @@ def form_of(text: str, file: str) -> Form:
             return "yaml"
         case ".hcl" | ".tf" | ".nomad":
             return "hcl"
-    if text.lstrip()[:1] in {"{", "["}:
+    if text.lstrip("\ufeff \t\r\n")[:1] in {"{", "["}:
         return "json"
     return "yaml" if YAML_START.match(text) else "hcl"
 
 
-def parse_yaml(text: str, file: str) -> Iterator[object]:
-    """Yield the documents of a YAML text, with the lines of their keys. Raises FileError for invalid syntax."""
-    values = YamlValues(file)
-    try:
-        for node in yaml.compose_all(text, yaml.SafeLoader):
-            yield values.value(node)
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        reason = getattr(error, "problem", None) or str(error)
-        raise FileError(file, mark.line + 1 if mark else 1, " ".join(reason.split())) from None
-    except (ValueError, OverflowError) as error:
-        # An escape that is no character, or a directive that is no number.
-        raise FileError(file, 1, str(error)) from None
-
-
-class YamlValues:
-    """Conversion of YAML nodes to values."""
-
-    def __init__(self, file: str) -> None:
-        """Start a file."""
-        self.file = file
-        self._nodes = count()
-
-    def value(self, node: yaml.Node) -> object:
-        """Return the value of a node."""
-        if next(self._nodes) > MAX_YAML_NODES:
-            self._fail(node, "the aliases expand to too many values")
-        match node:
-            case yaml.MappingNode():
-                return self._mapping(node)
-            case yaml.SequenceNode():
-                return [self.value(member) for member in node.value]
-            case _:
-                return self._scalar(node)
-
-    def _mapping(self, node: yaml.MappingNode) -> Map:
-        content = Map(node.start_mark.line + 1)
-        # yaml's own merge of `<<` expands aliases without a limit.
-        for merged in reversed([member for key, member in node.value if key.tag == MERGE]):
-            for one in reversed(merged.value) if isinstance(merged, yaml.SequenceNode) else [merged]:
-                below = self.value(one)
-                if not isinstance(below, Map):
-                    self._fail(one, "<< must be a map or a list of maps")
-                content.update(below)
-                content.lines |= below.lines
-        for key, member in node.value:
-            if not isinstance(key, yaml.ScalarNode):
-                self._fail(key, "a key must be text")
-            if key.tag != MERGE:
-                content[key.value] = self.value(member)
-                content.lines[key.value] = key.start_mark.line + 1
-        return content
-
-    def _scalar(self, node: yaml.Node) -> object:
-        """Return the value of a scalar. Dates and other types that JSON does not have remain text."""
-        if node.tag not in SCALARS:
-            return node.value
+def parse_json_values(text: str, file: str) -> Iterator[object]:
+    """Yield the values of a JSON text: one, or several from repeated `consul config read`. Raises FileError."""
+    position = len(text) - len(text.lstrip("\ufeff \t\r\n"))
+    while position < len(text):
         try:
-            return SafeConstructor.yaml_constructors[node.tag](SafeConstructor(), node)
-        except (ValueError, KeyError, IndexError, OverflowError):
-            self._fail(node, f"the value is not of the type {node.tag.removeprefix(YAML_TAG)}")
-
-    def _fail(self, node: yaml.Node, reason: str) -> NoReturn:
-        raise FileError(self.file, node.start_mark.line + 1, reason)
+            end = json.JSONDecoder().raw_decode(text, position)[1]
+        except ValueError:
+            end = len(text)
+        yield parse_json(text[position:end], file, text.count("\n", 0, position) + 1)
+        position = end + len(text[end:]) - len(text[end:].lstrip())
 
 
 def _found(content: object, file: str, form: Form, service: str) -> Iterator[Document]:
@@ -227,145 +188,185 @@ def _found(content: object, file: str, form: Form, service: str) -> Iterator[Doc
             yield from _found(member, file, form, service)
     if not isinstance(content, Map):
         return
-    if isinstance(version := content.get("apiVersion"), str) and isinstance(content.get("kind"), str):
+    if isinstance(version := content.get("apiVersion"), str):
         yield from _custom_resources(content, version, file, form)
-        return
-    kind = _member(content, "kind")
-    if isinstance(kind, str) and _entry_kind(kind) in KINDS:
-        yield _document(content, content, file, form, _entry_kind(kind), _text(_member(content, "name")))
-        return
-    name = _member(content, "name")
-    for key, value in content.items():
-        around = name if isinstance(name, str) else _label(key, value, service)
-        yield from _in_member(key, value, content.lines.get(key, content.line), file, form, around)
+    elif isinstance(kind := _member(content, "kind"), str) and _entry_kind(kind) in KINDS:
+        yield _entry(content, _entry_kind(kind), file, form)
+    else:
+        name = _member(content, "name")
+        for key, value in content.items():
+            if isinstance(value, Heredoc) and CUSTOM_RESOURCES in value:
+                # Terraform's `kubectl_manifest`. Line breaks keep the lines of the file.
+                yield from _found(list(parse_yaml("\n" * content.lines[key] + value, file)), file, "yaml", "")
+            yield from _found_in(key, value, file, form, name if isinstance(name, str) else service)
 
 
-def _in_member(  # noqa: PLR0913, PLR0917 - a member and its place
-    key: str, value: object, line: int, file: str, form: Form, service: str
-) -> Iterator[Document]:
-    """Yield the documents in a member of a map."""
+def _found_in(key: str, value: object, file: str, form: Form, service: str) -> Iterator[Document]:
+    """Yield the documents in a member of an object that is not a document."""
     if key == "consul_config_entry" and isinstance(value, Map):
-        yield from _terraform(value, file)
-    elif isinstance(value, str) and CUSTOM_RESOURCES in value:
-        # Terraform's `kubectl_manifest`. The text of a heredoc starts in the line after its key.
-        for manifest in parse_yaml("\n" * line + value, file):
-            yield from _found(manifest, file, form, "")
-    elif key.lower() == "proxy" and isinstance(value, Map) and isinstance(_member(value, "config"), Map | Unevaluated):
-        yield _document(value, value, file, form, "registration", service, only="Config")
+        # A data source has no content.
+        for resource in value.values():
+            if isinstance(resource, Map) and _member(resource, *ENTRY_JSON) is not None:
+                yield from _found(resource, file, form, "")
+        return
+    proxy = _merged(value) if key.lower() == "proxy" else None
+    config = _merged(_member(proxy, "config")) if isinstance(proxy, Map) else None
+    if isinstance(proxy, Map) and isinstance(config, Map | Unevaluated):
+        fields = Map(proxy.line)
+        fields.put(
+            "Config", config, next(proxy.lines.get(name, proxy.line) for name in proxy if name.lower() == "config")
+        )
+        yield _document(fields, file, form, kind="registration", name=service, line=proxy.line)
     else:
         yield from _found(value, file, form, service)
 
 
-def _label(key: str, value: object, service: str) -> str:
-    """Return the name around a block: Nomad's and Terraform's blocks have labels."""
-    return key if service == "" and isinstance(value, Map) and _member(value, "connect") is not None else service
-
-
-def _member(content: Mapping[str, Any], name: str) -> Any:  # noqa: ANN401 - any value
+def _member(content: Map, *names: str) -> Any:  # noqa: ANN401 - any value
     """Return a member. Consul ignores the case of keys."""
-    return next((value for key, value in content.items() if key.lower() == name), None)
+    return next((value for key, value in content.items() if key.lower() in names), None)
+
+
+def _merged(value: object) -> object:
+    """Merge repeated blocks of a struct, as Consul does. A list with one map is also how HCL 1 reads a block."""
+    if not isinstance(value, list) or not value or not all(isinstance(block, Map) for block in value):
+        return value
+    content = Map(value[0].line)
+    for block in value:
+        content.update(block)
+        content.lines |= block.lines
+    return content
 
 
 def _entry_kind(kind: str) -> str:
-    """Return the kind of an entry for the kind of its custom resource: `service-defaults` for `ServiceDefaults`."""
-    return re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "-", kind).lower()
+    """Return the kind of an entry, also for the kind of a custom resource: `service-defaults` for `ServiceDefaults`."""
+    return KINDS_BY_LETTERS.get(kind.lower().replace("-", "").replace("_", ""), kind)
 
 
 def _custom_resources(content: Map, version: str, file: str, form: Form) -> Iterator[Document]:
     """Yield the entries of a custom resource, or of a list of them."""
-    if isinstance(items := content.get("items"), list):
-        yield from _found(items, file, form, "")
-    metadata = content.get("metadata")
-    if not version.startswith(CUSTOM_RESOURCES) or not isinstance(metadata, Map):
+    yield from _found(content.get("items"), file, form, "")
+    kind, metadata, spec = content.get("kind"), content.get("metadata"), content.get("spec")
+    if not version.startswith(CUSTOM_RESOURCES) or not isinstance(kind, str) or not isinstance(metadata, Map):
         return
-    spec = content.get("spec")
-    located = spec if isinstance(spec, Map) else Map(content.line)
-    kind, name = _entry_kind(content["kind"]), _text(metadata.get("name"))
-    found = _document(located, located, file, form, kind, name, line=content.line)
-    document = replace(found, is_custom_resource=True)
+    fields = Map(content.line)
+    if isinstance(spec, Map):
+        fields.update(spec)
+        fields.lines = spec.lines
+    annotations = metadata.get("annotations")
+    if ownership := body({"metadata": {"annotations": annotations if isinstance(annotations, Map) else {}}})["Meta"]:
+        fields.put("Meta", ownership, metadata.lines["annotations"])
     if isinstance(namespace := metadata.get("namespace"), str):
-        document.fields["Namespace"] = namespace
-    live = {"metadata": {"annotations": metadata.get("annotations")}}
-    if isinstance(annotations_of(live), dict) and (meta := dict(ownership_metadata(live))):
-        document.fields["Meta"] = {**meta, EXTERNAL_SOURCE_KEY: "kubernetes"}
-    yield document
+        fields.put("Namespace", namespace, metadata.lines["namespace"])
+    document = _document(fields, file, form, kind=_entry_kind(kind), name=metadata.get("name"))
+    yield replace(document, is_custom_resource=True)
 
 
-def _terraform(resources: Map, file: str) -> Iterator[Document]:
-    """Yield the entries of Terraform's `consul_config_entry` resources."""
-    for resource in resources.values():
-        if not isinstance(resource, Map):
-            continue
-        content = resource.get("config_json")
-        line = resource.lines.get("config_json", resource.line)
-        if isinstance(content, JsonText | Unevaluated) and content.encoded is not None:
-            content = content.encoded
-        elif isinstance(content, str):
-            # The text of a heredoc starts in the line after its key.
-            content = parse_json(content, file, line + 1 if "\n" in content else line)
-        located = content if isinstance(content, Map) else Map(line)
-        fields: JsonObject = {"Config": content} if isinstance(content, Unevaluated) else dict(located)
-        fields |= {field: resource[field] for field in ("namespace", "partition") if field in resource}
-        kind, name = _text(resource.get("kind")), _text(resource.get("name"))
-        yield _document(located, fields, file, "terraform", kind, name, line=resource.line)
+def _entry(content: Map, kind: str, file: str, form: Form) -> Document:
+    """Return an entry, or the entry of a resource of Terraform or Pulumi."""
+    if repeated := [key for key in content.replaced if key.lower() == "kind"]:
+        raise FileError(file, content.lines[repeated[0]], "a file must contain one entry in HCL")
+    name, line = _member(content, "name"), content.line
+    encoded = _member(content, *ENTRY_JSON)
+    if encoded is None:
+        return _document(content, file, form, kind=kind, name=name)
+    key = next(key for key in content if key.lower() in ENTRY_JSON)
+    line_of_key = content.lines.get(key, line)
+    if isinstance(encoded, JsonText | Unevaluated):
+        encoded = encoded.encoded or encoded
+    elif isinstance(encoded, str):
+        encoded = parse_json(encoded, file, line_of_key + isinstance(encoded, Heredoc))
+    fields = Map(line_of_key)
+    if isinstance(encoded, Map):
+        fields.update(encoded)
+        fields.lines = dict(encoded.lines)
+    elif isinstance(encoded, Unevaluated):
+        fields.put("Config", encoded, line_of_key)
+    for field in ("namespace", "partition"):
+        if field in content:
+            fields.put(field, content[field], content.lines.get(field, line))
+    return _document(fields, file, "terraform", kind=kind, name=name, line=line)
 
 
-def _text(value: object) -> str:
-    return value.text if isinstance(value, Unevaluated) else str(value or "")
-
-
-def _document(  # noqa: PLR0913, PLR0917 - the fields of a document
-    located: Map,
-    content: Mapping[str, Any],
-    file: str,
-    form: Form,
-    kind: str,
-    name: str,
-    *,
-    line: int | None = None,
-    only: str | None = None,
+def _document(  # noqa: PLR0913 - the fields of a document
+    content: Map, file: str, form: Form, *, kind: str, name: object, line: int | None = None
 ) -> Document:
-    """Build a document. `located`: the map with the lines of the keys. `only`: the field that is read."""
-    fields = {
-        field: value
-        for field, value in _go_named(content, ()).items()
-        if field not in SERVER_FIELDS and only in {None, field}
-    }
-    return Document(file, located.line if line is None else line, kind, name, fields, dict(_lines(located, ())), form)
-
-
-def _lines(value: object, path: FieldPath) -> Iterator[tuple[FieldPath, int]]:
-    """Yield the line of each key in a value, by its path under Go names."""
-    match value:
-        case Map():
-            for key, member in value.items():
-                place = (*path, key if FREE_FORM & set(path) else go_name(key))
-                yield place, value.lines.get(key, value.line)
-                yield from _lines(member, place)
-        case list():
-            for index, member in enumerate(value):
-                yield from _lines(member, path if len(value) == 1 and path in STRUCTS else (*path, str(index)))
-        case JsonText() | Unevaluated():
-            yield from _lines(value.encoded, path)
+    """Build a document with fields under their Go names."""
+    fields = _go_named(content, ())
+    for field in SERVER_FIELDS & fields.keys():
+        del fields[field]
+    if form == "hcl" and "Config" in fields:
+        fields["Config"] = _without_lists_of_one(fields["Config"])
+    return Document(
+        file=file,
+        line=content.line if line is None else line,
+        kind=kind,
+        name=name.text if isinstance(name, Unevaluated) else str(name or ""),
+        has_known_name=not isinstance(name, Unevaluated),
+        fields=fields,
+        lines=dict(_lines(fields, ())),
+        form=form,
+    )
 
 
 def _go_named(value: object, path: FieldPath) -> Any:  # noqa: ANN401 - any value
-    """Convert the keys to Go names. HCL 1 reads blocks as lists of maps, which Consul merges."""
-    if path in STRUCTS and (isinstance(value, Blocks) or (isinstance(value, list) and len(value) == 1)):
-        maps = [member for member in value if isinstance(member, dict)]
-        value = {key: member for one in maps for key, member in one.items()}
+    """Convert the keys to Go names. Consul accepts them in snake case and in any case."""
+    if path in STRUCTS:
+        value = _merged(value)
     match value:
-        case dict() if path[-1:] and path[-1] in FREE_FORM:
-            return dict(value)
-        case dict():
-            return {go_name(key): _go_named(member, (*path, go_name(key))) for key, member in value.items()}
+        case Map():
+            named = Map(value.line)
+            for key, member in value.items():
+                name = _entry_field(key) if FREE_FORM.isdisjoint(path) else key
+                named[name] = _go_named(member, (*path, name))
+                named.lines[name] = value.lines.get(key, value.line)
+            return named
         case list():
-            return [_go_named(member, path) for member in value]
+            return [_go_named(member, (*path, str(index))) for index, member in enumerate(value)]
         case _:
             return value
 
 
-def go_name(key: str) -> str:
-    """Return the Go name of a field: `MeshGateway` for `mesh_gateway` and `meshGateway`."""
-    named = "".join(part[:1].upper() + part[1:] for part in key.split("_"))
-    return GO_NAMES_BY_LETTERS.get(named.lower(), named)
+def _entry_field(key: str) -> str:
+    """Return the Go name of a field in snake case, in camel case or in another case."""
+    if known := KNOWN.get(key.replace("_", "").lower()):
+        return known
+    return "".join(INITIALISMS.get(part, go_name(part)) for part in key.split("_"))
+
+
+def _without_lists_of_one(value: object) -> Any:  # noqa: ANN401 - any value
+    """Replace lists with one element by the element, as Consul does in the `Config` of an HCL file."""
+    match value:
+        case Map():
+            for key, member in value.items():
+                value[key] = _without_lists_of_one(member)
+        case [member]:
+            return _without_lists_of_one(member)
+    return value
+
+
+def _lines(value: object, path: FieldPath) -> Iterator[tuple[FieldPath, int]]:
+    """Yield the line of each key in a value."""
+    match value:
+        case Map():
+            for key, member in value.items():
+                line = value.lines.get(key, value.line)
+                yield (*path, key), line
+                yield from _lines(_decoded(member, line) if key.lower().endswith("_json") else member, (*path, key))
+        case list():
+            for index, member in enumerate(value):
+                yield from _lines(member, (*path, str(index)))
+
+
+def _decoded(value: object, line: int) -> object:
+    """Return the value of JSON text that has lines of its own, or the unchanged value."""
+    match value:
+        case JsonText() | Unevaluated():
+            return value.encoded
+        case Heredoc():
+            try:
+                objects = parse_json(f"[{value}]", "", line + 1)
+            except FileError:
+                return value
+            return objects[0] if isinstance(objects, list) and len(objects) == 1 else objects
+        case _:
+            return value

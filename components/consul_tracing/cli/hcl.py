@@ -42,6 +42,8 @@ class Map(dict[str, Any]):
         super().__init__()
         self.line = line
         self.lines: dict[str, int] = {}
+        self.replaced: set[str] = set()
+        """The keys whose value replaced another one."""
 
     def put(self, key: str, value: object, line: int) -> None:
         """Set a key. Repeated maps form a list, as repeated blocks do. Other repeated values replace each other."""
@@ -49,12 +51,20 @@ class Map(dict[str, Any]):
         if isinstance(value, Map) and isinstance(existing, Map | Blocks):
             self[key] = Blocks([*existing, value] if isinstance(existing, Blocks) else [existing, value])
             return
+        if key in self:
+            self.replaced.add(key)
         self[key] = value
         self.lines[key] = line
 
 
 class Blocks(list[Any]):
     """Repeated blocks with the same name."""
+
+
+class Heredoc(str):
+    """Text that starts in the line after its key."""
+
+    __slots__ = ()
 
 
 class JsonText(str):
@@ -216,9 +226,11 @@ class Reader:
         start = self.position
         self.position += 1
         self.peek()
-        if FOR.match(self.text, self.position):
-            self.position = start
+        is_for = FOR.match(self.text, self.position)
+        self.position = start
+        if is_for:
             return Unevaluated("")
+        self.position += 1
         return self.members("}")
 
     def _list(self) -> object:
@@ -290,7 +302,7 @@ class Reader:
         self.position = end.end()
         if TEMPLATE.search(content):
             return Unevaluated(content)
-        return _literal_text(_without_indentation(content) if start[1] else content)
+        return Heredoc(_literal_text(_without_indentation(content) if start[1] else content))
 
     def _jsonencode(self, after: int) -> object:
         start = self.position

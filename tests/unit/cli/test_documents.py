@@ -1,7 +1,9 @@
-"""Config entries and proxy configurations in files of every form."""
+"""Config entries and proxy configurations in files."""
 
+import contextlib
 import json
-import textwrap
+from pathlib import Path
+from textwrap import dedent
 from typing import Any
 
 import pytest
@@ -9,467 +11,444 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consul_tracing.cli.command import CommandError, FileError
-from consul_tracing.cli.documents import Document, form_of, go_name, read_documents
+from consul_tracing.cli.command import CommandError
+from consul_tracing.cli.documents import Document, document_of_api, read_documents
 from consul_tracing.cli.hcl import Unevaluated
-from consul_tracing.cli.rendering import as_hcl, as_json, as_yaml, entries
-from consul_tracing.entries.entry import Entry
-from consul_tracing.inputs.mesh_settings import MeshSettings
-from tests.conftest import GOLDEN
-from tests.unit.meshes import MESHES, settings
+from consul_tracing.cli.rendering import RenderError, as_hcl, as_json, as_yaml, entries_of_consul
+from tests.unit.meshes import JSON, MESHES, settings
 
-WEB = {"Protocol": "http", "MeshGateway": {"Mode": "local"}}
-"""The content of `service-defaults/web` in `FORMS`."""
+GOLDEN = Path(__file__).parents[2] / "golden"
 
-FORMS = {
-    "lower.hcl": """
-        kind     = "service-defaults"
-        name     = "web"
-        protocol = "http"
-        mesh_gateway { mode = "local" }
-    """,
-    "upper.hcl": """
-        Kind        = "service-defaults"
-        Name        = "web"
-        Protocol    = "http"
-        MeshGateway = { Mode = "local" }
-    """,
-    "lists.hcl": """
-        Kind        = "service-defaults"
-        Name        = "web"
-        Protocol    = "http"
-        MeshGateway = [{ Mode = "local" }]
-    """,
-    "server.hcl": """
-        datacenter = "dc1"
-        config_entries {
-          bootstrap {
-            kind         = "service-defaults"
-            name         = "web"
-            protocol     = "http"
-            mesh_gateway { mode = "local" }
-          }
-        }
-    """,
-    "server-list.hcl": """
-        config_entries {
-          bootstrap = [
-            { kind = "service-defaults", name = "web", protocol = "http", mesh_gateway = { mode = "local" } },
-          ]
-        }
-    """,
-    "entry.json": '{"Kind": "service-defaults", "Name": "web", "Protocol": "http", "MeshGateway": {"Mode": "local"}}',
-    "read.json": """
-        {
-            "Kind": "service-defaults",
-            "Name": "web",
-            "Protocol": "http",
-            "MeshGateway": {"Mode": "local"},
-            "CreateIndex": 12,
-            "ModifyIndex": 14,
-            "Hash": 7285712
-        }
-    """,
-    "list.json": """
-        [{"Kind": "service-defaults", "Name": "web", "Protocol": "http", "MeshGateway": {"Mode": "local"}}]
-    """,
-    "manifest.yaml": """
-        apiVersion: consul.hashicorp.com/v1alpha1
-        kind: ServiceDefaults
-        metadata: {name: web}
-        spec:
-          protocol: http
-          meshGateway: {mode: local}
-    """,
-    "several.yaml": """
-        # A comment before the first document.
-        ---
-        apiVersion: v1
-        kind: Service
-        metadata: {name: web}
-        ---
-        ---
-        apiVersion: consul.hashicorp.com/v1alpha1
-        kind: ServiceDefaults
-        metadata: {name: web}
-        spec: {protocol: http, meshGateway: {mode: local}}
-    """,
-    "kubectl.yaml": """
-        apiVersion: v1
-        kind: List
-        items:
-          - apiVersion: consul.hashicorp.com/v1alpha1
-            kind: ServiceDefaults
-            metadata: {name: web, generation: 3, uid: 7b4e, annotations: {team: shop}}
-            spec: {protocol: http, meshGateway: {mode: local}}
-            status: {conditions: [{type: Synced, status: "True"}]}
-    """,
-    "merged.yaml": """
-        defaults: &defaults {protocol: tcp, meshGateway: {mode: local}}
-        entry:
-          kind: service-defaults
-          name: web
-          <<: *defaults
-          protocol: http
-    """,
-    "encoded.tf": """
-        resource "consul_config_entry" "web" {
-          kind = "service-defaults"
-          name = "web"
-          config_json = jsonencode({
-            Protocol    = "http"
-            MeshGateway = { Mode = "local" }
-          })
-        }
-    """,
-    "heredoc.tf": """
-        resource "consul_config_entry" "web" {
-          kind        = "service-defaults"
-          name        = "web"
-          config_json = <<-JSON
-            {
-              "Protocol": "http",
-              "MeshGateway": {"Mode": "local"}
+HCL = """
+    # The mesh.
+    Kind = "proxy-defaults"
+    Name = "global"
+    Config {
+      envoy_tracing_json = <<EOF
+    {
+      "http": {
+        "name": "envoy.tracers.zipkin"
+      }
+    }
+    EOF
+      local_connect_timeout_ms = 1000
+    }
+    mesh_gateway { mode = "local" }
+"""
+CUSTOM_RESOURCE = """
+    apiVersion: consul.hashicorp.com/v1alpha1
+    kind: ProxyDefaults
+    metadata:
+      name: global
+      namespace: consul
+    spec:
+      meshGateway:
+        mode: local
+      config:
+        envoy_tracing_json: |
+          {
+            "http": {
+              "name": "envoy.tracers.zipkin"
             }
-          JSON
-        }
-    """,
+          }
+        local_connect_timeout_ms: 1000
+"""
+TRACER = {"http": {"name": "envoy.tracers.zipkin"}}
+
+
+def read(text: str, file: str = "a.hcl") -> list[Document]:
+    return read_documents(dedent(text), file)
+
+
+def only(text: str, file: str = "a.hcl") -> Document:
+    (document,) = read(text, file)
+    return document
+
+
+def mesh_of(document: Document) -> dict[str, Any]:
+    fields = json.loads(json.dumps(document.fields))
+    fields["Config"]["envoy_tracing_json"] = json.loads(fields["Config"]["envoy_tracing_json"])
+    return fields  # type: ignore[no-any-return]
+
+
+MESH = {
+    "Config": {"envoy_tracing_json": TRACER, "local_connect_timeout_ms": 1000},
+    "MeshGateway": {"Mode": "local"},
 }
 
 
-def documents(text: str, file: str) -> list[Document]:
-    return read_documents(textwrap.dedent(text), file)
+def test_hcl_entry_has_go_names_and_lines() -> None:
+    document = only(HCL)
+    assert (document.kind, document.name, document.form, document.line) == ("proxy-defaults", "global", "hcl", 1)
+    assert mesh_of(document) == MESH
+    assert document.lines[("Config",)] == 5
+    assert document.lines[("Config", "envoy_tracing_json")] == 6
+    assert document.lines[("Config", "envoy_tracing_json", "http")] == 8
+    assert document.lines[("Config", "envoy_tracing_json", "http", "name")] == 9
+    assert document.lines[("MeshGateway", "Mode")] == 15
 
 
-def one(text: str, file: str) -> Document:
-    (found,) = documents(text, file)
-    return found
+def test_line_of_an_unknown_field_is_the_line_of_its_parent() -> None:
+    document = only(HCL)
+    assert document.line_of(("Config", "envoy_tracing_json", "http", "typed_config")) == 8
+    assert document.line_of(("Expose",)) == 1
 
 
-@pytest.mark.parametrize("file", FORMS)
-def test_entry_is_read_from_every_form(file: str) -> None:
-    found = one(FORMS[file], file)
-    assert (found.kind, found.name, found.fields) == ("service-defaults", "web", WEB)
+def test_custom_resource_is_found_among_other_objects() -> None:
+    other = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: mesh}\ndata: {kind: proxy-defaults}\n---\n"
+    document = only(other + dedent(CUSTOM_RESOURCE), "mesh.yaml")
+    assert (document.kind, document.name, document.form) == ("proxy-defaults", "global", "yaml")
+    assert mesh_of(document) == {**MESH, "Namespace": "consul"}
+    assert document.lines[("MeshGateway", "Mode")] == 14
+    assert document.lines[("Config", "envoy_tracing_json", "http", "name")] == 19
 
 
-@pytest.mark.parametrize("file", FORMS)
-def test_byte_order_mark_is_ignored(file: str) -> None:
-    assert read_documents("\ufeff" + textwrap.dedent(FORMS[file]), file)[0].fields == WEB
-
-
-@pytest.mark.parametrize("file", [file for file in FORMS if not file.endswith(".tf")])
-def test_form_of_the_standard_input_is_recognized(file: str) -> None:
-    assert one(FORMS[file], "-").fields == WEB
-    assert form_of(textwrap.dedent(FORMS[file]), "-") == file.rpartition(".")[2]
-
-
-@pytest.mark.parametrize(
-    ("file", "line"),
-    [
-        ("lower.hcl", 5),
-        ("server.hcl", 8),
-        ("read.json", 6),
-        ("manifest.yaml", 7),
-        ("several.yaml", 12),
-        ("merged.yaml", 2),
-        ("encoded.tf", 7),
-        ("heredoc.tf", 8),
-    ],
-)
-def test_key_has_its_line(file: str, line: int) -> None:
-    found = one(FORMS[file], file)
-    assert found.line_of(("MeshGateway",)) == line
-    # An unknown key has the line of the innermost known one.
-    assert found.line_of(("MeshGateway", "Unknown", "Key")) == line
-    assert found.line_of(("Unknown",)) == found.line
-
-
-def test_members_of_lists_have_lines() -> None:
-    text = """
-        Kind = "service-defaults"
-        Name = "web"
-        UpstreamConfig {
-          Overrides = [
-            { Name = "db" },
-            { Name = "api"
-              ConnectTimeoutMs = 5 },
-          ]
-        }
-    """
-    assert one(text, "a.hcl").line_of(("UpstreamConfig", "Overrides", "1", "ConnectTimeoutMs")) == 8
-
-
-PROXY = 'proxy { config { envoy_tracing_json = "{}" protocol = "http" } }'
-REGISTRATIONS = {
-    "service.hcl": f'service {{ name = "web" connect {{ sidecar_service {{ {PROXY} }} }} }}',
-    "services.hcl": f'services = [{{ name = "web" connect {{ sidecar_service {{ {PROXY} }} }} }}]',
-    "proxy.hcl": f'service {{ name = "web" kind = "connect-proxy" {PROXY} }}',
-    "api.json": json.dumps(
-        {
-            "Name": "web",
-            "Connect": {"SidecarService": {"Proxy": {"Config": {"envoy_tracing_json": "{}", "protocol": "http"}}}},
-        }
-    ),
-    "job.nomad": f"""
-        job "shop" {{
-          group "web" {{
-            network {{ mode = "bridge" }}
-            service {{
-              name = "web"
-              connect {{
-                sidecar_service {{
-                  {PROXY}
-                }}
-              }}
-            }}
-          }}
-        }}
-    """,
-}
-
-
-@pytest.mark.parametrize("file", REGISTRATIONS)
-def test_registration_has_the_name_of_its_service(file: str) -> None:
-    found = one(REGISTRATIONS[file], file)
-    assert (found.kind, found.name) == ("registration", "web")
-    assert found.fields == {"Config": {"envoy_tracing_json": "{}", "protocol": "http"}}
-
-
-def test_services_of_a_nomad_group_are_separate_registrations() -> None:
-    services = "\n".join(
-        f'service {{ name = "{name}" connect {{ sidecar_service {{ {PROXY} }} }} }}' for name in ("web", "api")
-    )
-    found = read_documents(f'job "shop" {{ group "all" {{ {services} }} }}', "shop.nomad")
-    assert [document.name for document in found] == ["web", "api"]
-
-
-def test_entries_keep_the_order_of_the_file() -> None:
-    text = "".join(f"{textwrap.dedent(FORMS['manifest.yaml'])}---\n".replace("web", name) for name in "bca")
-    assert [document.name for document in read_documents(text, "a.yaml")] == ["b", "c", "a"]
-
-
-def test_custom_resource_has_its_namespace_and_ownership_metadata() -> None:
-    text = """
-        apiVersion: consul.hashicorp.com/v1alpha1
-        kind: ProxyDefaults
-        metadata:
-          name: global
-          namespace: mesh
-          annotations: {consul-tracing/pulumi-stack: acme/mesh/prod, other: annotation}
-        spec: {accessLogs: {jsonFormat: "{}"}, config: {meshGateway: kept}}
-    """
-    found = one(text, "a.yaml")
-    assert found.is_custom_resource
-    assert not one(FORMS["entry.json"], "a.json").is_custom_resource
-    assert found.fields == {
-        "AccessLogs": {"JSONFormat": "{}"},
-        "Config": {"meshGateway": "kept"},
-        "Namespace": "mesh",
-        "Meta": {"pulumi-stack": "acme/mesh/prod", "external-source": "kubernetes"},
+def test_kubectl_list_gives_its_entries() -> None:
+    item = yaml.safe_load(dedent(CUSTOM_RESOURCE))
+    service = {
+        **item,
+        "kind": "ServiceDefaults",
+        "metadata": {"name": "web", "annotations": {"consul-tracing/pulumi-stack": "a/b/c"}},
+        "spec": {
+            "protocol": "http",
+            "externalSNI": "a",
+            "maxRequestHeadersKB": 9,
+            "upstreamConfig": {"overrides": [{"name": "b", "connectTimeoutMs": 1}]},
+        },
+        "status": {"conditions": []},
+    }
+    listed = yaml.safe_dump({"apiVersion": "v1", "kind": "List", "items": [item, service]})
+    mesh, web = read(listed, "-")
+    assert mesh_of(mesh) == {**MESH, "Namespace": "consul"}
+    assert (web.kind, web.name) == ("service-defaults", "web")
+    assert web.fields == {
+        "Protocol": "http",
+        "ExternalSNI": "a",
+        "MaxRequestHeadersKB": 9,
+        "UpstreamConfig": {"Overrides": [{"Name": "b", "ConnectTimeoutMs": 1}]},
+        "Meta": {"pulumi-stack": "a/b/c"},
     }
 
 
-def test_other_objects_are_no_documents() -> None:
-    assert (
-        documents("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata: {kind: proxy-defaults}", "a.yaml") == []
+def test_output_of_consul_config_read_is_read() -> None:
+    text = json.dumps(
+        {
+            "Kind": "proxy-defaults",
+            "Name": "global",
+            "TransparentProxy": {},
+            "MeshGateway": {},
+            "Expose": {},
+            "AccessLogs": {},
+            "Meta": {"a-b_c": "d"},
+            "CreateIndex": 11,
+            "ModifyIndex": 12,
+        },
+        indent=4,
     )
-    assert documents('resource "aws_instance" "web" { name = "web" }', "a.tf") == []
-    assert documents("", "a.hcl") == documents("", "a.yaml") == documents("null", "a.json") == []
+    first, second = read_documents(f"{text}\n{text}\n", "-")
+    assert first.fields == {
+        "TransparentProxy": {},
+        "MeshGateway": {},
+        "Expose": {},
+        "AccessLogs": {},
+        "Meta": {"a-b_c": "d"},
+    }
+    assert second.fields == first.fields
+    assert (first.form, first.lines[("Meta",)], second.lines[("Meta",)]) == ("json", 8, 21)
 
 
-def test_expression_of_terraform_is_unevaluated() -> None:
-    text = """
-        resource "consul_config_entry" "global" {
-          kind = "proxy-defaults"
-          name = "global"
-          config_json = jsonencode({ Config = { protocol = var.protocol, a = 1 } })
+TERRAFORM = """
+    variable "host" {}
+    data "consul_config_entry" "web" {
+      kind = "service-defaults"
+      name = "web"
+    }
+    resource "consul_config_entry" "mesh" {
+      kind = "proxy-defaults"
+      name = "global"
+      partition = var.partition
+
+      config_json = jsonencode({
+        Config = {
+          envoy_tracing_json = jsonencode({
+            http = { name = "envoy.tracers.zipkin" }
+          })
+          envoy_listener_tracing_json = jsonencode({
+            verbose = var.verbose
+          })
         }
-        resource "consul_config_entry" "web" {
-          kind        = "service-defaults"
-          name        = var.name
-          partition   = "shop"
-          config_json = file("web.json")
+      })
+    }
+    resource "consul_config_entry" "heredoc" {
+      kind        = "service-defaults"
+      name        = "web-${var.host}"
+      config_json = <<-EOT
+        {
+          "Protocol": "http"
+        }
+      EOT
+    }
+    resource "consul_config_entry" "file" {
+      kind        = "proxy-defaults"
+      name        = "global"
+      config_json = file("mesh.json")
+    }
+"""
+
+
+def test_terraform_resources_are_read() -> None:
+    mesh, heredoc, file = read(TERRAFORM, "main.tf")
+    assert {mesh.form, heredoc.form, file.form} == {"terraform"}
+    assert json.loads(mesh.fields["Config"]["envoy_tracing_json"]) == TRACER
+    listener = mesh.fields["Config"]["envoy_listener_tracing_json"]
+    assert listener.encoded == {"verbose": Unevaluated("var.verbose")}
+    assert mesh.fields["Partition"] == Unevaluated("var.partition")
+    assert mesh.lines[("Config", "envoy_tracing_json", "http", "name")] == 15
+    assert mesh.lines[("Config", "envoy_listener_tracing_json", "verbose")] == 18
+    assert (mesh.has_known_name, heredoc.has_known_name) == (True, False)
+    assert (heredoc.name, heredoc.fields) == ('"web-${var.host}"', {"Protocol": "http"})
+    assert heredoc.lines == {("Protocol",): 28}
+    assert file.fields == {"Config": Unevaluated('file("mesh.json")')}
+    assert file.line_of(("Config", "envoy_tracing_json")) == 35
+
+
+def test_pulumi_yaml_program_is_read() -> None:
+    text = """
+        resources:
+          mesh:
+            type: consul:ConfigEntry
+            properties:
+              kind: service-defaults
+              name: web
+              configJson: |
+                {"Protocol": "http"}
+    """
+    assert only(text, "Pulumi.yaml").fields == {"Protocol": "http"}
+
+
+def test_invalid_json_in_a_heredoc_is_reported_with_its_line() -> None:
+    text = TERRAFORM.replace('"Protocol": "http"', '"Protocol": http')
+    with pytest.raises(CommandError, match=r"CT601: main\.tf:28: Expecting value"):
+        read(text, "main.tf")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'service {\n name = "web"\n proxy { config { envoy_tracing_json = "{}" } }\n}',
+        'services {\n name = "web"\n connect { sidecar_service { proxy { config { envoy_tracing_json = "{}" } } } }\n}',
+        'Service { Name = "web" Connect { SidecarService { Proxy = { Config = { envoy_tracing_json = "{}" } } } } }',
+        (
+            'job "a" {\n group "b" {\n service {\n name = "web"\n connect {\n sidecar_service {\n proxy {\n'
+            ' config {\n envoy_tracing_json = "{}"\n }\n }\n }\n }\n }\n }\n}'
+        ),
+        (
+            'job "a" {\n group "b" {\n service {\n name = "web"\n connect { gateway { proxy { connect_timeout = "1s" '
+            'config { envoy_tracing_json = "{}" } } ingress {} } }\n }\n }\n}'
+        ),
+        '{"service": {"name": "web", "kind": "ingress-gateway-x", "proxy": {"config": {"envoy_tracing_json": "{}"}}}}',
+    ],
+)
+def test_proxy_configuration_of_a_registration_is_found(text: str) -> None:
+    document = only(text, "-")
+    assert (document.kind, document.name) == ("registration", "web")
+    assert document.fields == {"Config": {"envoy_tracing_json": "{}"}}
+    assert document.line_of(("Config", "envoy_tracing_json")) == next(
+        number for number, line in enumerate(text.splitlines(), 1) if "envoy_tracing_json" in line
+    )
+
+
+def test_bootstrap_entries_of_a_server_are_found() -> None:
+    text = """
+        server = true
+        config_entries {
+          bootstrap = [
+            { kind = "proxy-defaults", name = "global", config { protocol = "http" } },
+            { Kind = "ServiceDefaults", Name = "web", Protocol = "http" }
+          ]
         }
     """
-    mesh, web = documents(text, "a.tf")
-    assert mesh.fields == {"Config": {"protocol": Unevaluated("var.protocol"), "a": 1}}
-    assert (web.name, web.fields) == ("var.name", {"Config": Unevaluated('file("web.json")'), "Partition": "shop"})
-
-
-def test_invalid_json_in_a_heredoc_has_its_line() -> None:
-    text = 'resource "consul_config_entry" "a" {\n  config_json = <<EOF\n{\n  "a": 1,\n}\nEOF\n}\n'
-    with pytest.raises(FileError, match=r"a\.tf:5: "):
-        read_documents(text, "a.tf")
-
-
-@pytest.mark.parametrize(
-    ("key", "name"),
-    [
-        ("mesh_gateway", "MeshGateway"),
-        ("meshGateway", "MeshGateway"),
-        ("MESHGATEWAY", "MeshGateway"),
-        ("maxRequestHeadersKB", "MaxRequestHeadersKB"),
-        ("mutual_tls_mode", "MutualTLSMode"),
-        ("external_sni", "ExternalSNI"),
-        ("unknown_field", "UnknownField"),
-    ],
-)
-def test_field_has_the_go_name_in_any_spelling(key: str, name: str) -> None:
-    assert go_name(key) == name
-
-
-def test_keys_of_free_form_fields_are_kept() -> None:
-    config = {"local_connect_timeout_ms": 1, "nested": {"mesh_gateway": [{"a": 1}]}}
-    text = json.dumps({"kind": "proxy-defaults", "name": "global", "config": config, "meta": {"team_name": "shop"}})
-    assert one(text, "a.json").fields == {"Config": config, "Meta": {"team_name": "shop"}}
-
-
-@pytest.mark.parametrize(
-    ("text", "file", "reason"),
-    [
-        ("a: [1", "a.yaml", "1: expected ',' or ']', but got '<stream end>'"),
-        ("a:\n  b: !!int x", "a.yaml", "2: the value is not of the type int"),
-        ("a:\n  b: !!int ''", "a.yaml", "2: the value is not of the type int"),
-        ("a: !!bool maybe", "a.yaml", "1: the value is not of the type bool"),
-        ('a: "\\UFFFFFFFF"', "a.yaml", "1: Python int too large to convert to C int"),
-        ("a: 1\n? [b]\n: 2", "a.yaml", "2: a key must be text"),
-        ("a: 1\n<<: 2", "a.yaml", "2: << must be a map or a list of maps"),
-        ("a: &a [*a]", "a.yaml", "1: the values are nested too deeply"),
-        ("a: &a {<<: *a}", "a.yaml", "1: the values are nested too deeply"),
-        ("[" * 100_000, "a.yaml", "1: the values are nested too deeply"),
-        ("[" * 100_000, "a.json", "1: the values are nested too deeply"),
-        ("a {" * 100_000, "a.hcl", "1: the values are nested too deeply"),
-        (f"a = {'[' * 100_000}", "a.tf", "1: the values are nested too deeply"),
-        (f"a = {'1' * 5000}", "a.hcl", "1: a number has at most 400 digits"),
-        ('a = "\\UFFFFFFFF"', "a.hcl", '1: the escape "\\UFFFFFFFF" is not supported'),
-    ],
-)
-def test_invalid_file_is_a_file_error_with_its_line(text: str, file: str, reason: str) -> None:
-    with pytest.raises(FileError) as error:
-        read_documents(text, file)
-    assert str(error.value) == f"consul-tracing: CT601: {file}:{reason}"
-
-
-@pytest.mark.parametrize("link", ["[*a{0}, *a{0}]", "{{<<: [*a{0}, *a{0}]}}"])
-def test_explosion_of_aliases_is_rejected(link: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("consul_tracing.cli.documents.MAX_YAML_NODES", 10_000)
-    text = "\n".join(
-        ["a0: &a0 {x: 1}", *(f"a{number}: &a{number} {link.format(number - 1)}" for number in range(1, 40))]
+    mesh, web = read(text)
+    assert (mesh.kind, mesh.fields, mesh.lines[("Config", "protocol")]) == (
+        "proxy-defaults",
+        {"Config": {"protocol": "http"}},
+        5,
     )
-    with pytest.raises(FileError, match="the aliases expand to too many values"):
+    assert (web.kind, web.name) == ("service-defaults", "web")
+
+
+def test_repeated_blocks_and_lists_of_one_are_read_as_consul_reads_them() -> None:
+    text = """
+        Kind = "proxy-defaults"
+        Name = "global"
+        Config { a = ["b"] }
+        Config { c = [1, 2] }
+        Expose = [{ checks = true }]
+    """
+    assert only(text).fields == {"Config": {"a": "b", "c": [1, 2]}, "Expose": {"Checks": True}}
+
+
+def test_several_entries_in_one_hcl_file_are_rejected() -> None:
+    with pytest.raises(CommandError, match=r"a\.hcl:3: a file must contain one entry in HCL"):
+        read_documents('Kind = "proxy-defaults"\nName = "global"\nKind = "mesh"\n', "a.hcl")
+
+
+def test_unknown_config_is_unevaluated() -> None:
+    text = 'Kind = "proxy-defaults"\nName = "global"\nConfig = var.config\n'
+    assert only(text).fields == {"Config": Unevaluated("var.config")}
+
+
+def test_entry_of_another_kind_is_found() -> None:
+    document = only('Kind = "service-router"\nName = "web"\nRoutes = [{ match { http { path_prefix = "/" } } }]')
+    assert document.fields == {"Routes": [{"Match": {"HTTP": {"PathPrefix": "/"}}}]}
+
+
+@pytest.mark.parametrize("text", ["", "{}", "[]", "a: 1", "a = 1", 'service { name = "web" }', "kind: Deployment"])
+def test_other_content_gives_no_documents(text: str) -> None:
+    assert read_documents(text, "-") == []
+
+
+def test_entry_of_the_api_has_no_lines() -> None:
+    document = document_of_api({"Kind": "service-defaults", "Name": "web", "Protocol": "http", "CreateIndex": 1}, "web")
+    assert (document.fields, document.form, document.line_of(("Protocol",))) == ({"Protocol": "http"}, "api", 1)
+
+
+def test_yaml_merge_keys_and_aliases_are_resolved() -> None:
+    text = """
+        base: &base {protocol: http, mode: direct}
+        entry:
+          <<: [*base, {externalSNI: a}]
+          kind: service-defaults
+          name: web
+          mode: ""
+    """
+    document = only(text, "a.yaml")
+    assert document.fields == {"Protocol": "http", "Mode": "", "ExternalSNI": "a"}
+    assert document.lines[("Protocol",)] == 2
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("a: &a [*a]", "nested too deeply"),
+        ("a: &a {<<: *a}", "nested too deeply"),
+        ("a: {<<: 1}", '1: "<<" must be a map or a list of maps'),
+        ("? [a]\n: 1", "1: a key must be text"),
+        ("a: !!int b", "1: the value cannot be read: b"),
+        ("a: [", "1: expected the node content"),
+        ("a: 1\nb: }", "2: expected the node content"),
+        ("a: \x00", "1: "),
+        ("[" * 5000, "nested too deeply"),
+        (
+            "a0: &a0 [1]\n" + "".join(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]\n" for n in range(1, 9)),
+            "at most",
+        ),
+        (
+            "a0: &a0 {k: 1}\n"
+            + "".join(f"a{n}: &a{n} {{<<: [{', '.join([f'*a{n - 1}'] * 10)}]}}\n" for n in range(1, 9)),
+            "at most",
+        ),
+    ],
+)
+def test_invalid_yaml_is_reported_with_its_line(text: str, reason: str) -> None:
+    with pytest.raises(CommandError) as error:
         read_documents(text, "a.yaml")
+    assert "CT601: a.yaml:" in str(error.value)
+    assert reason in str(error.value)
 
 
-def test_merge_keys_have_the_precedence_of_yaml() -> None:
-    text = "a: &a {x: 1, y: 1, z: 1}\nb: &b {y: 2, z: 2}\nkind: mesh\nname: m\nconfig:\n  z: 3\n  <<: [*b, *a]\n"
-    assert one(text, "a.yaml").fields["Config"] == {"x": 1, "y": 2, "z": 3} == yaml.safe_load(text)["config"]
+@pytest.mark.parametrize("text", ["a = " + "[" * 100_000, "a = " + "1" * 5000, 'a = "\\UFFFFFFFF"'])
+def test_hcl_out_of_range_is_rejected(text: str) -> None:
+    with pytest.raises(CommandError):
+        read_documents(text, "a.hcl")
 
 
-def test_scalars_of_yaml_have_the_types_of_json() -> None:
-    text = "kind: mesh\nname: m\nconfig: {a: 2026-01-01, b: !custom 1, c: ~, d: 1.5, e: yes, f: 'yes', g: 0x10, <: 1}"
-    expected = {"a": "2026-01-01", "b": "1", "c": None, "d": 1.5, "e": True, "f": "yes", "g": 16, "<": 1}
-    assert one(text, "a.yaml").fields["Config"] == expected
+@pytest.mark.parametrize("text", ["[" * 100_000, '{"a": ' + "1" * 5000 + "}", '{"a": 1} {', "{"])
+def test_json_out_of_range_is_rejected(text: str) -> None:
+    with pytest.raises(CommandError):
+        read_documents(text, "a.json")
 
 
-def read_back(entry: Entry, text: str, file: str) -> None:
-    found = one(text, file)
-    assert (found.kind, found.name, found.fields) == (entry.kind, entry.name, entry.body)
+FRAGMENTS = st.lists(
+    st.sampled_from(
+        [
+            'Kind = "proxy-defaults"',
+            "Config {",
+            "}",
+            "kind: proxy-defaults",
+            "apiVersion: consul.hashicorp.com/v1",
+            "metadata: {annotations: 1}",
+            "items: [1]",
+            "spec: 1",
+            "proxy: {config: {}}",
+            "proxy { config {",
+            "<<: *a",
+            "&a",
+            "- ",
+            "\n",
+            "  ",
+            '{"kind": "mesh", "config_json": "{"}',
+            "config_json = jsonencode(",
+            "<<EOF\n",
+            "EOF\n",
+            ")",
+        ]
+    )
+    | st.text(max_size=3)
+).map("".join)
+
+
+@given(FRAGMENTS | st.text(), st.sampled_from(["-", "a.hcl", "a.json", "a.yaml", "a.tf"]))
+def test_any_text_is_read_or_rejected(text: str, file: str) -> None:
+    with contextlib.suppress(CommandError):
+        read_documents(text, file)
+
+
+@given(
+    st.dictionaries(st.sampled_from(["kind", "Kind", "apiVersion", "metadata", "proxy", "config", "name"]), JSON), JSON
+)
+def test_any_json_is_read(outer: dict[str, Any], inner: Any) -> None:
+    for value in (outer, {**outer, "items": [inner], "spec": inner, "config_json": inner}):
+        with contextlib.suppress(CommandError):
+            read_documents(json.dumps(value), "-")
 
 
 @given(MESHES)
-def test_rendered_json_and_yaml_are_read_back(args: dict[str, Any]) -> None:
-    mesh = MeshSettings.of("mesh", args)  # type: ignore[arg-type]
-    for entry in entries(mesh):
-        read_back(entry, as_json(entry), "a.json")
-    found = read_documents(as_yaml(mesh), "a.yaml")
-    assert [(one.kind, one.name) for one in found] == [(entry.kind, entry.name) for entry in entries(mesh)]
+def test_rendered_entries_are_read_back(args: dict[str, Any]) -> None:
+    mesh = settings(**args)
+    for entry in entries_of_consul(mesh):
+        document = only(as_json(entry), "a.json")
+        assert (document.kind, document.name, document.fields) == (entry.kind, entry.name, entry.body)
+        try:
+            text = as_hcl(entry)
+        except RenderError:
+            continue
+        if "$${" not in text and "%{" not in text:
+            assert read_documents(text, "a.hcl")[0].fields == entry.body
 
 
-@pytest.mark.parametrize("name", ["consul-documentation", "dev"])
-def test_golden_entries_are_read_back_from_every_form(name: str) -> None:
-    golden = json.loads((GOLDEN / f"{name}.json").read_text())
-    for title, fields in golden.items():
-        config = {key: json.dumps(value)[1:-1] for key, value in fields.get("Config", {}).items()}
-        body = {field: value for field, value in {**fields, "Config": config}.items() if value}
-        entry = Entry(*title.split("/"), body)
-        read_back(entry, as_json(entry), "a.json")
-        read_back(entry, as_hcl(entry), "a.hcl")
-
-
-def test_manifest_is_read_back() -> None:
+def test_rendered_manifests_are_read_back() -> None:
+    service = {"protocol": "http", "service_defaults": {"ExternalSNI": "a", "MaxRequestHeadersKB": 1}}
     mesh = settings(
         target="kubernetes",
-        services={"web": {"protocol": "http", "service_defaults": {"MaxRequestHeadersKB": 96, "ExternalSNI": "a"}}},
-        proxy_defaults={"AccessLogs": {"JSONFormat": "{}"}, "MutualTLSMode": "strict"},
+        services={"web": service},
+        proxy_defaults={"AccessLogs": {"Enabled": True, "JSONFormat": "{}"}, "MutualTLSMode": "permissive"},
     )
-    found = read_documents(as_yaml(mesh), "a.yaml")
-    assert [document.fields for document in found] == [{**one.body, "Namespace": "consul"} for one in entries(mesh)]
+    for document, entry in zip(read_documents(as_yaml(mesh), "-"), entries_of_consul(mesh), strict=True):
+        assert document.fields == {**entry.body, "Namespace": "consul"}
 
 
-FILES = st.sampled_from(["a.hcl", "a.json", "a.yaml", "a.tf", "-"])
-WORDS = [
-    "kind",
-    "name",
-    "proxy",
-    "config",
-    "resource",
-    "consul_config_entry",
-    "apiVersion",
-    "items",
-    "metadata",
-    "<<",
-    "spec",
-    "config_json",
-    "jsonencode(",
-    "proxy-defaults",
-    "mesh",
-    "consul.hashicorp.com/v1",
-    "List",
-    "*a",
-    "&a",
-    "<<EOF",
-    "---",
-    "!!int",
-    "${",
-    "EOF",
-]
-FRAGMENTS = st.lists(st.sampled_from([*WORDS, *'{}[]()=:,-"\\\n\t ?!#1'])).map(" ".join)
-
-
-@given(st.text() | FRAGMENTS, FILES)
-def test_any_text_raises_only_command_error(text: str, file: str) -> None:
-    try:
-        read_documents(text, file)
-    except CommandError as error:
-        assert "\n" not in str(error)
-
-
-VALUES = st.recursive(
-    st.none()
-    | st.booleans()
-    | st.integers()
-    | st.sampled_from(["mesh", "proxy-defaults", "web", "v1", "ServiceDefaults"]),
-    lambda inner: (
-        st.lists(inner, max_size=3)
-        | st.dictionaries(
-            st.sampled_from(
-                ["kind", "Name", "apiVersion", "metadata", "spec", "items", "proxy", "config", "annotations"]
-            ),
-            inner | st.sampled_from(["consul.hashicorp.com/v1alpha1"]),
-            max_size=4,
-        )
-    ),
-)
-
-
-@given(VALUES, st.sampled_from(["a.json", "a.yaml"]))
-def test_values_of_any_shape_are_read(value: object, file: str) -> None:
-    read_documents(json.dumps(value), file)
-
-
-def test_manifest_in_terraform_text_is_found() -> None:
-    manifest = "apiVersion: consul.hashicorp.com/v1alpha1\nkind: ProxyDefaults\nmetadata: {name: global}\n"
-    (found,) = read_documents(
-        f'resource "kubectl_manifest" "mesh" {{\n  yaml_body = <<YAML\n{manifest}YAML\n}}\n', "a.tf"
-    )
-    assert (found.kind, found.name, found.line) == ("proxy-defaults", "global", 3)
+@pytest.mark.parametrize("file", ["consul-documentation", "dev", "prod", "staging"])
+def test_golden_entries_are_read(file: str) -> None:
+    for title, fields in json.loads((GOLDEN / f"{file}.json").read_text()).items():
+        kind, _, name = title.partition("/")
+        kind, _, namespace = kind.partition(" ")
+        if kind not in {"proxy-defaults", "service-defaults", "ProxyDefaults", "ServiceDefaults"}:
+            continue
+        resource = {"kind": kind, "metadata": {"name": name, "namespace": namespace}, "spec": fields}
+        entry = {"Kind": kind, "Name": name, **fields}
+        text = json.dumps({"apiVersion": "consul.hashicorp.com/v1alpha1", **resource} if namespace else entry)
+        document = only(text, "-")
+        assert (document.kind, document.name) in {("proxy-defaults", "global"), ("service-defaults", name)}
+        assert document.fields.get("Config") == (fields.get("config") if namespace else fields.get("Config"))
+        assert document.fields.get("Protocol") == (fields.get("protocol") if namespace else fields.get("Protocol"))

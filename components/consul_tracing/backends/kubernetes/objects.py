@@ -150,20 +150,24 @@ def renamed(value: object, field: str) -> object:
 
 def body(live: JsonObject) -> JsonObject:
     """Return the entry of a live object: Go names, and the ownership metadata as `Meta`."""
-    return {**_go_named(live.get("spec") or {}, ()), "Meta": dict(ownership_metadata(live))}
+    return {**_go_named(live.get("spec") or {}, ()), "Meta": dict(_ownership_metadata(live))}
+
+
+def go_name(name: str) -> str:
+    """Convert a custom resource's name to the Go name: `meshGateway` to `MeshGateway`, `jsonFormat` to `JSONFormat`."""
+    return GO_NAMES.get(name, name[:1].upper() + name[1:])
 
 
 def _go_named(fields: JsonObject, above: FieldPath) -> JsonObject:
     named = {}
     for name, value in fields.items():
-        path = (*above, GO_NAMES.get(name, name[:1].upper() + name[1:]))
+        path = (*above, go_name(name))
         inner = path in STRUCTS and path != ("Config",) and isinstance(value, dict)
         named[path[-1]] = _go_named(value, path) if inner else value
     return named
 
 
-def ownership_metadata(live: JsonObject) -> Iterator[tuple[str, str]]:
-    """Yield the ownership metadata of a live object as the members of `Meta`."""
+def _ownership_metadata(live: JsonObject) -> Iterator[tuple[str, str]]:
     for name, value in annotations_of(live).items():
         if name.startswith(ANNOTATIONS_PREFIX) and name not in {ADOPTED, SYNCED_GENERATION, METADATA_KEYS}:
             mark = name.removeprefix(ANNOTATIONS_PREFIX)

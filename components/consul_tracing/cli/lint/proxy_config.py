@@ -6,9 +6,7 @@ import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from consul_tracing.cli.command import CommandError
-from consul_tracing.cli.hcl import Map, Unevaluated, parse_json
-from consul_tracing.inputs.envoy_json import snake_case
+from consul_tracing.cli.hcl import Unevaluated
 from consul_tracing.names import CLUSTERS_KEY, LISTENER_KEY, TRACER_KEY, TRACING_KEYS
 
 from .findings import Issue
@@ -40,8 +38,6 @@ class ProxyConfig:
     """The other keys, in lower case."""
     issues: tuple[Issue, ...] = ()
     """Mistakes in the form of the values."""
-    lines: Mapping[FieldPath, int] = field(default_factory=dict)
-    """The lines of the members of JSON text, relative to the line of its key. Names are in snake_case."""
 
     def over(self, base: ProxyConfig | None) -> ProxyConfig:
         """Return the configuration of a proxy: its registration over proxy-defaults, which is None if unknown."""
@@ -60,21 +56,17 @@ def proxy_config(config: object) -> ProxyConfig:
     if not isinstance(config, dict):
         return ProxyConfig()
     issues: list[Issue] = []
-    lines: dict[FieldPath, int] = {}
-    found = {
-        key.lower(): _content(key, value, issues, lines) for key, value in config.items() if key.lower() in TRACING_KEYS
-    }
+    found = {key.lower(): _content(key, value, issues) for key, value in config.items() if key.lower() in TRACING_KEYS}
     return ProxyConfig(
         found.get(TRACER_KEY),
         found.get(LISTENER_KEY),
         found.get(CLUSTERS_KEY),
         {key.lower(): value for key, value in config.items() if key.lower() not in TRACING_KEYS},
         tuple(issues),
-        lines,
     )
 
 
-def _content(key: str, value: object, issues: list[Issue], lines: dict[FieldPath, int]) -> object:
+def _content(key: str, value: object, issues: list[Issue]) -> object:
     """Return the content of a tracing key, UNKNOWN if it cannot be read."""
     path, is_list = ("Config", key), key.lower() == CLUSTERS_KEY
     if isinstance(value, Unevaluated):
@@ -89,9 +81,6 @@ def _content(key: str, value: object, issues: list[Issue], lines: dict[FieldPath
     content, issue = _parsed_clusters(value, path) if is_list else _parsed(value, path)
     if issue:
         issues.append(issue)
-    elif "\n" in value:
-        located = _located(f"[{value}]" if is_list else value)
-        lines.update(_lines(located, path))
     if content is UNKNOWN or isinstance(content, list if is_list else dict):
         return content
     issues.append(Issue("CT302", path, "must be a JSON object, got another value"))
@@ -171,26 +160,6 @@ def expressions(value: object, path: FieldPath = ()) -> Iterator[tuple[FieldPath
         case list():
             for index, member in enumerate(value):
                 yield from expressions(member, (*path, str(index)))
-
-
-def _located(text: str) -> object:
-    try:
-        return parse_json(text, "")
-    except (CommandError, RecursionError):
-        return None
-
-
-def _lines(value: object, path: FieldPath) -> Iterator[tuple[FieldPath, int]]:
-    """Yield the line of each key in JSON text, from 1."""
-    match value:
-        case Map():
-            for key, member in value.items():
-                place = (*path, snake_case(key))
-                yield place, value.lines.get(key, value.line)
-                yield from _lines(member, place)
-        case list():
-            for index, member in enumerate(value):
-                yield from _lines(member, (*path, str(index)))
 
 
 def known(value: object) -> Any:  # noqa: ANN401 - JSON

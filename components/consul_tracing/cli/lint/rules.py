@@ -92,21 +92,26 @@ def findings(documents: Sequence[Document], envoy: Version | None = None) -> lis
         if document.kind in {"proxy-defaults", "registration"}:
             effective = config if document.kind == "proxy-defaults" else config.over(base)
             issues += proxy_issues(config, effective, envoy)
-        found += [located(document, config, issue) for issue in issues]
+        found += [located(document, issue) for issue in issues]
     return found + _relations(documents, configs)
 
 
-def located(document: Document, config: ProxyConfig, issue: Issue) -> Finding:
+def located(document: Document, issue: Issue) -> Finding:
     """Return the finding of an issue, at the line of the innermost known key of its path."""
-    line = document.line_of(issue.path)
-    inner = (*issue.path[:2], *map(snake_case, issue.path[2:]))
-    for length in range(len(inner), 2, -1):
-        if (offset := config.lines.get(inner[:length])) is not None:
-            line = document.line_of(issue.path[:2]) + offset
-            break
     is_live = document.form == "api"
     entry = f"{document.kind} {document.name}".strip() if document.kind == "registration" else title(document)
-    return Finding(issue, document.file, None if is_live else line, entry)
+    return Finding(issue, document.file, None if is_live else line_of(document, issue.path), entry)
+
+
+def line_of(document: Document, path: FieldPath) -> int:
+    """Return the line of a field. Files have snake_case or camelCase, and a single static cluster has no index."""
+    lines = {tuple(map(snake_case, place)): line for place, line in document.lines.items()}
+    names = tuple(map(snake_case, path))
+    for one in (names, names[:2] + names[3:]):
+        for length in range(len(one), 2, -1):
+            if one[:length] in lines:
+                return lines[one[:length]]
+    return document.line_of(path)
 
 
 def title(document: Document) -> str:
@@ -377,11 +382,11 @@ def _relations(documents: Sequence[Document], configs: Sequence[ProxyConfig]) ->
             if first.document.fields != second.document.fields:
                 at = f"{first.document.file}:{first.document.line}"
                 reason = f"{title(second.document)} is also declared in {at}, with other content"
-                found.append(located(second.document, second.config, Issue("CT327", (), reason)))
+                found.append(located(second.document, Issue("CT327", (), reason)))
     gateways = sorted({one.name for one in documents if one.kind in GATEWAYS})
     for one in placed:
         if gateways and one.document.kind == "proxy-defaults" and one.config.tracer is not None:
             names = ", ".join(gateways[:MAX_LISTED])
             reason = f"gateways mark requests without trace context as not sampled: {names}"
-            found.append(located(one.document, one.config, Issue("CT329", ("Config", TRACER_KEY), reason)))
+            found.append(located(one.document, Issue("CT329", ("Config", TRACER_KEY), reason)))
     return found

@@ -1,0 +1,340 @@
+"""The meaning of a config entry: its fields without defaults, and its tracing configuration with Envoy's defaults.
+
+Entries with the same meaning configure proxies identically, whatever the layout of their JSON and the case of its keys.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING, Any
+
+from consul_tracing.entries.metadata import is_ownership_metadata
+from consul_tracing.envoy import HTTP_PROTOCOL_OPTIONS, TYPE
+from consul_tracing.inputs.envoy_json import snake_case
+from consul_tracing.inputs.hosts import canonical_host, is_address
+from consul_tracing.names import (
+    CLUSTERS_KEY,
+    COLLECTOR_CLUSTER,
+    HTTP_PROTOCOLS,
+    LISTENER_KEY,
+    SAMPLING_RATES,
+    TRACER_KEY,
+    TRACING_KEYS,
+)
+
+from .hcl import Unevaluated
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from consul_tracing.names import FieldPath, JsonObject
+
+UNSET: Any = object()
+"""The value of a field that an entry does not have."""
+
+FREE_FORM = frozenset({"Config", "Meta", "Arguments"})
+DURATION = re.compile(r"(\d{1,9}(?:\.\d{1,9})?)s", re.ASCII)
+PLAIN_KEYS = frozenset({"attributes"})
+"""Fields of Envoy with keys of any name."""
+
+IRREGULAR = {"trace_id128bit": "trace_id_128bit"}
+"""The field whose camelCase name has no boundary before the digits."""
+
+ENVOY_DEFAULTS: Mapping[str, JsonObject] = {
+    "ZipkinConfig": {
+        "shared_span_context": True,
+        "split_spans_for_request": False,
+        "trace_context_option": "USE_B3",
+        "trace_id_128bit": False,
+    }
+}
+"""Envoy's defaults by tracer. Source: Envoy 1.36's `config/trace/v3`."""
+
+LISTENER_DEFAULTS: JsonObject = {
+    **{f"{rate}_sampling": {"value": 100} for rate in SAMPLING_RATES},
+    "max_path_tag_length": 256,
+    "spawn_upstream_span": False,
+    "verbose": False,
+}
+"""Envoy's defaults of `HttpConnectionManager.Tracing`."""
+
+CLUSTER_DEFAULTS: JsonObject = {
+    "connect_timeout": 5000,
+    "dns_lookup_family": "AUTO",
+    "lb_policy": "ROUND_ROBIN",
+    "type": "STATIC",
+}
+"""Envoy's defaults of `config.cluster.v3.Cluster`."""
+
+CONSUL_SAMPLING = {"random_sampling": {"value": 0}}
+"""Consul's sampling of listeners without `envoy_listener_tracing_json`."""
+
+HTTP2: JsonObject = {
+    HTTP_PROTOCOL_OPTIONS: {
+        "@type": TYPE + HTTP_PROTOCOL_OPTIONS,
+        "explicit_http_config": {"http2_protocol_options": {}},
+    }
+}
+
+
+def protocol_of(value: object) -> str:
+    """Return the protocol that Consul uses: it ignores the case, and an unknown protocol is tcp."""
+    protocol = str(value).lower()
+    return protocol if protocol in HTTP_PROTOCOLS else "tcp"
+
+
+def service_meaning(fields: JsonObject, default_protocol: object) -> JsonObject:
+    """Return the meaning of a service-defaults entry. Its default protocol is that of the mesh."""
+    meaning = entry_meaning(fields)
+    if not isinstance(meaning.get("Protocol"), Unevaluated):
+        meaning["Protocol"] = protocol_of(meaning.get("Protocol") or default_protocol)
+    return meaning
+
+
+def mesh_meaning(fields: JsonObject) -> JsonObject:
+    """Return the meaning of a proxy-defaults entry: the tracing keys are objects, and clusters are maps by name."""
+    meaning = entry_meaning(fields)
+    config = meaning.get("Config", {})
+    if isinstance(config, dict):
+        special = {*TRACING_KEYS, "protocol"}
+        config = {key.lower() if key.lower() in special else key: value for key, value in config.items()}
+        if isinstance(config.get("protocol"), str):
+            config["protocol"] = protocol_of(config["protocol"])
+        if config := config | tracing_meaning({key: config[key] for key in TRACING_KEYS if config.get(key)}):
+            meaning["Config"] = config
+    return meaning
+
+
+def entry_meaning(fields: JsonObject) -> JsonObject:
+    """Return the fields of an entry as plain data, without empty values, ownership metadata and its identity."""
+    values = {
+        name: _compact(value, (name,)) for name, value in fields.items() if name not in {"Namespace", "Partition"}
+    }
+    # At the top level Consul does not distinguish zero from unset.
+    return {name: value for name, value in values.items() if value or isinstance(value, Unevaluated)}
+
+
+def _compact(value: Any, path: FieldPath) -> Any:  # noqa: ANN401 - any value
+    match value:
+        case dict():
+            members = {
+                str(key): _compact(member, (*path, key))
+                for key, member in value.items()
+                if not is_ownership_metadata((*path, key)) and (*path, key) != ("Meta", "external-source")
+            }
+            is_free = not FREE_FORM.isdisjoint(path)
+            return {key: member for key, member in members.items() if is_free or member not in ({}, [], "", None)}
+        case list():
+            return [_compact(member, path) for member in value]
+        case str():
+            return str(value)
+        case _:
+            return value
+
+
+def tracing_meaning(config: JsonObject) -> JsonObject:
+    """Return the meaning of the tracing keys. A value that is not JSON text remains as it is."""
+    objects = {key: found for key, value in config.items() if (found := envoy_objects(value)) is not None}
+    bootstrap: JsonObject = next(iter(objects.get(TRACER_KEY, [])), {})
+    listener: JsonObject | None = next(iter(objects.get(LISTENER_KEY, [])), None)
+    provider = at(bootstrap, "http") or at(listener, "provider")
+    collector = collector_name(provider)
+    meaning = {**config}
+    if CLUSTERS_KEY in objects:
+        meaning[CLUSTERS_KEY] = _clusters(config[CLUSTERS_KEY], objects[CLUSTERS_KEY], collector)
+    if TRACER_KEY in objects:
+        meaning[TRACER_KEY] = {**bootstrap, "http": _provider(at(bootstrap, "http"))}
+    if listener is not None:
+        meaning[LISTENER_KEY] = _listener(listener)
+        if at(listener, "provider") and meaning[LISTENER_KEY]["provider"] == at(meaning, TRACER_KEY, "http"):
+            del meaning[LISTENER_KEY]["provider"]
+    elif TRACER_KEY in objects and LISTENER_KEY not in config:
+        meaning[LISTENER_KEY] = {**_listener({}), **CONSUL_SAMPLING}
+    return meaning
+
+
+def envoy_objects(value: object) -> list[JsonObject] | None:
+    """Return the objects in JSON text, with fields in snake_case. None if the value is not such text."""
+    objects = json_objects(value)
+    return None if objects is None else [_envoy_fields(member) for member in objects]
+
+
+def json_objects(value: object) -> list[JsonObject] | None:
+    """Return the objects in JSON text, separated by commas. None if the value is not such text."""
+    try:
+        objects = [value.encoded] if isinstance(value, Unevaluated) else json.loads(f"[{value}]")
+    except (ValueError, RecursionError):
+        return None
+    is_text = isinstance(value, str | Unevaluated) and bool(objects)
+    return objects if is_text and all(isinstance(member, dict) for member in objects) else None
+
+
+def _envoy_fields(value: object) -> Any:  # noqa: ANN401 - JSON
+    """Return fields in snake_case without null, and with durations in milliseconds."""
+    match value:
+        case dict():
+            fields = {}
+            for key, member in value.items():
+                name = key if "." in key or key[:1] == "@" else snake_case(key)
+                name = IRREGULAR.get(name, name)
+                is_duration = name in {"timeout", "connect_timeout"} and isinstance(member, str)
+                if is_duration and (seconds := DURATION.fullmatch(member)):
+                    fields[name] = round(float(seconds[1]) * 1000, 6)
+                elif member is not None:
+                    fields[name] = member if name in PLAIN_KEYS else _envoy_fields(member)
+            return fields
+        case list():
+            return [_envoy_fields(member) for member in value]
+        case _:
+            return value
+
+
+def at(value: Any, *path: str | int) -> Any:  # noqa: ANN401 - JSON
+    """Return a member of a value. None if there is none."""
+    for step in path:
+        is_member = isinstance(step, str) and isinstance(value, dict) and step in value
+        is_element = isinstance(step, int) and isinstance(value, list) and step < len(value)
+        if not is_member and not is_element:
+            return None
+        value = value[step]
+    return value
+
+
+def message_of(provider: object) -> str:
+    """Return the name of a tracer's message: `ZipkinConfig`."""
+    return str(at(provider, "typed_config", "@type")).rpartition(".")[2]
+
+
+CLUSTER_FIELDS = (
+    ("collector_cluster",),
+    ("grpc_service", "envoy_grpc", "cluster_name"),
+    ("http_service", "http_uri", "cluster"),
+)
+"""The fields of tracers with the name of the collector's cluster."""
+
+
+def collector_name(provider: object) -> str | None:
+    """Return the name of the collector's cluster."""
+    names = (at(provider, "typed_config", *path) for path in CLUSTER_FIELDS)
+    return next((name for name in names if isinstance(name, str)), None)
+
+
+def _provider(provider: object) -> Any:  # noqa: ANN401 - JSON
+    """Fill in the defaults of a tracer. Its name has no effect, and its cluster is the collector's."""
+    config = at(provider, "typed_config")
+    if not isinstance(config, dict):
+        return provider
+    name = collector_name(provider)
+    config = {**ENVOY_DEFAULTS.get(message_of(provider), {}), **config}
+    for *parents, field in CLUSTER_FIELDS:
+        if isinstance(holder := at(config, *parents), dict) and field in holder:
+            config = _replaced(config, parents, {**holder, field: COLLECTOR_CLUSTER})
+    if "collector_cluster" in config:
+        config["collector_hostname"] = config.get("collector_hostname") or name
+    if isinstance(grpc := at(config, "grpc_service", "envoy_grpc"), dict):
+        config = _replaced(config, ["grpc_service", "envoy_grpc"], {**grpc, "authority": grpc.get("authority") or name})
+    for path, added in (
+        (("grpc_service", "initial_metadata"), ()),
+        (("http_service", "request_headers_to_add"), ("header",)),
+    ):
+        if headers := at(config, *path):
+            pairs = [at(one, *added) for one in headers]
+            if all(isinstance(pair, dict) and pair.keys() == {"key", "value"} for pair in pairs):
+                config = _replaced(config, list(path), {str(pair["key"]).lower(): pair["value"] for pair in pairs})
+    detectors = config.get("resource_detectors")
+    if isinstance(detectors, list):
+        config["resource_detectors"] = [at(detector, "typed_config") or detector for detector in detectors]
+    return {"typed_config": config}
+
+
+def _replaced(value: JsonObject, path: list[str], member: object) -> JsonObject:
+    if not path:
+        return member  # type: ignore[return-value]
+    return {**value, path[0]: _replaced(value[path[0]], path[1:], member) if len(path) > 1 else member}
+
+
+def _listener(listener: JsonObject) -> JsonObject:
+    filled = {**LISTENER_DEFAULTS, **{key: value for key, value in listener.items() if key != "@type"}}
+    for rate in SAMPLING_RATES:
+        if isinstance(percent := filled[f"{rate}_sampling"], dict):
+            filled[f"{rate}_sampling"] = {"value": 0, **percent}
+    if isinstance(tags := filled.pop("custom_tags", []), list):
+        if tags:
+            filled["custom_tags"] = {str(at(tag, "tag")): _tag(tag) for tag in tags}
+    else:
+        filled["custom_tags"] = tags
+    if "provider" in filled:
+        filled["provider"] = _provider(filled["provider"])
+    return filled
+
+
+def _tag(tag: object) -> Any:  # noqa: ANN401 - JSON
+    if not isinstance(tag, dict):
+        return tag
+    fields = {key: value for key, value in tag.items() if key != "tag"}
+    for source in ("request_header", "environment"):
+        if isinstance(fields.get(source), dict):
+            fields[source] = {key: value for key, value in fields[source].items() if value != ""}
+    if isinstance(name := at(fields, "request_header", "name"), str):
+        fields["request_header"]["name"] = name.lower()
+    return fields
+
+
+def _clusters(value: object, clusters: list[JsonObject], collector: str | None) -> JsonObject:
+    """Return the clusters by name. The collector's has its defaults filled in, and others remain as they are."""
+    meaning: JsonObject = {}
+    for index, (original, cluster) in enumerate(zip(json_objects(value) or [], clusters, strict=True)):
+        name = str(cluster.get("name", f"#{index}"))
+        if name == collector and COLLECTOR_CLUSTER not in meaning:
+            meaning[COLLECTOR_CLUSTER] = _collector_cluster(cluster)
+        else:
+            meaning[name if name != COLLECTOR_CLUSTER else f"{name} (unused)"] = original
+    return meaning
+
+
+def _collector_cluster(cluster: JsonObject) -> JsonObject:
+    filled = {**CLUSTER_DEFAULTS, **{key: value for key, value in cluster.items() if key != "name"}}
+    if isinstance(assignment := filled.get("load_assignment"), dict):
+        filled["load_assignment"] = {key: value for key, value in assignment.items() if key != "cluster_name"}
+    if filled.get("http2_protocol_options") == {}:
+        del filled["http2_protocol_options"]
+        filled["typed_extension_protocol_options"] = HTTP2
+    address = socket_address(filled)
+    if isinstance(address, dict):
+        if address.get("protocol") == "TCP":
+            del address["protocol"]
+        host = address.get("address")
+        if isinstance(host, str):
+            address["address"] = canonical_host(host) or host
+            if is_address(host) and filled["type"] in {"STATIC", "STRICT_DNS", "LOGICAL_DNS"}:
+                # An address needs no resolution.
+                filled |= {"type": "STRICT_DNS", "dns_lookup_family": "V4_PREFERRED"}
+    if filled["dns_lookup_family"] == "V4_ONLY":
+        # The same for each host that has an IPv4 address, and V4_ONLY does not resolve others.
+        filled["dns_lookup_family"] = "V4_PREFERRED"
+    return filled
+
+
+def socket_address(cluster: object) -> Any:  # noqa: ANN401 - JSON
+    """Return the address of the first endpoint of a cluster."""
+    return at(cluster, "load_assignment", "endpoints", 0, "lb_endpoints", 0, "endpoint", "address", "socket_address")
+
+
+def _is_divided(path: FieldPath) -> bool:
+    """Return whether the members of a missing map are listed one by one."""
+    return path in {("Config",), ("Config", CLUSTERS_KEY), ("Config", LISTENER_KEY, "custom_tags")}
+
+
+def differences(old: object, new: object, path: FieldPath = ()) -> Iterator[tuple[FieldPath, object, object]]:
+    """Yield the paths at which two meanings differ, with both values. A missing value is UNSET."""
+    if _is_divided(path):
+        old, new = ({} if value is UNSET else value for value in (old, new))
+    if isinstance(old, dict) and isinstance(new, dict):
+        for key in dict.fromkeys([*old, *new]):
+            yield from differences(old.get(key, UNSET), new.get(key, UNSET), (*path, key))
+    elif isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
+        for index, (one, other) in enumerate(zip(old, new, strict=True)):
+            yield from differences(one, other, (*path, str(index)))
+    elif old != new or isinstance(old, bool) != isinstance(new, bool):
+        yield path, old, new

@@ -1,0 +1,398 @@
+"""Recovery of settings from config entries: the inputs of `MeshTracing` that render the same entries."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from consul_tracing.entries.bodies import proxy_defaults, service_defaults
+from consul_tracing.envoy import ENCODINGS, authority
+from consul_tracing.errors import InvalidInputError, format_value, message
+from consul_tracing.inputs.hosts import canonical_host
+from consul_tracing.inputs.mesh_args import MeshTracingArgs
+from consul_tracing.inputs.mesh_settings import (
+    Collector,
+    Datadog,
+    MeshSettings,
+    OpenTelemetry,
+    Sampling,
+    Spans,
+    Tls,
+    Tracer,
+    Zipkin,
+)
+from consul_tracing.names import CLUSTERS_KEY, COLLECTOR_CLUSTER, HTTP_PROTOCOLS, LISTENER_KEY, TRACER_KEY, TRACING_KEYS
+
+from .command import CommandError
+from .hcl import Unevaluated
+from .meaning import UNSET, at, differences, mesh_meaning, message_of, service_meaning, socket_address
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from consul_tracing.inputs.validation import Settings
+    from consul_tracing.names import FieldPath, JsonObject
+
+    from .documents import Document
+
+UNKNOWN_HOST = "collector.invalid"
+"""Placeholder of a collector that the entries do not name (RFC 2606)."""
+
+MAX_REMOVED = 1000
+"""Maximum number of inputs that are removed because the contract does not support them."""
+
+PATH = re.compile(r"[^:/]+://[^/]*(/.*)")
+
+
+class Recovered(NamedTuple):
+    """Settings from config entries."""
+
+    inputs: JsonObject
+    """The inputs of `MeshTracing`, without defaults."""
+
+    losses: list[str]
+    """A message for each field of the entries that the inputs do not express."""
+
+
+def recover(documents: Sequence[Document]) -> Recovered:
+    """Return the inputs that render the entries.
+
+    Raises CommandError unless there is exactly one proxy-defaults entry, and for a service-defaults entry that occurs
+    twice.
+    """
+    meshes = [document for document in documents if document.kind == "proxy-defaults"]
+    if len(meshes) != 1:
+        found = ", ".join(f"{one.file}:{one.line}" for one in meshes) or "none"
+        raise CommandError(f"exactly one proxy-defaults entry is required, got {found}")
+    mesh = meshes[0]
+    old = mesh_meaning(mesh.fields)
+    services = service_documents(documents)
+    inputs = mesh_inputs(mesh, known(old))
+    inputs |= service_inputs(services, inputs, known(old))
+    settings = accepted(inputs)
+    return Recovered(ordered(inputs), [*_losses(mesh, services, old, settings), *_other_losses(documents)])
+
+
+def service_documents(documents: Sequence[Document]) -> dict[str, Document]:
+    """Return the service-defaults entries by their key in `services`: their name, if it is unique."""
+    found: dict[str, Document] = {}
+    for document in documents:
+        if document.kind == "service-defaults" and document.has_known_name:
+            scope = [str(document.fields.get(field, "")) for field in ("Partition", "Namespace")]
+            key = document.name if document.name not in found else "-".join(filter(None, [document.name, *scope]))
+            if first := found.get(key):
+                reason = f"{document.file}:{document.line}: service-defaults/{document.name} is already in"
+                raise CommandError(f"{reason} {first.file}:{first.line}")
+            found[key] = document
+    return found
+
+
+def mesh_inputs(mesh: Document, meaning: JsonObject) -> JsonObject:
+    """Return the inputs of a proxy-defaults entry with this meaning."""
+    found = meaning.get("Config")
+    found = found if isinstance(found, dict) else {}
+    config = {key: value for key, value in found.items() if key not in TRACING_KEYS}
+    protocol = config.pop("protocol", None)
+    inputs = tracing_inputs(found)
+    if mesh.is_on_kubernetes:
+        inputs |= {"target": "kubernetes"}
+        if mesh.is_custom_resource and mesh.fields.get("Namespace", "consul") != "consul":
+            inputs["namespace"] = mesh.fields["Namespace"]
+    elif (partition := mesh.fields.get("Partition", "default")) != "default":
+        inputs["partition"] = partition
+    further = {field: value for field, value in meaning.items() if field != "Config"}
+    if mesh.is_on_kubernetes:
+        further.pop("Meta", None)
+    inputs |= {"default_protocol": protocol, "proxy_config": config, "proxy_defaults": further, "existing": "adopt"}
+    return {key: value for key, value in known(inputs).items() if value not in (None, {}, [])}
+
+
+def service_inputs(services: Mapping[str, Document], mesh: JsonObject, meaning: JsonObject) -> JsonObject:
+    """Return `services`, and `tcp_services` if the protocol of the mesh is HTTP."""
+    protocol = at(meaning, "Config", "protocol")
+    declared, tcp = {}, []
+    for key, document in services.items():
+        fields = known(service_meaning(document.fields, protocol))
+        service = {"protocol": fields.pop("Protocol", None) or "tcp"}
+        if document.is_on_kubernetes:
+            fields.pop("Meta", None)
+        if key != document.name:
+            service["name"] = document.name
+        homes = {"Namespace": mesh.get("namespace", "consul") if document.is_custom_resource else "default"}
+        homes["Partition"] = mesh.get("partition", "default")
+        for field, home in homes.items():
+            value = document.fields.get(field, home)
+            if value != home and not isinstance(value, Unevaluated):
+                service[field.lower()] = value
+        if fields:
+            service["service_defaults"] = fields
+        if service == {"protocol": "tcp"} and protocol in HTTP_PROTOCOLS:
+            tcp.append(key)
+        else:
+            declared[key] = service
+    return {
+        **({"services": declared} if declared else {}),
+        **({"tcp_services": tcp} if protocol in HTTP_PROTOCOLS else {}),
+    }
+
+
+def tracing_inputs(config: JsonObject) -> JsonObject:
+    """Return the inputs of the tracing keys, which have their defaults filled in."""
+    clusters = config.get(CLUSTERS_KEY)
+    clusters = dict(clusters) if isinstance(clusters, dict) else {}
+    cluster = clusters.pop(COLLECTOR_CLUSTER, {})
+    inputs: JsonObject = {"static_clusters": list(clusters.values())}
+    listener = config.get(LISTENER_KEY)
+    bootstrap = at(config, TRACER_KEY, "http")
+    provider = bootstrap or at(listener, "provider")
+    collector = collector_inputs(cluster)
+    tracer = tracer_inputs(provider, collector)
+    if not tracer:
+        return {"enabled": False, "collector": {"host": UNKNOWN_HOST}, **inputs}
+    timeout = export_timeout(at(provider, "typed_config"))
+    collector |= without_defaults(Collector, {"export_timeout_ms": timeout})
+    if collector.get("port") == Tracer.model_validate(tracer_with_requirements(tracer)).default_port:
+        del collector["port"]
+    inputs |= {"collector": collector, **({} if tracer == {"zipkin": {}} else {"tracer": tracer})}
+    if bootstrap is None:
+        inputs["gateways"] = "skip"
+    if at(tracer, "zipkin", "propagation"):
+        inputs["envoy_version"] = "1.36"
+    return inputs | listener_inputs(listener)
+
+
+def tracer_with_requirements(tracer: JsonObject) -> JsonObject:
+    """Return a tracer of the same protocol that is valid."""
+    match tracer:
+        case {"opentelemetry": {"transport": transport}}:
+            return {"opentelemetry": {"transport": transport}}
+        case {"datadog": _}:
+            return {"datadog": {"service_name": "any"}}
+        case _:
+            return {next(iter(tracer)): {}}
+
+
+def listener_inputs(listener: object) -> JsonObject:
+    """Return `sampling`, `spans` and `tags`."""
+    rates = {rate: at(listener, f"{rate}_sampling", "value") for rate in Sampling.model_fields}
+    inputs: JsonObject = {
+        "sampling": without_defaults(Sampling, rates),
+        "spans": without_defaults(Spans, {field: at(listener, field) for field in Spans.model_fields}),
+        "tags": {},
+    }
+    for name, tag in (at(listener, "custom_tags") or {}).items():
+        if found := tag_inputs(tag):
+            inputs["tags"][name] = found
+    return inputs
+
+
+def tag_inputs(tag: object) -> JsonObject:
+    """Return the inputs of a tag. Empty if its source is not supported."""
+    if (value := at(tag, "literal", "value")) is not None:
+        return {"literal": value}
+    for source in ("request_header", "environment"):
+        if (name := at(tag, source, "name")) is not None:
+            default = at(tag, source, "default_value")
+            return {source: name, **({} if default is None else {"default": default})}
+    return {}
+
+
+def collector_inputs(cluster: object) -> JsonObject:
+    """Return the inputs of the collector's cluster."""
+    address = socket_address(cluster)
+    host = at(address, "address")
+    values = {"port": at(address, "port_value"), "connect_timeout_ms": whole(at(cluster, "connect_timeout"))}
+    tls = tls_inputs(at(cluster, "transport_socket", "typed_config"), host)
+    is_host = isinstance(host, str) and canonical_host(host) is not None
+    return {
+        "host": host if is_host else UNKNOWN_HOST,
+        **without_defaults(Collector, values),
+        **({"tls": tls} if tls else {}),
+    }
+
+
+def tls_inputs(context: object, host: object) -> JsonObject:
+    """Return the inputs of an `UpstreamTlsContext`. Empty without authorities, which TLS requires."""
+    common = at(context, "common_tls_context")
+    validation = at(common, "validation_context")
+    if (ca_file := at(validation, "trusted_ca", "filename")) is None:
+        return {}
+    name = at(validation, "match_typed_subject_alt_names", 0, "matcher", "exact") or at(context, "sni")
+    certificate = at(common, "tls_certificates", 0)
+    files = {
+        "ca_file": ca_file,
+        "server_name": None if name == str(host).rstrip(".") else name,
+        "certificate_file": at(certificate, "certificate_chain", "filename"),
+        "key_file": at(certificate, "private_key", "filename"),
+    }
+    return {field: value for field, value in files.items() if field in Tls.model_fields and value is not None}
+
+
+def tracer_inputs(provider: object, collector: JsonObject) -> JsonObject:
+    """Return `tracer`. Empty for a tracer that is not supported."""
+    config, host = at(provider, "typed_config"), authority(str(collector["host"]))
+    match message_of(provider):
+        case "ZipkinConfig":
+            hostname = at(config, "collector_hostname")
+            encodings = {version: encoding for encoding, version in ENCODINGS.items()}
+            values = {
+                "path": at(config, "collector_endpoint"),
+                "encoding": encodings.get(str(at(config, "collector_endpoint_version"))),
+                "trace_id_128bit": at(config, "trace_id_128bit"),
+                "shared_span_context": at(config, "shared_span_context"),
+                "hostname": None if hostname == host else hostname,
+                "propagation": {"USE_B3_WITH_W3C_PROPAGATION": "b3+w3c"}.get(str(at(config, "trace_context_option"))),
+            }
+            return {"zipkin": without_defaults(Zipkin, values)}
+        case "OpenTelemetryConfig":
+            return {"opentelemetry": opentelemetry_inputs(config)}
+        case "DatadogConfig":
+            return {"datadog": without_defaults(Datadog, {"service_name": at(config, "service_name")})}
+        case _:
+            return {}
+
+
+def opentelemetry_inputs(config: object) -> JsonObject:
+    """Return the inputs of Envoy's OpenTelemetry tracer."""
+    is_http = at(config, "http_service") is not None
+    path = PATH.fullmatch(str(at(config, "http_service", "http_uri", "uri")))
+    headers = "request_headers_to_add" if is_http else "initial_metadata"
+    attributes = [at(detector, "attributes") for detector in at(config, "resource_detectors") or []]
+    values = {
+        "transport": "http" if is_http else "grpc",
+        "path": path[1] if is_http and path else None,
+        "service_name": at(config, "service_name") or None,
+        "resource_attributes": next((one for one in attributes if one), None),
+        "headers": at(config, "http_service" if is_http else "grpc_service", headers),
+    }
+    return without_defaults(OpenTelemetry, values)
+
+
+def export_timeout(config: object) -> object:
+    """Return the timeout of an OTLP export in milliseconds."""
+    return whole(at(config, "http_service", "http_uri", "timeout") or at(config, "grpc_service", "timeout"))
+
+
+def whole(value: object) -> object:
+    """Return a number without a fraction as an integer."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def without_defaults(group: type[Settings], values: JsonObject) -> JsonObject:
+    """Return the values that differ from the defaults of their settings."""
+    defaults = {name: field.get_default(call_default_factory=True) for name, field in group.model_fields.items()}
+    return {name: value for name, value in values.items() if value is not None and value != defaults[name]}
+
+
+def known(value: object) -> Any:  # noqa: ANN401 - any value
+    """Return a value without its unknown parts."""
+    match value:
+        case dict():
+            return {key: known(member) for key, member in value.items() if not isinstance(member, Unevaluated)}
+        case list():
+            return [known(member) for member in value if not isinstance(member, Unevaluated)]
+        case _:
+            return value
+
+
+def ordered(inputs: JsonObject) -> JsonObject:
+    """Return the inputs in the order of their documentation, without empty ones."""
+    names = [name for name in MeshTracingArgs.__annotations__ if name in inputs]
+    defaults: tuple[object, ...] = ({}, [], {"zipkin": {}})
+    return {name: inputs[name] for name in names if inputs[name] not in defaults or name == "tcp_services"}
+
+
+def accepted(inputs: JsonObject) -> MeshSettings:
+    """Validate the inputs, after removal of those that the contract does not support."""
+    for _ in range(MAX_REMOVED):
+        try:
+            return MeshSettings.of("mesh", inputs)  # type: ignore[arg-type]
+        except InvalidInputError as error:
+            if not any(remove(inputs, problem.path) for problem in error.problems):
+                raise
+    raise CommandError(f"more than {MAX_REMOVED} fields of the entries are not supported")
+
+
+def remove(inputs: JsonObject, path: str) -> bool:
+    """Remove the input of a problem: a field, or the whole tag, cluster, service or further field that contains it."""
+    steps = list(_steps(inputs, path))
+    is_further = steps[2:3] == ["service_defaults"] and len(steps) > 3  # noqa: PLR2004 - its field
+    depths = {**dict.fromkeys(("static_clusters", "proxy_config", "proxy_defaults", "tags"), 2)}
+    depths["services"] = 4 if is_further else 2
+    steps = steps[: depths.get(str(steps[0]))] if steps else []
+    if not steps or steps in (["collector"], ["collector", "host"]):
+        return False
+    del at(inputs, *steps[:-1])[steps[-1]]
+    if steps[-2:-1] in (["headers"], ["resource_attributes"], ["service_defaults"]) and not at(inputs, *steps[:-1]):
+        del at(inputs, *steps[:-2])[steps[-2]]
+    return True
+
+
+def _steps(inputs: JsonObject, path: str) -> Iterator[str | int]:
+    """Yield the keys and indexes of a path as far as they exist. A key can contain dots."""
+    holder: Any = inputs
+    while path:
+        if isinstance(holder, list):
+            index = path.partition(".")[0]
+            steps = [int(index)] if index.isdigit() and int(index) < len(holder) else []
+        else:
+            keys = holder if isinstance(holder, dict) else {}
+            steps = sorted((key for key in keys if f"{path}.".startswith(f"{key}.")), key=len)[-1:]
+        if not steps:
+            return
+        yield steps[0]
+        holder, path = holder[steps[0]], path[len(str(steps[0])) + 1 :]
+
+
+def _losses(mesh: Document, services: Mapping[str, Document], old: JsonObject, settings: MeshSettings) -> Iterator[str]:
+    new = mesh_meaning(proxy_defaults(settings).body)
+    if mesh.is_on_kubernetes:
+        old = {field: value for field, value in old.items() if field != "Meta"}
+    yield from (_loss(mesh, *difference) for difference in differences(old, new))
+    if settings.collector.host == UNKNOWN_HOST:
+        yield _loss(mesh, ("collector",), UNSET, UNKNOWN_HOST)
+    entries, protocol = service_defaults(settings), at(old, "Config", "protocol")
+    for key, document in services.items():
+        before = service_meaning(document.fields, protocol)
+        if document.is_on_kubernetes:
+            before.pop("Meta", None)
+        if key not in entries:
+            yield _loss(document, (), UNSET, UNSET)
+            continue
+        after = service_meaning(entries[key].body, protocol)
+        yield from (_loss(document, *difference) for difference in differences(before, after))
+
+
+def _other_losses(documents: Sequence[Document]) -> Iterator[str]:
+    """Yield services whose name is unknown, and registrations with tracing: settings apply to the whole mesh."""
+    for document in documents:
+        config = document.fields.get("Config")
+        has_tracing = document.kind == "registration" and (
+            not isinstance(config, dict) or not TRACING_KEYS.keys().isdisjoint(key.lower() for key in config)
+        )
+        if has_tracing or (document.kind == "service-defaults" and not document.has_known_name):
+            yield _loss(document, (), UNSET, UNSET)
+        elif document.kind in {"proxy-defaults", "service-defaults"}:
+            for field in ("Namespace", "Partition"):
+                if isinstance(value := document.fields.get(field), Unevaluated):
+                    yield _loss(document, (field,), value, UNSET)
+
+
+def _loss(document: Document, path: FieldPath, old: object, new: object) -> str:
+    """Return the message of a difference between an entry and the settings."""
+    title = f"{document.kind}/{document.name}" if document.name else document.kind
+    where = f"{document.file}:{document.line_of(path)}: {title}"
+    if path == ("collector",):
+        return message("CT603", f"{where}: the entry has no supported collector. Set collector.host")
+    if not path:
+        return message("CT603", f"{where} is not supported")
+    is_header = {"initial_metadata", "request_headers_to_add"} & {*path}
+    shown, becomes = ("a header" if is_header else _shown(value) for value in (old, new))
+    outcome = f"{shown} is not supported" if new is UNSET else f"{shown} becomes {becomes}"
+    if old is UNSET:
+        outcome = f"unset becomes {becomes}"
+    return message("CT603", ": ".join(filter(None, [where, ".".join(path), outcome])))
+
+
+def _shown(value: object) -> str:
+    return f"the unknown value {format_value(value.text)}" if isinstance(value, Unevaluated) else format_value(value)

@@ -1,0 +1,475 @@
+"""Settings from config entries: `consul-tracing render --from`."""
+
+import json
+from pathlib import Path
+from textwrap import dedent
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from consul_tracing.cli.command import CommandError
+from consul_tracing.cli.documents import read_documents
+from consul_tracing.cli.meaning import differences, json_objects, mesh_meaning, service_meaning
+from consul_tracing.cli.recovery import Recovered, recover
+from consul_tracing.cli.rendering import as_json, as_yaml, entries_of_consul, entry_fields
+from consul_tracing.inputs.mesh_settings import MeshSettings
+from tests.unit.meshes import JSON, MESHES, settings
+
+GOLDEN = Path(__file__).parents[2] / "golden"
+TRACING = ("collector", "tracer", "sampling", "spans", "gateways", "tags", "static_clusters", "proxy_config")
+
+
+def recovered(text: str, file: str = "-") -> Recovered:
+    return recover(read_documents(dedent(text), file))
+
+
+def from_settings(mesh: MeshSettings) -> Recovered:
+    return recovered("\n".join(as_json(entry) for entry in entries_of_consul(mesh)))
+
+
+def entry(
+    tracer: dict[str, Any] | None = None,
+    cluster: dict[str, Any] | None = None,
+    listener: dict[str, Any] | None = None,
+    **fields: Any,
+) -> str:
+    """Return proxy-defaults with the Zipkin tracer and the cluster `zipkin`, updated with fields."""
+    message = {
+        "@type": "type.googleapis.com/envoy.config.trace.v3.ZipkinConfig",
+        "collector_cluster": "zipkin",
+        "collector_endpoint": "/api/v2/spans",
+        "collector_endpoint_version": "HTTP_JSON",
+        "collector_hostname": "zipkin.service.consul",
+        "shared_span_context": False,
+        "trace_id_128bit": True,
+        **(tracer or {}),
+    }
+    address = {"socket_address": {"address": "zipkin.service.consul", "port_value": 9411}}
+    endpoints = [{"lb_endpoints": [{"endpoint": {"address": address}}]}]
+    clusters = {
+        "name": "zipkin",
+        "type": "STRICT_DNS",
+        "connect_timeout": "3s",
+        "dns_lookup_family": "V4_ONLY",
+        "load_assignment": {"cluster_name": "zipkin", "endpoints": endpoints},
+        **(cluster or {}),
+    }
+    config = {
+        "envoy_tracing_json": json.dumps({"http": {"name": "envoy.tracers.zipkin", "typed_config": message}}),
+        "envoy_extra_static_clusters_json": json.dumps(clusters),
+        **({} if listener is None else {"envoy_listener_tracing_json": json.dumps(listener)}),
+        **fields.pop("Config", {}),
+    }
+    return json.dumps({"Kind": "proxy-defaults", "Name": "global", "Config": config, **fields})
+
+
+COLLECTOR = {"host": "zipkin.service.consul"}
+BASE = {"collector": COLLECTOR, "sampling": {"random": 0}, "existing": "adopt"}
+
+DOCUMENTATION = r"""
+    Kind = "proxy-defaults"
+    Name = "global"
+    Config {
+      envoy_extra_static_clusters_json = <<EOF
+    {
+      "connect_timeout": "3.000s",
+      "dns_lookup_family": "V4_ONLY",
+      "lb_policy": "ROUND_ROBIN",
+      "load_assignment": {
+        "cluster_name": "collector_cluster_name",
+        "endpoints": [
+          {
+            "lb_endpoints": [
+              {
+                "endpoint": {
+                  "address": {
+                    "socket_address": {
+                      "address": "zipkin.service.consul",
+                      "port_value": 9412,
+                      "protocol": "TCP"
+                    }
+                  }
+                }
+              }
+            ]
+          }
+        ]
+      },
+      "name": "collector_cluster_name",
+      "type": "STRICT_DNS"
+    }
+    EOF
+      envoy_tracing_json = <<EOF
+    {
+      "http": {
+        "name": "envoy.tracers.zipkin",
+        "typedConfig": {
+          "@type": "type.googleapis.com/envoy.config.trace.v3.ZipkinConfig",
+          "collector_cluster": "collector_cluster_name",
+          "collector_endpoint_version": "HTTP_JSON",
+          "collector_endpoint": "/api/v2/spans",
+          "shared_span_context": false
+        }
+      }
+    }
+    EOF
+    }
+"""
+"""The sample of Consul's documentation of distributed tracing."""
+
+
+def test_sample_of_consuls_documentation_is_read_without_a_loss() -> None:
+    assert recovered(DOCUMENTATION) == Recovered(
+        {
+            "collector": {"host": "zipkin.service.consul", "port": 9412},
+            "tracer": {"zipkin": {"trace_id_128bit": False, "hostname": "collector_cluster_name"}},
+            "sampling": {"random": 0},
+            "existing": "adopt",
+        },
+        [],
+    )
+
+
+def test_sample_is_read_from_json_and_from_a_custom_resource() -> None:
+    expected = recovered(DOCUMENTATION)
+    (document,) = read_documents(dedent(DOCUMENTATION), "a.hcl")
+    config = document.fields["Config"]
+    assert recovered(json.dumps({"Kind": "ProxyDefaults", "Name": "global", "Config": config})) == expected
+    resource = {
+        "apiVersion": "consul.hashicorp.com/v1alpha1",
+        "kind": "ProxyDefaults",
+        "metadata": {"name": "global"},
+        "spec": {"config": config},
+    }
+    inputs, losses = recovered(json.dumps({"apiVersion": "v1", "kind": "List", "items": [resource]}))
+    assert (inputs.pop("target"), inputs, losses) == ("kubernetes", *expected)
+
+
+@given(MESHES)
+def test_rendered_entries_give_the_same_settings(args: dict[str, Any]) -> None:
+    mesh = settings(**args)
+    inputs, losses = from_settings(mesh)
+    again = MeshSettings.of("mesh", inputs)  # type: ignore[arg-type]
+    if not mesh.enabled:
+        assert [loss.endswith("Set collector.host") for loss in losses] == [True]
+        return
+    assert losses == []
+    for name in TRACING:
+        assert normal(getattr(again, name)) == normal(getattr(mesh, name)), name
+    old, new = ({one.title: one.body for one in entries_of_consul(one)} for one in (mesh, again))
+    assert old.keys() == new.keys()
+    assert from_settings(again) == (inputs, losses)
+
+
+def normal(value: Any) -> Any:
+    """Return settings as plain data, without the default port and in the order of names."""
+    if isinstance(value, list):
+        return sorted(value, key=lambda cluster: str(cluster["name"]))
+    if not hasattr(value, "model_dump"):
+        return value
+    plain = value.model_dump(exclude_none=True)
+    if plain.get("port") in {9411, 4317, 4318, 8126}:
+        del plain["port"]
+    host = plain.get("host")
+    if "tls" in plain and plain["tls"].get("server_name") in {host, str(host).rstrip(".")}:
+        del plain["tls"]["server_name"]
+    return plain
+
+
+@pytest.mark.parametrize("file", ["consul-documentation", "dev", "prod", "staging"])
+def test_golden_entries_are_read_without_a_loss(file: str) -> None:
+    texts = []
+    for title, fields in json.loads((GOLDEN / f"{file}.json").read_text()).items():
+        kind, _, name = title.partition("/")
+        kind, _, namespace = kind.partition(" ")
+        if kind not in {"proxy-defaults", "service-defaults", "ProxyDefaults", "ServiceDefaults"}:
+            continue
+        for config in (fields.get("Config", {}), fields.get("config", {})):
+            config |= {key: json.dumps(value)[1:-1] for key, value in config.items() if key.endswith("_json")}
+        resource = {"kind": kind, "metadata": {"name": name, "namespace": namespace}, "spec": fields}
+        plain = {"Kind": kind, "Name": name, **fields}
+        texts.append(json.dumps({"apiVersion": "consul.hashicorp.com/v1alpha1", **resource} if namespace else plain))
+    inputs, losses = recovered("\n".join(texts))
+    assert losses == []
+    assert MeshSettings.of("mesh", inputs).enabled  # type: ignore[arg-type]
+    assert "Meta" not in inputs.get("proxy_defaults", {})
+
+
+def test_manifests_are_read_back() -> None:
+    args: dict[str, Any] = {
+        "target": "kubernetes",
+        "namespace": "mesh",
+        "sampling": {"random": 5.5},
+        "services": {"web": {"protocol": "http"}, "api": {"protocol": "grpc", "namespace": "shop"}},
+        "proxy_defaults": {"AccessLogs": {"Enabled": True, "JSONFormat": "{}"}},
+        "existing": "adopt",
+    }
+    assert recovered(as_yaml(settings(**args))) == ({"collector": {"host": "zipkin"}, **args}, [])
+
+
+@pytest.mark.parametrize(
+    ("tracer", "expected"),
+    [
+        ({}, {}),
+        ({"shared_span_context": True}, {"shared_span_context": True}),
+        ({"shared_span_context": None}, {"shared_span_context": True}),
+        ({"trace_id_128bit": None, "traceId128bit": False}, {"trace_id_128bit": False}),
+        ({"trace_id_128bit": None}, {"trace_id_128bit": False}),
+        ({"collector_endpoint": "/v2"}, {"path": "/v2"}),
+        ({"collector_endpoint_version": "HTTP_PROTO"}, {"encoding": "protobuf"}),
+        ({"collector_hostname": None}, {"hostname": "zipkin"}),
+        ({"collector_hostname": "a:1"}, {"hostname": "a:1"}),
+    ],
+)
+def test_fields_of_the_tracer_are_recovered(tracer: dict[str, Any], expected: dict[str, Any]) -> None:
+    inputs, losses = recovered(entry(tracer))
+    assert losses == []
+    assert inputs.get("tracer", {"zipkin": {}}) == {"zipkin": expected}
+
+
+@pytest.mark.parametrize(
+    ("listener", "expected"),
+    [
+        (None, {"sampling": {"random": 0}}),
+        ({}, {"sampling": {"random": 100}}),
+        ({"random_sampling": {}}, {"sampling": {"random": 0}}),
+        ({"randomSampling": {"value": 1.0}, "verbose": True}, {"spans": {"verbose": True}}),
+        (
+            {
+                "randomSampling": {"value": 1},
+                "customTags": [{"tag": "a", "requestHeader": {"name": "X-A", "defaultValue": ""}}],
+            },
+            {"tags": {"a": {"request_header": "x-a"}}},
+        ),
+    ],
+)
+def test_fields_of_the_listener_are_recovered(listener: dict[str, Any] | None, expected: dict[str, Any]) -> None:
+    assert recovered(entry(listener=listener)) == ({"collector": COLLECTOR, **expected, "existing": "adopt"}, [])
+
+
+def test_other_keys_are_kept_and_ownership_metadata_is_left_out() -> None:
+    text = entry(
+        Config={"protocol": "HTTP", "envoy_prometheus_bind_addr": "0.0.0.0:9102"},
+        MeshGateway={"Mode": "local"},
+        Expose={},
+        AccessLogs={},
+        Meta={"team": "a", "pulumi-stack": "a/b/c", "managed-by": "pulumi", "consul-tracing-keys-2": "x"},
+    )
+    services = [
+        {"Kind": "service-defaults", "Name": "db", "Protocol": "tcp", "MeshGateway": {}, "Expose": {}},
+        {"Kind": "service-defaults", "Name": "web", "LocalRequestTimeoutMs": 5},
+    ]
+    assert recovered(text + "".join(map(json.dumps, services))) == (
+        {
+            **BASE,
+            "services": {"web": {"protocol": "http", "service_defaults": {"LocalRequestTimeoutMs": 5}}},
+            "default_protocol": "http",
+            "tcp_services": ["db"],
+            "proxy_config": {"envoy_prometheus_bind_addr": "0.0.0.0:9102"},
+            "proxy_defaults": {"MeshGateway": {"Mode": "local"}, "Meta": {"team": "a"}},
+        },
+        [],
+    )
+
+
+def test_services_of_one_name_in_two_namespaces_are_kept() -> None:
+    services = [
+        {"Kind": "service-defaults", "Name": "web", "Namespace": namespace, "Partition": "p", "Protocol": "http"}
+        for namespace in ("a", "b")
+    ]
+    inputs, losses = recovered(entry(Partition="p") + "".join(map(json.dumps, services)))
+    assert losses == []
+    assert inputs["partition"] == "p"
+    assert inputs["services"] == {
+        "web": {"protocol": "http", "namespace": "a"},
+        "web-p-b": {"protocol": "http", "name": "web", "namespace": "b"},
+    }
+
+
+def test_entry_of_consul_k8s_has_the_target_kubernetes() -> None:
+    meta = {"external-source": "kubernetes", "consul.hashicorp.com/source-datacenter": "dc1"}
+    assert recovered(entry(Meta=meta)) == ({**BASE, "target": "kubernetes"}, [])
+
+
+@pytest.mark.parametrize(
+    ("text", "loss"),
+    [
+        (
+            entry({"split_spans_for_request": True}),
+            "Config.envoy_tracing_json.http.typed_config.split_spans_for_request: true becomes false",
+        ),
+        (
+            entry(cluster={"dns_lookup_family": None}),
+            'tracing_collector.dns_lookup_family: "AUTO" becomes "V4_PREFERRED"',
+        ),
+        (
+            entry(cluster={"type": "LOGICAL_DNS"}),
+            'tracing_collector.type: "LOGICAL_DNS" becomes "STRICT_DNS"',
+        ),
+        (
+            entry(cluster={"circuit_breakers": {}}),
+            "tracing_collector.circuit_breakers: a map is not supported",
+        ),
+        (
+            entry(listener={"random_sampling": {"value": 0.001}}),
+            "Config.envoy_listener_tracing_json.random_sampling.value: 0.001 becomes 1",
+        ),
+        (
+            entry(listener={"custom_tags": [{"tag": "a", "metadata": {"kind": {}}}]}),
+            "Config.envoy_listener_tracing_json.custom_tags.a: a map is not supported",
+        ),
+        (entry(Config={"envoy_stats_sinks_json": "{"}), 'Config.envoy_stats_sinks_json: "{" is not supported'),
+        (entry(Nonsense=1), "Nonsense: 1 is not supported"),
+        (
+            entry() + '{"Kind": "service-defaults", "Name": "web", "Protocol": "http", "Nonsense": 1}',
+            "service-defaults/web: Nonsense: 1 is not supported",
+        ),
+        (
+            entry() + '{"Kind": "service-defaults", "Name": "a/b", "Protocol": "http"}',
+            "service-defaults/a/b is not supported",
+        ),
+        (
+            entry() + '{"service": {"name": "web", "proxy": {"config": {"envoy_tracing_json": "{}"}}}}',
+            "registration/web is not supported",
+        ),
+    ],
+)
+def test_field_that_no_input_expresses_is_reported(text: str, loss: str) -> None:
+    inputs, losses = recovered(text, "mesh.json")
+    assert len(losses) == 1, losses
+    assert losses[0].startswith("consul-tracing: CT603: mesh.json:1: ")
+    assert losses[0].endswith(loss)
+    assert inputs["collector"] == COLLECTOR
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        {},
+        {"envoy_tracing_json": "{"},
+        {"envoy_tracing_json": '{"http": {"name": "a", "typed_config": {"@type": "a.SkyWalkingConfig"}}}'},
+        {"envoy_tracing_json": {"http": 1}},
+        {
+            "envoy_tracing_json": '{"http": []}',
+            "envoy_extra_static_clusters_json": "1",
+            "envoy_listener_tracing_json": "[]",
+        },
+        {"envoy_listener_tracing_json": '{"custom_tags": 1, "random_sampling": 1, "provider": 2}'},
+    ],
+)
+def test_entry_without_a_supported_tracer_is_not_enabled(config: dict[str, Any]) -> None:
+    inputs, losses = recovered(json.dumps({"Kind": "proxy-defaults", "Name": "global", "Config": config}))
+    assert inputs["enabled"] is False
+    assert losses[-1].endswith("the entry has no supported collector. Set collector.host")
+    assert len(losses) >= 1 + len(config)
+
+
+def test_unknown_values_are_reported_with_their_line() -> None:
+    text = """
+        resource "consul_config_entry" "mesh" {
+          kind = "proxy-defaults"
+          name = "global"
+          config_json = jsonencode({
+            Config = {
+              local_connect_timeout_ms = var.timeout
+              envoy_tracing_json = jsonencode({
+                http = { typed_config = {
+                  "@type" = "type.googleapis.com/envoy.config.trace.v3.ZipkinConfig"
+                  collector_cluster = "zipkin"
+                  collector_endpoint = var.path
+                  collector_endpoint_version = "HTTP_JSON"
+                } }
+              })
+            }
+          })
+        }
+    """
+    inputs, losses = recovered(text, "main.tf")
+    assert inputs["tracer"]["zipkin"]["shared_span_context"] is True
+    shown = [loss.removeprefix("consul-tracing: CT603: main.tf:") for loss in losses]
+    assert (
+        '7: proxy-defaults/global: Config.local_connect_timeout_ms: the unknown value "var.timeout" is not supported'
+        in shown
+    )
+    assert (
+        "12: proxy-defaults/global: Config.envoy_tracing_json.http.typed_config.collector_endpoint: "
+        'the unknown value "var.path" becomes "/api/v2/spans"'
+    ) in shown
+
+
+def test_service_with_an_unknown_name_is_reported() -> None:
+    text = """
+        resource "consul_config_entry" "mesh" {
+          kind = "proxy-defaults"
+          name = "global"
+          config_json = "{}"
+        }
+        resource "consul_config_entry" "services" {
+          for_each = var.services
+          kind = "service-defaults"
+          name = each.key
+          config_json = jsonencode({ Protocol = "http" })
+        }
+    """
+    inputs, losses = recovered(text, "main.tf")
+    assert "services" not in inputs
+    assert losses[-1] == "consul-tracing: CT603: main.tf:7: service-defaults/each.key is not supported"
+
+
+def test_header_with_a_credential_is_not_shown() -> None:
+    mesh = settings(tracer={"opentelemetry": {"headers": {"x-tenant": "secret-1"}}})
+    text = as_json(entries_of_consul(mesh)[0]).replace("x-tenant", "authorization")
+    inputs, losses = recovered(text)
+    assert "headers" not in inputs["tracer"]["opentelemetry"]
+    assert len(losses) == 1
+    assert "initial_metadata" in losses[0]
+    assert "secret-1" not in losses[0]
+
+
+@pytest.mark.parametrize("text", ["", entry() + entry(), '{"Kind": "service-defaults", "Name": "web"}'])
+def test_exactly_one_mesh_is_required(text: str) -> None:
+    with pytest.raises(CommandError, match="exactly one proxy-defaults entry is required"):
+        recovered(text)
+
+
+def changed(value: Any, steps: list[int], replacement: Any) -> Any:
+    """Return a value in which the member at these steps is replaced, also inside JSON text."""
+    if isinstance(value, str) and (objects := json_objects(value)):
+        return json.dumps(changed(objects, steps, replacement))[1:-1]
+    if not steps or not isinstance(value, dict | list) or not value:
+        return replacement
+    if isinstance(value, list):
+        index = steps[0] % len(value)
+        return [changed(one, steps[1:], replacement) if number == index else one for number, one in enumerate(value)]
+    key = list(value)[steps[0] % len(value)]
+    return {**value, key: changed(value[key], steps[1:], replacement)}
+
+
+@given(MESHES, st.lists(st.integers(0, 20), min_size=1, max_size=12), JSON | st.dictionaries(st.just("name"), JSON))
+def test_changed_entry_is_read_or_rejected(args: dict[str, Any], steps: list[int], replacement: Any) -> None:
+    mesh = settings(**args)
+    entries = [changed(entry_fields(one), steps, replacement) for one in entries_of_consul(mesh)]
+    try:
+        inputs, losses = recovered("\n".join(map(json.dumps, entries)))
+    except CommandError:
+        return
+    again = from_settings(MeshSettings.of("mesh", inputs))  # type: ignore[arg-type]
+    if inputs.get("enabled", True):
+        assert again == (inputs, []) or losses
+
+
+def test_service_that_occurs_twice_is_rejected() -> None:
+    service = '\n{"Kind": "service-defaults", "Name": "web", "Protocol": "http"}'
+    with pytest.raises(CommandError, match="CT601: -:3: service-defaults/web is already in -:2"):
+        recovered(entry() + service + service)
+
+
+def test_meaning_ignores_layout_and_defaults() -> None:
+    one, other = (
+        read_documents(text, "-")[0].fields
+        for text in (entry(), entry(cluster={"lb_policy": "ROUND_ROBIN", "connect_timeout": "3.000s"}))
+    )
+    assert list(differences(mesh_meaning(one), mesh_meaning(other))) == []
+    assert service_meaning({"Protocol": "HTTP", "Expose": {}}, None) == {"Protocol": "http"}
