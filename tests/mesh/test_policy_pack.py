@@ -1,0 +1,63 @@
+"""The policy pack in its own environment, called over gRPC as Pulumi's engine does."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import grpc
+import pytest
+from google.protobuf import empty_pb2, struct_pb2
+from pulumi.runtime.proto import analyzer_pb2, analyzer_pb2_grpc
+from rules import CONFIG_ENTRY, RULES
+
+from testbed import CHECKOUT
+from testbed.processes import Programs
+
+pytestmark = [pytest.mark.mesh, pytest.mark.slow]
+
+UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
+"""The text with which the engine represents an unknown value."""
+
+
+@pytest.fixture(scope="module")
+def analyzer(programs: Programs) -> Iterator[analyzer_pb2_grpc.AnalyzerStub]:
+    directory = programs.make_directory("policies")
+    python = directory / "bin" / "python"
+    programs.run("venv", [sys.executable, "-m", "venv", directory])
+    programs.run("pip", [python, "-m", "pip", "install", "--quiet", "pulumi-policy>=1.21,<2", CHECKOUT], seconds=600)
+    command = [python, "-u", CHECKOUT / "policies"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        try:
+            port = int(process.stdout.readline())
+            with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
+                yield analyzer_pb2_grpc.AnalyzerStub(channel)  # type: ignore[no-untyped-call]
+        finally:
+            process.terminate()
+
+
+def analyzed(analyzer: Any, **properties: str) -> list[str]:
+    """Return the violations of an entry in production."""
+    values = struct_pb2.Struct()
+    values.update({"kind": "proxy-defaults", "name": "global", **properties})
+    urn = "urn:pulumi:prod::mesh::consul:index/configEntry:ConfigEntry::mesh"
+    options = analyzer_pb2.AnalyzerResourceOptions(protect=False)
+    request = analyzer_pb2.AnalyzeRequest(type=CONFIG_ENTRY, properties=values, urn=urn, name="mesh", options=options)
+    return sorted(one.policyName for one in analyzer.Analyze(request).diagnostics)
+
+
+def test_pack_serves_every_rule(analyzer: Any) -> None:
+    info = analyzer.GetAnalyzerInfo(empty_pb2.Empty())
+    assert {one.name for one in info.policies} == {rule.name for rule in RULES}
+
+
+def test_resource_is_analyzed(analyzer: Any) -> None:
+    meta = {"consul-tracing-keys": "Config.envoy_tracing_json"}
+    body = {"Meta": meta, "Config": {"envoy_statsd_url": "udp://user:password@statsd"}}
+    assert analyzed(analyzer, configJson=json.dumps(body)) == ["no-credentials", "protected-mesh"]
+
+
+def test_unknown_entry_of_a_preview_is_accepted(analyzer: Any) -> None:
+    assert analyzed(analyzer, configJson=UNKNOWN) == []
