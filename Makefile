@@ -2,10 +2,13 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
+# Versions of the development environment. CONSTRAINTS= installs the latest ones.
+CONSTRAINTS := constraints.txt
+ACTIONLINT := go run github.com/rhysd/actionlint/cmd/actionlint@v1.7.12
 # Two workers: the tests of the shared mesh take as long as all other tests.
 PARALLEL := --numprocesses=2 --dist=loadgroup
 
-.PHONY: demo picture test test-unit test-pythons test-slow test-load test-kubernetes bench lint clean
+.PHONY: demo picture test test-unit test-pythons test-slow test-load test-kubernetes bench lint lock dist clean
 .DELETE_ON_ERROR:
 
 demo: .venv/installed
@@ -48,6 +51,20 @@ lint: .venv/installed
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
+	$(BIN)/zizmor --offline --no-progress --quiet --min-severity=medium .github
+	@if command -v go > /dev/null; then $(ACTIONLINT); else echo "actionlint: skipped, because go is not on PATH"; fi
+
+# The versions of all packages of .venv, without those of the registry from which they come.
+lock: .venv/installed
+	$(BIN)/python -m pip freeze --exclude-editable > constraints.txt
+
+# The release: wheel, sdist, plugin and checksums. TAG must be the version of pyproject.toml.
+dist: .venv/installed
+	@$(BIN)/python -c 'from importlib.metadata import version; v = "v" + version("consul-tracing"); assert "$(TAG)" == v, f"the tag must be {v}, got $(TAG)"'
+	rm -rf dist
+	$(BIN)/uv build --quiet --out-dir dist
+	tar --create --gzip --file dist/pulumi-consul-tracing-$(TAG).tar.gz plugin
+	cd dist && sha256sum consul_tracing-* pulumi-* > SHA256SUMS
 
 clean:
 	rm -rf .venv .venvs dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
@@ -61,12 +78,12 @@ ifneq ($(shell cat .venv/installed 2>/dev/null),$(shell $(CHOSEN) $(IDENTITY) 2>
 endif
 
 # xds-protos, a test dependency, overwrites files of two dependencies of pulumi, which are therefore reinstalled.
-.venv/installed: pyproject.toml
+.venv/installed: pyproject.toml $(CONSTRAINTS)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "consul-tracing requires Python 3.11 or newer. Choose one: make PYTHON=python3.11")'
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo "consul-tracing requires Python's venv module. On Debian and Ubuntu: apt install python3-venv" >&2; exit 1; }
 	@echo "Setting up .venv (once; about a minute)"
 	@$(PYTHON) -m venv $(CLEAR) .venv
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check $(addprefix --constraint=,$(CONSTRAINTS)) --editable '.[dev]'
 	@$(BIN)/python -m pip freeze | grep -E '^(googleapis-common-protos|opentelemetry-proto)==' > .venv/overwritten.txt
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --force-reinstall --no-deps --requirement .venv/overwritten.txt
 	@$(BIN)/python $(IDENTITY) > $@
