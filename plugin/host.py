@@ -48,7 +48,9 @@ class ComponentHost(ComponentProvider):
         names += [one.inputs_mapping | one.outputs_mapping for one in self._component_defs.values()]
         self._python_names = {schema: python for mapping in names for schema, python in mapping.items()}
         self._schema_names = {python: schema for schema, python in self._python_names.items()}
-        self.schema = json.dumps(self._described(json.loads(self.schema or "{}")))
+        # Generated SDKs add the suffix Args to the names of input types.
+        schema = re.sub(rf"({PACKAGE}:index:\w+)Args\b", r"\1", self.schema or "{}")
+        self.schema = json.dumps(self._described(json.loads(schema)))
 
     def construct(
         self, name: str, resource_type: str, inputs: Mapping[str, Any], options: pulumi.ResourceOptions | None = None

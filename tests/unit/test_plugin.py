@@ -124,7 +124,7 @@ def test_schema(plugin: Plugin, golden: Callable[[str, Any], None]) -> None:
 def test_schema_has_all_types_and_descriptions_with_defaults(plugin: Plugin) -> None:
     schema = plugin.schema()
     components = {name.rpartition(":")[2]: one for name, one in schema["resources"].items()}
-    types = {name.rpartition(":")[2]: one for name, one in schema["types"].items()}
+    types = {f"{name.rpartition(':')[2]}Args": one for name, one in schema["types"].items()}
     arguments = {
         name for module in (mesh_args, zipkin_collector_args) for name, one in vars(module).items() if is_typeddict(one)
     }
