@@ -3,7 +3,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 # Versions of the development environment. CONSTRAINTS= installs the latest ones.
-CONSTRAINTS := constraints.txt
+CONSTRAINTS := $(wildcard constraints.txt)
 ACTIONLINT := go run github.com/rhysd/actionlint/cmd/actionlint@v1.7.12
 # Two workers: the tests of the shared mesh take as long as all other tests.
 PARALLEL := --numprocesses=2 --dist=loadgroup

@@ -34,6 +34,9 @@ NOT_FOUND, FORBIDDEN = 404, 403
 ACCESS = ("kubeconfig", "context", "cluster")
 """The inputs of the provider that select the cluster and the user."""
 
+RENDERED = "render_yaml_to_directory"
+"""The input of a provider that writes files instead of objects."""
+
 
 class MissingPrerequisiteError(ConflictError):
     """The cluster lacks a prerequisite of the objects."""
@@ -63,8 +66,8 @@ def cluster_of(component: pulumi.ComponentResource) -> Cluster:
     provider that renders YAML.
     """
     provider = component.get_provider(PROXY_DEFAULTS)
-    rendered = vars(provider).get("render_yaml_to_directory") if provider else _configured("renderYamlToDirectory")
-    if rendered is not None:
+    access = _access_of(provider) if provider else {name: _configured(name) for name in ACCESS}
+    if (access.pop(RENDERED) if provider else _configured("renderYamlToDirectory")) is not None:
         raise ConflictError(
             message(
                 "CT214",
@@ -74,7 +77,6 @@ def cluster_of(component: pulumi.ComponentResource) -> Cluster:
                 *numbered(["remove renderYamlToDirectory from the provider"]),
             )
         )
-    access = _access_of(provider) if provider else {name: _configured(name) for name in ACCESS}
     return Cluster(client_for(access))
 
 
@@ -83,7 +85,8 @@ def _configured(name: str) -> str | None:
 
 
 def _access_of(provider: pulumi.ProviderResource) -> dict[str, str | None]:
-    given = {name: vars(provider).get(name) for name in ACCESS}
+    """Return the inputs of a provider. In a plugin all of them are Outputs, also those that are not set."""
+    given = {name: vars(provider).get(name) for name in (*ACCESS, RENDERED)}
 
     async def known() -> dict[str, str | None]:
         values = {}
