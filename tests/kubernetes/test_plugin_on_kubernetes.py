@@ -1,18 +1,16 @@
 """The plugin with `target: kubernetes`, through a provider that the program passes."""
 
 import os
-import shlex
-import sys
 from pathlib import Path
 
 import pytest
 
 import toolchain
-from testbed import CHECKOUT
 from testbed.consul import Consul
 from testbed.kubernetes import Cluster
 from testbed.processes import Programs
 from testbed.pulumi import Project
+from tests.plugin_executable import write_plugin_executable
 
 pytestmark = [pytest.mark.kubernetes, pytest.mark.usefixtures("consul_namespace")]
 
@@ -34,9 +32,7 @@ pulumi.ComponentResource("consul-tracing:index:MeshTracing", "mesh", inputs, opt
 def test_mesh_is_written_through_the_named_provider(
     programs: Programs, cluster: Cluster, consul: Consul, tmp_path: Path
 ) -> None:
-    plugin = tmp_path / "pulumi-resource-consul-tracing"
-    plugin.write_text(f'#!/bin/sh\nexec {shlex.join([sys.executable, str(CHECKOUT / "plugin")])} "$@"\n')
-    plugin.chmod(0o755)
+    write_plugin_executable(tmp_path)
     (tmp_path / "Pulumi.yaml").write_text("name: mesh\nruntime: python\n")
     (tmp_path / "__main__.py").write_text(PROGRAM)
     path = os.pathsep.join([str(tmp_path), toolchain.search_path(kubernetes=True), os.environ.get("PATH", os.defpath)])

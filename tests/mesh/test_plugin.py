@@ -6,9 +6,7 @@ toolchain has no language host for others.
 
 import json
 import os
-import shlex
 import shutil
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -22,6 +20,7 @@ from testbed.consul import Consul
 from testbed.processes import ProgramFailedError, Programs
 from testbed.pulumi import Project
 from tests.mesh.consul_entries import MESH, WEB, clear, entries, live, put
+from tests.plugin_executable import write_plugin_executable
 
 pytestmark = pytest.mark.mesh
 
@@ -57,13 +56,11 @@ Stack = Callable[..., Project]
 
 @pytest.fixture
 def path(tmp_path: Path) -> str:
-    """PATH with an executable that starts the plugin, as the engine would with a newer language host."""
-    plugin = tmp_path / "bin" / "pulumi-resource-consul-tracing"
-    plugin.parent.mkdir()
-    command = shlex.join([sys.executable, str(CHECKOUT / "plugin")])
-    plugin.write_text(f'#!/bin/sh\nexec {command} "$@"\n')
-    plugin.chmod(0o755)
-    return os.pathsep.join([str(plugin.parent), toolchain.search_path(), os.environ.get("PATH", os.defpath)])
+    """PATH with the plugin."""
+    directory = tmp_path / "bin"
+    directory.mkdir()
+    write_plugin_executable(directory)
+    return os.pathsep.join([str(directory), toolchain.search_path(), os.environ.get("PATH", os.defpath)])
 
 
 @pytest.fixture
