@@ -1,5 +1,6 @@
 """The wheel, installed into an empty environment."""
 
+import json
 import os
 import sys
 from pathlib import Path
@@ -55,3 +56,18 @@ def test_wheel_is_typed_and_contains_no_test_code(programs: Programs, environmen
     site = Path(programs.run("site", [python, "-c", "import consul_tracing as c; print(c.__path__[0])"]).strip())
     assert (site / "py.typed").exists()
     assert not (site.parent / "demo").exists()
+
+
+def test_type_checkers_read_the_types_of_the_wheel(programs: Programs, environment: Path) -> None:
+    directory = programs.make_directory("typed")
+    file = directory / "program.py"
+    file.write_text(
+        'from consul_tracing import MeshTracing\n\nreveal_type(MeshTracing("a", {"collector": {"host": "z"}}))\n'
+    )
+    checker = [sys.executable, "-m"]
+    options = ["--strict", "--no-incremental", "--config-file=", f"--python-executable={environment / 'bin/python'}"]
+    mypy = programs.run("mypy", [*checker, "mypy", *options, file], directory=directory)
+    assert 'Revealed type is "consul_tracing.mesh_tracing.MeshTracing"' in mypy
+    options = ["--level=error", "--outputjson", f"--pythonpath={environment / 'bin/python'}"]
+    pyright = programs.run("pyright", [*checker, "basedpyright", *options, file], directory=directory)
+    assert json.loads(pyright)["summary"]["errorCount"] == 0

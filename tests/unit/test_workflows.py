@@ -1,0 +1,44 @@
+"""Conventions of the GitHub workflows that zizmor and actionlint do not check."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from testbed import CHECKOUT
+
+WORKFLOWS = sorted((CHECKOUT / ".github/workflows").glob("*.yml"))
+FILES = [*WORKFLOWS, CHECKOUT / ".github/actions/setup/action.yml"]
+
+
+def jobs(workflow: Path) -> dict[str, Any]:
+    content: dict[str, Any] = yaml.safe_load(workflow.read_text())
+    assert content["permissions"] in ({}, {"contents": "read"})
+    assert content["concurrency"]["group"]
+    found: dict[str, Any] = content["jobs"]
+    return found
+
+
+@pytest.mark.parametrize("workflow", WORKFLOWS, ids=lambda file: file.stem)
+def test_jobs_have_a_timeout(workflow: Path) -> None:
+    assert [name for name, job in jobs(workflow).items() if "timeout-minutes" not in job] == []
+
+
+def test_actions_are_pinned_to_one_commit_with_its_version() -> None:
+    uses = [line for file in FILES for line in file.read_text().splitlines() if "uses:" in line and "./" not in line]
+    pinned = [re.search(r"uses: (\S+)@([0-9a-f]{40}) # v\d+\.\d+\.\d+$", line) for line in uses]
+    assert all(pinned)
+    commits = {found.groups() for found in pinned if found}
+    assert len({action for action, _ in commits}) == len(commits)
+
+
+@pytest.mark.parametrize("workflow", WORKFLOWS, ids=lambda file: file.stem)
+def test_make_targets_exist(workflow: Path) -> None:
+    makefile = (CHECKOUT / "Makefile").read_text()
+    for job in jobs(workflow).values():
+        commands = [step["run"] for step in job["steps"] if step.get("run", "").startswith("make ")]
+        targets = [word for command in commands for word in command.split()[1:] if "=" not in word and "$" not in word]
+        targets += job.get("strategy", {}).get("matrix", {}).get("command", [])
+        assert [target for target in targets if not re.search(rf"^{target}:", makefile, re.MULTILINE)] == []
