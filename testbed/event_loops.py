@@ -19,7 +19,9 @@ def event_loops() -> Iterator[None]:
             return loops.enter_context(asyncio.Runner()).get_loop()
 
         loop = open_loop()
-        loop.set_default_executor(ThreadPoolExecutor(initializer=open_loop))
         # Pulumi raises the failure of a program. asyncio would also log it for each dependent Output.
         loop.set_exception_handler(lambda *_: None)
-        yield
+        # Threads that still run after a failure use their loops, so they end first.
+        with ThreadPoolExecutor(initializer=open_loop) as threads:
+            loop.set_default_executor(threads)
+            yield
