@@ -131,6 +131,8 @@ class Reader:
     def peek(self) -> str:
         """Skip blanks and comments, and return the next character. Empty at the end of the text."""
         self._skip(BLANKS)
+        if self.text.startswith("/*", self.position):
+            self.fail("the comment has no end")
         return self.text[self.position : self.position + 1]
 
     def _skip(self, pattern: re.Pattern[str]) -> str:
@@ -336,7 +338,7 @@ class Reader:
             elif found == "#" or self.text.startswith(("//", "/*"), self.position):
                 if not open_brackets and found == "#":
                     break
-                self._skip(BLANKS)
+                self.peek()
             elif open_brackets and found == open_brackets[-1]:
                 open_brackets.pop()
                 self.position += 1
