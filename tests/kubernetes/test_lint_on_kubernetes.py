@@ -2,29 +2,79 @@
 
 import json
 import sys
+from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 
+import toolchain
 from testbed.kubernetes import Cluster
 from testbed.processes import ProgramFailedError, Programs
-from tests.kubernetes.mesh_objects import unmanaged_proxy_defaults
+from tests.kubernetes.mesh_objects import ARGUMENTS, unmanaged_proxy_defaults
+from tests.mesh.test_render import render
 
 pytestmark = pytest.mark.kubernetes
 
+GATEWAY_API = "gateway.networking.k8s.io/v1beta1"
 
-def lint(programs: Programs, cluster: Cluster) -> tuple[int, list[tuple[str, str]]]:
-    """Run the command, and return its exit code, and the code and the entry of each finding."""
-    command = [sys.executable, "-m", "consul_tracing.cli", "lint", "--kubernetes", "--format=json"]
-    environment = {"KUBECONFIG": str(cluster.kubeconfig)}
+
+def lint(programs: Programs, kubeconfig: Path, *options: str) -> tuple[int, str]:
+    """Run the command, and return its exit code and output."""
+    command = [sys.executable, "-m", "consul_tracing.cli", "lint", "--kubernetes", "--format=json", *options]
     try:
-        code, output = 0, programs.run("consul-tracing lint", command, environment=environment)
+        return 0, programs.run("consul-tracing lint", command, environment={"KUBECONFIG": str(kubeconfig)})
     except ProgramFailedError as error:
-        code, output = error.exit_code, error.output
-    return code, [(one["code"], one["entry"]) for one in json.loads(output)["findings"]]
+        return error.exit_code, error.output
+
+
+def findings(programs: Programs, cluster: Cluster) -> list[tuple[str, str]]:
+    """Return the code and the entry of each finding."""
+    _, output = lint(programs, cluster.kubeconfig)
+    return [(one["code"], one["entry"]) for one in json.loads(output)["findings"]]
 
 
 @pytest.mark.usefixtures("consul")
 def test_live_object_is_checked(programs: Programs, cluster: Cluster) -> None:
-    assert lint(programs, cluster) == (0, [])
+    assert lint(programs, cluster.kubeconfig)[0] == 0
     cluster.create(unmanaged_proxy_defaults(config={"envoy_extra_static_clusters_json": '{"name": "self_admin"}'}))
-    assert lint(programs, cluster) == (1, [("CT311", "proxy-defaults/global")])
+    assert lint(programs, cluster.kubeconfig)[0] == 1
+    assert findings(programs, cluster) == [("CT311", "proxy-defaults/global")]
+
+
+def gateway(version: str, kind: str, **spec: Any) -> dict[str, Any]:
+    return {"apiVersion": version, "kind": kind, "metadata": {"name": "edge", "namespace": "default"}, "spec": spec}
+
+
+@pytest.mark.usefixtures("consul")
+def test_gateway_disables_tracing(programs: Programs, cluster: Cluster, tmp_path: Path) -> None:
+    for manifest in yaml.safe_load_all(render(programs, ARGUMENTS, tmp_path, "--as=yaml")):
+        cluster.create(manifest)
+    assert findings(programs, cluster) == []
+    cluster.create(gateway("consul.hashicorp.com/v1alpha1", "IngressGateway", listeners=[]))
+    assert findings(programs, cluster) == [("CT329", "proxy-defaults/global")]
+    cluster.delete("IngressGateway", "edge")
+    cluster.install(Path(__file__).with_name("gateway_crd.yaml"))
+    cluster.create(gateway(GATEWAY_API, "Gateway", gatewayClassName="nginx"))
+    assert findings(programs, cluster) == []
+    cluster.edit("Gateway", "edge", {"spec": {"gatewayClassName": "consul"}})
+    assert findings(programs, cluster) == [("CT329", "proxy-defaults/global")]
+    cluster.delete("CustomResourceDefinition", "gateways.gateway.networking.k8s.io")
+
+
+@pytest.mark.usefixtures("consul")
+@pytest.mark.parametrize("options", [[], ["--namespace=default"]])
+def test_missing_permission_is_not_a_mesh_without_findings(
+    programs: Programs, cluster: Cluster, tmp_path: Path, options: list[str]
+) -> None:
+    administrator = yaml.safe_load(cluster.kubeconfig.read_text())
+    command = [toolchain.program("kubectl"), "--kubeconfig", cluster.kubeconfig, "create", "token", "default"]
+    token = programs.run("kubectl", command).strip()
+    user = {**administrator["users"][0], "user": {"token": token}}
+    kubeconfig = tmp_path / "kubeconfig"
+    kubeconfig.write_text(yaml.safe_dump({**administrator, "users": [user]}))
+    code, output = lint(programs, kubeconfig, *options)
+    assert code == 2
+    assert "Kubernetes cannot be read: " in output
+    assert "proxydefaults" in output
+    assert token not in output

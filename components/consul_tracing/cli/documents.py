@@ -57,6 +57,9 @@ KINDS = frozenset(
 KINDS_BY_LETTERS = {kind.replace("-", ""): kind for kind in KINDS}
 CUSTOM_RESOURCES = "consul.hashicorp.com/"
 """The API group of consul-k8s' custom resources."""
+GATEWAY_API = "gateway.networking.k8s.io/"
+GATEWAY_CLASSES = ("consul", "consul-api-gateway")
+"""The classes of Consul's API gateways. Source: consul-k8s' Helm chart, and the former chart of API gateways."""
 
 SERVER_FIELDS = frozenset({"CreateIndex", "ModifyIndex", "Hash", "Status", "Kind", "Name"})
 """Fields that are not content of an entry."""
@@ -246,7 +249,12 @@ def _custom_resources(content: Map, version: str, file: str, form: Form) -> Iter
     """Yield the entries of a custom resource, or of a list of them."""
     yield from _found(content.get("items"), file, form, "")
     kind, metadata, spec = content.get("kind"), content.get("metadata"), content.get("spec")
-    if not version.startswith(CUSTOM_RESOURCES) or not isinstance(kind, str) or not isinstance(metadata, Map):
+    if not isinstance(kind, str) or not isinstance(metadata, Map):
+        return
+    gateway_class = spec.get("gatewayClassName") if isinstance(spec, Map) else None
+    if version.startswith(GATEWAY_API) and kind == "Gateway" and gateway_class in GATEWAY_CLASSES:
+        kind = "api-gateway"
+    elif not version.startswith(CUSTOM_RESOURCES):
         return
     fields = Map(content.line)
     if isinstance(spec, Map):

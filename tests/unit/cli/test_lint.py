@@ -144,6 +144,24 @@ def test_gateway_in_the_same_files_disables_tracing() -> None:
     assert found.issue.reason.endswith("not sampled: edge")
 
 
+@pytest.mark.parametrize(
+    ("gateway_class", "expected"),
+    [("consul", ["CT329"]), ("consul-api-gateway", ["CT329"]), ("nginx", []), (["consul"], []), (None, [])],
+)
+def test_gateway_of_the_gateway_api_is_one_of_consul_by_its_class(gateway_class: object, expected: list[str]) -> None:
+    (entry,) = entries(meshes.settings())
+    gateway = {
+        "apiVersion": "gateway.networking.k8s.io/v1",
+        "kind": "Gateway",
+        "metadata": {"name": "edge"},
+        "spec": {"gatewayClassName": gateway_class},
+    }
+    route = {**gateway, "kind": "HTTPRoute"}
+    manifests = {"edge.json": json.dumps(gateway), "route.json": json.dumps(route)}
+    assert codes(lint_texts({"mesh.json": as_json(entry), **manifests}, None)) == expected
+    assert lint_texts({"mesh.json": as_json(entry), "route.json": json.dumps(route)}, None) == []
+
+
 def test_two_declarations_of_an_entry_are_reported_unless_they_are_equal() -> None:
     one, other = (f'Kind = "service-defaults"\nName = "web"\nProtocol = "{name}"' for name in ("http", "grpc"))
     assert lint_texts({"one.hcl": one, "copy.hcl": one}, None) == []

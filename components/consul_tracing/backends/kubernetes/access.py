@@ -24,7 +24,13 @@ if TYPE_CHECKING:
 
     from consul_tracing.names import JsonObject
 
-GROUP, VERSION = API_VERSION.split("/")
+RESOURCES = {
+    **{kind: (API_VERSION, plural) for kind, plural in PLURALS.items()},
+    "ingress-gateway": (API_VERSION, "ingressgateways"),
+    "api-gateway": ("gateway.networking.k8s.io/v1beta1", "gateways"),
+}
+"""The API version and the plural of the resources that can be read, by the kind of the entry."""
+
 SECONDS_TO_ANSWER = 30
 PAGE = 500
 """Objects per request, as in the clients of the API server."""
@@ -50,7 +56,7 @@ class MissingKindError(MissingPrerequisiteError):
         super().__init__(
             message(
                 "CT214",
-                f"the cluster does not have the kind {KINDS[kind]} ({API_VERSION}) of consul-k8s",
+                f"the cluster does not have the kind {KINDS.get(kind, kind)} ({API_VERSION}) of consul-k8s",
                 "To install consul-k8s first:",
                 *numbered(["install the Helm chart with connectInject.enabled: true, or name it in depends_on"]),
                 "For a mesh without consul-k8s:",
@@ -204,7 +210,8 @@ class Cluster:
         from urllib3.exceptions import HTTPError  # noqa: PLC0415
 
         api = self._api
-        where = (GROUP, VERSION, *([namespace] if namespace else []), PLURALS[kind])
+        version, plural = RESOURCES[kind]
+        where = (*version.split("/"), *([namespace] if namespace else []), plural)
         list_objects = api.list_namespaced_custom_object if namespace else api.list_cluster_custom_object
         try:
             page: JsonObject = list_objects(

@@ -12,7 +12,6 @@ import typer
 from rich.console import Console
 
 from consul_tracing.backends.kubernetes.access import ACCESS, Cluster, client_for
-from consul_tracing.backends.kubernetes.objects import KINDS
 from consul_tracing.cli.command import FINDINGS, CommandError, FileError
 from consul_tracing.cli.consul_client import ConsulClient
 from consul_tracing.cli.documents import Document, read_documents
@@ -22,7 +21,7 @@ from consul_tracing.inputs.types import ENVOY_VERSION
 from . import report
 from .findings import Finding, Issue, Severity
 from .fixes import fixed
-from .live import catalog_services, consul_documents, documents_of, service_findings
+from .live import catalog_services, consul_documents, kubernetes_documents, service_findings
 from .rules import findings
 
 if TYPE_CHECKING:
@@ -143,11 +142,10 @@ def lint_consul(envoy: Version | None) -> list[Finding]:
 def lint_kubernetes(namespace: str | None, envoy: Version | None) -> list[Finding]:
     """Return the findings of the custom resources in a namespace, or in all. Raises CommandError."""
     try:
-        cluster = Cluster(client_for(dict.fromkeys(ACCESS)))
-        objects = [one for kind in KINDS for one in cluster.objects(kind, namespace) or []]
+        documents = kubernetes_documents(Cluster(client_for(dict.fromkeys(ACCESS))), namespace)
     except (UnreadableError, ConflictError) as error:
         raise CommandError(f"Kubernetes cannot be read: {error}") from None
-    return findings(documents_of(objects, "kubernetes"), envoy)
+    return findings(documents, envoy)
 
 
 def show(found: Sequence[Finding], output: LintFormat) -> None:
