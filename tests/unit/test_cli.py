@@ -59,6 +59,42 @@ def test_several_entries_require_a_directory(capsys: pytest.CaptureFixture[str],
     ]
 
 
+def test_services_of_the_same_name_have_a_file_each(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    services = {name: {"protocol": "http", "name": "web", "namespace": name} for name in ("a", "b")}
+    file, out = tmp_path / "mesh.json", tmp_path / "entries"
+    file.write_text(json.dumps({**MESH, "sampling": {"random": 1}, "services": services}))
+    assert Run(capsys, "render", "--args", file, "--as", "json", "--out", out).code == 0
+    rendered = [json.loads(one.read_text()) for one in sorted(out.iterdir())]
+    assert [one.get("Namespace") for one in rendered] == ["a", "b", None]
+
+
+@pytest.mark.parametrize("text", ["- a", "config: [1]", "a: 2024-13-45", "[" * 5000, "config: {x: 5}"])
+def test_invalid_stack_file_is_one_line(capsys: pytest.CaptureFixture[str], stack: Path, text: str) -> None:
+    stack.write_text(text)
+    run = Run(capsys, "render", "--stack", stack, "--as", "yaml")
+    assert (run.code, run.out) == (2, "")
+    assert "Traceback" not in run.err
+
+
+def test_file_that_is_not_text_and_a_directory_that_is_a_file_are_one_line(
+    capsys: pytest.CaptureFixture[str], stack: Path
+) -> None:
+    run = Run(capsys, "render", "--stack", stack, "--as", "json", "--out", stack)
+    assert (run.code, run.err) == (2, f"consul-tracing: CT601: {stack} cannot be written: File exists\n")
+    stack.write_bytes(b"\xff")
+    assert Run(capsys, "render", "--stack", stack, "--as", "yaml").code == 2
+
+
+def test_text_that_looks_like_a_number_is_quoted(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    """Go reads YAML 1.2, in which these are numbers."""
+    labels = {"a": "1234567e8", "b": "0o17", "c": "12", "d": "1.5", "e": "v1"}
+    file = tmp_path / "mesh.json"
+    file.write_text(json.dumps({**MESH, "sampling": {"random": 1}, "metadata": {"labels": labels}}))
+    out = Run(capsys, "render", "--args", file, "--as", "yaml").out
+    for line in ("a: '1234567e8'", "b: '0o17'", "c: '12'", "d: '1.5'", "e: v1"):
+        assert f"      {line}\n" in out or f"    {line}\n" in out
+
+
 def test_inputs_are_read_from_a_plain_file(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     file = tmp_path / "mesh.json"
     file.write_text(json.dumps({"collector": {"host": "zipkin"}}))

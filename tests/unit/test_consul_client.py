@@ -12,6 +12,11 @@ from consul_tracing.cli.consul_client import ConsulClient
 
 class Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
+        if "page" in self.path:
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(b"<html>")
+            return
         status = 404 if "missing" in self.path else 403 if "forbidden" in self.path else 200
         body = json.dumps({"path": self.path, "token": self.headers.get("X-Consul-Token")}).encode()
         self.send_response(status)
@@ -46,6 +51,11 @@ def test_environment_of_consul_determines_address_token_and_scope(address: str, 
 
 def test_missing_path_is_none(address: str) -> None:
     assert ConsulClient({"CONSUL_HTTP_ADDR": f"http://{address}"}).get("/missing") is None
+
+
+def test_other_server_is_reported(address: str) -> None:
+    with pytest.raises(CommandError, match=f"http://{address} does not respond with JSON: it is not Consul$"):
+        ConsulClient({"CONSUL_HTTP_ADDR": address}).get("/page")
 
 
 def test_failures_are_one_line_without_the_token(address: str) -> None:

@@ -15,9 +15,10 @@ from consul_tracing.inputs.mesh_settings import MeshSettings
 from consul_tracing.stack_config import MESH_KEY, with_numbers
 
 from . import rendering
-from .command import COULD_NOT_RUN, FINDINGS, CommandError
+from .command import COULD_NOT_RUN, FINDINGS, CommandError, error_reason, read_text
 from .documents import read_documents
 from .lint.command import lint_command
+from .meaning import at
 from .recovery import recover
 from .stale.command import stale_command
 from .verify.command import verify_command
@@ -98,12 +99,8 @@ def render(  # noqa: PLR0913, PLR0917 - options of a command
 
 def print_stack_file(file: str) -> None:
     """Print the settings of the entries in a file as a stack file, and each field that they do not express."""
-    try:
-        text = sys.stdin.read() if file == "-" else Path(file).read_text()
-    except (OSError, ValueError) as error:
-        raise CommandError(f"{file} cannot be read: {' '.join(str(error).split())}") from None
-    recovered = recover(read_documents(text, file))
-    typer.echo(yaml.safe_dump({"config": {MESH_KEY: recovered.inputs}}, sort_keys=False, allow_unicode=True), nl=False)
+    recovered = recover(read_documents(read_text(file), file))
+    typer.echo(rendering.yaml_text({"config": {MESH_KEY: recovered.inputs}}), nl=False)
     for loss in recovered.losses:
         typer.echo(loss, err=True)
     if recovered.losses:
@@ -113,21 +110,21 @@ def print_stack_file(file: str) -> None:
 def write_entries(settings: MeshSettings, output: Format, chosen: str | None, out: Path | None) -> None:
     """Print one entry, or write one file per entry. Consul reads one entry per file."""
     render_entry = rendering.as_hcl if output is Format.HCL else rendering.as_json
-    rendered = {one.title: render_entry(one) for one in rendering.entries_of_consul(settings)}
-    if chosen is not None:
-        if chosen not in rendered:
-            raise CommandError(f"--entry must be one of {', '.join(rendered)}; got {chosen}")
-        rendered = {chosen: rendered[chosen]}
+    entries = rendering.entries_of_consul(settings)
+    titles = ", ".join(dict.fromkeys(one.title for one in entries))
+    if chosen is not None and not (entries := [one for one in entries if one.title == chosen]):
+        raise CommandError(f"--entry must be one of {titles}; got {chosen}")
     if out is None:
-        if len(rendered) > 1:
-            raise CommandError(
-                f"{len(rendered)} entries require --out DIR, or --entry to select one: {', '.join(rendered)}"
-            )
-        typer.echo(" ".join(rendered.values()))
+        if len(entries) > 1:
+            raise CommandError(f"{len(entries)} entries require --out DIR, or --entry to select one: {titles}")
+        typer.echo(render_entry(entries[0]))
         return
-    out.mkdir(parents=True, exist_ok=True)
-    for number, (name, text) in enumerate(rendered.items(), 1):
-        (out / f"{number:03}-{name.replace('/', '-')}.{output}").write_text(f"{text}\n")
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        for number, one in enumerate(entries, 1):
+            (out / f"{number:03}-{one.title.replace('/', '-')}.{output}").write_text(f"{render_entry(one)}\n")
+    except OSError as error:
+        raise CommandError(f"{out} cannot be written: {error_reason(error)}") from None
 
 
 def read_settings(stack: Path | None, args: Path | None, overridden: dict[str, str]) -> MeshSettings:
@@ -140,11 +137,11 @@ def read_settings(stack: Path | None, args: Path | None, overridden: dict[str, s
     file = stack or args
     assert file is not None  # noqa: S101 - for mypy
     try:
-        content: Any = yaml.safe_load(file.read_text())
-    except (OSError, yaml.YAMLError) as error:
-        raise CommandError(f"{file} cannot be read: {' '.join(str(error).split())}") from None
+        content: Any = yaml.safe_load(read_text(str(file)))
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise CommandError(f"{file} cannot be read: {error_reason(error)}") from None
     if stack is not None:
-        content = ((content or {}).get("config") or {}).get(MESH_KEY)
+        content = at(content, "config", MESH_KEY)
         if content is None:
             raise CommandError(f"{file} has no {MESH_KEY}")
         content = with_numbers(content, MeshTracingArgs)

@@ -1,6 +1,8 @@
 """Exit codes, errors and output formats of all commands."""
 
+import sys
 from enum import StrEnum
+from pathlib import Path
 
 from consul_tracing.errors import message
 
@@ -9,6 +11,9 @@ FINDINGS = 1
 
 COULD_NOT_RUN = 2
 """Exit code of a command that could not run."""
+
+
+STANDARD_INPUT = "-"
 
 
 class OutputFormat(StrEnum):
@@ -34,3 +39,16 @@ class FileError(CommandError):
         super().__init__(f"{file}:{line}: {reason}")
         self.line = line
         self.reason = reason
+
+
+def read_text(file: str) -> str:
+    """Return the text of a file, or of the standard input, with its line ends. Raises CommandError."""
+    try:
+        return sys.stdin.read() if file == STANDARD_INPUT else Path(file).read_bytes().decode()
+    except (OSError, ValueError) as error:
+        raise CommandError(f"{file} cannot be read: {error_reason(error)}") from None
+
+
+def error_reason(error: Exception) -> str:
+    """Return the reason of an error in one line."""
+    return getattr(error, "strerror", None) or " ".join(str(error).split())

@@ -68,7 +68,10 @@ class ConsulClient:
         if not response.is_success:
             reason = " ".join(response.text.split())
             raise CommandError(f"Consul at {self.address} cannot be read: {response.status_code} {reason}".strip())
-        return response.json()
+        try:
+            return response.json()
+        except ValueError:
+            raise CommandError(f"{self.address} does not respond with JSON: it is not Consul") from None
 
 
 def _token(environment: Mapping[str, str]) -> str | None:

@@ -152,12 +152,6 @@ def read_documents(text: str, file: str) -> list[Document]:
         raise FileError(file, 1, "a number or an escape is out of range") from None
 
 
-def document_of_api(entry: JsonObject, file: str) -> Document:
-    """Return the document of an entry that Consul's HTTP API returned. `file`: its name in messages."""
-    fields = {field: value for field, value in entry.items() if field not in SERVER_FIELDS}
-    return Document(file, 1, entry["Kind"], entry["Name"], fields, {}, "api")
-
-
 def form_of(text: str, file: str) -> Form:
     """Return the format of a text: from the name of its file, or from its start."""
     match PurePath(file).suffix.lower():

@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING, Any, Self
 import httpx
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from consul_tracing.names import JsonObject
 
 TIMEOUT_SECONDS = 10.0
@@ -62,7 +60,9 @@ class EnvoyAdmin:
     def config_dump(self) -> list[JsonObject]:
         """Return the sections of the configuration: bootstrap, clusters, listeners. Raises AdminError."""
         dump = self.get("/config_dump")
-        configs: list[JsonObject] = dump.get("configs", []) if isinstance(dump, dict) else []
+        configs = dump.get("configs", []) if isinstance(dump, dict) else []
+        if not isinstance(configs, list) or not all(isinstance(one, dict) for one in configs):
+            raise AdminError(f"{self.address} does not respond as Envoy's admin interface")
         return configs
 
     def stats(self, pattern: str) -> dict[str, int]:
@@ -85,10 +85,3 @@ def bootstrap(configs: list[JsonObject]) -> JsonObject:
 def service_of(configs: list[JsonObject]) -> str:
     """Return the name of the service of a proxy. Consul sets it as the cluster of the node."""
     return str(bootstrap(configs).get("node", {}).get("cluster", ""))
-
-
-def active_listeners(configs: list[JsonObject]) -> Iterator[JsonObject]:
-    """Yield the listeners from Consul with which a proxy handles requests, without rejected updates."""
-    for dynamic in section(configs, "ListenersConfigDump").get("dynamic_listeners", []):
-        if listener := dynamic.get("active_state", {}).get("listener"):
-            yield listener

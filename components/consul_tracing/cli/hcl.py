@@ -14,6 +14,8 @@ from .command import FileError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from consul_tracing.names import FieldPath
+
 BLANKS = re.compile(r"(?:\s|#[^\n]*|//[^\n]*|/\*.*?\*/)*", re.DOTALL)
 BLANKS_IN_LINE = re.compile(r"(?:[^\S\n]|/\*.*?\*/)*", re.DOTALL)
 IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
@@ -172,6 +174,8 @@ class Reader:
             if not isinstance(content.get(label), Map):
                 content.put(label, Map(line), line)
             content = content[label]
+            if isinstance(content, Blocks):
+                content = content[-1]
         content.put(last, self.value(), line)
 
     def _key(self) -> str:
@@ -319,7 +323,7 @@ class Reader:
         if self.peek() != ")":
             self.fail('")" is required after the argument of jsonencode')
         self.position += 1
-        if any(isinstance(member, Unevaluated) for member in _members(value)):
+        if any(expressions(value)):
             return Unevaluated(self.text[start : self.position], value)
         text = JsonText(json.dumps(value, ensure_ascii=False))
         text.encoded = value
@@ -363,13 +367,14 @@ def _without_indentation(text: str) -> str:
     return "".join(line[min(widths, default=0) :] if line.strip() else line.lstrip(" \t") for line in lines)
 
 
-def _members(value: object) -> Iterator[object]:
-    """Yield a value and everything inside it."""
-    yield value
+def expressions(value: object, path: FieldPath = ()) -> Iterator[tuple[FieldPath, str]]:
+    """Yield the paths and texts of the expressions inside a value."""
     match value:
+        case Unevaluated():
+            yield path, value.text
         case dict():
-            for member in value.values():
-                yield from _members(member)
+            for key, member in value.items():
+                yield from expressions(member, (*path, key))
         case list():
-            for member in value:
-                yield from _members(member)
+            for index, member in enumerate(value):
+                yield from expressions(member, (*path, str(index)))

@@ -38,9 +38,6 @@ DURATION = re.compile(r"(\d{1,9}(?:\.\d{1,9})?)s", re.ASCII)
 PLAIN_KEYS = frozenset({"attributes"})
 """Fields of Envoy with keys of any name."""
 
-IRREGULAR = {"trace_id128bit": "trace_id_128bit"}
-"""The field whose camelCase name has no boundary before the digits."""
-
 ENVOY_DEFAULTS: Mapping[str, JsonObject] = {
     "ZipkinConfig": {
         "shared_span_context": True,
@@ -177,7 +174,6 @@ def _envoy_fields(value: object) -> Any:  # noqa: ANN401 - JSON
             fields = {}
             for key, member in value.items():
                 name = key if "." in key or key[:1] == "@" else snake_case(key)
-                name = IRREGULAR.get(name, name)
                 is_duration = name in {"timeout", "connect_timeout"} and isinstance(member, str)
                 if is_duration and (seconds := DURATION.fullmatch(member)):
                     fields[name] = round(float(seconds[1]) * 1000, 6)
@@ -201,6 +197,11 @@ def at(value: Any, *path: str | int) -> Any:  # noqa: ANN401 - JSON
     return value
 
 
+def listed(value: object) -> list[Any]:
+    """Return the members of a list. Protobuf's JSON also accepts a single member."""
+    return value if isinstance(value, list) else [] if value is None else [value]
+
+
 def message_of(provider: object) -> str:
     """Return the name of a tracer's message: `ZipkinConfig`."""
     return str(at(provider, "typed_config", "@type")).rpartition(".")[2]
@@ -208,8 +209,10 @@ def message_of(provider: object) -> str:
 
 CLUSTER_FIELDS = (
     ("collector_cluster",),
+    ("cluster",),
     ("grpc_service", "envoy_grpc", "cluster_name"),
     ("http_service", "http_uri", "cluster"),
+    ("collector_service", "http_uri", "cluster"),
 )
 """The fields of tracers with the name of the collector's cluster."""
 
@@ -217,7 +220,7 @@ CLUSTER_FIELDS = (
 def collector_name(provider: object) -> str | None:
     """Return the name of the collector's cluster."""
     names = (at(provider, "typed_config", *path) for path in CLUSTER_FIELDS)
-    return next((name for name in names if isinstance(name, str)), None)
+    return next((name for name in names if isinstance(name, str) and name), None)
 
 
 def _provider(provider: object) -> Any:  # noqa: ANN401 - JSON
@@ -238,7 +241,7 @@ def _provider(provider: object) -> Any:  # noqa: ANN401 - JSON
         (("grpc_service", "initial_metadata"), ()),
         (("http_service", "request_headers_to_add"), ("header",)),
     ):
-        if headers := at(config, *path):
+        if headers := listed(at(config, *path)):
             pairs = [at(one, *added) for one in headers]
             if all(isinstance(pair, dict) and pair.keys() == {"key", "value"} for pair in pairs):
                 config = _replaced(config, list(path), {str(pair["key"]).lower(): pair["value"] for pair in pairs})
@@ -259,11 +262,8 @@ def _listener(listener: JsonObject) -> JsonObject:
     for rate in SAMPLING_RATES:
         if isinstance(percent := filled[f"{rate}_sampling"], dict):
             filled[f"{rate}_sampling"] = {"value": 0, **percent}
-    if isinstance(tags := filled.pop("custom_tags", []), list):
-        if tags:
-            filled["custom_tags"] = {str(at(tag, "tag")): _tag(tag) for tag in tags}
-    else:
-        filled["custom_tags"] = tags
+    if tags := listed(filled.pop("custom_tags", None)):
+        filled["custom_tags"] = {str(at(tag, "tag")): _tag(tag) for tag in tags}
     if "provider" in filled:
         filled["provider"] = _provider(filled["provider"])
     return filled

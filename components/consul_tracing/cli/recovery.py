@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import chain, count
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from consul_tracing.entries.bodies import proxy_defaults, service_defaults
@@ -18,7 +19,6 @@ from consul_tracing.inputs.mesh_settings import (
     Sampling,
     Spans,
     Tls,
-    Tracer,
     Zipkin,
 )
 from consul_tracing.names import CLUSTERS_KEY, COLLECTOR_CLUSTER, HTTP_PROTOCOLS, LISTENER_KEY, TRACER_KEY, TRACING_KEYS
@@ -70,20 +70,25 @@ def recover(documents: Sequence[Document]) -> Recovered:
     inputs = mesh_inputs(mesh, known(old))
     inputs |= service_inputs(services, inputs, known(old))
     settings = accepted(inputs)
+    if settings.collector.port == settings.tracer.default_port:
+        inputs["collector"].pop("port", None)
     return Recovered(ordered(inputs), [*_losses(mesh, services, old, settings), *_other_losses(documents)])
 
 
 def service_documents(documents: Sequence[Document]) -> dict[str, Document]:
     """Return the service-defaults entries by their key in `services`: their name, if it is unique."""
     found: dict[str, Document] = {}
+    seen: dict[tuple[str, ...], Document] = {}
     for document in documents:
         if document.kind == "service-defaults" and document.has_known_name:
             scope = [str(document.fields.get(field, "")) for field in ("Partition", "Namespace")]
-            key = document.name if document.name not in found else "-".join(filter(None, [document.name, *scope]))
-            if first := found.get(key):
+            first = seen.setdefault((document.name, *scope), document)
+            if first is not document:
                 reason = f"{document.file}:{document.line}: service-defaults/{document.name} is already in"
                 raise CommandError(f"{reason} {first.file}:{first.line}")
-            found[key] = document
+            longer = "-".join(filter(None, [document.name, *scope]))
+            keys = chain([document.name, longer], (f"{longer}-{number}" for number in count(2)))
+            found[next(key for key in keys if key not in found)] = document
     return found
 
 
@@ -141,7 +146,8 @@ def tracing_inputs(config: JsonObject) -> JsonObject:
     clusters = config.get(CLUSTERS_KEY)
     clusters = dict(clusters) if isinstance(clusters, dict) else {}
     cluster = clusters.pop(COLLECTOR_CLUSTER, {})
-    inputs: JsonObject = {"static_clusters": list(clusters.values())}
+    # In the order in which they are rendered.
+    inputs: JsonObject = {"static_clusters": [cluster for _, cluster in sorted(clusters.items())]}
     listener = config.get(LISTENER_KEY)
     bootstrap = at(config, TRACER_KEY, "http")
     provider = bootstrap or at(listener, "provider")
@@ -151,25 +157,12 @@ def tracing_inputs(config: JsonObject) -> JsonObject:
         return {"enabled": False, "collector": {"host": UNKNOWN_HOST}, **inputs}
     timeout = export_timeout(at(provider, "typed_config"))
     collector |= without_defaults(Collector, {"export_timeout_ms": timeout})
-    if collector.get("port") == Tracer.model_validate(tracer_with_requirements(tracer)).default_port:
-        del collector["port"]
     inputs |= {"collector": collector, **({} if tracer == {"zipkin": {}} else {"tracer": tracer})}
     if bootstrap is None:
         inputs["gateways"] = "skip"
     if at(tracer, "zipkin", "propagation"):
         inputs["envoy_version"] = "1.36"
     return inputs | listener_inputs(listener)
-
-
-def tracer_with_requirements(tracer: JsonObject) -> JsonObject:
-    """Return a tracer of the same protocol that is valid."""
-    match tracer:
-        case {"opentelemetry": {"transport": transport}}:
-            return {"opentelemetry": {"transport": transport}}
-        case {"datadog": _}:
-            return {"datadog": {"service_name": "any"}}
-        case _:
-            return {next(iter(tracer)): {}}
 
 
 def listener_inputs(listener: object) -> JsonObject:
@@ -180,7 +173,8 @@ def listener_inputs(listener: object) -> JsonObject:
         "spans": without_defaults(Spans, {field: at(listener, field) for field in Spans.model_fields}),
         "tags": {},
     }
-    for name, tag in (at(listener, "custom_tags") or {}).items():
+    tags = at(listener, "custom_tags")
+    for name, tag in tags.items() if isinstance(tags, dict) else ():
         if found := tag_inputs(tag):
             inputs["tags"][name] = found
     return inputs

@@ -61,7 +61,23 @@ def as_hcl(entry: Entry) -> str:
 
 def as_yaml(settings: MeshSettings) -> str:
     """Render all entries as manifests of consul-k8s for `kubectl apply`."""
-    return yaml.safe_dump_all((manifest(entry, settings) for entry in entries(settings)), sort_keys=False)
+    return yaml_text(*(manifest(entry, settings) for entry in entries(settings)))
+
+
+class Dumper(yaml.SafeDumper):
+    """Quotes text such as `12e5` and `0o17`, which YAML 1.2 reads as a number, unlike PyYAML."""
+
+
+Dumper.add_implicit_resolver(
+    "tag:yaml.org,2002:float",
+    re.compile(r"(?:[-+]?(?:\.\d+|\d+(?:\.\d*)?)(?:[eE][-+]?\d+)?|0o[0-7]+)$", re.ASCII),
+    list("-+.0123456789"),
+)
+
+
+def yaml_text(*documents: JsonObject) -> str:
+    """Return YAML for readers of YAML 1.1 and 1.2: Python, and Go in kubectl and Pulumi."""
+    return yaml.dump_all(documents, Dumper=Dumper, sort_keys=False, allow_unicode=True)
 
 
 def manifest(entry: Entry, settings: MeshSettings) -> JsonObject:

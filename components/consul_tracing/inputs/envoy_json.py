@@ -107,9 +107,14 @@ def one_of(*names: str) -> Check:
     return check
 
 
+IRREGULAR = {"trace_id128bit": "trace_id_128bit"}
+"""The field whose camelCase name has no boundary before the digits."""
+
+
 def snake_case(name: str) -> str:
     """Return the name of a protobuf field. Protobuf's JSON also accepts its camelCase form."""
-    return "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in name)
+    separated = "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in name)
+    return IRREGULAR.get(separated, separated)
 
 
 def snake_case_keys(value: object) -> Any:  # noqa: ANN401 - JSON

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from consul_tracing.cli.command import CommandError
-from consul_tracing.cli.documents import Document, document_of_api, read_documents
+from consul_tracing.cli.documents import Document, read_documents
 from consul_tracing.cli.hcl import Unevaluated
 from consul_tracing.cli.rendering import RenderError, as_hcl, as_json, as_yaml, entries_of_consul
 from tests.unit.meshes import JSON, MESHES, settings
@@ -306,11 +306,6 @@ def test_entry_of_another_kind_is_found() -> None:
 @pytest.mark.parametrize("text", ["", "{}", "[]", "a: 1", "a = 1", 'service { name = "web" }', "kind: Deployment"])
 def test_other_content_gives_no_documents(text: str) -> None:
     assert read_documents(text, "-") == []
-
-
-def test_entry_of_the_api_has_no_lines() -> None:
-    document = document_of_api({"Kind": "service-defaults", "Name": "web", "Protocol": "http", "CreateIndex": 1}, "web")
-    assert (document.fields, document.form, document.line_of(("Protocol",))) == ({"Protocol": "http"}, "api", 1)
 
 
 def test_yaml_merge_keys_and_aliases_are_resolved() -> None:

@@ -74,6 +74,11 @@ def test_jsonencode_keeps_the_known_parts_of_its_argument() -> None:
     assert complete.encoded.lines == {"b": 2}
 
 
+def test_labelled_block_after_repeated_blocks_is_read() -> None:
+    content = parse('check {\n a = 1\n}\ncheck {\n a = 2\n}\ncheck "x" {\n a = 3\n}\n', "a.hcl")
+    assert content["check"] == [{"a": 1}, {"a": 2}, {"x": {"a": 3}}]
+
+
 def test_keys_have_lines() -> None:
     content = parse("# comment\na = <<EOF\n1\n2\nEOF\n\nb {\n  c = [\n    { d = 1 },\n  ]\n}\n", "a.hcl")
     assert content.lines == {"a": 2, "b": 7}

@@ -10,10 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from consul_tracing.cli.app import read_settings
+from consul_tracing.cli.command import read_text
 from consul_tracing.cli.documents import Document, read_documents
 from consul_tracing.cli.lint.command import fix_files, lint_texts
 from consul_tracing.cli.lint.findings import Finding
-from consul_tracing.cli.lint.live import service_findings
+from consul_tracing.cli.lint.live import documents_of, service_findings
 from consul_tracing.cli.lint.report import as_json as lint_json
 from consul_tracing.cli.lint.report import as_sarif, as_text
 from consul_tracing.cli.lint.rules import findings
@@ -160,6 +161,122 @@ def test_gateway_of_the_gateway_api_is_one_of_consul_by_its_class(gateway_class:
     manifests = {"edge.json": json.dumps(gateway), "route.json": json.dumps(route)}
     assert codes(lint_texts({"mesh.json": as_json(entry), **manifests}, None)) == expected
     assert lint_texts({"mesh.json": as_json(entry), "route.json": json.dumps(route)}, None) == []
+
+
+def terraform(tracer: str = "null", clusters: str = "null") -> list[str]:
+    """Return the codes of a Terraform resource whose tracing keys are these expressions."""
+    text = f"""
+        resource "consul_config_entry" "mesh" {{
+          kind = "proxy-defaults"
+          name = "global"
+          config_json = jsonencode({{
+            Config = {{
+              envoy_tracing_json               = {tracer}
+              envoy_extra_static_clusters_json = {clusters}
+              envoy_listener_tracing_json      = var.listener
+            }}
+          }})
+        }}
+    """
+    found = lint(text, "tf", None)
+    assert not any("Unevaluated" in str(finding) and "Unevaluated" in finding.issue.reason for finding in found)
+    return [code for code in codes(found) if code != "CT330"]
+
+
+def zipkin(**fields: str) -> str:
+    given = {
+        "@type": '"type.googleapis.com/envoy.config.trace.v3.ZipkinConfig"',
+        "collectorCluster": '"zipkin"',
+        "collectorEndpoint": '"/api/v2/spans"',
+        "collectorEndpointVersion": '"HTTP_JSON"',
+        "traceId128bit": "true",
+        **fields,
+    }
+    members = ", ".join(f'"{name}" = {value}' for name, value in given.items())
+    return f'jsonencode({{http = {{name = "envoy.tracers.zipkin", typedConfig = {{{members}}}}}}})'
+
+
+@pytest.mark.parametrize(
+    ("tracer", "clusters", "expected"),
+    [
+        (zipkin(), "var.clusters", []),
+        (zipkin(), 'jsonencode({name = var.name, connect_timeout = "3s"})', []),
+        (zipkin(), "jsonencode([var.cluster])", ["CT309"]),
+        (zipkin(), 'jsonencode({name = "other", connect_timeout = "3s"})', ["CT310"]),
+        (zipkin(collectorCluster="var.name"), "var.clusters", []),
+        (zipkin(traceId128bit="var.bits"), "var.clusters", []),
+        (zipkin(traceId128bit="false"), "var.clusters", ["CT315"]),
+        ('jsonencode({http = {name = "envoy.tracers.zipkin", typedConfig = var.tracer}})', "var.clusters", []),
+    ],
+)
+def test_expressions_are_not_mistakes(tracer: str, clusters: str, expected: list[str]) -> None:
+    assert terraform(tracer, clusters) == expected
+
+
+def test_newer_field_of_a_provider_is_reported_once() -> None:
+    provider = {
+        "name": "envoy.tracers.zipkin",
+        "typed_config": {
+            "@type": "type.googleapis.com/envoy.config.trace.v3.ZipkinConfig",
+            "collector_cluster": "self_admin",
+            "collector_endpoint": "/api/v2/spans",
+            "collector_endpoint_version": "HTTP_JSON",
+            "trace_id_128bit": True,
+            "trace_context_option": "USE_B3_WITH_W3C_PROPAGATION",
+        },
+    }
+    listener = {
+        "@type": "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3"
+        ".HttpConnectionManager.Tracing",
+        "random_sampling": {"value": 1},
+        "provider": provider,
+    }
+    found = findings([document({"envoy_listener_tracing_json": json.dumps(listener)})], (1, 34))
+    assert codes(found) == ["CT323"]
+
+
+def test_fix_keeps_the_line_ends_of_the_file(tmp_path: Path) -> None:
+    (form, bad), _ = EXAMPLES["CT307"]
+    file = tmp_path / f"example.{form}"
+    file.write_bytes(bad.replace("\n", "\r\n").encode())
+    fix_files({str(file): read_text(str(file))}, None)
+    assert file.read_bytes() == bad.replace("\n", "\r\n").replace("envoy.zipkin", "envoy.tracers.zipkin").encode()
+
+
+@pytest.mark.parametrize("file", ["https://consul.example.tf", "https://consul.example/v1.yaml"])
+def test_address_of_consul_is_not_the_name_of_a_file(file: str) -> None:
+    (found,) = documents_of([{"Kind": "service-defaults", "Name": "web", "Protocol": "http"}], file)
+    assert (found.file, found.form, found.fields) == (file, "api", {"Protocol": "http"})
+
+
+def test_default_protocol_of_the_live_mesh_ignores_the_case_of_its_key() -> None:
+    found = list(service_findings([document({"Protocol": "http"})], ["db"], "consul"))
+    assert codes(found) == ["CT328"]
+
+
+@pytest.mark.parametrize("field", ["Namespace", "Partition"])
+def test_unset_scope_is_the_default_one(field: str) -> None:
+    one = {"Kind": "service-defaults", "Name": "web", "Protocol": "http"}
+    other = {**one, "Protocol": "grpc", field: "default"}
+    found = lint_texts({"one.json": json.dumps(one), "other.json": json.dumps(other)}, None)
+    assert codes(found) == ["CT327"]
+    same = {"one.json": json.dumps(one), "same.json": json.dumps({**one, field: "default"})}
+    assert lint_texts(same, None) == []
+    elsewhere = {"one.json": json.dumps(one), "elsewhere.json": json.dumps({**other, field: "team"})}
+    assert lint_texts(elsewhere, None) == []
+
+
+def test_mesh_has_one_proxy_defaults_object_in_all_namespaces() -> None:
+    one, other = (
+        {
+            "apiVersion": "consul.hashicorp.com/v1alpha1",
+            "kind": "ProxyDefaults",
+            "metadata": {"name": "global", "namespace": namespace},
+            "spec": {"config": {"protocol": protocol}},
+        }
+        for namespace, protocol in (("consul", "http"), ("shop", "grpc"))
+    )
+    assert codes(lint_texts({"one.json": json.dumps(one), "other.json": json.dumps(other)}, None)) == ["CT327"]
 
 
 def test_two_declarations_of_an_entry_are_reported_unless_they_are_equal() -> None:

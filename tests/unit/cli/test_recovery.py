@@ -460,6 +460,63 @@ def test_changed_entry_is_read_or_rejected(args: dict[str, Any], steps: list[int
         assert again == (inputs, []) or losses
 
 
+@pytest.mark.parametrize("value", [5, "x", {"tag": "a", "literal": {"value": "b"}}, [{"tag": 5}], None])
+def test_tags_of_any_type_are_read(value: Any) -> None:
+    inputs, _ = recovered(entry(listener={"custom_tags": value}))
+    single = isinstance(value, dict)
+    assert inputs.get("tags", {}) == ({"a": {"literal": "b"}} if single else {})
+
+
+@pytest.mark.parametrize("value", [5, "x", [5], {"key": "a", "value": "b"}])
+def test_headers_of_any_type_are_read(value: Any) -> None:
+    message = {
+        "@type": "type.googleapis.com/envoy.config.trace.v3.OpenTelemetryConfig",
+        "grpc_service": {"envoy_grpc": {"cluster_name": "zipkin"}, "initial_metadata": value},
+    }
+    text = json.loads(entry())
+    text["Config"]["envoy_tracing_json"] = json.dumps({"http": {"name": "x", "typed_config": message}})
+    inputs, losses = recovered(json.dumps(text))
+    headers = inputs["tracer"]["opentelemetry"].get("headers")
+    assert headers == ({"a": "b"} if isinstance(value, dict) else None)
+    assert losses
+
+
+def test_clusters_are_in_the_order_in_which_they_are_rendered() -> None:
+    text = json.loads(entry())
+    for name in ("b", "a"):
+        cluster = {"name": name, "type": "STRICT_DNS", "connect_timeout": "1s"}
+        text["Config"]["envoy_extra_static_clusters_json"] += "," + json.dumps(cluster)
+    inputs, _ = recovered(json.dumps(text))
+    assert [one["name"] for one in inputs["static_clusters"]] == ["a", "b"]
+
+
+def test_services_of_several_namespaces_have_unique_keys() -> None:
+    a, b, c = ({"Namespace": name} for name in "abc")
+    names: list[tuple[str, dict[str, str]]] = [("web", a), ("web", b), ("web-b", {}), ("web-b", c)]
+    services = [
+        json.dumps({"Kind": "service-defaults", "Name": name, "Protocol": "http"} | namespace)
+        for name, namespace in names
+    ]
+    inputs, _ = recovered("\n".join([entry(), *services]))
+    found = {key: service.get("name", key) for key, service in inputs["services"].items()}
+    assert found == {"web": "web", "web-b": "web", "web-b-2": "web-b", "web-b-c": "web-b"}
+
+
+def test_port_of_a_tracer_that_is_not_supported_is_kept() -> None:
+    text = json.loads(entry(cluster=_endpoint("datadog", 8126)))
+    message = {"@type": "type.googleapis.com/envoy.config.trace.v3.DatadogConfig", "collector_cluster": "zipkin"}
+    text["Config"]["envoy_tracing_json"] = json.dumps({"http": {"name": "x", "typed_config": message}})
+    inputs, losses = recovered(json.dumps(text))
+    assert inputs["collector"] == {"host": "datadog", "port": 8126}
+    assert losses
+
+
+def _endpoint(host: str, port: int) -> dict[str, Any]:
+    address = {"socket_address": {"address": host, "port_value": port}}
+    endpoints = [{"lb_endpoints": [{"endpoint": {"address": address}}]}]
+    return {"load_assignment": {"cluster_name": "zipkin", "endpoints": endpoints}}
+
+
 def test_service_that_occurs_twice_is_rejected() -> None:
     service = '\n{"Kind": "service-defaults", "Name": "web", "Protocol": "http"}'
     with pytest.raises(CommandError, match="CT601: -:3: service-defaults/web is already in -:2"):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
@@ -12,7 +11,7 @@ import typer
 from rich.console import Console
 
 from consul_tracing.backends.kubernetes.access import ACCESS, Cluster, client_for
-from consul_tracing.cli.command import FINDINGS, CommandError, FileError
+from consul_tracing.cli.command import FINDINGS, STANDARD_INPUT, CommandError, FileError, error_reason, read_text
 from consul_tracing.cli.consul_client import ConsulClient
 from consul_tracing.cli.documents import Document, read_documents
 from consul_tracing.errors import ConflictError, UnreadableError
@@ -41,8 +40,6 @@ class LintFormat(StrEnum):
 SUFFIXES = frozenset({".hcl", ".json", ".nomad", ".tf", ".yaml", ".yml"})
 """Files that are read in a directory."""
 
-STANDARD_INPUT = "-"
-
 
 def lint_command(  # noqa: PLR0913 - options of a command
     *,
@@ -63,7 +60,7 @@ def lint_command(  # noqa: PLR0913 - options of a command
         raise CommandError("files, --consul or --kubernetes is required")
     if fix and STANDARD_INPUT in (files or []):
         raise CommandError("--fix requires files")
-    texts = {file: content(file) for file in selected(files or [])}
+    texts = {file: read_text(file) for file in selected(files or [])}
     found = lint_texts(fix_files(texts, version) if fix else texts, version)
     with Console(stderr=True).status("reading the mesh"):
         found += lint_consul(version) if consul else []
@@ -90,14 +87,6 @@ def selected(paths: Sequence[str]) -> Iterator[str]:
             yield path
 
 
-def content(file: str) -> str:
-    """Return the text of a file or of the standard input. Raises CommandError."""
-    try:
-        return sys.stdin.read() if file == STANDARD_INPUT else Path(file).read_text(encoding="utf-8")
-    except (OSError, ValueError) as error:
-        raise CommandError(f"{file} cannot be read: {getattr(error, 'strerror', None) or error}") from None
-
-
 def lint_texts(texts: dict[str, str], envoy: Version | None) -> list[Finding]:
     """Return the findings of files that belong to one mesh."""
     order = {file: number for number, file in enumerate(texts)}
@@ -122,9 +111,9 @@ def fix_files(texts: dict[str, str], envoy: Version | None) -> dict[str, str]:
         if text != changed[file]:
             changed[file] = text
             try:
-                Path(file).write_text(text, encoding="utf-8")
+                Path(file).write_bytes(text.encode())
             except OSError as error:
-                raise CommandError(f"{file} cannot be written: {error.strerror}") from None
+                raise CommandError(f"{file} cannot be written: {error_reason(error)}") from None
     return changed
 
 

@@ -12,7 +12,7 @@ from consul_tracing.errors import UnreadableError
 from consul_tracing.names import HTTP_PROTOCOLS
 
 from .findings import Finding, Issue
-from .proxy_config import members
+from .proxy_config import members, proxy_config
 from .rules import GATEWAYS
 
 if TYPE_CHECKING:
@@ -63,15 +63,15 @@ def kubernetes_documents(cluster: Cluster, namespace: str | None) -> list[Docume
 
 def documents_of(objects: Iterable[JsonObject], origin: str) -> list[Document]:
     """Return the documents in objects of an API."""
-    text = json.dumps(list(objects))
-    return [replace(document, form="api") for document in read_documents(text, origin)]
+    documents = read_documents(json.dumps(list(objects)), "entries.json")
+    return [replace(document, file=origin, form="api") for document in documents]
 
 
 def service_findings(documents: Sequence[Document], services: Iterable[str], origin: str) -> Iterator[Finding]:
     """Yield the findings about the protocols of the services in the catalog."""
     declared = {one.name: str(one.fields.get("Protocol") or "") for one in documents if one.kind == "service-defaults"}
     mesh = next((one for one in documents if one.kind == "proxy-defaults"), None)
-    default = str(members(mesh.fields.get("Config")).get("protocol", "")).lower() if mesh else ""
+    default = str(proxy_config(mesh.fields.get("Config")).others.get("protocol", "")).lower() if mesh else ""
     undeclared = sorted(name for name in services if not declared.get(name))
     if default in HTTP_PROTOCOLS and undeclared:
         listed = ", ".join(undeclared[:MAX_LISTED])

@@ -6,13 +6,13 @@ import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from consul_tracing.cli.hcl import Unevaluated
+from consul_tracing.cli.hcl import Unevaluated, expressions
 from consul_tracing.names import CLUSTERS_KEY, LISTENER_KEY, TRACER_KEY, TRACING_KEYS
 
 from .findings import Issue
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
     from consul_tracing.names import FieldPath, JsonObject
 
@@ -147,19 +147,6 @@ def _not_checked(path: FieldPath, expression: str) -> Issue:
 
 MAX_EXPRESSION_LENGTH = 60
 """Characters of an expression that a finding shows."""
-
-
-def expressions(value: object, path: FieldPath = ()) -> Iterator[tuple[FieldPath, str]]:
-    """Yield the paths and texts of the expressions inside a value."""
-    match value:
-        case Unevaluated():
-            yield path, value.text
-        case dict():
-            for key, member in value.items():
-                yield from expressions(member, (*path, key))
-        case list():
-            for index, member in enumerate(value):
-                yield from expressions(member, (*path, str(index)))
 
 
 def known(value: object) -> Any:  # noqa: ANN401 - JSON

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass
 from difflib import get_close_matches
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
+from consul_tracing.cli.hcl import Unevaluated
 from consul_tracing.entries.bodies import BOOTSTRAP_KEYS
 from consul_tracing.envoy import HCM_TRACING, HTTP_PROTOCOL_OPTIONS
 from consul_tracing.errors import format_value, mismatch, with_suggestion
@@ -27,7 +27,7 @@ from consul_tracing.names import (
 from .credentials import credential_issues
 from .findings import Finding, Issue
 from .proxy_config import UNKNOWN, ProxyConfig, known, members, proxy_config
-from .tracer_rules import newer_issues, problem_path, provider_issues, schema_issues, tracer_of
+from .tracer_rules import newer_issues, provider_issues, schema_issues, tracer_of
 from .tracing_messages import LISTENER, TRACING
 
 if TYPE_CHECKING:
@@ -76,6 +76,8 @@ GATEWAYS = frozenset({"api-gateway", "ingress-gateway"})
 """Kinds of the gateways that mark requests as not sampled."""
 
 MAX_LISTED = 5
+
+SCOPE = ("Partition", "Namespace")
 
 
 def findings(documents: Sequence[Document], envoy: Version | None = None) -> list[Finding]:
@@ -175,8 +177,10 @@ def proxy_issues(own: ProxyConfig, effective: ProxyConfig, envoy: Version | None
     tracers = [one for one in _tracers(effective) if one is not None]
     if isinstance(effective.clusters, list) or effective.clusters is None:
         clusters = {str(one.get("name")): one for one in _named(effective.clusters or [])}
+        names = (members(one).get("name", one) for one in effective.clusters or [])
+        are_known = not any(isinstance(name, Unevaluated) for name in names)
         for tracer in tracers:
-            yield from _collector_issues(tracer, clusters)
+            yield from _collector_issues(tracer, clusters, are_known=are_known)
 
 
 def _tracer_issues(content: object, envoy: Version | None) -> Iterator[Issue]:
@@ -201,7 +205,7 @@ def _listener_issues(content: object, envoy: Version | None) -> Iterator[Issue]:
         return
     fields = {key: member for key, member in content.items() if key != "@type"}
     yield from schema_issues({**fields, "provider": None}, LISTENER, path)
-    yield from newer_issues(known(fields), path, envoy)
+    yield from newer_issues({**known(fields), "provider": None}, path, envoy)
     if isinstance(provider := fields.get("provider"), dict):
         yield from provider_issues(provider, (*path, "provider"), envoy)
     yield from _rate_issues(snake_case_keys(known(fields)), path)
@@ -265,10 +269,12 @@ def _named(clusters: object) -> list[JsonObject]:
     return [one for one in clusters if isinstance(one, dict)] if isinstance(clusters, list) else []
 
 
-def _collector_issues(tracer: Tracer, clusters: Mapping[str, JsonObject]) -> Iterator[Issue]:
-    """Yield the mistakes in the cluster of a tracer."""
+def _collector_issues(tracer: Tracer, clusters: Mapping[str, JsonObject], *, are_known: bool) -> Iterator[Issue]:
+    """Yield the mistakes in the cluster of a tracer. `are_known`: whether these are all clusters."""
     for path, name in tracer.clusters:
         if name not in clusters and name not in RESERVED_CLUSTERS:
+            if not are_known:
+                continue
             reason = with_suggestion(
                 f"is not a cluster of {CLUSTERS_KEY}: {format_value(name)}", name, sorted(clusters)
             )
@@ -310,7 +316,8 @@ def _cluster_issues(clusters: object) -> Iterator[Issue]:
     for index, cluster in enumerate(clusters):
         path = ("Config", CLUSTERS_KEY, str(index))
         if not isinstance(cluster, dict):
-            yield Issue("CT308", path, mismatch("a map", cluster))
+            if not isinstance(cluster, Unevaluated):
+                yield Issue("CT308", path, mismatch("a map", cluster))
             continue
         fields = snake_case_keys(known(cluster))
         yield from schema_issues(cluster, CLUSTER, path)
@@ -331,7 +338,7 @@ def _name_issues(cluster: JsonObject, names: dict[str, int], path: FieldPath, in
 
 def _address_issues(fields: JsonObject, path: FieldPath) -> Iterator[Issue]:
     for problem in start_problems(fields, ""):
-        place = tuple(step for step in problem_path(problem) if step)
+        place = tuple(filter(None, problem.path.split(".")))
         yield Issue("CT312" if place[-1] == "address" else "CT308", (*path, *place), problem.reason)
     if str(fields.get("type", "STATIC")).upper() in {"STATIC", "0"}:
         return
@@ -362,31 +369,32 @@ def _tls_issues(fields: JsonObject, path: FieldPath) -> Iterator[Issue]:
         yield Issue("CT316", place, reason)
 
 
-@dataclass(frozen=True)
-class _Placed:
-    document: Document
-    config: ProxyConfig
-
-
 def _relations(documents: Sequence[Document], configs: Sequence[ProxyConfig]) -> list[Finding]:
     """Return the findings between documents: two writers of one entry, and gateways that silence the mesh."""
     found = []
-    placed = [_Placed(*pair) for pair in zip(documents, configs, strict=True)]
-    written: Mapping[tuple[object, ...], list[_Placed]] = defaultdict(list)
-    for one in placed:
-        if one.document.kind in {"proxy-defaults", "service-defaults"}:
-            scope = one.document.fields.get("Partition"), one.document.fields.get("Namespace")
-            written[one.document.kind, one.document.name, *map(str, scope)].append(one)
+    written: Mapping[tuple[str, ...], list[Document]] = defaultdict(list)
+    for document in documents:
+        if document.kind in {"proxy-defaults", "service-defaults"}:
+            written[identity(document)].append(document)
     for versions in written.values():
         for first, second in pairwise(versions):
-            if first.document.fields != second.document.fields:
-                at = f"{first.document.file}:{first.document.line}"
-                reason = f"{title(second.document)} is also declared in {at}, with other content"
-                found.append(located(second.document, Issue("CT327", (), reason)))
+            if _content(first) != _content(second):
+                reason = f"{title(second)} is also declared in {first.file}:{first.line}, with other content"
+                found.append(located(second, Issue("CT327", (), reason)))
     gateways = sorted({one.name for one in documents if one.kind in GATEWAYS})
-    for one in placed:
-        if gateways and one.document.kind == "proxy-defaults" and one.config.tracer is not None:
+    for document, config in zip(documents, configs, strict=True):
+        if gateways and document.kind == "proxy-defaults" and config.tracer is not None:
             names = ", ".join(gateways[:MAX_LISTED])
             reason = f"gateways mark requests without trace context as not sampled: {names}"
-            found.append(located(one.document, Issue("CT329", ("Config", TRACER_KEY), reason)))
+            found.append(located(document, Issue("CT329", ("Config", TRACER_KEY), reason)))
     return found
+
+
+def identity(document: Document) -> tuple[str, ...]:
+    """Return the kind, name, partition and namespace of an entry. Consul has one proxy-defaults entry per partition."""
+    partition, namespace = (str(document.fields.get(field) or "default") for field in SCOPE)
+    return document.kind, document.name, partition, "" if document.kind == "proxy-defaults" else namespace
+
+
+def _content(document: Document) -> JsonObject:
+    return {field: value for field, value in document.fields.items() if field not in SCOPE}

@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from consul_tracing.errors import Problem, format_value, mismatch, with_suggestion
+from consul_tracing.cli.hcl import expressions
+from consul_tracing.cli.meaning import CLUSTER_FIELDS, at
+from consul_tracing.errors import format_value, mismatch, with_suggestion
 from consul_tracing.inputs.envoy_json import boolean, snake_case, snake_case_keys
 
 from .findings import Issue
-from .proxy_config import expressions, known, members
+from .proxy_config import known, members
 from .tracing_messages import MESSAGES, NEWER_FIELDS, PROVIDER, REMOVED_TRACERS, REQUIRED, TRACE, TRACERS
 
 if TYPE_CHECKING:
@@ -43,21 +45,14 @@ class Tracer:
     @property
     def clusters(self) -> Iterator[tuple[FieldPath, str]]:
         """Yield the paths and the names of the clusters to which it sends spans."""
-        places: tuple[FieldPath, ...] = (
-            ("collector_cluster",),
-            ("cluster",),
-            ("grpc_service", "envoy_grpc", "cluster_name"),
-            ("http_service", "http_uri", "cluster"),
-            ("collector_service", "http_uri", "cluster"),
-        )
-        for place in places:
-            if isinstance(name := _at(self.config, place), str) and name:
+        for place in CLUSTER_FIELDS:
+            if isinstance(name := at(self.config, *place), str) and name:
                 yield (*self.path, *place), name
 
     @property
     def grpc_cluster(self) -> str | None:
         """The cluster that must speak HTTP/2."""
-        name = _at(self.config, ("grpc_service", "envoy_grpc", "cluster_name"))
+        name = at(self.config, "grpc_service", "envoy_grpc", "cluster_name")
         return name if isinstance(name, str) else None
 
 
@@ -72,7 +67,7 @@ def tracer_of(provider: object, path: FieldPath) -> Tracer | None:
 def provider_issues(provider: object, path: FieldPath, envoy: Version | None) -> Iterator[Issue]:
     """Yield the mistakes in a provider: its name, its type and the fields of its configuration."""
     fields = members(snake_case_keys(known(provider)))
-    unknown = {place for place, _ in expressions(provider)}
+    unknown = {tuple(map(snake_case, place)) for place, _ in expressions(provider)}
     if "config" in fields:
         yield Issue("CT306", (*path, "config"), 'belongs to Envoy\'s v2 API. Write typed_config with "@type"')
         return
@@ -93,9 +88,10 @@ def provider_issues(provider: object, path: FieldPath, envoy: Version | None) ->
     yield from schema_issues(provider, PROVIDER, path)
     tracer = tracer_of(provider, path)
     assert tracer is not None  # noqa: S101 - the message is known
-    yield from _required_issues(tracer, {place[1:] for place in unknown if place[0] == "typed_config"})
+    unknown = {place[1:] for place in unknown if place[0] == "typed_config"}
+    yield from _required_issues(tracer, unknown)
     yield from newer_issues(tracer.config, tracer.path, envoy)
-    yield from _zipkin_issues(tracer)
+    yield from _zipkin_issues(tracer, unknown)
 
 
 def schema_issues(value: object, schema: Schema, path: FieldPath) -> Iterator[Issue]:
@@ -141,7 +137,7 @@ def _required_issues(tracer: Tracer, unknown: set[FieldPath]) -> Iterator[Issue]
     """Yield the required fields that are missing. A field inside of an expression is not missing."""
     for place in _required(tracer):
         is_known = not any(place[: len(one)] == one for one in unknown)
-        if is_known and _at(tracer.config, place) is None:
+        if is_known and at(tracer.config, *place) is None:
             yield Issue("CT308", (*tracer.path, *place), "is required")
     services = {"grpc_service", "http_service"}
     if tracer.message == f"{TRACE}OpenTelemetryConfig":
@@ -161,7 +157,7 @@ def _required(tracer: Tracer) -> Iterator[FieldPath]:
             yield (service, "http_uri", field)
 
 
-def _zipkin_issues(tracer: Tracer) -> Iterator[Issue]:
+def _zipkin_issues(tracer: Tracer, unknown: set[FieldPath]) -> Iterator[Issue]:
     if tracer.message != f"{TRACE}ZipkinConfig":
         return
     version = tracer.config.get("collector_endpoint_version")
@@ -169,26 +165,15 @@ def _zipkin_issues(tracer: Tracer) -> Iterator[Issue]:
         reason = mismatch("HTTP_JSON or HTTP_PROTO", version)
         yield Issue("CT308", (*tracer.path, "collector_endpoint_version"), reason)
     endpoint = tracer.config.get("collector_endpoint")
-    uri = _at(tracer.config, ("collector_service", "http_uri", "uri"))
+    uri = at(tracer.config, "collector_service", "http_uri", "uri")
     for field, value in (("collector_endpoint", endpoint), ("collector_service", uri)):
         if isinstance(value, str) and value.rstrip("/").endswith(V1_PATH):
             reason = f"must be {V2_PATH}, got {format_value(value)}. Zipkin ignores spans of the format v2 at this path"
             yield Issue("CT314", (*tracer.path, field), reason, replacement=(V1_PATH, V2_PATH))
-    if not is_true(tracer.config.get("trace_id_128bit")):
+    if not is_true(tracer.config.get("trace_id_128bit")) and ("trace_id_128bit",) not in unknown:
         yield Issue("CT315", (*tracer.path, "trace_id_128bit"), "must be true, got false, Envoy's default")
 
 
 def is_true(value: object) -> bool:
     """Return whether Envoy reads a value as true."""
     return not boolean(value) and str(value).lower() in {"true", "t", "yes", "y", "1"}
-
-
-def _at(fields: object, place: FieldPath) -> object:
-    for step in place:
-        fields = members(fields).get(step)
-    return fields
-
-
-def problem_path(problem: Problem) -> FieldPath:
-    """Return the path of a problem of an input."""
-    return tuple(problem.path.split("."))

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from consul_tracing.entries.field_paths import InvalidClustersError, split_clusters
+from consul_tracing.inputs.envoy_json import snake_case_keys
 from consul_tracing.names import CLUSTERS_KEY, HTTP_PROTOCOLS, LISTENER_KEY, TRACER_KEY
 
 from .proxies import Endpoint, Tracer, endpoints, tracer_of
@@ -52,7 +53,7 @@ def config_from(proxy_defaults: JsonObject | None, service_defaults: list[JsonOb
     tracing = _decoded(config.get(TRACER_KEY)).get("http")
     listener = {key: value for key, value in _decoded(config.get(LISTENER_KEY)).items() if key != "@type"}
     return ConsulConfig(
-        tracer=tracer_of(tracing) if tracing else None,
+        tracer=tracer_of(tracing) if isinstance(tracing, dict) else None,
         listener=listener or UNTRACED,
         clusters={name: endpoints(_decoded(text)) for name, text in _clusters(config.get(CLUSTERS_KEY)).items()},
         protocols={name: protocol for name, protocol in protocols.items() if protocol},
@@ -63,9 +64,9 @@ def config_from(proxy_defaults: JsonObject | None, service_defaults: list[JsonOb
 def _decoded(text: object) -> JsonObject:
     try:
         decoded = json.loads(text) if isinstance(text, str) else {}
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
-    return decoded if isinstance(decoded, dict) else {}
+    return snake_case_keys(decoded) if isinstance(decoded, dict) else {}
 
 
 def _clusters(text: object) -> dict[str, str]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from consul_tracing.cli.envoy_admin import AdminError, EnvoyAdmin, bootstrap, section, service_of
+from consul_tracing.cli.meaning import at, collector_name, listed
 
 from .requests import Propagation
 
@@ -48,11 +49,7 @@ class Tracer:
     @property
     def cluster(self) -> str:
         """The cluster of the collector."""
-        config = self.config
-        services = [config.get(name, {}) for name in ("http_service", "collector_service", "grpc_service")]
-        found = [one.get("http_uri", {}).get("cluster") for one in services]
-        found += [one.get("envoy_grpc", {}).get("cluster_name") for one in services]
-        return str(config.get("collector_cluster") or next(filter(None, found), ""))
+        return collector_name({"typed_config": self.config}) or ""
 
     def reads(self, context: Propagation) -> bool:
         """Return whether the tracer follows the sampling decision in these headers."""
@@ -157,18 +154,20 @@ def increases(before: Mapping[str, int], after: Mapping[str, int]) -> dict[str, 
 
 def tracer_of(http: JsonObject) -> Tracer:
     """Return the tracer of Envoy's `config.trace.v3.Tracing.Http`."""
-    return Tracer(str(http.get("name", "")), http.get("typed_config", {}))
+    config = http.get("typed_config")
+    return Tracer(str(http.get("name", "")), config if isinstance(config, dict) else {})
 
 
 def endpoints(cluster: JsonObject) -> tuple[Endpoint, ...]:
     """Return the addresses of a static cluster in the configuration, sorted."""
-    groups = cluster.get("load_assignment", {}).get("endpoints", [])
     addresses = [
-        one.get("endpoint", {}).get("address", {}).get("socket_address", {})
-        for group in groups
-        for one in group.get("lb_endpoints", [])
+        at(one, "endpoint", "address", "socket_address")
+        for group in listed(at(cluster, "load_assignment", "endpoints"))
+        for one in listed(at(group, "lb_endpoints"))
     ]
-    return tuple(sorted((str(one.get("address", "")), int(one.get("port_value", 0))) for one in addresses))
+    ports = [str(at(one, "port_value")) for one in addresses]
+    hosts = [str(at(one, "address") or "") for one in addresses]
+    return tuple(sorted((host, int(port) if port.isdecimal() else 0) for host, port in zip(hosts, ports, strict=True)))
 
 
 def listeners_from(dynamic: Sequence[JsonObject]) -> tuple[Listener, ...]:

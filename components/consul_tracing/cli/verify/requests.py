@@ -126,7 +126,7 @@ def parsed_headers(options: Sequence[str]) -> dict[str, str]:
         if match is None:
             raise CommandError(f"--header number {number} must have the form 'Name: value' with ASCII characters")
         headers[match[1].lower()] = match[2]
-    if "traceparent" in headers and not re.fullmatch(r"(?:[0-9a-f]+-){3}[0-9a-f]{2}.*", headers["traceparent"]):
+    if "traceparent" in headers and not re.fullmatch(r"(?:[0-9a-f]+-){3}[0-9a-f]{2}(?:-.*)?", headers["traceparent"]):
         raise CommandError("--header traceparent must have the form version-trace-parent-flags")
     return headers
 

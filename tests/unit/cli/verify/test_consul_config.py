@@ -36,3 +36,30 @@ def test_keys_ignore_case_and_the_default_protocol_applies() -> None:
     )
     assert found.tracer
     assert (found.is_http("web"), found.is_http("db")) == (True, False)
+
+
+def test_camel_case_and_single_members_are_read() -> None:
+    tracing = {"http": {"name": "envoy.tracers.zipkin", "typedConfig": {"collectorCluster": "zip"}}}
+    address = {"socketAddress": {"address": "z", "portValue": "9411"}}
+    cluster = {"name": "zip", "loadAssignment": {"endpoints": {"lbEndpoints": {"endpoint": {"address": address}}}}}
+    config = {
+        "envoy_tracing_json": json.dumps(tracing),
+        "envoy_listener_tracing_json": json.dumps({"randomSampling": {"value": 0}}),
+        "envoy_extra_static_clusters_json": json.dumps(cluster),
+    }
+    found = config_from({"Config": config}, [])
+    assert found.tracer
+    assert found.tracer.cluster == "zip"
+    assert found.listener == {"random_sampling": {"value": 0}}
+    assert found.clusters == {"zip": (("z", 9411),)}
+
+
+@pytest.mark.parametrize("value", [5, "x", [1], {"http": "x"}, {"http": {"typed_config": [1]}}])
+def test_values_of_any_type_are_read(value: Any) -> None:
+    cluster = {"name": "a", "load_assignment": value}
+    config = {
+        "envoy_tracing_json": json.dumps(value),
+        "envoy_listener_tracing_json": json.dumps(value),
+        "envoy_extra_static_clusters_json": json.dumps(cluster),
+    }
+    assert config_from({"Config": config}, []).clusters == {"a": ()}

@@ -81,7 +81,15 @@ def test_credentials_and_query_are_not_shown() -> None:
 
 
 @pytest.mark.parametrize(
-    "options", ["secret", ": secret", "A: secret\u00e9", "A b: secret", "A: sec\nret", "traceparent: secret"]
+    "options",
+    [
+        "secret",
+        ": secret",
+        "A: secret\u00e9",
+        "A b: secret",
+        "A: sec\nret",
+        *(f"traceparent: {value}" for value in ("secret", "00-aa-bb-01zz")),
+    ],
 )
 def test_invalid_header_is_reported_without_its_value(options: str) -> None:
     with pytest.raises(CommandError) as failure:
