@@ -5,13 +5,12 @@ Entries with the same meaning configure proxies identically, whatever the layout
 
 from __future__ import annotations
 
-import json
 import re
 from typing import TYPE_CHECKING, Any
 
 from consul_tracing.entries.metadata import is_ownership_metadata
 from consul_tracing.envoy import HTTP_PROTOCOL_OPTIONS, TYPE
-from consul_tracing.inputs.envoy_json import snake_case
+from consul_tracing.inputs.envoy_json import json_objects, snake_case
 from consul_tracing.inputs.hosts import canonical_host, is_address
 from consul_tracing.names import (
     CLUSTERS_KEY,
@@ -153,18 +152,15 @@ def tracing_meaning(config: JsonObject) -> JsonObject:
 
 def envoy_objects(value: object) -> list[JsonObject] | None:
     """Return the objects in JSON text, with fields in snake_case. None if the value is not such text."""
-    objects = json_objects(value)
+    objects = entry_objects(value)
     return None if objects is None else [_envoy_fields(member) for member in objects]
 
 
-def json_objects(value: object) -> list[JsonObject] | None:
-    """Return the objects in JSON text, separated by commas. None if the value is not such text."""
-    try:
-        objects = [value.encoded] if isinstance(value, Unevaluated) else json.loads(f"[{value}]")
-    except (ValueError, RecursionError):
-        return None
-    is_text = isinstance(value, str | Unevaluated) and bool(objects)
-    return objects if is_text and all(isinstance(member, dict) for member in objects) else None
+def entry_objects(value: object) -> list[JsonObject] | None:
+    """Return the objects in JSON text, or in `jsonencode`. None if there are none."""
+    if isinstance(value, Unevaluated):
+        return [value.encoded] if isinstance(value.encoded, dict) else None
+    return json_objects(value) or None
 
 
 def _envoy_fields(value: object) -> Any:  # noqa: ANN401 - JSON
@@ -284,7 +280,7 @@ def _tag(tag: object) -> Any:  # noqa: ANN401 - JSON
 def _clusters(value: object, clusters: list[JsonObject], collector: str | None) -> JsonObject:
     """Return the clusters by name. The collector's has its defaults filled in, and others remain as they are."""
     meaning: JsonObject = {}
-    for index, (original, cluster) in enumerate(zip(json_objects(value) or [], clusters, strict=True)):
+    for index, (original, cluster) in enumerate(zip(entry_objects(value) or [], clusters, strict=True)):
         name = str(cluster.get("name", f"#{index}"))
         if name == collector and COLLECTOR_CLUSTER not in meaning:
             meaning[COLLECTOR_CLUSTER] = _collector_cluster(cluster)

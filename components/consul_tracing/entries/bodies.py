@@ -10,6 +10,7 @@ import json
 from typing import TYPE_CHECKING
 
 from consul_tracing.envoy import bootstrap_tracing, collector_cluster, gateway_runtime, listener_tracing
+from consul_tracing.inputs.envoy_json import json_objects
 from consul_tracing.names import CLUSTERS_KEY, LISTENER_KEY, TRACER_KEY
 
 from .entry import Entry
@@ -163,10 +164,6 @@ def bootstrap_hash(mesh_body: JsonObject) -> str:
 
 
 def _meaning(key: str, value: object) -> object:
-    if not key.endswith("_json") or not isinstance(value, str):
-        return value
-    try:
-        objects = json.loads(f"[{value}]")
-    except ValueError:
+    if not key.endswith("_json") or (objects := json_objects(value)) is None:
         return value
     return sorted(objects, key=canonical_json) if key == CLUSTERS_KEY else objects

@@ -18,6 +18,7 @@ from consul_tracing.names import (
     JsonObject,
 )
 
+from .envoy_json import json_objects
 from .static_clusters import static_cluster_problems
 from .types import Json
 from .validation import invalid_members
@@ -130,7 +131,7 @@ def proxy_config_problems(config: JsonObject) -> Iterator[Problem]:
             yield Problem(key, f"is managed by {TRACING_KEYS[lower]}")
         elif lower == "protocol":
             yield Problem(key, "is managed by default_protocol")
-        elif lower.startswith("envoy_") and lower.endswith("_json") and not _contains_json_objects(value):
+        elif lower.startswith("envoy_") and lower.endswith("_json") and json_objects(value) is None:
             yield Problem(key, f"must be text with one JSON object, or several separated by commas; got {_kind(value)}")
 
 
@@ -139,15 +140,8 @@ def _kind(value: object) -> str:
         return format_value(value)
     try:
         return "JSON that is escaped twice" if isinstance(json.loads(value), str) else "other JSON"
-    except ValueError:
+    except (ValueError, RecursionError):
         return "invalid JSON"
-
-
-def _contains_json_objects(value: object) -> bool:
-    try:
-        return isinstance(value, str) and all(isinstance(member, dict) for member in json.loads(f"[{value}]"))
-    except ValueError:
-        return False
 
 
 def without_problems(check: Callable[[Value], Iterable[Problem]]) -> AfterValidator:

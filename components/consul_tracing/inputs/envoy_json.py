@@ -5,16 +5,19 @@ Protobuf's JSON accepts each field in snake_case and in camelCase.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from consul_tracing.errors import Problem, mismatch, with_suggestion
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from consul_tracing.names import JsonObject
 
 Check = Callable[[object], str]
 """Function that returns an empty string for a valid value, else a description of the expected value."""
@@ -105,6 +108,19 @@ def one_of(*names: str) -> Check:
         return "" if _number(value) is not None or (isinstance(value, str) and value.upper() in names) else expected
 
     return check
+
+
+def json_objects(value: object) -> list[JsonObject] | None:
+    """Return the objects in text with JSON objects that are joined by commas. None for any other value."""
+    try:
+        objects = json.loads(f"[{value}]", parse_constant=_reject_constant) if isinstance(value, str) else [None]
+    except (ValueError, RecursionError):
+        return None
+    return objects if all(isinstance(member, dict) for member in objects) else None
+
+
+def _reject_constant(constant: str) -> NoReturn:
+    raise ValueError(f"{constant} is not JSON")
 
 
 IRREGULAR = {"trace_id128bit": "trace_id_128bit"}

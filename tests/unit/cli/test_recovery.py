@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from consul_tracing.cli.command import CommandError
 from consul_tracing.cli.documents import read_documents
-from consul_tracing.cli.meaning import differences, json_objects, mesh_meaning, service_meaning
+from consul_tracing.cli.meaning import differences, entry_objects, mesh_meaning, service_meaning
 from consul_tracing.cli.recovery import Recovered, recover
 from consul_tracing.cli.rendering import as_json, as_yaml, entries_of_consul, entry_fields
 from consul_tracing.inputs.mesh_settings import MeshSettings
@@ -436,7 +436,7 @@ def test_exactly_one_mesh_is_required(text: str) -> None:
 
 def changed(value: Any, steps: list[int], replacement: Any) -> Any:
     """Return a value in which the member at these steps is replaced, also inside JSON text."""
-    if isinstance(value, str) and (objects := json_objects(value)):
+    if isinstance(value, str) and (objects := entry_objects(value)):
         return json.dumps(changed(objects, steps, replacement))[1:-1]
     if not steps or not isinstance(value, dict | list) or not value:
         return replacement

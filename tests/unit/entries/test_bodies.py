@@ -157,6 +157,13 @@ def test_bootstrap_hash_ignores_fields_delivered_over_xds(body: dict[str, Any]) 
     assert bootstrap_hash(body) == bootstrap_hash({})
 
 
+@pytest.mark.parametrize("text", ['{"a": NaN}', '{"a": Infinity}', "[" * 100_000, "1"])
+def test_bootstrap_hash_of_invalid_text_is_that_of_the_text(text: str) -> None:
+    bodies = [{"Config": {"envoy_extra_static_clusters_json": one}} for one in (text, text, f" {text}")]
+    one, same, other = map(bootstrap_hash, bodies)
+    assert one == same != other
+
+
 def test_bootstrap_hash_changes_with_the_admin_access_log() -> None:
     assert bootstrap_hash({"AccessLogs": {"Enabled": True}}) != bootstrap_hash({})
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from consul_tracing.cli.message_comparison import ANY, differing_paths
+from consul_tracing.inputs.envoy_json import json_objects
 from consul_tracing.inputs.static_clusters import RESERVED_CLUSTERS
 from consul_tracing.names import CLUSTERS_KEY, TRACER_KEY
 
@@ -83,12 +84,8 @@ def _by_name(messages: list[JsonObject]) -> dict[str, JsonObject]:
 
 def _parsed(config: Mapping[str, Any], key: str) -> list[JsonObject]:
     """Return the objects in a key: one, or several joined by commas."""
-    found: list[JsonObject] | None
-    try:
-        found = json.loads(f"[{config.get(key, '')}]")
-    except ValueError:
-        found = None
-    if found is None or not all(isinstance(one, dict) for one in found):
+    found = json_objects(config.get(key, ""))
+    if found is None:
         raise BootstrapError(f"{key} in Consul must be JSON objects joined by commas; the proxy cannot restart with it")
     return found
 

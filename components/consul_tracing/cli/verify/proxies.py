@@ -244,7 +244,8 @@ class Admins:
     def _each(self, read: Callable[[EnvoyAdmin], T]) -> dict[str, T | AdminError]:
         def attempt(address: str) -> T | AdminError:
             try:
-                return read(EnvoyAdmin(address))
+                with EnvoyAdmin(address) as admin:
+                    return read(admin)
             except AdminError as error:
                 return error
             except (AttributeError, KeyError, TypeError, ValueError):

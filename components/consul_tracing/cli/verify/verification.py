@@ -108,7 +108,10 @@ def collect(
 
 def consul_config(environment: Mapping[str, str]) -> ConsulConfig | None:
     """Return the config entries, or None if the environment does not name a Consul. Raises CommandError."""
-    return read_config(ConsulClient(environment)) if environment.get("CONSUL_HTTP_ADDR") else None
+    if not environment.get("CONSUL_HTTP_ADDR"):
+        return None
+    with ConsulClient(environment) as client:
+        return read_config(client)
 
 
 def reporting_services(store: TraceStore, services: Iterable[str], since: int) -> frozenset[str]:
