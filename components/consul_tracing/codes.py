@@ -277,8 +277,8 @@ CODES: dict[str, Code] = {
         "Gateways disable tracing behind them",
         "With a tracer in the bootstrap, an ingress or API gateway marks every request without trace context as not "
         "sampled, and all sidecars obey (hashicorp/consul#6645).",
-        "Start the gateways with the arguments that `consul-tracing render --as gateway` prints. On Kubernetes, which "
-        "starts them without such arguments: set `gateways: skip`.",
+        "Start the gateways with the arguments that `consul-tracing render --as gateway` prints. On Kubernetes, where "
+        "gateways cannot have arguments, set `gateways: skip`.",
     ),
     "CT330": Code(
         "A value is not checked",

@@ -2,6 +2,7 @@
 
 import json
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -46,20 +47,32 @@ def gateway(version: str, kind: str, **spec: Any) -> dict[str, Any]:
     return {"apiVersion": version, "kind": kind, "metadata": {"name": "edge", "namespace": "default"}, "spec": spec}
 
 
+@pytest.fixture
+def gateway_api(cluster: Cluster) -> Iterator[None]:
+    """The custom resource definition of Gateway."""
+    cluster.install(Path(__file__).with_name("gateway_crd.yaml"))
+    yield
+    cluster.delete("CustomResourceDefinition", "gateways.gateway.networking.k8s.io")
+
+
 @pytest.mark.usefixtures("consul")
-def test_gateway_disables_tracing(programs: Programs, cluster: Cluster, tmp_path: Path) -> None:
+def test_ingress_gateway_disables_tracing(programs: Programs, cluster: Cluster, tmp_path: Path) -> None:
     for manifest in yaml.safe_load_all(render(programs, ARGUMENTS, tmp_path, "--as=yaml")):
         cluster.create(manifest)
     assert findings(programs, cluster) == []
     cluster.create(gateway("consul.hashicorp.com/v1alpha1", "IngressGateway", listeners=[]))
     assert findings(programs, cluster) == [("CT329", "proxy-defaults/global")]
     cluster.delete("IngressGateway", "edge")
-    cluster.install(Path(__file__).with_name("gateway_crd.yaml"))
+
+
+@pytest.mark.usefixtures("consul", "gateway_api")
+def test_gateway_of_consul_disables_tracing(programs: Programs, cluster: Cluster, tmp_path: Path) -> None:
+    for manifest in yaml.safe_load_all(render(programs, ARGUMENTS, tmp_path, "--as=yaml")):
+        cluster.create(manifest)
     cluster.create(gateway(GATEWAY_API, "Gateway", gatewayClassName="nginx"))
     assert findings(programs, cluster) == []
     cluster.edit("Gateway", "edge", {"spec": {"gatewayClassName": "consul"}})
     assert findings(programs, cluster) == [("CT329", "proxy-defaults/global")]
-    cluster.delete("CustomResourceDefinition", "gateways.gateway.networking.k8s.io")
 
 
 @pytest.mark.usefixtures("consul")

@@ -68,6 +68,15 @@ def test_services_of_the_same_name_have_a_file_each(capsys: pytest.CaptureFixtur
     assert [one.get("Namespace") for one in rendered] == ["a", "b", None]
 
 
+def test_no_file_is_written_if_one_entry_cannot_be_rendered(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    file, out = tmp_path / "mesh.json", tmp_path / "entries"
+    inputs = {**MESH, "sampling": {"random": 1}, "proxy_config": {"x": [[1]]}}
+    file.write_text(json.dumps(inputs))
+    run = Run(capsys, "render", "--args", file, "--as", "hcl", "--out", out)
+    assert (run.code, out.exists()) == (2, False)
+    assert "CT602" in run.err
+
+
 @pytest.mark.parametrize("text", ["- a", "config: [1]", "a: 2024-13-45", "[" * 5000, "config: {x: 5}"])
 def test_invalid_stack_file_is_one_line(capsys: pytest.CaptureFixture[str], stack: Path, text: str) -> None:
     stack.write_text(text)

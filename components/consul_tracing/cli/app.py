@@ -110,19 +110,19 @@ def print_stack_file(file: str) -> None:
 def write_entries(settings: MeshSettings, output: Format, chosen: str | None, out: Path | None) -> None:
     """Print one entry, or write one file per entry. Consul reads one entry per file."""
     render_entry = rendering.as_hcl if output is Format.HCL else rendering.as_json
-    entries = rendering.entries_of_consul(settings)
-    titles = ", ".join(dict.fromkeys(one.title for one in entries))
-    if chosen is not None and not (entries := [one for one in entries if one.title == chosen]):
+    rendered = [(one.title, render_entry(one)) for one in rendering.entries_of_consul(settings)]
+    titles = ", ".join(dict.fromkeys(title for title, _ in rendered))
+    if chosen is not None and not (rendered := [one for one in rendered if one[0] == chosen]):
         raise CommandError(f"--entry must be one of {titles}; got {chosen}")
     if out is None:
-        if len(entries) > 1:
-            raise CommandError(f"{len(entries)} entries require --out DIR, or --entry to select one: {titles}")
-        typer.echo(render_entry(entries[0]))
+        if len(rendered) > 1:
+            raise CommandError(f"{len(rendered)} entries require --out DIR, or --entry to select one: {titles}")
+        typer.echo(rendered[0][1])
         return
     try:
         out.mkdir(parents=True, exist_ok=True)
-        for number, one in enumerate(entries, 1):
-            (out / f"{number:03}-{one.title.replace('/', '-')}.{output}").write_text(f"{render_entry(one)}\n")
+        for number, (title, text) in enumerate(rendered, 1):
+            (out / f"{number:03}-{title.replace('/', '-')}.{output}").write_text(f"{text}\n")
     except OSError as error:
         raise CommandError(f"{out} cannot be written: {error_reason(error)}") from None
 

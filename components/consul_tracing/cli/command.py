@@ -12,8 +12,8 @@ FINDINGS = 1
 COULD_NOT_RUN = 2
 """Exit code of a command that could not run."""
 
-
 STANDARD_INPUT = "-"
+"""The name of the standard input as a file."""
 
 
 class OutputFormat(StrEnum):

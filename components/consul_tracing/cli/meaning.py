@@ -135,7 +135,7 @@ def tracing_meaning(config: JsonObject) -> JsonObject:
     bootstrap: JsonObject = next(iter(objects.get(TRACER_KEY, [])), {})
     listener: JsonObject | None = next(iter(objects.get(LISTENER_KEY, [])), None)
     provider = at(bootstrap, "http") or at(listener, "provider")
-    collector = collector_name(provider)
+    collector = collector_name(at(provider, "typed_config"))
     meaning = {**config}
     if CLUSTERS_KEY in objects:
         meaning[CLUSTERS_KEY] = _clusters(config[CLUSTERS_KEY], objects[CLUSTERS_KEY], collector)
@@ -213,9 +213,9 @@ CLUSTER_FIELDS = (
 """The fields of tracers with the name of the collector's cluster."""
 
 
-def collector_name(provider: object) -> str | None:
-    """Return the name of the collector's cluster."""
-    names = (at(provider, "typed_config", *path) for path in CLUSTER_FIELDS)
+def collector_name(config: object) -> str | None:
+    """Return the name of the collector's cluster in the `typed_config` of a tracer."""
+    names = (at(config, *path) for path in CLUSTER_FIELDS)
     return next((name for name in names if isinstance(name, str) and name), None)
 
 
@@ -224,7 +224,7 @@ def _provider(provider: object) -> Any:  # noqa: ANN401 - JSON
     config = at(provider, "typed_config")
     if not isinstance(config, dict):
         return provider
-    name = collector_name(provider)
+    name = collector_name(config)
     config = {**ENVOY_DEFAULTS.get(message_of(provider), {}), **config}
     for *parents, field in CLUSTER_FIELDS:
         if isinstance(holder := at(config, *parents), dict) and field in holder:

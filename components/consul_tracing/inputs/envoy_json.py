@@ -112,10 +112,10 @@ def one_of(*names: str) -> Check:
 
 def json_objects(value: object) -> list[JsonObject] | None:
     """Return the objects in text with JSON objects that are joined by commas. None for any other value."""
+    if not isinstance(value, str):
+        return None
     try:
-        objects: list[Any] = (
-            json.loads(f"[{value}]", parse_constant=_reject_constant) if isinstance(value, str) else [None]
-        )
+        objects: list[Any] = json.loads(f"[{value}]", parse_constant=_reject_constant)
     except (ValueError, RecursionError):
         return None
     return objects if all(isinstance(member, dict) for member in objects) else None

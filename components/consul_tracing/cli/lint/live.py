@@ -52,9 +52,9 @@ def kubernetes_documents(cluster: Cluster, namespace: str | None) -> list[Docume
         try:
             found = cluster.objects(kind, namespace)
         except MissingKindError:
-            if kind in GATEWAYS:
-                continue
-            raise
+            if kind not in GATEWAYS:
+                raise
+            found = []
         if found is None:
             raise UnreadableError(f"permission to list {RESOURCES[kind][1]} in all namespaces is required")
         objects += found

@@ -7,7 +7,7 @@ from difflib import get_close_matches
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from consul_tracing.cli.hcl import Unevaluated
+from consul_tracing.cli.hcl import Unevaluated, expressions
 from consul_tracing.entries.bodies import BOOTSTRAP_KEYS
 from consul_tracing.envoy import HCM_TRACING, HTTP_PROTOCOL_OPTIONS
 from consul_tracing.errors import format_value, mismatch, with_suggestion
@@ -177,8 +177,7 @@ def proxy_issues(own: ProxyConfig, effective: ProxyConfig, envoy: Version | None
     tracers = [one for one in _tracers(effective) if one is not None]
     if isinstance(effective.clusters, list) or effective.clusters is None:
         clusters = {str(one.get("name")): one for one in _named(effective.clusters or [])}
-        names = (members(one).get("name", one) for one in effective.clusters or [])
-        are_known = not any(isinstance(name, Unevaluated) for name in names)
+        are_known = not any(path[1:] in {(), ("name",)} for path, _ in expressions(effective.clusters))
         for tracer in tracers:
             yield from _collector_issues(tracer, clusters, are_known=are_known)
 
@@ -315,9 +314,10 @@ def _cluster_issues(clusters: object) -> Iterator[Issue]:
     names: dict[str, int] = {}
     for index, cluster in enumerate(clusters):
         path = ("Config", CLUSTERS_KEY, str(index))
+        if isinstance(cluster, Unevaluated):
+            continue
         if not isinstance(cluster, dict):
-            if not isinstance(cluster, Unevaluated):
-                yield Issue("CT308", path, mismatch("a map", cluster))
+            yield Issue("CT308", path, mismatch("a map", cluster))
             continue
         fields = snake_case_keys(known(cluster))
         yield from schema_issues(cluster, CLUSTER, path)

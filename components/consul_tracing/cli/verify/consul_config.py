@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from consul_tracing.entries.field_paths import InvalidClustersError, split_clusters
-from consul_tracing.inputs.envoy_json import snake_case_keys
+from consul_tracing.inputs.envoy_json import json_objects, snake_case_keys
 from consul_tracing.names import CLUSTERS_KEY, HTTP_PROTOCOLS, LISTENER_KEY, TRACER_KEY
 
 from .proxies import Endpoint, Tracer, endpoints, tracer_of
@@ -62,11 +61,8 @@ def config_from(proxy_defaults: JsonObject | None, service_defaults: list[JsonOb
 
 
 def _decoded(text: object) -> JsonObject:
-    try:
-        decoded = json.loads(text) if isinstance(text, str) else {}
-    except (ValueError, RecursionError):
-        return {}
-    return snake_case_keys(decoded) if isinstance(decoded, dict) else {}
+    objects = json_objects(text) or []
+    return snake_case_keys(objects[0]) if len(objects) == 1 else {}
 
 
 def _clusters(text: object) -> dict[str, str]:

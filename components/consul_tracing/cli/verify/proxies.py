@@ -49,7 +49,7 @@ class Tracer:
     @property
     def cluster(self) -> str:
         """The cluster of the collector."""
-        return collector_name({"typed_config": self.config}) or ""
+        return collector_name(self.config) or ""
 
     def reads(self, context: Propagation) -> bool:
         """Return whether the tracer follows the sampling decision in these headers."""
@@ -165,9 +165,12 @@ def endpoints(cluster: JsonObject) -> tuple[Endpoint, ...]:
         for group in listed(at(cluster, "load_assignment", "endpoints"))
         for one in listed(at(group, "lb_endpoints"))
     ]
-    ports = [str(at(one, "port_value")) for one in addresses]
-    hosts = [str(at(one, "address") or "") for one in addresses]
-    return tuple(sorted((host, int(port) if port.isdecimal() else 0) for host, port in zip(hosts, ports, strict=True)))
+    return tuple(sorted(map(_endpoint, addresses)))
+
+
+def _endpoint(address: object) -> Endpoint:
+    port = str(at(address, "port_value"))
+    return str(at(address, "address") or ""), int(port) if port.isdecimal() else 0
 
 
 def listeners_from(dynamic: Sequence[JsonObject]) -> tuple[Listener, ...]:
