@@ -8,7 +8,7 @@ ACTIONLINT := go run github.com/rhysd/actionlint/cmd/actionlint@v1.7.12
 # Two workers: the tests of the shared mesh take as long as all other tests.
 PARALLEL := --numprocesses=2 --dist=loadgroup
 
-.PHONY: demo picture test test-unit test-pythons test-slow test-load test-kubernetes bench lint lock dist clean
+.PHONY: demo picture test test-unit test-explore test-pythons test-slow test-load test-kubernetes bench lint lock dist clean
 .DELETE_ON_ERROR:
 
 demo: .venv/installed
@@ -20,6 +20,10 @@ test: .venv/installed
 
 test-unit: .venv/installed
 	$(BIN)/pytest $(PARALLEL) tests/unit $(ARGS)
+
+# Property tests with random examples. A failure prints its example, which becomes a test.
+test-explore: .venv/installed
+	CONSUL_TRACING_EXPLORE=1 $(BIN)/pytest --numprocesses=2 -m "hypothesis and not slow" tests/unit $(ARGS)
 
 test-pythons: .venv/installed
 	@.ci/test-pythons

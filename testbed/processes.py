@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, suppress
@@ -94,6 +95,7 @@ class Programs:
 
     def __init__(self) -> None:
         """Create the run directory and start its guardian."""
+        _restore_interrupts()
         self.directory = Path(tempfile.gettempdir()) / f"consul-tracing-{secrets.token_hex(8)}"
         # The guardian starts first, so that the directory is always removed.
         self._guardian = Guardian(self.directory)
@@ -275,6 +277,15 @@ class Programs:
         sessions.end({program.session for program in programs})
         for program in programs:
             program.process.wait()
+
+
+def _restore_interrupts() -> None:
+    """Restore the default handling of SIGINT, which programs inherit. A shell ignores it in background jobs.
+
+    Pulumi ends its language host with SIGINT, and waits five seconds if that has no effect.
+    """
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN and threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def _environment_without_user_settings() -> dict[str, str]:

@@ -303,7 +303,7 @@ def _collector_cluster(cluster: JsonObject) -> JsonObject:
         host = address.get("address")
         if isinstance(host, str):
             address["address"] = canonical_host(host) or host
-            if is_address(host) and filled["type"] in {"STATIC", "STRICT_DNS", "LOGICAL_DNS"}:
+            if is_address(host) and filled["type"] in ("STATIC", "STRICT_DNS", "LOGICAL_DNS"):
                 # An address needs no resolution.
                 filled |= {"type": "STRICT_DNS", "dns_lookup_family": "V4_PREFERRED"}
     if filled["dns_lookup_family"] == "V4_ONLY":

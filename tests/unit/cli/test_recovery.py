@@ -460,6 +460,15 @@ def test_changed_entry_is_read_or_rejected(args: dict[str, Any], steps: list[int
         assert again == (inputs, []) or losses
 
 
+@pytest.mark.parametrize("kind", [{}, {"a": 1}, [], ["STATIC"], 5, True])
+def test_cluster_with_an_address_and_a_type_of_any_value_is_read(kind: Any) -> None:
+    endpoint = {"endpoint": {"address": {"socket_address": {"address": "10.0.0.1", "port_value": 9411}}}}
+    assignment = {"cluster_name": "zipkin", "endpoints": [{"lb_endpoints": [endpoint]}]}
+    inputs, losses = recovered(entry(cluster={"type": kind, "load_assignment": assignment}))
+    assert inputs["collector"] == {"host": "10.0.0.1"}
+    assert any("tracing_collector.type" in loss for loss in losses)
+
+
 @pytest.mark.parametrize("value", [5, "x", {"tag": "a", "literal": {"value": "b"}}, [{"tag": 5}], None])
 def test_tags_of_any_type_are_read(value: Any) -> None:
     inputs, _ = recovered(entry(listener={"custom_tags": value}))

@@ -121,6 +121,19 @@ def test_programs_inherit_the_toolchain_cache_of_the_user(monkeypatch: pytest.Mo
         assert "CONSUL_TRACING_CACHE=/elsewhere\n" in programs.run("env", ["env"])
 
 
+def test_programs_can_be_interrupted_from_a_background_job() -> None:
+    """A shell ignores SIGINT in background jobs, and Pulumi then waits five seconds for its language host."""
+    script = (
+        "from testbed.processes import Programs\n"
+        "with Programs() as programs:\n"
+        "    print(programs.run('child', ['sh', '-c', 'kill -INT $$; echo ignored']))"
+    )
+    background = ["sh", "-c", 'trap "" INT; exec "$@"', "sh", sys.executable, "-c", script]
+    ended = subprocess.run(background, cwd=CHECKOUT, capture_output=True, text=True, check=False)
+    assert "child ended with SIGINT" in ended.stderr
+    assert "ignored" not in ended.stdout
+
+
 def test_stop_ends_a_program_and_its_children(programs: Programs) -> None:
     child = programs.directory / "child"
     program = programs.start("parent", ["sh", "-c", f"sleep 300 & echo $! >{child}; wait"])
