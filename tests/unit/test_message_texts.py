@@ -41,6 +41,7 @@ from tests.unit.zipkin_collectors import settings as zipkin_settings
 OWNED = {"managed-by": "pulumi", "pulumi-stack": "organization/mesh/test"}
 FOREIGN = {"Config": {"envoy_listener_tracing_json": '{"random_sampling":{"value":7}}', "other": 1}}
 WEB = {"web": {"protocol": "http"}}
+ZIPKIN = proxy_defaults(settings()).body
 URN = "urn:pulumi:test::mesh::consul:index/configEntry:ConfigEntry::"
 ON_KUBERNETES = proxy_defaults(settings(target="kubernetes"))
 POLICY = Policy("overwrite", "acme/mesh/prod")
@@ -68,6 +69,7 @@ ON_CONSUL: list[tuple[Callable[[], object], Any, bool]] = [
     (declare(), "connection refused", False),
     (declare(), "connection refused", True),
     (declare(gateways="skip"), {}, False),
+    (declare(tracer={"opentelemetry": {}}), {"global": {**ZIPKIN, "Meta": OWNED}}, False),
     (declare(existing="adopt"), {"global": FOREIGN}, False),
     (declare(existing="overwrite"), {"global": FOREIGN}, False),
     (declare(), {"global": {**FOREIGN, "Meta": OWNED}}, False),

@@ -241,10 +241,37 @@ def _provider(provider: object) -> Any:  # noqa: ANN401 - JSON
             pairs = [at(one, *added) for one in headers]
             if all(isinstance(pair, dict) and pair.keys() == {"key", "value"} for pair in pairs):
                 config = _replaced(config, list(path), {str(pair["key"]).lower(): pair["value"] for pair in pairs})
-    detectors = config.get("resource_detectors")
-    if isinstance(detectors, list):
-        config["resource_detectors"] = [at(detector, "typed_config") or detector for detector in detectors]
-    return {"typed_config": config}
+    return {"typed_config": {**config, **_extensions(config)}}
+
+
+def _extensions(config: JsonObject) -> JsonObject:
+    """Return the sampler and the resource detectors of a tracer without their names, which have no effect."""
+    found: JsonObject = {"sampler": _sampler(config["sampler"])} if "sampler" in config else {}
+    if isinstance(detectors := config.get("resource_detectors"), list):
+        found["resource_detectors"] = [at(detector, "typed_config") or detector for detector in detectors]
+    return found
+
+
+def _sampler(extension: object) -> object:
+    """Return the configuration of a sampler, with rates in percent."""
+    config = at(extension, "typed_config")
+    if not isinstance(config, dict):
+        return extension
+    wrapped = {"wrapped_sampler": _sampler(config["wrapped_sampler"])} if "wrapped_sampler" in config else {}
+    rate = fraction_percent(config.get("sampling_percentage"))
+    return {**config, **wrapped, **({} if rate is None else {"sampling_percentage": rate})}
+
+
+DENOMINATORS = {"HUNDRED": 100, "TEN_THOUSAND": 10_000, "MILLION": 1_000_000}
+
+
+def fraction_percent(value: object) -> float | None:
+    """Return Envoy's `FractionalPercent` as a percentage. None for another value."""
+    if not isinstance(value, dict):
+        return None
+    numerator, denominator = value.get("numerator", 0), DENOMINATORS.get(str(value.get("denominator", "HUNDRED")))
+    is_number = isinstance(numerator, int | float) and not isinstance(numerator, bool)
+    return None if denominator is None or not is_number else min(100 * numerator / denominator, 100.0)
 
 
 def _replaced(value: JsonObject, path: list[str], member: object) -> JsonObject:

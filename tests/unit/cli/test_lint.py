@@ -15,6 +15,7 @@ from consul_tracing.cli.documents import Document, read_documents
 from consul_tracing.cli.lint.command import fix_files, lint_texts
 from consul_tracing.cli.lint.findings import Finding
 from consul_tracing.cli.lint.live import documents_of, service_findings
+from consul_tracing.cli.lint.releases import Releases
 from consul_tracing.cli.lint.report import as_json as lint_json
 from consul_tracing.cli.lint.report import as_sarif, as_text
 from consul_tracing.cli.lint.rules import findings
@@ -32,12 +33,16 @@ LIVE = {"CT328", "CT329", "CT335"}
 """Findings whose examples are more than one file."""
 
 
-def lint(text: str, form: str = "hcl", envoy: tuple[int, int] | None = (1, 34)) -> list[Finding]:
-    return lint_texts({f"example.{form}": text}, envoy)
+def lint(text: str, form: str = "hcl", oldest: Releases | None = None) -> list[Finding]:
+    return lint_texts({f"example.{form}": text}, oldest)
 
 
 def codes(found: list[Finding]) -> list[str]:
     return [finding.code for finding in found]
+
+
+OLDEST = Releases(envoy=(1, 35), consul=(1, 21, 0))
+"""The oldest programs of the mesh in the examples."""
 
 
 def test_every_code_has_a_section_with_a_bad_and_a_good_example() -> None:
@@ -49,13 +54,13 @@ def test_every_code_has_a_section_with_a_bad_and_a_good_example() -> None:
 @pytest.mark.parametrize("code", EXAMPLES)
 def test_bad_example_has_exactly_its_finding(code: str) -> None:
     (form, bad), _ = EXAMPLES[code]
-    assert codes(lint(bad, form)) == [code]
+    assert codes(lint(bad, form, OLDEST)) == [code]
 
 
 @pytest.mark.parametrize("code", EXAMPLES)
 def test_good_example_has_no_finding(code: str) -> None:
     _, (form, good) = EXAMPLES[code]
-    assert lint(good, form) == []
+    assert lint(good, form, OLDEST) == []
 
 
 def test_complete_example_has_no_finding() -> None:
@@ -79,7 +84,7 @@ def test_entries_of_this_package_have_no_error(args: dict[str, Any]) -> None:
 def test_stacks_of_this_repository_have_no_finding_but_that_of_the_demo(stack: str) -> None:
     file = CHECKOUT / "stacks" / f"Pulumi.{stack}.yaml"
     mesh = read_settings(file, None, {})
-    found = lint_texts({one.title: as_json(one) for one in entries(mesh)}, (1, 36))
+    found = lint_texts({one.title: as_json(one) for one in entries(mesh)}, Releases(envoy=(1, 36)))
     # The collector of the demo is on the machine of all its proxies.
     assert codes(found) == (["CT317"] if stack == "dev" else [])
 
@@ -231,7 +236,7 @@ def test_newer_field_of_a_provider_is_reported_once() -> None:
         "random_sampling": {"value": 1},
         "provider": provider,
     }
-    found = findings([document({"envoy_listener_tracing_json": json.dumps(listener)})], (1, 34))
+    found = findings([document({"envoy_listener_tracing_json": json.dumps(listener)})], Releases(envoy=(1, 34)))
     assert codes(found) == ["CT323"]
 
 
@@ -398,13 +403,13 @@ def mutated(draw: st.DrawFn) -> dict[str, Any]:
 
 
 GATEWAYS = st.sampled_from(["join", "skip"])
-ENVOY = st.none() | st.just((1, 34))
+OLDEST_RELEASES = st.sampled_from([Releases(), Releases((1, 34), (1, 21, 0)), Releases((1, 40), (2, 0, 0))])
 
 
-@given(st.dictionaries(st.sampled_from(KEYS), JSON | JSON.map(json.dumps)) | mutated(), ENVOY)
-def test_entry_of_any_content_gives_findings_only(config: dict[str, Any], envoy: tuple[int, int] | None) -> None:
+@given(st.dictionaries(st.sampled_from(KEYS), JSON | JSON.map(json.dumps)) | mutated(), OLDEST_RELEASES)
+def test_entry_of_any_content_gives_findings_only(config: dict[str, Any], oldest: Releases) -> None:
     for kind in ("proxy-defaults", "service-defaults"):
-        findings([document(config, kind)], envoy)
+        findings([document(config, kind)], oldest)
 
 
 @pytest.mark.slow

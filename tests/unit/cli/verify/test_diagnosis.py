@@ -175,7 +175,7 @@ def test_low_sampling_and_unread_context() -> None:
     low = [proxy("client", sampling=1)]
     assert "repeat with more --requests" in only(evidence(trace(**NONE), proxies=low)).fix
     w3c = evidence(trace(context=Propagation.W3C), proxies=[proxy("client", sampling=0)])
-    assert only(w3c).evidence == "random sampling is 0 %, and the tracer does not read w3c"
+    assert only(w3c).evidence == "random sampling is 0 %, and the tracer does not follow w3c"
 
 
 def test_sampling_of_the_entry_is_read_without_admin_interfaces() -> None:
