@@ -555,6 +555,13 @@ CODES: dict[str, Code] = {
         "Set `network_policy` with the address ranges of the clients, or `service.annotations` for an internal load "
         "balancer. With an internal load balancer, ignore the warning.",
     ),
+    "CT539": Code(
+        "Consul must be 1.22.6 or newer",
+        "With `gateways: skip` the tracer is in `envoy_listener_tracing_json`. Consul parses it with its own copy of "
+        "Envoy's messages, which before 1.22.6 has no sampler and no W3C option of Zipkin. It then drops the block: "
+        "sampling is 0 %.",
+        "Update Consul, or set `gateways: join`. Ignore the warning if all servers are new enough.",
+    ),
     "CT601": Code(
         "The command could not run",
         "An option of `consul-tracing` is missing or invalid, or a file, Consul, a cluster or a proxy cannot be read.",
