@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from consul_tracing.entries.metadata import is_ownership_metadata
 from consul_tracing.envoy import HTTP_PROTOCOL_OPTIONS, TYPE
-from consul_tracing.inputs.envoy_json import json_objects, snake_case
+from consul_tracing.inputs.envoy_json import fraction_percent, json_objects, snake_case
 from consul_tracing.inputs.hosts import canonical_host, is_address
 from consul_tracing.names import (
     CLUSTERS_KEY,
@@ -260,18 +260,6 @@ def _sampler(extension: object) -> object:
     wrapped = {"wrapped_sampler": _sampler(config["wrapped_sampler"])} if "wrapped_sampler" in config else {}
     rate = fraction_percent(config.get("sampling_percentage"))
     return {**config, **wrapped, **({} if rate is None else {"sampling_percentage": rate})}
-
-
-DENOMINATORS = {"HUNDRED": 100, "TEN_THOUSAND": 10_000, "MILLION": 1_000_000}
-
-
-def fraction_percent(value: object) -> float | None:
-    """Return Envoy's `FractionalPercent` as a percentage. None for another value."""
-    if not isinstance(value, dict):
-        return None
-    numerator, denominator = value.get("numerator", 0), DENOMINATORS.get(str(value.get("denominator", "HUNDRED")))
-    is_number = isinstance(numerator, int | float) and not isinstance(numerator, bool)
-    return None if denominator is None or not is_number else min(100 * numerator / denominator, 100.0)
 
 
 def _replaced(value: JsonObject, path: list[str], member: object) -> JsonObject:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from consul_tracing.inputs.envoy_json import snake_case_keys
+from consul_tracing.cli.meaning import at
+from consul_tracing.inputs.envoy_json import fraction_percent, snake_case_keys
 from consul_tracing.names import LISTENER_DECISION_ENVOY, LISTENER_KEY, SAMPLER_ENVOY
 
 from .findings import Issue, Severity
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
     from consul_tracing.names import EnvoyRelease, JsonObject
 
+    from .proxy_config import ProxyConfig
     from .releases import ConsulRelease
     from .tracer_rules import Tracer
 
@@ -48,6 +50,17 @@ def sampling_issues(tracer: Tracer, listener: object, envoy: EnvoyRelease | None
             "newer versions apply both and break traces"
         )
         yield Issue("CT338", (*PATH, name), reason, severity=severity)
+
+
+def sampled_percent(config: ProxyConfig) -> float:
+    """Return the percentage of requests without trace context that start a trace: of the listener and the sampler."""
+    listener = members(snake_case_keys(known(config.listener)))
+    rates = [percentage(members(listener.get(name, {"value": 100})).get("value", 0)) for name in RATES]
+    provider = listener.get("provider") or members(snake_case_keys(known(config.tracer))).get("http")
+    sampler = at(provider, "typed_config", "sampler", "typed_config")
+    wrapped = at(sampler, "wrapped_sampler", "typed_config")
+    rates += [fraction_percent(at(one, "sampling_percentage")) for one in (sampler, wrapped)]
+    return min(rate for rate in (*rates, 100.0) if rate is not None)
 
 
 def _limited(listener: JsonObject) -> Iterator[tuple[str, float]]:
