@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from consul_tracing.cli.lint.credentials import credential_issues
 from consul_tracing.cli.lint.proxy_config import ProxyConfig, members, proxy_config
+from consul_tracing.errors import format_rate
 from consul_tracing.inputs.hosts import is_loopback
 from consul_tracing.names import FIELDS_KEY
 
@@ -148,7 +149,10 @@ def sampling_cap(resources: Sequence[Resource], settings: Settings) -> Iterator[
         rates = (members(listener.get(f"{name}_sampling")) for name in ("random", "overall"))
         percent = min(float(rate.get("value", 0)) if rate else DEFAULT_PERCENT for rate in rates)
         if percent > settings["maximum_percent"]:
-            yield resource.urn, f"samples {percent:g} % of requests; the maximum is {settings['maximum_percent']:g} %"
+            yield (
+                resource.urn,
+                f"sampling is {format_rate(percent)}; the maximum is {format_rate(settings['maximum_percent'])}",
+            )
 
 
 def tls_to_collector(resources: Sequence[Resource], settings: Settings) -> Iterator[tuple[str, str]]:

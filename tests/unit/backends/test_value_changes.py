@@ -15,7 +15,7 @@ def listener(**fields: object) -> str:
 def test_sampling_rates_are_shown_as_percentages() -> None:
     before, after = listener(random_sampling={"value": 7}), listener(randomSampling={"value": 0.5})
     change = Change(LISTENER, before, after)
-    assert changes_text((change,)) == "envoy_listener_tracing_json random_sampling 7 % → 0.5 %"
+    assert changes_text((change,)) == "envoy_listener_tracing_json random_sampling 7 % → 0.5 % = 1 in 200 requests"
 
 
 def test_omitted_sampling_rate_is_shown_as_the_envoy_default() -> None:
