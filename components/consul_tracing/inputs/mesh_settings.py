@@ -6,12 +6,16 @@ from typing import Annotated, ClassVar, Literal, Self, cast
 import pulumi
 from pydantic import BeforeValidator, Field, ValidationError
 
-from consul_tracing.errors import InvalidInputError, Problem
+from consul_tracing.errors import InvalidInputError, Problem, format_value
 from consul_tracing.names import HTTP_PROTOCOLS
 
+from .cluster_rules import newer_problems
 from .entry_fields import ProxyConfig, ProxyDefaultsFields, StaticClusters
 from .entry_settings import MANAGED_BY_CONSUL_K8S, EntrySettings, Protocol
+from .envoy_json import snake_case_keys
+from .hosts import is_loopback
 from .mesh_args import MeshTracingArgs
+from .tracers import v1_path_reason
 from .types import (
     EnvironmentVariable,
     EnvoyVersion,
@@ -71,6 +75,12 @@ class Collector(Settings):
     connect_timeout_ms: Milliseconds = 3000
     export_timeout_ms: Milliseconds = 3000
     tls: Tls | None = None
+    per_host: bool = False
+
+    def problems(self) -> Iterator[Problem]:
+        """Return a problem for a collector beside each proxy that is not at a loopback address."""
+        if self.per_host and self.host != UNRESOLVED_HOST and not is_loopback(self.host):
+            yield Problem("per_host", f"requires a loopback host, got {format_value(self.host)}. Set host: 127.0.0.1")
 
 
 class Zipkin(Settings):
@@ -82,6 +92,11 @@ class Zipkin(Settings):
     shared_span_context: bool = False
     hostname: Text | None = None
     propagation: Literal["b3", "b3+w3c"] = "b3"
+
+    def problems(self) -> Iterator[Problem]:
+        """Return a problem for Zipkin's endpoint of the API v1."""
+        if reason := v1_path_reason(self.path):
+            yield Problem("path", reason)
 
 
 class OpenTelemetry(Settings):
@@ -229,6 +244,7 @@ class MeshSettings(EntrySettings):
         if self.target == "kubernetes" and "Meta" in self.proxy_defaults:
             yield Problem("proxy_defaults.Meta", MANAGED_BY_CONSUL_K8S)
         yield from self._envoy_version_problems()
+        yield from self._cluster_problems()
         if self.default_protocol in HTTP_PROTOCOLS and self.tcp_services is None:
             yield Problem(
                 "default_protocol",
@@ -270,6 +286,11 @@ class MeshSettings(EntrySettings):
                 "tracer.zipkin.propagation",
                 f'must be "b3" with Envoy {self.envoy_version} (envoy_version), got "b3+w3c". It requires Envoy 1.36',
             )
+
+    def _cluster_problems(self) -> Iterator[Problem]:
+        major, minor, *_ = (int(part) for part in self.envoy_version.split("."))
+        for index, cluster in enumerate(self.static_clusters):
+            yield from newer_problems(snake_case_keys(cluster), f"static_clusters.{index}", (major, minor))
 
 
 def with_host_placeholder(args: object) -> object:

@@ -26,7 +26,24 @@ class Severity(StrEnum):
 
 
 WARNINGS = frozenset(
-    {"CT307", "CT309", "CT315", "CT316", "CT317", "CT319", "CT321", "CT326", "CT327", "CT328", "CT329", "CT333"}
+    {
+        "CT307",
+        "CT309",
+        "CT315",
+        "CT316",
+        "CT317",
+        "CT319",
+        "CT321",
+        "CT326",
+        "CT327",
+        "CT328",
+        "CT329",
+        "CT333",
+        "CT340",
+        "CT342",
+        "CT343",
+        "CT344",
+    }
 )
 INFORMATION = frozenset({"CT330"})
 
