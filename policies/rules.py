@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from consul_tracing.cli.lint.credentials import credential_issues
 from consul_tracing.cli.lint.proxy_config import ProxyConfig, members, proxy_config
 from consul_tracing.cli.lint.sampling_rules import sampled_percent
+from consul_tracing.errors import format_rate
 from consul_tracing.inputs.hosts import is_loopback
 from consul_tracing.names import FIELDS_KEY
 
@@ -143,7 +144,8 @@ def sampling_cap(resources: Sequence[Resource], settings: Settings) -> Iterator[
         if resource.stack not in settings["production"] or not isinstance(entry.config.listener, dict):
             continue
         if (percent := sampled_percent(entry.config)) > settings["maximum_percent"]:
-            yield resource.urn, f"samples {percent:g} % of requests; the maximum is {settings['maximum_percent']:g} %"
+            maximum = format_rate(settings["maximum_percent"])
+            yield resource.urn, f"sampling is {format_rate(percent)}; the maximum is {maximum}"
 
 
 def tls_to_collector(resources: Sequence[Resource], settings: Settings) -> Iterator[tuple[str, str]]:

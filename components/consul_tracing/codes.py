@@ -156,8 +156,9 @@ CODES: dict[str, Code] = {
     ),
     "CT306": Code(
         "A field or type belongs to Envoy's v2 API",
-        "Envoy no longer reads `config` or types of `envoy.config.trace.v2`. No proxy starts with them.",
-        "Write `typed_config` with a type of `envoy.config.trace.v3`.",
+        "Envoy no longer reads `config`, `hosts`, `tls_context`, or types of the v2 API such as "
+        "`envoy.config.trace.v2`. No proxy starts with them.",
+        "Write `typed_config` with a type of `envoy.config.trace.v3`, or the field that the message names.",
     ),
     "CT307": Code(
         "A tracer has the name of Envoy's v2 API",
@@ -199,7 +200,7 @@ CODES: dict[str, Code] = {
     ),
     "CT314": Code(
         "Spans are sent to Zipkin's former path",
-        "Envoy sends spans of the format v2. At `/api/v1/spans` Zipkin loses them without an error "
+        "Envoy sends spans of the format v2. At `/api/v1/spans` Zipkin rejects them, and proxies lose them "
         "(hashicorp/consul-k8s#967).",
         "Set `collector_endpoint: /api/v2/spans`.",
     ),
@@ -345,6 +346,37 @@ CODES: dict[str, Code] = {
         "parse ListenerTracingJSON config` in its log), and sampling is 0 %.",
         "Remove the field, or update Consul.",
     ),
+    "CT340": Code(
+        "The port belongs to another protocol",
+        "The port of the collector's cluster is the default port of another protocol, or of HTTPS in a cluster without "
+        "TLS. The collector rejects the spans, and proxies lose them.",
+        "Set the port of the tracer's protocol (Zipkin 9411, OTLP 4317 over gRPC and 4318 over HTTP, Datadog 8126), or "
+        "the tracer of the port's protocol. Ignore the warning if the collector receives the tracer's protocol there.",
+    ),
+    "CT341": Code(
+        "The X-Ray daemon has no valid address",
+        "Envoy accepts a UDP address with an IP address and a port only. With a host name it ends with a segmentation "
+        "fault, also a running proxy that receives the tracer in its listener.",
+        "Set the IP address of the daemon (IPv6 in brackets), `protocol: UDP` and `port_value`.",
+    ),
+    "CT342": Code(
+        "A listener is replaced",
+        "The key replaces a listener of Consul, and `envoy_listener_tracing_json` does not reach it. Its HTTP "
+        "connection manager has no `tracing` block, so its requests are not traced.",
+        "Remove the key, or add a `tracing` block to each HTTP connection manager.",
+    ),
+    "CT343": Code(
+        "The collector's address belongs to the mesh",
+        "Proxies send spans outside of the mesh. They do not reach a virtual address, and a sidecar accepts mutual TLS "
+        "only.",
+        "Set the address of the collector itself, such as `zipkin.service.consul`.",
+    ),
+    "CT344": Code(
+        "The collector's host has no namespace",
+        "On Kubernetes, each pod looks for a name without a dot in the pod's own namespace. Proxies in other "
+        "namespaces do not find the collector.",
+        "Set the full name, such as `zipkin.observability.svc.cluster.local`.",
+    ),
     "CT401": Code(
         "A proxy has an old tracer",
         "A proxy reads its tracer and its collector only when it starts. This one started before `proxy-defaults` had "
@@ -476,15 +508,17 @@ CODES: dict[str, Code] = {
     ),
     "CT512": Code(
         "Spans have no service name",
-        "`tracer.opentelemetry.service_name` is not set. A proxy whose environment does not contain its name "
-        "(`OTEL_RESOURCE_ATTRIBUTES`) reports the service name `unknown_service:envoy`.",
+        "Neither `tracer.opentelemetry.service_name` nor `resource_attributes` contains a service name. A proxy whose "
+        "environment does not contain its name (`OTEL_RESOURCE_ATTRIBUTES`) reports `unknown_service:envoy`.",
         "Start each proxy with its variables from the output `proxy_environment`, and set `service_name` for proxies "
         "without them.",
     ),
     "CT513": Code(
         "The collector is on localhost",
-        "`collector.host` is a loopback address, that is, the own host of each proxy.",
-        "Set the address of a shared collector, or run a collector on every machine.",
+        "`collector.host` is a loopback address: the own host of each proxy, on Kubernetes its own pod. Proxies "
+        "without a collector beside them lose their spans.",
+        "Set the address of a shared collector. If a collector runs beside every proxy, set "
+        "`collector.per_host: true`.",
     ),
     "CT514": Code(
         "The bootstrap is replaced",
@@ -555,7 +589,35 @@ CODES: dict[str, Code] = {
         "Set `network_policy` with the address ranges of the clients, or `service.annotations` for an internal load "
         "balancer. With an internal load balancer, ignore the warning.",
     ),
-    "CT539": Code(
+    "CT527": Code(
+        "The port belongs to another protocol",
+        "`collector.port` is the default port of another protocol than the tracer's, or of HTTPS without "
+        "`collector.tls`. The collector rejects the spans, and proxies lose them.",
+        "Remove `collector.port`, set it to the port of the tracer's protocol, or set the tracer of the port's "
+        "protocol. Ignore the warning if the collector receives the tracer's protocol at this port.",
+    ),
+    "CT528": Code(
+        "The collector's host has no namespace",
+        "On Kubernetes, each pod looks for a name without a dot in the pod's own namespace. Proxies in other "
+        "namespaces do not find the collector.",
+        "Set the full name, such as `zipkin.observability.svc.cluster.local`.",
+    ),
+    "CT529": Code(
+        "A listener is replaced",
+        "`envoy_public_listener_json` in `proxy_config`, or `EnvoyListenerJSON` in the upstreams of a service, "
+        "replaces a listener of Consul. `sampling`, `spans` and `tags` do not reach it, and its HTTP connection "
+        "manager has no `tracing` block, so its requests are not traced.",
+        "Remove the key, or add a `tracing` block to each HTTP connection manager.",
+    ),
+    "CT530": Code(
+        "The collector's address belongs to the mesh",
+        "`collector.host` is a name such as `zipkin.virtual.consul` or `zipkin.connect.consul`, or a virtual address. "
+        "Proxies send spans outside of the mesh: they do not reach a virtual address, and a sidecar accepts mutual TLS "
+        "only.",
+        "Set the address of the collector itself, such as `zipkin.service.consul` or, on Kubernetes, "
+        "`zipkin.observability.svc.cluster.local`, and keep it out of the mesh.",
+    ),
+    "CT531": Code(
         "Consul must be 1.22.6 or newer",
         "With `gateways: skip` the tracer is in `envoy_listener_tracing_json`. Consul parses it with its own copy of "
         "Envoy's messages, which before 1.22.6 has no sampler and no W3C option of Zipkin. It then drops the block: "

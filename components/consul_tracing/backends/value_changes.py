@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from consul_tracing.entries.bodies import canonical_json
 from consul_tracing.entries.field_paths import is_cluster, path_label
-from consul_tracing.errors import format_value
+from consul_tracing.errors import format_rate, format_value
 from consul_tracing.inputs.envoy_json import fraction_percent, snake_case
 from consul_tracing.names import LISTENER_KEY, SAMPLING_RATES
 
@@ -87,8 +87,9 @@ def _leaves(value: object, above: tuple[str, ...]) -> Iterator[tuple[tuple[str, 
 
 
 def _shown(path: tuple[str, ...], value: object) -> str:
-    is_percent = path[-1].endswith(("_sampling", "sampling_percentage")) and isinstance(value, int | float)
-    return f"{value:g} %" if is_percent else format_value(value)
+    if path[-1].endswith(("_sampling", "sampling_percentage")) and isinstance(value, int | float):
+        return format_rate(value)
+    return format_value(value)
 
 
 def _short(path: tuple[str, ...]) -> str:

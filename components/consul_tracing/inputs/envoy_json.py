@@ -57,6 +57,11 @@ def boolean(value: object) -> str:
     return "" if is_boolean else "true or false"
 
 
+def is_true(value: object) -> bool:
+    """Return whether Envoy reads a value as true."""
+    return not boolean(value) and str(value).lower() in {"true", "t", "yes", "y", "1"}
+
+
 def _number(value: object) -> float | None:
     match value:
         case str() if value.isdecimal() and value.isascii() and len(value) <= len(str(MAX_UINT32)):

@@ -48,7 +48,8 @@ class CollectorArgs(TypedDict):
     host: pulumi.Input[str]
     """DNS name or IP address as proxies see it, without scheme and port. Required.
 
-    May be an Output, but not a secret: every client of Consul can read the entry.
+    May be an Output, but not a secret: every client of Consul can read the entry. Proxies send spans outside of the
+    mesh, so the collector must accept connections from outside of it, without a sidecar.
     """
 
     port: NotRequired[int]
@@ -72,6 +73,12 @@ class CollectorArgs(TypedDict):
     tls: NotRequired[TlsArgs]
     """TLS to the collector. Default: none, plain HTTP."""
 
+    per_host: NotRequired[bool]
+    """Whether a collector runs beside every proxy, so that `host` is a loopback address. Default: false.
+
+    False warns about a loopback address: it is the own host of each proxy, and on Kubernetes its own pod.
+    """
+
 
 class ZipkinArgs(TypedDict):
     """Envoy's Zipkin tracer: B3 headers and Zipkin's API v2. Spans have the name of the Consul service."""
@@ -79,7 +86,7 @@ class ZipkinArgs(TypedDict):
     path: NotRequired[str]
     """URL path for posting spans. Default: "/api/v2/spans".
 
-    Zipkin silently loses v2 spans on its v1 path (hashicorp/consul-k8s#967).
+    Paths of Zipkin's API v1 are rejected: both encodings are v2, and such spans are lost (hashicorp/consul-k8s#967).
     """
 
     encoding: NotRequired[Encoding]

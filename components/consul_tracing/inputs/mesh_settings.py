@@ -9,9 +9,13 @@ from pydantic import BeforeValidator, Field, ValidationError
 from consul_tracing.errors import InvalidInputError, Problem, format_value
 from consul_tracing.names import HTTP_PROTOCOLS, SAMPLER_ENVOY, EnvoyRelease
 
+from .cluster_rules import newer_problems
 from .entry_fields import ProxyConfig, ProxyDefaultsFields, StaticClusters
 from .entry_settings import MANAGED_BY_CONSUL_K8S, EntrySettings, Protocol
+from .envoy_json import snake_case_keys
+from .hosts import is_loopback
 from .mesh_args import MeshTracingArgs
+from .tracers import v1_path_reason
 from .types import (
     EnvironmentVariable,
     EnvoyVersion,
@@ -78,6 +82,12 @@ class Collector(Settings):
     connect_timeout_ms: Milliseconds = 3000
     export_timeout_ms: Milliseconds = 3000
     tls: Tls | None = None
+    per_host: bool = False
+
+    def problems(self) -> Iterator[Problem]:
+        """Return a problem for a collector beside each proxy that is not at a loopback address."""
+        if self.per_host and self.host != UNRESOLVED_HOST and not is_loopback(self.host):
+            yield Problem("per_host", f"requires a loopback host, got {format_value(self.host)}. Set host: 127.0.0.1")
 
 
 class Zipkin(Settings):
@@ -89,6 +99,11 @@ class Zipkin(Settings):
     shared_span_context: bool = False
     hostname: Text | None = None
     propagation: Literal["b3", "b3+w3c"] = "b3"
+
+    def problems(self) -> Iterator[Problem]:
+        """Return a problem for Zipkin's endpoint of the API v1."""
+        if reason := v1_path_reason(self.path):
+            yield Problem("path", reason)
 
 
 class OpenTelemetry(Settings):
@@ -249,6 +264,7 @@ class MeshSettings(EntrySettings):
             yield Problem("proxy_defaults.Meta", MANAGED_BY_CONSUL_K8S)
         yield from self._envoy_version_problems()
         yield from self._sampler_problems()
+        yield from self._cluster_problems()
         if self.default_protocol in HTTP_PROTOCOLS and self.tcp_services is None:
             yield Problem(
                 "default_protocol",
@@ -308,6 +324,10 @@ class MeshSettings(EntrySettings):
                     f"is not supported with tracer.opentelemetry and Envoy {self.envoy_version} (envoy_version), got "
                     f"{format_value(value)}: the tracer's sampler decides, and {reason}",
                 )
+
+    def _cluster_problems(self) -> Iterator[Problem]:
+        for index, cluster in enumerate(self.static_clusters):
+            yield from newer_problems(snake_case_keys(cluster), f"static_clusters.{index}", self.oldest_envoy)
 
 
 def with_host_placeholder(args: object) -> object:

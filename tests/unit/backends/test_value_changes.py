@@ -18,7 +18,7 @@ def listener(**fields: object) -> str:
 def test_sampling_rates_are_shown_as_percentages() -> None:
     before, after = listener(random_sampling={"value": 7}), listener(randomSampling={"value": 0.5})
     change = Change(LISTENER, before, after)
-    assert changes_text((change,)) == "envoy_listener_tracing_json random_sampling 7 % → 0.5 %"
+    assert changes_text((change,)) == "envoy_listener_tracing_json random_sampling 7 % → 0.5 % = 1 in 200 requests"
 
 
 def test_rate_of_a_sampler_is_shown_as_a_percentage() -> None:
@@ -27,7 +27,7 @@ def test_rate_of_a_sampler_is_shown_as_a_percentage() -> None:
         for random in (1, 0.05)
     )
     text = changes_text((Change(("Config", "envoy_tracing_json"), old, new),))
-    assert text == "envoy_tracing_json typed_config.sampling_percentage 1 % → 0.05 %"
+    assert text == "envoy_tracing_json typed_config.sampling_percentage 1 % → 0.05 % = 1 in 2,000 requests"
 
 
 def test_omitted_sampling_rate_is_shown_as_the_envoy_default() -> None:

@@ -25,6 +25,7 @@ from consul_tracing.envoy import HCM_TRACING
 from consul_tracing.inputs.mesh_settings import MeshSettings
 from testbed import CHECKOUT
 from tests.unit import meshes
+from tests.unit.inputs.test_tracers import daemon, listener, manager
 
 PAGE = (CHECKOUT / "docs" / "reference" / "lint.md").read_text()
 SECTIONS = dict(re.findall(r"^## (CT3\d\d): .*?\n(.*?)(?=^## |\Z)", PAGE, re.MULTILINE | re.DOTALL))
@@ -217,6 +218,119 @@ def zipkin(**fields: str) -> str:
 )
 def test_expressions_are_not_mistakes(tracer: str, clusters: str, expected: list[str]) -> None:
     assert terraform(tracer, clusters) == expected
+
+
+def cluster_json(**socket: str) -> str:
+    given = {"address": '"10.0.0.1"', "port_value": "9411", **socket}
+    address = ", ".join(f"{name} = {value}" for name, value in given.items())
+    endpoint = f"{{endpoint = {{address = {{socket_address = {{{address}}}}}}}}}"
+    assignment = f'{{cluster_name = "zipkin", endpoints = [{{lb_endpoints = [{endpoint}]}}]}}'
+    return f'jsonencode({{name = "zipkin", type = "LOGICAL_DNS", load_assignment = {assignment}}})'
+
+
+@pytest.mark.parametrize(
+    "clusters",
+    [
+        cluster_json(port_value="var.port"),
+        cluster_json(address="var.host"),
+        'jsonencode({name = "zipkin", type = "LOGICAL_DNS", load_assignment = var.assignment})',
+        'jsonencode({name = "zipkin", type = "EDS", eds_cluster_config = var.eds})',
+    ],
+)
+def test_expression_in_a_cluster_is_not_a_missing_field(clusters: str) -> None:
+    assert terraform(zipkin(), clusters) == []
+
+
+def xray_daemon(**fields: str) -> str:
+    address = ", ".join(f"{name} = {value}" for name, value in fields.items())
+    config = f'"@type" = "type.googleapis.com/envoy.config.trace.v3.XRayConfig", segment_name = "web", {address}'
+    return f'jsonencode({{http = {{name = "envoy.tracers.xray", typed_config = {{{config}}}}}}})'
+
+
+@pytest.mark.parametrize(
+    ("tracer", "expected"),
+    [
+        (xray_daemon(daemon_endpoint="var.daemon"), []),
+        (xray_daemon(daemon_endpoint='{address = var.host, protocol = "UDP", port_value = 2000}'), []),
+        (xray_daemon(daemon_endpoint='{address = var.host, port_value = "2000"}'), ["CT341"]),
+        (xray_daemon(), ["CT341"]),
+    ],
+)
+def test_address_of_the_xray_daemon_may_be_an_expression(tracer: str, expected: list[str]) -> None:
+    assert terraform(tracer, "var.clusters") == expected
+
+
+def test_field_of_the_v2_api_in_a_cluster_is_reported_once() -> None:
+    clusters = {"name": "zipkin", "type": "STRICT_DNS", "tlsContext": {}, "hosts": [], "extension_protocol_options": {}}
+    found = findings([document({CLUSTERS: json.dumps(clusters)})])
+    assert [(one.code, one.issue.path[-1]) for one in found] == [
+        ("CT306", "extension_protocol_options"),
+        ("CT306", "hosts"),
+        ("CT306", "tls_context"),
+    ]
+
+
+def test_newer_field_of_a_cluster_is_reported() -> None:
+    clusters = {"name": "zipkin", "type": "STRICT_DNS", "transport_socket_matcher": {}}
+    mesh = document({CLUSTERS: json.dumps(clusters)})
+    assert codes(findings([mesh], Releases(envoy=(1, 36)))) == ["CT323"]
+    assert codes(findings([mesh], Releases(envoy=(1, 37)))) == []
+
+
+def lint_mesh(**args: Any) -> list[str]:
+    """Return the codes of the entry of a mesh with the protocol of its tracer at every port."""
+    (entry,) = entries(meshes.settings(**args))
+    return codes(lint(as_json(entry), "json", None))
+
+
+@pytest.mark.parametrize(
+    ("tracer", "own"),
+    [
+        ({"zipkin": {}}, 9411),
+        ({"opentelemetry": {}}, 4317),
+        ({"opentelemetry": {"transport": "http"}}, 4318),
+        ({"datadog": {"service_name": "mesh"}}, 8126),
+    ],
+)
+def test_port_of_another_protocol_is_reported_for_each_tracer(tracer: Any, own: int) -> None:
+    for port in (9411, 4317, 4318, 8126, 14268, 443):
+        expected = [] if port == own else ["CT340"]
+        assert lint_mesh(tracer=tracer, collector={"host": "otel.example", "port": port}) == expected
+    tls = {"ca_file": "/ca.pem"}
+    assert lint_mesh(tracer=tracer, collector={"host": "otel.example", "port": 443, "tls": tls}) == []
+
+
+UNTRACED = json.dumps(listener(manager()))
+CRASHING = json.dumps(listener(manager(tracing={"provider": daemon("xray-daemon")})))
+
+
+def test_replaced_public_listener_of_one_proxy_is_reported_where_the_mesh_traces() -> None:
+    (entry,) = entries(meshes.settings())
+    registration = json.dumps({"name": "web", "proxy": {"config": {"Envoy_Public_Listener_JSON": UNTRACED}}})
+    (found,) = lint_texts({"mesh.json": as_json(entry), "web.json": registration}, None)
+    assert (found.code, found.file) == ("CT342", "web.json")
+    assert lint(registration, "json") == []
+
+
+@pytest.mark.parametrize("field", ["EnvoyListenerJSON", "envoy_listener_json", "envoyListenerJSON"])
+def test_replaced_listener_of_an_upstream_is_reported_where_the_mesh_traces(field: str) -> None:
+    (entry,) = entries(meshes.settings())
+    web = {"Kind": "service-defaults", "Name": "web", "Protocol": "http"}
+    web["UpstreamConfig"] = {"Overrides": [{"Name": "api", field: UNTRACED}]}  # type: ignore[assignment]
+    (found,) = lint_texts({"mesh.json": as_json(entry), "web.json": json.dumps(web)}, None)
+    assert (found.code, found.file) == ("CT342", "web.json")
+    assert lint(json.dumps(web), "json") == []
+
+
+def test_crashing_tracer_in_a_replaced_listener_is_reported() -> None:
+    assert codes(findings([document({"envoy_public_listener_json": CRASHING})])) == ["CT341"]
+
+
+def test_host_without_a_dot_is_reported_on_kubernetes_only() -> None:
+    mesh = meshes.settings(collector={"host": "zipkin"})
+    (entry,) = entries(mesh)
+    assert codes(lint(as_yaml(mesh), "yaml")) == ["CT344"]
+    assert codes(lint(as_json(entry), "json")) == []
 
 
 def test_newer_field_of_a_provider_is_reported_once() -> None:

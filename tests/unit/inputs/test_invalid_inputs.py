@@ -103,6 +103,10 @@ REJECTED = [
         collector(host="0.0.0.0"),  # noqa: S104 - rejected
         'collector.host: must be a host name or IP address, got the unspecified address ("0.0.0.0")',
     ),
+    (
+        collector(per_host=True),
+        'collector.per_host: requires a loopback host, got "zipkin". Set host: 127.0.0.1',
+    ),
     (collector(port=0), "collector.port: must be at least 1, got 0"),
     (collector(port=65536), "collector.port: must be at most 65535, got 65536"),
     (collector(port="9411"), 'collector.port: must be a whole number, got "9411"'),

@@ -42,6 +42,10 @@ WARNINGS = frozenset(
         "CT337",
         "CT338",
         "CT339",
+        "CT340",
+        "CT342",
+        "CT343",
+        "CT344",
     }
 )
 INFORMATION = frozenset({"CT330"})

@@ -162,6 +162,11 @@ def known(value: object) -> Any:  # noqa: ANN401 - JSON
             return value
 
 
+def maps(value: object) -> list[JsonObject]:
+    """Return the maps in a list, empty for any other value."""
+    return [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []
+
+
 def members(value: object) -> JsonObject:
     """Return the members of a map, empty for any other value."""
     return value if isinstance(value, dict) else {}

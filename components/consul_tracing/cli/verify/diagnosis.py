@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from consul_tracing.cli.message_comparison import differing_paths
+from consul_tracing.errors import format_rate
 
 from .requests import Propagation
 from .trace_tree import service_of, trace_tree
@@ -268,7 +269,7 @@ def unsampled_request(evidence: Evidence) -> Iterator[Cause]:
     for proxy in proxies:
         if proxy.follows(context) or proxy.sampling >= 100:  # noqa: PLR2004 - percent
             continue
-        rate = f"random sampling is {proxy.sampling:g} %"
+        rate = f"random sampling is {format_rate(proxy.sampling)}"
         ignored = f", and the tracer does not follow {context}" if context is not Propagation.NONE else ""
         if proxy.is_gateway and not proxy.sampling:
             yield Cause(
