@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from consul_tracing.errors import Problem, mismatch
 
-from .envoy_json import is_true, snake_case
+from .envoy_json import is_true, maps_in, snake_case
 from .hosts import is_address
 
 if TYPE_CHECKING:
@@ -57,9 +57,9 @@ def v2_problems(cluster: JsonObject, path: str) -> Iterator[Problem]:
     for field, replacement in V2_FIELDS.items():
         if _is_set(cluster, field):
             yield Problem(".".join((path, *field)), f"belongs to Envoy's v2 API. Set {replacement}")
-    for place, name in _types(cluster, path):
-        if V2_TYPE.fullmatch(name):
-            yield Problem(place, mismatch("a type of Envoy's v3 API", name))
+    for place, message in maps_in(cluster, path):
+        if isinstance(name := message.get("@type"), str) and V2_TYPE.fullmatch(name):
+            yield Problem(f"{place}.@type", mismatch("a type of Envoy's v3 API", name))
 
 
 def newer_problems(cluster: JsonObject, path: str, envoy: tuple[int, int]) -> Iterator[Problem]:
@@ -74,7 +74,10 @@ def start_problems(cluster: JsonObject, path: str) -> Iterator[Problem]:
     """Return the values that Envoy parses and rejects at startup."""
     is_static = _is(cluster.get("type", "STATIC"), "STATIC", 0) and "cluster_type" not in cluster
     assignment = cluster.get("load_assignment")
-    for field, address in _socket_addresses(assignment, f"{path}.load_assignment"):
+    for place, holder in maps_in(assignment, f"{path}.load_assignment"):
+        address, field = holder.get("socket_address"), f"{place}.socket_address"
+        if not isinstance(address, dict):
+            continue
         host = address.get("address")
         if is_static and isinstance(host, str) and host and not is_address(host):
             reason = mismatch("an IP address if type is STATIC (Envoy's default)", host)
@@ -135,23 +138,3 @@ def _is_set(value: object, path: FieldPath) -> bool:
     for step in path:
         value = value.get(step) if isinstance(value, dict) else None
     return value is not None
-
-
-def _types(value: object, path: str) -> Iterator[tuple[str, str]]:
-    """Yield the types of the messages in a value, with their paths."""
-    members = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
-    for key, member in members:
-        if key == "@type" and isinstance(member, str):
-            yield f"{path}.{key}", member
-        else:
-            yield from _types(member, f"{path}.{key}")
-
-
-def _socket_addresses(value: object, path: str) -> Iterator[tuple[str, JsonObject]]:
-    """Yield the socket addresses in a load assignment, with their paths."""
-    members = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
-    for key, member in members:
-        if key == "socket_address" and isinstance(member, dict):
-            yield f"{path}.{key}", member
-        else:
-            yield from _socket_addresses(member, f"{path}.{key}")

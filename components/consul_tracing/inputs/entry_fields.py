@@ -20,7 +20,7 @@ from consul_tracing.names import (
 
 from .envoy_json import json_objects
 from .static_clusters import static_cluster_problems
-from .tracers import listener_problems
+from .tracers import listener_problems, upstream_listeners
 from .types import Json
 from .validation import invalid_members
 
@@ -99,6 +99,8 @@ def entry_problems(
         elif name not in allowed:
             yield Problem(name, with_suggestion(f"is not a field of {kind}", name, allowed))
     yield from struct_problems(fields)
+    for path, text in upstream_listeners(fields):
+        yield from listener_problems(json_objects(text), ".".join(path))
     meta = fields.get("Meta", {})
     if not isinstance(meta, dict):
         yield Problem("Meta", f"must be a map, got {format_value(meta)}")

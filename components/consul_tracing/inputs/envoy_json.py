@@ -163,6 +163,15 @@ def snake_case_keys(value: object) -> Any:  # noqa: ANN401 - JSON
             return value
 
 
+def maps_in(value: object, path: str) -> Iterator[tuple[str, JsonObject]]:
+    """Yield the maps in a value and the value itself if it is one, with their paths."""
+    if isinstance(value, dict):
+        yield path, value
+    members = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, member in members:
+        yield from maps_in(member, f"{path}.{key}")
+
+
 @dataclass(frozen=True)
 class Messages:
     """Envoy's messages, with which values are compared."""

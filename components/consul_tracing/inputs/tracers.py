@@ -8,7 +8,7 @@ from urllib.parse import unquote
 
 from consul_tracing.errors import Problem, format_value, mismatch
 
-from .envoy_json import snake_case_keys
+from .envoy_json import maps_in, snake_case_keys
 from .hosts import is_address
 
 if TYPE_CHECKING:
@@ -70,15 +70,19 @@ def _is_socket_host(host: object) -> bool:
 def listener_problems(listeners: object, path: str) -> Iterator[Problem]:
     """Return the problems of the tracers in JSON that replaces a listener."""
     for listener in listeners if isinstance(listeners, list) else []:
-        for message, place in _messages(listener, path):
-            if _type_of(message) == XRAY:
-                yield from xray_problems(message, place)
+        for place, message in maps_in(listener, path):
+            if _is(message, XRAY):
+                yield from xray_problems(snake_case_keys(message), place)
 
 
 def has_untraced_requests(listeners: object) -> bool:
     """Return whether JSON that replaces a listener has an HTTP connection manager without a tracing block."""
-    found = [message for message, _ in _messages(listeners, "")]
-    return any(_type_of(one) == HTTP_CONNECTION_MANAGER and "tracing" not in one for one in found)
+    managers = [one for _, one in maps_in(listeners, "") if _is(one, HTTP_CONNECTION_MANAGER)]
+    return any(one.get("tracing") is None for one in managers)
+
+
+def _is(message: JsonObject, name: str) -> bool:
+    return str(message.get("@type")).rpartition("/")[2] == name
 
 
 def is_public_listener(key: str) -> bool:
@@ -98,19 +102,3 @@ def upstream_listeners(service_defaults: JsonObject) -> Iterator[tuple[FieldPath
         for name, value in fields.items() if isinstance(fields, dict) else ():
             if name.lower() in {"envoylistenerjson", "envoy_listener_json"}:
                 yield ("UpstreamConfig", *place, name), value
-
-
-def _messages(value: object, path: str) -> Iterator[tuple[JsonObject, str]]:
-    """Yield the messages of a type anywhere in a value, with keys in snake_case, and their paths."""
-    if isinstance(value, dict):
-        if "@type" in value:
-            yield snake_case_keys(value), path
-        for key, member in value.items():
-            yield from _messages(member, f"{path}.{key}")
-    elif isinstance(value, list):
-        for index, member in enumerate(value):
-            yield from _messages(member, f"{path}.{index}")
-
-
-def _type_of(message: JsonObject) -> str:
-    return str(message["@type"]).rpartition("/")[2]

@@ -106,6 +106,14 @@ def test_xray_tracer_with_which_envoy_does_not_run_is_rejected(key: str, provide
     assert reason in str(error.value)
 
 
+def test_xray_tracer_in_the_listener_of_an_upstream_is_rejected() -> None:
+    text = json.dumps(listener(manager(tracing={"provider": daemon("xray-daemon")})))
+    web = {"protocol": "http", "service_defaults": {"UpstreamConfig": {"Defaults": {"EnvoyListenerJSON": text}}}}
+    place = "services.web.service_defaults.UpstreamConfig.Defaults.EnvoyListenerJSON.filter_chains.0.filters.0."
+    with pytest.raises(InvalidInputError, match=place):
+        settings(services={"web": web})
+
+
 @pytest.mark.parametrize("provider", VALID_DAEMONS)
 def test_xray_tracer_with_the_address_of_its_daemon_is_accepted(provider: Any) -> None:
     text = json.dumps(listener(manager(tracing={"provider": provider})))

@@ -10,8 +10,8 @@ from consul_tracing.envoy import HTTP_PROTOCOL_OPTIONS
 from consul_tracing.errors import format_value, mismatch, with_suggestion
 from consul_tracing.inputs.cluster_rules import newer_problems, start_problems, v2_problems
 from consul_tracing.inputs.collector_address import loopback_reason, mesh_reason, namespace_reason, port_reason
-from consul_tracing.inputs.envoy_json import port as valid_port
-from consul_tracing.inputs.envoy_json import snake_case, snake_case_keys
+from consul_tracing.inputs.envoy_json import maps_in, snake_case, snake_case_keys
+from consul_tracing.inputs.envoy_json import port as port_mismatch
 from consul_tracing.inputs.hosts import canonical_host, host_reason, is_address
 from consul_tracing.inputs.static_clusters import CLUSTER, RESERVED_CLUSTERS
 from consul_tracing.names import CLUSTERS_KEY
@@ -86,12 +86,10 @@ def _speaks_http2(cluster: JsonObject) -> bool:
 
 def _addresses(value: object) -> Iterator[tuple[str, int]]:
     """Yield the hosts and ports in a cluster. The port is 0 if it is not known."""
-    members = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
-    if isinstance(value, dict) and isinstance(socket := value.get("socket_address"), dict):
-        port = socket.get("port_value", 0)
-        yield str(socket.get("address", "")), 0 if valid_port(port) else int(port)
-    for member in members:
-        yield from _addresses(member)
+    for _, holder in maps_in(value, ""):
+        if isinstance(socket := holder.get("socket_address"), dict):
+            port = socket.get("port_value", 0)
+            yield str(socket.get("address", "")), 0 if port_mismatch(port) else int(port)
 
 
 def cluster_issues(clusters: object, envoy: EnvoyRelease | None) -> Iterator[Issue]:
