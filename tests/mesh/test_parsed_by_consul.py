@@ -1,8 +1,8 @@
 """Consul parses every field of the listener that this package writes.
 
 Consul parses `envoy_listener_tracing_json` with its own copy of Envoy's messages. It logs a warning about a field or a
-type that it does not know, drops the whole block, and sampling is 0 %. These tests run with the Consul of the toolchain
-(1.22.7 in the last run).
+type that it does not know, drops the whole block, and sampling is 0 %. With `gateways: skip` the block contains the
+tracer. Last runs: Consul 1.22.7 (all), 1.22.5 and 1.20.6 (those that they support).
 """
 
 import json
@@ -23,44 +23,42 @@ FIELDS: dict[str, Any] = {
         "variable": {"environment": "REGION", "default": "none"},
     },
 }
-TRACERS: dict[str, dict[str, Any]] = {
-    "zipkin": {
-        "zipkin": {
-            "path": "/api/v2/spans",
-            "encoding": "protobuf",
-            "hostname": "zipkin.example",
-            "propagation": "b3+w3c",
-            "shared_span_context": True,
-            "trace_id_128bit": False,
-        }
-    },
-    "opentelemetry-grpc": {
-        "opentelemetry": {
-            "service_name": "mesh",
-            "headers": {"x-scope-orgid": "shop"},
-            "resource_attributes": {"deployment.environment.name": "prod"},
-        }
-    },
-    "opentelemetry-http": {
-        "opentelemetry": {
-            "transport": "http",
-            "path": "/otlp/v1/traces",
-            "service_name": "mesh",
-            "headers": {"x-scope-orgid": "shop"},
-            "resource_attributes": {"deployment.environment.name": "prod"},
-        }
-    },
-    "datadog": {"datadog": {"service_name": "mesh"}},
+ZIPKIN = {
+    "path": "/api/v2/spans",
+    "encoding": "protobuf",
+    "hostname": "zipkin.example",
+    "shared_span_context": True,
+    "trace_id_128bit": False,
 }
-"""The tracers with all their inputs. With `gateways: skip` the tracer is in the listener."""
+OPENTELEMETRY = {
+    "service_name": "mesh",
+    "headers": {"x-scope-orgid": "shop"},
+    "resource_attributes": {"deployment.environment.name": "prod"},
+}
+OTLP_HTTP = {**OPENTELEMETRY, "transport": "http", "path": "/otlp/v1/traces"}
+OLDEST, ENVOY_1_36 = (1, 20), (1, 22, 6)
+"""Releases of Consul: the oldest of the tests, and the first with the messages of Envoy 1.36."""
 
+TRACERS = [
+    pytest.param({"zipkin": ZIPKIN}, OLDEST, id="b3"),
+    pytest.param({"zipkin": {**ZIPKIN, "propagation": "b3+w3c"}}, ENVOY_1_36, id="b3+w3c"),
+    pytest.param({"opentelemetry": OPENTELEMETRY}, ENVOY_1_36, id="otlp-grpc"),
+    pytest.param({"opentelemetry": OTLP_HTTP}, ENVOY_1_36, id="otlp-http"),
+    pytest.param({"datadog": {"service_name": "mesh"}}, OLDEST, id="datadog"),
+]
+"""The tracers with all their inputs, and the first Consul that knows their messages."""
 
 ALL_RATES, RANDOM = {"client": 50, "random": 0.01, "overall": 12.5}, {"random": 0.01}
 """Sampling rates. OpenTelemetry has one."""
 
 
-@pytest.mark.parametrize("tracer", [pytest.param(one, id=name) for name, one in TRACERS.items()])
-def test_consul_parses_every_field_of_the_listener(traced: TracedMesh, tracer: dict[str, Any]) -> None:
+@pytest.mark.parametrize(("tracer", "since"), TRACERS)
+def test_consul_parses_every_field_of_the_listener(
+    traced: TracedMesh, tracer: dict[str, Any], since: tuple[int, ...]
+) -> None:
+    version = traced.mesh.consul.get("/v1/agent/self")["Config"]["Version"]
+    if tuple(map(int, version.partition("-")[0].split("."))) < since:
+        pytest.skip(f"Consul {version} does not know all messages of this tracer")
     log = traced.mesh.consul.program.output
     before = len(log())
     sampling = RANDOM if "opentelemetry" in tracer else ALL_RATES
@@ -68,6 +66,13 @@ def test_consul_parses_every_field_of_the_listener(traced: TracedMesh, tracer: d
     traced.apply(tracer=tracer, sampling=sampling, gateways="skip", **FIELDS)
     blocks = list(listener_tracing(traced.mesh.sidecars["web"].config_dump()))
     assert all({"provider", "custom_tags", "spawn_upstream_span"} <= block.keys() for block in blocks)
+    assert "failed to parse" not in log()[before:]
+
+
+def test_consul_parses_the_listener_without_a_tracer(traced: TracedMesh) -> None:
+    log = traced.mesh.consul.program.output
+    before = len(log())
+    traced.apply(sampling=ALL_RATES, **FIELDS)
     assert "failed to parse" not in log()[before:]
 
 

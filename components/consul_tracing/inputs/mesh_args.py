@@ -288,7 +288,8 @@ class MeshTracingArgs(TypedDict):
 
     "join": the tracer is in the bootstrap of every proxy, and gateways join the traces of callers. A gateway marks
     other requests as not sampled, unless it is started with `gateway_envoy_args` (hashicorp/consul#6645).
-    "skip": gateways do not change the trace context, and the first sidecar decides.
+    "skip": gateways do not change the trace context, and the first sidecar decides. The tracer is then in the listener,
+    which Consul parses: OpenTelemetry and "b3+w3c" require Consul 1.22.6. An older one drops the listener's tracing.
     """
 
     tags: NotRequired[dict[str, TagArgs]]
