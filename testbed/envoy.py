@@ -38,7 +38,7 @@ class Envoy:
         self.environment: dict[str, str] = {}
         """Additional environment variables for the next start."""
         self.version: str | None = None
-        """Envoy version for the next start. None: the first version that the toolchain lists."""
+        """Envoy version for the next start. None: any supported version on PATH, else the toolchain's default."""
         self.admin_port = admin_port or free_port()
         self._programs = programs
         self._consul = consul
@@ -77,6 +77,12 @@ class Envoy:
         discovered = [cluster for cluster in self.clusters() if cluster.get("added_via_api")]
         return all(any(_is_healthy(host) for host in cluster.get("host_statuses", [])) for cluster in discovered)
 
+    @property
+    def running_version(self) -> str:
+        """Version of the running Envoy, from text such as `<commit>/1.36.4/Clean/RELEASE/BoringSSL`."""
+        version: str = request_json(self.admin_port, "/server_info")["version"]
+        return version.split("/")[1]
+
     def listeners(self) -> list[str]:
         """Return the names of the active listeners."""
         statuses = request_json(self.admin_port, "/listeners?format=json").get("listener_statuses", [])
@@ -106,7 +112,7 @@ class Envoy:
             "envoy",
             f"-grpc-addr=http://{LOOPBACK}:{self._consul.grpc_port}",
             f"-admin-bind={LOOPBACK}:{self.admin_port}",
-            f"-envoy-binary={toolchain.program('envoy')}",
+            f"-envoy-binary={toolchain.program('envoy', self.version)}",
             "-ignore-envoy-compatibility",
             *self._arguments,
         ]
