@@ -11,6 +11,7 @@ from testbed.envoy import Envoy
 from testbed.http import Response, accepts_connections, send_request
 from testbed.ports import LOOPBACK, free_port
 from testbed.processes import Program, Programs
+from testbed.services import Propagation
 from testbed.zipkin import Zipkin
 
 
@@ -108,10 +109,10 @@ class Mesh:
         """Stop the program of a service. Its sidecar stays."""
         self.programs.stop(self._service_programs[name])
 
-    def restart_service(self, name: str, *options: str) -> None:
-        """Restart the program of a service with additional options, and wait until it listens."""
+    def restart_service(self, name: str, *, propagate: Propagation = "all") -> None:
+        """Restart the program of a service, which then propagates these trace headers, and wait until it listens."""
         self.stop_service(name)
-        self._service_programs[name] = self._start_service(self.instances[name], *options)
+        self._service_programs[name] = self._start_service(self.instances[name], f"--propagate={propagate}")
         self._wait_for_service(self.instances[name])
 
     def start_sidecars(self, *names: str) -> None:
