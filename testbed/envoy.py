@@ -32,12 +32,14 @@ class Envoy:
         *,
         envoy_arguments: Sequence[str] = (),
         admin_port: int | None = None,
+        version: str | None = None,
+        environment: Mapping[str, str] | None = None,
     ) -> None:
         """Start the proxy with its admin interface on this port, default a free one."""
         self.name = name
-        self.environment: dict[str, str] = {}
+        self.environment = dict(environment or {})
         """Additional environment variables for the next start."""
-        self.version: str | None = None
+        self.version = version
         """Envoy version for the next start. None: any supported version on PATH, else the toolchain's default."""
         self.admin_port = admin_port or free_port()
         self._programs = programs

@@ -134,9 +134,25 @@ class Mesh:
         self.stop_sidecars(*names)
         self.start_sidecars(*names)
 
-    def start_envoy(self, name: str, arguments: Sequence[str], *, envoy_arguments: Sequence[str] = ()) -> Envoy:
+    def start_envoy(
+        self,
+        name: str,
+        arguments: Sequence[str],
+        *,
+        envoy_arguments: Sequence[str] = (),
+        version: str | None = None,
+        environment: Mapping[str, str] | None = None,
+    ) -> Envoy:
         """Start a proxy of any kind that `consul connect envoy` supports, without waiting for it."""
-        return Envoy(self.programs, self.consul, name, arguments, envoy_arguments=envoy_arguments)
+        return Envoy(
+            self.programs,
+            self.consul,
+            name,
+            arguments,
+            envoy_arguments=envoy_arguments,
+            version=version,
+            environment=environment,
+        )
 
     def request(
         self, path: str = "/", headers: Mapping[str, str] | None = None, *, caller: str = "client", to: str = "web"

@@ -31,6 +31,7 @@ TRACE_HEADERS = (
     "x-client-trace-id",
     "x-datadog-parent-id",
     "x-datadog-sampling-priority",
+    "x-datadog-tags",
     "x-datadog-trace-id",
     "x-ot-span-context",
     "x-request-id",
@@ -88,6 +89,8 @@ class HttpService(ThreadingHTTPServer):
 
 class _HttpRequest(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    # Headers and body are two packets. The second would wait 40 ms for the acknowledgement of the first.
+    disable_nagle_algorithm = True
     server: HttpService
 
     def do_GET(self) -> None:
