@@ -120,6 +120,13 @@ CODES: dict[str, Code] = {
         "The controller did not report `Synced=True` within `sync_timeout_seconds`.",
         "Check the controller, then run `pulumi up` again. Increase `sync_timeout_seconds` for a slow cluster.",
     ),
+    "CT218": Code(
+        "The new tracer breaks traces",
+        "The tracer of the live entry and the new one have no common trace headers. Each proxy changes its tracer when "
+        "it restarts, and until the last restart a trace breaks between two proxies with different headers.",
+        'Change from Zipkin to OpenTelemetry over `tracer.zipkin.propagation: "b3+w3c"`, and restart every proxy after '
+        "each step. Where incomplete traces do not matter, set `accept_broken_traces: true`.",
+    ),
     "CT301": Code(
         "A tracing key is not text",
         "The value is a map or a list. Consul expects JSON as text, and a proxy does not start with another value.",
@@ -149,8 +156,9 @@ CODES: dict[str, Code] = {
     ),
     "CT306": Code(
         "A field or type belongs to Envoy's v2 API",
-        "Envoy no longer reads `config` or types of `envoy.config.trace.v2`. No proxy starts with them.",
-        "Write `typed_config` with a type of `envoy.config.trace.v3`.",
+        "Envoy no longer reads `config`, `hosts`, `tls_context`, or types of the v2 API such as "
+        "`envoy.config.trace.v2`. No proxy starts with them.",
+        "Write `typed_config` with a type of `envoy.config.trace.v3`, or the field that the message names.",
     ),
     "CT307": Code(
         "A tracer has the name of Envoy's v2 API",
@@ -192,7 +200,7 @@ CODES: dict[str, Code] = {
     ),
     "CT314": Code(
         "Spans are sent to Zipkin's former path",
-        "Envoy sends spans of the format v2. At `/api/v1/spans` Zipkin loses them without an error "
+        "Envoy sends spans of the format v2. At `/api/v1/spans` Zipkin rejects them, and proxies lose them "
         "(hashicorp/consul-k8s#967).",
         "Set `collector_endpoint: /api/v2/spans`.",
     ),
@@ -316,6 +324,59 @@ CODES: dict[str, Code] = {
         "The file is not valid HCL, JSON or YAML.",
         "Correct the syntax at the line.",
     ),
+    "CT337": Code(
+        "OpenTelemetry has a sampling rate and no sampler",
+        "The listener decides by `x-request-id`. Envoy 1.39 and newer apply the rate in each proxy again "
+        "(envoyproxy/envoy#45830): traces break where applications pass on `traceparent` only, and the decision of a "
+        "caller is not followed.",
+        "Set `random_sampling` and `overall_sampling` to 100, and the rate in a `parent_based` sampler around "
+        "`trace_id_ratio_based` (Envoy 1.35).",
+    ),
+    "CT338": Code(
+        "The sampler of OpenTelemetry and the listener disagree",
+        "A sampler other than `parent_based` decides again in each proxy. Envoy before 1.39 ignores the rate of the "
+        "listener if the tracer has a sampler, and newer versions apply both.",
+        "Set `random_sampling` and `overall_sampling` to 100, and the rate in a `parent_based` sampler around "
+        "`trace_id_ratio_based`.",
+    ),
+    "CT339": Code(
+        "Consul cannot parse a field of the listener",
+        "Consul parses `envoy_listener_tracing_json` with its own copy of Envoy's messages: Consul 1.22.6 and 1.22.7 "
+        "with those of Envoy 1.36, 1.21 to 1.22.5 with those of 1.32. It drops a block with a newer field (`failed to "
+        "parse ListenerTracingJSON config` in its log), and sampling is 0 %.",
+        "Remove the field, or update Consul.",
+    ),
+    "CT340": Code(
+        "The port belongs to another protocol",
+        "The port of the collector's cluster is the default port of another protocol, or of HTTPS in a cluster without "
+        "TLS. The collector rejects the spans, and proxies lose them.",
+        "Set the port of the tracer's protocol (Zipkin 9411, OTLP 4317 over gRPC and 4318 over HTTP, Datadog 8126), or "
+        "the tracer of the port's protocol. Ignore the warning if the collector receives the tracer's protocol there.",
+    ),
+    "CT341": Code(
+        "The X-Ray daemon has no valid address",
+        "Envoy accepts a UDP address with an IP address and a port only. With a host name it ends with a segmentation "
+        "fault, also a running proxy that receives the tracer in its listener.",
+        "Set the IP address of the daemon (IPv6 in brackets), `protocol: UDP` and `port_value`.",
+    ),
+    "CT342": Code(
+        "A listener is replaced",
+        "The key replaces a listener of Consul, and `envoy_listener_tracing_json` does not reach it. Its HTTP "
+        "connection manager has no `tracing` block, so its requests are not traced.",
+        "Remove the key, or add a `tracing` block to each HTTP connection manager.",
+    ),
+    "CT343": Code(
+        "The collector's address belongs to the mesh",
+        "Proxies send spans outside of the mesh. They do not reach a virtual address, and a sidecar accepts mutual TLS "
+        "only.",
+        "Set the address of the collector itself, such as `zipkin.service.consul`.",
+    ),
+    "CT344": Code(
+        "The collector's host has no namespace",
+        "On Kubernetes, each pod looks for a name without a dot in the pod's own namespace. Proxies in other "
+        "namespaces do not find the collector.",
+        "Set the full name, such as `zipkin.observability.svc.cluster.local`.",
+    ),
     "CT401": Code(
         "A proxy has an old tracer",
         "A proxy reads its tracer and its collector only when it starts. This one started before `proxy-defaults` had "
@@ -381,6 +442,14 @@ CODES: dict[str, Code] = {
         "The request has no response or one with an error status. The message shows where it ended.",
         "Fix the request, then verify the trace.",
     ),
+    "CT412": Code(
+        "A proxy samples again what is sampled",
+        "The OpenTelemetry tracer of Envoy 1.39 and newer applies the sampling rate of the listener to all requests, "
+        "also to those with a sampled trace context (envoyproxy/envoy#45830). Traces break where applications pass on "
+        "`traceparent` only.",
+        'Set `envoy_version: "1.35"` or newer, run `pulumi up`, and restart every proxy: the rate is then in the '
+        "sampler of the tracer.",
+    ),
     "CT501": Code(
         "Entries are adopted",
         "The entries were unmanaged. The message lists the fields that are preserved, replaced and removed.",
@@ -413,7 +482,7 @@ CODES: dict[str, Code] = {
     ),
     "CT507": Code(
         "Proxies must restart",
-        "A proxy reads its tracer and its static clusters only when it starts.",
+        "A proxy reads its tracer, with the sampler of OpenTelemetry, and its static clusters only when it starts.",
         "Restart every proxy after the update.",
     ),
     "CT508": Code(
@@ -439,15 +508,17 @@ CODES: dict[str, Code] = {
     ),
     "CT512": Code(
         "Spans have no service name",
-        "`tracer.opentelemetry.service_name` is not set. A proxy whose environment does not contain its name "
-        "(`OTEL_RESOURCE_ATTRIBUTES`) reports the service name `unknown_service:envoy`.",
+        "Neither `tracer.opentelemetry.service_name` nor `resource_attributes` contains a service name. A proxy whose "
+        "environment does not contain its name (`OTEL_RESOURCE_ATTRIBUTES`) reports `unknown_service:envoy`.",
         "Start each proxy with its variables from the output `proxy_environment`, and set `service_name` for proxies "
         "without them.",
     ),
     "CT513": Code(
         "The collector is on localhost",
-        "`collector.host` is a loopback address, that is, the own host of each proxy.",
-        "Set the address of a shared collector, or run a collector on every machine.",
+        "`collector.host` is a loopback address: the own host of each proxy, on Kubernetes its own pod. Proxies "
+        "without a collector beside them lose their spans.",
+        "Set the address of a shared collector. If a collector runs beside every proxy, set "
+        "`collector.per_host: true`.",
     ),
     "CT514": Code(
         "The bootstrap is replaced",
@@ -517,6 +588,41 @@ CODES: dict[str, Code] = {
         "address can read and write spans, because Zipkin has no authentication.",
         "Set `network_policy` with the address ranges of the clients, or `service.annotations` for an internal load "
         "balancer. With an internal load balancer, ignore the warning.",
+    ),
+    "CT527": Code(
+        "The port belongs to another protocol",
+        "`collector.port` is the default port of another protocol than the tracer's, or of HTTPS without "
+        "`collector.tls`. The collector rejects the spans, and proxies lose them.",
+        "Remove `collector.port`, set it to the port of the tracer's protocol, or set the tracer of the port's "
+        "protocol. Ignore the warning if the collector receives the tracer's protocol at this port.",
+    ),
+    "CT528": Code(
+        "The collector's host has no namespace",
+        "On Kubernetes, each pod looks for a name without a dot in the pod's own namespace. Proxies in other "
+        "namespaces do not find the collector.",
+        "Set the full name, such as `zipkin.observability.svc.cluster.local`.",
+    ),
+    "CT529": Code(
+        "A listener is replaced",
+        "`envoy_public_listener_json` in `proxy_config`, or `EnvoyListenerJSON` in the upstreams of a service, "
+        "replaces a listener of Consul. `sampling`, `spans` and `tags` do not reach it, and its HTTP connection "
+        "manager has no `tracing` block, so its requests are not traced.",
+        "Remove the key, or add a `tracing` block to each HTTP connection manager.",
+    ),
+    "CT530": Code(
+        "The collector's address belongs to the mesh",
+        "`collector.host` is a name such as `zipkin.virtual.consul` or `zipkin.connect.consul`, or a virtual address. "
+        "Proxies send spans outside of the mesh: they do not reach a virtual address, and a sidecar accepts mutual TLS "
+        "only.",
+        "Set the address of the collector itself, such as `zipkin.service.consul` or, on Kubernetes, "
+        "`zipkin.observability.svc.cluster.local`, and keep it out of the mesh.",
+    ),
+    "CT531": Code(
+        "Consul must be 1.22.6 or newer",
+        "With `gateways: skip` the tracer is in `envoy_listener_tracing_json`. Consul parses it with its own copy of "
+        "Envoy's messages, which before 1.22.6 has no sampler and no W3C option of Zipkin. It then drops the block: "
+        "sampling is 0 %.",
+        "Update Consul, or set `gateways: join`. Ignore the warning if all servers are new enough.",
     ),
     "CT601": Code(
         "The command could not run",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import json
+import math
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -129,6 +130,18 @@ def format_value(value: object) -> str:
         case _:
             name = type(value).__name__
             return f"an {name}" if name[0].lower() in "aeiou" else f"a {name}"
+
+
+def format_rate(percent: float) -> str:
+    """Return a sampling rate as messages show it: `10 %`, and below 1 % also its meaning: `0.5 % = 1 in 200 requests`.
+
+    A rate below 1 may be meant as a fraction of 1.
+    """
+    if not 0 < percent < 1:
+        return f"{percent:g} %"
+    requests = 100 / percent
+    about = "" if math.isclose(requests, round(requests)) else "about "
+    return f"{percent:g} % = {about}1 in {round(requests):,} requests"
 
 
 def mismatch(expected: str, value: object) -> str:

@@ -7,7 +7,7 @@ from consul_tracing import MeshTracing
 mesh = MeshTracing(
     "mesh",
     {
-        "collector": {"host": "127.0.0.1", "port": 8126},
+        "collector": {"host": "127.0.0.1", "per_host": True},
         "tracer": {"datadog": {"service_name": "mesh"}},
         "tags": {"env": {"literal": "prod"}},
         "services": {"web": {"protocol": "http"}},

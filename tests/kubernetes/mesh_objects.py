@@ -10,7 +10,7 @@ TRACING = {"envoy_tracing_json", "envoy_listener_tracing_json", CLUSTERS}
 ARGUMENTS: dict[str, Any] = {
     "target": "kubernetes",
     "namespace": "default",
-    "collector": {"host": "zipkin"},
+    "collector": {"host": "zipkin.observability"},
     "services": {"web": {"protocol": "http"}},
 }
 STATSD = '{"name":"statsd","type":"STRICT_DNS"}'

@@ -1,6 +1,7 @@
 """Spans sent over OTLP, to Datadog and over TLS. testbed/collectors.py implements the receivers."""
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -156,3 +157,24 @@ def test_no_span_is_sent_to_a_collector_with_an_invalid_certificate(
         failures = "cluster.tracing_collector.ssl.fail_verify"
         traced.wait_until(lambda: sum(web.stats(failures).values()) > 0, "a rejected certificate")
         assert received.requests == []
+
+
+def test_rate_of_a_sampler_in_the_listener_changes_without_a_restart(traced: TracedMesh) -> None:
+    """With `gateways: skip` the tracer, and with it the sampler, is in the listener (Consul 1.22.6 or newer)."""
+    with http_collector() as received:
+        exporter = {"opentelemetry": {"transport": "http", "service_name": "mesh"}}
+        args = {"collector": {"host": LOOPBACK, "port": received.port}, "tracer": exporter}
+        traced.apply(**args)
+        traced.apply(**args, gateways="skip")
+        started = {name: sidecar.program.process.pid for name, sidecar in traced.mesh.sidecars.items()}
+        for percent, fewest, most in ((25, 15, 85), (75, 115, 185), (0.01, 0, 5)):
+            traced.apply(**args, gateways="skip", sampling={"random": percent})
+
+            def sampled() -> int:
+                with ThreadPoolExecutor(4) as pool:
+                    responses = list(pool.map(lambda _: traced.mesh.request(unique_path()), range(200)))
+                return sum(one.json()["headers"]["traceparent"].endswith("-01") for one in responses)
+
+            # A kept-alive connection may still have the former listener. The bounds are five standard deviations.
+            traced.wait_until(lambda: fewest <= sampled() <= most, f"{fewest} to {most} of 200 requests")  # noqa: B023
+        assert {name: sidecar.program.process.pid for name, sidecar in traced.mesh.sidecars.items()} == started

@@ -59,7 +59,10 @@ def test_each_proxy_reports_its_own_service_name(named: TracedMesh, version: str
         assert names(received) == ["api", "client", "web", "web"]
 
 
-@pytest.mark.parametrize("tracer", [OTLP_HTTP, DATADOG], ids=["otlp", "datadog"])
+ATTRIBUTE: dict[str, Any] = {"opentelemetry": {"transport": "http", "resource_attributes": {"service.name": "mesh"}}}
+
+
+@pytest.mark.parametrize("tracer", [OTLP_HTTP, ATTRIBUTE, DATADOG], ids=["otlp", "resource-attribute", "datadog"])
 def test_proxy_without_the_variable_reports_the_name_of_the_inputs(named: TracedMesh, tracer: dict[str, Any]) -> None:
     with http_collector() as received:
         named.apply(collector={"host": LOOPBACK, "port": received.port}, tracer=tracer)

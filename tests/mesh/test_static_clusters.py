@@ -7,7 +7,7 @@ import pytest
 
 import toolchain
 from testbed.processes import ProgramFailedError, Programs
-from tests.unit.inputs.test_static_clusters import INVALID, LENIENT, NOT_STARTED, VALID
+from tests.unit.inputs.test_static_clusters import INVALID, LENIENT, NEWER, NOT_STARTED, VALID
 
 pytestmark = [pytest.mark.mesh, pytest.mark.slow]
 
@@ -32,3 +32,14 @@ def test_envoy_does_not_start_with_a_rejected_cluster(
 ) -> None:
     with pytest.raises(ProgramFailedError):
         validate(programs, invalid, version)
+
+
+@pytest.mark.parametrize("newer", [newer for newer, version in NEWER if version == "1.37"])
+def test_envoy_before_1_37_does_not_have_a_newer_field(programs: Programs, newer: dict[str, Any]) -> None:
+    with pytest.raises(ProgramFailedError) as error:
+        validate(programs, newer, "1.36.4")
+    assert "no such field" in " ".join(error.value.output.split())
+    try:
+        validate(programs, newer, "1.37.0")
+    except ProgramFailedError as other:
+        assert "no such field" not in " ".join(other.output.split())

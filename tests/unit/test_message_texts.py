@@ -1,5 +1,6 @@
 """The text of every code, as one golden file. `CONSUL_TRACING_UPDATE_GOLDEN=1` writes it."""
 
+import json
 import logging
 import os
 import re
@@ -32,8 +33,10 @@ from consul_tracing.entries.bodies import proxy_defaults
 from consul_tracing.entries.entry import Entry
 from consul_tracing.entries.ownership import Plan, Policy, reject_taken_resources
 from consul_tracing.errors import message
+from consul_tracing.inputs.warnings import setting_warnings
 from tests.plan_story import GOLDEN
 from tests.unit.cli.verify.every_cause import EVIDENCE
+from tests.unit.inputs.test_tracers import listener, manager
 from tests.unit.meshes import mesh, settings
 from tests.unit.mocked_engine import Engine
 from tests.unit.zipkin_collectors import settings as zipkin_settings
@@ -41,6 +44,8 @@ from tests.unit.zipkin_collectors import settings as zipkin_settings
 OWNED = {"managed-by": "pulumi", "pulumi-stack": "organization/mesh/test"}
 FOREIGN = {"Config": {"envoy_listener_tracing_json": '{"random_sampling":{"value":7}}', "other": 1}}
 WEB = {"web": {"protocol": "http"}}
+ZIPKIN = proxy_defaults(settings()).body
+OTLP = {**proxy_defaults(settings(tracer={"opentelemetry": {}})).body, "Meta": OWNED}
 URN = "urn:pulumi:test::mesh::consul:index/configEntry:ConfigEntry::"
 ON_KUBERNETES = proxy_defaults(settings(target="kubernetes"))
 POLICY = Policy("overwrite", "acme/mesh/prod")
@@ -68,6 +73,7 @@ ON_CONSUL: list[tuple[Callable[[], object], Any, bool]] = [
     (declare(), "connection refused", False),
     (declare(), "connection refused", True),
     (declare(gateways="skip"), {}, False),
+    (declare(tracer={"opentelemetry": {}}), {"global": {**ZIPKIN, "Meta": OWNED}}, False),
     (declare(existing="adopt"), {"global": FOREIGN}, False),
     (declare(existing="overwrite"), {"global": FOREIGN}, False),
     (declare(), {"global": {**FOREIGN, "Meta": OWNED}}, False),
@@ -77,10 +83,13 @@ ON_CONSUL: list[tuple[Callable[[], object], Any, bool]] = [
     (declare(services={}), {}, False),
     (declare(tracer={"opentelemetry": {}}, services={"a,b": {"protocol": "http"}}), {}, False),
     (declare(collector={"host": "localhost"}), {}, False),
+    (declare(tracer={"opentelemetry": {"service_name": "mesh"}}, gateways="skip"), {"global": OTLP}, False),
     (declare(sampling={"random": 0.05}), {}, False),
     (declare(proxy_config={"envoy_bootstrap_json_tpl": "{}"}), {}, False),
     (declare(sampling={"random": 0, "client": 12.5}), {}, False),
     (declare(static_clusters=[{"name": "a", "http4_options": {}}]), {}, False),
+    (declare(collector={"host": "zipkin.virtual.consul", "port": 4318}), {}, False),
+    (declare(proxy_config={"envoy_public_listener_json": json.dumps(listener(manager()))}), {}, False),
     (declare(services={"web": {"protocol": "http", "service_defaults": {"MaxRequestHeadersKB": 96}}}), {}, False),
 ]
 """Programs on Consul's API, with the live entries (or the error of the look-up), and whether it is a preview."""
@@ -110,6 +119,7 @@ def kubernetes_texts(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> Iterato
     yield failing(engine, lambda: reject_taken_resources(swapped, {f"{URN}a", f"{URN}b"}, POLICY))
     in_state = {f"{URN}mesh-proxy-defaults": {"kind": "proxy-defaults", "name": "global"}}
     yield failing(engine, lambda: reject_own_config_entries([ON_KUBERNETES], in_state, POLICY))
+    yield from setting_warnings(settings(target="kubernetes", services=WEB), single_machine=False)
     (text,) = conflicting_entries({"proxy-defaults/global": {"Config": {}}})
     yield message("CT209", text, *MIGRATION_STEPS)
     other = {"metadata": {"name": "global", "namespace": "team-a"}}

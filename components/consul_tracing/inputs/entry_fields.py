@@ -20,6 +20,7 @@ from consul_tracing.names import (
 
 from .envoy_json import json_objects
 from .static_clusters import static_cluster_problems
+from .tracers import listener_problems, upstream_listeners
 from .types import Json
 from .validation import invalid_members
 
@@ -98,6 +99,8 @@ def entry_problems(
         elif name not in allowed:
             yield Problem(name, with_suggestion(f"is not a field of {kind}", name, allowed))
     yield from struct_problems(fields)
+    for path, text in upstream_listeners(fields):
+        yield from listener_problems(json_objects(text), ".".join(path))
     meta = fields.get("Meta", {})
     if not isinstance(meta, dict):
         yield Problem("Meta", f"must be a map, got {format_value(meta)}")
@@ -131,8 +134,12 @@ def proxy_config_problems(config: JsonObject) -> Iterator[Problem]:
             yield Problem(key, f"is managed by {TRACING_KEYS[lower]}")
         elif lower == "protocol":
             yield Problem(key, "is managed by default_protocol")
-        elif lower.startswith("envoy_") and lower.endswith("_json") and json_objects(value) is None:
-            yield Problem(key, f"must be text with one JSON object, or several separated by commas; got {_kind(value)}")
+        elif lower.startswith("envoy_") and lower.endswith("_json"):
+            objects = json_objects(value)
+            if objects is None:
+                reason = f"must be text with one JSON object, or several separated by commas; got {_kind(value)}"
+                yield Problem(key, reason)
+            yield from listener_problems(objects, key)
 
 
 def _kind(value: object) -> str:

@@ -57,6 +57,11 @@ def boolean(value: object) -> str:
     return "" if is_boolean else "true or false"
 
 
+def is_true(value: object) -> bool:
+    """Return whether Envoy reads a value as true."""
+    return not boolean(value) and str(value).lower() in {"true", "t", "yes", "y", "1"}
+
+
 def _number(value: object) -> float | None:
     match value:
         case str() if value.isdecimal() and value.isascii() and len(value) <= len(str(MAX_UINT32)):
@@ -125,6 +130,18 @@ def _reject_constant(constant: str) -> NoReturn:
     raise ValueError(f"{constant} is not JSON")
 
 
+DENOMINATORS = {"HUNDRED": 100, "TEN_THOUSAND": 10_000, "MILLION": 1_000_000}
+
+
+def fraction_percent(value: object) -> float | None:
+    """Return Envoy's `FractionalPercent` as a percentage. None for another value."""
+    if not isinstance(value, dict):
+        return None
+    numerator, denominator = value.get("numerator", 0), DENOMINATORS.get(str(value.get("denominator", "HUNDRED")))
+    is_number = isinstance(numerator, int | float) and not isinstance(numerator, bool)
+    return None if denominator is None or not is_number else min(100 * numerator / denominator, 100.0)
+
+
 IRREGULAR = {"trace_id128bit": "trace_id_128bit"}
 """The field whose camelCase name has no boundary before the digits."""
 
@@ -144,6 +161,15 @@ def snake_case_keys(value: object) -> Any:  # noqa: ANN401 - JSON
             return [snake_case_keys(member) for member in value]
         case _:
             return value
+
+
+def maps_in(value: object, path: str) -> Iterator[tuple[str, JsonObject]]:
+    """Yield the maps in a value and the value itself if it is one, with their paths."""
+    if isinstance(value, dict):
+        yield path, value
+    members = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, member in members:
+        yield from maps_in(member, f"{path}.{key}")
 
 
 @dataclass(frozen=True)

@@ -48,7 +48,8 @@ class CollectorArgs(TypedDict):
     host: pulumi.Input[str]
     """DNS name or IP address as proxies see it, without scheme and port. Required.
 
-    May be an Output, but not a secret: every client of Consul can read the entry.
+    May be an Output, but not a secret: every client of Consul can read the entry. Proxies send spans outside of the
+    mesh, so the collector must accept connections from outside of it, without a sidecar.
     """
 
     port: NotRequired[int]
@@ -72,6 +73,12 @@ class CollectorArgs(TypedDict):
     tls: NotRequired[TlsArgs]
     """TLS to the collector. Default: none, plain HTTP."""
 
+    per_host: NotRequired[bool]
+    """Whether a collector runs beside every proxy, so that `host` is a loopback address. Default: false.
+
+    False warns about a loopback address: it is the own host of each proxy, and on Kubernetes its own pod.
+    """
+
 
 class ZipkinArgs(TypedDict):
     """Envoy's Zipkin tracer: B3 headers and Zipkin's API v2. Spans have the name of the Consul service."""
@@ -79,7 +86,7 @@ class ZipkinArgs(TypedDict):
     path: NotRequired[str]
     """URL path for posting spans. Default: "/api/v2/spans".
 
-    Zipkin silently loses v2 spans on its v1 path (hashicorp/consul-k8s#967).
+    Paths of Zipkin's API v1 are rejected: both encodings are v2, and such spans are lost (hashicorp/consul-k8s#967).
     """
 
     encoding: NotRequired[Encoding]
@@ -153,13 +160,16 @@ class TracerArgs(TypedDict):
 class SamplingArgs(TypedDict):
     """Sampling rates, in percent of requests (0 to 100). Fractions are allowed: 0.01 is one request in 10,000.
 
-    A change reaches running proxies immediately, without a restart.
+    A change reaches running proxies immediately, without a restart. With `tracer.opentelemetry` on Envoy 1.35 or newer
+    the rate is in the tracer's sampler, which proxies read at startup; with `gateways: skip` it is in the listener, and
+    a change is immediate.
     """
 
     client: NotRequired[float]
-    """Percentage of requests with `x-client-trace-id` that are traced. Default: 100, all of them.
+    """Percentage of requests with `x-client-trace-id` that are traced. Default: 100, all of them, as in Consul.
 
-    Envoy rounds it down to a whole number.
+    Envoy rounds it down to a whole number. With a mesh that is open to the internet set 0: anyone can send the header.
+    Not supported with the sampler of `tracer.opentelemetry`, where the header starts no trace.
     """
 
     random: NotRequired[float]
@@ -169,7 +179,10 @@ class SamplingArgs(TypedDict):
     """
 
     overall: NotRequired[float]
-    """Upper limit of all sampled requests, except those that callers sample. Default: 100, no limit."""
+    """Upper limit of all sampled requests, except those that callers sample. Default: 100, no limit.
+
+    Not supported with the sampler of `tracer.opentelemetry`.
+    """
 
 
 class SpanArgs(TypedDict):
@@ -308,6 +321,13 @@ class MeshTracingArgs(TypedDict):
     Example: `{"AccessLogs": {"Enabled": true}}`.
     """
 
+    accept_broken_traces: NotRequired[bool]
+    """Whether the tracer may change to one that shares no trace headers with the running proxies. Default: false.
+
+    Each proxy changes its tracer when it restarts. Until the last one has restarted, a trace breaks between two proxies
+    with different headers. The change is rejected with the steps that avoid it.
+    """
+
     existing: NotRequired[Existing]
     """Handling of entries that this stack does not manage: "refuse", "adopt" or "overwrite". Default: "refuse".
 
@@ -364,4 +384,9 @@ class MeshTracingArgs(TypedDict):
     """Consul Enterprise admin partition of the mesh. Default: Consul's default partition."""
 
     envoy_version: NotRequired[str]
-    """Oldest Envoy in the mesh. Default: "1.34". Inputs that it does not support are rejected: it would not start."""
+    """Oldest Envoy in the mesh. Default: "1.34". Inputs that it does not support are rejected: it would not start.
+
+    Required with `tracer.opentelemetry`. "1.35" or newer: `sampling.random` is in the tracer's sampler, and traces are
+    complete on every version. "1.34": the rate is in the listener, and proxies of 1.39 or newer break traces
+    (envoyproxy/envoy#45830).
+    """

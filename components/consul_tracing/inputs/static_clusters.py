@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from consul_tracing.errors import Problem, format_value, mismatch
+from consul_tracing.errors import Problem, format_value
 from consul_tracing.names import COLLECTOR_CLUSTER
 
+from .cluster_rules import start_problems, v2_problems
 from .envoy_json import (
     Messages,
     anything,
@@ -20,12 +21,12 @@ from .envoy_json import (
     name,
     one_of,
     port,
+    snake_case,
     snake_case_keys,
     text,
     timeout,
     typed_message,
 )
-from .hosts import is_address
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -45,8 +46,6 @@ RESERVED_CLUSTERS = frozenset(
     }
 )
 """Clusters that Consul adds to each proxy. Source: `command/connect/envoy` and `agent/xds` of Consul 1.22."""
-
-TLS_SOCKET = "envoy.transport_sockets.tls"
 
 
 def others(*names: str) -> dict[str, Check]:
@@ -289,33 +288,9 @@ def static_cluster_problems(clusters: list[JsonObject]) -> Iterator[Problem]:
                 yield Problem(f"{index}.name", reason)
             case known:
                 owners[str(known)] = f"static_clusters.{index}"
-        yield from MESSAGES.problems(cluster, CLUSTER, str(index))
-        yield from start_problems(snake_case_keys(cluster), str(index))
-
-
-def start_problems(cluster: JsonObject, path: str) -> Iterator[Problem]:
-    """Return the problems of a cluster that Envoy parses but rejects at startup. Keys are in snake_case."""
-    is_static = str(cluster.get("type", "STATIC")).upper() in {"STATIC", "0"} and "cluster_type" not in cluster
-    assignment = cluster.get("load_assignment")
-    for field, address in _socket_addresses(assignment, f"{path}.load_assignment"):
-        host = address.get("address")
-        if is_static and isinstance(host, str) and host and not is_address(host):
-            reason = mismatch("an IP address if type is STATIC (Envoy's default)", host)
-            yield Problem(f"{field}.address", f"{reason}. Set type: STRICT_DNS")
-        if not {"port_value", "named_port"} & address.keys():
-            yield Problem(f"{field}.port_value", "is required")
-    if isinstance(assignment, dict) and "cluster_name" not in assignment:
-        yield Problem(f"{path}.load_assignment.cluster_name", "is required")
-    socket = cluster.get("transport_socket")
-    if isinstance(socket, dict) and socket.get("name") == TLS_SOCKET and "typed_config" not in socket:
-        yield Problem(f"{path}.transport_socket.typed_config", "is required")
-
-
-def _socket_addresses(value: object, path: str) -> Iterator[tuple[str, JsonObject]]:
-    """Yield the socket addresses in a load assignment, with their paths."""
-    members = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
-    for key, member in members:
-        if key == "socket_address" and isinstance(member, dict):
-            yield f"{path}.{key}", member
-        else:
-            yield from _socket_addresses(member, f"{path}.{key}")
+        fields = snake_case_keys(cluster)
+        removed = {problem.path: problem for problem in v2_problems(fields, str(index))}
+        misspelt = MESSAGES.problems(cluster, CLUSTER, str(index))
+        yield from removed.values()
+        yield from (problem for problem in misspelt if snake_case(problem.path) not in removed)
+        yield from start_problems(fields, str(index))

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from consul_tracing.errors import format_value, message, with_suggestion
+from consul_tracing.errors import format_rate, format_value, message, with_suggestion
 from consul_tracing.names import HTTP_PROTOCOLS, RESOURCE_ATTRIBUTE_SEPARATORS
 
-from .envoy_json import snake_case
-from .hosts import is_loopback
+from .collector_address import HTTPS_PORT, PORTS, loopback_reason, mesh_reason, namespace_reason, port_reason
+from .envoy_json import json_objects, snake_case
 from .static_clusters import CLUSTER
+from .tracers import REPLACED, has_untraced_requests, is_public_listener, upstream_listeners
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,42 +37,18 @@ def setting_warnings(settings: MeshSettings, *, single_machine: bool, http_elsew
         )
         return
     yield from _sampling_warnings(settings)
+    yield from _listener_warnings(settings)
     if not http_elsewhere and not declares_http(settings):
         yield message(
             "CT511",
             "services: no service has the protocol http, http2 or grpc. Consul's default protocol is tcp, which Envoy "
             "does not trace. Declare the HTTP services in services.",
         )
-    if settings.tracer.opentelemetry is not None and settings.tracer.opentelemetry.service_name is None:
-        yield message(
-            "CT512",
-            "tracer.opentelemetry.service_name is not set. Spans of a proxy without OTEL_RESOURCE_ATTRIBUTES in its "
-            "environment have the service name unknown_service:envoy. Start each proxy with its variables from "
-            "the output proxy_environment. Set service_name for proxies without these variables.",
-        )
-    if settings.tracer.opentelemetry is not None:
-        names = sorted(name for name in settings.service_names if not RESOURCE_ATTRIBUTE_SEPARATORS.isdisjoint(name))
-        if names:
-            yield message(
-                "CT525",
-                f"services: {', '.join(map(format_value, names))}: spans do not have the service name, because Envoy "
-                "cannot read a name with a comma or an equals sign from OTEL_RESOURCE_ATTRIBUTES. Use tracer.zipkin.",
-            )
-    if not single_machine and is_loopback(settings.collector.host):
-        yield message(
-            "CT513",
-            f'collector.host: "{settings.collector.host}" is the own host of each proxy. '
-            "Machines without a collector lose their spans. Set the address of a shared collector, or run a collector "
-            "on every machine.",
-        )
+    yield from _opentelemetry_warnings(settings)
+    yield from _collector_warnings(settings, single_machine=single_machine)
     yield from _static_cluster_warnings(settings)
     yield from service_warnings(settings)
-    if "envoy_bootstrap_json_tpl" in {key.lower() for key in settings.proxy_config}:
-        yield message(
-            "CT514",
-            "proxy_config.envoy_bootstrap_json_tpl replaces Consul's bootstrap. Proxies do not trace unless the "
-            "template contains the tracer. Remove the key, or add the tracer to the template.",
-        )
+    yield from _replacement_warnings(settings)
 
 
 def _sampling_warnings(settings: MeshSettings) -> Iterator[str]:
@@ -79,7 +56,7 @@ def _sampling_warnings(settings: MeshSettings) -> Iterator[str]:
     if 0 < sampling.random < PROBABLE_FRACTION:
         yield message(
             "CT519",
-            f"sampling.random: {sampling.random:g} means {sampling.random:g} %. "
+            f"sampling.random: {sampling.random:g} means {format_rate(sampling.random)}. "
             f"For {sampling.random * 100:g} %, set {sampling.random * 100:g}. Ignore this warning if "
             "the rate is intended.",
         )
@@ -97,6 +74,74 @@ def _sampling_warnings(settings: MeshSettings) -> Iterator[str]:
         )
 
 
+def _listener_warnings(settings: MeshSettings) -> Iterator[str]:
+    """Return a warning if older versions of Consul cannot parse the tracer in the listener."""
+    if settings.gateways != "skip":
+        return
+    reason = "the sampler of tracer.opentelemetry" if settings.has_sampler else ""
+    if settings.tracer.zipkin is not None and settings.tracer.zipkin.propagation == "b3+w3c":
+        reason = 'tracer.zipkin.propagation: "b3+w3c"'
+    if reason:
+        yield message(
+            "CT531",
+            f"gateways: skip: Consul before 1.22.6 cannot parse {reason} in the listener, and then traces no request. "
+            "Upgrade Consul first, or use gateways: join.",
+        )
+
+
+def _opentelemetry_warnings(settings: MeshSettings) -> Iterator[str]:
+    tracer = settings.tracer.opentelemetry
+    if tracer is None:
+        return
+    if tracer.service_name is None and "service.name" not in tracer.resource_attributes:
+        yield message(
+            "CT512",
+            "tracer.opentelemetry.service_name is not set. Spans of a proxy without OTEL_RESOURCE_ATTRIBUTES in its "
+            "environment have the service name unknown_service:envoy. Start each proxy with its variables from "
+            "the output proxy_environment. Set service_name for proxies without these variables.",
+        )
+    names = sorted(name for name in settings.service_names if not RESOURCE_ATTRIBUTE_SEPARATORS.isdisjoint(name))
+    if names:
+        yield message(
+            "CT525",
+            f"services: {', '.join(map(format_value, names))}: spans do not have the service name, because Envoy "
+            "cannot read a name with a comma or an equals sign from OTEL_RESOURCE_ATTRIBUTES. Use tracer.zipkin.",
+        )
+
+
+def _collector_warnings(settings: MeshSettings, *, single_machine: bool) -> Iterator[str]:
+    collector, on_kubernetes, own = settings.collector, settings.target == "kubernetes", settings.tracer.default_port
+    reason = loopback_reason(collector.host, on_kubernetes=on_kubernetes)
+    if reason and not collector.per_host and not single_machine:
+        place, unit = ("in every pod", "Pods") if on_kubernetes else ("on every machine", "Machines")
+        yield message(
+            "CT513",
+            f"collector.host: {reason}. {unit} without a collector lose their spans. Set the address of a shared "
+            f"collector. If a collector runs {place}, set collector.per_host: true.",
+        )
+    if reason := port_reason(settings.collector_port, own, has_tls=collector.tls is not None):
+        fix = "Set collector.tls" if settings.collector_port == HTTPS_PORT else "Set the tracer of this protocol"
+        yield message(
+            "CT527",
+            f"collector.port: {reason}. A collector of another protocol rejects the spans, and proxies lose them. "
+            f"{fix}, or collector.port: {own}. Ignore this warning if the collector receives {PORTS[own]} at "
+            f"{settings.collector_port}.",
+        )
+    if on_kubernetes and (reason := namespace_reason(collector.host)):
+        yield message(
+            "CT528",
+            f"collector.host: {reason}. Proxies in other namespaces do not find the collector. Set the full name, "
+            f"such as {collector.host}.<namespace>.svc.cluster.local.",
+        )
+    if reason := mesh_reason(collector.host):
+        yield message(
+            "CT530",
+            f"collector.host: {reason}. Set the address of the collector itself, such as "
+            f"zipkin.{'observability.svc.cluster.local' if on_kubernetes else 'service.consul'}, and keep it out of "
+            "the mesh.",
+        )
+
+
 def _static_cluster_warnings(settings: MeshSettings) -> Iterator[str]:
     for index, cluster in enumerate(settings.static_clusters):
         for field in (field for field in cluster if snake_case(field) not in CLUSTER):
@@ -104,6 +149,22 @@ def _static_cluster_warnings(settings: MeshSettings) -> Iterator[str]:
             yield message(
                 "CT517", f"static_clusters.{index}.{field}: {with_suggestion(reason, field, sorted(CLUSTER))}"
             )
+
+
+def _replacement_warnings(settings: MeshSettings) -> Iterator[str]:
+    if "envoy_bootstrap_json_tpl" in {key.lower() for key in settings.proxy_config}:
+        yield message(
+            "CT514",
+            "proxy_config.envoy_bootstrap_json_tpl replaces Consul's bootstrap. Proxies do not trace unless the "
+            "template contains the tracer. Remove the key, or add the tracer to the template.",
+        )
+    listeners = {f"proxy_config.{key}": text for key, text in settings.proxy_config.items() if is_public_listener(key)}
+    for name, service in settings.services.items():
+        for path, text in upstream_listeners(service.service_defaults):
+            listeners[".".join(("services", name, "service_defaults", *path))] = text
+    for place, text in listeners.items():
+        if has_untraced_requests(json_objects(text)):
+            yield message("CT529", f"{place} {REPLACED}. Remove the key, or add the block.")
 
 
 def service_warnings(settings: EntrySettings) -> Iterator[str]:

@@ -1,17 +1,22 @@
 """Further Envoy clusters, compared with Envoy's protobuf messages."""
 
 import json
+import re
 from collections.abc import Iterator
 from itertools import chain
+from pathlib import Path
 from typing import Any
 
+import envoy
 import pytest
 from envoy.config.cluster.v3 import cluster_pb2
+from envoy.extensions.clusters.dns.v3 import dns_cluster_pb2  # noqa: F401 - parsed inside an Any
 from envoy.extensions.transport_sockets.tls.v3 import tls_pb2
 from envoy.extensions.upstreams.http.v3 import http_protocol_options_pb2
-from google.protobuf import descriptor
+from google.protobuf import descriptor, descriptor_pb2
 
 from consul_tracing import InvalidInputError
+from consul_tracing.inputs.cluster_rules import V2_FIELDS, V2_TYPE
 from consul_tracing.inputs.static_clusters import CLUSTER, TYPED
 from tests.unit.envoy_messages import clusters
 from tests.unit.meshes import settings
@@ -40,8 +45,32 @@ def http2(options: Any) -> dict[str, Any]:
     return cluster(typed_extension_protocol_options={HTTP2: config})
 
 
+def dns(*localities: int, kind: Any = "LOGICAL_DNS") -> dict[str, Any]:
+    """A cluster whose localities have these numbers of endpoints."""
+    address = {"endpoint": {"address": {"socket_address": {"address": "statsd", "port_value": 8125}}}}
+    return cluster(
+        type=kind,
+        load_assignment={"cluster_name": "a", "endpoints": [{"lb_endpoints": [address] * one} for one in localities]},
+    )
+
+
+DNS = "type.googleapis.com/envoy.extensions.clusters.dns.v3.DnsCluster"
+
+
+def extension(name: str, **config: Any) -> dict[str, Any]:
+    """A cluster with two endpoints whose type is an extension."""
+    typed = {"typed_config": {"@type": DNS, **config}} if config else {}
+    fields = {key: value for key, value in dns(2).items() if key != "type"}
+    return {**fields, "cluster_type": {"name": name, **typed}}
+
+
 VALID = [
     cluster(),
+    dns(1),
+    dns(2, 1, kind="STRICT_DNS"),
+    dns(0, kind="STRICT_DNS"),
+    extension("envoy.cluster.dns", all_addresses_in_single_endpoint=False),
+    cluster(type="ORIGINAL_DST", lb_policy="CLUSTER_PROVIDED"),
     cluster(type="STRICT_DNS", connect_timeout="0.250s", load_assignment=endpoint(address="statsd", port_value=8125)),
     {
         "name": "a",
@@ -78,6 +107,15 @@ LENIENT = [
         },
     ),
     tls(sni="", common_tls_context={"alpn_protocols": "h2"}),
+    cluster(
+        type=2,
+        load_assignment={
+            "cluster_name": "a",
+            "endpoints": {
+                "lb_endpoints": {"endpoint": {"address": {"socket_address": {"address": "a", "port_value": 80}}}}
+            },
+        },
+    ),
     cluster(field_of_a_newer_envoy=1, load_assignment={"cluster_name": "a", "field_of_a_newer_envoy": 1}),
 ]
 """Clusters that Envoy's parser accepts and the stricter one of Python does not. The last one needs a newer Envoy."""
@@ -121,6 +159,29 @@ INVALID = [
     (cluster(dns_lookup_family="IPV4"), "dns_lookup_family: must be one of AUTO, V4_ONLY, V6_ONLY, V4_PREFERRED, ALL"),
     (cluster(respect_dns_ttl="maybe"), 'respect_dns_ttl: must be true or false, got "maybe"'),
     (cluster(per_connection_buffer_limit_bytes=2**33), "must be a whole number from 0 to 4294967295, got 8589934592"),
+    (cluster(hosts=[]), "static_clusters.0.hosts: belongs to Envoy's v2 API. Set load_assignment"),
+    (cluster(tlsContext={}), "static_clusters.0.tls_context: belongs to Envoy's v2 API. Set transport_socket"),
+    (
+        cluster(extension_protocol_options={}),
+        "extension_protocol_options: belongs to Envoy's v2 API. Set typed_extension_protocol_options",
+    ),
+    (
+        cluster(transport_socket={"name": "envoy.transport_sockets.tls", "config": {}}),
+        "transport_socket.config: belongs to Envoy's v2 API. Set typed_config",
+    ),
+    (
+        tls(common_tls_context={"validation_context": {"verify_subject_alt_name": ["a"]}}),
+        "verify_subject_alt_name: belongs to Envoy's v2 API. Set match_typed_subject_alt_names",
+    ),
+    (
+        cluster(
+            transport_socket={
+                "name": "tls",
+                "typed_config": {"@type": "type.googleapis.com/envoy.api.v2.auth.UpstreamTlsContext"},
+            }
+        ),
+        "typed_config.@type: must be a type of Envoy's v3 API, got \"type.googleapis.com/envoy.api.v2.auth.UpstreamTl",
+    ),
 ]
 """Clusters that Envoy cannot parse."""
 
@@ -141,6 +202,25 @@ NOT_STARTED = [
     (
         cluster(transport_socket={"name": "envoy.transport_sockets.tls"}),
         "transport_socket.typed_config: is required",
+    ),
+    (
+        dns(2),
+        "endpoints: must be one locality with one endpoint if type is LOGICAL_DNS, got 2 endpoints. Set type: STR",
+    ),
+    (dns(1, 1), "if type is LOGICAL_DNS, got 2 endpoints"),
+    (dns(1, 0), "if type is LOGICAL_DNS, got 2 localities"),
+    (dns(0), "if type is LOGICAL_DNS, got 0 endpoints"),
+    (dns(2, kind=2), "if type is LOGICAL_DNS, got 2 endpoints"),
+    (cluster(type="logical_dns"), "if type is LOGICAL_DNS, got 0 endpoints"),
+    (extension("envoy.cluster.logical_dns"), "if type is LOGICAL_DNS, got 2 endpoints"),
+    (
+        extension("envoy.cluster.dns", all_addresses_in_single_endpoint=True),
+        "if type is LOGICAL_DNS, got 2 endpoints",
+    ),
+    (cluster(type="EDS"), "eds_cluster_config: is required if type is EDS"),
+    (
+        cluster(type="ORIGINAL_DST"),
+        'lb_policy: must be CLUSTER_PROVIDED if type is ORIGINAL_DST, got "ROUND_ROBIN"',
     ),
 ]
 """Clusters that Envoy rejects at startup."""
@@ -166,6 +246,38 @@ def test_cluster_with_which_envoy_does_not_start_is_rejected(invalid: dict[str, 
     assert reason in str(error.value)
 
 
+NEWER = [
+    (cluster(type="STRICT_DNS", transport_socket_matcher={}), "1.37"),
+    (cluster(type="STRICT_DNS", transportSocketMatcher={}), "1.37"),
+    *[
+        (
+            cluster(typed_extension_protocol_options={HTTP2: {"@type": f"type.googleapis.com/{HTTP2}", field: {}}}),
+            version,
+        )
+        for field, version in (
+            ("hash_policy", "1.37"),
+            ("outlier_detection", "1.36"),
+            ("request_mirror_policies", "1.37"),
+            ("retry_policy", "1.37"),
+        )
+    ],
+]
+"""Clusters with a field that is newer than Envoy 1.34, and the first version that has it."""
+
+
+@pytest.mark.parametrize(("newer", "version"), NEWER)
+def test_field_that_is_newer_than_the_envoy_of_the_mesh_is_rejected(newer: dict[str, Any], version: str) -> None:
+    with pytest.raises(InvalidInputError, match=f"requires Envoy {version}, got 1.35"):
+        settings(static_clusters=[newer], envoy_version="1.35")
+    assert settings(static_clusters=[newer], envoy_version=version).static_clusters == [newer]
+
+
+def test_field_of_the_v2_api_is_reported_once() -> None:
+    with pytest.raises(InvalidInputError) as error:
+        settings(static_clusters=[cluster(extensionProtocolOptions={}, hosts=[])])
+    assert len(error.value.problems) == 2
+
+
 def test_very_long_number_is_described() -> None:
     with pytest.raises(InvalidInputError, match="got a number with more than 20 digits"):
         settings(static_clusters=[cluster(load_assignment=endpoint(address="10.0.0.1", port_value=10**5000))])
@@ -186,5 +298,18 @@ def test_schema_lists_the_fields_of_each_checked_envoy_message() -> None:
     typed = (tls_pb2.UpstreamTlsContext.DESCRIPTOR, http_protocol_options_pb2.HttpProtocolOptions.DESCRIPTOR)
     assert {message.full_name for message in typed} == TYPED.keys()
     known = [messages(CLUSTER, cluster_pb2.Cluster.DESCRIPTOR), *(messages(TYPED[one.full_name], one) for one in typed)]
+    reserved = set()
     for schema, message in chain(*known):
         assert set(schema) == set(message.fields_by_name), message.full_name
+        proto = descriptor_pb2.DescriptorProto()
+        message.CopyToProto(proto)
+        reserved |= set(proto.reserved_name)
+    assert {field[-1] for field in V2_FIELDS} == reserved - {"disable_overprovisioning"}
+
+
+def test_types_of_the_v3_api_are_not_those_of_the_v2_api() -> None:
+    packages = Path(envoy.__path__[0]).rglob("*_pb2.py")
+    names = {".".join(("envoy", *file.relative_to(envoy.__path__[0]).parts)) for file in packages}
+    is_old = {name: any(re.fullmatch(r"v2(alpha\d?)?", part) for part in name.split(".")) for name in names}
+    assert {name: bool(V2_TYPE.fullmatch(name)) for name in names} == is_old
+    assert {True, False} == set(is_old.values())

@@ -162,6 +162,20 @@ def known(value: object) -> Any:  # noqa: ANN401 - JSON
             return value
 
 
+def maps(value: object) -> list[JsonObject]:
+    """Return the maps in a list, empty for any other value."""
+    return [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []
+
+
 def members(value: object) -> JsonObject:
     """Return the members of a map, empty for any other value."""
     return value if isinstance(value, dict) else {}
+
+
+def percentage(value: object) -> float | None:
+    """Return the value of Envoy's `Percent`. None if it is not a number from 0 to 100."""
+    try:
+        number = float(value) if isinstance(value, int | float | str) and not isinstance(value, bool) else -1
+    except (ValueError, OverflowError):
+        return None
+    return number if 0 <= number <= 100 else None  # noqa: PLR2004 - percent

@@ -7,15 +7,19 @@ from difflib import get_close_matches
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from consul_tracing.cli.hcl import Unevaluated, expressions
+from consul_tracing.cli.meaning import entry_objects
 from consul_tracing.entries.bodies import BOOTSTRAP_KEYS
-from consul_tracing.envoy import HCM_TRACING, HTTP_PROTOCOL_OPTIONS
-from consul_tracing.errors import format_value, mismatch, with_suggestion
+from consul_tracing.envoy import HCM_TRACING
+from consul_tracing.errors import format_value, mismatch
 from consul_tracing.inputs.envoy_json import snake_case, snake_case_keys
-from consul_tracing.inputs.hosts import canonical_host, host_reason, is_address, is_loopback
-from consul_tracing.inputs.static_clusters import CLUSTER, RESERVED_CLUSTERS, start_problems
+from consul_tracing.inputs.tracers import (
+    REPLACED,
+    has_untraced_requests,
+    is_public_listener,
+    listener_problems,
+    upstream_listeners,
+)
 from consul_tracing.names import (
-    CLUSTERS_KEY,
     EXTERNAL_SOURCE_KEY,
     HTTP_PROTOCOLS,
     LISTENER_KEY,
@@ -24,19 +28,22 @@ from consul_tracing.names import (
     TRACING_KEYS,
 )
 
+from .cluster_rules import cluster_issues, collector_issues
 from .credentials import credential_issues
 from .findings import Finding, Issue
-from .proxy_config import UNKNOWN, ProxyConfig, known, members, proxy_config
-from .tracer_rules import newer_issues, provider_issues, schema_issues, tracer_of
+from .proxy_config import UNKNOWN, ProxyConfig, known, maps, members, percentage, proxy_config
+from .releases import Releases
+from .sampling_rules import consul_issues, sampling_issues
+from .tracer_rules import newer_issues, problem_issues, provider_issues, schema_issues, tracer_of
 from .tracing_messages import LISTENER, TRACING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from consul_tracing.cli.documents import Document
-    from consul_tracing.names import FieldPath, JsonObject
+    from consul_tracing.names import EnvoyRelease, FieldPath, JsonObject
 
-    from .tracer_rules import Tracer, Version
+    from .tracer_rules import Tracer
 
 PROTOCOLS = frozenset({"tcp", *HTTP_PROTOCOLS})
 
@@ -80,20 +87,21 @@ MAX_LISTED = 5
 SCOPE = ("Partition", "Namespace")
 
 
-def findings(documents: Sequence[Document], envoy: Version | None = None) -> list[Finding]:
+def findings(documents: Sequence[Document], oldest: Releases | None = None) -> list[Finding]:
     """Return the findings of documents that belong to one mesh, in the order of the documents.
 
-    `envoy`: the oldest Envoy of the mesh. Without it, the versions of fields are not checked.
+    `oldest`: the oldest Envoy and Consul of the mesh. Without them, the versions of fields are not checked.
     """
+    oldest = oldest or Releases()
     configs = [proxy_config(document.fields.get("Config")) for document in documents]
     mesh = [config for document, config in zip(documents, configs, strict=True) if document.kind == "proxy-defaults"]
     base = mesh[0] if len(mesh) == 1 else None
     found = []
     for document, config in zip(documents, configs, strict=True):
-        issues = [*config.issues, *document_issues(document, config)]
+        effective = config if document.kind == "proxy-defaults" else config.over(base)
+        issues = [*config.issues, *document_issues(document, config), *listener_issues(document, config, effective)]
         if document.kind in {"proxy-defaults", "registration"}:
-            effective = config if document.kind == "proxy-defaults" else config.over(base)
-            issues += proxy_issues(config, effective, envoy)
+            issues += proxy_issues(config, effective, oldest, on_kubernetes=document.is_on_kubernetes)
         found += [located(document, issue) for issue in issues]
     return found + _relations(documents, configs)
 
@@ -138,6 +146,17 @@ def document_issues(document: Document, config: ProxyConfig) -> Iterator[Issue]:
         yield Issue("CT333", ("Config", "envoy_bootstrap_json_tpl"), reason)
 
 
+def listener_issues(document: Document, config: ProxyConfig, effective: ProxyConfig) -> Iterator[Issue]:
+    """Yield the mistakes in keys that replace a listener of Consul."""
+    is_traced = isinstance(effective.tracer, dict) or isinstance(effective.listener, dict)
+    keys = [(("Config", key), value) for key, value in config.others.items() if is_public_listener(key)]
+    for path, value in [*keys, *upstream_listeners(document.fields)]:
+        listeners = known(entry_objects(value))
+        yield from problem_issues("CT341", listener_problems(listeners, ".".join(path)), ())
+        if is_traced and has_untraced_requests(listeners):
+            yield Issue("CT342", path, REPLACED)
+
+
 def _service_issues(fields: JsonObject) -> Iterator[Issue]:
     if keys := [key for key in members(fields.get("Config")) if key.lower() in TRACING_KEYS]:
         yield Issue("CT331", ("Config", keys[0]), "is not supported in service-defaults, which has no Config")
@@ -163,26 +182,29 @@ def _owner_issues(meta: JsonObject) -> Iterator[Issue]:
         yield Issue("CT327", ("Meta",), reason)
 
 
-def proxy_issues(own: ProxyConfig, effective: ProxyConfig, envoy: Version | None) -> Iterator[Issue]:
+def proxy_issues(
+    own: ProxyConfig, effective: ProxyConfig, oldest: Releases, *, on_kubernetes: bool = False
+) -> Iterator[Issue]:
     """Yield the mistakes in the tracing configuration of proxies.
 
     `own`: the keys of the document. `effective`: with the keys that a registration inherits from proxy-defaults.
     """
-    yield from _tracer_issues(own.tracer, envoy)
-    yield from _listener_issues(own.listener, envoy)
-    yield from _cluster_issues(own.clusters)
+    yield from _tracer_issues(own.tracer, oldest.envoy)
+    yield from _listener_issues(own.listener, oldest.envoy)
+    yield from consul_issues(own.listener, oldest.consul)
+    yield from cluster_issues(own.clusters, oldest.envoy)
     if (own.tracer, own.listener, own.clusters) == (None, None, None):
         return
     yield from _sampling_issues(effective)
     tracers = [one for one in _tracers(effective) if one is not None]
+    for tracer in tracers:
+        yield from sampling_issues(tracer, effective.listener, oldest.envoy)
     if isinstance(effective.clusters, list) or effective.clusters is None:
-        clusters = {str(one.get("name")): one for one in _named(effective.clusters or [])}
-        are_known = not any(path[1:] in {(), ("name",)} for path, _ in expressions(effective.clusters))
         for tracer in tracers:
-            yield from _collector_issues(tracer, clusters, are_known=are_known)
+            yield from collector_issues(tracer, effective.clusters or [], on_kubernetes=on_kubernetes)
 
 
-def _tracer_issues(content: object, envoy: Version | None) -> Iterator[Issue]:
+def _tracer_issues(content: object, envoy: EnvoyRelease | None) -> Iterator[Issue]:
     if not isinstance(content, dict):
         return
     path = ("Config", TRACER_KEY)
@@ -193,7 +215,7 @@ def _tracer_issues(content: object, envoy: Version | None) -> Iterator[Issue]:
     yield from provider_issues(content["http"], (*path, "http"), envoy)
 
 
-def _listener_issues(content: object, envoy: Version | None) -> Iterator[Issue]:
+def _listener_issues(content: object, envoy: EnvoyRelease | None) -> Iterator[Issue]:
     if not isinstance(content, dict):
         return
     path = ("Config", LISTENER_KEY)
@@ -208,7 +230,7 @@ def _listener_issues(content: object, envoy: Version | None) -> Iterator[Issue]:
     if isinstance(provider := fields.get("provider"), dict):
         yield from provider_issues(provider, (*path, "provider"), envoy)
     yield from _rate_issues(snake_case_keys(known(fields)), path)
-    for index, tag in enumerate(_named(members(snake_case_keys(known(fields))).get("custom_tags") or [])):
+    for index, tag in enumerate(maps(members(snake_case_keys(known(fields))).get("custom_tags"))):
         if not {"literal", "environment", "request_header", "metadata", "value"} & tag.keys():
             reason = "must have one of literal, request_header, environment, metadata"
             yield Issue("CT308", (*path, "custom_tags", str(index)), reason)
@@ -231,19 +253,11 @@ def _rate_issues(fields: JsonObject, path: FieldPath) -> Iterator[Issue]:
         if {"numerator", "denominator"} & rate.keys():
             yield Issue("CT318", (*path, name), 'must be a percentage such as {"value": 1}, got a fraction')
             continue
-        value = _percent(rate.get("value", 0))
+        value = percentage(rate.get("value", 0))
         if value is None:
             yield Issue("CT308", (*path, name, "value"), mismatch("a number from 0 to 100", rate.get("value")))
         elif value == 0 and name != "client_sampling":
             yield Issue("CT321", (*path, name), "is 0 %")
-
-
-def _percent(value: object) -> float | None:
-    try:
-        number = float(value) if isinstance(value, int | float | str) and not isinstance(value, bool) else -1
-    except (ValueError, OverflowError):
-        return None
-    return number if 0 <= number <= 100 else None  # noqa: PLR2004 - percent
 
 
 def _sampling_issues(config: ProxyConfig) -> Iterator[Issue]:
@@ -262,111 +276,6 @@ def _tracers(config: ProxyConfig) -> Iterator[Tracer | None]:
         yield tracer_of(config.tracer.get("http"), ("Config", TRACER_KEY, "http"))
     if isinstance(config.listener, dict):
         yield tracer_of(config.listener.get("provider"), ("Config", LISTENER_KEY, "provider"))
-
-
-def _named(clusters: object) -> list[JsonObject]:
-    return [one for one in clusters if isinstance(one, dict)] if isinstance(clusters, list) else []
-
-
-def _collector_issues(tracer: Tracer, clusters: Mapping[str, JsonObject], *, are_known: bool) -> Iterator[Issue]:
-    """Yield the mistakes in the cluster of a tracer. `are_known`: whether these are all clusters."""
-    for path, name in tracer.clusters:
-        if name not in clusters and name not in RESERVED_CLUSTERS:
-            if not are_known:
-                continue
-            reason = with_suggestion(
-                f"is not a cluster of {CLUSTERS_KEY}: {format_value(name)}", name, sorted(clusters)
-            )
-            yield Issue("CT310", path, reason if clusters else reason.partition(". Allowed")[0])
-            continue
-        cluster = snake_case_keys(known(clusters.get(name, {})))
-        if local := next(filter(is_loopback, _hosts(cluster)), None):
-            yield Issue("CT317", ("Config", CLUSTERS_KEY), f"cluster {format_value(name)} has the host {local}")
-        if name == tracer.grpc_cluster and cluster and not _speaks_http2(cluster):
-            place = ("Config", CLUSTERS_KEY)
-            yield Issue("CT313", place, f"cluster {format_value(name)} must use HTTP/2, which gRPC requires")
-
-
-def _speaks_http2(cluster: JsonObject) -> bool:
-    options = members(members(cluster.get("typed_extension_protocol_options")).get(snake_case(HTTP_PROTOCOL_OPTIONS)))
-    explicit = members(options.get("explicit_http_config"))
-    chosen = {"http2_protocol_options", "http3_protocol_options"}
-    return bool(
-        "http2_protocol_options" in cluster
-        or chosen & explicit.keys()
-        or {"auto_config", "use_downstream_protocol_config"} & options.keys()
-    )
-
-
-def _hosts(value: object) -> Iterator[str]:
-    """Yield the addresses in a cluster."""
-    members = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
-    if isinstance(value, dict) and isinstance(socket := value.get("socket_address"), dict):
-        yield str(socket.get("address", ""))
-    for member in members:
-        yield from _hosts(member)
-
-
-def _cluster_issues(clusters: object) -> Iterator[Issue]:
-    """Yield the mistakes in static clusters."""
-    if not isinstance(clusters, list):
-        return
-    names: dict[str, int] = {}
-    for index, cluster in enumerate(clusters):
-        path = ("Config", CLUSTERS_KEY, str(index))
-        if isinstance(cluster, Unevaluated):
-            continue
-        if not isinstance(cluster, dict):
-            yield Issue("CT308", path, mismatch("a map", cluster))
-            continue
-        fields = snake_case_keys(known(cluster))
-        yield from schema_issues(cluster, CLUSTER, path)
-        yield from _name_issues(cluster, names, path, index)
-        yield from _address_issues(fields, path)
-        yield from _tls_issues(fields, path)
-
-
-def _name_issues(cluster: JsonObject, names: dict[str, int], path: FieldPath, index: int) -> Iterator[Issue]:
-    name = cluster.get("name")
-    if name is None:
-        yield Issue("CT308", (*path, "name"), "is required")
-    elif str(name) in RESERVED_CLUSTERS:
-        yield Issue("CT311", (*path, "name"), f"conflicts with a cluster of Consul: {format_value(name)}")
-    elif isinstance(name, str) and names.setdefault(name, index) != index:
-        yield Issue("CT311", (*path, "name"), f"conflicts with another cluster of the same name: {format_value(name)}")
-
-
-def _address_issues(fields: JsonObject, path: FieldPath) -> Iterator[Issue]:
-    for problem in start_problems(fields, ""):
-        place = tuple(filter(None, problem.path.split(".")))
-        yield Issue("CT312" if place[-1] == "address" else "CT308", (*path, *place), problem.reason)
-    if str(fields.get("type", "STATIC")).upper() in {"STATIC", "0"}:
-        return
-    for host in _hosts(fields.get("load_assignment")):
-        if host and not is_address(host) and canonical_host(host) is None:
-            yield Issue("CT312", (*path, "load_assignment"), host_reason(host, "address"))
-
-
-def _tls_issues(fields: JsonObject, path: FieldPath) -> Iterator[Issue]:
-    socket = members(fields.get("transport_socket"))
-    config = members(socket.get("typed_config"))
-    if not str(config.get("@type", "")).endswith("UpstreamTlsContext"):
-        return
-    common = members(config.get("common_tls_context"))
-    validation = members(common.get("validation_context"))
-    elsewhere = any(key != "validation_context" and "validation_context" in key for key in common)
-    place = (*path, "transport_socket", "typed_config")
-    if (
-        not elsewhere
-        and not {"trusted_ca", "system_root_certs", "ca_certificate_provider_instance"} & validation.keys()
-    ):
-        yield Issue("CT316", place, "does not verify the certificate of the collector: trusted_ca is not set")
-    elif not elsewhere and not (
-        {"match_typed_subject_alt_names", "match_subject_alt_names"} & validation.keys()
-        or config.get("auto_sni_san_validation")
-    ):
-        reason = "does not verify the name in the collector's certificate: match_typed_subject_alt_names is not set"
-        yield Issue("CT316", place, reason)
 
 
 def _relations(documents: Sequence[Document], configs: Sequence[ProxyConfig]) -> list[Finding]:

@@ -2,33 +2,30 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from consul_tracing.cli.hcl import expressions
 from consul_tracing.cli.meaning import CLUSTER_FIELDS, at
-from consul_tracing.errors import format_value, mismatch, with_suggestion
-from consul_tracing.inputs.envoy_json import boolean, snake_case, snake_case_keys
+from consul_tracing.errors import mismatch, with_suggestion
+from consul_tracing.inputs.envoy_json import is_true, snake_case, snake_case_keys
+from consul_tracing.inputs.tracers import V1_PATH, V2_PATH, XRAY, v1_path_reason, xray_problems
 
 from .findings import Issue
 from .proxy_config import known, members
 from .tracing_messages import MESSAGES, NEWER_FIELDS, PROVIDER, REMOVED_TRACERS, REQUIRED, TRACE, TRACERS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
+    from consul_tracing.errors import Problem
     from consul_tracing.inputs.envoy_json import Schema
-    from consul_tracing.names import FieldPath, JsonObject
-
-V1_PATH = "/api/v1/spans"
-V2_PATH = "/api/v2/spans"
+    from consul_tracing.names import EnvoyRelease, FieldPath, JsonObject
 
 OLD_NAMES: Mapping[str, str] = {
     f"envoy.{name}": f"envoy.tracers.{name}" for name in ("zipkin", "datadog", "xray", "skywalking")
 }
 """Names of tracers in Envoy's v2 API."""
-
-Version = tuple[int, int]
 
 
 @dataclass(frozen=True)
@@ -64,7 +61,7 @@ def tracer_of(provider: object, path: FieldPath) -> Tracer | None:
     return Tracer(message, config, (*path, "typed_config")) if message in TRACERS else None
 
 
-def provider_issues(provider: object, path: FieldPath, envoy: Version | None) -> Iterator[Issue]:
+def provider_issues(provider: object, path: FieldPath, envoy: EnvoyRelease | None) -> Iterator[Issue]:
     """Yield the mistakes in a provider: its name, its type and the fields of its configuration."""
     fields = members(snake_case_keys(known(provider)))
     unknown = {tuple(map(snake_case, place)) for place, _ in expressions(provider)}
@@ -92,6 +89,17 @@ def provider_issues(provider: object, path: FieldPath, envoy: Version | None) ->
     yield from _required_issues(tracer, unknown)
     yield from newer_issues(tracer.config, tracer.path, envoy)
     yield from _zipkin_issues(tracer, unknown)
+    if tracer.message == XRAY:
+        for issue in problem_issues("CT341", xray_problems(tracer.config, ""), unknown):
+            yield replace(issue, path=(*tracer.path, *issue.path))
+
+
+def problem_issues(code: str, problems: Iterable[Problem], unknown: Iterable[FieldPath]) -> Iterator[Issue]:
+    """Yield the problems of a value with keys in snake_case. Fields in or around an expression are not checked."""
+    for problem in problems:
+        place = tuple(filter(None, problem.path.split(".")))
+        if not any(place[: len(one)] == one[: len(place)] for one in unknown):
+            yield Issue(code, place, problem.reason)
 
 
 def schema_issues(value: object, schema: Schema, path: FieldPath) -> Iterator[Issue]:
@@ -103,17 +111,25 @@ def schema_issues(value: object, schema: Schema, path: FieldPath) -> Iterator[Is
             yield Issue("CT308", (*path, *place.split(".")) if place else path, problem.reason)
 
 
-def newer_issues(fields: object, path: FieldPath, envoy: Version | None) -> Iterator[Issue]:
-    """Yield the fields that the Envoy of the mesh does not support."""
-    members = fields.items() if isinstance(fields, dict) else enumerate(fields) if isinstance(fields, list) else ()
-    for key, member in members:
+def newer_issues(fields: object, path: FieldPath, envoy: EnvoyRelease | None) -> Iterator[Issue]:
+    """Yield the fields and messages that the Envoy of the mesh does not support."""
+    for place, since in newer_fields(fields, path):
+        if envoy and envoy < since:
+            yield Issue("CT323", place, f"requires Envoy {since[0]}.{since[1]}, got {envoy[0]}.{envoy[1]}")
+
+
+def newer_fields(fields: object, path: FieldPath) -> Iterator[tuple[FieldPath, EnvoyRelease]]:
+    """Yield the paths of fields and messages that are newer than Envoy 1.34, with their first version."""
+    if since := NEWER_FIELDS.get(str(members(fields).get("@type")).rpartition(".")[2]):
+        yield (*path, "@type"), since
+        return
+    items = fields.items() if isinstance(fields, dict) else enumerate(fields) if isinstance(fields, list) else ()
+    for key, member in items:
         name = snake_case(str(key))
         parent = next((step for step in reversed(path) if not step.isdecimal()), "")
-        since = NEWER_FIELDS.get(name) or NEWER_FIELDS.get(f"{parent}.{name}")
-        if envoy and since and envoy < since:
-            shown = ".".join(map(str, since))
-            yield Issue("CT323", (*path, str(key)), f"requires Envoy {shown}, got {envoy[0]}.{envoy[1]}")
-        yield from newer_issues(member, (*path, str(key)), envoy)
+        if since := NEWER_FIELDS.get(name) or NEWER_FIELDS.get(f"{parent}.{name}"):
+            yield (*path, str(key)), since
+        yield from newer_fields(member, (*path, str(key)))
 
 
 def _type_issues(message: str, name: str, path: FieldPath) -> Iterator[Issue]:
@@ -167,13 +183,8 @@ def _zipkin_issues(tracer: Tracer, unknown: set[FieldPath]) -> Iterator[Issue]:
     endpoint = tracer.config.get("collector_endpoint")
     uri = at(tracer.config, "collector_service", "http_uri", "uri")
     for field, value in (("collector_endpoint", endpoint), ("collector_service", uri)):
-        if isinstance(value, str) and value.rstrip("/").endswith(V1_PATH):
-            reason = f"must be {V2_PATH}, got {format_value(value)}. Zipkin ignores spans of the format v2 at this path"
-            yield Issue("CT314", (*tracer.path, field), reason, replacement=(V1_PATH, V2_PATH))
+        if isinstance(value, str) and (reason := v1_path_reason(value)):
+            fixed = value.rstrip("/").replace(V1_PATH, V2_PATH)
+            yield Issue("CT314", (*tracer.path, field), reason, replacement=(value, fixed))
     if not is_true(tracer.config.get("trace_id_128bit")) and ("trace_id_128bit",) not in unknown:
         yield Issue("CT315", (*tracer.path, "trace_id_128bit"), "must be true, got false, Envoy's default")
-
-
-def is_true(value: object) -> bool:
-    """Return whether Envoy reads a value as true."""
-    return not boolean(value) and str(value).lower() in {"true", "t", "yes", "y", "1"}
