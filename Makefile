@@ -44,7 +44,7 @@ test-kubernetes: .venv/installed
 	$(BIN)/pytest --numprocesses=2 -m kubernetes $(ARGS)
 
 picture: .venv/installed
-	@$(BIN)/python -m toolchain
+	@$(BIN)/python -m toolchain --for demo
 	@$(BIN)/python -m demo.picture
 
 bench: .venv/installed

@@ -30,7 +30,7 @@ def demonstrate(steps: Steps) -> None:
     """Run the demo. On a terminal it runs until an exception such as KeyboardInterrupt."""
     with Programs() as programs:
         steps.print("[bold]Programs[/]")
-        programs.show("toolchain", [sys.executable, "-m", "toolchain"], directory=CHECKOUT)
+        programs.show("toolchain", [sys.executable, "-m", "toolchain", "--for", "demo"], directory=CHECKOUT)
         steps.print("\n[bold]Mesh[/]")
         mesh = start_traced_mesh(programs, steps)
         show_trace(mesh, steps)

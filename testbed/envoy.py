@@ -32,13 +32,15 @@ class Envoy:
         *,
         envoy_arguments: Sequence[str] = (),
         admin_port: int | None = None,
+        version: str | None = None,
+        environment: Mapping[str, str] | None = None,
     ) -> None:
         """Start the proxy with its admin interface on this port, default a free one."""
         self.name = name
-        self.environment: dict[str, str] = {}
+        self.environment = dict(environment or {})
         """Additional environment variables for the next start."""
-        self.version: str | None = None
-        """Envoy version for the next start. None: the first version that the toolchain lists."""
+        self.version = version
+        """Envoy version for the next start. None: any supported version on PATH, else the toolchain's default."""
         self.admin_port = admin_port or free_port()
         self._programs = programs
         self._consul = consul
@@ -77,6 +79,12 @@ class Envoy:
         discovered = [cluster for cluster in self.clusters() if cluster.get("added_via_api")]
         return all(any(_is_healthy(host) for host in cluster.get("host_statuses", [])) for cluster in discovered)
 
+    @property
+    def running_version(self) -> str:
+        """Version of the running Envoy, from text such as `<commit>/1.36.4/Clean/RELEASE/BoringSSL`."""
+        version: str = request_json(self.admin_port, "/server_info")["version"]
+        return version.split("/")[1]
+
     def listeners(self) -> list[str]:
         """Return the names of the active listeners."""
         statuses = request_json(self.admin_port, "/listeners?format=json").get("listener_statuses", [])
@@ -106,7 +114,7 @@ class Envoy:
             "envoy",
             f"-grpc-addr=http://{LOOPBACK}:{self._consul.grpc_port}",
             f"-admin-bind={LOOPBACK}:{self.admin_port}",
-            f"-envoy-binary={toolchain.program('envoy')}",
+            f"-envoy-binary={toolchain.program('envoy', self.version)}",
             "-ignore-envoy-compatibility",
             *self._arguments,
         ]

@@ -11,6 +11,7 @@ from testbed.envoy import Envoy
 from testbed.http import Response, accepts_connections, send_request
 from testbed.ports import LOOPBACK, free_port
 from testbed.processes import Program, Programs
+from testbed.services import Propagation
 from testbed.zipkin import Zipkin
 
 
@@ -108,10 +109,10 @@ class Mesh:
         """Stop the program of a service. Its sidecar stays."""
         self.programs.stop(self._service_programs[name])
 
-    def restart_service(self, name: str, *options: str) -> None:
-        """Restart the program of a service with additional options, and wait until it listens."""
+    def restart_service(self, name: str, *, propagate: Propagation = "all") -> None:
+        """Restart the program of a service, which then propagates these trace headers, and wait until it listens."""
         self.stop_service(name)
-        self._service_programs[name] = self._start_service(self.instances[name], *options)
+        self._service_programs[name] = self._start_service(self.instances[name], f"--propagate={propagate}")
         self._wait_for_service(self.instances[name])
 
     def start_sidecars(self, *names: str) -> None:
@@ -133,9 +134,25 @@ class Mesh:
         self.stop_sidecars(*names)
         self.start_sidecars(*names)
 
-    def start_envoy(self, name: str, arguments: Sequence[str], *, envoy_arguments: Sequence[str] = ()) -> Envoy:
+    def start_envoy(
+        self,
+        name: str,
+        arguments: Sequence[str],
+        *,
+        envoy_arguments: Sequence[str] = (),
+        version: str | None = None,
+        environment: Mapping[str, str] | None = None,
+    ) -> Envoy:
         """Start a proxy of any kind that `consul connect envoy` supports, without waiting for it."""
-        return Envoy(self.programs, self.consul, name, arguments, envoy_arguments=envoy_arguments)
+        return Envoy(
+            self.programs,
+            self.consul,
+            name,
+            arguments,
+            envoy_arguments=envoy_arguments,
+            version=version,
+            environment=environment,
+        )
 
     def request(
         self, path: str = "/", headers: Mapping[str, str] | None = None, *, caller: str = "client", to: str = "web"

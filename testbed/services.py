@@ -3,8 +3,7 @@
 `python -m testbed.services KIND NAME --port PORT [--calls NAME --through PORT]`:
 
 `http` responds with JSON: its name, the path, the request headers and, with `--calls`, the response of the upstream to
-the same path. `--drop-trace-headers` leaves the trace headers out of the request to the upstream. `tcp` echoes its
-input.
+the same path. `--propagate` selects the trace headers of the request to the upstream. `tcp` echoes its input.
 """
 
 import argparse
@@ -14,7 +13,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from socketserver import BaseServer, StreamRequestHandler, ThreadingTCPServer
-from typing import Any
+from typing import Any, Literal
 
 from testbed.http import RequestError, request_json
 from testbed.ports import LOOPBACK
@@ -32,11 +31,22 @@ TRACE_HEADERS = (
     "x-client-trace-id",
     "x-datadog-parent-id",
     "x-datadog-sampling-priority",
+    "x-datadog-tags",
     "x-datadog-trace-id",
     "x-ot-span-context",
     "x-request-id",
 )
 """Headers to propagate to upstreams. A sidecar cannot correlate inbound and outbound requests."""
+
+Propagation = Literal["all", "w3c", "b3", "none"]
+
+PROPAGATED: Mapping[Propagation, tuple[str, ...]] = {
+    "all": TRACE_HEADERS,
+    "w3c": ("traceparent", "tracestate"),
+    "b3": tuple(name for name in TRACE_HEADERS if name.startswith("x-b3-")),
+    "none": (),
+}
+"""Kinds of applications by the headers that they propagate. The default of OpenTelemetry SDKs is `w3c`."""
 
 
 @dataclass(frozen=True)
@@ -79,6 +89,8 @@ class HttpService(ThreadingHTTPServer):
 
 class _HttpRequest(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    # Headers and body are two packets. The second would wait 40 ms for the acknowledgement of the first.
+    disable_nagle_algorithm = True
     server: HttpService
 
     def do_GET(self) -> None:
@@ -111,7 +123,7 @@ class _TcpConnection(StreamRequestHandler):
 def _service(arguments: argparse.Namespace) -> BaseServer:
     if arguments.kind == "tcp":
         return TcpService(arguments.port)
-    headers = () if arguments.drop_trace_headers else TRACE_HEADERS
+    headers = PROPAGATED[arguments.propagate]
     upstream = Upstream(arguments.calls, arguments.through, headers) if arguments.calls else None
     return HttpService(arguments.name, arguments.port, upstream)
 
@@ -123,7 +135,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--calls", help="service to call on every request")
     parser.add_argument("--through", type=int, help="local port of the sidecar for that service")
-    parser.add_argument("--drop-trace-headers", action="store_true", help="do not propagate the trace headers")
+    parser.add_argument("--propagate", choices=PROPAGATED, default="all", help="default: %(default)s")
     return parser.parse_args()
 
 

@@ -1,5 +1,6 @@
 """A Zipkin server that keeps its spans in memory."""
 
+import time
 from typing import Any
 
 import toolchain
@@ -66,9 +67,11 @@ class Zipkin:
             lambda: request_json(self.port, "/health"), "a healthy Zipkin", seconds=READY_SECONDS, program=self.program
         )
 
-    def traces(self, limit: int = 1000) -> list[list[Span]]:
-        """Return the traces of the last day, each as a list of spans."""
-        traces: list[list[Span]] = request_json(self.port, f"/api/v2/traces?lookback=86400000&limit={limit}")
+    def traces(self, limit: int = 1000, *, since: float = 0) -> list[list[Span]]:
+        """Return the traces since a Unix time, each as a list of spans."""
+        end = round(time.time() * 1000)
+        window = f"endTs={end}&lookback={end - int(since * 1000)}"
+        traces: list[list[Span]] = request_json(self.port, f"/api/v2/traces?{window}&limit={limit}")
         return traces
 
     def trace(self, trace_id: str) -> list[Span]:

@@ -16,7 +16,7 @@ from testbed.signals import InterruptError, raise_on_signals
 from toolchain import prune
 from toolchain.display import Display, open_display
 from toolchain.errors import MissingProgramError
-from toolchain.programs import GO, KUBERNETES, MESH, find_program
+from toolchain.programs import DEMO, GO, KUBERNETES, MESH, find_program
 from toolchain.provision import Program
 from toolchain.sources import GoModule
 
@@ -43,7 +43,7 @@ class ProgramRequest:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Get the programs. Return the exit code: 0 for success, 1 if one is missing, 130 after Ctrl-C."""
     parser = argparse.ArgumentParser(prog="python -m toolchain", description=__doc__)
-    required = {"mesh": MESH, "kubernetes": KUBERNETES}
+    required = {"demo": DEMO, "mesh": MESH, "kubernetes": KUBERNETES}
     parser.add_argument("names", nargs="*", help="default: every program that --for requires")
     parser.add_argument("--for", dest="use", choices=required, default="mesh", help="default: %(default)s")
     options = parser.parse_args(arguments)

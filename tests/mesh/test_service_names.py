@@ -53,6 +53,7 @@ def test_each_proxy_reports_its_own_service_name(named: TracedMesh, version: str
         named.apply(collector={"host": LOOPBACK, "port": received.port}, tracer=tracer)
         settings = Tracer(**tracer)
         start(named, version, {name: proxy_environment(settings, name) for name in TRACED})
+        assert {named.mesh.sidecars[name].running_version for name in TRACED} == {version}
         named.mesh.request(unique_path())
         named.wait_until(lambda: len(names(received)) >= 4, "four spans")
         assert names(received) == ["api", "client", "web", "web"]

@@ -219,6 +219,7 @@ def test_proxy_of_each_supported_envoy_is_current(programs: Programs, mesh: Cons
         envoy.version = version
         envoy.start()
         programs.wait_until(lambda: envoy.is_ready, "a ready proxy", program=envoy.program)
+        assert envoy.running_version == version
         assert differences(mesh, envoy) == []
 
 

@@ -236,7 +236,7 @@ def test_ct407_listener_was_rejected(traced: TracedMesh) -> None:
 
 @contextmanager
 def web_without_headers(traced: TracedMesh) -> Iterator[None]:
-    traced.mesh.restart_service("web", "--drop-trace-headers")
+    traced.mesh.restart_service("web", propagate="none")
     try:
         yield
     finally:

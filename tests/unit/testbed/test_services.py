@@ -8,7 +8,7 @@ import pytest
 
 from testbed.http import RequestError, request_json, send_request
 from testbed.ports import LOOPBACK, free_port
-from testbed.services import TRACE_HEADERS, HttpService, TcpService, Upstream
+from testbed.services import PROPAGATED, TRACE_HEADERS, HttpService, Propagation, TcpService, Upstream
 
 
 @contextmanager
@@ -21,13 +21,19 @@ def serving(service: BaseServer) -> Iterator[None]:
         thread.join()
 
 
-@pytest.fixture
-def web() -> Iterator[int]:
+@contextmanager
+def web_and_api(propagated: tuple[str, ...] = TRACE_HEADERS) -> Iterator[int]:
     web, api = free_port(), free_port()
     with ExitStack() as both:
         both.enter_context(serving(HttpService("api", api, None)))
-        both.enter_context(serving(HttpService("web", web, Upstream("api", api))))
+        both.enter_context(serving(HttpService("web", web, Upstream("api", api, propagated))))
         yield web
+
+
+@pytest.fixture
+def web() -> Iterator[int]:
+    with web_and_api() as port:
+        yield port
 
 
 def test_service_echoes_its_name_the_path_and_the_headers(web: int) -> None:
@@ -43,6 +49,20 @@ def test_service_forwards_the_path_to_its_upstream_by_name(web: int) -> None:
 @pytest.mark.parametrize("name", TRACE_HEADERS)
 def test_trace_header_is_forwarded(web: int, name: str) -> None:
     assert request_json(web, "/", headers={name.title(): "abc"})["upstream"]["headers"][name] == "abc"
+
+
+@pytest.mark.parametrize(
+    ("kind", "expected"),
+    [
+        ("w3c", {"traceparent", "tracestate"}),
+        ("b3", {"x-b3-flags", "x-b3-parentspanid", "x-b3-sampled", "x-b3-spanid", "x-b3-traceid"}),
+        ("none", set()),
+    ],
+)
+def test_kind_of_application_forwards_its_trace_headers_only(kind: Propagation, expected: set[str]) -> None:
+    with web_and_api(PROPAGATED[kind]) as web:
+        headers = request_json(web, "/", headers=dict.fromkeys(TRACE_HEADERS, "abc"))["upstream"]["headers"]
+    assert headers.keys() & set(TRACE_HEADERS) == expected
 
 
 def test_other_header_is_not_forwarded(web: int) -> None:

@@ -72,5 +72,7 @@ def test_unknown_name_is_rejected_with_the_known_names() -> None:
 
 def test_unknown_version_is_rejected_with_the_known_versions(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "/nowhere")
-    with pytest.raises(MissingProgramError, match=r'version must be one of 1\.37\.0, 1\.36\.4, 1\.40\.0, got "1\.2"'):
+    with pytest.raises(
+        MissingProgramError, match=r'version must be one of 1\.37\.0, 1\.36\.4, 1\.38\.3, 1\.40\.0, got "1\.2"'
+    ):
         find_program("envoy").obtain("1.2")

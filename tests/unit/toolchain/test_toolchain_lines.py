@@ -67,6 +67,15 @@ def test_kubernetes_programs_are_provided_only_on_request(
     assert capsys.readouterr().out.startswith("thing 1.0.0: building …")
 
 
+def test_demo_requires_no_program_of_the_tests_only(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(command, "MESH", [thing("exit 1")])
+    monkeypatch.setattr(command, "DEMO", [thing(QUICK)])
+    assert command.main(["--for", "demo"]) == 0
+    assert capsys.readouterr().out.startswith("thing 1.0.0: building …")
+
+
 def test_name_can_include_a_version(capsys: pytest.CaptureFixture[str]) -> None:
     assert command.main(["envoy@9.9.9"]) == 1
     assert 'got "9.9.9"' in capsys.readouterr().err
