@@ -154,7 +154,7 @@ def mismatch(expected: str, value: object) -> str:
 
 def with_suggestion(reason: str, key: str, allowed: Sequence[str]) -> str:
     """Return the reason why a key is not allowed, with the closest allowed key and a list of all if it is short."""
-    closest = difflib.get_close_matches(key, allowed, n=1)
+    closest = [name for name in allowed if name.lower() == key.lower()] or difflib.get_close_matches(key, allowed, n=1)
     suggestion = f'; did you mean "{closest[0]}"?' if closest else "."
     listed = "" if len(allowed) > MAX_LISTED_KEYS else f" Allowed: {', '.join(allowed)}"
     return f"{reason}{suggestion}{listed}".removesuffix(".")

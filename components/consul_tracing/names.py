@@ -63,26 +63,3 @@ MANAGED_ANNOTATIONS = (
 )
 """Prefixes of the annotations that inputs cannot set and that are never preserved: those of this package, Pulumi and
 consul-k8s, and the copy of the object that kubectl keeps."""
-
-STRUCTS: frozenset[FieldPath] = frozenset(
-    {
-        ("AccessLogs",),
-        ("Config",),
-        ("Destination",),
-        ("Expose",),
-        ("FailoverPolicy",),
-        ("MeshGateway",),
-        ("Meta",),
-        ("PrioritizeByLocality",),
-        ("RateLimits",),
-        ("RateLimits", "InstanceLevel"),
-        ("TransparentProxy",),
-        ("UpstreamConfig",),
-        ("UpstreamConfig", "Defaults"),
-        ("UpstreamConfig", "Defaults", "Limits"),
-        ("UpstreamConfig", "Defaults", "MeshGateway"),
-        ("UpstreamConfig", "Defaults", "PassiveHealthCheck"),
-    }
-)
-"""The fields whose members may have different owners. Source: Consul 1.22's `api.ProxyConfigEntry` and
-`api.ServiceConfigEntry`. A list, such as `UpstreamConfig.Overrides`, has one owner."""

@@ -1,176 +1,41 @@
 """Fields of the supported config entries, as the official plugin declares them.
 
-The plugin is built with Consul's Go package `api` v1.32.1 (`config_entry.go`). It decodes `config_json` into these
-structs and encodes them again, so they define which fields are preserved, defaulted and compared. They lack a field of
-Consul 1.22: `MaxRequestHeadersKB` of service-defaults.
+The plugin is built with Consul's Go package `api` v1.32.1. It lacks a field of Consul 1.22: `MaxRequestHeadersKB` of
+service-defaults.
 """
 
+import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
-from enum import Enum
+from dataclasses import replace
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-
-class Scalar(Enum):
-    """A Go scalar. The value is the name used in error messages."""
-
-    TEXT = "a string"
-    INTEGER = "an integer"
-    FLAG = "true or false"
-    DURATION = 'a duration such as "10s"'
-
-    @property
-    def zero(self) -> str | int | bool:
-        """Go's zero value, which `omitempty` omits."""
-        match self:
-            case Scalar.TEXT:
-                return ""
-            case Scalar.FLAG:
-                return False
-            case _:
-                return 0
-
-
-@dataclass(frozen=True)
-class FreeForm:
-    """A Go `interface{}`: any JSON value."""
-
-
-@dataclass(frozen=True)
-class ListOf:
-    """A Go slice."""
-
-    element: "Shape"
-
-
-@dataclass(frozen=True)
-class MapOf:
-    """A Go map with string keys."""
-
-    value: "Shape"
-
-
-@dataclass(frozen=True)
-class PointerTo:
-    """A Go pointer: an absent value and an empty one differ."""
-
-    target: "Shape"
-
-
-@dataclass(frozen=True)
-class Struct:
-    """A Go struct."""
-
-    fields: Mapping[str, "Shape"]
-    omits_empty: bool = True
-    """Whether zero scalars, empty collections and null pointers are omitted from the JSON (`omitempty`)."""
-    never_omitted: tuple[str, ...] = ()
-    """Fields without `omitempty` in a struct that otherwise omits empty fields."""
-
-
-Shape = Scalar | FreeForm | ListOf | MapOf | PointerTo | Struct
-
-TEXT, INTEGER, FLAG, DURATION = Scalar.TEXT, Scalar.INTEGER, Scalar.FLAG, Scalar.DURATION
-OBJECT, OPTIONAL_INTEGER = MapOf(FreeForm()), PointerTo(INTEGER)
-
-
-def struct(
-    shared: Mapping[str, Shape] | None = None,
-    /,
-    *,
-    omits_empty: bool = True,
-    never_omitted: tuple[str, ...] = (),
-    **fields: Shape,
-) -> Struct:
-    """Declare a struct with one keyword argument per field, in addition to shared fields."""
-    return Struct({**(shared or {}), **fields}, omits_empty, never_omitted)
-
-
-TRANSPARENT_PROXY = PointerTo(struct(OutboundListenerPort=INTEGER, DialedDirectly=FLAG))
-MESH_GATEWAY = struct(Mode=TEXT)
-EXPOSE_PATH = struct(
-    ListenerPort=INTEGER,
-    Path=TEXT,
-    LocalPathPort=INTEGER,
-    Protocol=TEXT,
-    ParsedFromCheck=FLAG,
-    never_omitted=("ParsedFromCheck",),
-)
-ENVOY_EXTENSION = struct(
-    Name=TEXT, Required=FLAG, Arguments=OBJECT, ConsulVersion=TEXT, EnvoyVersion=TEXT, omits_empty=False
-)
-ACCESS_LOGS = struct(Enabled=FLAG, DisableListenerLogs=FLAG, Type=TEXT, Path=TEXT, JSONFormat=TEXT, TextFormat=TEXT)
-UPSTREAM_LIMITS = struct(
-    MaxConnections=OPTIONAL_INTEGER,
-    MaxPendingRequests=OPTIONAL_INTEGER,
-    MaxConcurrentRequests=OPTIONAL_INTEGER,
-    omits_empty=False,
-)
-PASSIVE_HEALTH_CHECK = struct(
-    Interval=DURATION,
-    MaxFailures=INTEGER,
-    EnforcingConsecutive5xx=OPTIONAL_INTEGER,
-    MaxEjectionPercent=OPTIONAL_INTEGER,
-    BaseEjectionTime=PointerTo(DURATION),
-    never_omitted=("MaxFailures",),
-)
-UPSTREAM = PointerTo(
-    struct(
-        Name=TEXT,
-        Partition=TEXT,
-        Namespace=TEXT,
-        Peer=TEXT,
-        EnvoyListenerJSON=TEXT,
-        EnvoyClusterJSON=TEXT,
-        Protocol=TEXT,
-        ConnectTimeoutMs=INTEGER,
-        Limits=PointerTo(UPSTREAM_LIMITS),
-        PassiveHealthCheck=PointerTo(PASSIVE_HEALTH_CHECK),
-        MeshGateway=MESH_GATEWAY,
-        BalanceOutboundConnections=TEXT,
+if TYPE_CHECKING:
+    from consul_tracing import entry_structs
+    from consul_tracing.entry_structs import FreeForm, ListOf, MapOf, PointerTo, Scalar, Shape, Struct
+else:
+    # The file alone: an import of the package imports Pulumi, which takes longer than everything else here.
+    _file = Path(__file__).parents[2] / "components" / "consul_tracing" / "entry_structs.py"
+    _spec = spec_from_file_location("entry_structs", _file)
+    entry_structs = sys.modules["entry_structs"] = module_from_spec(_spec)
+    _spec.loader.exec_module(entry_structs)
+    FreeForm, ListOf, MapOf = entry_structs.FreeForm, entry_structs.ListOf, entry_structs.MapOf
+    PointerTo, Scalar, Struct, Shape = (
+        entry_structs.PointerTo,
+        entry_structs.Scalar,
+        entry_structs.Struct,
+        entry_structs.Shape,
     )
-)
-ROUTE_RATE_LIMITS = struct(
-    PathExact=TEXT,
-    PathPrefix=TEXT,
-    PathRegex=TEXT,
-    RequestsPerSecond=INTEGER,
-    RequestsMaxBurst=INTEGER,
-    omits_empty=False,
-)
-RATE_LIMITS = struct(
-    RequestsPerSecond=INTEGER, RequestsMaxBurst=INTEGER, Routes=ListOf(ROUTE_RATE_LIMITS), omits_empty=False
-)
 
-SHARED_FIELDS: Mapping[str, Shape] = {
-    "Mode": TEXT,
-    "TransparentProxy": TRANSPARENT_PROXY,
-    "MutualTLSMode": TEXT,
-    "MeshGateway": MESH_GATEWAY,
-    "Expose": struct(Checks=FLAG, Paths=ListOf(EXPOSE_PATH)),
-    "EnvoyExtensions": ListOf(ENVOY_EXTENSION),
-    "Meta": MapOf(TEXT),
-}
+__all__ = ["ENTRY_STRUCTS", "FreeForm", "ListOf", "MapOf", "PointerTo", "Scalar", "Shape", "Struct"]
 
-# `config_json` does not contain Kind, Name, Namespace, Partition and the indexes.
+
+def _without(struct: Struct, name: str) -> Struct:
+    return replace(struct, fields={key: shape for key, shape in struct.fields.items() if key != name})
+
+
 ENTRY_STRUCTS: Mapping[str, Struct] = {
-    "proxy-defaults": struct(
-        SHARED_FIELDS,
-        Config=OBJECT,
-        AccessLogs=PointerTo(ACCESS_LOGS),
-        FailoverPolicy=PointerTo(struct(Mode=TEXT, Regions=ListOf(TEXT))),
-        PrioritizeByLocality=PointerTo(struct(Mode=TEXT)),
-    ),
-    "service-defaults": struct(
-        SHARED_FIELDS,
-        Protocol=TEXT,
-        ExternalSNI=TEXT,
-        UpstreamConfig=PointerTo(struct(Overrides=ListOf(UPSTREAM), Defaults=UPSTREAM)),
-        Destination=PointerTo(struct(Addresses=ListOf(TEXT), Port=INTEGER)),
-        MaxInboundConnections=INTEGER,
-        LocalConnectTimeoutMs=INTEGER,
-        LocalRequestTimeoutMs=INTEGER,
-        BalanceInboundConnections=TEXT,
-        RateLimits=PointerTo(struct(InstanceLevel=RATE_LIMITS)),
-    ),
+    kind: _without(struct, "MaxRequestHeadersKB") for kind, struct in entry_structs.ENTRY_STRUCTS.items()
 }
-"""The supported kinds."""
+"""The supported kinds. `config_json` does not contain Kind, Name, Namespace, Partition and the indexes."""

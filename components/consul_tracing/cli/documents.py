@@ -8,15 +8,13 @@ from dataclasses import dataclass, replace
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, Literal
 
-from consul_tracing.backends.kubernetes.objects import GO_NAMES, body, go_name
+from consul_tracing.backends.kubernetes.objects import body, go_name
 from consul_tracing.entries.metadata import is_of_consul_k8s
+from consul_tracing.entry_structs import FIELD_NAMES, STRUCTS
 from consul_tracing.inputs.entry_fields import (
-    PROXY_DEFAULTS_FIELDS,
     RESERVED_PROXY_DEFAULTS_FIELDS,
     RESERVED_SERVICE_DEFAULTS_FIELDS,
-    SERVICE_DEFAULTS_FIELDS,
 )
-from consul_tracing.names import STRUCTS
 
 from .command import FileError
 from .hcl import Heredoc, JsonText, Map, Unevaluated, parse, parse_json
@@ -70,12 +68,9 @@ FREE_FORM = frozenset({"Config", "Meta", "Arguments"})
 KNOWN = {
     name.lower(): name
     for name in (
-        *PROXY_DEFAULTS_FIELDS,
-        *SERVICE_DEFAULTS_FIELDS,
+        *FIELD_NAMES,
         *RESERVED_PROXY_DEFAULTS_FIELDS,
         *RESERVED_SERVICE_DEFAULTS_FIELDS,
-        *GO_NAMES.values(),
-        *(step for path in STRUCTS for step in path),
         *FREE_FORM,
         *SERVER_FIELDS,
     )

@@ -9,6 +9,7 @@ import hashlib
 import json
 from typing import TYPE_CHECKING
 
+from consul_tracing.entry_structs import SERVER_FILLED
 from consul_tracing.envoy import (
     bootstrap_tracing,
     collector_cluster,
@@ -27,12 +28,6 @@ if TYPE_CHECKING:
     from consul_tracing.inputs.entry_settings import EntrySettings, Service
     from consul_tracing.inputs.mesh_settings import MeshSettings
     from consul_tracing.names import JsonObject
-
-SERVER_FILLED: Mapping[str, tuple[str, ...]] = {
-    "proxy-defaults": ("AccessLogs", "Expose", "MeshGateway", "TransparentProxy"),
-    "service-defaults": ("Expose", "MeshGateway", "TransparentProxy"),
-}
-"""Fields that Consul adds to an entry. An omitted one would be a change in every preview."""
 
 BOOTSTRAP_KEYS = (
     "envoy_bootstrap_json_tpl",

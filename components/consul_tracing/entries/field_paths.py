@@ -10,7 +10,8 @@ import json
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, unquote
 
-from consul_tracing.names import CLUSTERS_KEY, STRUCTS, FieldPath
+from consul_tracing.entry_structs import STRUCTS
+from consul_tracing.names import CLUSTERS_KEY, FieldPath
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterator, Mapping

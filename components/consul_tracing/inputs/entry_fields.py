@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 
 from pydantic import AfterValidator
 
-from consul_tracing.errors import Problem, format_value, with_suggestion
+from consul_tracing.entry_structs import ENTRY_STRUCTS, FreeForm, ListOf, MapOf, Scalar, Struct, target_of
+from consul_tracing.errors import Problem, format_value, mismatch, with_suggestion
 from consul_tracing.names import (
     EXTERNAL_SOURCE_KEY,
     MANAGED_BY_KEY,
     OWNER_KEY,
-    STRUCTS,
     TRACING_KEYS,
     JsonObject,
 )
@@ -25,25 +25,11 @@ from .types import Json
 from .validation import invalid_members
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
-    from consul_tracing.names import FieldPath
+    from consul_tracing.entry_structs import Shape
 
 Value = TypeVar("Value")
-
-PROXY_DEFAULTS_FIELDS = (
-    "AccessLogs",
-    "EnvoyExtensions",
-    "Expose",
-    "FailoverPolicy",
-    "MeshGateway",
-    "Meta",
-    "Mode",
-    "MutualTLSMode",
-    "PrioritizeByLocality",
-    "TransparentProxy",
-)
-"""The fields of proxy-defaults that `proxy_defaults` can set. Source: Consul 1.22's `api.ProxyConfigEntry`."""
 
 RESERVED_PROXY_DEFAULTS_FIELDS: Mapping[str, str] = {
     "Config": "is managed by proxy_config",
@@ -54,26 +40,6 @@ RESERVED_PROXY_DEFAULTS_FIELDS: Mapping[str, str] = {
     "Protocol": "is managed by default_protocol",
 }
 """The fields of proxy-defaults that other inputs set."""
-
-SERVICE_DEFAULTS_FIELDS = (
-    "BalanceInboundConnections",
-    "Destination",
-    "EnvoyExtensions",
-    "Expose",
-    "ExternalSNI",
-    "LocalConnectTimeoutMs",
-    "LocalRequestTimeoutMs",
-    "MaxInboundConnections",
-    "MaxRequestHeadersKB",
-    "MeshGateway",
-    "Meta",
-    "Mode",
-    "MutualTLSMode",
-    "RateLimits",
-    "TransparentProxy",
-    "UpstreamConfig",
-)
-"""The fields of service-defaults that `service_defaults` can set. Source: Consul 1.22's `api.ServiceConfigEntry`."""
 
 RESERVED_SERVICE_DEFAULTS_FIELDS: Mapping[str, str] = {
     "Kind": "is managed by consul-tracing",
@@ -89,41 +55,55 @@ OWNERSHIP_KEY_PREFIX = "consul-tracing-"
 """The keys of `Meta` that hold ownership metadata."""
 
 
-def entry_problems(
-    fields: JsonObject, *, kind: str, allowed: Sequence[str], reserved: Mapping[str, str]
-) -> Iterator[Problem]:
+def entry_problems(fields: JsonObject, *, kind: str, reserved: Mapping[str, str]) -> Iterator[Problem]:
     """Return the problems of further fields of an entry."""
-    for name in fields:
-        if name in reserved:
-            yield Problem(name, reserved[name])
-        elif name not in allowed:
-            yield Problem(name, with_suggestion(f"is not a field of {kind}", name, allowed))
-    yield from struct_problems(fields)
+    allowed = {name: shape for name, shape in ENTRY_STRUCTS[kind].fields.items() if name not in reserved}
+    yield from (Problem(name, reserved[name]) for name in fields if name in reserved)
+    further = {name: value for name, value in fields.items() if name not in reserved}
+    yield from field_problems(further, allowed, kind, ())
     for path, text in upstream_listeners(fields):
         yield from listener_problems(json_objects(text), ".".join(path))
-    meta = fields.get("Meta", {})
-    if not isinstance(meta, dict):
-        yield Problem("Meta", f"must be a map, got {format_value(meta)}")
-        return
-    for key, value in meta.items():
+    for key in fields["Meta"] if isinstance(fields.get("Meta"), dict) else ():
         if key in OWNERSHIP_KEYS or key.startswith(OWNERSHIP_KEY_PREFIX):
             yield Problem(f"Meta.{key}", "is managed by consul-tracing (ownership metadata). Use another key")
-        elif not isinstance(value, str):
-            yield Problem(f"Meta.{key}", f"must be text, got {format_value(value)}")
 
 
-def struct_problems(fields: JsonObject, parent: FieldPath = ()) -> Iterator[Problem]:
-    """Return the structs of an entry that are not maps, and upstream overrides that are not a list of maps."""
+def field_problems(
+    fields: JsonObject, shapes: Mapping[str, Shape], owner: str, above: tuple[str, ...]
+) -> Iterator[Problem]:
+    """Return the problems of the fields of a struct. Names must have Consul's case.
+
+    Consul ignores the case and drops unknown fields. A name in another case could neither be changed nor removed later.
+    """
     for name, value in fields.items():
-        path = (*parent, name)
-        if path == ("UpstreamConfig", "Overrides"):
-            if not isinstance(value, list) or not all(isinstance(override, dict) for override in value):
-                yield Problem(".".join(path), f"must be a list of maps, got {format_value(value)}")
-        elif path in STRUCTS and path not in {("Config",), ("Meta",)}:
-            if isinstance(value, dict):
-                yield from struct_problems(value, path)
-            else:
-                yield Problem(".".join(path), f"must be a map, got {format_value(value)}")
+        path = (*above, name)
+        if name in shapes:
+            yield from value_problems(value, shapes[name], path)
+        else:
+            yield Problem(".".join(path), with_suggestion(f"is not a field of {owner}", name, sorted(shapes)))
+
+
+def value_problems(value: object, shape: Shape, path: tuple[str, ...]) -> Iterator[Problem]:
+    """Return the problems of the value of a field. None is an unset field."""
+    match target_of(shape), value:
+        case (_, None) | (FreeForm(), _):
+            return
+        case Struct(fields=shapes), dict():
+            yield from field_problems(value, shapes, ".".join(step for step in path if not step.isdecimal()), path)
+        case MapOf(value=member), dict():
+            for key, one in value.items():
+                yield from value_problems(one, member, (*path, key))
+        case ListOf(element=element), list():
+            for index, one in enumerate(value):
+                yield from value_problems(one, element, (*path, str(index)))
+        case target, _:
+            if not (isinstance(target, Scalar) and target.accepts(value)):
+                expected = target.value if isinstance(target, Scalar) else EXPECTED[type(target)]
+                yield Problem(".".join(path), mismatch(expected, value))
+
+
+EXPECTED = {Struct: "a map", MapOf: "a map", ListOf: "a list"}
+"""The values of fields that are not scalars, as messages name them."""
 
 
 def proxy_config_problems(config: JsonObject) -> Iterator[Problem]:
@@ -165,24 +145,10 @@ def without_problems(check: Callable[[Value], Iterable[Problem]]) -> AfterValida
 ProxyConfig = Annotated[Json, without_problems(proxy_config_problems)]
 ProxyDefaultsFields = Annotated[
     Json,
-    without_problems(
-        partial(
-            entry_problems,
-            kind="proxy-defaults",
-            allowed=PROXY_DEFAULTS_FIELDS,
-            reserved=RESERVED_PROXY_DEFAULTS_FIELDS,
-        )
-    ),
+    without_problems(partial(entry_problems, kind="proxy-defaults", reserved=RESERVED_PROXY_DEFAULTS_FIELDS)),
 ]
 ServiceDefaultsFields = Annotated[
     Json,
-    without_problems(
-        partial(
-            entry_problems,
-            kind="service-defaults",
-            allowed=SERVICE_DEFAULTS_FIELDS,
-            reserved=RESERVED_SERVICE_DEFAULTS_FIELDS,
-        )
-    ),
+    without_problems(partial(entry_problems, kind="service-defaults", reserved=RESERVED_SERVICE_DEFAULTS_FIELDS)),
 ]
 StaticClusters = Annotated[list[Json], without_problems(static_cluster_problems)]

@@ -114,15 +114,19 @@ def test_entry_is_encoded_like_the_go_struct(config: object, body: dict[str, Any
     [
         (SERVICE, "", "failed to unmarshal configMap: Expecting value"),
         (SERVICE, "[]", "failed to unmarshal configMap: must be an object, got list"),
-        (SERVICE, '{"Protocol": {"a": 1}}', "config_json.Protocol must be a string, got dict"),
-        (SERVICE, '{"MaxInboundConnections": true}', "config_json.MaxInboundConnections must be an integer, got bool"),
+        (SERVICE, '{"Protocol": {"a": 1}}', "config_json.Protocol must be text, got dict"),
+        (
+            SERVICE,
+            '{"MaxInboundConnections": true}',
+            "config_json.MaxInboundConnections must be a whole number, got bool",
+        ),
         (SERVICE, '{"TransparentProxy": "on"}', "config_json.TransparentProxy must be an object, got str"),
         (
             SERVICE,
             '{"UpstreamConfig": {"Defaults": {"PassiveHealthCheck": {"Interval": "1 day"}}}}',
             'config_json.UpstreamConfig.Defaults.PassiveHealthCheck.Interval must be a duration such as "10s", got str',
         ),
-        (SERVICE, '{"Expose": {"Paths": [{"Path": 1}]}}', "config_json.Expose.Paths[0].Path must be a string, got int"),
+        (SERVICE, '{"Expose": {"Paths": [{"Path": 1}]}}', "config_json.Expose.Paths[0].Path must be text, got int"),
         (PROXY, '{"Meta": "x"}', "config_json.Meta must be an object, got str"),
         ("service-router", "{}", 'config entry kind "service-router" is not supported by this stand-in'),
     ],

@@ -242,7 +242,11 @@ REJECTED = [
     ),
     (
         mesh(services={"a": {"protocol": "tcp", "service_defaults": {"UpstreamConfig": {"Overrides": ["x"]}}}}),
-        "services.a.service_defaults.UpstreamConfig.Overrides: must be a list of maps, got a list",
+        'services.a.service_defaults.UpstreamConfig.Overrides.0: must be a map, got "x"',
+    ),
+    (
+        mesh(services={"a": {"protocol": "tcp", "service_defaults": {"UpstreamConfig": {"Overrides": {}}}}}),
+        "services.a.service_defaults.UpstreamConfig.Overrides: must be a list, got a map",
     ),
     (mesh(proxy_defaults={"MeshGateway": "local"}), 'proxy_defaults.MeshGateway: must be a map, got "local"'),
     (

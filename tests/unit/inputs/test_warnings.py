@@ -131,7 +131,7 @@ def test_key_that_replaces_no_listener_is_no_warning(key: str) -> None:
     ("upstreams", "path"),
     [
         ({"Defaults": {"EnvoyListenerJSON": UNTRACED}}, "Defaults.EnvoyListenerJSON"),
-        ({"Overrides": [{"Name": "a"}, {"envoy_listener_json": UNTRACED}]}, "Overrides.1.envoy_listener_json"),
+        ({"Overrides": [{"Name": "a"}, {"EnvoyListenerJSON": UNTRACED}]}, "Overrides.1.EnvoyListenerJSON"),
     ],
 )
 def test_replaced_listener_of_an_upstream_is_a_warning(upstreams: dict[str, Any], path: str) -> None:

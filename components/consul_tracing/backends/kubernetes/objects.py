@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from consul_tracing.entries.bodies import canonical_json
 from consul_tracing.entries.field_paths import body_from, field_paths, is_cluster
 from consul_tracing.entries.metadata import is_of_consul_k8s
+from consul_tracing.entry_structs import STRUCTS
 from consul_tracing.errors import ConflictError, message, numbered
 from consul_tracing.names import (
     ANNOTATIONS_PREFIX,
@@ -16,7 +17,6 @@ from consul_tracing.names import (
     COLLECTOR_CLUSTER,
     MANAGED_ANNOTATIONS,
     OWNER_KEY,
-    STRUCTS,
     TRACING_KEYS,
 )
 
