@@ -342,7 +342,7 @@ CODES: dict[str, Code] = {
     "CT339": Code(
         "Consul cannot parse a field of the listener",
         "Consul parses `envoy_listener_tracing_json` with its own copy of Envoy's messages: Consul 1.22.6 and 1.22.7 "
-        "with those of Envoy 1.36, 1.21 to 1.22.5 with those of 1.32. It drops a block with a newer field (`failed to "
+        "with those of Envoy 1.36, 1.21 to 1.22.5 with those of 1.32, 1.20 with those of 1.28. It drops a block with a newer field (`failed to "
         "parse ListenerTracingJSON config` in its log), and sampling is 0 %.",
         "Remove the field, or update Consul.",
     ),

@@ -595,6 +595,15 @@ W3C_SKIP = meshes.settings(tracer={"zipkin": {"propagation": "b3+w3c"}}, gateway
 NEW_FIELD = {"@type": HCM_TRACING, "random_sampling": {"value": 1}, "operation": "x"}
 
 
+OLD_SKIP = meshes.settings(tracer={"opentelemetry": {}}, gateways="skip", envoy_version="1.34")
+
+
+@pytest.mark.parametrize(("consul", "is_parsed"), [((1, 20, 6), False), ((1, 21, 0), True), (None, True)])
+def test_resource_detectors_in_the_listener_are_parsed_since_consul_1_21(consul: Any, *, is_parsed: bool) -> None:
+    (entry,) = entries(OLD_SKIP)
+    assert codes(lint(as_json(entry), "json", Releases(consul=consul))) == ([] if is_parsed else ["CT339"])
+
+
 @pytest.mark.parametrize("mesh", [SKIP, W3C_SKIP], ids=["sampler", "w3c"])
 @pytest.mark.parametrize(
     ("consul", "is_parsed"),
@@ -605,7 +614,7 @@ def test_listener_of_this_package_is_parsed_since_consul_1_22_6(
 ) -> None:
     (entry,) = entries(mesh)
     found = lint(as_json(entry), "json", Releases(consul=consul))
-    assert [(one.code, str(one.severity)) for one in found] == ([] if is_parsed else [("CT339", "error")])
+    assert {(one.code, str(one.severity)) for one in found} == (set() if is_parsed else {("CT339", "error")})
 
 
 @pytest.mark.parametrize(("consul", "expected"), [(None, "warning"), ((1, 22, 7), "error"), ((2, 0, 0), None)])

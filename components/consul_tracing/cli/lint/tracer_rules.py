@@ -119,7 +119,7 @@ def newer_issues(fields: object, path: FieldPath, envoy: EnvoyRelease | None) ->
 
 
 def newer_fields(fields: object, path: FieldPath) -> Iterator[tuple[FieldPath, EnvoyRelease]]:
-    """Yield the paths of fields and messages that are newer than Envoy 1.34, with their first version."""
+    """Yield the paths of fields and messages that are not in each Envoy, with the first version that has them."""
     if since := NEWER_FIELDS.get(str(members(fields).get("@type")).rpartition(".")[2]):
         yield (*path, "@type"), since
         return

@@ -154,7 +154,9 @@ REQUIRED: Mapping[str, tuple[str, ...]] = {
 
 NEWER_FIELDS: Mapping[str, EnvoyRelease] = {
     "CELSamplerConfig": SAMPLER_ENVOY,
+    "EnvironmentResourceDetectorConfig": (1, 29),
     "ParentBasedSamplerConfig": SAMPLER_ENVOY,
+    "StaticConfigResourceDetectorConfig": (1, 31),
     "TraceIdRatioBasedSamplerConfig": SAMPLER_ENVOY,
     "collector_service": (1, 36),
     "custom_tags.value": (1, 37),
@@ -162,10 +164,11 @@ NEWER_FIELDS: Mapping[str, EnvoyRelease] = {
     "trace_context_option": (1, 36),
     "upstream_operation": (1, 37),
 }
-"""Fields and messages that are newer than Envoy 1.34, with the first version that supports them. The name of a field
+"""Fields and messages that are not in each Envoy or Consul, with the first Envoy that has them. The name of a field
 includes its parent where another message has a field of the same name."""
 
 CONSUL_MESSAGES: Mapping[tuple[int, int, int], EnvoyRelease] = {(1, 22, 6): (1, 36), (1, 21, 0): (1, 32)}
-"""The Envoy whose messages a release of Consul parses, newest first. Source: go-control-plane in Consul's go.mod."""
+"""The Envoy whose messages a release of Consul parses, newest first. Source: go-control-plane in Consul's go.mod. Runs of
+1.20.6, 1.22.5 and 1.22.7 agree."""
 
 MESSAGES = Messages({**TYPED, **TRACERS}, similarity=0)
