@@ -342,8 +342,8 @@ CODES: dict[str, Code] = {
     "CT339": Code(
         "Consul cannot parse a field of the listener",
         "Consul parses `envoy_listener_tracing_json` with its own copy of Envoy's messages: Consul 1.22.6 and 1.22.7 "
-        "with those of Envoy 1.36, 1.21 to 1.22.5 with those of 1.32, 1.20 with those of 1.28. It drops a block with a newer field (`failed to "
-        "parse ListenerTracingJSON config` in its log), and sampling is 0 %.",
+        "with those of Envoy 1.36, 1.21 to 1.22.5 with those of 1.32, 1.20 with those of 1.28. It drops a block with a "
+        "newer field (`failed to parse ListenerTracingJSON config` in its log), and sampling is 0 %.",
         "Remove the field, or update Consul.",
     ),
     "CT340": Code(
@@ -623,6 +623,13 @@ CODES: dict[str, Code] = {
         "Envoy's messages, which before 1.22.6 has no sampler and no W3C option of Zipkin. It then drops the block: "
         "sampling is 0 %.",
         "Update Consul, or set `gateways: join`. Ignore the warning if all servers are new enough.",
+    ),
+    "CT532": Code(
+        "Running proxies sample all requests until they restart",
+        "With OpenTelemetry and Envoy 1.35 or newer, the rate is in the sampler of the tracer, which a proxy reads at "
+        "startup, and the listener samples 100 %. The listener reaches running proxies immediately.",
+        "Restart the proxies that start traces first: gateways, and sidecars of clients. The rate is right as soon as "
+        "these have restarted.",
     ),
     "CT601": Code(
         "The command could not run",

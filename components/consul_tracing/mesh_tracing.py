@@ -6,13 +6,13 @@ import pulumi
 
 from .backends.base import output_after
 from .backends.kubernetes.sdk import kubernetes_sdk
-from .backends.plan_messages import restart_text
+from .backends.plan_messages import restart_text, sampler_text
 from .backends.planning import plan_entries, report
 from .backends.selection import select_backend
 from .component import Component
 from .entries.bodies import bootstrap_hash, gateway_arguments, proxy_defaults, service_resources
 from .entries.ownership import reject_missing_cluster
-from .entries.propagation import reject_broken_traces
+from .entries.propagation import adds_sampler, reject_broken_traces
 from .envoy import collector_url, proxy_environment
 from .errors import InvalidInputError, InvalidOutputError, UnreadableError
 from .inputs.mesh_args import MeshTracingArgs
@@ -135,6 +135,8 @@ def _check_live_mesh(
         reject_missing_cluster(mesh.live.body)
     if not settings.accept_broken_traces:
         reject_broken_traces(mesh.live.body, mesh.entry.body)
+    if adds_sampler(mesh.live.body, mesh.entry.body):
+        pulumi.log.warn(sampler_text(), backend.component)
     backend.warn_of_http_default(settings, services, mesh.live.body)
     if not settings.enabled or declares_http(settings):
         return False

@@ -45,6 +45,7 @@ OWNED = {"managed-by": "pulumi", "pulumi-stack": "organization/mesh/test"}
 FOREIGN = {"Config": {"envoy_listener_tracing_json": '{"random_sampling":{"value":7}}', "other": 1}}
 WEB = {"web": {"protocol": "http"}}
 ZIPKIN = proxy_defaults(settings()).body
+ZIPKIN_W3C = proxy_defaults(settings(tracer={"zipkin": {"propagation": "b3+w3c"}}, envoy_version="1.36")).body
 OTLP = {**proxy_defaults(settings(tracer={"opentelemetry": {}})).body, "Meta": OWNED}
 URN = "urn:pulumi:test::mesh::consul:index/configEntry:ConfigEntry::"
 ON_KUBERNETES = proxy_defaults(settings(target="kubernetes"))
@@ -84,6 +85,7 @@ ON_CONSUL: list[tuple[Callable[[], object], Any, bool]] = [
     (declare(tracer={"opentelemetry": {}}, services={"a,b": {"protocol": "http"}}), {}, False),
     (declare(collector={"host": "localhost"}), {}, False),
     (declare(tracer={"opentelemetry": {"service_name": "mesh"}}, gateways="skip"), {"global": OTLP}, False),
+    (declare(tracer={"opentelemetry": {"service_name": "mesh"}}), {"global": {**ZIPKIN_W3C, "Meta": OWNED}}, False),
     (declare(sampling={"random": 0.05}), {}, False),
     (declare(proxy_config={"envoy_bootstrap_json_tpl": "{}"}), {}, False),
     (declare(sampling={"random": 0, "client": 12.5}), {}, False),

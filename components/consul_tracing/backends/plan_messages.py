@@ -193,6 +193,19 @@ def restart_text(old: str, new: str) -> str:
     )
 
 
+def sampler_text() -> str:
+    """Return the warning that running proxies sample all requests until they restart."""
+    return message(
+        "CT532",
+        "sampling.random moves from the listener to the sampler of the tracer: until a running proxy restarts, it "
+        "samples 100 % of the requests without trace context",
+        "To keep this time short:",
+        *numbered(
+            ["restart the proxies that start traces first: gateways, and sidecars of clients", "restart all others"]
+        ),
+    )
+
+
 def _event(plan: Plan, existing: str) -> tuple[str, str] | None:
     """Return the code and the text of what happens to the entry, as far as other owners are concerned."""
     match plan.owner:

@@ -58,13 +58,29 @@ SOURCES = ((LISTENER_KEY, "provider"), (TRACER_KEY, "http"))
 
 def propagation(body: JsonObject | None) -> Propagation | None:
     """Return the tracer of a proxy-defaults entry. None without a tracer, or for one that is not known."""
-    config = {key.lower(): value for key, value in ((body or {}).get("Config") or {}).items()}
-    blocks = [(next(iter(json_objects(config.get(key)) or ()), None), field) for key, field in SOURCES]
-    provider = next((found for block, field in blocks if (found := _member(block, field))), None)
-    tracer = _member(snake_case_keys(provider), "typed_config")
+    tracer = _tracer(body)
     found = MESSAGES.get(str(_member(tracer, "@type")).rpartition(".")[2])
     has_w3c = str(_member(tracer, "trace_context_option")).upper() in W3C_OPTION
     return ZIPKIN_W3C if found is ZIPKIN and has_w3c else found
+
+
+def _tracer(body: JsonObject | None) -> Any:  # noqa: ANN401 - JSON
+    """Return the configuration of the tracer of an entry, with keys in snake_case. None without a tracer."""
+    config = {key.lower(): value for key, value in ((body or {}).get("Config") or {}).items()}
+    blocks = [(next(iter(json_objects(config.get(key)) or ()), None), field) for key, field in SOURCES]
+    provider = next((found for block, field in blocks if (found := _member(block, field))), None)
+    return _member(snake_case_keys(provider), "typed_config")
+
+
+def adds_sampler(live: JsonObject | None, declared: JsonObject) -> bool:
+    """Return whether the sampling rate moves from the listener of running proxies to a sampler.
+
+    Each running proxy then samples all requests: it has the new listener, and its tracer has no sampler until it
+    restarts. A tracer in the listener changes together with the rate.
+    """
+    old, new = _tracer(live), _tracer(declared)
+    is_bootstrap = TRACER_KEY in (declared.get("Config") or {})
+    return bool(old) and _member(old, "sampler") is None and _member(new, "sampler") is not None and is_bootstrap
 
 
 def _member(value: object, name: str) -> Any:  # noqa: ANN401 - JSON

@@ -11,6 +11,7 @@ from consul_tracing.entries.propagation import (
     ZIPKIN,
     ZIPKIN_W3C,
     Propagation,
+    adds_sampler,
     propagation,
     reject_broken_traces,
 )
@@ -26,7 +27,7 @@ INPUTS: dict[str, dict[str, Any]] = {
 
 
 def body(tracer: str, **args: Any) -> JsonObject:
-    return proxy_defaults(settings(**INPUTS[tracer], **args)).body
+    return proxy_defaults(settings(**{**INPUTS[tracer], **args})).body
 
 
 def live(message: str, **fields: Any) -> JsonObject:
@@ -102,6 +103,28 @@ def test_change_without_a_common_header_is_rejected_with_the_steps_between(old: 
     assert lines[0].startswith("consul-tracing: CT218: tracer: changes from ")
     assert '    1. set tracer.zipkin.propagation: "b3+w3c" (requires Envoy 1.36), then pulumi up' in lines
     assert "    1. set accept_broken_traces: true" in lines
+
+
+@pytest.mark.parametrize(
+    ("live_entry", "expected"),
+    [
+        (body("b3+w3c"), True),
+        (body("otlp", envoy_version="1.34"), True),
+        (body("otlp", gateways="skip", envoy_version="1.34"), True),
+        (live("SkyWalkingConfig"), True),
+        (body("otlp"), False),
+        (body("otlp", gateways="skip"), False),
+        (body("b3", enabled=False), False),
+        ({"Config": {"envoy_tracing_json": "{"}}, False),
+        (None, False),
+    ],
+)
+def test_rate_moves_to_the_sampler_if_running_proxies_have_a_tracer_without_one(
+    live_entry: JsonObject | None, *, expected: bool
+) -> None:
+    assert adds_sampler(live_entry, body("otlp")) == expected
+    assert not adds_sampler(live_entry, body("otlp", gateways="skip"))
+    assert not adds_sampler(live_entry, body("otlp", envoy_version="1.34"))
 
 
 def test_change_from_a_tracer_without_a_step_between_is_rejected() -> None:

@@ -168,7 +168,8 @@ NEWER_FIELDS: Mapping[str, EnvoyRelease] = {
 includes its parent where another message has a field of the same name."""
 
 CONSUL_MESSAGES: Mapping[tuple[int, int, int], EnvoyRelease] = {(1, 22, 6): (1, 36), (1, 21, 0): (1, 32)}
-"""The Envoy whose messages a release of Consul parses, newest first. Source: go-control-plane in Consul's go.mod. Runs of
-1.20.6, 1.22.5 and 1.22.7 agree."""
+"""The Envoy whose messages a release of Consul parses, newest first. Source: go-control-plane in Consul's go.mod.
+
+Runs of Consul 1.20.6, 1.22.5 and 1.22.7 agree."""
 
 MESSAGES = Messages({**TYPED, **TRACERS}, similarity=0)
