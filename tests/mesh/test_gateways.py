@@ -2,7 +2,7 @@
 
 import secrets
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
@@ -151,9 +151,11 @@ def test_skip_is_rejected_before_the_live_entry_has_the_cluster(traced: TracedMe
     assert traced.proxy_defaults() == before
 
 
-def test_terminating_gateway_reports_a_span(traced: TracedMesh) -> None:
-    services = {name: {"protocol": "http"} for name in ("web", "api", "legacy")}
-    traced.apply(services=services)
+@contextmanager
+def terminating_gateway(
+    traced: TracedMesh, *, version: str | None = None, environment: Callable[[str], Mapping[str, str]] = lambda _: {}
+) -> Iterator[list[Envoy]]:
+    """Start the service `legacy` outside the mesh, its gateway `exit` and its caller, and yield the two proxies."""
     mesh, port = traced.mesh, free_port()
     legacy = mesh.programs.start(
         "legacy", [sys.executable, "-m", "testbed.services", "http", "legacy", f"--port={port}"], directory=CHECKOUT
@@ -161,20 +163,28 @@ def test_terminating_gateway_reports_a_span(traced: TracedMesh) -> None:
     mesh.consul.register({"ID": "legacy", "Name": "legacy", "Address": LOOPBACK, "Port": port})
     mesh.consul.write_config_entry({"Kind": "terminating-gateway", "Name": "exit", "Services": [{"Name": "legacy"}]})
     arguments = ["-gateway=terminating", "-register", "-service=exit", f"-address={LOOPBACK}:{free_port()}"]
-    envoy = mesh.start_envoy("exit", arguments)
+    envoy = mesh.start_envoy("exit", arguments, version=version, environment=environment("exit"))
+    caller = mesh.start_envoy(
+        "legacy-client", ["-sidecar-for=legacy-client"], version=version, environment=environment("legacy-client")
+    )
     try:
         envoy.wait_until_ready(listeners=1)
-        mesh.start_sidecars("legacy-client")
-
-        def request_legacy() -> Response:
-            return mesh.request(unique_path(), caller="legacy-client", to="legacy")
-
-        response = traced.wait_until(retried(request_legacy), "the terminating gateway to reach legacy")
-        names = {name for name, _ in span_names(traced.spans_of(response, 2))}
-        assert names == {"legacy-client", "exit"}
+        caller.wait_until_ready(mesh.instances["legacy-client"].listeners)
+        traced.wait_until(retried(partial(leave, traced)), "the terminating gateway to reach legacy")
+        yield [envoy, caller]
     finally:
-        mesh.stop_sidecars("legacy-client")
-        envoy.stop()
-        mesh.programs.stop(legacy)
+        mesh.programs.stop(caller.program, envoy.program, legacy)
         mesh.consul.delete_config_entry("terminating-gateway", "exit")
         mesh.consul.put("/v1/agent/service/deregister/legacy")
+
+
+def leave(traced: TracedMesh, headers: Mapping[str, str] | None = None) -> Response:
+    """Send a request through the terminating gateway."""
+    return traced.mesh.request(unique_path(), headers, caller="legacy-client", to="legacy")
+
+
+def test_terminating_gateway_reports_a_span(traced: TracedMesh) -> None:
+    services = {name: {"protocol": "http"} for name in ("web", "api", "legacy")}
+    traced.apply(services=services)
+    with terminating_gateway(traced):
+        assert span_names(traced.spans_of(leave(traced), 2)) == [("exit", "SERVER"), ("legacy-client", "CLIENT")]

@@ -1,5 +1,6 @@
-"""Changes of the tracer while proxies are restarted one by one: which ones keep every trace whole."""
+"""Changes of the tracer and of Envoy while proxies are restarted one by one: which ones keep every trace whole."""
 
+from collections import Counter
 from collections.abc import Iterator
 from functools import partial
 from typing import Any
@@ -10,18 +11,20 @@ from consul_tracing.envoy import proxy_environment
 from consul_tracing.inputs.mesh_settings import Tracer
 from testbed.jaeger import Jaeger
 from testbed.ports import LOOPBACK
+from testbed.pulumi import Project
+from tests.mesh.consul_entries import rejection
 from tests.mesh.trace_stores import JaegerStore, SpanName, TraceProbe
-from tests.mesh.traced_mesh import TRACED, TracedMesh, rendered, unique_path
+from tests.mesh.traced_mesh import TRACED, TracedMesh, unique_path
 
 pytestmark = [pytest.mark.mesh, pytest.mark.slow]
 
 REQUESTS = 20
-WHOLE = [
+WHOLE = (
     SpanName("api", "SERVER"),
     SpanName("client", "CLIENT"),
     SpanName("web", "CLIENT"),
     SpanName("web", "SERVER"),
-]
+)
 
 B3: dict[str, Any] = {"zipkin": {}}
 B3_W3C: dict[str, Any] = {"zipkin": {"propagation": "b3+w3c"}}
@@ -30,26 +33,36 @@ OTLP: dict[str, Any] = {"opentelemetry": {}}
 
 @pytest.fixture
 def probe(traced: TracedMesh, jaeger: Jaeger) -> Iterator[TraceProbe]:
-    """Traces in Jaeger, which accepts Zipkin spans and OTLP. Teardown resets the sidecars."""
+    """Traces in Jaeger, which accepts Zipkin spans and OTLP. Teardown resets the mesh."""
     traced.apply()
     yield TraceProbe(traced.mesh.programs, JaegerStore(jaeger), [traced.mesh.sidecars[name] for name in TRACED])
     for name in TRACED:
-        traced.mesh.sidecars[name].environment = {}
+        traced.mesh.sidecars[name].environment, traced.mesh.sidecars[name].version = {}, None
+    traced.mesh.restart_service("web")
     traced.bootstrap_hash = ""
 
 
 def arguments(jaeger: Jaeger, tracer: dict[str, Any]) -> dict[str, Any]:
-    """Return the arguments that send spans of the tracer to Jaeger."""
+    """Return the arguments that send the spans of the tracer to Jaeger."""
     port = jaeger.zipkin_port if "zipkin" in tracer else jaeger.otlp_grpc_port
     return {"collector": {"host": LOOPBACK, "port": port}, "tracer": tracer}
 
 
-def whole_traces_after_each_restart(
-    traced: TracedMesh, probe: TraceProbe, jaeger: Jaeger, tracer: dict[str, Any]
-) -> list[int]:
-    """Change the tracer, restart the proxies one by one, and return how many traces are whole after each restart."""
-    for entry in rendered(traced.arguments(**arguments(jaeger, tracer))):
-        traced.mesh.consul.write_config_entry(entry)
+def started_stack(traced: TracedMesh, jaeger: Jaeger) -> Project:
+    """Return a stack with b3, which the proxies follow."""
+    stack = traced.stack(**arguments(jaeger, B3))
+    stack.up()
+    traced.follow()
+    return stack
+
+
+def change(stack: Project, traced: TracedMesh, jaeger: Jaeger, tracer: dict[str, Any], *, accept: bool) -> None:
+    """Set the tracer in the configuration of the stack."""
+    stack.configure(traced.configuration(**arguments(jaeger, tracer), accept_broken_traces=accept))
+
+
+def whole_traces_after_each_restart(traced: TracedMesh, probe: TraceProbe, tracer: dict[str, Any]) -> list[int]:
+    """Return how many traces are whole now, and after each restart of a proxy."""
     numbers = [whole_traces(traced, probe)]
     for name in TRACED:
         traced.mesh.sidecars[name].environment = proxy_environment(Tracer(**tracer), name)
@@ -61,19 +74,42 @@ def whole_traces_after_each_restart(
 def whole_traces(traced: TracedMesh, probe: TraceProbe) -> int:
     """Send requests and return the number of whole traces."""
     traces = probe.collect([partial(traced.mesh.request, unique_path()) for _ in range(REQUESTS)])
-    return list(traces.values()).count(WHOLE)
+    return list(map(tuple, traces.values())).count(WHOLE)
 
 
 def test_each_trace_is_whole_on_the_way_from_b3_over_b3_w3c_to_otlp(
     traced: TracedMesh, probe: TraceProbe, jaeger: Jaeger
 ) -> None:
-    traced.apply(**arguments(jaeger, B3))
+    stack = started_stack(traced, jaeger)
     for tracer in (B3_W3C, OTLP):
-        assert whole_traces_after_each_restart(traced, probe, jaeger, tracer) == [REQUESTS] * 4
+        change(stack, traced, jaeger, tracer, accept=False)
+        stack.up()
+        assert whole_traces_after_each_restart(traced, probe, tracer) == [REQUESTS] * 4
 
 
 def test_traces_are_broken_from_b3_to_otlp_until_the_last_restart(
     traced: TracedMesh, probe: TraceProbe, jaeger: Jaeger
 ) -> None:
-    traced.apply(**arguments(jaeger, B3))
-    assert whole_traces_after_each_restart(traced, probe, jaeger, OTLP) == [REQUESTS, 0, 0, REQUESTS]
+    stack = started_stack(traced, jaeger)
+    change(stack, traced, jaeger, OTLP, accept=False)
+    assert "CT218" in rejection(stack)
+    change(stack, traced, jaeger, OTLP, accept=True)
+    stack.up()
+    assert whole_traces_after_each_restart(traced, probe, OTLP) == [REQUESTS, 0, 0, REQUESTS]
+
+
+def test_sampled_traces_are_whole_while_envoy_is_upgraded(
+    traced: TracedMesh, probe: TraceProbe, jaeger: Jaeger
+) -> None:
+    traced.mesh.restart_service("web", propagate="w3c")
+    for name in TRACED:
+        sidecar = traced.mesh.sidecars[name]
+        sidecar.version, sidecar.environment = "1.36.4", proxy_environment(Tracer(**OTLP), name)
+    traced.bootstrap_hash = ""
+    traced.apply(**arguments(jaeger, OTLP), sampling={"random": 25})
+    for name in TRACED:
+        traced.mesh.sidecars[name].version = "1.40.0"
+        traced.mesh.restart_sidecars(name)
+        traces = probe.collect([partial(traced.mesh.request, unique_path()) for _ in range(100)])
+        # At 25 %, no trace of 100 requests is less likely than 1 in 10**12.
+        assert Counter(map(tuple, traces.values())).keys() == {WHOLE}
