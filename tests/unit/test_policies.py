@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 from rules import CONFIG_ENTRY, RULES, Resource
 
-from consul_tracing.backends.kubernetes.objects import KINDS, spec
+from consul_tracing.backends.identity import KINDS
+from consul_tracing.backends.kubernetes.objects import spec
 from consul_tracing.cli.rendering import entries
 from consul_tracing.entries.ownership import Plan
 from consul_tracing.zipkin.manifests import manifests
