@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from consul_tracing.cli.lint.credentials import credential_issues
 from consul_tracing.cli.lint.proxy_config import ProxyConfig, members, proxy_config
+from consul_tracing.cli.lint.sampling_rules import sampled_percent
 from consul_tracing.inputs.hosts import is_loopback
 from consul_tracing.names import FIELDS_KEY
 
@@ -19,9 +20,6 @@ CONFIG_ENTRY = "consul:index/configEntry:ConfigEntry"
 CUSTOM_RESOURCE = "kubernetes:consul.hashicorp.com/v1alpha1:"
 KINDS = {"ProxyDefaults": "proxy-defaults", "ServiceDefaults": "service-defaults"}
 WORKLOADS = ("Deployment", "StatefulSet", "DaemonSet", "Job", "CronJob")
-
-DEFAULT_PERCENT = 100.0
-"""Envoy's default of a sampling rate that is not set."""
 
 
 @dataclass(frozen=True)
@@ -142,12 +140,9 @@ def one_tracer_per_mesh(resources: Sequence[Resource], _settings: Settings) -> I
 def sampling_cap(resources: Sequence[Resource], settings: Settings) -> Iterator[tuple[str, str]]:
     """Yield meshes in production that sample more than the maximum."""
     for resource, entry in _meshes(resources):
-        listener = entry.config.listener
-        if resource.stack not in settings["production"] or not isinstance(listener, dict):
+        if resource.stack not in settings["production"] or not isinstance(entry.config.listener, dict):
             continue
-        rates = (members(listener.get(f"{name}_sampling")) for name in ("random", "overall"))
-        percent = min(float(rate.get("value", 0)) if rate else DEFAULT_PERCENT for rate in rates)
-        if percent > settings["maximum_percent"]:
+        if (percent := sampled_percent(entry.config)) > settings["maximum_percent"]:
             yield resource.urn, f"samples {percent:g} % of requests; the maximum is {settings['maximum_percent']:g} %"
 
 

@@ -117,6 +117,13 @@ CODES: dict[str, Code] = {
         "The controller did not report `Synced=True` within `sync_timeout_seconds`.",
         "Check the controller, then run `pulumi up` again. Increase `sync_timeout_seconds` for a slow cluster.",
     ),
+    "CT218": Code(
+        "The new tracer breaks traces",
+        "The tracer of the live entry and the new one have no common trace headers. Each proxy changes its tracer when "
+        "it restarts, and until the last restart a trace breaks between two proxies with different headers.",
+        'Change from Zipkin to OpenTelemetry over `tracer.zipkin.propagation: "b3+w3c"`, and restart every proxy after '
+        "each step. Where incomplete traces do not matter, set `accept_broken_traces: true`.",
+    ),
     "CT301": Code(
         "A tracing key is not text",
         "The value is a map or a list. Consul expects JSON as text, and a proxy does not start with another value.",
@@ -313,6 +320,28 @@ CODES: dict[str, Code] = {
         "The file is not valid HCL, JSON or YAML.",
         "Correct the syntax at the line.",
     ),
+    "CT337": Code(
+        "OpenTelemetry has a sampling rate and no sampler",
+        "The listener decides by `x-request-id`. Envoy 1.39 and newer apply the rate in each proxy again "
+        "(envoyproxy/envoy#45830): traces break where applications pass on `traceparent` only, and the decision of a "
+        "caller is not followed.",
+        "Set `random_sampling` and `overall_sampling` to 100, and the rate in a `parent_based` sampler around "
+        "`trace_id_ratio_based` (Envoy 1.35).",
+    ),
+    "CT338": Code(
+        "The sampler of OpenTelemetry and the listener disagree",
+        "A sampler other than `parent_based` decides again in each proxy. Envoy before 1.39 ignores the rate of the "
+        "listener if the tracer has a sampler, and newer versions apply both.",
+        "Set `random_sampling` and `overall_sampling` to 100, and the rate in a `parent_based` sampler around "
+        "`trace_id_ratio_based`.",
+    ),
+    "CT339": Code(
+        "Consul cannot parse a field of the listener",
+        "Consul parses `envoy_listener_tracing_json` with its own copy of Envoy's messages: Consul 1.22.6 and 1.22.7 "
+        "with those of Envoy 1.36, 1.21 to 1.22.5 with those of 1.32. It drops a block with a newer field (`failed to "
+        "parse ListenerTracingJSON config` in its log), and sampling is 0 %.",
+        "Remove the field, or update Consul.",
+    ),
     "CT401": Code(
         "A proxy has an old tracer",
         "A proxy reads its tracer and its collector only when it starts. This one started before `proxy-defaults` had "
@@ -378,6 +407,14 @@ CODES: dict[str, Code] = {
         "The request has no response or one with an error status. The message shows where it ended.",
         "Fix the request, then verify the trace.",
     ),
+    "CT412": Code(
+        "A proxy samples again what is sampled",
+        "The OpenTelemetry tracer of Envoy 1.39 and newer applies the sampling rate of the listener to all requests, "
+        "also to those with a sampled trace context (envoyproxy/envoy#45830). Traces break where applications pass on "
+        "`traceparent` only.",
+        'Set `envoy_version: "1.35"` or newer, run `pulumi up`, and restart every proxy: the rate is then in the '
+        "sampler of the tracer.",
+    ),
     "CT501": Code(
         "Entries are adopted",
         "The entries were unmanaged. The message lists the fields that are preserved, replaced and removed.",
@@ -410,7 +447,7 @@ CODES: dict[str, Code] = {
     ),
     "CT507": Code(
         "Proxies must restart",
-        "A proxy reads its tracer and its static clusters only when it starts.",
+        "A proxy reads its tracer, with the sampler of OpenTelemetry, and its static clusters only when it starts.",
         "Restart every proxy after the update.",
     ),
     "CT508": Code(
@@ -514,6 +551,13 @@ CODES: dict[str, Code] = {
         "address can read and write spans, because Zipkin has no authentication.",
         "Set `network_policy` with the address ranges of the clients, or `service.annotations` for an internal load "
         "balancer. With an internal load balancer, ignore the warning.",
+    ),
+    "CT539": Code(
+        "Consul must be 1.22.6 or newer",
+        "With `gateways: skip` the tracer is in `envoy_listener_tracing_json`. Consul parses it with its own copy of "
+        "Envoy's messages, which before 1.22.6 has no sampler and no W3C option of Zipkin. It then drops the block: "
+        "sampling is 0 %.",
+        "Update Consul, or set `gateways: join`. Ignore the warning if all servers are new enough.",
     ),
     "CT601": Code(
         "The command could not run",

@@ -40,16 +40,22 @@ def bootstrap_tracing(settings: MeshSettings) -> JsonObject:
 def listener_tracing(settings: MeshSettings) -> JsonObject:
     """Build `envoy_listener_tracing_json`: the `Tracing` block of Envoy's HTTP connection manager.
 
-    All three rates are written because the block replaces Consul's defaults and an omitted rate means 100 %.
+    All three rates are written because the block replaces Consul's defaults and an omitted rate means 100 %. They are
+    100 % if the tracer has a sampler, which then decides.
     With `gateways: skip` the block contains the tracer. Proxies without the collector's cluster reject it.
     """
-    block: JsonObject = {"@type": HCM_TRACING, **percentages(settings.sampling)}
+    block: JsonObject = {"@type": HCM_TRACING, **percentages(listener_sampling(settings))}
     block |= span_fields(settings.spans)
     if settings.tags:
         block["custom_tags"] = [custom_tag(name, tag) for name, tag in sorted(settings.tags.items())]
     if settings.gateways == "skip":
         block["provider"] = provider(settings)
     return block
+
+
+def listener_sampling(settings: MeshSettings) -> Sampling:
+    """Return the rates of listeners and gateways: all requests, if the tracer has a sampler."""
+    return settings.sampling.model_copy(update={"random": 100.0}) if settings.has_sampler else settings.sampling
 
 
 def percentages(sampling: Sampling) -> JsonObject:
@@ -132,18 +138,33 @@ def opentelemetry(tracer: OpenTelemetry, settings: MeshSettings) -> JsonObject:
     if tracer.service_name is not None:
         config["service_name"] = tracer.service_name
     # Attributes of later detectors replace those of earlier ones.
-    detectors = [resource_detector("static_config", "StaticConfig", {"attributes": tracer.resource_attributes})]
-    environment = resource_detector("environment", "Environment", {})
-    config["resource_detectors"] = [*(detectors if tracer.resource_attributes else []), environment]
+    kind, attributes = "resource_detectors", tracer.resource_attributes
+    static = extension(kind, "static_config", "StaticConfigResourceDetectorConfig", attributes=attributes)
+    environment = extension(kind, "environment", "EnvironmentResourceDetectorConfig")
+    config[kind] = [*([static] if attributes else []), environment]
+    if settings.has_sampler:
+        config["sampler"] = sampler(settings.sampling.random)
     return config
 
 
-def resource_detector(name: str, message: str, config: JsonObject) -> JsonObject:
-    """Build a resource detector of Envoy's OpenTelemetry tracer."""
-    detectors = "envoy.extensions.tracers.opentelemetry.resource_detectors.v3"
+def sampler(percent: float) -> JsonObject:
+    """Build a sampler that follows the caller's decision, and decides by the trace id if there is none.
+
+    The decision of a trace id is the same in every proxy. The listener's rate depends on `x-request-id` instead, and
+    Envoy 1.39 and newer apply it again in each proxy (envoyproxy/envoy#45830).
+    """
+    ratio = extension("samplers", "trace_id_ratio_based", "TraceIdRatioBasedSamplerConfig")
+    ratio["typed_config"]["sampling_percentage"] = fraction(percent)
+    parent_based = extension("samplers", "parent_based", "ParentBasedSamplerConfig")
+    parent_based["typed_config"]["wrapped_sampler"] = ratio
+    return parent_based
+
+
+def extension(kind: str, name: str, message: str, **config: object) -> JsonObject:
+    """Build an extension of Envoy's OpenTelemetry tracer: a sampler or a resource detector."""
     return {
-        "name": f"envoy.tracers.opentelemetry.resource_detectors.{name}",
-        "typed_config": {"@type": f"{TYPE}{detectors}.{message}ResourceDetectorConfig", **config},
+        "name": f"envoy.tracers.opentelemetry.{kind}.{name}",
+        "typed_config": {"@type": f"{TYPE}envoy.extensions.tracers.opentelemetry.{kind}.v3.{message}", **config},
     }
 
 
@@ -249,5 +270,8 @@ def gateway_runtime(sampling: Sampling) -> JsonObject:
 
 
 def fraction(percent: float) -> JsonObject:
-    """Build Envoy's `type.v3.FractionalPercent`."""
-    return {"numerator": round(percent * 100), "denominator": "TEN_THOUSAND"}
+    """Build Envoy's `type.v3.FractionalPercent`: in hundredths of a percent if the rate is a whole number of them."""
+    hundredths = round(percent * 100, 2)
+    if hundredths.is_integer():
+        return {"numerator": int(hundredths), "denominator": "TEN_THOUSAND"}
+    return {"numerator": round(hundredths * 100), "denominator": "MILLION"}

@@ -12,6 +12,7 @@ from .backends.selection import select_backend
 from .component import Component
 from .entries.bodies import bootstrap_hash, gateway_arguments, proxy_defaults, service_resources
 from .entries.ownership import reject_missing_cluster
+from .entries.propagation import reject_broken_traces
 from .envoy import collector_url, proxy_environment
 from .errors import InvalidInputError, InvalidOutputError, UnreadableError
 from .inputs.mesh_args import MeshTracingArgs
@@ -132,6 +133,8 @@ def _check_live_mesh(
         return False
     if settings.enabled and settings.gateways == "skip":
         reject_missing_cluster(mesh.live.body)
+    if not settings.accept_broken_traces:
+        reject_broken_traces(mesh.live.body, mesh.entry.body)
     backend.warn_of_http_default(settings, services, mesh.live.body)
     if not settings.enabled or declares_http(settings):
         return False

@@ -18,6 +18,16 @@ HTTP_PROTOCOLS = frozenset({"http", "http2", "grpc"})
 RESOURCE_ATTRIBUTE_SEPARATORS = frozenset(",=")
 """Characters that a value in OTEL_RESOURCE_ATTRIBUTES cannot contain: Envoy does not decode escapes."""
 
+EnvoyRelease = tuple[int, int]
+"""Major and minor version of Envoy."""
+
+SAMPLER_ENVOY: EnvoyRelease = (1, 35)
+"""The first Envoy whose OpenTelemetry tracer has samplers. Older ones do not start with a sampler."""
+
+LISTENER_DECISION_ENVOY: EnvoyRelease = (1, 39)
+"""The first Envoy whose OpenTelemetry tracer samples a request only if the listener samples it too, also if the caller
+has sampled it (envoyproxy/envoy#45830). A rate in the listener then breaks traces."""
+
 SAMPLING_RATES = ("client", "random", "overall")
 """The sampling rates of `sampling`. Envoy appends `_sampling` to each name."""
 

@@ -22,6 +22,8 @@ mesh = MeshTracing(
                 "resource_attributes": {"deployment.environment.name": "prod"},
             }
         },
+        # The oldest Envoy in the mesh. From 1.35 on the sampling rate is in the tracer.
+        "envoy_version": "1.35",
         "services": {"web": {"protocol": "http"}},
     },
 )

@@ -74,7 +74,7 @@ class TracedMesh:
 
     def configuration(self, **args: Any) -> dict[str, object]:
         """Return a stack configuration that overwrites the entries of `apply`."""
-        mesh = self.arguments(**{"existing": "overwrite", **args})
+        mesh = self.arguments(**{"existing": "overwrite", "accept_broken_traces": True, **args})
         return {"consul:address": self.mesh.consul.address, "consul-tracing:mesh": mesh}
 
     def stack(self, **args: Any) -> Project:

@@ -11,6 +11,10 @@ from envoy.extensions.tracers.opentelemetry.resource_detectors.v3 import (
     environment_resource_detector_pb2,  # noqa: F401 - parsed inside an Any
     static_config_resource_detector_pb2,  # noqa: F401 - parsed inside an Any
 )
+from envoy.extensions.tracers.opentelemetry.samplers.v3 import (
+    parent_based_sampler_pb2,  # noqa: F401 - parsed inside an Any
+    trace_id_ratio_based_sampler_pb2,  # noqa: F401 - parsed inside an Any
+)
 from envoy.extensions.transport_sockets.tls.v3 import tls_pb2  # noqa: F401 - parsed inside an Any
 from envoy.extensions.upstreams.http.v3 import http_protocol_options_pb2  # noqa: F401 - parsed inside an Any
 from google.protobuf import any_pb2, json_format

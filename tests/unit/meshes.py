@@ -17,7 +17,8 @@ COLLECTOR = {"host": "zipkin"}
 
 def mesh(**args: Any) -> MeshTracingArgs:
     """Return minimal valid arguments, updated with `args`."""
-    return {"collector": COLLECTOR, **args}  # type: ignore[typeddict-item]
+    required = {"envoy_version": "1.36"} if "opentelemetry" in (args.get("tracer") or {}) else {}
+    return {"collector": COLLECTOR, **required, **args}  # type: ignore[typeddict-item]
 
 
 def settings(**args: Any) -> MeshSettings:
@@ -60,7 +61,7 @@ TLS = some({"ca_file": PATH}, server_name=HOST) | some({"ca_file": PATH, "certif
 HEADERS = st.dictionaries(
     st.from_regex(r"x-[a-j]{1,8}", fullmatch=True), st.from_regex(r"[!-$&-~]{1,9}", fullmatch=True), max_size=3
 )
-TRACER = st.one_of(
+ZIPKIN_OR_DATADOG = st.one_of(
     st.fixed_dictionaries(
         {
             "zipkin": some(
@@ -73,20 +74,18 @@ TRACER = st.one_of(
             )
         }
     ),
-    st.fixed_dictionaries(
-        {
-            "opentelemetry": some(
-                {"transport": st.just("http")},
-                path=PATH,
-                service_name=TEXT,
-                resource_attributes=st.dictionaries(TEXT, TEXT, max_size=3),
-                headers=HEADERS,
-            )
-        }
-    ),
-    st.fixed_dictionaries({"opentelemetry": some(transport=st.just("grpc"), service_name=TEXT, headers=HEADERS)}),
     st.fixed_dictionaries({"datadog": some({"service_name": TEXT})}),
 )
+OPENTELEMETRY = st.one_of(
+    some(
+        {"transport": st.just("http")},
+        path=PATH,
+        service_name=TEXT,
+        resource_attributes=st.dictionaries(TEXT, TEXT, max_size=3),
+        headers=HEADERS,
+    ),
+    some(transport=st.just("grpc"), service_name=TEXT, headers=HEADERS),
+).map(lambda tracer: {"opentelemetry": tracer})
 HEADER = st.text(string.ascii_letters + "-", min_size=1, max_size=12)
 VARIABLE = st.text(string.ascii_uppercase + "_", min_size=1, max_size=12)
 TAG = st.one_of(
@@ -98,16 +97,30 @@ SERVICE = some({"protocol": st.sampled_from(["tcp", "http", "http2", "grpc"])})
 STATIC_CLUSTERS = st.lists(LABEL, max_size=3, unique=True).map(
     lambda names: [{"name": name, "type": "STRICT_DNS", "connectTimeout": "1s"} for name in names]
 )
-MESHES = some(
+SAMPLER_PERCENT = PERCENT.map(lambda percent: round(percent, 4))
+"""Rates that Envoy's `FractionalPercent` can express."""
+ALL_RATES = some(client=PERCENT, random=PERCENT, overall=PERCENT)
+SAMPLED = st.one_of(
+    st.fixed_dictionaries(
+        {"envoy_version": st.just("1.36"), "sampling": ALL_RATES}, optional={"tracer": ZIPKIN_OR_DATADOG}
+    ),
+    st.fixed_dictionaries({"envoy_version": st.just("1.34"), "sampling": ALL_RATES, "tracer": OPENTELEMETRY}),
+    st.fixed_dictionaries(
+        {
+            "envoy_version": st.sampled_from(["1.35", "1.40"]),
+            "sampling": some(random=SAMPLER_PERCENT),
+            "tracer": OPENTELEMETRY,
+        }
+    ),
+)
+"""A tracer, its sampling rates, and an Envoy that supports both."""
+OTHER_ARGS = some(
     {
         "collector": some(
             {"host": HOST}, port=st.integers(1, 65535), connect_timeout_ms=st.integers(1, 600_000), tls=TLS
         ),
-        "envoy_version": st.just("1.36"),
     },
     enabled=st.booleans(),
-    tracer=TRACER,
-    sampling=some(client=PERCENT, random=PERCENT, overall=PERCENT),
     spans=some(max_path_tag_length=st.integers(1, 2**32 - 1), spawn_upstream_span=st.booleans(), verbose=st.booleans()),
     gateways=st.sampled_from(["join", "skip"]),
     tags=st.dictionaries(TEXT, TAG, max_size=4),
@@ -120,6 +133,7 @@ MESHES = some(
         Meta=st.dictionaries(NAME.map(lambda name: f"x{name}"), TEXT, max_size=3),
     ),
 )
+MESHES = st.tuples(OTHER_ARGS, SAMPLED).map(lambda parts: {**parts[0], **parts[1]})
 """Valid arguments of `MeshTracing`."""
 
 

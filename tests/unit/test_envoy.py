@@ -5,7 +5,7 @@ import pytest
 from envoy.config.cluster.v3 import cluster_pb2
 
 from consul_tracing import envoy
-from consul_tracing.entries.bodies import canonical_json
+from consul_tracing.entries.bodies import bootstrap_hash, canonical_json, gateway_arguments, proxy_defaults
 from consul_tracing.inputs.mesh_settings import Sampling, Spans, Tag
 from consul_tracing.inputs.static_clusters import CLUSTER
 from tests.unit import envoy_messages
@@ -198,6 +198,63 @@ def test_otlp_over_grpc_with_tls_negotiates_http2() -> None:
 )
 def test_collector_url_has_scheme_host_port_and_path(args: dict[str, Any], url: str) -> None:
     assert envoy.collector_url(settings(**args)) == url
+
+
+OTLP = {"opentelemetry": {}}
+
+
+def ratio(random: float) -> Any:
+    sampler = tracer(tracer=OTLP, sampling={"random": random})["typed_config"]["sampler"]
+    assert sampler["name"] == "envoy.tracers.opentelemetry.samplers.parent_based"
+    return sampler["typed_config"]["wrapped_sampler"]["typed_config"]["sampling_percentage"]
+
+
+@pytest.mark.parametrize(
+    ("random", "numerator", "denominator"),
+    [
+        (0, 0, "TEN_THOUSAND"),
+        (0.01, 1, "TEN_THOUSAND"),
+        (0.07, 7, "TEN_THOUSAND"),
+        (0.015, 150, "MILLION"),
+        (1, 100, "TEN_THOUSAND"),
+        (12.345, 123450, "MILLION"),
+        (100, 10_000, "TEN_THOUSAND"),
+    ],
+)
+def test_rate_of_opentelemetry_is_exact_in_its_sampler(random: float, numerator: int, denominator: str) -> None:
+    rate = ratio(random)
+    assert (rate.get("numerator", 0), rate["denominator"]) == (numerator, denominator)
+
+
+@pytest.mark.parametrize("gateways", ["join", "skip"])
+def test_listener_and_gateways_sample_all_requests_if_the_tracer_has_a_sampler(gateways: str) -> None:
+    mesh = settings(tracer=OTLP, sampling={"random": 5}, gateways=gateways)
+    block = envoy_messages.listener(canonical_json(envoy.listener_tracing(mesh)))
+    assert {block.client_sampling.value, block.random_sampling.value, block.overall_sampling.value} == {100}
+    assert '"tracing.random_sampling":{"denominator":"TEN_THOUSAND","numerator":10000}' in "".join(
+        gateway_arguments(settings(tracer=OTLP, sampling={"random": 5}))
+    )
+
+
+@pytest.mark.parametrize(
+    "args", [{"tracer": OTLP, "envoy_version": "1.34"}, {"tracer": {"zipkin": {}}, "envoy_version": "1.40"}]
+)
+def test_rate_is_in_the_listener_without_a_sampler(args: dict[str, Any]) -> None:
+    mesh = settings(**args, sampling={"random": 5, "client": 50, "overall": 20})
+    assert "sampler" not in canonical_json(envoy.bootstrap_tracing(mesh))
+    block = envoy_messages.listener(canonical_json(envoy.listener_tracing(mesh)))
+    rates = block.random_sampling.value, block.client_sampling.value, block.overall_sampling.value
+    assert rates == (5, 50, 20)
+    assert '"numerator":500' in "".join(gateway_arguments(mesh))
+
+
+def test_rate_is_part_of_the_bootstrap_if_the_tracer_has_a_sampler() -> None:
+    def hashed(random: float, **args: Any) -> str:
+        return bootstrap_hash(proxy_defaults(settings(tracer=OTLP, sampling={"random": random}, **args)).body)
+
+    assert hashed(1) != hashed(2)
+    assert hashed(1, gateways="skip") == hashed(2, gateways="skip")
+    assert hashed(1, envoy_version="1.34") == hashed(2, envoy_version="1.34")
 
 
 def test_gateway_runtime_has_the_random_sampling_rate() -> None:

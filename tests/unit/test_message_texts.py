@@ -42,6 +42,8 @@ from tests.unit.zipkin_collectors import settings as zipkin_settings
 OWNED = {"managed-by": "pulumi", "pulumi-stack": "organization/mesh/test"}
 FOREIGN = {"Config": {"envoy_listener_tracing_json": '{"random_sampling":{"value":7}}', "other": 1}}
 WEB = {"web": {"protocol": "http"}}
+ZIPKIN = proxy_defaults(settings()).body
+OTLP = {**proxy_defaults(settings(tracer={"opentelemetry": {}})).body, "Meta": OWNED}
 URN = "urn:pulumi:test::mesh::consul:index/configEntry:ConfigEntry::"
 ON_KUBERNETES = proxy_defaults(settings(target="kubernetes"))
 POLICY = Policy("overwrite", "acme/mesh/prod")
@@ -69,6 +71,7 @@ ON_CONSUL: list[tuple[Callable[[], object], Any, bool]] = [
     (declare(), "connection refused", False),
     (declare(), "connection refused", True),
     (declare(gateways="skip"), {}, False),
+    (declare(tracer={"opentelemetry": {}}), {"global": {**ZIPKIN, "Meta": OWNED}}, False),
     (declare(existing="adopt"), {"global": FOREIGN}, False),
     (declare(existing="overwrite"), {"global": FOREIGN}, False),
     (declare(), {"global": {**FOREIGN, "Meta": OWNED}}, False),
@@ -78,6 +81,7 @@ ON_CONSUL: list[tuple[Callable[[], object], Any, bool]] = [
     (declare(services={}), {}, False),
     (declare(tracer={"opentelemetry": {}}, services={"a,b": {"protocol": "http"}}), {}, False),
     (declare(collector={"host": "localhost"}), {}, False),
+    (declare(tracer={"opentelemetry": {"service_name": "mesh"}}, gateways="skip"), {"global": OTLP}, False),
     (declare(sampling={"random": 0.05}), {}, False),
     (declare(proxy_config={"envoy_bootstrap_json_tpl": "{}"}), {}, False),
     (declare(sampling={"random": 0, "client": 12.5}), {}, False),

@@ -39,7 +39,7 @@ MESH: dict[str, Any] = {
             "headers": {"x-scope-orgid": "shop"},
         }
     },
-    "sampling": {"client": 50, "random": 0.5, "overall": 99},
+    "sampling": {"client": 100, "random": 0.5, "overall": 100},
     "spans": {"max_path_tag_length": 100, "spawn_upstream_span": True, "verbose": True},
     "gateways": "join",
     "tags": {
@@ -61,6 +61,7 @@ MESH: dict[str, Any] = {
     },
     "proxy_defaults": {"AccessLogs": {"Enabled": True}},
     "existing": "refuse",
+    "accept_broken_traces": True,
     "owner": "platform",
     "renamed_from": "acme/mesh/old",
     "release": False,

@@ -97,6 +97,14 @@ def test_sampling_above_the_maximum_is_rejected_in_production() -> None:
     assert violations("sampling-cap", mesh(sampling={"random": 100, "overall": 5})) == []
 
 
+@pytest.mark.parametrize("gateways", ["join", "skip"])
+def test_sampling_rate_of_a_sampler_is_compared_with_the_maximum(gateways: str) -> None:
+    otlp = {"tracer": {"opentelemetry": {}}, "envoy_version": "1.35", "gateways": gateways}
+    assert violations("sampling-cap", mesh(**otlp, sampling={"random": 5})) == []
+    busy = mesh(**otlp, sampling={"random": 50})
+    assert violations("sampling-cap", busy) == ["samples 50 % of requests; the maximum is 10 %"]
+
+
 def test_collector_without_tls_is_reported_in_production() -> None:
     assert violations("tls-to-collector", mesh()) == ["sends spans to zipkin without TLS. Set collector.tls"]
     assert violations("tls-to-collector", mesh(collector={"host": "a", "tls": {"ca_file": "/ca.pem"}})) == []

@@ -185,7 +185,7 @@ def restart_text(old: str, new: str) -> str:
     return message(
         "CT507",
         f"restart every proxy after this change: the bootstrap changes (bootstrap_hash {old} → {new}), and a running "
-        "proxy keeps the bootstrap of its start",
+        "proxy keeps the bootstrap of its start, with its tracer, sampler and collector",
     )
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from consul_tracing.entries.bodies import canonical_json
 from consul_tracing.entries.field_paths import is_cluster, path_label
 from consul_tracing.errors import format_value
-from consul_tracing.inputs.envoy_json import snake_case
+from consul_tracing.inputs.envoy_json import fraction_percent, snake_case
 from consul_tracing.names import LISTENER_KEY, SAMPLING_RATES
 
 if TYPE_CHECKING:
@@ -73,6 +73,8 @@ def _leaves(value: object, above: tuple[str, ...]) -> Iterator[tuple[tuple[str, 
     match value:
         case {"value": percent} if above and above[-1].endswith("_sampling"):
             yield above, percent
+        case {"numerator": _} if above and above[-1] == "sampling_percentage":
+            yield above, fraction_percent(value)
         case dict():
             for key, member in value.items():
                 yield from _leaves(member, (*above, snake_case(key)))
@@ -85,7 +87,8 @@ def _leaves(value: object, above: tuple[str, ...]) -> Iterator[tuple[tuple[str, 
 
 
 def _shown(path: tuple[str, ...], value: object) -> str:
-    return f"{value:g} %" if path[-1].endswith("_sampling") and isinstance(value, int | float) else format_value(value)
+    is_percent = path[-1].endswith(("_sampling", "sampling_percentage")) and isinstance(value, int | float)
+    return f"{value:g} %" if is_percent else format_value(value)
 
 
 def _short(path: tuple[str, ...]) -> str:

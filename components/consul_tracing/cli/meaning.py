@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from consul_tracing.entries.metadata import is_ownership_metadata
 from consul_tracing.envoy import HTTP_PROTOCOL_OPTIONS, TYPE
-from consul_tracing.inputs.envoy_json import json_objects, snake_case
+from consul_tracing.inputs.envoy_json import fraction_percent, json_objects, snake_case
 from consul_tracing.inputs.hosts import canonical_host, is_address
 from consul_tracing.names import (
     CLUSTERS_KEY,
@@ -241,10 +241,25 @@ def _provider(provider: object) -> Any:  # noqa: ANN401 - JSON
             pairs = [at(one, *added) for one in headers]
             if all(isinstance(pair, dict) and pair.keys() == {"key", "value"} for pair in pairs):
                 config = _replaced(config, list(path), {str(pair["key"]).lower(): pair["value"] for pair in pairs})
-    detectors = config.get("resource_detectors")
-    if isinstance(detectors, list):
-        config["resource_detectors"] = [at(detector, "typed_config") or detector for detector in detectors]
-    return {"typed_config": config}
+    return {"typed_config": {**config, **_extensions(config)}}
+
+
+def _extensions(config: JsonObject) -> JsonObject:
+    """Return the sampler and the resource detectors of a tracer without their names, which have no effect."""
+    found: JsonObject = {"sampler": _sampler(config["sampler"])} if "sampler" in config else {}
+    if isinstance(detectors := config.get("resource_detectors"), list):
+        found["resource_detectors"] = [at(detector, "typed_config") or detector for detector in detectors]
+    return found
+
+
+def _sampler(extension: object) -> object:
+    """Return the configuration of a sampler, with rates in percent."""
+    config = at(extension, "typed_config")
+    if not isinstance(config, dict):
+        return extension
+    wrapped = {"wrapped_sampler": _sampler(config["wrapped_sampler"])} if "wrapped_sampler" in config else {}
+    rate = fraction_percent(config.get("sampling_percentage"))
+    return {**config, **wrapped, **({} if rate is None else {"sampling_percentage": rate})}
 
 
 def _replaced(value: JsonObject, path: list[str], member: object) -> JsonObject:

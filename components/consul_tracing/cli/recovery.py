@@ -21,7 +21,15 @@ from consul_tracing.inputs.mesh_settings import (
     Tls,
     Zipkin,
 )
-from consul_tracing.names import CLUSTERS_KEY, COLLECTOR_CLUSTER, HTTP_PROTOCOLS, LISTENER_KEY, TRACER_KEY, TRACING_KEYS
+from consul_tracing.names import (
+    CLUSTERS_KEY,
+    COLLECTOR_CLUSTER,
+    HTTP_PROTOCOLS,
+    LISTENER_KEY,
+    SAMPLER_ENVOY,
+    TRACER_KEY,
+    TRACING_KEYS,
+)
 
 from .command import CommandError
 from .hcl import Unevaluated
@@ -162,7 +170,19 @@ def tracing_inputs(config: JsonObject) -> JsonObject:
         inputs["gateways"] = "skip"
     if at(tracer, "zipkin", "propagation"):
         inputs["envoy_version"] = "1.36"
-    return inputs | listener_inputs(listener)
+    inputs |= listener_inputs(listener)
+    if "opentelemetry" in tracer:
+        inputs |= sampler_inputs(at(provider, "typed_config", "sampler")) or {"envoy_version": "1.34"}
+    return inputs
+
+
+def sampler_inputs(sampler: object) -> JsonObject:
+    """Return `sampling` and the oldest Envoy with samplers. Empty without a sampler."""
+    if sampler is None:
+        return {}
+    rate = at(sampler, "wrapped_sampler", "sampling_percentage")
+    sampling = without_defaults(Sampling, {"random": whole(rate)})
+    return {"sampling": sampling, "envoy_version": ".".join(map(str, SAMPLER_ENVOY))}
 
 
 def listener_inputs(listener: object) -> JsonObject:

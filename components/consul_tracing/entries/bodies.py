@@ -9,7 +9,13 @@ import hashlib
 import json
 from typing import TYPE_CHECKING
 
-from consul_tracing.envoy import bootstrap_tracing, collector_cluster, gateway_runtime, listener_tracing
+from consul_tracing.envoy import (
+    bootstrap_tracing,
+    collector_cluster,
+    gateway_runtime,
+    listener_sampling,
+    listener_tracing,
+)
 from consul_tracing.inputs.envoy_json import json_objects
 from consul_tracing.names import CLUSTERS_KEY, LISTENER_KEY, TRACER_KEY
 
@@ -122,7 +128,7 @@ def gateway_arguments(settings: MeshSettings) -> list[str]:
     """Return the arguments with which a gateway's Envoy starts traces. Empty if a gateway has no tracer."""
     if not settings.enabled or settings.gateways == "skip":
         return []
-    return ["--config-yaml", canonical_json(gateway_runtime(settings.sampling))]
+    return ["--config-yaml", canonical_json(gateway_runtime(listener_sampling(settings)))]
 
 
 def config_json(kind: str, body: JsonObject, ownership: Mapping[str, str]) -> str:

@@ -125,6 +125,18 @@ def _reject_constant(constant: str) -> NoReturn:
     raise ValueError(f"{constant} is not JSON")
 
 
+DENOMINATORS = {"HUNDRED": 100, "TEN_THOUSAND": 10_000, "MILLION": 1_000_000}
+
+
+def fraction_percent(value: object) -> float | None:
+    """Return Envoy's `FractionalPercent` as a percentage. None for another value."""
+    if not isinstance(value, dict):
+        return None
+    numerator, denominator = value.get("numerator", 0), DENOMINATORS.get(str(value.get("denominator", "HUNDRED")))
+    is_number = isinstance(numerator, int | float) and not isinstance(numerator, bool)
+    return None if denominator is None or not is_number else min(100 * numerator / denominator, 100.0)
+
+
 IRREGULAR = {"trace_id128bit": "trace_id_128bit"}
 """The field whose camelCase name has no boundary before the digits."""
 

@@ -153,13 +153,16 @@ class TracerArgs(TypedDict):
 class SamplingArgs(TypedDict):
     """Sampling rates, in percent of requests (0 to 100). Fractions are allowed: 0.01 is one request in 10,000.
 
-    A change reaches running proxies immediately, without a restart.
+    A change reaches running proxies immediately, without a restart. With `tracer.opentelemetry` on Envoy 1.35 or newer
+    the rate is in the tracer's sampler, which proxies read at startup; with `gateways: skip` it is in the listener, and
+    a change is immediate.
     """
 
     client: NotRequired[float]
-    """Percentage of requests with `x-client-trace-id` that are traced. Default: 100, all of them.
+    """Percentage of requests with `x-client-trace-id` that are traced. Default: 100, all of them, as in Consul.
 
-    Envoy rounds it down to a whole number.
+    Envoy rounds it down to a whole number. With a mesh that is open to the internet set 0: anyone can send the header.
+    Not supported with the sampler of `tracer.opentelemetry`, where the header starts no trace.
     """
 
     random: NotRequired[float]
@@ -169,7 +172,10 @@ class SamplingArgs(TypedDict):
     """
 
     overall: NotRequired[float]
-    """Upper limit of all sampled requests, except those that callers sample. Default: 100, no limit."""
+    """Upper limit of all sampled requests, except those that callers sample. Default: 100, no limit.
+
+    Not supported with the sampler of `tracer.opentelemetry`.
+    """
 
 
 class SpanArgs(TypedDict):
@@ -308,6 +314,13 @@ class MeshTracingArgs(TypedDict):
     Example: `{"AccessLogs": {"Enabled": true}}`.
     """
 
+    accept_broken_traces: NotRequired[bool]
+    """Whether the tracer may change to one that shares no trace headers with the running proxies. Default: false.
+
+    Each proxy changes its tracer when it restarts. Until the last one has restarted, a trace breaks between two proxies
+    with different headers. The change is rejected with the steps that avoid it.
+    """
+
     existing: NotRequired[Existing]
     """Handling of entries that this stack does not manage: "refuse", "adopt" or "overwrite". Default: "refuse".
 
@@ -364,4 +377,9 @@ class MeshTracingArgs(TypedDict):
     """Consul Enterprise admin partition of the mesh. Default: Consul's default partition."""
 
     envoy_version: NotRequired[str]
-    """Oldest Envoy in the mesh. Default: "1.34". Inputs that it does not support are rejected: it would not start."""
+    """Oldest Envoy in the mesh. Default: "1.34". Inputs that it does not support are rejected: it would not start.
+
+    Required with `tracer.opentelemetry`. "1.35" or newer: `sampling.random` is in the tracer's sampler, and traces are
+    complete on every version. "1.34": the rate is in the listener, and proxies of 1.39 or newer break traces
+    (envoyproxy/envoy#45830).
+    """

@@ -6,8 +6,8 @@ from typing import Annotated, ClassVar, Literal, Self, cast
 import pulumi
 from pydantic import BeforeValidator, Field, ValidationError
 
-from consul_tracing.errors import InvalidInputError, Problem
-from consul_tracing.names import HTTP_PROTOCOLS
+from consul_tracing.errors import InvalidInputError, Problem, format_value
+from consul_tracing.names import HTTP_PROTOCOLS, SAMPLER_ENVOY, EnvoyRelease
 
 from .entry_fields import ProxyConfig, ProxyDefaultsFields, StaticClusters
 from .entry_settings import MANAGED_BY_CONSUL_K8S, EntrySettings, Protocol
@@ -38,6 +38,13 @@ UNRESOLVED_HOST = "unresolved.invalid"
 
 W3C_ENVOY = (1, 36)
 """The first Envoy whose Zipkin tracer supports W3C headers."""
+
+
+VERSION_IS_REQUIRED = (
+    "is required with tracer.opentelemetry, because it decides where the sampling rate is. "
+    'Set the oldest Envoy in the mesh. "1.35" or newer: the rate is in the sampler of the tracer, and traces are '
+    'complete on every version. "1.34": the rate is in the listener, and proxies of 1.39 or newer break traces'
+)
 
 
 class Tls(Settings):
@@ -186,6 +193,7 @@ class MeshSettings(EntrySettings):
     static_clusters: StaticClusters = Field(default_factory=list)
     proxy_config: ProxyConfig = Field(default_factory=dict)
     proxy_defaults: ProxyDefaultsFields = Field(default_factory=dict)
+    accept_broken_traces: bool = False
     envoy_version: EnvoyVersion = "1.34"
     zipkin_collector: ZipkinCollectorSettings | None = None
 
@@ -218,6 +226,17 @@ class MeshSettings(EntrySettings):
         return self.collector.port or self.tracer.default_port
 
     @property
+    def oldest_envoy(self) -> EnvoyRelease:
+        """The release of the oldest Envoy in the mesh."""
+        major, minor, *_ = self.envoy_version.split(".")
+        return int(major), int(minor)
+
+    @property
+    def has_sampler(self) -> bool:
+        """Whether the tracer has a sampler with `sampling.random`. Otherwise the rate is in the listener."""
+        return self.tracer.opentelemetry is not None and self.oldest_envoy >= SAMPLER_ENVOY
+
+    @property
     def tcp_names(self) -> list[str]:
         """The services that keep the protocol tcp."""
         return self.tcp_services or []
@@ -229,6 +248,7 @@ class MeshSettings(EntrySettings):
         if self.target == "kubernetes" and "Meta" in self.proxy_defaults:
             yield Problem("proxy_defaults.Meta", MANAGED_BY_CONSUL_K8S)
         yield from self._envoy_version_problems()
+        yield from self._sampler_problems()
         if self.default_protocol in HTTP_PROTOCOLS and self.tcp_services is None:
             yield Problem(
                 "default_protocol",
@@ -239,10 +259,13 @@ class MeshSettings(EntrySettings):
 
     @classmethod
     def missing(cls, args: Mapping[str, object]) -> Iterator[Problem]:
-        """Return a problem if spans have no destination."""
+        """Return a problem if spans have no destination, or if the place of the sampling rate is unknown."""
         if args.get("collector") is None and args.get("zipkin_collector") is None:
             reason = "is required. Set collector, or zipkin_collector to deploy Zipkin on Kubernetes"
             yield Problem("collector", reason)
+        tracer = args.get("tracer")
+        if isinstance(tracer, dict) and tracer.get("opentelemetry") is not None and args.get("envoy_version") is None:
+            yield Problem("envoy_version", VERSION_IS_REQUIRED)
 
     def _collector_problems(self) -> Iterator[Problem]:
         if self.tracer.opentelemetry is None and "export_timeout_ms" in self.collector.model_fields_set:
@@ -264,12 +287,27 @@ class MeshSettings(EntrySettings):
             yield Problem("tracer", "conflicts with zipkin_collector, which accepts the tracer zipkin only")
 
     def _envoy_version_problems(self) -> Iterator[Problem]:
-        major, minor, *_ = (int(part) for part in self.envoy_version.split("."))
-        if self.tracer.zipkin and self.tracer.zipkin.propagation == "b3+w3c" and (major, minor) < W3C_ENVOY:
+        if self.tracer.zipkin and self.tracer.zipkin.propagation == "b3+w3c" and self.oldest_envoy < W3C_ENVOY:
             yield Problem(
                 "tracer.zipkin.propagation",
                 f'must be "b3" with Envoy {self.envoy_version} (envoy_version), got "b3+w3c". It requires Envoy 1.36',
             )
+
+    def _sampler_problems(self) -> Iterator[Problem]:
+        """Return the rates that a sampler does not know. A sampler decides from the trace context and the trace id."""
+        if not self.has_sampler:
+            return
+        reasons = {
+            "client": "x-client-trace-id starts no trace. A caller starts one with a sampled traceparent",
+            "overall": "nothing limits the traces of callers. Set sampling.random",
+        }
+        for rate, reason in reasons.items():
+            if (value := getattr(self.sampling, rate)) != Sampling.model_fields[rate].default:
+                yield Problem(
+                    f"sampling.{rate}",
+                    f"is not supported with tracer.opentelemetry and Envoy {self.envoy_version} (envoy_version), got "
+                    f"{format_value(value)}: the tracer's sampler decides, and {reason}",
+                )
 
 
 def with_host_placeholder(args: object) -> object:

@@ -36,6 +36,7 @@ def setting_warnings(settings: MeshSettings, *, single_machine: bool, http_elsew
         )
         return
     yield from _sampling_warnings(settings)
+    yield from _listener_warnings(settings)
     if not http_elsewhere and not declares_http(settings):
         yield message(
             "CT511",
@@ -94,6 +95,21 @@ def _sampling_warnings(settings: MeshSettings) -> Iterator[str]:
         whole = int(sampling.client)
         yield message(
             "CT516", f"sampling.client: Envoy rounds {sampling.client} down to {whole} percent. Set a whole number."
+        )
+
+
+def _listener_warnings(settings: MeshSettings) -> Iterator[str]:
+    """Return a warning if older versions of Consul cannot parse the tracer in the listener."""
+    if settings.gateways != "skip":
+        return
+    reason = "the sampler of tracer.opentelemetry" if settings.has_sampler else ""
+    if settings.tracer.zipkin is not None and settings.tracer.zipkin.propagation == "b3+w3c":
+        reason = 'tracer.zipkin.propagation: "b3+w3c"'
+    if reason:
+        yield message(
+            "CT539",
+            f"gateways: skip: Consul before 1.22.6 cannot parse {reason} in the listener, and then traces no request. "
+            "Upgrade Consul first, or use gateways: join.",
         )
 
 

@@ -14,6 +14,7 @@ mesh = MeshTracing(
             "port": config.get_int("port") or 4317,
         },
         "tracer": {"opentelemetry": {"service_name": "mesh"}},
+        "envoy_version": "1.35",
         "sampling": {"random": config.get_float("sampling") or 1.0},
         "services": {"api": {"protocol": "http"}},
     },

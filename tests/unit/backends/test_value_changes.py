@@ -3,7 +3,10 @@ import json
 import pytest
 
 from consul_tracing.backends.value_changes import changes_text, listed
+from consul_tracing.entries.bodies import canonical_json
 from consul_tracing.entries.ownership import Change
+from consul_tracing.envoy import bootstrap_tracing
+from tests.unit.meshes import settings
 
 LISTENER = ("Config", "envoy_listener_tracing_json")
 
@@ -16,6 +19,15 @@ def test_sampling_rates_are_shown_as_percentages() -> None:
     before, after = listener(random_sampling={"value": 7}), listener(randomSampling={"value": 0.5})
     change = Change(LISTENER, before, after)
     assert changes_text((change,)) == "envoy_listener_tracing_json random_sampling 7 % → 0.5 %"
+
+
+def test_rate_of_a_sampler_is_shown_as_a_percentage() -> None:
+    old, new = (
+        canonical_json(bootstrap_tracing(settings(tracer={"opentelemetry": {}}, sampling={"random": random})))
+        for random in (1, 0.05)
+    )
+    text = changes_text((Change(("Config", "envoy_tracing_json"), old, new),))
+    assert text == "envoy_tracing_json typed_config.sampling_percentage 1 % → 0.05 %"
 
 
 def test_omitted_sampling_rate_is_shown_as_the_envoy_default() -> None:

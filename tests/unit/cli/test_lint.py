@@ -10,16 +10,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from consul_tracing.cli.app import read_settings
-from consul_tracing.cli.command import read_text
+from consul_tracing.cli.command import CommandError, read_text
 from consul_tracing.cli.documents import Document, read_documents
 from consul_tracing.cli.lint.command import fix_files, lint_texts
 from consul_tracing.cli.lint.findings import Finding
 from consul_tracing.cli.lint.live import documents_of, service_findings
+from consul_tracing.cli.lint.releases import Releases, oldest_releases
 from consul_tracing.cli.lint.report import as_json as lint_json
 from consul_tracing.cli.lint.report import as_sarif, as_text
 from consul_tracing.cli.lint.rules import findings
 from consul_tracing.cli.rendering import as_hcl, as_json, as_yaml, entries
 from consul_tracing.codes import CODES
+from consul_tracing.envoy import HCM_TRACING
 from consul_tracing.inputs.mesh_settings import MeshSettings
 from testbed import CHECKOUT
 from tests.unit import meshes
@@ -32,12 +34,16 @@ LIVE = {"CT328", "CT329", "CT335"}
 """Findings whose examples are more than one file."""
 
 
-def lint(text: str, form: str = "hcl", envoy: tuple[int, int] | None = (1, 34)) -> list[Finding]:
-    return lint_texts({f"example.{form}": text}, envoy)
+def lint(text: str, form: str = "hcl", oldest: Releases | None = None) -> list[Finding]:
+    return lint_texts({f"example.{form}": text}, oldest)
 
 
 def codes(found: list[Finding]) -> list[str]:
     return [finding.code for finding in found]
+
+
+OLDEST = Releases(envoy=(1, 35), consul=(1, 21, 0))
+"""The oldest programs of the mesh in the examples."""
 
 
 def test_every_code_has_a_section_with_a_bad_and_a_good_example() -> None:
@@ -49,13 +55,13 @@ def test_every_code_has_a_section_with_a_bad_and_a_good_example() -> None:
 @pytest.mark.parametrize("code", EXAMPLES)
 def test_bad_example_has_exactly_its_finding(code: str) -> None:
     (form, bad), _ = EXAMPLES[code]
-    assert codes(lint(bad, form)) == [code]
+    assert codes(lint(bad, form, OLDEST)) == [code]
 
 
 @pytest.mark.parametrize("code", EXAMPLES)
 def test_good_example_has_no_finding(code: str) -> None:
     _, (form, good) = EXAMPLES[code]
-    assert lint(good, form) == []
+    assert lint(good, form, OLDEST) == []
 
 
 def test_complete_example_has_no_finding() -> None:
@@ -79,7 +85,7 @@ def test_entries_of_this_package_have_no_error(args: dict[str, Any]) -> None:
 def test_stacks_of_this_repository_have_no_finding_but_that_of_the_demo(stack: str) -> None:
     file = CHECKOUT / "stacks" / f"Pulumi.{stack}.yaml"
     mesh = read_settings(file, None, {})
-    found = lint_texts({one.title: as_json(one) for one in entries(mesh)}, (1, 36))
+    found = lint_texts({one.title: as_json(one) for one in entries(mesh)}, Releases(envoy=(1, 36)))
     # The collector of the demo is on the machine of all its proxies.
     assert codes(found) == (["CT317"] if stack == "dev" else [])
 
@@ -231,7 +237,7 @@ def test_newer_field_of_a_provider_is_reported_once() -> None:
         "random_sampling": {"value": 1},
         "provider": provider,
     }
-    found = findings([document({"envoy_listener_tracing_json": json.dumps(listener)})], (1, 34))
+    found = findings([document({"envoy_listener_tracing_json": json.dumps(listener)})], Releases(envoy=(1, 34)))
     assert codes(found) == ["CT323"]
 
 
@@ -398,13 +404,13 @@ def mutated(draw: st.DrawFn) -> dict[str, Any]:
 
 
 GATEWAYS = st.sampled_from(["join", "skip"])
-ENVOY = st.none() | st.just((1, 34))
+OLDEST_RELEASES = st.sampled_from([Releases(), Releases((1, 34), (1, 21, 0)), Releases((1, 40), (2, 0, 0))])
 
 
-@given(st.dictionaries(st.sampled_from(KEYS), JSON | JSON.map(json.dumps)) | mutated(), ENVOY)
-def test_entry_of_any_content_gives_findings_only(config: dict[str, Any], envoy: tuple[int, int] | None) -> None:
+@given(st.dictionaries(st.sampled_from(KEYS), JSON | JSON.map(json.dumps)) | mutated(), OLDEST_RELEASES)
+def test_entry_of_any_content_gives_findings_only(config: dict[str, Any], oldest: Releases) -> None:
     for kind in ("proxy-defaults", "service-defaults"):
-        findings([document(config, kind)], envoy)
+        findings([document(config, kind)], oldest)
 
 
 @pytest.mark.slow
@@ -419,3 +425,97 @@ def test_ten_thousand_entries_give_findings_only(config: dict[str, Any]) -> None
 )
 def test_file_of_any_content_gives_findings_only(text: str, form: str) -> None:
     lint(text, form)
+
+
+SAMPLERS = "envoy.extensions.tracers.opentelemetry.samplers.v3"
+
+
+def otlp_entry(sampler: str = "", rate: float = 100, overall: float = 100) -> str:
+    """Return an entry of another tool with the OpenTelemetry tracer and the extension `sampler`."""
+    mesh = meshes.settings(tracer={"opentelemetry": {}}, envoy_version="1.35")
+    (entry,) = entries(mesh)
+    tracer, listener = (json.loads(entry.body["Config"][key]) for key in KEYS[:2])
+    samplers = {
+        "": {},
+        "parent_based": {"sampler": tracer["http"]["typed_config"]["sampler"]},
+        "ratio": {"sampler": tracer["http"]["typed_config"]["sampler"]["typed_config"]["wrapped_sampler"]},
+        "always_on": {
+            "sampler": {
+                "name": "on",
+                "typedConfig": {"@type": f"type.googleapis.com/{SAMPLERS}.AlwaysOnSamplerConfig"},
+            }
+        },
+    }
+    del tracer["http"]["typed_config"]["sampler"]
+    tracer["http"]["typed_config"] |= samplers[sampler]
+    listener |= {"random_sampling": {"value": rate}, "overall_sampling": {"value": overall}}
+    config = {**entry.body["Config"], KEYS[0]: json.dumps(tracer), KEYS[1]: json.dumps(listener)}
+    return json.dumps({"Kind": "proxy-defaults", "Name": "global", "Config": config})
+
+
+@pytest.mark.parametrize(
+    ("entry", "envoy", "expected"),
+    [
+        (otlp_entry(rate=10), None, [("CT337", "warning")]),
+        (otlp_entry(rate=10), (1, 34), []),
+        (otlp_entry(rate=10), (1, 36), [("CT337", "warning")]),
+        (otlp_entry(rate=10), (1, 39), [("CT337", "error")]),
+        (otlp_entry(overall=99), (1, 40), [("CT337", "error")]),
+        (otlp_entry(rate=10, overall=10), (1, 40), [("CT337", "error"), ("CT337", "error")]),
+        (otlp_entry(), (1, 40), []),
+        (otlp_entry("parent_based"), None, []),
+        (otlp_entry("parent_based", rate=10), (1, 36), [("CT338", "warning")]),
+        (otlp_entry("parent_based", rate=10), (1, 40), [("CT338", "error")]),
+        (otlp_entry("ratio"), (1, 40), [("CT338", "warning")]),
+        (otlp_entry("always_on"), (1, 36), [("CT338", "warning")]),
+        (otlp_entry("parent_based"), (1, 34), [("CT323", "error")]),
+    ],
+)
+def test_sampling_of_opentelemetry_is_checked(entry: str, envoy: Any, expected: list[tuple[str, str]]) -> None:
+    found = lint(entry, "json", Releases(envoy=envoy))
+    assert [(one.code, str(one.severity)) for one in found] == expected
+
+
+SKIP = meshes.settings(tracer={"opentelemetry": {}}, gateways="skip")
+W3C_SKIP = meshes.settings(tracer={"zipkin": {"propagation": "b3+w3c"}}, gateways="skip", envoy_version="1.36")
+NEW_FIELD = {"@type": HCM_TRACING, "random_sampling": {"value": 1}, "operation": "x"}
+
+
+@pytest.mark.parametrize("mesh", [SKIP, W3C_SKIP], ids=["sampler", "w3c"])
+@pytest.mark.parametrize(
+    ("consul", "is_parsed"),
+    [((1, 20, 6), False), ((1, 22, 5), False), ((1, 22, 6), True), ((1, 22, 7), True), ((2, 0, 0), True), (None, True)],
+)
+def test_listener_of_this_package_is_parsed_since_consul_1_22_6(
+    mesh: MeshSettings, consul: Any, *, is_parsed: bool
+) -> None:
+    (entry,) = entries(mesh)
+    found = lint(as_json(entry), "json", Releases(consul=consul))
+    assert [(one.code, str(one.severity)) for one in found] == ([] if is_parsed else [("CT339", "error")])
+
+
+@pytest.mark.parametrize(("consul", "expected"), [(None, "warning"), ((1, 22, 7), "error"), ((2, 0, 0), None)])
+def test_field_that_no_tested_consul_parses_is_found_without_its_version(consul: Any, expected: str | None) -> None:
+    config = {**entries(meshes.settings())[0].body["Config"], KEYS[1]: json.dumps(NEW_FIELD)}
+    found = findings([document(config)], Releases(consul=consul))
+    assert [str(one.severity) for one in found if one.code == "CT339"] == ([expected] if expected else [])
+
+
+@pytest.mark.parametrize(
+    ("envoy", "consul", "expected"),
+    [
+        ("1.36", "1.22.7", Releases((1, 36), (1, 22, 7))),
+        ("1.36.4", "1.22", Releases((1, 36), (1, 22, 0))),
+        (None, "1.22.7+ent", Releases(None, (1, 22, 7))),
+        (None, None, Releases()),
+    ],
+)
+def test_oldest_releases_are_read(envoy: str | None, consul: str | None, expected: Releases) -> None:
+    assert oldest_releases(envoy, consul) == expected
+
+
+@pytest.mark.parametrize(("envoy", "consul"), [("new", None), (None, "latest"), (None, "1")])
+def test_invalid_release_is_rejected_with_its_option(envoy: str | None, consul: str | None) -> None:
+    option = "--envoy-version" if envoy else "--consul-version"
+    with pytest.raises(CommandError, match=f"{option} must be a version such as"):
+        oldest_releases(envoy, consul)

@@ -1,6 +1,7 @@
 """The comparison of bootstraps, without a mesh."""
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -17,6 +18,7 @@ from consul_tracing.cli.message_comparison import ENUMS, MAPS, SET_ZEROS, differ
 from consul_tracing.cli.stale.bootstrap import BootstrapError, bootstrap_differences
 from consul_tracing.cli.stale.command import exit_code, output
 from consul_tracing.cli.stale.proxies import Proxy, Report, started
+from consul_tracing.entries.propagation import ZIPKIN, ZIPKIN_W3C
 from tests.unit.test_cli import Run
 
 CONSUL_TAGS = [
@@ -136,11 +138,35 @@ def test_json_has_every_proxy() -> None:
                 "service": "api",
                 "since": "2026-01-02T03:04:05Z",
                 "stale": True,
+                "tracer": None,
                 "differences": ["tracer: added", "static cluster a: removed"],
             }
         ],
         "unreadable": [{"proxy": "127.0.0.1:1", "reason": "refused"}],
     }
+
+
+def test_text_names_the_tracers_to_which_a_mesh_can_change() -> None:
+    text = "All proxies have the tracer Zipkin (b3, traceparent). A change to one of these keeps traces complete: "
+    both = replace(CURRENT, propagation=ZIPKIN_W3C)
+    lines = output(Report([both, both]), OutputFormat.TEXT).splitlines()
+    assert lines[-1] == f"{text}Zipkin (b3), OpenTelemetry (traceparent), Datadog (traceparent, x-datadog)"
+    assert json.loads(output(Report([both]), OutputFormat.JSON))["proxies"][0]["tracer"] == "Zipkin (b3, traceparent)"
+
+
+@pytest.mark.parametrize(
+    "report",
+    [
+        Report([CURRENT]),
+        Report([replace(CURRENT, propagation=ZIPKIN), replace(CURRENT, propagation=ZIPKIN_W3C)]),
+        Report([replace(CURRENT, propagation=ZIPKIN), replace(STALE, propagation=ZIPKIN)]),
+        Report([replace(CURRENT, propagation=ZIPKIN)], {"127.0.0.1:1": "refused"}),
+    ],
+    ids=["no-tracer", "two-tracers", "stale", "unreadable"],
+)
+def test_no_change_is_safe_unless_all_proxies_have_one_tracer(report: Report) -> None:
+    assert report.common_propagation is None
+    assert "keeps traces complete" not in output(report, OutputFormat.TEXT)
 
 
 def test_exit_code_is_0_only_if_every_proxy_is_current() -> None:

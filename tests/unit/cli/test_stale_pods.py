@@ -11,6 +11,9 @@ from kubernetes.client import ApiException
 
 from consul_tracing.cli.envoy_admin import AdminError, EnvoyAdmin
 from consul_tracing.cli.stale.pods import HASH_ANNOTATION, PodTransport, has_proxy, proxy_of
+from consul_tracing.entries.bodies import bootstrap_hash, proxy_defaults
+from consul_tracing.entries.propagation import ZIPKIN
+from tests.unit.meshes import settings
 
 INJECTED = {"consul.hashicorp.com/connect-inject-status": "injected"}
 
@@ -40,19 +43,24 @@ def test_running_pods_with_a_proxy_are_selected(pod: dict[str, Any], expected: b
     assert has_proxy(pod) == expected
 
 
-@pytest.mark.parametrize(("annotated", "differences"), [("new", []), ("old", ["bootstrap hash: old, now new"])])
+ENTRY = proxy_defaults(settings()).body
+NEW = bootstrap_hash(ENTRY)
+
+
+@pytest.mark.parametrize(("annotated", "differences"), [(NEW, []), ("old", [f"bootstrap hash: old, now {NEW}"])])
 def test_annotated_hash_is_compared_with_the_current_one(annotated: str, differences: list[str]) -> None:
     annotations = {**INJECTED, HASH_ANNOTATION: annotated, "consul.hashicorp.com/connect-service": "web"}
-    proxy = proxy_of(fake_pod(annotations), "new")
+    proxy = proxy_of(fake_pod(annotations), ENTRY)
     assert proxy is not None
     assert (proxy.proxy, proxy.service, proxy.since) == ("shop/web-1", "web", "2026-01-02T03:04:05Z")
     assert proxy.differences == differences
+    assert proxy.propagation == (None if differences else ZIPKIN)
 
 
 def test_admin_interface_is_read_without_annotation_or_after_a_restart_of_the_container() -> None:
-    assert proxy_of(fake_pod(INJECTED), "new") is None
-    assert proxy_of(fake_pod({**INJECTED, HASH_ANNOTATION: "old"}, restarts=1), "new") is None
-    assert proxy_of(fake_pod({**INJECTED, HASH_ANNOTATION: "new"}, restarts=1), "new") is not None
+    assert proxy_of(fake_pod(INJECTED), ENTRY) is None
+    assert proxy_of(fake_pod({**INJECTED, HASH_ANNOTATION: "old"}, restarts=1), ENTRY) is None
+    assert proxy_of(fake_pod({**INJECTED, HASH_ANNOTATION: NEW}, restarts=1), ENTRY) is not None
 
 
 class FakeApi:

@@ -133,6 +133,22 @@ REJECTED = [
         'tracer.zipkin.path: must be a URL path such as /api/v2/spans, got "spans"',
     ),
     (
+        mesh(tracer={"opentelemetry": {}}, envoy_version=None),
+        "envoy_version: is required with tracer.opentelemetry, because it decides where the sampling rate is. Set the",
+    ),
+    (
+        mesh(tracer={"opentelemetry": {"transport": "udp"}}, envoy_version=None),
+        "envoy_version: is required with tracer.opentelemetry",
+    ),
+    (
+        mesh(tracer={"opentelemetry": {}}, sampling={"client": 50}),
+        "sampling.client: is not supported with tracer.opentelemetry and Envoy 1.36 (envoy_version), got 50.0",
+    ),
+    (
+        mesh(tracer={"opentelemetry": {}}, sampling={"overall": 0}, envoy_version="1.35"),
+        "sampling.overall: is not supported with tracer.opentelemetry and Envoy 1.35 (envoy_version), got 0.0",
+    ),
+    (
         mesh(tracer={"zipkin": {"propagation": "b3+w3c"}}),
         'tracer.zipkin.propagation: must be "b3" with Envoy 1.34 (envoy_version), got "b3+w3c". It requires',
     ),
@@ -331,7 +347,10 @@ REJECTED = [
         "headers: must be names that differ in more than their case",
     ),
     (mesh(spans={"max_path_tag_length": 2**32}), "must be at most 4294967295, got 4294967296"),
-    (mesh(zipkin={}), "zipkin: is not an input of MeshTracing; it belongs in tracer. Allowed: collector,"),
+    (
+        mesh(zipkin={}),
+        "zipkin: is not an input of MeshTracing; it belongs in tracer. Allowed: accept_broken_traces, collector,",
+    ),
     (mesh(spans={"max_path_tag_length": 0}), "spans.max_path_tag_length: must be at least 1, got 0"),
     (
         collector(export_timeout_ms=100),

@@ -29,6 +29,25 @@ def test_fractional_client_sampling_is_a_warning() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("args", "reason"),
+    [
+        ({"tracer": {"opentelemetry": {"service_name": "mesh"}}}, "the sampler of tracer.opentelemetry"),
+        ({"tracer": {"zipkin": {"propagation": "b3+w3c"}}, "envoy_version": "1.36"}, "tracer.zipkin.propagation"),
+    ],
+)
+def test_tracer_in_the_listener_that_older_consuls_cannot_parse_is_a_warning(args: dict[str, Any], reason: str) -> None:
+    (warning,) = warnings_of(**args, gateways="skip")
+    assert "CT539" in warning
+    assert reason in warning
+    assert warnings_of(**args, gateways="join") == []
+
+
+def test_tracer_in_the_listener_that_all_consuls_parse_is_no_warning() -> None:
+    assert warnings_of(gateways="skip") == []
+    assert warnings_of(tracer={"opentelemetry": {"service_name": "mesh"}}, envoy_version="1.34", gateways="skip") == []
+
+
 def test_opentelemetry_without_a_service_name_is_a_warning() -> None:
     assert "unknown_service:envoy" in warnings_of(tracer={"opentelemetry": {}})[0]
     assert warnings_of(tracer={"opentelemetry": {"service_name": "mesh"}}) == []

@@ -15,18 +15,18 @@ from consul_tracing.cli.command import FINDINGS, STANDARD_INPUT, CommandError, F
 from consul_tracing.cli.consul_client import ConsulClient
 from consul_tracing.cli.documents import Document, read_documents
 from consul_tracing.errors import ConflictError, UnreadableError
-from consul_tracing.inputs.types import ENVOY_VERSION
 
 from . import report
 from .findings import Finding, Issue, Severity
 from .fixes import fixed
 from .live import catalog_services, consul_documents, kubernetes_documents, service_findings
+from .releases import oldest_releases
 from .rules import findings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from .tracer_rules import Version
+    from .releases import Releases
 
 
 class LintFormat(StrEnum):
@@ -50,31 +50,25 @@ def lint_command(  # noqa: PLR0913 - options of a command
     output: Annotated[LintFormat, typer.Option("--format", help="Output format.")] = LintFormat.TEXT,
     fix: Annotated[bool, typer.Option("--fix", help="Write unambiguous fixes to the files.")] = False,
     envoy: Annotated[str | None, typer.Option("--envoy-version", help="Oldest Envoy of the mesh.")] = None,
+    consul_version: Annotated[str | None, typer.Option(help="Oldest Consul of the mesh.")] = None,
 ) -> None:
     """Find mistakes in the tracing configuration of files or of a live mesh.
 
     The exit code is 1 for errors and warnings, and 2 if the command could not run.
     """
-    version = envoy_version(envoy) if envoy else None
+    oldest = oldest_releases(envoy, consul_version)
     if not (files or consul or kubernetes):
         raise CommandError("files, --consul or --kubernetes is required")
     if fix and STANDARD_INPUT in (files or []):
         raise CommandError("--fix requires files")
     texts = {file: read_text(file) for file in selected(files or [])}
-    found = lint_texts(fix_files(texts, version) if fix else texts, version)
+    found = lint_texts(fix_files(texts, oldest) if fix else texts, oldest)
     with Console(stderr=True).status("reading the mesh"):
-        found += lint_consul(version) if consul else []
-        found += lint_kubernetes(namespace, version) if kubernetes else []
+        found += lint_consul(oldest) if consul else []
+        found += lint_kubernetes(namespace, oldest) if kubernetes else []
     show(found, output)
     if any(finding.severity is not Severity.INFO for finding in found):
         raise typer.Exit(FINDINGS)
-
-
-def envoy_version(text: str) -> Version:
-    """Return a version such as 1.36. Raises CommandError."""
-    if not (parts := ENVOY_VERSION.fullmatch(text)):
-        raise CommandError(f'--envoy-version must be a version such as "1.36", got "{text}"')
-    return int(parts[1]), int(parts[2])
 
 
 def selected(paths: Sequence[str]) -> Iterator[str]:
@@ -87,7 +81,7 @@ def selected(paths: Sequence[str]) -> Iterator[str]:
             yield path
 
 
-def lint_texts(texts: dict[str, str], envoy: Version | None) -> list[Finding]:
+def lint_texts(texts: dict[str, str], oldest: Releases | None) -> list[Finding]:
     """Return the findings of files that belong to one mesh."""
     order = {file: number for number, file in enumerate(texts)}
     documents: list[Document] = []
@@ -100,14 +94,14 @@ def lint_texts(texts: dict[str, str], envoy: Version | None) -> list[Finding]:
             code = "CT330" if "{{" in text else "CT336"
             reason = "is not checked, because the file is a template" if code == "CT330" else error.reason
             unreadable.append(Finding(Issue(code, (), reason), file, error.line, file))
-    return sorted([*unreadable, *findings(documents, envoy)], key=lambda one: (order[one.file], one.line or 0))
+    return sorted([*unreadable, *findings(documents, oldest)], key=lambda one: (order[one.file], one.line or 0))
 
 
-def fix_files(texts: dict[str, str], envoy: Version | None) -> dict[str, str]:
+def fix_files(texts: dict[str, str], oldest: Releases | None) -> dict[str, str]:
     """Write the files whose findings have unambiguous fixes, and return all texts. Raises CommandError."""
     changed = dict(texts)
     for file in texts:
-        text = fixed(changed[file], partial(_lint_with, changed, file, envoy))
+        text = fixed(changed[file], partial(_lint_with, changed, file, oldest))
         if text != changed[file]:
             changed[file] = text
             try:
@@ -117,24 +111,24 @@ def fix_files(texts: dict[str, str], envoy: Version | None) -> dict[str, str]:
     return changed
 
 
-def _lint_with(texts: dict[str, str], file: str, envoy: Version | None, text: str) -> list[Finding]:
-    return [one for one in lint_texts({**texts, file: text}, envoy) if one.file == file]
+def _lint_with(texts: dict[str, str], file: str, oldest: Releases | None, text: str) -> list[Finding]:
+    return [one for one in lint_texts({**texts, file: text}, oldest) if one.file == file]
 
 
-def lint_consul(envoy: Version | None) -> list[Finding]:
+def lint_consul(oldest: Releases | None) -> list[Finding]:
     """Return the findings of a live Consul. Raises CommandError."""
     with ConsulClient() as client:
         documents = consul_documents(client)
-        return [*findings(documents, envoy), *service_findings(documents, catalog_services(client), client.address)]
+        return [*findings(documents, oldest), *service_findings(documents, catalog_services(client), client.address)]
 
 
-def lint_kubernetes(namespace: str | None, envoy: Version | None) -> list[Finding]:
+def lint_kubernetes(namespace: str | None, oldest: Releases | None) -> list[Finding]:
     """Return the findings of the custom resources in a namespace, or in all. Raises CommandError."""
     try:
         documents = kubernetes_documents(Cluster(client_for(dict.fromkeys(ACCESS))), namespace)
     except (UnreadableError, ConflictError) as error:
         raise CommandError(f"Kubernetes cannot be read: {error}") from None
-    return findings(documents, envoy)
+    return findings(documents, oldest)
 
 
 def show(found: Sequence[Finding], output: LintFormat) -> None:

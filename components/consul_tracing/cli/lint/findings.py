@@ -26,7 +26,23 @@ class Severity(StrEnum):
 
 
 WARNINGS = frozenset(
-    {"CT307", "CT309", "CT315", "CT316", "CT317", "CT319", "CT321", "CT326", "CT327", "CT328", "CT329", "CT333"}
+    {
+        "CT307",
+        "CT309",
+        "CT315",
+        "CT316",
+        "CT317",
+        "CT319",
+        "CT321",
+        "CT326",
+        "CT327",
+        "CT328",
+        "CT329",
+        "CT333",
+        "CT337",
+        "CT338",
+        "CT339",
+    }
 )
 INFORMATION = frozenset({"CT330"})
 
@@ -50,6 +66,8 @@ class Issue:
     """Instruction. Default: the fix of the code."""
     replacement: tuple[str, str] | None = None
     """Text in the file and its replacement, where the fix is unambiguous."""
+    severity: Severity | None = None
+    """Severity where it depends on the versions of the mesh. Default: that of the code."""
 
 
 @dataclass(frozen=True)
@@ -71,8 +89,8 @@ class Finding:
 
     @property
     def severity(self) -> Severity:
-        """The severity of the code."""
-        return severity(self.issue.code)
+        """The severity of the issue. Default: that of its code."""
+        return self.issue.severity or severity(self.issue.code)
 
     @property
     def place(self) -> str:

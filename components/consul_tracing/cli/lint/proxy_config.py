@@ -165,3 +165,12 @@ def known(value: object) -> Any:  # noqa: ANN401 - JSON
 def members(value: object) -> JsonObject:
     """Return the members of a map, empty for any other value."""
     return value if isinstance(value, dict) else {}
+
+
+def percentage(value: object) -> float | None:
+    """Return the value of Envoy's `Percent`. None if it is not a number from 0 to 100."""
+    try:
+        number = float(value) if isinstance(value, int | float | str) and not isinstance(value, bool) else -1
+    except (ValueError, OverflowError):
+        return None
+    return number if 0 <= number <= 100 else None  # noqa: PLR2004 - percent

@@ -26,7 +26,9 @@ from consul_tracing.names import (
 
 from .credentials import credential_issues
 from .findings import Finding, Issue
-from .proxy_config import UNKNOWN, ProxyConfig, known, members, proxy_config
+from .proxy_config import UNKNOWN, ProxyConfig, known, members, percentage, proxy_config
+from .releases import Releases
+from .sampling_rules import consul_issues, sampling_issues
 from .tracer_rules import newer_issues, provider_issues, schema_issues, tracer_of
 from .tracing_messages import LISTENER, TRACING
 
@@ -34,9 +36,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from consul_tracing.cli.documents import Document
-    from consul_tracing.names import FieldPath, JsonObject
+    from consul_tracing.names import EnvoyRelease, FieldPath, JsonObject
 
-    from .tracer_rules import Tracer, Version
+    from .tracer_rules import Tracer
 
 PROTOCOLS = frozenset({"tcp", *HTTP_PROTOCOLS})
 
@@ -80,11 +82,12 @@ MAX_LISTED = 5
 SCOPE = ("Partition", "Namespace")
 
 
-def findings(documents: Sequence[Document], envoy: Version | None = None) -> list[Finding]:
+def findings(documents: Sequence[Document], oldest: Releases | None = None) -> list[Finding]:
     """Return the findings of documents that belong to one mesh, in the order of the documents.
 
-    `envoy`: the oldest Envoy of the mesh. Without it, the versions of fields are not checked.
+    `oldest`: the oldest Envoy and Consul of the mesh. Without them, the versions of fields are not checked.
     """
+    oldest = oldest or Releases()
     configs = [proxy_config(document.fields.get("Config")) for document in documents]
     mesh = [config for document, config in zip(documents, configs, strict=True) if document.kind == "proxy-defaults"]
     base = mesh[0] if len(mesh) == 1 else None
@@ -93,7 +96,7 @@ def findings(documents: Sequence[Document], envoy: Version | None = None) -> lis
         issues = [*config.issues, *document_issues(document, config)]
         if document.kind in {"proxy-defaults", "registration"}:
             effective = config if document.kind == "proxy-defaults" else config.over(base)
-            issues += proxy_issues(config, effective, envoy)
+            issues += proxy_issues(config, effective, oldest)
         found += [located(document, issue) for issue in issues]
     return found + _relations(documents, configs)
 
@@ -163,18 +166,21 @@ def _owner_issues(meta: JsonObject) -> Iterator[Issue]:
         yield Issue("CT327", ("Meta",), reason)
 
 
-def proxy_issues(own: ProxyConfig, effective: ProxyConfig, envoy: Version | None) -> Iterator[Issue]:
+def proxy_issues(own: ProxyConfig, effective: ProxyConfig, oldest: Releases) -> Iterator[Issue]:
     """Yield the mistakes in the tracing configuration of proxies.
 
     `own`: the keys of the document. `effective`: with the keys that a registration inherits from proxy-defaults.
     """
-    yield from _tracer_issues(own.tracer, envoy)
-    yield from _listener_issues(own.listener, envoy)
+    yield from _tracer_issues(own.tracer, oldest.envoy)
+    yield from _listener_issues(own.listener, oldest.envoy)
+    yield from consul_issues(own.listener, oldest.consul)
     yield from _cluster_issues(own.clusters)
     if (own.tracer, own.listener, own.clusters) == (None, None, None):
         return
     yield from _sampling_issues(effective)
     tracers = [one for one in _tracers(effective) if one is not None]
+    for tracer in tracers:
+        yield from sampling_issues(tracer, effective.listener, oldest.envoy)
     if isinstance(effective.clusters, list) or effective.clusters is None:
         clusters = {str(one.get("name")): one for one in _named(effective.clusters or [])}
         are_known = not any(path[1:] in {(), ("name",)} for path, _ in expressions(effective.clusters))
@@ -182,7 +188,7 @@ def proxy_issues(own: ProxyConfig, effective: ProxyConfig, envoy: Version | None
             yield from _collector_issues(tracer, clusters, are_known=are_known)
 
 
-def _tracer_issues(content: object, envoy: Version | None) -> Iterator[Issue]:
+def _tracer_issues(content: object, envoy: EnvoyRelease | None) -> Iterator[Issue]:
     if not isinstance(content, dict):
         return
     path = ("Config", TRACER_KEY)
@@ -193,7 +199,7 @@ def _tracer_issues(content: object, envoy: Version | None) -> Iterator[Issue]:
     yield from provider_issues(content["http"], (*path, "http"), envoy)
 
 
-def _listener_issues(content: object, envoy: Version | None) -> Iterator[Issue]:
+def _listener_issues(content: object, envoy: EnvoyRelease | None) -> Iterator[Issue]:
     if not isinstance(content, dict):
         return
     path = ("Config", LISTENER_KEY)
@@ -231,19 +237,11 @@ def _rate_issues(fields: JsonObject, path: FieldPath) -> Iterator[Issue]:
         if {"numerator", "denominator"} & rate.keys():
             yield Issue("CT318", (*path, name), 'must be a percentage such as {"value": 1}, got a fraction')
             continue
-        value = _percent(rate.get("value", 0))
+        value = percentage(rate.get("value", 0))
         if value is None:
             yield Issue("CT308", (*path, name, "value"), mismatch("a number from 0 to 100", rate.get("value")))
         elif value == 0 and name != "client_sampling":
             yield Issue("CT321", (*path, name), "is 0 %")
-
-
-def _percent(value: object) -> float | None:
-    try:
-        number = float(value) if isinstance(value, int | float | str) and not isinstance(value, bool) else -1
-    except (ValueError, OverflowError):
-        return None
-    return number if 0 <= number <= 100 else None  # noqa: PLR2004 - percent
 
 
 def _sampling_issues(config: ProxyConfig) -> Iterator[Issue]:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from consul_tracing.inputs.envoy_json import Schema
-    from consul_tracing.names import FieldPath, JsonObject
+    from consul_tracing.names import EnvoyRelease, FieldPath, JsonObject
 
 V1_PATH = "/api/v1/spans"
 V2_PATH = "/api/v2/spans"
@@ -27,8 +27,6 @@ OLD_NAMES: Mapping[str, str] = {
     f"envoy.{name}": f"envoy.tracers.{name}" for name in ("zipkin", "datadog", "xray", "skywalking")
 }
 """Names of tracers in Envoy's v2 API."""
-
-Version = tuple[int, int]
 
 
 @dataclass(frozen=True)
@@ -64,7 +62,7 @@ def tracer_of(provider: object, path: FieldPath) -> Tracer | None:
     return Tracer(message, config, (*path, "typed_config")) if message in TRACERS else None
 
 
-def provider_issues(provider: object, path: FieldPath, envoy: Version | None) -> Iterator[Issue]:
+def provider_issues(provider: object, path: FieldPath, envoy: EnvoyRelease | None) -> Iterator[Issue]:
     """Yield the mistakes in a provider: its name, its type and the fields of its configuration."""
     fields = members(snake_case_keys(known(provider)))
     unknown = {tuple(map(snake_case, place)) for place, _ in expressions(provider)}
@@ -103,17 +101,25 @@ def schema_issues(value: object, schema: Schema, path: FieldPath) -> Iterator[Is
             yield Issue("CT308", (*path, *place.split(".")) if place else path, problem.reason)
 
 
-def newer_issues(fields: object, path: FieldPath, envoy: Version | None) -> Iterator[Issue]:
-    """Yield the fields that the Envoy of the mesh does not support."""
-    members = fields.items() if isinstance(fields, dict) else enumerate(fields) if isinstance(fields, list) else ()
-    for key, member in members:
+def newer_issues(fields: object, path: FieldPath, envoy: EnvoyRelease | None) -> Iterator[Issue]:
+    """Yield the fields and messages that the Envoy of the mesh does not support."""
+    for place, since in newer_fields(fields, path):
+        if envoy and envoy < since:
+            yield Issue("CT323", place, f"requires Envoy {since[0]}.{since[1]}, got {envoy[0]}.{envoy[1]}")
+
+
+def newer_fields(fields: object, path: FieldPath) -> Iterator[tuple[FieldPath, EnvoyRelease]]:
+    """Yield the paths of fields and messages that are newer than Envoy 1.34, with their first version."""
+    if since := NEWER_FIELDS.get(str(members(fields).get("@type")).rpartition(".")[2]):
+        yield (*path, "@type"), since
+        return
+    items = fields.items() if isinstance(fields, dict) else enumerate(fields) if isinstance(fields, list) else ()
+    for key, member in items:
         name = snake_case(str(key))
         parent = next((step for step in reversed(path) if not step.isdecimal()), "")
-        since = NEWER_FIELDS.get(name) or NEWER_FIELDS.get(f"{parent}.{name}")
-        if envoy and since and envoy < since:
-            shown = ".".join(map(str, since))
-            yield Issue("CT323", (*path, str(key)), f"requires Envoy {shown}, got {envoy[0]}.{envoy[1]}")
-        yield from newer_issues(member, (*path, str(key)), envoy)
+        if since := NEWER_FIELDS.get(name) or NEWER_FIELDS.get(f"{parent}.{name}"):
+            yield (*path, str(key)), since
+        yield from newer_fields(member, (*path, str(key)))
 
 
 def _type_issues(message: str, name: str, path: FieldPath) -> Iterator[Issue]:

@@ -18,11 +18,13 @@ from consul_tracing.inputs.envoy_json import (
     typed_message,
 )
 from consul_tracing.inputs.static_clusters import DATA_SOURCE, SOCKET_ADDRESS, TYPED
+from consul_tracing.names import SAMPLER_ENVOY
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from consul_tracing.inputs.envoy_json import Schema
+    from consul_tracing.names import EnvoyRelease
 
 TRACE = "envoy.config.trace.v3."
 
@@ -150,14 +152,20 @@ REQUIRED: Mapping[str, tuple[str, ...]] = {
 }
 """Fields without which Envoy rejects the message."""
 
-NEWER_FIELDS: Mapping[str, tuple[int, int]] = {
+NEWER_FIELDS: Mapping[str, EnvoyRelease] = {
+    "CELSamplerConfig": SAMPLER_ENVOY,
+    "ParentBasedSamplerConfig": SAMPLER_ENVOY,
+    "TraceIdRatioBasedSamplerConfig": SAMPLER_ENVOY,
     "collector_service": (1, 36),
     "custom_tags.value": (1, 37),
     "operation": (1, 37),
     "trace_context_option": (1, 36),
     "upstream_operation": (1, 37),
 }
-"""Fields of these messages that are newer than Envoy 1.34, with the first version that supports them. The name of a
-field includes its parent where another message has a field of the same name."""
+"""Fields and messages that are newer than Envoy 1.34, with the first version that supports them. The name of a field
+includes its parent where another message has a field of the same name."""
+
+CONSUL_MESSAGES: Mapping[tuple[int, int, int], EnvoyRelease] = {(1, 22, 6): (1, 36), (1, 21, 0): (1, 32)}
+"""The Envoy whose messages a release of Consul parses, newest first. Source: go-control-plane in Consul's go.mod."""
 
 MESSAGES = Messages({**TYPED, **TRACERS}, similarity=0)

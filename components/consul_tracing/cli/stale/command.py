@@ -10,6 +10,7 @@ from rich.console import Console
 
 from consul_tracing.cli.command import FINDINGS, CommandError, OutputFormat
 from consul_tracing.cli.consul_client import ConsulClient
+from consul_tracing.entries.propagation import TRACERS
 
 from .pods import report_of_pods
 from .proxies import report_of
@@ -76,6 +77,9 @@ def lines(report: Report) -> Iterator[str]:
         yield from aligned(rows)
     for name, reason in report.unreadable.items():
         yield f"{name} cannot be read: {reason}"
+    if common := report.common_propagation:
+        safe = ", ".join(one.tracer for one in TRACERS if one != common and one.is_compatible(common))
+        yield f"All proxies have the tracer {common.tracer}. A change to one of these keeps traces complete: {safe}"
 
 
 def aligned(rows: Iterable[Sequence[str]]) -> Iterator[str]:

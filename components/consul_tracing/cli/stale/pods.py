@@ -13,6 +13,7 @@ from consul_tracing.backends.kubernetes.objects import body
 from consul_tracing.cli.command import CommandError
 from consul_tracing.cli.envoy_admin import EnvoyAdmin
 from consul_tracing.entries.bodies import bootstrap_hash
+from consul_tracing.entries.propagation import propagation
 from consul_tracing.errors import UnreadableError
 from consul_tracing.names import ANNOTATIONS_PREFIX
 
@@ -85,7 +86,7 @@ def report_of_pods(namespace: str | None, consul: ConsulClient) -> Report:
     pods = [pod for pod in _pods(core, client, namespace) if has_proxy(pod)]
     if not pods:
         raise CommandError(f"no pod with a proxy of consul-k8s runs in {namespace or 'the cluster'}")
-    current = current_hash(Cluster(client), consul) if any(_hash(pod) for pod in pods) else ""
+    current = current_entry(Cluster(client), consul) if any(_hash(pod) for pod in pods) else {}
     report = Report()
     for pod in pods:
         if (hashed := proxy_of(pod, current)) is not None:
@@ -131,8 +132,8 @@ def has_proxy(pod: JsonObject) -> bool:
     return is_mesh and is_running
 
 
-def current_hash(cluster: Cluster, consul: ConsulClient) -> str:
-    """Return the hash of the live ProxyDefaults, or of the entry in Consul if the cluster has no ProxyDefaults."""
+def current_entry(cluster: Cluster, consul: ConsulClient) -> JsonObject:
+    """Return the live ProxyDefaults, or the entry in Consul if the cluster has no ProxyDefaults."""
     try:
         objects = cluster.objects("proxy-defaults")
     except MissingKindError:
@@ -142,23 +143,23 @@ def current_hash(cluster: Cluster, consul: ConsulClient) -> str:
     if objects is None:
         raise CommandError("ProxyDefaults cannot be read: permission to list it in all namespaces is required")
     found = next((one for one in objects if one["metadata"]["name"] == "global"), None)
-    return bootstrap_hash(body(found) if found else _with_config(consul.get("/v1/config/proxy-defaults/global") or {}))
+    return body(found) if found else _with_config(consul.get("/v1/config/proxy-defaults/global") or {})
 
 
 def _with_config(entry: JsonObject) -> JsonObject:
     return {**entry, "Config": entry.get("Config") or {}}
 
 
-def proxy_of(pod: JsonObject, current: str) -> Proxy | None:
+def proxy_of(pod: JsonObject, entry: JsonObject) -> Proxy | None:
     """Return the proxy of a pod by its annotation. None if only its admin interface knows its bootstrap."""
-    found = _hash(pod)
+    found, current = _hash(pod), bootstrap_hash(entry)
     container = _dataplane(pod)
     # A restarted container has read a later bootstrap than the annotation describes.
     if not found or (found != current and container.get("restartCount")):
         return None
     since = container.get("state", {}).get("running", {}).get("startedAt") or pod["status"].get("startTime", "")
     differences = [] if found == current else [f"bootstrap hash: {found}, now {current}"]
-    return Proxy(_name(pod), _service(pod), since, differences)
+    return Proxy(_name(pod), _service(pod), since, differences, None if differences else propagation(entry))
 
 
 def _dataplane(pod: JsonObject) -> JsonObject:

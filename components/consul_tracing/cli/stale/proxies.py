@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -9,6 +10,8 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from consul_tracing.cli.envoy_admin import AdminError, EnvoyAdmin, bootstrap, service_of
+from consul_tracing.entries.propagation import Propagation, propagation
+from consul_tracing.names import TRACER_KEY
 
 from .bootstrap import BootstrapError, bootstrap_differences
 
@@ -31,6 +34,8 @@ class Proxy:
     since: str
     """Start of the proxy, as UTC time."""
     differences: list[str]
+    propagation: Propagation | None = None
+    """The tracer in its bootstrap, or in the listener key. None without a tracer, or for one that is not known."""
 
     @property
     def is_stale(self) -> bool:
@@ -44,6 +49,7 @@ class Proxy:
             "service": self.service,
             "since": self.since,
             "stale": self.is_stale,
+            "tracer": self.propagation and self.propagation.tracer,
             "differences": self.differences,
         }
 
@@ -61,6 +67,13 @@ class Report:
             self.proxies.append(read())
         except (AdminError, BootstrapError) as error:
             self.unreadable[name] = str(error).removeprefix(f"{name} cannot be read: ")
+
+    @property
+    def common_propagation(self) -> Propagation | None:
+        """The tracer of all proxies. None if one is stale or cannot be read, or if their tracers differ."""
+        tracers = {one.propagation for one in self.proxies if not one.is_stale}
+        is_complete = len(tracers) == 1 and not self.unreadable and not any(one.is_stale for one in self.proxies)
+        return tracers.pop() if is_complete else None
 
     def as_json(self) -> JsonObject:
         """Return the document of the JSON output."""
@@ -96,7 +109,11 @@ def read_proxy(admin: EnvoyAdmin, consul: ConsulClient) -> Proxy:
     if proxy is None:
         raise AdminError(f"Consul at {consul.address} has no registration of the proxy {node['id']}")
     uptime = admin.get("/server_info").get("uptime_current_epoch", "0s")
-    return Proxy(node["id"], service_of(dump), started(uptime), bootstrap_differences(proxy, running))
+    differences = bootstrap_differences(proxy, running)
+    # The listener may have a tracer of its own, and the bootstrap is the running one.
+    config = {key.lower(): value for key, value in (proxy.get("Config") or {}).items()}
+    traced = propagation({"Config": {**config, TRACER_KEY: json.dumps(running.get("tracing") or {})}})
+    return Proxy(node["id"], service_of(dump), started(uptime), differences, traced)
 
 
 def current_proxy(node: JsonObject, consul: ConsulClient) -> JsonObject | None:

@@ -85,6 +85,7 @@ def diagnose(evidence: Evidence) -> list[Cause]:
         unavailable_store,
         unsampled_by_caller,
         silent_proxies,
+        limited_callers,
         unsampled_request,
         other_store,
         lost_headers,
@@ -243,6 +244,21 @@ def services_without_http(evidence: Evidence) -> Iterator[tuple[str, Cause]]:
             yield name, Cause("CT409", name, f"Consul has no HTTP protocol for the service {name}", _declare(name))
 
 
+def limited_callers(evidence: Evidence) -> Iterator[Cause]:
+    """CT412: proxies that apply their sampling rate to requests that are sampled already."""
+    for proxy in evidence.proxies:
+        if proxy.limits_callers and not proxy.is_gateway:
+            version = ".".join(map(str, proxy.release))
+            yield Cause(
+                "CT412",
+                proxy.label,
+                f"the OpenTelemetry tracer of Envoy {version} samples {proxy.sampling:g} % of all requests, also of "
+                "those that the caller has sampled, so traces break",
+                'set envoy_version: "1.35" or newer, which moves the rate to the sampler of the tracer, run pulumi up, '
+                f"and restart the proxy of {proxy.service}",
+            )
+
+
 def unsampled_request(evidence: Evidence) -> Iterator[Cause]:
     """CT405 and CT406: the first proxy does not sample the request."""
     context, consul = evidence.trace.request.context, evidence.consul
@@ -250,22 +266,23 @@ def unsampled_request(evidence: Evidence) -> Iterator[Cause]:
         return
     proxies = [evidence.entry[0]] if evidence.entry else evidence.proxies
     for proxy in proxies:
-        reads = [tracer for tracer in proxy.tracers if context is not Propagation.NONE and tracer.reads(context)]
-        if reads or proxy.sampling >= 100:  # noqa: PLR2004 - percent
+        if proxy.follows(context) or proxy.sampling >= 100:  # noqa: PLR2004 - percent
             continue
         rate = f"random sampling is {proxy.sampling:g} %"
-        ignored = f", and the tracer does not read {context}" if context is not Propagation.NONE else ""
+        ignored = f", and the tracer does not follow {context}" if context is not Propagation.NONE else ""
         if proxy.is_gateway and not proxy.sampling:
             yield Cause(
                 "CT406",
                 proxy.label,
-                f"the gateway marks requests without trace context as not sampled: its {rate}",
+                f"the gateway marks requests {_unsampled_by(proxy)} as not sampled: its {rate}",
                 "start the gateway with the output gateway_envoy_args (consul-tracing render --as gateway), or set "
                 "gateways: skip (README, section Gateways)",
             )
         else:
             repeat = "set sampling.random above 0, such as 1.0" if not proxy.sampling else "repeat with more --requests"
-            yield Cause("CT405", proxy.label, f"{rate}{ignored}", f"{repeat}, or use --propagation {_readable(proxy)}")
+            readable = next((one for one in (Propagation.B3, Propagation.W3C) if proxy.follows(one)), None)
+            instead = f", or use --propagation {readable}" if readable else ""
+            yield Cause("CT405", proxy.label, f"{rate}{ignored}", f"{repeat}{instead}")
         return
     if not evidence.proxies and consul and context is Propagation.NONE:
         rate_of_mesh = consul.listener.get("random_sampling", {"value": 100}).get("value", 0)
@@ -375,10 +392,8 @@ def _unknown_cluster(proxy: Proxy, cluster: str, evidence: Evidence) -> Cause:
     return Cause("CT402", proxy.label, f'the proxy has no cluster "{cluster}", which its tracer names', fix)
 
 
-def _readable(proxy: Proxy) -> Propagation:
-    """Return the headers of a trace context that the tracer of a proxy reads."""
-    is_b3 = any(tracer.reads(Propagation.B3) for tracer in proxy.tracers)
-    return Propagation.B3 if is_b3 else Propagation.W3C
+def _unsampled_by(gateway: Proxy) -> str:
+    return "with or without a trace context" if gateway.limits_callers else "without trace context"
 
 
 def _upstream(listener: Listener) -> str:

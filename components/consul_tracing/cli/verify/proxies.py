@@ -5,17 +5,19 @@ from __future__ import annotations
 import re
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from consul_tracing.cli.envoy_admin import AdminError, EnvoyAdmin, bootstrap, section, service_of
 from consul_tracing.cli.meaning import at, collector_name, listed
+from consul_tracing.inputs.envoy_json import fraction_percent
+from consul_tracing.names import LISTENER_DECISION_ENVOY
 
 from .requests import Propagation
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from consul_tracing.names import JsonObject
+    from consul_tracing.names import EnvoyRelease, JsonObject
 
 MANAGER = ".HttpConnectionManager"
 
@@ -31,7 +33,6 @@ STATS = (
 MAX_ERROR_LENGTH = 200
 
 RUNTIME_KEY = "tracing.random_sampling"
-DENOMINATORS = {"HUNDRED": 100, "TEN_THOUSAND": 10_000, "MILLION": 1_000_000}
 
 T = TypeVar("T")
 
@@ -54,7 +55,8 @@ class Tracer:
     def reads(self, context: Propagation) -> bool:
         """Return whether the tracer follows the sampling decision in these headers."""
         if self.name.endswith(".zipkin"):
-            return context is not Propagation.W3C or "trace_context_option" in self.config
+            formats = {Propagation.B3, Propagation.B3_SINGLE}
+            return context in formats | ({Propagation.W3C} if "trace_context_option" in self.config else set())
         return context is Propagation.W3C
 
 
@@ -90,6 +92,8 @@ class Proxy:
     """Current values."""
     increases: Mapping[str, int] = field(default_factory=dict)
     """Increases of counters since the first request."""
+    release: EnvoyRelease = (0, 0)
+    """The release of its Envoy. Zero if it is not known."""
 
     @property
     def label(self) -> str:
@@ -112,6 +116,16 @@ class Proxy:
         blocks = [one.tracing["provider"] for one in self.listeners if one.tracing and "provider" in one.tracing]
         return [*map(tracer_of, blocks), *([self.tracer] if self.tracer else [])]
 
+    def follows(self, context: Propagation) -> bool:
+        """Return whether the proxy follows the sampling decision in these headers."""
+        return not self.limits_callers and any(tracer.reads(context) for tracer in self.tracers)
+
+    @property
+    def limits_callers(self) -> bool:
+        """Whether the sampling rate also applies to requests that the caller has sampled, which breaks traces."""
+        is_limited = self.sampling < 100 and self.release >= LISTENER_DECISION_ENVOY  # noqa: PLR2004 - percent
+        return is_limited and any(tracer.name.endswith(".opentelemetry") for tracer in self.tracers)
+
     @property
     def collector(self) -> str:
         """The cluster to which the proxy sends spans. Empty without a tracer."""
@@ -131,6 +145,7 @@ def proxy_from(
     clusters = boot.get("static_resources", {}).get("clusters", [])
     dynamic = section(configs, "ListenersConfigDump").get("dynamic_listeners", [])
     listeners = listeners_from(dynamic)
+    build = at(boot, "node", "user_agent_build_version", "version")
     started = str(section(configs, "BootstrapConfigDump").get("last_updated", ""))
     return Proxy(
         address=address,
@@ -142,6 +157,7 @@ def proxy_from(
         sampling=min((random_sampling(boot, one.tracing) for one in listeners if one.is_http), default=100),
         stats=stats,
         increases=increases(before or {}, stats),
+        release=(at(build, "major_number") or 0, at(build, "minor_number") or 0),
     )
 
 
@@ -212,15 +228,10 @@ def random_sampling(boot: JsonObject, tracing: JsonObject | None) -> float:
     layers = boot.get("layered_runtime", {}).get("layers", [])
     values = [layer["static_layer"][RUNTIME_KEY] for layer in layers if RUNTIME_KEY in layer.get("static_layer", {})]
     if values:
-        return _percent(values[-1])
+        fraction = fraction_percent(values[-1])
+        return min(float(values[-1]), 100) if fraction is None else fraction
     rates = [(tracing or {}).get(f"{name}_sampling", {"value": 100}) for name in ("random", "overall")]
     return min(float(rate.get("value", 0)) for rate in rates)
-
-
-def _percent(value: Any) -> float:  # noqa: ANN401 - a number or a fraction
-    if not isinstance(value, dict):
-        return min(float(value), 100)
-    return 100 * float(value.get("numerator", 0)) / DENOMINATORS[value.get("denominator", "HUNDRED")]
 
 
 @dataclass(frozen=True)

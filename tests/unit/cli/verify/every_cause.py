@@ -1,6 +1,7 @@
 """Evidence for each cause that `verify` finds."""
 
 from consul_tracing.cli.verify.diagnosis import Evidence
+from consul_tracing.cli.verify.proxies import Tracer
 from consul_tracing.cli.verify.requests import Propagation
 from tests.unit.cli.verify.facts import SPANS, evidence, proxy, public, span, trace, upstream
 
@@ -8,6 +9,7 @@ UNSAMPLED = {"random_sampling": {}}
 UNKNOWN, INVALID = "envoy.tracers.zipkin: unknown cluster 'nope'", "Value: value length must be at least 1 characters"
 OTHER = [span("3", "web", "CLIENT", None, traceId="feed"), span("4", "api", "SERVER", "3", traceId="feed")]
 REJECTED = {"cluster.spans.upstream_rq_404": 2, "tracing.zipkin.reports_dropped": 2}
+OTLP = Tracer("envoy.tracers.opentelemetry", {"grpc_service": {"envoy_grpc": {"cluster_name": "spans"}}})
 NONE = {"context": Propagation.NONE}
 
 EVIDENCE: dict[str, Evidence] = {
@@ -21,5 +23,6 @@ EVIDENCE: dict[str, Evidence] = {
     "CT408": evidence(trace(*SPANS[:2]), others=[OTHER]),
     "CT409": evidence(trace(*SPANS[:2]), proxies=[proxy("api", public(is_http=False))]),
     "CT410": evidence(trace(), proxies=[proxy("web", increases={"tracing.zipkin.reports_sent": 1})]),
+    "CT412": evidence(trace(*SPANS[:2]), proxies=[proxy("web", tracer=OTLP, release=(1, 40), sampling=10)]),
     "CT411": evidence(trace(status=None, error="[Errno 111] Connection refused")),
 }

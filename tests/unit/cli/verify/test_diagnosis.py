@@ -175,7 +175,7 @@ def test_low_sampling_and_unread_context() -> None:
     low = [proxy("client", sampling=1)]
     assert "repeat with more --requests" in only(evidence(trace(**NONE), proxies=low)).fix
     w3c = evidence(trace(context=Propagation.W3C), proxies=[proxy("client", sampling=0)])
-    assert only(w3c).evidence == "random sampling is 0 %, and the tracer does not read w3c"
+    assert only(w3c).evidence == "random sampling is 0 %, and the tracer does not follow w3c"
 
 
 def test_sampling_of_the_entry_is_read_without_admin_interfaces() -> None:
@@ -267,3 +267,37 @@ def test_proxies_of_other_services_are_not_suspects() -> None:
 def test_request_without_context_has_no_sampling_cause_with_full_sampling() -> None:
     assert request(**NONE).context is Propagation.NONE
     assert diagnose(evidence(trace(**NONE))) == []
+
+
+OTLP = Tracer("envoy.tracers.opentelemetry", {"grpc_service": {"envoy_grpc": {"cluster_name": "spans"}}})
+SAMPLED_W3C = {"context": Propagation.W3C}
+
+
+def test_rate_without_a_sampler_breaks_traces_since_envoy_1_39() -> None:
+    (cause,) = diagnose(evidence(trace(*SPANS[:2]), proxies=[proxy("web", tracer=OTLP, release=(1, 39), sampling=10)]))
+    assert cause.code == "CT412"
+    assert "Envoy 1.39 samples 10 %" in cause.evidence
+
+
+@pytest.mark.parametrize(
+    "healthy",
+    [{"release": (1, 38), "sampling": 10}, {"release": (1, 40), "sampling": 100}, {"release": (0, 0), "sampling": 10}],
+)
+def test_rate_without_a_sampler_is_no_cause_on_older_envoys_and_at_100_percent(healthy: dict[str, Any]) -> None:
+    causes = diagnose(evidence(trace(*SPANS[:2]), proxies=[proxy("web", tracer=OTLP, **healthy)]))
+    assert "CT412" not in [cause.code for cause in causes]
+
+
+def test_zipkin_follows_the_caller_at_every_rate() -> None:
+    causes = diagnose(evidence(trace(*SPANS[:2]), proxies=[proxy("web", release=(1, 40), sampling=10)]))
+    assert "CT412" not in [cause.code for cause in causes]
+
+
+@pytest.mark.parametrize(("release", "expected"), [((1, 38), []), ((1, 40), ["CT406"])])
+def test_gateway_of_opentelemetry_ignores_callers_since_envoy_1_39(
+    release: tuple[int, int], expected: list[str]
+) -> None:
+    gateway = proxy("ingress-gateway", upstream("web", 9191), tracer=OTLP, release=release, sampling=0)
+    causes = diagnose(evidence(trace(**SAMPLED_W3C), proxies=[gateway], consul=None))
+    assert [cause.code for cause in causes if cause.code == "CT406"] == expected
+    assert all("with or without a trace context" in cause.evidence for cause in causes if cause.code == "CT406")

@@ -1,0 +1,111 @@
+import json
+from typing import Any
+
+import pytest
+
+from consul_tracing import ConflictError
+from consul_tracing.entries.bodies import proxy_defaults
+from consul_tracing.entries.propagation import (
+    DATADOG,
+    OPENTELEMETRY,
+    ZIPKIN,
+    ZIPKIN_W3C,
+    Propagation,
+    propagation,
+    reject_broken_traces,
+)
+from consul_tracing.names import JsonObject
+from tests.unit.meshes import settings
+
+INPUTS: dict[str, dict[str, Any]] = {
+    "b3": {"tracer": {"zipkin": {}}},
+    "b3+w3c": {"tracer": {"zipkin": {"propagation": "b3+w3c"}}, "envoy_version": "1.36"},
+    "otlp": {"tracer": {"opentelemetry": {}}},
+    "datadog": {"tracer": {"datadog": {"service_name": "mesh"}}},
+}
+
+
+def body(tracer: str, **args: Any) -> JsonObject:
+    return proxy_defaults(settings(**INPUTS[tracer], **args)).body
+
+
+def live(message: str, **fields: Any) -> JsonObject:
+    """Return an entry of another tool."""
+    config = {"@type": f"type.googleapis.com/envoy.config.trace.v3.{message}", **fields}
+    tracing = {"http": {"name": "any", "typedConfig": config}}
+    return {"Config": {"ENVOY_TRACING_JSON": json.dumps(tracing, indent=2)}}
+
+
+@pytest.mark.parametrize("gateways", ["join", "skip"])
+@pytest.mark.parametrize(
+    ("tracer", "expected"), [("b3", ZIPKIN), ("b3+w3c", ZIPKIN_W3C), ("otlp", OPENTELEMETRY), ("datadog", DATADOG)]
+)
+def test_entry_of_this_package_has_the_tracer_of_its_inputs(tracer: str, expected: Propagation, gateways: str) -> None:
+    assert propagation(body(tracer, gateways=gateways)) == expected
+
+
+def test_entry_of_another_tool_is_read_in_any_layout() -> None:
+    assert propagation(live("ZipkinConfig")) == ZIPKIN
+    assert propagation(live("ZipkinConfig", traceContextOption="USE_B3_WITH_W3C_PROPAGATION")) == ZIPKIN_W3C
+    assert propagation(live("ZipkinConfig", trace_context_option=1)) == ZIPKIN_W3C
+    assert propagation(live("SkyWalkingConfig")) != propagation(live("XRayConfig"))
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        None,
+        {},
+        {"Config": None},
+        {"Config": {"envoy_tracing_json": "{"}},
+        {"Config": {"envoy_tracing_json": {"http": {}}}},
+        {"Config": {"envoy_tracing_json": '{"http": []}'}},
+        live("DynamicOtConfig"),
+    ],
+)
+def test_entry_without_a_known_tracer_is_compatible(entry: JsonObject | None) -> None:
+    assert propagation(entry) is None
+    reject_broken_traces(entry, body("otlp"))
+
+
+def test_tracer_of_the_listener_precedes_the_tracer_of_the_bootstrap() -> None:
+    config = body("b3")["Config"] | {"envoy_listener_tracing_json": json.dumps({"provider": provider_of("otlp")})}
+    assert propagation({"Config": config}) == OPENTELEMETRY
+
+
+def provider_of(tracer: str) -> Any:
+    return json.loads(body(tracer)["Config"]["envoy_tracing_json"])["http"]
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("b3", "b3+w3c"),
+        ("b3+w3c", "b3"),
+        ("b3+w3c", "otlp"),
+        ("otlp", "b3+w3c"),
+        ("b3+w3c", "datadog"),
+        ("datadog", "b3+w3c"),
+        ("otlp", "datadog"),
+        ("datadog", "otlp"),
+    ],
+)
+def test_change_with_a_common_header_is_accepted(old: str, new: str) -> None:
+    reject_broken_traces(body(old), body(new))
+
+
+@pytest.mark.parametrize(("old", "new"), [("b3", "otlp"), ("otlp", "b3"), ("b3", "datadog"), ("datadog", "b3")])
+def test_change_without_a_common_header_is_rejected_with_the_steps_between(old: str, new: str) -> None:
+    with pytest.raises(ConflictError) as rejected:
+        reject_broken_traces(body(old), body(new))
+    lines = str(rejected.value).splitlines()
+    assert lines[0].startswith("consul-tracing: CT218: tracer: changes from ")
+    assert '    1. set tracer.zipkin.propagation: "b3+w3c" (requires Envoy 1.36), then pulumi up' in lines
+    assert "    1. set accept_broken_traces: true" in lines
+
+
+def test_change_from_a_tracer_without_a_step_between_is_rejected() -> None:
+    with pytest.raises(ConflictError) as rejected:
+        reject_broken_traces(live("SkyWalkingConfig"), body("otlp"))
+    assert "b3+w3c" not in str(rejected.value)
+    assert "accept_broken_traces" in str(rejected.value)
