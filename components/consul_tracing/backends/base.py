@@ -140,6 +140,9 @@ class Backend(Protocol[LiveT]):
         `entry`: the planned entry, or an Output of it with the host of the collector.
         """
 
+    def written_body(self, written: pulumi.CustomResource) -> pulumi.Output[JsonObject]:
+        """Return the body of the entry that a resource has written, also if this update does not write it."""
+
     def synced_output(
         self, planned: Sequence[Planned[LiveT]], written: Sequence[pulumi.CustomResource]
     ) -> pulumi.Output[object]:

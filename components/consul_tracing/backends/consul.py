@@ -177,6 +177,11 @@ class ConsulBackend:
             opts=options,
         )
 
+    def written_body(self, written: pulumi.CustomResource) -> pulumi.Output[JsonObject]:
+        """Return the body of the entry in the outputs of its resource."""
+        config: pulumi.Output[str] = vars(written)["config_json"]
+        return config.apply(json.loads)
+
     def synced_output(
         self,
         planned: Sequence[Planned[Live]],  # noqa: ARG002 - the same for all

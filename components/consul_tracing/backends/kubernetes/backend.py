@@ -313,6 +313,11 @@ class KubernetesBackend:
             opts=options,
         )
 
+    def written_body(self, written: pulumi.CustomResource) -> pulumi.Output[JsonObject]:
+        """Return the body of the object in the outputs of its resource, which for a patch too are the whole object."""
+        written_spec: pulumi.Output[JsonObject] = vars(written)["spec"]
+        return written_spec.apply(lambda spec: body({"spec": spec}))
+
     def synced_output(
         self, planned: Sequence[Planned[LiveObject]], written: Sequence[pulumi.CustomResource]
     ) -> pulumi.Output[object]:
