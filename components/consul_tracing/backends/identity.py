@@ -71,14 +71,14 @@ def is_one_mesh(provider: str | None, package: str, resources: Mapping[str, Mapp
     provider, None for the default provider.
     """
     meshes = {urn: mesh_of(one) for urn, one in resources.items() if type_of(urn) == f"{PROVIDERS}{package}"}
-    own = {mesh for urn, mesh in meshes.items() if is_provider(urn, provider)}
+    own = {mesh for urn, mesh in meshes.items() if is_provider(urn, provider, package)}
     return own == set(meshes.values()) and len(own) <= 1
 
 
-def is_provider(urn: str, provider: str | None) -> bool:
-    """Return whether the URN is that of the component's provider, None for the default provider."""
+def is_provider(urn: str, provider: str | None, package: str) -> bool:
+    """Return whether the URN is that of the component's provider, None for the default provider of the package."""
     # The name of a default provider contains the version of the plugin.
-    return urn == provider if provider else "::default" in urn
+    return urn == provider if provider else f"{PROVIDERS}{package}::default" in urn
 
 
 @dataclass(frozen=True)

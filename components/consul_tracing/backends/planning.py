@@ -96,13 +96,13 @@ def _former_resources(
         )
         for one in planned
     ]
-    provider = backend.scope()
+    provider, package = backend.scope(), backend.provider_package
     registered: dict[str, Identity | None] = dict(declared)
     for claim in claims:
         for urn in claim.holders - declared.keys():
             if used := registered_provider(urn):
-                registered[urn] = None if is_provider(used, provider) else claim.identity
-    one_mesh = is_one_mesh(provider, backend.provider_package, resources)
+                registered[urn] = None if is_provider(used, provider, package) else claim.identity
+    one_mesh = is_one_mesh(provider, package, resources)
     return former_resources(claims, Stack(backend.urn, one_mesh, frozenset(resources), registered))
 
 

@@ -21,7 +21,7 @@ from consul_tracing.names import (
     TRACING_KEYS,
 )
 
-from .managed_fields import OWNER_MANAGER, PATCH_MANAGER, would_be_pruned
+from .managed_fields import OWNER_MANAGER, PATCH_MANAGER, has_unnamed_manager, would_be_pruned
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -176,8 +176,9 @@ def metadata(
     Labels and annotations of other owners are applied only if they would be removed otherwise. `patchForce` takes back
     a declared field that another manager changed.
     """
-    annotations = {**own_annotations, MANAGER: PATCH_MANAGER if patch else OWNER_MANAGER}
-    annotations["pulumi.com/patchForce"] = "true"
+    annotations = {**own_annotations, "pulumi.com/patchForce": "true"}
+    if patch or not has_unnamed_manager(live or {}):
+        annotations[MANAGER] = PATCH_MANAGER if patch else OWNER_MANAGER
     if patch or ADOPTED in annotations_of(live or {}):
         annotations[ADOPTED] = "true" if patch else "false"
     declared = [*(f"labels {key}" for key in further.labels), *(f"annotations {key}" for key in further.annotations)]
