@@ -62,8 +62,8 @@ def policy(rule: Rule) -> Policy:
 
 def resource_of(args: Any) -> Resource:  # noqa: ANN401 - a resource in either kind of policy
     """Return the resource of the arguments of a policy."""
-    provider = args.provider.urn if args.provider else ""
-    return Resource(args.urn, args.resource_type, plain(args.props), args.opts.protect, provider)
+    provider, settings = (args.provider.urn, plain(args.provider.props)) if args.provider else ("", {})
+    return Resource(args.urn, args.resource_type, plain(args.props), args.opts.protect, provider, settings)
 
 
 PolicyPack("consul-tracing", policies=[policy(rule) for rule in RULES])

@@ -7,6 +7,7 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
+from consul_tracing.backends.identity import CONFIG_ENTRY, identity_of, mesh_of
 from consul_tracing.cli.lint.credentials import credential_issues
 from consul_tracing.cli.lint.proxy_config import ProxyConfig, members, proxy_config
 from consul_tracing.cli.lint.sampling_rules import sampled_percent
@@ -17,9 +18,8 @@ from consul_tracing.names import FIELDS_KEY
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-CONFIG_ENTRY = "consul:index/configEntry:ConfigEntry"
-CUSTOM_RESOURCE = "kubernetes:consul.hashicorp.com/v1alpha1:"
-KINDS = {"ProxyDefaults": "proxy-defaults", "ServiceDefaults": "service-defaults"}
+    from consul_tracing.entries.entry import Identity
+
 WORKLOADS = ("Deployment", "StatefulSet", "DaemonSet", "Job", "CronJob")
 
 
@@ -33,21 +33,27 @@ class Resource:
     """The inputs, under the names of the provider's schema."""
     protect: bool = False
     provider: str = ""
-    """The URN of the provider, which selects the mesh."""
+    """The URN of the provider."""
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    """The inputs of the provider."""
 
     @property
     def stack(self) -> str:
         """The name of the stack, without organization and project."""
         return self.urn.removeprefix("urn:pulumi:").partition("::")[0]
 
+    @property
+    def mesh(self) -> object:
+        """The mesh that the provider selects: its settings, or the provider itself if none is known."""
+        selected = mesh_of(self.settings)
+        return selected if any(selected) else self.provider
+
 
 @dataclass(frozen=True)
 class Entry:
     """A config entry that a resource writes."""
 
-    kind: str
-    name: str
-    partition: str
+    identity: Identity
     body: Mapping[str, Any]
     is_managed: bool
     """Whether a component of consul-tracing writes it."""
@@ -55,7 +61,7 @@ class Entry:
     @property
     def title(self) -> str:
         """The kind and the name."""
-        return f"{self.kind}/{self.name}"
+        return "/".join(self.identity[:2])
 
     @property
     def config(self) -> ProxyConfig:
@@ -65,23 +71,19 @@ class Entry:
 
 def entry_of(resource: Resource) -> Entry | None:
     """Return the config entry of a resource, None for other resources and for unknown content."""
-    props = resource.props
+    props, identity = resource.props, identity_of(resource.type, resource.props)
+    if identity is None:
+        return None
     if resource.type == CONFIG_ENTRY:
         try:
             body = json.loads(props.get("configJson") or "{}")
         except (TypeError, ValueError):
             body = {}
-        is_managed = FIELDS_KEY in members(body.get("Meta"))
-        return Entry(
-            str(props.get("kind")), str(props.get("name")), str(props.get("partition") or ""), body, is_managed
-        )
-    kind = resource.type.removeprefix(CUSTOM_RESOURCE).removesuffix("Patch")
-    if resource.type.startswith(CUSTOM_RESOURCE) and kind in KINDS:
-        metadata, spec = members(props.get("metadata")), members(props.get("spec"))
-        is_managed = any(key.startswith("consul-tracing/") for key in members(metadata.get("annotations")))
-        body = {"Config": spec.get("config"), "Protocol": spec.get("protocol"), "Meta": metadata.get("annotations")}
-        return Entry(KINDS[kind], str(metadata.get("name")), "", body, is_managed)
-    return None
+        return Entry(identity, body, FIELDS_KEY in members(body.get("Meta")))
+    metadata, spec = members(props.get("metadata")), members(props.get("spec"))
+    is_managed = any(key.startswith("consul-tracing/") for key in members(metadata.get("annotations")))
+    body = {"Config": spec.get("config"), "Protocol": spec.get("protocol"), "Meta": metadata.get("annotations")}
+    return Entry(identity, body, is_managed)
 
 
 Settings = dict[str, Any]
@@ -125,17 +127,17 @@ def _entries(resources: Sequence[Resource]) -> Iterator[tuple[Resource, Entry]]:
 
 
 def _meshes(resources: Sequence[Resource]) -> Iterator[tuple[Resource, Entry]]:
-    return (one for one in _entries(resources) if one[1].kind == "proxy-defaults")
+    return (one for one in _entries(resources) if one[1].identity[0] == "proxy-defaults")
 
 
 def one_tracer_per_mesh(resources: Sequence[Resource], _settings: Settings) -> Iterator[tuple[str, str]]:
     """Yield each further resource that writes an entry of another one."""
-    writers: Mapping[tuple[str, ...], list[Resource]] = defaultdict(list)
+    writers: Mapping[object, list[tuple[Resource, Entry]]] = defaultdict(list)
     for resource, entry in _entries(resources):
-        writers[resource.type, resource.provider, entry.partition, entry.title].append(resource)
-    for (*_, title), (first, *others) in writers.items():
-        for other in others:
-            yield other.urn, f"{title} is also written by {first.urn}. Declare it once"
+        writers[resource.type, resource.mesh, entry.identity].append((resource, entry))
+    for (first, entry), *others in writers.values():
+        for other, _ in others:
+            yield other.urn, f"{entry.title} is also written by {first.urn}. Declare it once"
 
 
 def sampling_cap(resources: Sequence[Resource], settings: Settings) -> Iterator[tuple[str, str]]:
@@ -225,9 +227,9 @@ def protected_mesh(resources: Sequence[Resource], settings: Settings) -> Iterato
 
 def no_raw_entries(resources: Sequence[Resource], _settings: Settings) -> Iterator[tuple[str, str]]:
     """Yield resources that write an entry that a component of the same stack manages."""
-    managed = {(entry.title, entry.partition) for _, entry in _entries(resources) if entry.is_managed}
+    managed = {(resource.mesh, entry.identity) for resource, entry in _entries(resources) if entry.is_managed}
     for resource, entry in _entries(resources):
-        if not entry.is_managed and (entry.title, entry.partition) in managed:
+        if not entry.is_managed and (resource.mesh, entry.identity) in managed:
             yield resource.urn, f"overwrites {entry.title}, which a component of consul-tracing manages. Remove it"
 
 

@@ -63,9 +63,9 @@ class Project:
         """Replace the stack configuration."""
         self._configuration.write_text(yaml.safe_dump({"config": dict(configuration)}))
 
-    def up(self) -> str:
-        """Apply the program and return the output of Pulumi."""
-        return self._operate("up", "--yes", "--skip-preview")
+    def up(self, *arguments: str) -> str:
+        """Apply the program and return the output of Pulumi. `arguments` are further options of `pulumi up`."""
+        return self._operate("up", "--yes", "--skip-preview", *arguments)
 
     def preview(self, *, expect_no_changes: bool = False) -> str:
         """Preview with `--diff`. With `expect_no_changes` a change is an error."""
@@ -138,6 +138,10 @@ class Project:
     def delete_from_state(self, urn: str) -> None:
         """Remove a resource from the state without deleting it."""
         self._run("state delete", "state", "delete", urn, "--yes", f"--stack={self.stack}")
+
+    def taint(self, urn: str) -> None:
+        """Mark a resource for replacement in the next `up`."""
+        self._run("state taint", "state", "taint", urn, "--yes", f"--stack={self.stack}")
 
     def move_to(self, other: "Project", urn: str) -> None:
         """Move a resource to the state of a stack in the same state backend."""

@@ -35,12 +35,16 @@ class Request:
 
 @dataclass
 class RequestRecorder:
-    """Proxy that records the requests to a Consul. It calls `on_request` before it forwards a request."""
+    """Proxy that records the requests to a Consul. It calls `on_request` before it forwards a request.
+
+    `translate` receives the path and the body of a request and returns those that are forwarded.
+    """
 
     consul: Consul
     port: int = 0
     requests: list[Request] = field(default_factory=list)
     on_request: Callable[[Request], None] = lambda _: None
+    translate: Callable[[str, bytes], tuple[str, bytes]] = lambda path, body: (path, body)
     _writes: int = 0
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -97,7 +101,8 @@ def record_requests(consul: Consul) -> Iterator[RequestRecorder]:
             connection = HTTPConnection(LOOPBACK, consul.http_port, timeout=60)
             try:
                 token = {"X-Consul-Token": self.headers.get("X-Consul-Token", "")}
-                connection.request(self.command, self.path, body or None, token)
+                path, body = recorder.translate(self.path, body)
+                connection.request(self.command, path, body or None, token)
                 response = connection.getresponse()
                 return response.status, response.read()
             finally:

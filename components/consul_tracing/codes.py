@@ -62,16 +62,13 @@ CODES: dict[str, Code] = {
         "Run `pulumi up` again.",
     ),
     "CT207": Code(
-        "The update would delete a declared entry",
-        "The program gives a resource name to an entry that another entry of this stack has in the state, for example "
-        "after two services swapped their names. Pulumi would delete one of them.",
-        "Run the `pulumi state delete` commands of the message, then `pulumi up`.",
-    ),
-    "CT208": Code(
-        "The update would delete migrated entries",
-        "The stack moves from `target: consul` to `target: kubernetes`, and its state still holds the `ConfigEntry` "
-        "resources. Pulumi would delete the entries after consul-k8s has taken them over.",
-        "Run the `pulumi state delete` commands of the message, then `pulumi up`.",
+        "The update could delete a declared entry",
+        "The state of this stack holds the entry as another resource, which Pulumi would delete after the write. One "
+        "such resource is taken over with an alias. That is not possible if there are several, if the program "
+        "declares it too (two services swapped their names, or a raw resource beside the component), if it belongs to "
+        "another provider (`target` changed), or if it may hold an entry of another mesh.",
+        "Run the `pulumi state delete` commands of the message, which leave the live entry unchanged, then `pulumi up "
+        "--refresh`.",
     ),
     "CT209": Code(
         "An entry of Consul's API blocks consul-k8s",

@@ -93,7 +93,7 @@ class MeshTracing(Component):
         synced = backend.synced_output([mesh, *planned.values()], [written_mesh, *written.values()])
 
         self.proxy_defaults = output_after(synced, written_mesh.id)
-        new_hash = pulumi.Output.from_input(mesh_entry).apply(lambda entry: bootstrap_hash(mesh.plan.body(entry)))
+        new_hash = backend.written_body(written_mesh).apply(bootstrap_hash)
         if mesh.live.is_known:
             old_hash = bootstrap_hash(mesh.live.body or {})
             new_hash = new_hash.apply(lambda new: self._report_restart(old_hash, new))

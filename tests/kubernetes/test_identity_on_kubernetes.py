@@ -1,9 +1,7 @@
 """Changes of names, backend or metadata do not delete an entry and do not time out."""
 
 import shlex
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +22,7 @@ from tests.kubernetes.mesh_objects import (
     stack_config,
     unmanaged_proxy_defaults,
 )
+from tests.kubernetes.watched_entries import watched
 from tests.mesh.consul_entries import MESH, WEB, entries, live, put, rejection
 
 pytestmark = pytest.mark.kubernetes
@@ -32,24 +31,6 @@ ADDED = {"envoy_prometheus_bind_addr": "0.0.0.0:9102"}
 WEB_OBJECT = ("ServiceDefaults", "web")
 
 Write = Callable[[str], Path]
-
-
-@contextmanager
-def watched(consul: Consul) -> Iterator[set[frozenset[tuple[str, str]]]]:
-    """Yield the sets of entries that Consul has had inside the block."""
-    observed, stopped = set[frozenset[tuple[str, str]]](), threading.Event()
-
-    def watch() -> None:
-        while not stopped.wait(0.01):
-            observed.add(frozenset(entries(consul)))
-
-    watcher = threading.Thread(target=watch)
-    watcher.start()
-    try:
-        yield observed
-    finally:
-        stopped.set()
-        watcher.join()
 
 
 def run_the_state_commands(stack: Project, output: str) -> int:
@@ -73,7 +54,7 @@ def test_stack_that_moves_from_consul_to_kubernetes_keeps_its_entries(
     with watched(consul) as observed:
         with pytest.raises(ProgramFailedError) as error:
             stack.preview()
-        assert "would delete them after consul-k8s has taken them over" in error.value.output
+        assert "CT207: " in error.value.output
         assert cluster.get("ProxyDefaults", "global") is None
         assert run_the_state_commands(stack, rejection(stack)) == len(created)
         stack.up()

@@ -8,21 +8,12 @@ import pytest
 from testbed.consul import Consul
 from testbed.ports import LOOPBACK, free_port
 from testbed.processes import Programs
-from testbed.pulumi import Project
 from testbed.request_recorder import RequestRecorder
 from tests.mesh.consul_entries import MESH, WEB, add_to_config, entries, live, put, rejection
+from tests.mesh.edited_stack import COMPONENT_RENAMED, KEY_RENAMED, PLAIN, EditedStack, created, state_deletions
 
 pytestmark = pytest.mark.mesh
 
-HEAD = """
-import pulumi
-from consul_tracing import MeshTracing
-
-COLLECTOR = {"host": "zipkin"}
-"""
-PLAIN = 'MeshTracing("mesh", {"collector": COLLECTOR, "services": {"web": {"protocol": "http"}}})\n'
-KEY_RENAMED = PLAIN.replace('"web": {"protocol": "http"}', '"frontend": {"name": "web", "protocol": "http"}')
-COMPONENT_RENAMED = PLAIN.replace('"mesh"', '"tracing"')
 NESTED = """
 class Platform(pulumi.ComponentResource):
     def __init__(self, name):
@@ -34,23 +25,6 @@ class Platform(pulumi.ComponentResource):
 Platform("platform")
 """
 SERVICES = 'MeshTracing("mesh", {{"collector": COLLECTOR, "services": {services}}})\n'
-
-
-class EditedStack:
-    """A stack whose program a test edits between runs of `up`."""
-
-    def __init__(self, programs: Programs, consul_address: str) -> None:
-        self.directory = programs.make_directory("program")
-        (self.directory / "Pulumi.yaml").write_text("name: other\nruntime: python\n")
-        self.edit(PLAIN)
-        self.project = Project(programs, self.directory, {"consul:address": consul_address}, stack="test")
-
-    def edit(self, program: str) -> None:
-        (self.directory / "__main__.py").write_text(HEAD + program)
-
-    def up(self, program: str) -> str:
-        self.edit(program)
-        return self.project.up()
 
 
 @pytest.mark.parametrize(
@@ -69,11 +43,11 @@ def test_entry_with_a_renamed_resource_is_not_deleted(
     stack = EditedStack(programs, recorder.address)
     stack.up(before)
     add_to_config(consul, envoy_prometheus_bind_addr="0.0.0.0:9102")
-    created = {entry: live(consul, entry)["CreateIndex"] for entry in (MESH, WEB)}
+    before_edit = created(consul)
     recorder.requests.clear()
     stack.up(after)
     assert "DELETE" not in {request.method for request in recorder.requests}
-    assert {entry: live(consul, entry)["CreateIndex"] for entry in (MESH, WEB)} == created
+    assert created(consul) == before_edit
     assert live(consul)["Config"]["envoy_prometheus_bind_addr"] == "0.0.0.0:9102"
     stack.project.preview(expect_no_changes=True)
 
@@ -93,7 +67,7 @@ def test_swapped_service_names_are_rejected_with_the_commands(programs: Programs
     before = entries(consul)
     stack.edit(SERVICES.format(services=swapped[1]))
     output = rejection(stack.project)
-    commands = [line.split("'")[1] for line in output.splitlines() if "pulumi state delete '" in line]
+    commands = state_deletions(output)
     assert entries(consul) == before
     assert len(commands) == 2
     for urn in commands:
@@ -108,14 +82,14 @@ def test_stack_moved_to_another_project_keeps_its_entries(
 ) -> None:
     stack = EditedStack(programs, recorder.address)
     stack.up(PLAIN)
-    created = {entry: live(consul, entry)["CreateIndex"] for entry in (MESH, WEB)}
+    before_edit = created(consul)
     stack.project.rename("organization/moved/test")
     (stack.directory / "Pulumi.yaml").write_text("name: moved\nruntime: python\n")
     recorder.requests.clear()
     renamed = PLAIN.replace('"collector"', '"renamed_from": "organization/other/test", "collector"')
     stack.up(renamed.replace('"web": {', '"frontend": {"name": "web", '))
     assert "DELETE" not in {request.method for request in recorder.requests}
-    assert {entry: live(consul, entry)["CreateIndex"] for entry in (MESH, WEB)} == created
+    assert created(consul) == before_edit
     stack.up(PLAIN)
     stack.project.preview(expect_no_changes=True)
 

@@ -10,8 +10,9 @@ import grpc
 import pytest
 from google.protobuf import empty_pb2, struct_pb2
 from pulumi.runtime.proto import analyzer_pb2, analyzer_pb2_grpc
-from rules import CONFIG_ENTRY, RULES
+from rules import RULES
 
+from consul_tracing.backends.identity import CONFIG_ENTRY
 from testbed import CHECKOUT
 from testbed.processes import Programs
 

@@ -12,9 +12,10 @@ import pytest
 
 from consul_tracing import MeshTracing
 from consul_tracing.backends.base import Planned
+from consul_tracing.backends.identity import lost_entries_text
 from consul_tracing.backends.kubernetes import sdk
 from consul_tracing.backends.kubernetes.access import MissingKindError
-from consul_tracing.backends.kubernetes.backend import KubernetesBackend, LiveObject, reject_own_config_entries
+from consul_tracing.backends.kubernetes.backend import KubernetesBackend, LiveObject
 from consul_tracing.backends.kubernetes.objects import (
     MIGRATION_STEPS,
     conflicting_entries,
@@ -31,7 +32,7 @@ from consul_tracing.cli.verify.report import cause_text
 from consul_tracing.codes import CODES
 from consul_tracing.entries.bodies import proxy_defaults
 from consul_tracing.entries.entry import Entry
-from consul_tracing.entries.ownership import Plan, Policy, reject_taken_resources
+from consul_tracing.entries.ownership import Plan, Policy
 from consul_tracing.errors import message
 from consul_tracing.inputs.warnings import setting_warnings
 from tests.plan_story import GOLDEN
@@ -117,10 +118,7 @@ def kubernetes_texts(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> Iterato
     monkeypatch.setitem(__import__("sys").modules, "kubernetes", None)
     yield failing(engine, lambda: sdk.kubernetes_sdk("ZipkinCollector"))
     monkeypatch.undo()
-    swapped = {"service-defaults/a": (f"{URN}a", f"{URN}b")}
-    yield failing(engine, lambda: reject_taken_resources(swapped, {f"{URN}a", f"{URN}b"}, POLICY))
-    in_state = {f"{URN}mesh-proxy-defaults": {"kind": "proxy-defaults", "name": "global"}}
-    yield failing(engine, lambda: reject_own_config_entries([ON_KUBERNETES], in_state, POLICY))
+    yield lost_entries_text({"service-defaults/a": [f"{URN}a"], "service-defaults/b": [f"{URN}b"]})
     yield from setting_warnings(settings(target="kubernetes", services=WEB), single_machine=False)
     (text,) = conflicting_entries({"proxy-defaults/global": {"Config": {}}})
     yield message("CT209", text, *MIGRATION_STEPS)

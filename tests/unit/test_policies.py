@@ -4,9 +4,10 @@ import json
 from typing import Any
 
 import pytest
-from rules import CONFIG_ENTRY, RULES, Resource
+from rules import RULES, Resource
 
-from consul_tracing.backends.kubernetes.objects import KINDS, spec
+from consul_tracing.backends.identity import CONFIG_ENTRY, KINDS
+from consul_tracing.backends.kubernetes.objects import spec
 from consul_tracing.cli.rendering import entries
 from consul_tracing.entries.ownership import Plan
 from consul_tracing.zipkin.manifests import manifests
@@ -82,10 +83,34 @@ def test_second_writer_of_an_entry_is_rejected() -> None:
     assert message == f"proxy-defaults/global is also written by {urn('mesh')}. Declare it once"
 
 
-def test_meshes_of_two_providers_are_different_entries() -> None:
-    one = mesh()
-    other = Resource(urn("other"), one.type, one.props, provider="urn:dc2")
-    assert violations("one-tracer-per-mesh", one, other) == []
+SECOND_WRITERS = pytest.mark.parametrize("rule", ["one-tracer-per-mesh", "no-raw-entries"])
+ADDRESS = {"address": "a:8500"}
+
+
+@SECOND_WRITERS
+@pytest.mark.parametrize(
+    ("settings", "provider", "scope"),
+    [
+        ({}, "urn:dc2", {}),
+        ({**ADDRESS, "datacenter": "dc2"}, "", {}),
+        (ADDRESS, "", {"namespace": "shop"}),
+        (ADDRESS, "", {"partition": "east"}),
+    ],
+)
+def test_entry_of_another_mesh_or_namespace_is_another_entry(
+    rule: str, settings: dict[str, str], provider: str, scope: dict[str, str]
+) -> None:
+    one = Resource(urn("mesh"), CONFIG_ENTRY, mesh().props, settings=ADDRESS if settings else {})
+    other = Resource(urn("raw"), CONFIG_ENTRY, {**raw().props, **scope}, provider=provider, settings=settings)
+    assert violations(rule, one, other) == []
+
+
+@SECOND_WRITERS
+def test_two_providers_of_one_mesh_write_one_entry(rule: str) -> None:
+    scope = {"namespace": "default", "partition": "default"}
+    one = Resource(urn("mesh"), CONFIG_ENTRY, mesh().props, provider="urn:a", settings={**ADDRESS, "token": "x"})
+    other = Resource(urn("raw"), CONFIG_ENTRY, {**raw().props, **scope}, provider="urn:b", settings=ADDRESS)
+    assert len(violations(rule, one, other)) == 1
 
 
 def test_sampling_above_the_maximum_is_rejected_in_production() -> None:

@@ -12,8 +12,6 @@ from pulumi.runtime.sync_await import _sync_await
 
 from consul_tracing.errors import ConflictError, message
 
-from .urns import type_of
-
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
@@ -25,8 +23,6 @@ if TYPE_CHECKING:
 
     from .stack_state import StackState
 
-
-IMPORT = "pulumi import --protect=false --generate-code=false"
 
 WhenDeleted = Literal["deleted", "kept", "fields removed"]
 """The effect of deleting a resource on its entry. `kept`: the deletion would remove fields of other owners."""
@@ -61,6 +57,9 @@ class Planned(Generic[LiveT]):
     live: LiveT
     plan: Plan
 
+    former: str = ""
+    """The URN of the resource of the state that this one takes over; empty if there is none."""
+
 
 class Backend(Protocol[LiveT]):
     """Interface that reads and writes entries."""
@@ -86,23 +85,32 @@ class Backend(Protocol[LiveT]):
     def title(self, entry: Entry) -> str:
         """Return the name of the entry in messages."""
 
-    def import_command(self, entry: Entry, resource_name: str) -> str:
-        """Return the command that imports the entry into this stack."""
-
     def release_command(self, entry: Entry, metadata: Sequence[str]) -> str:
         """Return the command that removes these keys of ownership metadata from the entry."""
 
-    def overwrite_steps(self, entry: Entry, resource_name: str) -> tuple[str, ...]:
-        """Return the steps with which this stack overwrites an entry that another stack manages."""
+    def overwrite_steps(self, entry: Entry, resource_name: str, repeated: Sequence[str]) -> list[str]:
+        """Return the steps with which this stack overwrites entries that it does not manage.
 
-    def scope(self) -> object:
-        """Return the identity of the mesh, which differs from that of every other mesh of a program."""
+        `repeated`: the step that repeats a command for all entries but the first.
+        """
+
+    provider_package: str
+    """The package of the provider that writes entries."""
+
+    def scope(self) -> str | None:
+        """Return the URN of the component's provider, None for the default provider."""
 
     def read(self, entries: Sequence[Entry]) -> list[LiveT]:
         """Return the live entries in the same order. Raises UnreadableError."""
 
     def recorded(self, entry: Entry, outputs: Mapping[str, Any]) -> JsonObject | None:
         """Return the body of the entry in a resource's outputs, None if they are those of another entry."""
+
+    def holders(self, entry: Entry, live: LiveT) -> Mapping[str, bool]:
+        """Return the resources of the state that hold an entry of this identity and delete it when they are deleted.
+
+        The value is whether the resource is known to hold the entry of this mesh.
+        """
 
     def declares_http(self, entries: Sequence[Entry], settings: MeshSettings) -> bool:
         """Return whether a service outside of `entries` has an HTTP protocol. Raises UnreadableError."""
@@ -132,6 +140,9 @@ class Backend(Protocol[LiveT]):
         `entry`: the planned entry, or an Output of it with the host of the collector.
         """
 
+    def written_body(self, written: pulumi.CustomResource) -> pulumi.Output[JsonObject]:
+        """Return the body of the entry that a resource has written, also if this update does not write it."""
+
     def synced_output(
         self, planned: Sequence[Planned[LiveT]], written: Sequence[pulumi.CustomResource]
     ) -> pulumi.Output[object]:
@@ -159,17 +170,16 @@ def child_options(
 ) -> pulumi.ResourceOptions:
     """Return the options of a child that writes an entry. Unset options are inherited from the component.
 
-    The aliases preserve an entry whose resource is renamed: Pulumi would write it under the new name and then delete
-    the old resource, that is, the same entry. `resource_types`: the types under which the entry may have been declared
-    or imported outside the component. `former`: the URN that the live entry records, empty if it is that of the child.
+    `resource_types`: the types under which the entry may have been imported outside the component. `former`: the URN of
+    the resource that the child takes over, or an empty text. A replaced entry is deleted first: Pulumi's default, to
+    delete it after the write, would delete the same entry.
     """
     # Text instead of `pulumi.Alias`, which takes 0.5 ms each.
     root = f"urn:pulumi:{pulumi.get_stack()}::{pulumi.get_project()}"
-    aliases = [f"{root}::{one}::{resource_name}" for one in resource_types]
-    if former:
-        # `pulumi state move` removes the parent from the URN.
-        aliases += [former, f"{root}::{type_of(former)}::{former.rpartition('::')[2]}"]
-    return pulumi.ResourceOptions(parent=parent, aliases=aliases, retain_on_delete=True if retained else None)
+    aliases = [*(f"{root}::{one}::{resource_name}" for one in resource_types), *([former] if former else [])]
+    return pulumi.ResourceOptions(
+        parent=parent, aliases=aliases, delete_before_replace=True, retain_on_delete=True if retained else None
+    )
 
 
 def output_after(synced: pulumi.Output[object], output: pulumi.Output[Value]) -> pulumi.Output[Value]:

@@ -16,8 +16,8 @@ from consul_tracing.errors import UnreadableError
 from consul_tracing.names import HTTP_PROTOCOLS
 from consul_tracing.stack_config import single_machine
 
-from .base import IMPORT, Live, child_options, continue_in_previews, provider_urn, registered_urn
-from .consul_api import CONFIG_ENTRY, live_entries, service_names
+from .base import Live, child_options, continue_in_previews, provider_urn, registered_urn
+from .consul_api import live_entries, service_names
 from .default_protocol import (
     enables_http_default,
     gateways,
@@ -25,8 +25,9 @@ from .default_protocol import (
     undeclared_services,
     without_protocol,
 )
+from .identity import CONFIG_ENTRY, identity_of
 from .stack_state import StackState
-from .urns import child_urn
+from .urns import child_urn, type_of
 from .write_guard import WriteGuard
 
 if TYPE_CHECKING:
@@ -44,6 +45,7 @@ class ConsulBackend:
     """Backend for `target: consul`."""
 
     server: str = "Consul"
+    provider_package: str = "consul"
     unknown = Live(is_known=False)
 
     def __init__(self, component: pulumi.ComponentResource, policy: Policy) -> None:
@@ -58,12 +60,6 @@ class ConsulBackend:
         """`proxy-defaults/global`."""
         return entry.title
 
-    def import_command(self, entry: Entry, resource_name: str) -> str:
-        """With the id that pulumi-consul requires."""
-        scoped = entry.partition or entry.namespace
-        scope = f"{entry.partition or 'default'}/{entry.namespace or 'default'}/" if scoped else ""
-        return f"{IMPORT} {CONFIG_ENTRY} {resource_name} {scope}{entry.title}"
-
     def release_command(self, entry: Entry, metadata: Sequence[str]) -> str:
         """`consul config` has no patch, so the entry is read, edited and written."""
         flags = {"kind": entry.kind, "name": entry.name, "namespace": entry.namespace, "partition": entry.partition}
@@ -71,11 +67,11 @@ class ConsulBackend:
         keys = ", ".join(f'.Meta["{key}"]' for key in metadata)
         return f"consul config read {read} | jq 'del({keys})' | consul config write -"
 
-    def overwrite_steps(self, entry: Entry, resource_name: str) -> tuple[str, ...]:  # noqa: ARG002 - the same for all
+    def overwrite_steps(self, entry: Entry, resource_name: str, repeated: Sequence[str]) -> list[str]:  # noqa: ARG002 - the same for all
         """Pulumi compares with its own state, which may still have the entry as this stack wrote it."""
-        return ("set existing: overwrite", "pulumi up --refresh")
+        return ["set existing: overwrite", "pulumi up --refresh"]
 
-    def scope(self) -> object:
+    def scope(self) -> str | None:
         """Return the URN of the Consul provider, None for the default provider."""
         return provider_urn(self.component, CONFIG_ENTRY)
 
@@ -92,11 +88,17 @@ class ConsulBackend:
 
     def recorded(self, entry: Entry, outputs: Mapping[str, Any]) -> JsonObject | None:
         """Return the body of the entry in a resource's outputs, None if they are those of another entry."""
-        fields = ("kind", "name", "namespace", "partition")
-        if not outputs.get("configJson") or any((outputs.get(one) or None) != getattr(entry, one) for one in fields):
+        if not outputs.get("configJson") or identity_of(CONFIG_ENTRY, outputs) != entry.identity:
             return None
         body: JsonObject = json.loads(outputs["configJson"])
         return body
+
+    def holders(self, entry: Entry, live: Live) -> Mapping[str, bool]:  # noqa: ARG002 - Consul records no proof
+        """Return the ConfigEntry resources of the state with this identity."""
+        held = self.state.holders(entry)
+        return {
+            urn: False for urn, identity in held.items() if type_of(urn) == CONFIG_ENTRY and identity == entry.identity
+        }
 
     def declares_http(self, entries: Sequence[Entry], settings: MeshSettings) -> bool:
         """Return whether a service of the catalog outside of `entries` has an HTTP protocol. Raises UnreadableError."""
@@ -160,7 +162,7 @@ class ConsulBackend:
             return config_json(complete.kind, plan.body(complete), metadata)
 
         retained = self.when_deleted(planned) == "kept"
-        options = child_options(self.component, [CONFIG_ENTRY], name, plan.resource, retained=retained)
+        options = child_options(self.component, [CONFIG_ENTRY], name, planned.former, retained=retained)
         options.depends_on = list(after) or None
         if planned.live.is_known and (plan.preserved or declared.kind == "proxy-defaults"):
             options.hooks = self._guard.hooks(name, declared, planned.live.body)
@@ -174,6 +176,11 @@ class ConsulBackend:
             config_json=entry.apply(rendered) if isinstance(entry, pulumi.Output) else rendered(declared),
             opts=options,
         )
+
+    def written_body(self, written: pulumi.CustomResource) -> pulumi.Output[JsonObject]:
+        """Return the body of the entry in the outputs of its resource."""
+        config: pulumi.Output[str] = vars(written)["config_json"]
+        return config.apply(json.loads)
 
     def synced_output(
         self,

@@ -21,14 +21,13 @@ from pulumi.runtime.sync_await import _sync_await
 
 from consul_tracing.errors import UnreadableError
 
+from .identity import CONFIG_ENTRY
+
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
     from consul_tracing.entries.entry import Entry
     from consul_tracing.names import JsonObject
-
-CONFIG_ENTRY = "consul:index/configEntry:ConfigEntry"
-"""The type of pulumi-consul's resource."""
 
 LOOK_UP = "consul:index/getConfigEntry:getConfigEntry"
 

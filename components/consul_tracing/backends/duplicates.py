@@ -1,17 +1,20 @@
-"""Detection of two components of one program that write the same entry."""
+"""Detection of two resources of one program that write the same entry."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from pulumi.runtime.settings import get_monitor
+import pulumi
+from pulumi.runtime.settings import get_monitor, get_root_resource
 
 from consul_tracing.errors import InvalidInputError, Problem
+
+from .identity import identity_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from consul_tracing.entries.entry import Entry
+    from consul_tracing.entries.entry import Entry, Identity
 
     from .base import Backend
 
@@ -20,6 +23,14 @@ Claim = tuple[object, object]
 
 _claims: dict[object, dict[Claim, str]] = {}
 """The component of each entry, by engine: one Python process may run several programs."""
+
+_declared: dict[object, dict[str, Identity]] = {}
+"""The entries that the components of a program declare, by the URN of their resource and by engine."""
+
+
+def declared_in_program() -> dict[str, Identity]:
+    """Return the entries that the components of the program have declared, by the URN of their resource."""
+    return _declared.setdefault(engine(), {})
 
 
 def reject_duplicates(entries: Iterable[Entry], backend: Backend[Any]) -> None:
@@ -34,6 +45,25 @@ def reject_duplicates(entries: Iterable[Entry], backend: Backend[Any]) -> None:
             problems.append(Problem(entry.title, f'conflicts with "{claimed[wanted]}", which writes the same entry'))
     if problems:
         raise InvalidInputError(name, problems)
+
+
+def reject_later_resources(entries: Iterable[Entry], backend: Backend[Any]) -> None:
+    """Reject resources that the program declares after the component and that write one of the entries.
+
+    Only a component in the process of the program can: a plugin does not see the resources of the program.
+    """
+    titles, name = {entry.identity: entry.title for entry in entries}, backend.urn.rpartition("::")[2]
+
+    def check(args: pulumi.ResourceTransformationArgs) -> None:
+        title = titles.get(identity_of(args.type_, args.props) or ("", "", "", ""))
+        parent = args.opts.parent
+        provider = args.opts.provider or (parent.get_provider(args.type_) if parent else None)
+        if title and parent is not backend.component and provider is backend.component.get_provider(args.type_):
+            problem = Problem(title, f'conflicts with the resource "{args.name}", which writes the same entry')
+            raise InvalidInputError(name, [problem])
+
+    if get_root_resource() is not None:
+        pulumi.runtime.register_stack_transformation(check)
 
 
 def engine() -> object:

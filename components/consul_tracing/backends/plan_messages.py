@@ -69,16 +69,12 @@ def _conflict_lines(
     yield from _details({titles[one]: _conflict_details(conflict) for one, conflict in conflicts.items()})
     repeated = _repeated(len(titles))
     if code == "CT201":
-        yield from _adopt_steps(backend.import_command(entries[name], name), repeated)
+        yield "To preserve the fields of other owners and write the declared ones:"
+        yield from numbered(["set existing: adopt"])
+        yield "To manage whole entries in this stack, which removes fields that it does not declare:"
+        yield from numbered(backend.overwrite_steps(entries[name], name, repeated))
     else:
         yield from _take_over_steps(first, entries[name], name, repeated, backend)
-
-
-def _adopt_steps(import_command: str, repeated: list[str]) -> Iterator[str]:
-    yield "To preserve the fields of other owners and write the declared ones:"
-    yield from numbered(["set existing: adopt"])
-    yield "To manage whole entries in this stack, which removes fields that it does not declare:"
-    yield from numbered([import_command, *repeated, "set existing: overwrite"])
 
 
 def _take_over_steps(
@@ -95,7 +91,7 @@ def _take_over_steps(
     yield f"If {stack} is the former name of this stack:"
     yield from numbered([f"set renamed_from: {stack}"])
     yield f"To take the entry from {stack}, whose next pulumi up is then rejected, and remove its other fields:"
-    yield from numbered(backend.overwrite_steps(entry, name))
+    yield from numbered(backend.overwrite_steps(entry, name, repeated))
 
 
 def _repeated(count: int) -> list[str]:

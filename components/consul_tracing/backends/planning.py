@@ -7,18 +7,20 @@ from typing import TYPE_CHECKING
 
 import pulumi
 
-from consul_tracing.entries.ownership import Change, Conflict, Plan, drift, plan, reject_taken_resources
+from consul_tracing.entries.ownership import Change, Conflict, Plan, drift, plan
 from consul_tracing.errors import ConflictError, UnreadableError
 
 from .base import LiveT, Planned, continue_in_previews
-from .duplicates import reject_duplicates
+from .duplicates import declared_in_program, reject_duplicates, reject_later_resources
+from .identity import Claim, Stack, former_resources, is_one_mesh, is_provider
 from .plan_messages import conflicts_text, drift_text, plan_messages
+from .stack_state import registered_provider
 from .urns import in_stack_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
-    from consul_tracing.entries.entry import Entry
+    from consul_tracing.entries.entry import Entry, Identity
 
     from .base import Backend
 
@@ -30,6 +32,7 @@ def plan_entries(backend: Backend[LiveT], entries: Mapping[str, Entry]) -> dict[
     before anything is written.
     """
     reject_duplicates(entries.values(), backend)
+    reject_later_resources(entries.values(), backend)
     planned: dict[str, Planned[LiveT]] = {}
     conflicts: dict[str, Conflict] = {}
     for (name, entry), live in zip(entries.items(), _live(backend, list(entries.values())), strict=True):
@@ -38,14 +41,15 @@ def plan_entries(backend: Backend[LiveT], entries: Mapping[str, Entry]) -> dict[
             case Conflict() as conflict:
                 conflicts[name] = conflict
             case decided:
-                former = in_stack_of(decided.resource, backend.urn) if decided.resource else ""
-                # An alias of a resource that is not renamed would change nothing, and costs time.
-                former = "" if former == urn else former
+                recorded = in_stack_of(decided.resource, backend.urn) if decided.resource else ""
                 removed = backend.pruned(live, decided.removed)
-                planned[name] = Planned(name, urn, entry, live, replace(decided, resource=former, removed=removed))
+                planned[name] = Planned(name, urn, entry, live, replace(decided, resource=recorded, removed=removed))
     if conflicts:
         raise ConflictError(conflicts_text(conflicts, entries, backend))
-    _reject_lost_entries(backend, planned.values())
+    declared = declared_in_program()
+    declared.update({one.urn: one.entry.identity for one in planned.values()})
+    former = _former_resources(backend, planned.values(), declared)
+    planned = {name: replace(one, former=former.get(one.urn, "")) for name, one in planned.items()}
     backend.reject_unwritable(list(planned.values()))
     return planned
 
@@ -69,10 +73,37 @@ def _plan(backend: Backend[LiveT], urn: str, entry: Entry, live: LiveT) -> Plan 
     return decided
 
 
-def _reject_lost_entries(backend: Backend[LiveT], planned: Iterable[Planned[LiveT]]) -> None:
-    moved = {backend.title(one.entry): (one.plan.resource, one.urn) for one in planned if one.plan.resource}
-    if moved:
-        reject_taken_resources(moved, backend.state.resources, backend.policy)
+def _former_resources(
+    backend: Backend[LiveT], planned: Collection[Planned[LiveT]], declared: Mapping[str, Identity]
+) -> Mapping[str, str]:
+    """Return the resources of the state that those of the plan take over. Raises ConflictError.
+
+    The state is not read if the metadata of each live entry names the resource that declares it.
+    """
+    if all(one.plan.resource == one.urn for one in planned):
+        return {}
+    resources = backend.state.resources
+    if not resources:
+        return {one.urn: one.plan.resource for one in planned}
+    claims = [
+        Claim(
+            backend.title(one.entry),
+            one.entry.identity,
+            one.urn,
+            one.live.body is not None,
+            frozenset(holders := backend.holders(one.entry, one.live)),
+            frozenset(urn for urn, is_proven in holders.items() if is_proven or urn == one.plan.resource),
+        )
+        for one in planned
+    ]
+    provider, package = backend.scope(), backend.provider_package
+    registered: dict[str, Identity | None] = dict(declared)
+    for claim in claims:
+        for urn in claim.holders - declared.keys():
+            if used := registered_provider(urn):
+                registered[urn] = None if is_provider(used, provider, package) else claim.identity
+    one_mesh = is_one_mesh(provider, package, resources)
+    return former_resources(claims, Stack(backend.urn, one_mesh, frozenset(resources), registered))
 
 
 def report(backend: Backend[LiveT], planned: Sequence[Planned[LiveT]], *, tracing: bool) -> None:
@@ -94,9 +125,9 @@ def _drifted(
     The state is read only if the live entry differs from the declared one.
     """
     for one in planned:
-        if not one.live.is_known or one.plan.owner not in {"none", "this stack"} or one.plan.as_declared:
+        if not one.live.is_known or (one.plan.owner == "this stack" and one.plan.as_declared):
             continue
-        recorded = backend.recorded(one.entry, backend.state.resources.get(one.plan.resource or one.urn) or {})
+        recorded = backend.recorded(one.entry, backend.state.resources.get(one.former or one.urn) or {})
         if recorded is None:
             continue
         changes = None if one.live.body is None else drift(recorded, one.live.body)

@@ -1,4 +1,4 @@
-"""The resources in the stack's state before the update."""
+"""The resources in the stack's state before the update, and those that the program has registered."""
 
 from __future__ import annotations
 
@@ -10,15 +10,35 @@ from pulumi.runtime.proto import resource_pb2
 from pulumi.runtime.rpc import deserialize_properties
 from pulumi.runtime.settings import get_monitor
 
+from .identity import identity_of
+from .urns import type_of
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from consul_tracing.entries.entry import Entry, Identity
 
 READ_STATE = "pulumi:pulumi:readStackResourceOutputs"
 """The look-up of the engine behind `listResourceOutputs` of Pulumi's Node SDK."""
 
+GET_RESOURCE = "pulumi:pulumi:getResource"
+"""The look-up of the engine for a resource that the program has registered."""
+
 
 class StackState:
     """The state of the program's stack. It is read at most once, and only if needed."""
+
+    def holders(self, entry: Entry) -> Mapping[str, Identity]:
+        """Return the resources that hold an entry of this kind and name, with the identity of that entry."""
+        return self._holders.get((entry.kind, entry.name), {})
+
+    @cached_property
+    def _holders(self) -> Mapping[tuple[str, str], Mapping[str, Identity]]:
+        found: dict[tuple[str, str], dict[str, Identity]] = {}
+        for urn, outputs in self.resources.items():
+            if identity := identity_of(type_of(urn), outputs):
+                found.setdefault(identity[:2], {})[urn] = identity
+        return found
 
     @cached_property
     def resources(self) -> Mapping[str, Mapping[str, Any]]:
@@ -26,15 +46,26 @@ class StackState:
         return _resources()
 
 
+def registered_provider(urn: str) -> str | None:
+    """Return the URN of the provider of a resource that the program has registered before, None for another one."""
+    reference = _look_up(GET_RESOURCE, urn=urn).get("provider")
+    return str(reference).rpartition("::")[0] if reference else None
+
+
 def _resources() -> dict[str, Mapping[str, Any]]:
     stack = f"{pulumi.get_organization()}/{pulumi.get_project()}/{pulumi.get_stack()}"
-    request = resource_pb2.ResourceInvokeRequest(tok=READ_STATE)
-    request.args.update({"stackName": stack})
+    found = _look_up(READ_STATE, stackName=stack).get("outputs") or {}
+    return {urn: one.get("outputs") or {} for urn, one in found.items()}
+
+
+def _look_up(token: str, **arguments: str) -> Mapping[str, Any]:
+    """Return the result of a look-up of the engine, which is empty if it fails."""
+    request = resource_pb2.ResourceInvokeRequest(tok=token)
+    request.args.update(arguments)
     try:
         # `pulumi.runtime.invoke_async` would report a failure again at the end of the program.
         monitor: Any = get_monitor()
-        answer: Any = deserialize_properties(getattr(monitor.Invoke(request), "return"))
+        return deserialize_properties(getattr(monitor.Invoke(request), "return")) or {}
     except Exception as error:  # noqa: BLE001 - mocks may raise any exception
-        pulumi.log.debug(f"consul-tracing: the state of {stack} cannot be read: {error}")
+        pulumi.log.debug(f"consul-tracing: {token} {arguments} failed: {error}")
         return {}
-    return {urn: one.get("outputs") or {} for urn, one in ((answer or {}).get("outputs") or {}).items()}

@@ -17,3 +17,15 @@ def in_stack_of(urn: str, component: str) -> str:
 def type_of(urn: str) -> str:
     """Return the resource type in a URN, without the types of its parents."""
     return urn.split("::", 3)[2].rpartition("$")[2]
+
+
+def is_child_of_component(urn: str) -> bool:
+    """Return whether a component of this package declares the resource."""
+    return "consul-tracing:index:" in urn.split("::", 3)[2]
+
+
+def is_sibling(urn: str, component: str) -> bool:
+    """Return whether the component with the URN `component` declares the resource."""
+    stack, project, parent_type, name = component.split("::", 3)
+    parent = f"{stack}::{project}::{parent_type}${type_of(urn)}::{name}"
+    return urn == f"{parent}-proxy-defaults" or urn.startswith(f"{parent}-service-")

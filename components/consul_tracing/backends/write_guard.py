@@ -34,9 +34,10 @@ class WriteGuard:
             self._hooks = pulumi.ResourceHookBinding()
 
     def hooks(self, resource_name: str, entry: Entry, body: JsonObject | None) -> pulumi.ResourceHookBinding:
-        """Return the hooks of the resource, which stop its write if the live entry is no longer `body`.
+        """Return the hooks of the resource, which stop its write if the live entry is neither `body` nor missing.
 
-        They are empty if the engine does not support hooks.
+        A replaced entry is missing, because Pulumi deletes it before the write. The hooks are empty if the engine does
+        not support them.
         """
         self._expected[resource_name] = entry, body
         return self._hooks
@@ -44,7 +45,7 @@ class WriteGuard:
     async def _reject_changed(self, args: pulumi.ResourceHookArgs) -> None:
         entry, body = self._expected[args.name]
         try:
-            unchanged = await self._read(entry) == body
+            unchanged = await self._read(entry) in (body, None)
         except UnreadableError as error:
             reason = f"cannot be read again before the write, so this up does not write it: {error}"
             raise _conflict(entry, reason) from None

@@ -74,7 +74,7 @@ def proxy_defaults(settings: MeshSettings) -> Entry:
     if settings.default_protocol is not None:
         config["protocol"] = settings.default_protocol
     body = {**settings.proxy_defaults, **({"Config": config} if config else {})}
-    return Entry("proxy-defaults", "global", body, settings.home_namespace, settings.partition)
+    return Entry("proxy-defaults", "global", body, *_place(settings))
 
 
 def tracing_config(settings: MeshSettings) -> dict[str, str]:
@@ -111,12 +111,25 @@ def service_defaults(settings: EntrySettings) -> dict[str, Entry]:
 
 def _service_entry(key: str, service: Service, settings: EntrySettings) -> Entry:
     body = {**service.service_defaults, "Protocol": service.protocol}
-    partition = service.partition or settings.partition
-    return Entry("service-defaults", service.name or key, body, service.namespace or settings.home_namespace, partition)
+    place = _place(settings, service.namespace, service.partition)
+    return Entry("service-defaults", service.name or key, body, *place)
 
 
 def _tcp_entry(name: str, settings: EntrySettings) -> Entry:
-    return Entry("service-defaults", name, {"Protocol": "tcp"}, settings.home_namespace, settings.partition)
+    return Entry("service-defaults", name, {"Protocol": "tcp"}, *_place(settings))
+
+
+def _place(
+    settings: EntrySettings, namespace: str | None = None, partition: str | None = None
+) -> tuple[str | None, str | None]:
+    """Return the namespace and the partition of an entry, by default those of the settings.
+
+    Consul's default ones are unset: their name would be another value for Pulumi, which then replaces the entry.
+    """
+    named = namespace or settings.home_namespace, partition or settings.partition
+    if settings.target == "kubernetes":
+        return named
+    return None if named[0] == "default" else named[0], None if named[1] == "default" else named[1]
 
 
 def gateway_arguments(settings: MeshSettings) -> list[str]:

@@ -16,7 +16,7 @@ from .field_paths import InvalidClustersError, body_from, canonical_path, field_
 from .metadata import is_of_consul_k8s, is_ownership_metadata, managed_fields, recorded_resource
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Mapping
 
     from consul_tracing.names import FieldPath, JsonObject
 
@@ -167,33 +167,9 @@ def _merge(entry: Entry, live: JsonObject, managed: frozenset[FieldPath], *, kee
     )
 
 
-def reject_taken_resources(moved: Mapping[str, tuple[str, str]], in_state: Collection[str], policy: Policy) -> None:
-    """Reject an update in which Pulumi would delete an entry that the program still declares.
-
-    `moved`: the former and the new URN of an entry's resource, by the entry's title. An alias moves a resource to its
-    new URN, unless another entry has the new URN in the state.
-    """
-    deleted = {title: old for title, (old, new) in moved.items() if {old, new} <= set(in_state)}
-    if deleted:
-        raise ConflictError(
-            message(
-                "CT207",
-                f"{', '.join(sorted(deleted))}: this update would delete the live entry, because another entry of "
-                f"{policy.owner} has its new resource name in the state",
-                "To keep the live entries and remove the former resources from the state:",
-                *numbered([*map(state_deletion, deleted.values()), "pulumi up"]),
-            )
-        )
-
-
-def state_deletion(urn: str) -> str:
-    """Return the command that removes a resource from the state and keeps its entry."""
-    return f"pulumi state delete '{urn}'"
-
-
 def drift(recorded: JsonObject, live: JsonObject) -> tuple[Change, ...]:
-    """Return the managed fields whose live value differs from the value in Pulumi's state."""
-    managed = managed_fields(_meta(recorded))
+    """Return the managed fields whose live value differs from the value in Pulumi's state, and a lost owner."""
+    managed = managed_fields(_meta(recorded)) | {("Meta", OWNER_KEY)}
     written = {part: value for part, value in field_paths(recorded).items() if is_covered(part, managed)}
     try:
         there = field_paths(live)

@@ -16,7 +16,6 @@ from consul_tracing.entries.ownership import (
     drift,
     plan,
     reject_missing_cluster,
-    reject_taken_resources,
 )
 from consul_tracing.names import CLUSTERS_KEY
 from tests.unit.meshes import URN, settings
@@ -217,19 +216,6 @@ def test_drift_is_a_managed_field_that_differs_from_the_recorded_value() -> None
     assert drift(recorded, live) == ()
     live["Config"]["envoy_tracing_json"] = "{}"
     assert [change.part for change in drift(recorded, live)] == [("Config", "envoy_tracing_json")]
-
-
-def test_run_that_would_delete_a_declared_entry_is_rejected_with_the_commands() -> None:
-    moved = {"service-defaults/x": ("urn:a", "urn:b"), "service-defaults/y": ("urn:b", "urn:c")}
-    with pytest.raises(ConflictError) as rejected:
-        reject_taken_resources(moved, {"urn:a", "urn:b"}, Policy("refuse", STACK))
-    assert "service-defaults/x: this update would delete" in str(rejected.value)
-    assert "1. pulumi state delete 'urn:a'\n    2. pulumi up" in str(rejected.value)
-
-
-def test_resource_renamed_to_an_unused_name_is_accepted() -> None:
-    reject_taken_resources({"service-defaults/x": ("urn:a", "urn:b")}, {"urn:a"}, Policy("refuse", STACK))
-    reject_taken_resources({"service-defaults/x": ("urn:a", "urn:b")}, {"urn:b"}, Policy("refuse", STACK))
 
 
 def test_disabling_and_enabling_tracing_restores_the_same_bytes() -> None:

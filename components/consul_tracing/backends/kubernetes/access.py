@@ -13,9 +13,10 @@ import pulumi
 import yaml
 from pulumi.runtime.sync_await import _sync_await
 
+from consul_tracing.backends.identity import API_VERSION, KINDS, custom_resource
 from consul_tracing.errors import ConflictError, UnreadableError, message, numbered
 
-from .objects import API_VERSION, KINDS, PLURALS, PROXY_DEFAULTS
+from .objects import PLURALS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -71,7 +72,7 @@ def cluster_of(component: pulumi.ComponentResource) -> Cluster:
     Raises UnreadableError if the cluster is not known yet or the kubeconfig is not valid, and ConflictError for a
     provider that renders YAML.
     """
-    provider = component.get_provider(PROXY_DEFAULTS)
+    provider = component.get_provider(custom_resource("proxy-defaults"))
     access = _access_of(provider) if provider else {name: _configured(name) for name in ACCESS}
     if (access.pop(RENDERED) if provider else _configured("renderYamlToDirectory")) is not None:
         raise ConflictError(

@@ -11,37 +11,33 @@ from typing import TYPE_CHECKING, Any
 
 import pulumi
 
-from consul_tracing.backends.base import IMPORT, Live, child_options, provider_urn, registered_urn
-from consul_tracing.backends.consul_api import CONFIG_ENTRY, live_entries
+from consul_tracing.backends.base import Live, child_options, provider_urn, registered_urn
+from consul_tracing.backends.consul_api import live_entries
+from consul_tracing.backends.duplicates import declared_in_program
+from consul_tracing.backends.identity import API_VERSION, CONFIG_ENTRY, KINDS, custom_resource, identity_of
 from consul_tracing.backends.stack_state import StackState
-from consul_tracing.backends.urns import child_urn, type_of
+from consul_tracing.backends.urns import child_urn, is_sibling, type_of
 from consul_tracing.entries.entry import Entry
 from consul_tracing.entries.field_paths import field_paths
 from consul_tracing.entries.metadata import ownership_metadata
-from consul_tracing.entries.ownership import state_deletion
 from consul_tracing.errors import ConflictError, SyncError, UnreadableError, message, numbered
 from consul_tracing.names import HTTP_PROTOCOLS, MIGRATE_ANNOTATION
 
 from .access import MissingPrerequisiteError, cluster_of
 from .managed_fields import would_be_pruned
 from .objects import (
-    API_VERSION,
-    KINDS,
     MIGRATION_STEPS,
     PLURALS,
-    PROXY_DEFAULTS,
     annotation,
     body,
     conflicting_entries,
     is_adopted,
     is_patched,
-    is_released,
     metadata,
     object_path,
     preserves_clusters,
     reject_second_mesh,
     reject_unremovable,
-    resource_type,
     spec,
     title,
 )
@@ -79,13 +75,14 @@ class LiveObject(Live):
     """Whether this stack writes a patch of an object of another owner, instead of a whole object."""
 
     is_whole_in_state: bool = False
-    """Whether this stack's state holds the whole object of another owner: imported to be overwritten, or released."""
+    """Whether this stack's state holds the whole object of another owner: imported, declared raw, or released."""
 
 
 class KubernetesBackend:
     """Backend for `target: kubernetes`."""
 
     server: str = "Kubernetes"
+    provider_package: str = "kubernetes"
     unknown = LiveObject(is_known=False)
 
     def __init__(
@@ -119,22 +116,24 @@ class KubernetesBackend:
         """`ProxyDefaults consul/global`: kind, namespace, name."""
         return title(entry)
 
-    def import_command(self, entry: Entry, resource_name: str) -> str:
-        """With the id that pulumi-kubernetes requires: namespace and name."""
-        return f"{IMPORT} {resource_type(entry)} {resource_name} {entry.namespace}/{entry.name}"
+    def _import_command(self, entry: Entry, resource_name: str) -> str:
+        """Return the command that imports the object into this stack: its id is namespace and name."""
+        provider = f" --provider 'kubernetes={urn}'" if (urn := self.scope()) else ""
+        imported = f"{custom_resource(entry.kind)} {resource_name} {entry.namespace}/{entry.name}"
+        return f"pulumi import --protect=false --generate-code=false{provider} {imported}"
 
     def release_command(self, entry: Entry, metadata: Sequence[str]) -> str:
         """A hyphen behind an annotation removes it."""
         keys = " ".join(shlex.quote(f"{annotation(key)}-") for key in metadata)
         return f"kubectl annotate {PLURALS[entry.kind]} {entry.name} --namespace {entry.namespace} {keys}"
 
-    def overwrite_steps(self, entry: Entry, resource_name: str) -> tuple[str, ...]:
+    def overwrite_steps(self, entry: Entry, resource_name: str, repeated: Sequence[str]) -> list[str]:
         """The Kubernetes provider does not create an object that exists."""
-        return (self.import_command(entry, resource_name), "set existing: overwrite", "pulumi up")
+        return [self._import_command(entry, resource_name), *repeated, "set existing: overwrite", "pulumi up"]
 
-    def scope(self) -> object:
+    def scope(self) -> str | None:
         """Return the URN of the Kubernetes provider, None for the default provider."""
-        return provider_urn(self.component, PROXY_DEFAULTS)
+        return provider_urn(self.component, custom_resource("proxy-defaults"))
 
     def read(self, entries: Sequence[Entry]) -> list[LiveObject]:
         """Return the live objects of the entries.
@@ -150,9 +149,7 @@ class KubernetesBackend:
             if self._has_dependencies and pulumi.runtime.is_dry_run():
                 raise UnreadableError(str(missing)) from None
             raise
-        if self._migrate:
-            reject_own_config_entries(entries, self.state.resources, self.policy)
-        else:
+        if not self._migrate:
             self._check_entries_of_consul(entries)
         return self._live(entries, objects)
 
@@ -164,8 +161,8 @@ class KubernetesBackend:
             if is_adopted(live) or self.policy.owner_of(bodies[identity]) != "this stack"
         }
         whole: set[Identity] = set()
-        if self.policy.existing != "refuse" and foreign:
-            whole = foreign & whole_objects(self.state.resources, released_only=self.policy.existing == "adopt")
+        if self.policy.existing != "refuse":
+            whole = {one.identity for one in entries if one.identity in foreign and self._is_whole(one, objects)}
         return [
             LiveObject(
                 bodies.get(identity),
@@ -176,11 +173,34 @@ class KubernetesBackend:
             for identity in (entry.identity for entry in entries)
         ]
 
+    def _is_whole(self, entry: Entry, objects: Mapping[Identity, JsonObject]) -> bool:
+        """Return whether the state holds the whole live object, and not only a patch."""
+        own, uid = custom_resource(entry.kind), objects[entry.identity]["metadata"].get("uid")
+        return any(type_of(urn) == own and self._uid(urn) == uid for urn in self.state.holders(entry))
+
+    def _uid(self, urn: str) -> object:
+        return (self.state.resources[urn].get("metadata") or {}).get("uid")
+
+    def holders(self, entry: Entry, live: LiveObject) -> Mapping[str, bool]:
+        """Return the objects of the state with this identity; for a patch, patches too.
+
+        With `migrate_entries`, they include the `ConfigEntry` resources that wrote the entry until now.
+        """
+        types = {custom_resource(entry.kind, patch=patch) for patch in {False, live.is_patch}}
+        uid = (live.object or {}).get("metadata", {}).get("uid")
+        held, declared = self.state.holders(entry), declared_in_program()
+        former = {urn for urn in held.keys() - declared if self._migrate and type_of(urn) == CONFIG_ENTRY}
+        # consul-k8s writes objects of one name to one entry, whatever their namespaces.
+        moved = {urn for urn in held.keys() - declared if live.object is None and is_sibling(urn, self.urn)}
+        return dict.fromkeys(former, True) | {
+            urn: uid is not None and self._uid(urn) == uid
+            for urn, identity in held.items()
+            if type_of(urn) in types and (identity == entry.identity or urn in moved)
+        }
+
     def recorded(self, entry: Entry, outputs: Mapping[str, Any]) -> JsonObject | None:
         """Return the body of the entry in a resource's outputs, None if they are those of another entry."""
-        metadata = outputs.get("metadata") or {}
-        is_the_entry = (metadata.get("name"), metadata.get("namespace")) == (entry.name, entry.namespace)
-        return body(dict(outputs)) if is_the_entry else None
+        return body(dict(outputs)) if identity_of(custom_resource(entry.kind), outputs) == entry.identity else None
 
     def declares_http(self, entries: Sequence[Entry], settings: MeshSettings) -> bool:  # noqa: ARG002 - the same for all
         """Return whether a ServiceDefaults of the cluster has an HTTP protocol. Raises UnreadableError."""
@@ -214,7 +234,7 @@ class KubernetesBackend:
 
     def resource(self, entry: Entry, resource_name: str, live: LiveObject) -> str:
         """Return the URN of the resource that manages the object."""
-        return child_urn(self.urn, resource_type(entry, patch=live.is_patch), resource_name)
+        return child_urn(self.urn, custom_resource(entry.kind, patch=live.is_patch), resource_name)
 
     def pruned(self, live: LiveObject, fields: Sequence[FieldPath]) -> tuple[FieldPath, ...]:
         """Return the fields that no other field manager holds: server-side apply removes only these."""
@@ -241,7 +261,7 @@ class KubernetesBackend:
                     "CT212",
                     f"{titles}: existing is overwrite, and the state of this stack does not hold the whole object",
                     "The Kubernetes provider does not create an object that exists. To import it first:",
-                    *numbered([*(self.import_command(one.entry, one.resource_name) for one in missing), "pulumi up"]),
+                    *numbered([*(self._import_command(one.entry, one.resource_name) for one in missing), "pulumi up"]),
                 )
             )
         for one in planned:
@@ -262,7 +282,7 @@ class KubernetesBackend:
         from pulumi_kubernetes.apiextensions import CustomResource, CustomResourcePatch  # noqa: PLC0415
 
         declared, live, plan = planned.entry, planned.live, planned.plan
-        patch, own = live.is_patch, resource_type(declared)
+        patch, own = live.is_patch, custom_resource(declared.kind)
 
         def applied(complete: Entry) -> JsonObject:
             return spec(complete, plan, live.object, patch=patch)
@@ -276,17 +296,13 @@ class KubernetesBackend:
             annotations[MIGRATE_ANNOTATION] = "true"
         options = child_options(
             self.component,
-            [resource_type(declared, patch=patch), *([own] if patch else [])],
+            [custom_resource(declared.kind, patch=patch), *([own] if patch else [])],
             planned.resource_name,
-            # The former resource of a patch is deleted, which preserves the fields of the imported object.
-            "" if live.is_whole_in_state else plan.resource,
+            planned.former,
             retained=self.when_deleted(planned) == "kept",
         )
         options.depends_on = list(after) or None
         options.custom_timeouts = pulumi.CustomTimeouts(delete=f"{self._sync_timeout:.3f}s")
-        if patch:
-            # Another owner may have re-created this stack's object. Without the alias Pulumi would delete it.
-            options.aliases = [*(options.aliases or []), pulumi.Alias(type_=own)]
         return (CustomResourcePatch if patch else CustomResource)(
             planned.resource_name,
             api_version=API_VERSION,
@@ -299,6 +315,11 @@ class KubernetesBackend:
             spec=entry.apply(applied) if isinstance(entry, pulumi.Output) else declared_spec,
             opts=options,
         )
+
+    def written_body(self, written: pulumi.CustomResource) -> pulumi.Output[JsonObject]:
+        """Return the body of the object in the outputs of its resource, which for a patch too are the whole object."""
+        written_spec: pulumi.Output[JsonObject] = vars(written)["spec"]
+        return written_spec.apply(lambda spec: body({"spec": spec}))
 
     def synced_output(
         self, planned: Sequence[Planned[LiveObject]], written: Sequence[pulumi.CustomResource]
@@ -334,41 +355,6 @@ class KubernetesBackend:
         if len(missing) > MAX_REPORTED:
             texts.append(f"{len(missing) - MAX_REPORTED} more are not synced")
         return "\n".join(texts)
-
-
-def reject_own_config_entries(
-    entries: Sequence[Entry], in_state: Mapping[str, Mapping[str, Any]], policy: Policy
-) -> None:
-    """Reject a move from Consul's API to Kubernetes in which the former resources would delete the entries."""
-    declared = {(entry.kind, entry.name) for entry in entries}
-    former = {
-        urn: f"{outputs.get('kind')}/{outputs.get('name')}"
-        for urn, outputs in in_state.items()
-        if type_of(urn) == CONFIG_ENTRY and (outputs.get("kind"), outputs.get("name")) in declared
-    }
-    if former:
-        # `proxy-defaults` first, since it may depend on other entries.
-        ordered = sorted(former, key=lambda urn: (former[urn], urn))
-        raise ConflictError(
-            message(
-                "CT208",
-                f"{', '.join(former[urn] for urn in ordered)}: {policy.owner} manages these entries over Consul's API, "
-                "and this update would delete them after consul-k8s has taken them over",
-                "To keep the live entries and remove their former resources from the state:",
-                *numbered([*map(state_deletion, ordered), "pulumi up"]),
-            )
-        )
-
-
-def whole_objects(in_state: Mapping[str, Mapping[str, Any]], *, released_only: bool) -> set[Identity]:
-    """Return the identities of the objects that the stack's state holds as a whole, not as patches."""
-    kinds = {resource_type(Entry(kind, "", {})): kind for kind in KINDS}
-    return {
-        Entry(kinds[type_of(urn)], metadata["name"], {}, metadata.get("namespace")).identity
-        for urn, outputs in in_state.items()
-        if type_of(urn) in kinds and (metadata := outputs.get("metadata") or {}).get("name")
-        if not released_only or is_released(dict(outputs))
-    }
 
 
 def live_objects(cluster: Cluster, entries: Sequence[Entry]) -> dict[Identity, JsonObject]:

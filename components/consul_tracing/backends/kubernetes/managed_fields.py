@@ -57,6 +57,18 @@ def is_own_write(entry: JsonObject) -> bool:
     return is_own and not entry.get("subresource")
 
 
+def has_unnamed_manager(live: JsonObject) -> bool:
+    """Return whether the Kubernetes provider has applied the object under a name of its own, as a raw resource.
+
+    The object keeps this manager: the provider would write it a second time to release the fields of another one, and
+    the controller of consul-k8s would lose its status in the conflict of the two writes.
+    """
+    return any(
+        entry.get("operation") == "Apply" and entry.get("manager", "").startswith(UNNAMED_MANAGER_PREFIX)
+        for entry in managed_fields(live)
+    )
+
+
 def held_paths(fields: JsonObject, *above: str) -> Iterator[tuple[str, ...]]:
     """Yield the paths in `fieldsV1`."""
     for step, below in fields.items():

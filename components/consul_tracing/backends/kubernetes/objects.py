@@ -6,6 +6,7 @@ import re
 import shlex
 from typing import TYPE_CHECKING
 
+from consul_tracing.backends.identity import KINDS
 from consul_tracing.entries.bodies import canonical_json
 from consul_tracing.entries.field_paths import body_from, field_paths, is_cluster
 from consul_tracing.entries.metadata import is_of_consul_k8s
@@ -20,7 +21,7 @@ from consul_tracing.names import (
     TRACING_KEYS,
 )
 
-from .managed_fields import OWNER_MANAGER, PATCH_MANAGER, would_be_pruned
+from .managed_fields import OWNER_MANAGER, PATCH_MANAGER, has_unnamed_manager, would_be_pruned
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -30,15 +31,8 @@ if TYPE_CHECKING:
     from consul_tracing.inputs.entry_settings import Metadata
     from consul_tracing.names import FieldPath, JsonObject
 
-API_VERSION = "consul.hashicorp.com/v1alpha1"
-KINDS = {"proxy-defaults": "ProxyDefaults", "service-defaults": "ServiceDefaults"}
-"""The kinds of consul-k8s' custom resources, by the kind of the entry."""
-
 PLURALS = {"proxy-defaults": "proxydefaults", "service-defaults": "servicedefaults"}
 """The kinds in URLs of the Kubernetes API, by the kind of the entry."""
-
-PROXY_DEFAULTS = f"kubernetes:{API_VERSION}:ProxyDefaults"
-"""The type of pulumi-kubernetes' resource for proxy-defaults."""
 
 ADOPTED = f"{ANNOTATIONS_PREFIX}adopted"
 """Annotation of an adopted object. It stays a patch: a whole resource would delete the object of the other owner.
@@ -71,11 +65,6 @@ def title(entry: Entry) -> str:
 def annotation(key: str) -> str:
     """Return the annotation that holds a key of ownership metadata."""
     return f"{ANNOTATIONS_PREFIX}{key.removeprefix('consul-tracing-')}"
-
-
-def resource_type(entry: Entry, *, patch: bool = False) -> str:
-    """Return the type of pulumi-kubernetes' resource for `entry`, or for a `patch` of an object of another owner."""
-    return f"kubernetes:{API_VERSION}:{KINDS[entry.kind]}{'Patch' if patch else ''}"
 
 
 def spec(entry: Entry, plan: Plan, live: JsonObject | None, *, patch: bool) -> JsonObject:
@@ -187,8 +176,9 @@ def metadata(
     Labels and annotations of other owners are applied only if they would be removed otherwise. `patchForce` takes back
     a declared field that another manager changed.
     """
-    annotations = {**own_annotations, MANAGER: PATCH_MANAGER if patch else OWNER_MANAGER}
-    annotations["pulumi.com/patchForce"] = "true"
+    annotations = {**own_annotations, "pulumi.com/patchForce": "true"}
+    if patch or not has_unnamed_manager(live or {}):
+        annotations[MANAGER] = PATCH_MANAGER if patch else OWNER_MANAGER
     if patch or ADOPTED in annotations_of(live or {}):
         annotations[ADOPTED] = "true" if patch else "false"
     declared = [*(f"labels {key}" for key in further.labels), *(f"annotations {key}" for key in further.annotations)]
@@ -229,19 +219,13 @@ def is_adopted(live: JsonObject) -> bool:
 def is_patched(live: JsonObject | None, policy: Policy, *, whole: bool = False) -> bool:
     """Return whether this stack writes a patch of an object of another owner, instead of a whole object.
 
-    `whole`: whether this stack's state holds the whole object: imported to be overwritten, or released.
+    `whole`: whether this stack's state holds the whole object.
     """
     if live is None:
         return False
     if is_adopted(live):
         return not (whole and policy.existing == "overwrite")
     return policy.existing == "adopt" and not whole and policy.owner_of(body(live)) == "unmanaged"
-
-
-def is_released(recorded: JsonObject) -> bool:
-    """Return whether this stack wrote an object of its state without ownership metadata."""
-    annotations = annotations_of(recorded)
-    return annotations.get(MANAGER) == OWNER_MANAGER and annotation(OWNER_KEY) not in annotations
 
 
 def reject_second_mesh(objects: list[JsonObject], namespace: str | None) -> None:
