@@ -14,7 +14,7 @@ from testbed.ports import LOOPBACK
 from testbed.pulumi import Project
 from tests.mesh.consul_entries import rejection
 from tests.mesh.trace_stores import JaegerStore, SpanName, TraceProbe
-from tests.mesh.traced_mesh import TRACED, TracedMesh, unique_path
+from tests.mesh.traced_mesh import TRACED, TracedMesh, rendered, unique_path
 
 pytestmark = [pytest.mark.mesh, pytest.mark.slow]
 
@@ -25,6 +25,9 @@ WHOLE = (
     SpanName("web", "CLIENT"),
     SpanName("web", "SERVER"),
 )
+
+MOST_AT_TEN_PERCENT = 25
+"""Of 100 requests. Five standard deviations above the mean."""
 
 B3: dict[str, Any] = {"zipkin": {}}
 B3_W3C: dict[str, Any] = {"zipkin": {"propagation": "b3+w3c"}}
@@ -96,6 +99,20 @@ def test_traces_are_broken_from_b3_to_otlp_until_the_last_restart(
     change(stack, traced, jaeger, OTLP, accept=True)
     stack.up()
     assert whole_traces_after_each_restart(traced, probe, OTLP) == [REQUESTS, 0, 0, REQUESTS]
+
+
+def test_running_proxies_sample_all_requests_until_they_restart_with_the_sampler(
+    traced: TracedMesh, probe: TraceProbe, jaeger: Jaeger
+) -> None:
+    """CT532: the listener's 100 % reaches them at once, the sampler when they restart."""
+    requests = [partial(traced.mesh.request, unique_path()) for _ in range(100)]
+    traced.apply(**arguments(jaeger, B3_W3C), sampling={"random": 10})
+    assert len(probe.collect(requests)) <= MOST_AT_TEN_PERCENT
+    for entry in rendered(traced.arguments(**arguments(jaeger, OTLP), sampling={"random": 10})):
+        traced.mesh.consul.write_config_entry(entry)
+    traced.wait_until(lambda: len(probe.collect(requests)) == len(requests), "a trace of every request")
+    traced.mesh.restart_sidecars("client")
+    assert len(probe.collect(requests)) <= MOST_AT_TEN_PERCENT
 
 
 def test_sampled_traces_are_whole_while_envoy_is_upgraded(
