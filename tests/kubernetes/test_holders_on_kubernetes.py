@@ -21,8 +21,8 @@ Write = Callable[[str], Path]
 RAW = """
 from pulumi_kubernetes.apiextensions import CustomResource
 
-def raw(name, kind, entry, **spec):
-    metadata = {"name": entry, "namespace": "default"}
+def raw(name, kind, entry, namespace="default", **spec):
+    metadata = {"name": entry, "namespace": namespace}
     CustomResource(name, api_version="consul.hashicorp.com/v1alpha1", kind=kind, metadata=metadata, spec=spec)
 
 raw("a-mesh", "ProxyDefaults", "global", config={"envoy_prometheus_bind_addr": "0.0.0.0:9102"})
@@ -77,6 +77,20 @@ def test_service_moves_to_another_namespace(
     cluster.delete("ServiceDefaults", "web", namespace)
 
 
+def test_raw_object_of_another_namespace_is_replaced_by_the_component(
+    project: ProjectFactory, inline: Write, cluster: Cluster, consul: Consul, namespace: str
+) -> None:
+    stack = project(inline(RAW.replace('"web", protocol', f'"web", namespace="{namespace}", protocol')))
+    stack.up()
+    synced(cluster, consul)
+    inline(COMPONENT)
+    stack.up()
+    stack.preview(expect_no_changes=True)
+    cluster.wait_until(lambda: entries(consul) == {MESH, WEB}, "both entries in Consul")
+    assert cluster.get("ServiceDefaults", "web", namespace) is None
+    assert object_of(cluster, "ServiceDefaults", "web")["spec"]["protocol"] == "http"
+
+
 def replaced(stack: Project, urn: str) -> None:
     stack.up(f"--replace={urn}")
 
@@ -122,3 +136,23 @@ def test_update_of_other_targets_does_not_change_the_bootstrap_hash(
     stack.up()
     assert stack.output("bootstrap_hash") != before
     assert '"address":"other"' in live(consul)["Config"]["envoy_extra_static_clusters_json"]
+
+
+def test_raw_patches_are_replaced_by_the_component(
+    project: ProjectFactory, inline: Write, cluster: Cluster, consul: Consul
+) -> None:
+    web = {"kind": "ServiceDefaults", "metadata": {"name": "web", "namespace": "default"}}
+    cluster.apply(unmanaged_proxy_defaults(config={"foreign": "1"}))
+    cluster.apply({**unmanaged_proxy_defaults(externalSNI="web.example.com"), **web})
+    stack = project(inline(RAW.replace("CustomResource", "CustomResourcePatch")))
+    stack.up()
+    before = synced(cluster, consul)
+    inline(COMPONENT)
+    stack.up()
+    stack.preview(expect_no_changes=True)
+    assert synced(cluster, consul) == before
+    assert set(live(consul)["Config"]) == TRACING | PROMETHEUS.keys() | {"foreign"}
+    assert (live(consul, WEB)["MeshGateway"], live(consul, WEB)["ExternalSNI"]) == (
+        {"Mode": "local"},
+        "web.example.com",
+    )

@@ -116,8 +116,8 @@ class Stack:
     """All resources of the state."""
 
     declared: Mapping[str, Identity | None] = field(default_factory=dict)
-    """What the program has registered, by URN: the entry that a component writes, or a raw resource with another
-    provider; None for a raw resource with the provider of the component."""
+    """What the program has registered, by URN: the entry that a component or a raw resource writes, perhaps in another
+    mesh; None for a raw resource that writes an entry of the component."""
 
 
 def former_resources(claims: Iterable[Claim], stack: Stack) -> dict[str, str]:

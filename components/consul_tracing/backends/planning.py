@@ -12,10 +12,10 @@ from consul_tracing.errors import ConflictError, UnreadableError
 
 from .base import LiveT, Planned, continue_in_previews
 from .duplicates import declared_in_program, reject_duplicates, reject_later_resources
-from .identity import Claim, Stack, former_resources, is_one_mesh, is_provider
+from .identity import Claim, Stack, former_resources, identity_of, is_one_mesh, is_provider
 from .plan_messages import conflicts_text, drift_text, plan_messages
 from .stack_state import registered_provider
-from .urns import in_stack_of
+from .urns import in_stack_of, type_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -101,7 +101,8 @@ def _former_resources(
     for claim in claims:
         for urn in claim.holders - declared.keys():
             if used := registered_provider(urn):
-                registered[urn] = None if is_provider(used, provider, package) else claim.identity
+                writes_it = identity_of(type_of(urn), resources[urn]) == claim.identity
+                registered[urn] = None if writes_it and is_provider(used, provider, package) else claim.identity
     one_mesh = is_one_mesh(provider, package, resources)
     return former_resources(claims, Stack(backend.urn, one_mesh, frozenset(resources), registered))
 

@@ -16,7 +16,7 @@ from consul_tracing.backends.consul_api import live_entries
 from consul_tracing.backends.duplicates import declared_in_program
 from consul_tracing.backends.identity import API_VERSION, CONFIG_ENTRY, KINDS, custom_resource, identity_of
 from consul_tracing.backends.stack_state import StackState
-from consul_tracing.backends.urns import child_urn, is_sibling, type_of
+from consul_tracing.backends.urns import child_urn, is_child_of_component, type_of
 from consul_tracing.entries.entry import Entry
 from consul_tracing.entries.field_paths import field_paths
 from consul_tracing.entries.metadata import ownership_metadata
@@ -182,20 +182,22 @@ class KubernetesBackend:
         return (self.state.resources[urn].get("metadata") or {}).get("uid")
 
     def holders(self, entry: Entry, live: LiveObject) -> Mapping[str, bool]:
-        """Return the objects of the state with this identity; for a patch, patches too.
+        """Return the objects of the state with this identity; for a patch, those that this package patches too.
 
-        With `migrate_entries`, they include the `ConfigEntry` resources that wrote the entry until now.
+        The object keeps the fields that this package applies when a raw patch is deleted. With `migrate_entries`, the
+        `ConfigEntry` resources that wrote the entry until now are holders too.
         """
-        types = {custom_resource(entry.kind, patch=patch) for patch in {False, live.is_patch}}
+        own, own_patch = (custom_resource(entry.kind, patch=patch) for patch in (False, True))
         uid = (live.object or {}).get("metadata", {}).get("uid")
         held, declared = self.state.holders(entry), declared_in_program()
         former = {urn for urn in held.keys() - declared if self._migrate and type_of(urn) == CONFIG_ENTRY}
         # consul-k8s writes objects of one name to one entry, whatever their namespaces.
-        moved = {urn for urn in held.keys() - declared if live.object is None and is_sibling(urn, self.urn)}
+        moved = held.keys() - declared if live.object is None else set()
         return dict.fromkeys(former, True) | {
             urn: uid is not None and self._uid(urn) == uid
             for urn, identity in held.items()
-            if type_of(urn) in types and (identity == entry.identity or urn in moved)
+            if type_of(urn) == own or (live.is_patch and type_of(urn) == own_patch and is_child_of_component(urn))
+            if identity == entry.identity or urn in moved
         }
 
     def recorded(self, entry: Entry, outputs: Mapping[str, Any]) -> JsonObject | None:
