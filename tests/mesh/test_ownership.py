@@ -48,7 +48,8 @@ def test_unmanaged_entries_are_rejected_together_and_not_changed(consul: Consul,
     output = rejection(stack)
     assert "proxy-defaults/global, service-defaults/web are unmanaged" in output
     assert "MeshGateway.Mode, Meta.team, envoy_prometheus_bind_addr, nested, static cluster statsd" in output
-    assert "mesh-proxy-defaults proxy-defaults/global" in output
+    assert "    1. set existing: overwrite\n" in output
+    assert "pulumi import" not in output
     assert "adopt preserves, overwrite removes: LocalRequestTimeoutMs, Meta.team" in output
     assert output.count("existing: adopt") == 1
     assert (live(consul), live(consul, WEB)) == before
