@@ -2,6 +2,7 @@
 
 import secrets
 import socket
+import uuid
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -105,6 +106,18 @@ def test_caller_with_a_sampled_trace_is_traced_at_zero_random_sampling(traced: T
     traced.apply(sampling={"random": 0})
     assert traced.mesh.request(unique_path()).json()["headers"]["x-b3-sampled"] == "0"
     assert span_names(traced.spans_of(traced.mesh.request(unique_path(), b3()), 4)) == FOUR_SPANS
+
+
+@pytest.mark.parametrize("request_id", ["order-4711", "01ARZ3NDEKTSV4RRFFQ69G5FAV", "4711"])
+def test_request_id_that_does_not_begin_with_eight_hexadecimal_digits_is_never_sampled(
+    traced: TracedMesh, request_id: str
+) -> None:
+    traced.apply()
+    decisions = [
+        traced.mesh.request(unique_path(), headers).json()["headers"]["x-b3-sampled"]
+        for headers in ({"x-request-id": request_id}, {"x-request-id": str(uuid.UUID(int=4711, version=4))})
+    ]
+    assert decisions == ["0", "1"]
 
 
 def test_tags_of_all_kinds_arrive_on_every_span(traced: TracedMesh) -> None:

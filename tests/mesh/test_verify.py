@@ -19,6 +19,7 @@ from testbed.envoy import Envoy
 from testbed.http import url
 from testbed.ports import LOOPBACK, free_port
 from testbed.zipkin import Zipkin
+from tests.mesh.sampled_traces import choose
 from tests.mesh.test_gateways import KINDS, gateway_proxy
 from tests.mesh.traced_mesh import TRACED, TracedMesh, listener_tracing, rendered, retried, unique_path
 
@@ -299,6 +300,24 @@ def test_ct410_opentelemetry_spans_go_to_another_store(traced: TracedMesh) -> No
         assert_causes(verify(traced, "--propagation=w3c"), "CT410", *TRACED)
     traced.apply()
     assert_complete(traced)
+
+
+def test_ct412_opentelemetry_without_a_sampler_samples_again(traced: TracedMesh) -> None:
+    """Since Envoy 1.39 the rate of the listener applies in each proxy, also to a request that is sampled."""
+    with otlp_grpc_collector() as received:
+        args = {
+            "collector": {"host": LOOPBACK, "port": received.port},
+            "tracer": {"opentelemetry": {"service_name": "mesh"}},
+            "sampling": {"random": 1},
+        }
+        choose(traced, "1.40.0", None)
+        traced.apply(**args, envoy_version="1.34")
+        assert_causes(result := verify(traced, "--propagation=w3c"), "CT412", *TRACED)
+        assert "Envoy 1.40 samples 1 % of all requests" in result.evidence
+        traced.apply(**args, envoy_version="1.36")
+        assert_causes(verify(traced, "--propagation=w3c"), "CT410", *TRACED)
+    choose(traced, None, None)
+    traced.apply()
 
 
 def test_ct411_request_fails(traced: TracedMesh) -> None:
