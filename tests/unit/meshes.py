@@ -17,7 +17,8 @@ COLLECTOR = {"host": "zipkin"}
 
 def mesh(**args: Any) -> MeshTracingArgs:
     """Return minimal valid arguments, updated with `args`."""
-    required = {"envoy_version": "1.36"} if isinstance(tracer := args.get("tracer"), dict) and "opentelemetry" in tracer else {}
+    tracer = args.get("tracer")
+    required = {"envoy_version": "1.36"} if isinstance(tracer, dict) and "opentelemetry" in tracer else {}
     return {"collector": COLLECTOR, **required, **args}  # type: ignore[typeddict-item]
 
 
