@@ -9,6 +9,7 @@ from testbed.kubernetes import Cluster
 from testbed.processes import ProgramFailedError
 from tests.kubernetes.conftest import ProjectFactory
 from tests.kubernetes.mesh_objects import stack_config
+from tests.mesh.consul_entries import entries
 
 pytestmark = pytest.mark.kubernetes
 
@@ -26,6 +27,7 @@ RELYING: dict[str, dict[str, Any]] = {
 def test_preview_names_the_objects_that_rely_on_a_protocol(
     project: ProjectFactory, cluster: Cluster, consul: Consul
 ) -> None:
+    assert not entries(consul)
     front = {"front": {"protocol": "http"}}
     stack = project(configuration=stack_config(cluster, services={"web": {"protocol": "http"}, **front}))
     stack.up()

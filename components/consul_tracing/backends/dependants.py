@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pulumi
 
-from consul_tracing.entries.dependants import KINDS, RESOLVER, Protocols, refused, reliances
+from consul_tracing.entries.dependants import KINDS, RESOLVER, Protocols, refusals, reliances
 from consul_tracing.entries.entry import Entry
 from consul_tracing.errors import ConflictError, UnreadableError, message, numbered
 from consul_tracing.names import HTTP_PROTOCOLS
@@ -17,7 +17,7 @@ from .value_changes import MAX_REPORTED, listed
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
-    from consul_tracing.entries.dependants import Service
+    from consul_tracing.entries.dependants import Refusal, Service
     from consul_tracing.names import JsonObject
 
     from .base import Backend, Planned
@@ -54,17 +54,14 @@ def check_dependants(backend: Backend[Any], planned: Sequence[Planned[Any]]) -> 
     others = removed.union(*(reliance.services for one in entries for reliance in reliances(one))) - declared.keys()
     own = {backend.service(one): _protocol(one.body) for one in _existing(backend, "service-defaults", others)}
     before, after = Protocols({**own, **old}, before.default), Protocols({**own, **new}, after.default)
-    relying = refused(entries, before, after)
-    if any(not backend.state.holders(entry) for entry, _ in relying):
-        raise ConflictError(_text("CT219", "changes", "refuses the writes", relying, before, after))
+    relying = refusals(entries, before, after)
+    if any(not backend.state.holders(one.entry) for one in relying):
+        raise ConflictError(_text("CT219", "changes", "refuses the writes", relying))
     rest = Protocols({**after.own, **dict.fromkeys(removed, "")}, after.default)
-    for verb, found, first, second in (
-        ("changes", relying, before, after),
-        ("removes", refused(entries, after, rest), after, rest),
-    ):
+    for verb, found in (("changes", relying), ("removes", refusals(entries, after, rest))):
         if found:
             effect = "refuses the writes, unless these entries change before"
-            pulumi.log.warn(_text("CT533", verb, effect, found, first, second), backend.component)
+            pulumi.log.warn(_text("CT533", verb, effect, found), backend.component)
 
 
 def _removed(backend: Backend[Any], planned: Sequence[Planned[Any]]) -> set[Service]:
@@ -91,18 +88,12 @@ def _default(mesh: JsonObject | None) -> str:
     return str(((mesh or {}).get("Config") or {}).get("protocol") or "")
 
 
-def _text(
-    code: str, verb: str, effect: str, relying: Sequence[tuple[Entry, Service]], before: Protocols, after: Protocols
-) -> str:
-    lines = {
-        f"{service[0]}: {before.of(service)} → {after.of(service)}, on which {entry.title} relies"
-        for entry, service in relying
-    }
-    titles = listed(sorted({entry.title for entry, _ in relying}))
+def _text(code: str, verb: str, effect: str, found: Sequence[Refusal]) -> str:
+    changes = {f"{one.service[0]}: {one.old} → {one.new}, on which {one.entry.title} relies" for one in found}
     return message(
         code,
         f"this update {verb} protocols on which other entries rely, and Consul {effect}",
-        *sorted(lines)[:MAX_REPORTED],
+        *sorted(changes)[:MAX_REPORTED],
         f"To {verb.removesuffix('s')} them:",
-        *numbered([f"change or remove {titles}", "pulumi up"]),
+        *numbered([f"change or remove {listed(sorted({one.entry.title for one in found}))}", "pulumi up"]),
     )

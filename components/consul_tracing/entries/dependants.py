@@ -7,7 +7,7 @@ never checks the routes of API gateways.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from consul_tracing.names import HTTP_PROTOCOLS
 
@@ -116,18 +116,22 @@ def _service(entry: Entry, reference: Mapping[str, Any], name: str = "Service") 
     )
 
 
-def refused(entries: Iterable[Entry], before: Protocols, after: Protocols) -> list[tuple[Entry, Service]]:
-    """Return the entries for which Consul refuses a change of protocols, each with the services that change."""
+class Refusal(NamedTuple):
+    """A change of a protocol that Consul refuses."""
+
+    entry: Entry
+    """The entry that relies on the protocol."""
+
+    service: Service
+    old: str
+    new: str
+
+
+def refusals(entries: Iterable[Entry], before: Protocols, after: Protocols) -> list[Refusal]:
+    """Return the changes that Consul refuses because of these entries."""
     return [
-        (entry, service)
+        Refusal(entry, service, before.of(service), after.of(service))
         for entry in entries
-        for service in sorted(
-            {
-                service
-                for reliance in reliances(entry)
-                if reliance.is_refused(before, after)
-                for service in reliance.services
-                if before.of(service) != after.of(service)
-            }
-        )
+        for service in sorted(set().union(*(one.services for one in reliances(entry) if one.is_refused(before, after))))
+        if before.of(service) != after.of(service)
     ]

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from consul_tracing.entries.dependants import Protocols, Service, refused
+from consul_tracing.entries.dependants import Protocols, Service, refusals
 from consul_tracing.entries.entry import Entry
 
 WEB, API = ("web", "default", "default"), ("api", "default", "default")
@@ -62,24 +62,25 @@ def changed(before: Protocols, default: str | None = None, **own: str) -> Protoc
     ],
 )
 def test_changes_that_consul_refuses(entry: Entry, own: dict[str, str], services: list[Service]) -> None:
-    assert refused([entry], HTTP, changed(HTTP, **own)) == [(entry, service) for service in services]
+    found = refusals([entry], HTTP, changed(HTTP, **own))
+    assert [(one.entry, one.service) for one in found] == [(entry, service) for service in services]
 
 
 @pytest.mark.parametrize("entry", [ROUTER, SPLITTER, ingress("web"), intentions(Permissions=[{}])])
 def test_default_protocol_is_changed_in_one_write(entry: Entry) -> None:
     before = Protocols({}, "http")
-    assert refused([entry], before, Protocols({}, ""))
-    assert not refused([entry], before, Protocols({API: "tcp"} if entry.kind == "ingress-gateway" else {}, "http"))
+    assert refusals([entry], before, Protocols({}, ""))
+    assert not refusals([entry], before, Protocols({API: "tcp"} if entry.kind == "ingress-gateway" else {}, "http"))
 
 
 def test_services_of_a_failover_are_raised_by_the_default_only() -> None:
     before = Protocols({}, "")
-    assert refused([FAILOVER], before, changed(before, web="http", api="http")) == [(FAILOVER, API), (FAILOVER, WEB)]
-    assert not refused([FAILOVER], before, changed(before, default="http"))
-    assert refused([FAILOVER], before, changed(before, default="http", web="http", api="http"))
+    assert [one.service for one in refusals([FAILOVER], before, changed(before, web="http", api="http"))] == [API, WEB]
+    assert not refusals([FAILOVER], before, changed(before, default="http"))
+    assert refusals([FAILOVER], before, changed(before, default="http", web="http", api="http"))
     both = changed(before, default="http")
-    assert not refused([FAILOVER], both, changed(both, web="http", api="http"))
+    assert not refusals([FAILOVER], both, changed(both, web="http", api="http"))
 
 
 def test_an_entry_that_does_not_work_before_is_not_reported() -> None:
-    assert not refused([ROUTER], Protocols({WEB: "tcp"}, ""), Protocols({WEB: "tcp", API: "http"}, ""))
+    assert not refusals([ROUTER], Protocols({WEB: "tcp"}, ""), Protocols({WEB: "tcp", API: "http"}, ""))
