@@ -124,6 +124,14 @@ CODES: dict[str, Code] = {
         'Change from Zipkin to OpenTelemetry over `tracer.zipkin.propagation: "b3+w3c"`, and restart every proxy after '
         "each step. Where incomplete traces do not matter, set `accept_broken_traces: true`.",
     ),
+    "CT219": Code(
+        "Other entries rely on a protocol",
+        "A router, splitter, resolver, ingress gateway or intention needs the protocol that the update changes. Consul "
+        "refuses each write after which such an entry does not work, and the `up` would stop half-way. It also refuses "
+        "to change two services of one router, splitter or resolver one after the other.",
+        "Change or remove the entries that the message lists, then run `pulumi up`. `default_protocol` changes all "
+        "services without a protocol of their own in one write.",
+    ),
     "CT301": Code(
         "A tracing key is not text",
         "The value is a map or a list. Consul expects JSON as text, and a proxy does not start with another value.",
@@ -627,6 +635,13 @@ CODES: dict[str, Code] = {
         "startup, and the listener samples 100 %. The listener reaches running proxies immediately.",
         "Restart the proxies that start traces first: gateways, and sidecars of clients. The rate is right as soon as "
         "these have restarted.",
+    ),
+    "CT533": Code(
+        "Other entries rely on a protocol, and Consul may refuse the update",
+        "A router, splitter, resolver, ingress gateway or intention needs a protocol that the update changes or "
+        "removes. This stack manages that entry too, or another component may declare the service.",
+        "Change or remove the entries that the message lists before the protocol. Ignore the warning if the update "
+        "does so, or if another component declares the service.",
     ),
     "CT601": Code(
         "The command could not run",

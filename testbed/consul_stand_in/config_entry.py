@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 from . import PluginError
 from .consul_api import ConsulApi, ConsulError
 from .entry_address import ADDRESS_PROPERTIES, EntryAddress
-from .normal_form import decoded_config, encoded_config, entry_struct, normal_config_json, same_config
+from .normal_form import decoded_config, encoded_config, normal_config_json, same_config
 
 Properties: TypeAlias = Mapping[str, Any]
 
@@ -67,7 +67,6 @@ class ConfigEntries:
     def read(self, resource_id: str, state: Properties, inputs: Properties) -> LiveEntry | None:
         """Return the live entry, None if there is none. Without state, the id is an import id."""
         address = EntryAddress.of(state) if state else EntryAddress.from_import_id(resource_id)
-        entry_struct(address.kind)
         try:
             with error_prefix(f"failed to fetch '{address.name}' config entry"):
                 return live_entry(address, self._consul.entry(address), inputs)
@@ -85,7 +84,6 @@ class ConfigEntries:
     def look_up(self, arguments: Properties) -> Properties:
         """Serve `getConfigEntry`. Raises PluginError for a missing entry."""
         address = EntryAddress.of(arguments)
-        entry_struct(address.kind)
         with error_prefix(f"failed to read config entry {address.kind}/{address.name}"):
             config_json = normal_config_json(address.kind, self._consul.entry(address))
         return {**address.properties(), "id": f"{address.kind}/{address.name}", "configJson": config_json}

@@ -17,16 +17,11 @@ JsonObject: TypeAlias = dict[str, Any]
 ESCAPED_BY_GO = str.maketrans({character: f"\\u{ord(character):04x}" for character in "<>&\u2028\u2029"})
 """Characters that Go's JSON encoder escapes. They occur inside strings only, so the whole text can be translated."""
 
+IDENTITY = {"Kind", "Name", "Namespace", "Partition", "CreateIndex", "ModifyIndex", "Hash"}
+"""Fields that `config_json` does not contain."""
+
 NANOSECONDS = {"ns": 1, "us": 10**3, "µs": 10**3, "ms": 10**6, "s": 10**9, "m": 60 * 10**9, "h": 3600 * 10**9}
 DURATION_PART = re.compile(r"(\d+(?:\.\d*)?|\.\d+)(ns|us|µs|ms|s|m|h)")
-
-
-def entry_struct(kind: str) -> Struct:
-    """Return the struct of this kind. Raises PluginError for a kind that is not supported."""
-    if kind not in ENTRY_STRUCTS:
-        supported = " and ".join(sorted(ENTRY_STRUCTS))
-        raise PluginError(f'config entry kind "{kind}" is not supported by this stand-in, only {supported}')
-    return ENTRY_STRUCTS[kind]
 
 
 def decoded_config(kind: str, config_json: str) -> JsonObject:
@@ -40,12 +35,12 @@ def decoded_config(kind: str, config_json: str) -> JsonObject:
         raise PluginError(f"failed to unmarshal configMap: {invalid}") from None
     if not isinstance(config, dict):
         raise PluginError(f"failed to unmarshal configMap: must be an object, got {type(config).__name__}")
-    return decoded_struct(entry_struct(kind), config, "config_json")
+    return decoded_struct(ENTRY_STRUCTS[kind], config, "config_json") if kind in ENTRY_STRUCTS else config
 
 
 def encoded_config(kind: str, decoded: JsonObject) -> JsonObject:
     """Encode the fields of a decoded entry as Go encodes the struct."""
-    return encoded_struct(entry_struct(kind), decoded)
+    return encoded_struct(ENTRY_STRUCTS[kind], decoded) if kind in ENTRY_STRUCTS else decoded
 
 
 def same_config(kind: str, old: str, new: str) -> bool:
@@ -58,8 +53,10 @@ def same_config(kind: str, old: str, new: str) -> bool:
 
 
 def normal_config_json(kind: str, live_entry: Mapping[str, Json]) -> str:
-    """Return a live entry in the normal form of state and look-ups."""
-    return go_json(encoded_config(kind, decoded_struct(entry_struct(kind), live_entry, kind)))
+    """Return a live entry in the normal form of state and look-ups, an entry of another kind as Consul returns it."""
+    if kind in ENTRY_STRUCTS:
+        return go_json(encoded_config(kind, decoded_struct(ENTRY_STRUCTS[kind], live_entry, kind)))
+    return go_json({name: value for name, value in live_entry.items() if name not in IDENTITY})
 
 
 def go_json(value: Json) -> str:

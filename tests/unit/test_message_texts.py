@@ -47,6 +47,8 @@ FOREIGN = {"Config": {"envoy_listener_tracing_json": '{"random_sampling":{"value
 WEB = {"web": {"protocol": "http"}}
 ZIPKIN = proxy_defaults(settings()).body
 ZIPKIN_W3C = proxy_defaults(settings(tracer={"zipkin": {"propagation": "b3+w3c"}}, envoy_version="1.36")).body
+WITH_INTENTIONS = {"Protocol": "http", "Meta": OWNED, "Sources": [{"Permissions": [{"Action": "allow"}]}]}
+"""An entry that the mock returns for every kind."""
 OTLP = {**proxy_defaults(settings(tracer={"opentelemetry": {}})).body, "Meta": OWNED}
 URN = "urn:pulumi:test::mesh::consul:index/configEntry:ConfigEntry::"
 ON_KUBERNETES = proxy_defaults(settings(target="kubernetes"))
@@ -87,6 +89,7 @@ ON_CONSUL: list[tuple[Callable[[], object], Any, bool]] = [
     (declare(collector={"host": "localhost"}), {}, False),
     (declare(tracer={"opentelemetry": {"service_name": "mesh"}}, gateways="skip"), {"global": OTLP}, False),
     (declare(tracer={"opentelemetry": {"service_name": "mesh"}}), {"global": {**ZIPKIN_W3C, "Meta": OWNED}}, False),
+    (declare(services={"web": {"protocol": "tcp"}}), {"web": WITH_INTENTIONS}, False),
     (declare(sampling={"random": 0.05}), {}, False),
     (declare(proxy_config={"envoy_bootstrap_json_tpl": "{}"}), {}, False),
     (declare(sampling={"random": 0, "client": 12.5}), {}, False),
@@ -105,6 +108,14 @@ def drifted(engine: Engine) -> None:
     engine.state = {urn: dict(engine.registered["mesh-service-web"].inputs)}
     engine.live = {"global": engine.entry("mesh-proxy-defaults")}
     engine.run(declare())
+
+
+def relied_upon(engine: Engine) -> None:
+    """Lower a protocol on which an entry of the same stack relies."""
+    engine.live = {"web": WITH_INTENTIONS}
+    kinds = ("service-router", "service-intentions")
+    engine.state = {f"{URN}{kind}": {"kind": kind, "name": "web"} for kind in kinds}
+    engine.run(declare(services={"web": {"protocol": "tcp"}}))
 
 
 def failing(engine: Engine, check: Callable[[], object]) -> str:
@@ -168,6 +179,7 @@ def test_text_of_every_code(engine: Engine, caplog: pytest.LogCaptureFixture, mo
             texts.append(str(error))
     engine.live = {}
     drifted(engine)
+    relied_upon(engine)
     engine.live, engine.state = {}, {}
     texts += [record.message for record in caplog.records]
     texts += kubernetes_texts(engine, monkeypatch)

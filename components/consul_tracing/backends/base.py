@@ -13,8 +13,9 @@ from pulumi.runtime.sync_await import _sync_await
 from consul_tracing.errors import ConflictError, message
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
+    from consul_tracing.entries.dependants import Service
     from consul_tracing.entries.entry import Entry
     from consul_tracing.entries.ownership import Plan, Policy
     from consul_tracing.errors import UnreadableError
@@ -111,6 +112,15 @@ class Backend(Protocol[LiveT]):
 
         The value is whether the resource is known to hold the entry of this mesh.
         """
+
+    def service(self, entry: Entry) -> Service:
+        """Return the name, the namespace and the partition of the entry in Consul."""
+
+    def catalog(self, services: Collection[Service]) -> Collection[Service]:
+        """Return `services`, and the others whose entries may refer to them, if these are known."""
+
+    def existing(self, kind: str, services: Collection[Service]) -> list[Entry]:
+        """Return the live entries of a kind with the names of these services. Raises UnreadableError."""
 
     def declares_http(self, entries: Sequence[Entry], settings: MeshSettings) -> bool:
         """Return whether a service outside of `entries` has an HTTP protocol. Raises UnreadableError."""

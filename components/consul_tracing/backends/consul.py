@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,7 @@ import pulumi
 import pulumi_consul
 
 from consul_tracing.entries.bodies import config_json
+from consul_tracing.entries.entry import Entry
 from consul_tracing.entries.field_paths import field_paths
 from consul_tracing.entries.metadata import ownership_metadata
 from consul_tracing.errors import UnreadableError
@@ -19,6 +21,7 @@ from consul_tracing.stack_config import single_machine
 from .base import Live, child_options, continue_in_previews, provider_urn, registered_urn
 from .consul_api import live_entries, service_names
 from .default_protocol import (
+    SIDECAR_SUFFIX,
     enables_http_default,
     gateways,
     http_default_text,
@@ -31,9 +34,9 @@ from .urns import child_urn, type_of
 from .write_guard import WriteGuard
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
-    from consul_tracing.entries.entry import Entry
+    from consul_tracing.entries.dependants import Service
     from consul_tracing.entries.ownership import Policy
     from consul_tracing.inputs.mesh_settings import MeshSettings
     from consul_tracing.names import FieldPath, JsonObject
@@ -100,9 +103,29 @@ class ConsulBackend:
             urn: False for urn, identity in held.items() if type_of(urn) == CONFIG_ENTRY and identity == entry.identity
         }
 
+    def service(self, entry: Entry) -> Service:
+        """Return the name, the namespace and the partition of the entry."""
+        return entry.identity[1:]
+
+    def catalog(self, services: Collection[Service]) -> Collection[Service]:
+        """Return the services, and those of the catalog in their namespaces if it can be read."""
+        places = {(namespace, partition) for _, namespace, partition in services}
+        try:
+            names = {place: service_names(self.component, *map(_unless_default, place)) for place in places}
+        except UnreadableError:
+            return services
+        found = {(name, *place) for place in places for name in names[place] if not name.endswith(SIDECAR_SUFFIX)}
+        return found.union(services)
+
+    def existing(self, kind: str, services: Collection[Service]) -> list[Entry]:
+        """Return the live entries of a kind with the names of these services. Raises UnreadableError."""
+        entries = [Entry(kind, name, {}, *map(_unless_default, place)) for name, *place in sorted(services)]
+        live = live_entries(entries, self.component)
+        return [replace(entry, body=body) for entry, body in zip(entries, live, strict=True) if body is not None]
+
     def declares_http(self, entries: Sequence[Entry], settings: MeshSettings) -> bool:
         """Return whether a service of the catalog outside of `entries` has an HTTP protocol. Raises UnreadableError."""
-        found = undeclared_services(service_names(self.component, settings.partition), entries, settings)
+        found = undeclared_services(service_names(self.component, partition=settings.partition), entries, settings)
         return any((body or {}).get("Protocol") in HTTP_PROTOCOLS for body in live_entries(found, self.component))
 
     def warn_of_http_default(
@@ -112,7 +135,7 @@ class ConsulBackend:
         if not enables_http_default(settings, live_mesh):
             return
         try:
-            found = undeclared_services(service_names(self.component, settings.partition), declared, settings)
+            found = undeclared_services(service_names(self.component, partition=settings.partition), declared, settings)
             live = live_entries(found, self.component)
             names = without_protocol(dict(zip((entry.name for entry in found), live, strict=True)))
             names = self._without_gateways(names, settings)
@@ -192,3 +215,8 @@ class ConsulBackend:
         if pulumi.runtime.is_dry_run():
             return pulumi.Output.from_input(None)
         return pulumi.Output.all(*(resource.id for resource in written))
+
+
+def _unless_default(part: str) -> str | None:
+    """Return a namespace or partition, None for the default: Consul's community edition rejects its name."""
+    return None if part == "default" else part

@@ -10,8 +10,6 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 import grpc
-import pulumi
-import pulumi_consul
 from pulumi.runtime.proto import resource_pb2
 from pulumi.runtime.rpc import UNKNOWN, deserialize_properties_unwrap_secrets
 from pulumi.runtime.settings import get_monitor, grpc_error_to_exception
@@ -24,12 +22,16 @@ from consul_tracing.errors import UnreadableError
 from .identity import CONFIG_ENTRY
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
+
+    import pulumi
 
     from consul_tracing.entries.entry import Entry
     from consul_tracing.names import JsonObject
 
-LOOK_UP = "consul:index/getConfigEntry:getConfigEntry"
+ENTRY = "consul:index/getConfigEntry:getConfigEntry"
+SERVICES = "consul:index/getServices:getServices"
+"""The look-ups of pulumi-consul."""
 
 REREAD_TIMEOUT_SECONDS = 15.0
 """Timeout of the read before a write. After a failed write, the engine may not respond while it waits for the hook."""
@@ -38,13 +40,22 @@ READERS = 8
 """Concurrent reads. The engine writes about as many entries concurrently."""
 
 
-def service_names(component: pulumi.ComponentResource, partition: str | None) -> list[str]:
+def service_names(
+    component: pulumi.ComponentResource, namespace: str | None = None, partition: str | None = None
+) -> list[str]:
     """Return the names of the services in Consul's catalog. Raises UnreadableError."""
-    options = [pulumi_consul.GetServicesQueryOptionArgs(partition=partition)] if partition else None
-    try:
-        return list(pulumi_consul.get_services(options, pulumi.InvokeOptions(parent=component)).names or [])
-    except Exception as error:  # the SDK raises no narrower exception
-        raise UnreadableError(str(error)) from error
+    place = {key: part for key, part in (("namespace", namespace), ("partition", partition)) if part}
+    request = look_up_requests(component)(SERVICES, {"queryOptions": [place]} if place else {})
+
+    monitor: Any = get_monitor()
+
+    async def read() -> object:
+        return await asyncio.to_thread(answer_of, monitor.Invoke, request)
+
+    answer = _sync_await(read())
+    if isinstance(answer, BaseException):
+        raise UnreadableError(str(answer)) from answer
+    return list(answer.get("names") or []) if isinstance(answer, dict) else []
 
 
 def live_entries(entries: Sequence[Entry], parent: pulumi.Resource) -> list[JsonObject | None]:
@@ -58,7 +69,7 @@ def live_entries(entries: Sequence[Entry], parent: pulumi.Resource) -> list[Json
     request = look_up_requests(parent)
 
     def read(part: Sequence[Entry]) -> list[JsonObject | None]:
-        return [body_of(answer_of(monitor.Invoke, request(entry))) for entry in part]
+        return [body_of(answer_of(monitor.Invoke, request(ENTRY, address(entry)))) for entry in part]
 
     async def read_all() -> list[JsonObject | None]:
         found = [*await asyncio.to_thread(read, entries[:1]), *[None] * (len(entries) - 1)]
@@ -82,7 +93,9 @@ def independent_reader(component: pulumi.ComponentResource) -> Callable[[Entry],
     threads = ThreadPoolExecutor(READERS)
 
     def read_now(entry: Entry) -> JsonObject | None:
-        return body_of(answer_of(partial(monitor.Invoke, timeout=REREAD_TIMEOUT_SECONDS), request(entry)))
+        return body_of(
+            answer_of(partial(monitor.Invoke, timeout=REREAD_TIMEOUT_SECONDS), request(ENTRY, address(entry)))
+        )
 
     async def read(entry: Entry) -> JsonObject | None:
         return await asyncio.get_running_loop().run_in_executor(threads, read_now, entry)
@@ -90,8 +103,16 @@ def independent_reader(component: pulumi.ComponentResource) -> Callable[[Entry],
     return read
 
 
-def look_up_requests(parent: pulumi.Resource) -> Callable[[Entry], resource_pb2.ResourceInvokeRequest]:
-    """Return a function that builds the request of one look-up, through the provider of `parent`.
+def address(entry: Entry) -> dict[str, str]:
+    """Return the arguments of the look-up of an entry."""
+    asked = {"kind": entry.kind, "name": entry.name, "namespace": entry.namespace, "partition": entry.partition}
+    return {name: value for name, value in asked.items() if value}
+
+
+def look_up_requests(
+    parent: pulumi.Resource,
+) -> Callable[[str, Mapping[str, Any]], resource_pb2.ResourceInvokeRequest]:
+    """Return a function that builds the request of a look-up from its token and arguments, through `parent`'s provider.
 
     The requests are sent without `pulumi.runtime.invoke_async`, which logs four debug messages per look-up, each of
     them a blocking call of the engine. `get_config_entry_output` is not an alternative either: the SDK reports a
@@ -107,10 +128,9 @@ def look_up_requests(parent: pulumi.Resource) -> Callable[[Entry], resource_pb2.
 
     used = _sync_await(reference())
 
-    def request(entry: Entry) -> resource_pb2.ResourceInvokeRequest:
-        asked = {"kind": entry.kind, "name": entry.name, "namespace": entry.namespace, "partition": entry.partition}
-        built = resource_pb2.ResourceInvokeRequest(tok=LOOK_UP, provider=used, version=release)
-        built.args.update({name: value for name, value in asked.items() if value})
+    def request(token: str, arguments: Mapping[str, Any]) -> resource_pb2.ResourceInvokeRequest:
+        built = resource_pb2.ResourceInvokeRequest(tok=token, provider=used, version=release)
+        built.args.update(arguments)
         return built
 
     return request

@@ -25,7 +25,15 @@ CONFIG_ENTRY = "consul:index/configEntry:ConfigEntry"
 """The type of pulumi-consul's resource."""
 
 API_VERSION = "consul.hashicorp.com/v1alpha1"
-KINDS = {"proxy-defaults": "ProxyDefaults", "service-defaults": "ServiceDefaults"}
+KINDS = {
+    "proxy-defaults": "ProxyDefaults",
+    "service-defaults": "ServiceDefaults",
+    "service-router": "ServiceRouter",
+    "service-splitter": "ServiceSplitter",
+    "service-resolver": "ServiceResolver",
+    "service-intentions": "ServiceIntentions",
+    "ingress-gateway": "IngressGateway",
+}
 """The kinds of consul-k8s' custom resources, by the kind of the entry."""
 
 PROVIDERS = "pulumi:providers:"

@@ -11,6 +11,7 @@ from consul_tracing.entries.ownership import Change, Conflict, Plan, drift, plan
 from consul_tracing.errors import ConflictError, UnreadableError
 
 from .base import LiveT, Planned, continue_in_previews
+from .dependants import check_dependants
 from .duplicates import declared_in_program, reject_duplicates, reject_later_resources
 from .identity import Claim, Stack, former_resources, identity_of, is_one_mesh, is_provider
 from .plan_messages import conflicts_text, drift_text, plan_messages
@@ -51,6 +52,7 @@ def plan_entries(backend: Backend[LiveT], entries: Mapping[str, Entry]) -> dict[
     former = _former_resources(backend, planned.values(), declared)
     planned = {name: replace(one, former=former.get(one.urn, "")) for name, one in planned.items()}
     backend.reject_unwritable(list(planned.values()))
+    check_dependants(backend, list(planned.values()))
     return planned
 
 

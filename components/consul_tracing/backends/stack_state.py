@@ -52,6 +52,11 @@ def registered_provider(urn: str) -> str | None:
     return str(reference).rpartition("::")[0] if reference else None
 
 
+def former_outputs(urn: str) -> Mapping[str, Any]:
+    """Return the outputs that a component had in the last update. Its own, which are not registered yet."""
+    return _look_up(GET_RESOURCE, urn=urn).get("state") or {}
+
+
 def _resources() -> dict[str, Mapping[str, Any]]:
     stack = f"{pulumi.get_organization()}/{pulumi.get_project()}/{pulumi.get_stack()}"
     found = _look_up(READ_STATE, stackName=stack).get("outputs") or {}

@@ -8,7 +8,15 @@ import pytest
 from pulumi.runtime.proto import resource_pb2
 
 from consul_tracing.backends import consul_api
-from consul_tracing.backends.consul_api import READERS, answer_of, body_of, live_entries, look_up_requests
+from consul_tracing.backends.consul_api import (
+    ENTRY,
+    READERS,
+    address,
+    answer_of,
+    body_of,
+    live_entries,
+    look_up_requests,
+)
 from consul_tracing.entries.entry import Entry
 from consul_tracing.errors import UnreadableError
 from tests.unit.mocked_engine import Engine
@@ -98,7 +106,7 @@ def test_look_ups_request_the_installed_version_of_the_plugin(
     monkeypatch.setattr(consul_api, "version", {"pulumi_consul": "3.99.0"}.__getitem__)
     built: list[resource_pb2.ResourceInvokeRequest] = []
     entry = Entry("service-defaults", "web", {}, "shop", "europe")
-    in_component(engine, lambda component: built.append(look_up_requests(component)(entry)))
+    in_component(engine, lambda component: built.append(look_up_requests(component)(ENTRY, address(entry))))
     assert (built[0].version, built[0].provider) == ("3.99.0", "")
     assert dict(built[0].args) == {
         "kind": "service-defaults",

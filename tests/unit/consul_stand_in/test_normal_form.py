@@ -128,7 +128,6 @@ def test_entry_is_encoded_like_the_go_struct(config: object, body: dict[str, Any
         ),
         (SERVICE, '{"Expose": {"Paths": [{"Path": 1}]}}', "config_json.Expose.Paths[0].Path must be text, got int"),
         (PROXY, '{"Meta": "x"}', "config_json.Meta must be an object, got str"),
-        ("service-router", "{}", 'config entry kind "service-router" is not supported by this stand-in'),
     ],
 )
 def test_invalid_entry_is_rejected_with_its_field(kind: str, config_json: str, text: str) -> None:

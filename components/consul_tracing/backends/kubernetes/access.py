@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
 RESOURCES = {
     **{kind: (API_VERSION, plural) for kind, plural in PLURALS.items()},
-    "ingress-gateway": (API_VERSION, "ingressgateways"),
     "api-gateway": ("gateway.networking.k8s.io/v1beta1", "gateways"),
 }
 """The API version and the plural of the resources that can be read, by the kind of the entry."""

@@ -23,7 +23,7 @@ from consul_tracing.entries.metadata import ownership_metadata
 from consul_tracing.errors import ConflictError, SyncError, UnreadableError, message, numbered
 from consul_tracing.names import HTTP_PROTOCOLS, MIGRATE_ANNOTATION
 
-from .access import MissingPrerequisiteError, cluster_of
+from .access import MissingKindError, MissingPrerequisiteError, cluster_of
 from .managed_fields import would_be_pruned
 from .objects import (
     MIGRATION_STEPS,
@@ -31,6 +31,7 @@ from .objects import (
     annotation,
     body,
     conflicting_entries,
+    in_consul,
     is_adopted,
     is_patched,
     metadata,
@@ -44,9 +45,10 @@ from .objects import (
 from .sync import Sync, sync, sync_error_text, with_synced_generation
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from consul_tracing.backends.base import Planned, WhenDeleted
+    from consul_tracing.entries.dependants import Service
     from consul_tracing.entries.entry import Identity
     from consul_tracing.entries.ownership import Policy
     from consul_tracing.inputs.entry_settings import EntrySettings
@@ -203,6 +205,21 @@ class KubernetesBackend:
     def recorded(self, entry: Entry, outputs: Mapping[str, Any]) -> JsonObject | None:
         """Return the body of the entry in a resource's outputs, None if they are those of another entry."""
         return body(dict(outputs)) if identity_of(custom_resource(entry.kind), outputs) == entry.identity else None
+
+    def service(self, entry: Entry) -> Service:
+        """Return the name in Consul's default namespace: the namespace of the object is another one."""
+        return Entry(entry.kind, entry.name, {}).identity[1:]
+
+    def catalog(self, services: Collection[Service]) -> Collection[Service]:
+        """Return the services: all objects of a kind are read."""
+        return services
+
+    def existing(self, kind: str, services: Collection[Service]) -> list[Entry]:  # noqa: ARG002 - the same for all
+        """Return the entries of all objects of a kind. Raises UnreadableError."""
+        try:
+            return [in_consul(kind, live) for live in self.cluster.objects(kind) or []]
+        except MissingKindError:
+            return []
 
     def declares_http(self, entries: Sequence[Entry], settings: MeshSettings) -> bool:  # noqa: ARG002 - the same for all
         """Return whether a ServiceDefaults of the cluster has an HTTP protocol. Raises UnreadableError."""

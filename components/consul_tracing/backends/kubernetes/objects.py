@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 import shlex
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from consul_tracing.backends.identity import KINDS
 from consul_tracing.entries.bodies import canonical_json
+from consul_tracing.entries.entry import Entry
 from consul_tracing.entries.field_paths import body_from, field_paths, is_cluster
 from consul_tracing.entries.metadata import is_of_consul_k8s
 from consul_tracing.entry_structs import STRUCTS
@@ -26,12 +27,11 @@ from .managed_fields import OWNER_MANAGER, PATCH_MANAGER, has_unnamed_manager, w
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from consul_tracing.entries.entry import Entry
     from consul_tracing.entries.ownership import Plan, Policy
     from consul_tracing.inputs.entry_settings import Metadata
     from consul_tracing.names import FieldPath, JsonObject
 
-PLURALS = {"proxy-defaults": "proxydefaults", "service-defaults": "servicedefaults"}
+PLURALS = {kind: name.lower().removesuffix("s") + "s" for kind, name in KINDS.items()}
 """The kinds in URLs of the Kubernetes API, by the kind of the entry."""
 
 ADOPTED = f"{ANNOTATIONS_PREFIX}adopted"
@@ -154,6 +154,24 @@ def _go_named(fields: JsonObject, above: FieldPath) -> JsonObject:
         inner = path in STRUCTS and path != ("Config",) and isinstance(value, dict)
         named[path[-1]] = _go_named(value, path) if inner else value
     return named
+
+
+def in_consul(kind: str, live: JsonObject) -> Entry:
+    """Return the entry that consul-k8s writes for an object of any kind."""
+    body: JsonObject = _all_go_named(live.get("spec") or {})
+    # The name of an object with intentions is free.
+    return Entry(kind, (body.get("Destination") or {}).get("Name") or live["metadata"]["name"], body)
+
+
+def _all_go_named(value: Any) -> Any:  # noqa: ANN401 - JSON
+    """Convert all names in a value of `spec` to Go names, also those of free form."""
+    match value:
+        case dict():
+            return {go_name(name): _all_go_named(member) for name, member in value.items()}
+        case list():
+            return [_all_go_named(member) for member in value]
+        case _:
+            return value
 
 
 def _ownership_metadata(live: JsonObject) -> Iterator[tuple[str, str]]:
