@@ -135,7 +135,7 @@ def http_collector(
             context.verify_mode = ssl.CERT_REQUIRED
             context.load_verify_locations(client_authority)
         server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
-    thread = threading.Thread(target=server.serve_forever)
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
     thread.start()
     try:
         yield received

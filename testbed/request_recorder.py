@@ -119,7 +119,7 @@ def record_requests(consul: Consul) -> Iterator[RequestRecorder]:
 
     with Server((LOOPBACK, 0), Handler) as server:
         recorder.port = server.server_address[1]
-        serving = threading.Thread(target=server.serve_forever)
+        serving = threading.Thread(target=server.serve_forever, args=(0.01,))
         serving.start()
         try:
             yield recorder
