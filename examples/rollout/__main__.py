@@ -18,7 +18,7 @@ mesh = MeshTracing(
         "target": "kubernetes",
         "namespace": "default",
         "collector": {"host": config.get("collector") or "zipkin.observability.svc.cluster.local"},
-        "sampling": {"random": config.get_float("sampling") or 1.0},
+        "sampling": {"random": 1.0 if (rate := config.get_float("sampling")) is None else rate},
         "services": {"web": {"protocol": "http"}},
     },
 )

@@ -15,7 +15,7 @@ mesh = MeshTracing(
         },
         "tracer": {"opentelemetry": {"service_name": "mesh"}},
         "envoy_version": "1.35",
-        "sampling": {"random": config.get_float("sampling") or 1.0},
+        "sampling": {"random": 1.0 if (rate := config.get_float("sampling")) is None else rate},
         "services": {"api": {"protocol": "http"}},
     },
 )
