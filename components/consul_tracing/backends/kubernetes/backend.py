@@ -60,7 +60,10 @@ if TYPE_CHECKING:
 REJECTION_SECONDS = 6.0
 """Seconds for which a rejection must last. The controller retries within 5 seconds."""
 
-POLL_SECONDS = 0.5
+POLL_SECONDS, MAX_POLL_SECONDS = 0.25, 5.0
+"""Seconds between the reads of the status: the first one, and the limit to which they grow."""
+
+UNREADABLE = "Kubernetes cannot be read"
 
 MAX_REPORTED = 5
 """Objects that a message describes. The rest is counted."""
@@ -357,15 +360,17 @@ class KubernetesBackend:
         while missing := await self._not_synced(entries):
             waited = time.monotonic() - began
             final = all(status.state == "rejected" for _, status in missing) and waited > REJECTION_SECONDS
-            if final or waited > self._sync_timeout:
+            if final or waited >= self._sync_timeout:
                 raise SyncError(self._sync_errors(missing))
-            await asyncio.sleep(POLL_SECONDS)
+            if missing[0][1].reason != UNREADABLE:
+                entries = [entry for entry, _ in missing]
+            await asyncio.sleep(min(POLL_SECONDS + waited / 2, MAX_POLL_SECONDS, self._sync_timeout - waited))
 
     async def _not_synced(self, entries: Sequence[Entry]) -> list[tuple[Entry, Sync]]:
         try:
             live = await asyncio.to_thread(live_objects, self.cluster, entries)
         except UnreadableError as error:
-            return [(entry, Sync("waiting", "Kubernetes cannot be read", str(error))) for entry in entries[:1]]
+            return [(entry, Sync("waiting", UNREADABLE, str(error))) for entry in entries[:1]]
         states = [(entry, sync(live.get(entry.identity, {}))) for entry in entries]
         return [(entry, one) for entry, one in states if one.state != "synced"]
 

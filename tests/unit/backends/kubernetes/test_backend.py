@@ -1,7 +1,9 @@
 """`MeshTracing` with target `kubernetes`, on Pulumi mocks and an in-memory cluster."""
 
+import asyncio
 import sys
 from typing import Any
+from types import SimpleNamespace
 
 import pulumi
 import pytest
@@ -188,6 +190,36 @@ def test_rejection_by_the_controller_is_reported_before_the_timeout(engine: Engi
     with pytest.raises(SyncError, match="consul-k8s rejects it: ExternallyManagedConfigError: exists"):
         engine.run(lambda: on_kubernetes(sync_timeout_seconds=5))
     assert cluster.reads < 40
+
+def test_objects_that_are_not_synced_are_read_less_and_less_often(
+    engine: Engine, cluster: FakeCluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.undo()
+    monkeypatch.setattr(backend, "cluster_of", lambda _: cluster)
+    sleeps: list[float] = []
+    kinds: list[str] = []
+
+    async def sleep(seconds: float) -> None:
+        sleeps.append(seconds)
+
+    monkeypatch.setattr(backend, "asyncio", SimpleNamespace(to_thread=asyncio.to_thread, sleep=sleep))
+    monkeypatch.setattr(backend, "time", SimpleNamespace(monotonic=lambda: sum(sleeps)))
+    cluster.status = {}
+    seen = cluster.objects
+
+    def objects(kind: str, namespace: str | None = None) -> list[dict[str, Any]]:
+        kinds.extend([kind] if sleeps else [])
+        return [{**one, "status": SYNCED} if kind == "service-defaults" else one for one in seen(kind, namespace)]
+
+    cluster.objects = objects  # type: ignore[method-assign]
+    with pytest.raises(SyncError, match="within 120 s"):
+        engine.run(lambda: on_kubernetes(services={"web": {"protocol": "http"}}))
+    assert sleeps[:2] == [0.25, 0.375]
+    assert max(sleeps) == 5
+    assert sum(sleeps) == 120
+    assert kinds == ["proxy-defaults"] * len(sleeps)
+    assert len(sleeps) < 40
+
 
 
 def test_sync_timeout_is_reported(engine: Engine, cluster: FakeCluster) -> None:
