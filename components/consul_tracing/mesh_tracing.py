@@ -7,7 +7,7 @@ import pulumi
 from .backends.base import output_after
 from .backends.kubernetes.sdk import kubernetes_sdk
 from .backends.plan_messages import restart_text, sampler_text
-from .backends.planning import plan_entries, report
+from .backends.planning import accept, plan_entries
 from .backends.selection import select_backend
 from .component import Component
 from .entries.bodies import bootstrap_hash, gateway_arguments, proxy_defaults, service_resources
@@ -81,7 +81,7 @@ class MeshTracing(Component):
         planned = plan_entries(backend, {mesh_name: proxy_defaults(settings), **services})
         mesh = planned.pop(mesh_name)
         http_elsewhere = _check_live_mesh(backend, settings, mesh, list(services.values()))
-        report(backend, [mesh, *planned.values()], tracing=settings.enabled)
+        accept(backend, [mesh, *planned.values()], tracing=settings.enabled)
 
         # Nothing is registered before all checks have passed.
         if settings.zipkin_collector is not None:

@@ -4,7 +4,7 @@ import pulumi
 
 from .backends.base import output_after
 from .backends.kubernetes.sdk import kubernetes_sdk
-from .backends.planning import plan_entries, report
+from .backends.planning import accept, plan_entries
 from .backends.selection import select_backend
 from .component import Component
 from .entries.bodies import service_resources
@@ -38,7 +38,7 @@ class ServiceProtocols(Component):
         super().__init__(TYPE_TOKEN, name, None, opts)
         backend = select_backend(self, settings, opts)
         planned = list(plan_entries(backend, service_resources(name, settings)).values())
-        report(backend, planned, tracing=False)
+        accept(backend, planned, tracing=False)
         synced = backend.synced_output(planned, [backend.write(one, one.entry) for one in planned])
 
         self.services = output_after(synced, pulumi.Output.from_input(sorted(settings.service_names)))

@@ -49,10 +49,42 @@ def test_secret_host_is_rejected_without_being_shown(engine: Engine) -> None:
     assert "mesh-proxy-defaults" not in engine.registered
 
 
-def test_invalid_output_is_rejected_after_it_resolves(engine: Engine) -> None:
-    with pytest.raises(InvalidOutputError, match="collector.host: .* got a host with a port"):
-        engine.run(lambda: MeshTracing("mesh", {"collector": {"host": pulumi.Output.from_input("a:1")}}))
-    assert "mesh-proxy-defaults" not in engine.registered
+def test_invalid_output_is_rejected_before_anything_is_registered(engine: Engine) -> None:
+    with pytest.raises(InvalidInputError, match="2 inputs") as rejected:
+        engine.run(lambda: MeshTracing("mesh", mesh(collector={"host": pulumi.Output.from_input("a:1"), "port": 0})))
+    assert [problem.path for problem in rejected.value.problems] == ["collector.host", "collector.port"]
+    assert engine.registered == {}
+
+
+@pytest.mark.parametrize("per_host", [True, False])
+def test_plan_with_an_unknown_host_has_unknown_values(engine: Engine, *, per_host: bool) -> None:
+    resolved: dict[str, Any] = {}
+
+    def program() -> None:
+        host = pulumi.Output.from_input(pulumi.output.Unknown()).apply(str)
+        args = mesh(collector={"host": host, "per_host": per_host}, services={"web": {"protocol": "http"}})
+        component = MeshTracing("mesh", args)
+        for name in ("bootstrap_hash", "collector_url", "services"):
+            getattr(component, name).apply(lambda value, name=name: resolved.update({name: value}))
+
+    engine.run(program, preview=True)
+    assert isinstance(engine.registered["mesh-proxy-defaults"].inputs["configJson"], pulumi.output.Unknown)
+    assert engine.entry("mesh-service-web")["Protocol"] == "http"
+    assert resolved == {"services": ["web"]}
+
+
+@pytest.mark.parametrize("again", [lambda: MeshTracing("again", mesh()), None], ids=["component", "resource"])
+def test_failed_component_claims_no_entries(engine: Engine, again: Callable[[], Any] | None) -> None:
+    def raw() -> None:
+        pulumi_consul.ConfigEntry("again-proxy-defaults", kind="proxy-defaults", name="global", config_json="{}")
+
+    def program() -> None:
+        with pytest.raises(ConflictError):
+            MeshTracing("mesh", mesh(gateways="skip"))
+        (again or raw)()
+
+    engine.run(program)
+    assert "again-proxy-defaults" in engine.registered
 
 
 def test_invalid_input_registers_nothing(engine: Engine) -> None:

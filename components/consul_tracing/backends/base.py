@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
     from consul_tracing.entries.dependants import Service
-    from consul_tracing.entries.entry import Entry
+    from consul_tracing.entries.entry import Entry, Identity
     from consul_tracing.entries.ownership import Plan, Policy
     from consul_tracing.errors import UnreadableError
     from consul_tracing.inputs.mesh_settings import MeshSettings
@@ -107,10 +107,11 @@ class Backend(Protocol[LiveT]):
     def recorded(self, entry: Entry, outputs: Mapping[str, Any]) -> JsonObject | None:
         """Return the body of the entry in a resource's outputs, None if they are those of another entry."""
 
-    def holders(self, entry: Entry, live: LiveT) -> Mapping[str, bool]:
+    def holders(self, entry: Entry, live: LiveT, declared: Mapping[str, Identity]) -> Mapping[str, bool]:
         """Return the resources of the state that hold an entry of this identity and delete it when they are deleted.
 
-        The value is whether the resource is known to hold the entry of this mesh.
+        The value is whether the resource is known to hold the entry of this mesh. `declared`: the entries that the
+        components of the program declare, by the URN of their resource.
         """
 
     def service(self, entry: Entry) -> Service:

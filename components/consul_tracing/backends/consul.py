@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
     from consul_tracing.entries.dependants import Service
+    from consul_tracing.entries.entry import Identity
     from consul_tracing.entries.ownership import Policy
     from consul_tracing.inputs.mesh_settings import MeshSettings
     from consul_tracing.names import FieldPath, JsonObject
@@ -96,7 +97,7 @@ class ConsulBackend:
         body: JsonObject = json.loads(outputs["configJson"])
         return body
 
-    def holders(self, entry: Entry, live: Live) -> Mapping[str, bool]:  # noqa: ARG002 - Consul records no proof
+    def holders(self, entry: Entry, live: Live, declared: Mapping[str, Identity]) -> Mapping[str, bool]:  # noqa: ARG002 - no proof
         """Return the ConfigEntry resources of the state with this identity."""
         held = self.state.holders(entry)
         return {

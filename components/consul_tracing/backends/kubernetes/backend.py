@@ -13,7 +13,6 @@ import pulumi
 
 from consul_tracing.backends.base import Live, child_options, provider_urn, registered_urn
 from consul_tracing.backends.consul_api import live_entries
-from consul_tracing.backends.duplicates import declared_in_program
 from consul_tracing.backends.identity import API_VERSION, CONFIG_ENTRY, KINDS, custom_resource, identity_of
 from consul_tracing.backends.stack_state import StackState
 from consul_tracing.backends.urns import child_urn, is_child_of_component, type_of
@@ -186,7 +185,7 @@ class KubernetesBackend:
     def _uid(self, urn: str) -> object:
         return (self.state.resources[urn].get("metadata") or {}).get("uid")
 
-    def holders(self, entry: Entry, live: LiveObject) -> Mapping[str, bool]:
+    def holders(self, entry: Entry, live: LiveObject, declared: Mapping[str, Identity]) -> Mapping[str, bool]:
         """Return the objects of the state with this identity; for a patch, those that this package patches too.
 
         The object keeps the fields that this package applies when a raw patch is deleted. With `migrate_entries`, the
@@ -194,10 +193,10 @@ class KubernetesBackend:
         """
         own, own_patch = (custom_resource(entry.kind, patch=patch) for patch in (False, True))
         uid = (live.object or {}).get("metadata", {}).get("uid")
-        held, declared = self.state.holders(entry), declared_in_program()
-        former = {urn for urn in held.keys() - declared if self._migrate and type_of(urn) == CONFIG_ENTRY}
+        held = self.state.holders(entry)
+        former = {urn for urn in held.keys() - declared.keys() if self._migrate and type_of(urn) == CONFIG_ENTRY}
         # consul-k8s writes objects of one name to one entry, whatever their namespaces.
-        moved = held.keys() - declared if live.object is None else set()
+        moved = held.keys() - declared.keys() if live.object is None else set()
         return dict.fromkeys(former, True) | {
             urn: uid is not None and self._uid(urn) == uid
             for urn, identity in held.items()
