@@ -492,8 +492,11 @@ CODES: dict[str, Code] = {
     ),
     "CT508": Code(
         "The preview is incomplete",
-        "The backend cannot be read. The preview does not show fields of other owners, and `pulumi up` would stop.",
-        "Run the preview on a machine that can reach the backend.",
+        "The backend cannot be read. The preview does not show fields of other owners, and `pulumi up` stops if it "
+        "still cannot read the backend.",
+        "None if this update creates what is missing: `pulumi up` waits for the provider, and for the resources that "
+        "the component or a parent names in `depends_on`. Otherwise run the preview on a machine that can reach the "
+        "backend.",
     ),
     "CT509": Code(
         "Services become HTTP",

@@ -75,7 +75,7 @@ class MeshTracing(Component):
         # Without the arguments: Pulumi would read their `services` back as the output of that name.
         super().__init__(TYPE_TOKEN, name, None, opts)
         resolved = _resolved(name, settings, args)
-        backend = select_backend(self, settings, opts)
+        backend = select_backend(self, settings)
         services = service_resources(name, settings)
         mesh_name = f"{name}-proxy-defaults"
         planned = plan_entries(backend, {mesh_name: proxy_defaults(settings), **services})

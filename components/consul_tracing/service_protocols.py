@@ -36,7 +36,7 @@ class ServiceProtocols(Component):
             kubernetes_sdk("target: kubernetes")
         # Without the arguments: Pulumi would read their `services` back as the output of that name.
         super().__init__(TYPE_TOKEN, name, None, opts)
-        backend = select_backend(self, settings, opts)
+        backend = select_backend(self, settings)
         planned = list(plan_entries(backend, service_resources(name, settings)).values())
         accept(backend, planned, tracing=False)
         synced = backend.synced_output(planned, [backend.write(one, one.entry) for one in planned])

@@ -200,9 +200,10 @@ def output_after(synced: pulumi.Output[object], output: pulumi.Output[Value]) ->
 
 def continue_in_previews(backend: Backend[Any], error: UnreadableError) -> None:
     """Warn in a preview that the backend cannot be read. Raises ConflictError in an `up`."""
-    unread = f"{backend.server} cannot be read"
     if not pulumi.runtime.is_dry_run():
-        text = f"{unread}, so nothing is written: fields of other owners could be removed: {error}"
-        raise ConflictError(message("CT205", text)) from None
-    text = f"{unread}, so this preview does not show fields of other owners, and pulumi up would stop: {error}"
-    pulumi.log.warn(message("CT508", text), backend.component)
+        reason = "cannot be read, so nothing is written: fields of other owners could be removed"
+        raise ConflictError(message("CT205", f"{backend.server} {reason}: {error}")) from None
+    # Whether the update creates what is missing is not known: a Helm chart does not name its objects.
+    reason = "cannot be read yet, so this preview does not show fields of other owners"
+    condition = "pulumi up stops if it still cannot read it"
+    pulumi.log.warn(message("CT508", f"{backend.server} {reason}, and {condition}: {error}"), backend.component)

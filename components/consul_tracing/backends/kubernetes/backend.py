@@ -89,18 +89,8 @@ class KubernetesBackend:
     provider_package: str = "kubernetes"
     unknown = LiveObject(is_known=False)
 
-    def __init__(
-        self,
-        component: pulumi.ComponentResource,
-        policy: Policy,
-        settings: EntrySettings,
-        *,
-        has_dependencies: bool,
-    ) -> None:
-        """Write objects as children of the component, with the owner of the policy.
-
-        `has_dependencies`: whether the component depends on resources that may install consul-k8s.
-        """
+    def __init__(self, component: pulumi.ComponentResource, policy: Policy, settings: EntrySettings) -> None:
+        """Write objects as children of the component, with the owner of the policy."""
         self.component = component
         self.urn = registered_urn(component)
         self.policy = policy
@@ -109,7 +99,6 @@ class KubernetesBackend:
         self._sync_timeout = settings.sync_timeout_seconds
         self._migrate = settings.migrate_entries
         self._metadata = settings.metadata
-        self._has_dependencies = has_dependencies
 
     @cached_property
     def cluster(self) -> Cluster:
@@ -150,7 +139,8 @@ class KubernetesBackend:
                 reject_second_mesh(self.cluster.objects("proxy-defaults") or [], mesh.namespace)
             self.cluster.reject_missing_namespaces({entry.namespace or "" for entry in entries})
         except MissingPrerequisiteError as missing:
-            if self._has_dependencies and pulumi.runtime.is_dry_run():
+            # The update may install it, or a resource on which the component or one of its parents depends.
+            if pulumi.runtime.is_dry_run():
                 raise UnreadableError(str(missing)) from None
             raise
         if not self._migrate:
