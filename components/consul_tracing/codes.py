@@ -17,11 +17,6 @@ CODES: dict[str, Code] = {
         "One or more inputs of a component, or of a stack's `consul-tracing:mesh`, cannot work. Nothing is registered.",
         "Change each input that the message lists by its path.",
     ),
-    "CT102": Code(
-        "An Output is invalid",
-        "`collector.host` is an Output that resolved to an invalid value, or to a secret.",
-        "Pass a host name or an IP address that is not secret.",
-    ),
     "CT103": Code(
         "A dependency is not installed",
         "`target: kubernetes` and `ZipkinCollector` require the extra `consul-tracing[kubernetes]`.",

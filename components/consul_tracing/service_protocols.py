@@ -39,7 +39,7 @@ class ServiceProtocols(Component):
         backend = select_backend(self, settings)
         planned = list(plan_entries(backend, service_resources(name, settings)).values())
         accept(backend, planned, tracing=False)
-        synced = backend.synced_output(planned, [backend.write(one, one.entry) for one in planned])
+        synced = backend.synced_output(planned, [backend.write(one) for one in planned])
 
         self.services = output_after(synced, pulumi.Output.from_input(sorted(settings.service_names)))
         self.warnings = pulumi.Output.from_input(self.logged(service_warnings(settings)))

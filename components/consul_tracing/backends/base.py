@@ -144,11 +144,14 @@ class Backend(Protocol[LiveT]):
         """Return the effect of deleting the entry's resource."""
 
     def write(
-        self, planned: Planned[LiveT], entry: pulumi.Input[Entry], after: Sequence[pulumi.Resource] = ()
+        self,
+        planned: Planned[LiveT],
+        after: Sequence[pulumi.Resource] = (),
+        host: pulumi.Output[object] | None = None,
     ) -> pulumi.CustomResource:
         """Declare the entry as a child of the component, after the resources in `after`.
 
-        `entry`: the planned entry, or an Output of it with the host of the collector.
+        `host`: an Output in the entry. The content of the entry depends on its resource, and is unknown if it is.
         """
 
     def written_body(self, written: pulumi.CustomResource) -> pulumi.Output[JsonObject]:

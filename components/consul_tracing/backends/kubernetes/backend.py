@@ -287,27 +287,24 @@ class KubernetesBackend:
         return "fields removed" if patch else "deleted"
 
     def write(
-        self, planned: Planned[LiveObject], entry: pulumi.Input[Entry], after: Sequence[pulumi.Resource] = ()
+        self,
+        planned: Planned[LiveObject],
+        after: Sequence[pulumi.Resource] = (),
+        host: pulumi.Output[object] | None = None,
     ) -> pulumi.CustomResource:
         """Declare the custom resource, or a patch of an adopted one, after the resources in `after`."""
         from pulumi_kubernetes.apiextensions import CustomResource, CustomResourcePatch  # noqa: PLC0415
 
-        declared, live, plan = planned.entry, planned.live, planned.plan
-        patch, own = live.is_patch, custom_resource(declared.kind)
-
-        def applied(complete: Entry) -> JsonObject:
-            return spec(complete, plan, live.object, patch=patch)
-
-        # The collector's host may be unknown, which does not affect which fields are applied.
-        declared_spec = applied(declared)
-        fields = field_paths(declared.body)
-        owned = {} if plan.released else ownership_metadata(fields, self.policy.owner, planned.urn)
+        entry, live, plan = planned.entry, planned.live, planned.plan
+        patch, own = live.is_patch, custom_resource(entry.kind)
+        applied = spec(entry, plan, live.object, patch=patch)
+        owned = {} if plan.released else ownership_metadata(field_paths(entry.body), self.policy.owner, planned.urn)
         annotations = {annotation(key): value for key, value in owned.items()}
         if self._migrate:
             annotations[MIGRATE_ANNOTATION] = "true"
         options = child_options(
             self.component,
-            [custom_resource(declared.kind, patch=patch), *([own] if patch else [])],
+            [custom_resource(entry.kind, patch=patch), *([own] if patch else [])],
             planned.resource_name,
             planned.former,
             retained=self.when_deleted(planned) == "kept",
@@ -317,13 +314,13 @@ class KubernetesBackend:
         return (CustomResourcePatch if patch else CustomResource)(
             planned.resource_name,
             api_version=API_VERSION,
-            kind=KINDS[declared.kind],
+            kind=KINDS[entry.kind],
             metadata=with_synced_generation(
-                metadata(declared, annotations, self._metadata, live.object, patch=patch),
-                declared_spec,
+                metadata(entry, annotations, self._metadata, live.object, patch=patch),
+                applied,
                 live.object,
             ),
-            spec=entry.apply(applied) if isinstance(entry, pulumi.Output) else declared_spec,
+            spec=host.apply(lambda _: applied) if host is not None else applied,
             opts=options,
         )
 
