@@ -1,6 +1,6 @@
 """Distributed tracing for a Consul service mesh, as Pulumi components."""
 
-from .errors import ConflictError, InvalidInputError, InvalidOutputError, Problem, SyncError
+from .errors import ConflictError, InvalidInputError, Problem, SyncError
 from .inputs.mesh_args import (
     CollectorArgs,
     DatadogArgs,
@@ -52,7 +52,6 @@ __all__ = [
     "ElasticsearchStorageArgs",
     "IngressArgs",
     "InvalidInputError",
-    "InvalidOutputError",
     "MemoryStorageArgs",
     "MeshTracing",
     "MeshTracingArgs",

@@ -17,11 +17,6 @@ CODES: dict[str, Code] = {
         "One or more inputs of a component, or of a stack's `consul-tracing:mesh`, cannot work. Nothing is registered.",
         "Change each input that the message lists by its path.",
     ),
-    "CT102": Code(
-        "An Output is invalid",
-        "`collector.host` is an Output that resolved to an invalid value, or to a secret.",
-        "Pass a host name or an IP address that is not secret.",
-    ),
     "CT103": Code(
         "A dependency is not installed",
         "`target: kubernetes` and `ZipkinCollector` require the extra `consul-tracing[kubernetes]`.",
@@ -492,8 +487,11 @@ CODES: dict[str, Code] = {
     ),
     "CT508": Code(
         "The preview is incomplete",
-        "The backend cannot be read. The preview does not show fields of other owners, and `pulumi up` would stop.",
-        "Run the preview on a machine that can reach the backend.",
+        "The backend cannot be read. The preview does not show fields of other owners, and `pulumi up` stops if it "
+        "still cannot read the backend.",
+        "None if this update creates what is missing: `pulumi up` waits for the provider, and for the resources that "
+        "the component or a parent names in `depends_on`. Otherwise run the preview on a machine that can reach the "
+        "backend.",
     ),
     "CT509": Code(
         "Services become HTTP",

@@ -65,17 +65,6 @@ class InvalidInputError(pulumi.RunError, ValueError):
         )
 
 
-class InvalidOutputError(pulumi.RunError):
-    """An Output that resolved to an invalid value.
-
-    It is not a ValueError: Pulumi shows a traceback for a ValueError that is raised in `apply`.
-    """
-
-    def __init__(self, component: str, problems: Sequence[Problem]) -> None:
-        """Report the problems of a component."""
-        super().__init__(_problems_text("CT102", f'"{component}"', problems))
-
-
 class ConflictError(pulumi.RunError):
     """The live state of the mesh does not allow the change. Nothing was written."""
 

@@ -1,20 +1,23 @@
 """MeshTracing: the tracing of one Consul mesh as a Pulumi component."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import pulumi
+
+# A private name that every generated SDK imports. It waits without a traceback in the output.
+from pulumi.runtime.sync_await import _sync_await
 
 from .backends.base import output_after
 from .backends.kubernetes.sdk import kubernetes_sdk
 from .backends.plan_messages import restart_text, sampler_text
-from .backends.planning import plan_entries, report
+from .backends.planning import accept, plan_entries
 from .backends.selection import select_backend
 from .component import Component
 from .entries.bodies import bootstrap_hash, gateway_arguments, proxy_defaults, service_resources
 from .entries.ownership import reject_missing_cluster
 from .entries.propagation import adds_sampler, reject_broken_traces
 from .envoy import collector_url, proxy_environment
-from .errors import InvalidInputError, InvalidOutputError, UnreadableError
+from .errors import InvalidInputError, Problem, UnreadableError
 from .inputs.mesh_args import MeshTracingArgs
 from .inputs.warnings import declares_http, setting_warnings
 from .names import HTTP_PROTOCOLS
@@ -69,27 +72,26 @@ class MeshTracing(Component):
         # Imported here because pydantic is slow to import: programs without a mesh do not need it.
         from .inputs.mesh_settings import MeshSettings  # noqa: PLC0415
 
+        host, args = _with_known_host(name, args)
         settings = MeshSettings.of(name, args)
         if settings.target == "kubernetes":
             kubernetes_sdk("target: kubernetes")
         # Without the arguments: Pulumi would read their `services` back as the output of that name.
         super().__init__(TYPE_TOKEN, name, None, opts)
-        resolved = _resolved(name, settings, args)
-        backend = select_backend(self, settings, opts)
+        backend = select_backend(self, settings)
         services = service_resources(name, settings)
         mesh_name = f"{name}-proxy-defaults"
         planned = plan_entries(backend, {mesh_name: proxy_defaults(settings), **services})
         mesh = planned.pop(mesh_name)
         http_elsewhere = _check_live_mesh(backend, settings, mesh, list(services.values()))
-        report(backend, [mesh, *planned.values()], tracing=settings.enabled)
+        accept(backend, [mesh, *planned.values()], tracing=settings.enabled)
 
         # Nothing is registered before all checks have passed.
         if settings.zipkin_collector is not None:
             ZipkinCollector(f"{name}-zipkin", args["zipkin_collector"], pulumi.ResourceOptions(parent=self))
-        written = {service: backend.write(one, one.entry) for service, one in planned.items()}
+        written = {service: backend.write(one) for service, one in planned.items()}
         before = [written[f"{name}-service-{service}"] for service in _services_before_mesh(settings)]
-        mesh_entry = resolved.apply(proxy_defaults) if isinstance(resolved, pulumi.Output) else mesh.entry
-        written_mesh = backend.write(mesh, mesh_entry, before)
+        written_mesh = backend.write(mesh, before, host)
         synced = backend.synced_output([mesh, *planned.values()], [written_mesh, *written.values()])
 
         self.proxy_defaults = output_after(synced, written_mesh.id)
@@ -98,17 +100,16 @@ class MeshTracing(Component):
             old_hash = bootstrap_hash(mesh.live.body or {})
             new_hash = new_hash.apply(lambda new: self._report_restart(old_hash, new))
         self.bootstrap_hash = output_after(synced, new_hash)
-        known_settings = pulumi.Output.from_input(resolved)
-        self.collector_url = known_settings.apply(collector_url)
+        known = pulumi.Output.from_input(host)
+        self.collector_url = known.apply(lambda _: collector_url(settings))
         self.gateway_envoy_args = pulumi.Output.from_input(gateway_arguments(settings))
         names = sorted(settings.service_names)
         self.proxy_environment = pulumi.Output.from_input(
             {service: _environment(settings, service) for service in names} | {"*": _environment(settings, "{service}")}
         )
         self.services = pulumi.Output.from_input(names)
-        self.warnings = known_settings.apply(
-            lambda known: self._warn(known, single_machine=backend.is_local, http_elsewhere=http_elsewhere)
-        )
+        warnings = self._warn(settings, single_machine=backend.is_local, http_elsewhere=http_elsewhere)
+        self.warnings = known.apply(lambda _: warnings)
         self.register_outputs({output: getattr(self, output) for output in MeshTracing.__annotations__})
 
     def _report_restart(self, old: str, new: str) -> str:
@@ -148,21 +149,26 @@ def _check_live_mesh(
         return False
 
 
-def _resolved(name: str, settings: "MeshSettings", args: MeshTracingArgs) -> "pulumi.Input[MeshSettings]":
-    """Return the settings with the collector's host. They are an Output only if the host is one."""
-    collector = args.get("collector")
-    host = collector["host"] if collector else None
-    if not isinstance(host, pulumi.Output):
-        return settings
+def _with_known_host(name: str, args: MeshTracingArgs) -> tuple[pulumi.Output[str] | None, MeshTracingArgs]:
+    """Return `collector.host` if it is an Output, and the arguments with its value. Raises InvalidInputError.
 
-    def check(known: list[object]) -> "MeshSettings":
-        value, secret = known
-        try:
-            return settings.at(name, value, secret=bool(secret))
-        except InvalidInputError as error:
-            raise InvalidOutputError(name, error.problems) from None
+    Waits for the resource with the value. A preview may not know it: what contains the host is then unknown too.
+    """
+    match args:
+        case {"collector": {"host": pulumi.Output() as host}}:
+            known = {**args, "collector": {**args["collector"], "host": _sync_await(_value(name, host))}}
+            return host, cast("MeshTracingArgs", known)
+        case _:
+            return None, args
 
-    return pulumi.Output.all(host, host.is_secret()).apply(check)
+
+async def _value(name: str, host: pulumi.Output[str]) -> str | None:
+    from .inputs.mesh_settings import UNKNOWN_HOST  # noqa: PLC0415 - pydantic is slow to import
+
+    if await host.is_secret():
+        reason = "must be a plain value, got a secret. Every client of Consul can read the entry"
+        raise InvalidInputError(name, [Problem("collector.host", reason)])
+    return await host.future() if await host.is_known() else UNKNOWN_HOST
 
 
 def _services_before_mesh(settings: "MeshSettings") -> list[str]:

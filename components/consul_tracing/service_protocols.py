@@ -4,7 +4,7 @@ import pulumi
 
 from .backends.base import output_after
 from .backends.kubernetes.sdk import kubernetes_sdk
-from .backends.planning import plan_entries, report
+from .backends.planning import accept, plan_entries
 from .backends.selection import select_backend
 from .component import Component
 from .entries.bodies import service_resources
@@ -36,10 +36,10 @@ class ServiceProtocols(Component):
             kubernetes_sdk("target: kubernetes")
         # Without the arguments: Pulumi would read their `services` back as the output of that name.
         super().__init__(TYPE_TOKEN, name, None, opts)
-        backend = select_backend(self, settings, opts)
+        backend = select_backend(self, settings)
         planned = list(plan_entries(backend, service_resources(name, settings)).values())
-        report(backend, planned, tracing=False)
-        synced = backend.synced_output(planned, [backend.write(one, one.entry) for one in planned])
+        accept(backend, planned, tracing=False)
+        synced = backend.synced_output(planned, [backend.write(one) for one in planned])
 
         self.services = output_after(synced, pulumi.Output.from_input(sorted(settings.service_names)))
         self.warnings = pulumi.Output.from_input(self.logged(service_warnings(settings)))

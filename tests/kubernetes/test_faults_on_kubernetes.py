@@ -94,9 +94,9 @@ def test_missing_custom_resource_definitions_are_reported_in_a_preview(
     for crd in CRDS:
         cluster.delete("CustomResourceDefinition", crd)
     try:
-        with pytest.raises(ProgramFailedError) as error:
-            stack.preview()
-        for output in (error.value.output, rejection(stack)):
+        preview = stack.preview_without_diff()
+        assert "CT508: Kubernetes cannot be read yet" in preview
+        for output in (preview, rejection(stack)):
             assert "the cluster does not have the kind ProxyDefaults (consul.hashicorp.com/v1alpha1)" in output
             assert "To install consul-k8s first" in output
     finally:
@@ -122,19 +122,31 @@ for kind in ("proxydefaults", "servicedefaults"):
     installed.append(CustomResourceDefinition(kind, metadata=metadata, spec=crd["spec"]))
 
 args = {{"target": "kubernetes", "namespace": "default", "collector": {{"host": "zipkin"}}}}
-mesh = MeshTracing("mesh", args, pulumi.ResourceOptions(depends_on=installed))
+depends_on = pulumi.ResourceOptions(depends_on=installed)
 """
+DIRECTLY = 'MeshTracing("mesh", args, depends_on)'
+WITHIN_ANOTHER_COMPONENT = """
+outer = pulumi.ComponentResource("acme:index:Outer", "outer", None, depends_on)
+inner = pulumi.ComponentResource("acme:index:Inner", "inner", None, pulumi.ResourceOptions(parent=outer))
+MeshTracing("mesh", args, pulumi.ResourceOptions(parent=inner))
+"""
+
+
+@pytest.fixture(params=[DIRECTLY, WITHIN_ANOTHER_COMPONENT], ids=["directly", "within"])
+def installing(request: pytest.FixtureRequest, inline: Callable[[str], Path]) -> Path:
+    """A program that installs the custom resource definitions of consul-k8s before the mesh."""
+    crds = toolchain.program("consul-k8s-control-plane").parent
+    return inline(INSTALLS_FIRST.format(crds=str(crds)) + request.param)
 
 
 def test_program_can_install_consul_k8s(
     project: ProjectFactory,
-    inline: Callable[[str], Path],
+    installing: Path,
     cluster: Cluster,
     controller: Controller,
     consul: Consul,
 ) -> None:
-    crds = toolchain.program("consul-k8s-control-plane").parent
-    stack = project(inline(INSTALLS_FIRST.format(crds=str(crds))))
+    stack = project(installing)
     for crd in CRDS:
         cluster.delete("CustomResourceDefinition", crd)
     controller.stop()
@@ -158,9 +170,9 @@ def test_program_can_install_consul_k8s(
 
 @pytest.mark.usefixtures("consul")
 def test_missing_namespace_is_reported_in_a_preview(project: ProjectFactory, cluster: Cluster) -> None:
-    with pytest.raises(ProgramFailedError) as error:
-        project(configuration=stack_config(cluster, namespace="nowhere")).preview()
-    assert "the cluster has no namespace nowhere" in error.value.output
+    stack = project(configuration=stack_config(cluster, namespace="nowhere"))
+    for output in (stack.preview_without_diff(), rejection(stack)):
+        assert "the cluster has no namespace nowhere" in output
 
 
 def test_unmanaged_entry_in_consul_is_rejected(project: ProjectFactory, cluster: Cluster, consul: Consul) -> None:

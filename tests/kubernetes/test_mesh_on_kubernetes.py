@@ -1,5 +1,7 @@
 """Custom resources on a real cluster, which the consul-k8s controller writes to a real Consul."""
 
+import json
+
 import pytest
 
 from testbed.consul import Consul
@@ -40,6 +42,18 @@ def test_entries_are_written_to_consul_and_deleted(project: ProjectFactory, clus
     stack.destroy()
     assert entries(consul) == set()
     assert cluster.get("ProxyDefaults", "global") is None
+
+
+def test_cluster_whose_certificate_is_not_verified_causes_no_warnings(
+    project: ProjectFactory, cluster: Cluster, consul: Consul
+) -> None:
+    kubeconfig = json.loads(cluster.kubeconfig.read_text())
+    (found,) = kubeconfig["clusters"]
+    found["cluster"] = {"server": cluster.address, "insecure-skip-tls-verify": True}
+    insecure = {"kubernetes:kubeconfig": json.dumps(kubeconfig)}
+    output = project(configuration={**stack_config(cluster), **insecure}).up()
+    assert entries(consul) == {MESH, WEB}
+    assert "InsecureRequestWarning" not in output
 
 
 def test_unmanaged_object_is_rejected_with_its_fields(

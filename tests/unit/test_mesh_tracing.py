@@ -8,7 +8,7 @@ import pulumi
 import pulumi_consul
 import pytest
 
-from consul_tracing import ConflictError, InvalidInputError, InvalidOutputError, MeshTracing
+from consul_tracing import ConflictError, InvalidInputError, MeshTracing
 from tests.unit.meshes import mesh
 from tests.unit.mocked_engine import Engine
 
@@ -43,16 +43,48 @@ def test_output_as_host_is_written_after_it_resolves(engine: Engine) -> None:
 
 
 def test_secret_host_is_rejected_without_being_shown(engine: Engine) -> None:
-    with pytest.raises(InvalidOutputError, match="collector.host: must be a plain value, got a secret") as rejected:
+    with pytest.raises(InvalidInputError, match="collector.host: must be a plain value, got a secret") as rejected:
         engine.run(lambda: MeshTracing("mesh", {"collector": {"host": pulumi.Output.secret("hush")}}))
     assert "hush" not in str(rejected.value)
-    assert "mesh-proxy-defaults" not in engine.registered
+    assert engine.registered == {}
 
 
-def test_invalid_output_is_rejected_after_it_resolves(engine: Engine) -> None:
-    with pytest.raises(InvalidOutputError, match="collector.host: .* got a host with a port"):
-        engine.run(lambda: MeshTracing("mesh", {"collector": {"host": pulumi.Output.from_input("a:1")}}))
-    assert "mesh-proxy-defaults" not in engine.registered
+def test_invalid_output_is_rejected_before_anything_is_registered(engine: Engine) -> None:
+    with pytest.raises(InvalidInputError, match="2 inputs") as rejected:
+        engine.run(lambda: MeshTracing("mesh", mesh(collector={"host": pulumi.Output.from_input("a:1"), "port": 0})))
+    assert [problem.path for problem in rejected.value.problems] == ["collector.host", "collector.port"]
+    assert engine.registered == {}
+
+
+@pytest.mark.parametrize("per_host", [True, False])
+def test_plan_with_an_unknown_host_has_unknown_values(engine: Engine, *, per_host: bool) -> None:
+    resolved: dict[str, Any] = {}
+
+    def program() -> None:
+        host = pulumi.Output.from_input(pulumi.output.Unknown()).apply(str)
+        args = mesh(collector={"host": host, "per_host": per_host}, services={"web": {"protocol": "http"}})
+        component = MeshTracing("mesh", args)
+        for name in ("bootstrap_hash", "collector_url", "services"):
+            getattr(component, name).apply(lambda value, name=name: resolved.update({name: value}))
+
+    engine.run(program, preview=True)
+    assert isinstance(engine.registered["mesh-proxy-defaults"].inputs["configJson"], pulumi.output.Unknown)
+    assert engine.entry("mesh-service-web")["Protocol"] == "http"
+    assert resolved == {"services": ["web"]}
+
+
+@pytest.mark.parametrize("again", [lambda: MeshTracing("again", mesh()), None], ids=["component", "resource"])
+def test_failed_component_claims_no_entries(engine: Engine, again: Callable[[], Any] | None) -> None:
+    def raw() -> None:
+        pulumi_consul.ConfigEntry("again-proxy-defaults", kind="proxy-defaults", name="global", config_json="{}")
+
+    def program() -> None:
+        with pytest.raises(ConflictError):
+            MeshTracing("mesh", mesh(gateways="skip"))
+        (again or raw)()
+
+    engine.run(program)
+    assert "again-proxy-defaults" in engine.registered
 
 
 def test_invalid_input_registers_nothing(engine: Engine) -> None:
@@ -104,7 +136,7 @@ def test_preview_continues_without_consul(engine: Engine, gateways: str, caplog:
         lambda: MeshTracing("mesh", mesh(gateways=gateways, services={"web": {"protocol": "http"}})), preview=True
     )
     assert {"mesh-proxy-defaults", "mesh-service-web"} <= engine.registered.keys()
-    assert caplog.text.count("Consul cannot be read, so this preview does not show fields of other owners") == 1
+    assert caplog.text.count("Consul cannot be read yet, so this preview does not show fields of other owners") == 1
 
 
 BY_HAND = {"global": {"Config": {"other": 1}}, "web": {"Protocol": "tcp", "LocalRequestTimeoutMs": 5000}}
@@ -201,7 +233,7 @@ def test_drift_is_reported(engine: Engine, caplog: pytest.LogCaptureFixture) -> 
     run_twice(engine, change)
     assert 'service-defaults/web\n    Protocol "http" → "tcp"' in caplog.text
     assert "proxy-defaults/global\n    deleted" in caplog.text
-    assert "1. pulumi up --refresh" in caplog.text
+    assert "pulumi up --refresh restores the declared values." in caplog.text
 
 
 def test_run_without_changes_reports_nothing(engine: Engine, caplog: pytest.LogCaptureFixture) -> None:

@@ -141,12 +141,8 @@ def kubernetes_texts(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> Iterato
     yield failing(engine, lambda: reject_unremovable("ProxyDefaults consul/global", off, Plan(), live, patch=True))
 
     def overwrite() -> None:
-        backend = KubernetesBackend(
-            pulumi.ComponentResource("test:index:Mesh", "mesh"),
-            POLICY,
-            settings(target="kubernetes"),
-            has_dependencies=False,
-        )
+        component = pulumi.ComponentResource("test:index:Mesh", "mesh")
+        backend = KubernetesBackend(component, POLICY, settings(target="kubernetes"))
         backend.reject_unwritable([Planned("mesh-proxy-defaults", "", ON_KUBERNETES, LiveObject(), Plan("unmanaged"))])
 
     yield failing(engine, overwrite)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
     from consul_tracing.entries.dependants import Service
-    from consul_tracing.entries.entry import Entry
+    from consul_tracing.entries.entry import Entry, Identity
     from consul_tracing.entries.ownership import Plan, Policy
     from consul_tracing.errors import UnreadableError
     from consul_tracing.inputs.mesh_settings import MeshSettings
@@ -107,10 +107,11 @@ class Backend(Protocol[LiveT]):
     def recorded(self, entry: Entry, outputs: Mapping[str, Any]) -> JsonObject | None:
         """Return the body of the entry in a resource's outputs, None if they are those of another entry."""
 
-    def holders(self, entry: Entry, live: LiveT) -> Mapping[str, bool]:
+    def holders(self, entry: Entry, live: LiveT, declared: Mapping[str, Identity]) -> Mapping[str, bool]:
         """Return the resources of the state that hold an entry of this identity and delete it when they are deleted.
 
-        The value is whether the resource is known to hold the entry of this mesh.
+        The value is whether the resource is known to hold the entry of this mesh. `declared`: the entries that the
+        components of the program declare, by the URN of their resource.
         """
 
     def service(self, entry: Entry) -> Service:
@@ -143,11 +144,14 @@ class Backend(Protocol[LiveT]):
         """Return the effect of deleting the entry's resource."""
 
     def write(
-        self, planned: Planned[LiveT], entry: pulumi.Input[Entry], after: Sequence[pulumi.Resource] = ()
+        self,
+        planned: Planned[LiveT],
+        after: Sequence[pulumi.Resource] = (),
+        host: pulumi.Output[object] | None = None,
     ) -> pulumi.CustomResource:
         """Declare the entry as a child of the component, after the resources in `after`.
 
-        `entry`: the planned entry, or an Output of it with the host of the collector.
+        `host`: an Output in the entry. The content of the entry depends on its resource, and is unknown if it is.
         """
 
     def written_body(self, written: pulumi.CustomResource) -> pulumi.Output[JsonObject]:
@@ -199,9 +203,10 @@ def output_after(synced: pulumi.Output[object], output: pulumi.Output[Value]) ->
 
 def continue_in_previews(backend: Backend[Any], error: UnreadableError) -> None:
     """Warn in a preview that the backend cannot be read. Raises ConflictError in an `up`."""
-    unread = f"{backend.server} cannot be read"
     if not pulumi.runtime.is_dry_run():
-        text = f"{unread}, so nothing is written: fields of other owners could be removed: {error}"
-        raise ConflictError(message("CT205", text)) from None
-    text = f"{unread}, so this preview does not show fields of other owners, and pulumi up would stop: {error}"
-    pulumi.log.warn(message("CT508", text), backend.component)
+        reason = "cannot be read, so nothing is written: fields of other owners could be removed"
+        raise ConflictError(message("CT205", f"{backend.server} {reason}: {error}")) from None
+    # Whether the update creates what is missing is not known: a Helm chart does not name its objects.
+    reason = "cannot be read yet, so this preview does not show fields of other owners"
+    condition = "pulumi up stops if it still cannot read it"
+    pulumi.log.warn(message("CT508", f"{backend.server} {reason}, and {condition}: {error}"), backend.component)

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
     from consul_tracing.entries.dependants import Service
+    from consul_tracing.entries.entry import Identity
     from consul_tracing.entries.ownership import Policy
     from consul_tracing.inputs.mesh_settings import MeshSettings
     from consul_tracing.names import FieldPath, JsonObject
@@ -96,7 +97,7 @@ class ConsulBackend:
         body: JsonObject = json.loads(outputs["configJson"])
         return body
 
-    def holders(self, entry: Entry, live: Live) -> Mapping[str, bool]:  # noqa: ARG002 - Consul records no proof
+    def holders(self, entry: Entry, live: Live, declared: Mapping[str, Identity]) -> Mapping[str, bool]:  # noqa: ARG002 - no proof
         """Return the ConfigEntry resources of the state with this identity."""
         held = self.state.holders(entry)
         return {
@@ -170,33 +171,32 @@ class ConsulBackend:
         return "kept" if planned.plan.preserved or planned.plan.released else "deleted"
 
     def write(
-        self, planned: Planned[Live], entry: pulumi.Input[Entry], after: Sequence[pulumi.Resource] = ()
+        self,
+        planned: Planned[Live],
+        after: Sequence[pulumi.Resource] = (),
+        host: pulumi.Output[object] | None = None,
     ) -> pulumi.CustomResource:
         """Declare the entry, after the resources in `after`.
 
         An entry with fields of other owners stays when its resource is deleted. It is read again immediately before
         the write, as is `proxy-defaults`, which all teams share.
         """
-        name, declared, plan = planned.resource_name, planned.entry, planned.plan
-        fields = field_paths(declared.body)
-        metadata = {} if plan.released else ownership_metadata(fields, self.policy.owner, planned.urn)
-
-        def rendered(complete: Entry) -> str:
-            return config_json(complete.kind, plan.body(complete), metadata)
-
+        name, entry, plan = planned.resource_name, planned.entry, planned.plan
+        metadata = {} if plan.released else ownership_metadata(field_paths(entry.body), self.policy.owner, planned.urn)
+        content = config_json(entry.kind, plan.body(entry), metadata)
         retained = self.when_deleted(planned) == "kept"
         options = child_options(self.component, [CONFIG_ENTRY], name, planned.former, retained=retained)
         options.depends_on = list(after) or None
-        if planned.live.is_known and (plan.preserved or declared.kind == "proxy-defaults"):
-            options.hooks = self._guard.hooks(name, declared, planned.live.body)
+        if planned.live.is_known and (plan.preserved or entry.kind == "proxy-defaults"):
+            options.hooks = self._guard.hooks(name, entry, planned.live.body)
         return pulumi_consul.ConfigEntry(
             name,
-            kind=declared.kind,
+            kind=entry.kind,
             # Without a name Pulumi generates one, for a service that does not exist.
-            name=declared.name,
-            namespace=declared.namespace,
-            partition=declared.partition,
-            config_json=entry.apply(rendered) if isinstance(entry, pulumi.Output) else rendered(declared),
+            name=entry.name,
+            namespace=entry.namespace,
+            partition=entry.partition,
+            config_json=host.apply(lambda _: content) if host is not None else content,
             opts=options,
         )
 

@@ -12,11 +12,11 @@ from consul_tracing.errors import InvalidInputError, Problem
 from .identity import identity_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from consul_tracing.entries.entry import Entry, Identity
 
-    from .base import Backend
+    from .base import Backend, Planned
 
 Claim = tuple[object, object]
 """The mesh (server, provider) and the identity of an entry."""
@@ -33,26 +33,31 @@ def declared_in_program() -> dict[str, Identity]:
     return _declared.setdefault(engine(), {})
 
 
-def reject_duplicates(entries: Iterable[Entry], backend: Backend[Any]) -> None:
-    """Raise InvalidInputError if another component of the program writes one of the entries to the same mesh."""
-    claimed = _claims.setdefault(engine(), {})
+def claim_entries(planned: Sequence[Planned[Any]], backend: Backend[Any]) -> None:
+    """Record that the component writes the entries, as soon as it has passed all other checks.
+
+    Raises InvalidInputError if another component of the program writes one of them to the same mesh.
+    """
+    entries, claimed = [one.entry for one in planned], _claims.setdefault(engine(), {})
     where, name = (backend.server, backend.scope()), backend.urn.rpartition("::")[2]
-    problems = []
-    for entry in entries:
-        wanted = (where, entry.identity)
-        # Pulumi itself rejects two components with the same name.
-        if claimed.setdefault(wanted, name) != name:
-            problems.append(Problem(entry.title, f'conflicts with "{claimed[wanted]}", which writes the same entry'))
-    if problems:
+    others = {entry.title: claimed.get((where, entry.identity), name) for entry in entries}
+    if problems := [
+        Problem(title, f'conflicts with "{other}", which writes the same entry')
+        for title, other in others.items()
+        if other != name  # Pulumi itself rejects two components with the same name
+    ]:
         raise InvalidInputError(name, problems)
+    claimed.update({(where, entry.identity): name for entry in entries})
+    declared_in_program().update({one.urn: one.entry.identity for one in planned})
+    _reject_later_resources(entries, backend, name)
 
 
-def reject_later_resources(entries: Iterable[Entry], backend: Backend[Any]) -> None:
+def _reject_later_resources(entries: Iterable[Entry], backend: Backend[Any], name: str) -> None:
     """Reject resources that the program declares after the component and that write one of the entries.
 
     Only a component in the process of the program can: a plugin does not see the resources of the program.
     """
-    titles, name = {entry.identity: entry.title for entry in entries}, backend.urn.rpartition("::")[2]
+    titles = {entry.identity: entry.title for entry in entries}
 
     def check(args: pulumi.ResourceTransformationArgs) -> None:
         title = titles.get(identity_of(args.type_, args.props) or ("", "", "", ""))

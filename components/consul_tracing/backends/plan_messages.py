@@ -175,8 +175,7 @@ def drift_text(changes: Mapping[str, tuple[Change, ...] | None]) -> str:
         "CT506",
         f"{_titles(list(changes))}: changed outside of Pulumi since the last up",
         *_details(details),
-        "To restore the declared values:",
-        *numbered(["pulumi up --refresh"]),
+        "pulumi up --refresh restores the declared values.",
     )
 
 

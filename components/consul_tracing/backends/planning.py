@@ -12,7 +12,7 @@ from consul_tracing.errors import ConflictError, UnreadableError
 
 from .base import LiveT, Planned, continue_in_previews
 from .dependants import check_dependants
-from .duplicates import declared_in_program, reject_duplicates, reject_later_resources
+from .duplicates import claim_entries, declared_in_program
 from .identity import Claim, Stack, former_resources, identity_of, is_one_mesh, is_provider
 from .plan_messages import conflicts_text, drift_text, plan_messages
 from .stack_state import registered_provider
@@ -29,11 +29,8 @@ if TYPE_CHECKING:
 def plan_entries(backend: Backend[LiveT], entries: Mapping[str, Entry]) -> dict[str, Planned[LiveT]]:
     """Read and plan the entries. Keys are the names of the resources that write them.
 
-    Raises ConflictError, and InvalidInputError if another component of the program declares an entry. Both are raised
-    before anything is written.
+    Raises ConflictError before anything is written.
     """
-    reject_duplicates(entries.values(), backend)
-    reject_later_resources(entries.values(), backend)
     planned: dict[str, Planned[LiveT]] = {}
     conflicts: dict[str, Conflict] = {}
     for (name, entry), live in zip(entries.items(), _live(backend, list(entries.values())), strict=True):
@@ -47,9 +44,7 @@ def plan_entries(backend: Backend[LiveT], entries: Mapping[str, Entry]) -> dict[
                 planned[name] = Planned(name, urn, entry, live, replace(decided, resource=recorded, removed=removed))
     if conflicts:
         raise ConflictError(conflicts_text(conflicts, entries, backend))
-    declared = declared_in_program()
-    declared.update({one.urn: one.entry.identity for one in planned.values()})
-    former = _former_resources(backend, planned.values(), declared)
+    former = _former_resources(backend, planned.values())
     planned = {name: replace(one, former=former.get(one.urn, "")) for name, one in planned.items()}
     backend.reject_unwritable(list(planned.values()))
     check_dependants(backend, list(planned.values()))
@@ -75,9 +70,7 @@ def _plan(backend: Backend[LiveT], urn: str, entry: Entry, live: LiveT) -> Plan 
     return decided
 
 
-def _former_resources(
-    backend: Backend[LiveT], planned: Collection[Planned[LiveT]], declared: Mapping[str, Identity]
-) -> Mapping[str, str]:
+def _former_resources(backend: Backend[LiveT], planned: Collection[Planned[LiveT]]) -> Mapping[str, str]:
     """Return the resources of the state that those of the plan take over. Raises ConflictError.
 
     The state is not read if the metadata of each live entry names the resource that declares it.
@@ -87,13 +80,14 @@ def _former_resources(
     resources = backend.state.resources
     if not resources:
         return {one.urn: one.plan.resource for one in planned}
+    declared = declared_in_program() | {one.urn: one.entry.identity for one in planned}
     claims = [
         Claim(
             backend.title(one.entry),
             one.entry.identity,
             one.urn,
             one.live.body is not None,
-            frozenset(holders := backend.holders(one.entry, one.live)),
+            frozenset(holders := backend.holders(one.entry, one.live, declared)),
             frozenset(urn for urn, is_proven in holders.items() if is_proven or urn == one.plan.resource),
         )
         for one in planned
@@ -109,11 +103,13 @@ def _former_resources(
     return former_resources(claims, Stack(backend.urn, one_mesh, frozenset(resources), registered))
 
 
-def report(backend: Backend[LiveT], planned: Sequence[Planned[LiveT]], *, tracing: bool) -> None:
-    """Log what changes for other owners, and which entries changed outside of Pulumi.
+def accept(backend: Backend[LiveT], planned: Sequence[Planned[LiveT]], *, tracing: bool) -> None:
+    """Claim the entries of a component that passed all checks. Log what changes for other owners, and drift.
 
-    `tracing`: whether the entries contain tracing keys.
+    Raises InvalidInputError if another component of the program declares an entry. `tracing`: whether the entries
+    contain tracing keys.
     """
+    claim_entries(planned, backend)
     for severity, text in plan_messages(planned, backend, tracing=tracing):
         (pulumi.log.warn if severity == "warn" else pulumi.log.info)(text, backend.component)
     if drifted := dict(_drifted(backend, planned)):

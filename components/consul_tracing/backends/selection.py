@@ -16,9 +16,7 @@ if TYPE_CHECKING:
     from .base import Backend
 
 
-def select_backend(
-    component: pulumi.ComponentResource, settings: EntrySettings, opts: pulumi.ResourceOptions | None
-) -> Backend[Any]:
+def select_backend(component: pulumi.ComponentResource, settings: EntrySettings) -> Backend[Any]:
     """Return the backend of `target`, which writes entries as children of the component."""
     policy = Policy(settings.existing, settings.owner or stack_name(), settings.renamed_from, settings.release)
     if settings.target == "consul":
@@ -26,7 +24,7 @@ def select_backend(
     # Imported here because the Kubernetes SDK is slow to import: only this backend needs it.
     from .kubernetes.backend import KubernetesBackend  # noqa: PLC0415
 
-    return KubernetesBackend(component, policy, settings, has_dependencies=bool(opts and opts.depends_on))
+    return KubernetesBackend(component, policy, settings)
 
 
 def stack_name() -> str:

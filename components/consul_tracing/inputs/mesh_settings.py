@@ -1,12 +1,11 @@
 """Validated inputs of `MeshTracing`, with defaults."""
 
 from collections.abc import Iterator, Mapping
-from typing import Annotated, ClassVar, Literal, Self, cast
+from typing import Annotated, ClassVar, Literal, Self
 
-import pulumi
-from pydantic import BeforeValidator, Field, ValidationError
+from pydantic import BeforeValidator, Field
 
-from consul_tracing.errors import InvalidInputError, Problem, format_value
+from consul_tracing.errors import Problem, format_value
 from consul_tracing.names import HTTP_PROTOCOLS, SAMPLER_ENVOY, EnvoyRelease
 
 from .cluster_rules import newer_problems
@@ -34,11 +33,11 @@ from .types import (
     UrlPath,
     unique_headers,
 )
-from .validation import Settings, problems_in
+from .validation import Settings
 from .zipkin_collector_settings import ZipkinCollectorSettings
 
-UNRESOLVED_HOST = "unresolved.invalid"
-"""Placeholder of a host that is not known yet, so that all other inputs are validated first (RFC 2606)."""
+UNKNOWN_HOST = "unresolved.invalid"
+"""Host in a preview that does not know it yet (RFC 2606). It is never written."""
 
 W3C_ENVOY = (1, 36)
 """The first Envoy whose Zipkin tracer supports W3C headers."""
@@ -86,7 +85,7 @@ class Collector(Settings):
 
     def problems(self) -> Iterator[Problem]:
         """Return a problem for a collector beside each proxy that is not at a loopback address."""
-        if self.per_host and self.host != UNRESOLVED_HOST and not is_loopback(self.host):
+        if self.per_host and self.host != UNKNOWN_HOST and not is_loopback(self.host):
             yield Problem("per_host", f"requires a loopback host, got {format_value(self.host)}. Set host: 127.0.0.1")
 
 
@@ -197,7 +196,7 @@ class MeshSettings(EntrySettings):
     component: ClassVar[str] = "MeshTracing"
 
     enabled: bool = True
-    collector: Collector = Collector.model_construct(host=UNRESOLVED_HOST)
+    collector: Collector = Collector.model_construct(host=UNKNOWN_HOST)
     tracer: Tracer = Tracer.model_construct(zipkin=Zipkin.model_construct())
     sampling: Sampling = Sampling.model_construct()
     spans: Spans = Spans.model_construct()
@@ -214,26 +213,12 @@ class MeshSettings(EntrySettings):
 
     @classmethod
     def of(cls, component: str, args: MeshTracingArgs) -> Self:
-        """Validate the arguments of a component. Raises InvalidInputError listing every problem.
-
-        `at` validates a `collector.host` that is an Output.
-        """
-        settings = cls.validated(component, with_host_placeholder(args))
+        """Validate the arguments of a component. Raises InvalidInputError listing every problem."""
+        settings = cls.validated(component, args)
         if settings.zipkin_collector is None:
             return settings
         deployed = Collector.model_construct(host=settings.zipkin_collector.host, port=settings.zipkin_collector.port)
         return settings.model_copy(update={"collector": deployed})
-
-    def at(self, component: str, host: object, *, secret: bool) -> Self:
-        """Return the settings with a host that has resolved. Raises InvalidInputError for an invalid or secret one."""
-        if secret:
-            reason = "must be a plain value, got a secret. Every client of Consul can read the entry"
-            raise InvalidInputError(component, [Problem("collector.host", reason)])
-        try:
-            collector = Collector.model_validate({**self.collector.model_dump(exclude_unset=True), "host": host})
-        except ValidationError as error:
-            raise InvalidInputError(component, problems_in(error, type(self), "collector")) from None
-        return self.model_copy(update={"collector": collector})
 
     @property
     def collector_port(self) -> int:
@@ -328,12 +313,3 @@ class MeshSettings(EntrySettings):
     def _cluster_problems(self) -> Iterator[Problem]:
         for index, cluster in enumerate(self.static_clusters):
             yield from newer_problems(snake_case_keys(cluster), f"static_clusters.{index}", self.oldest_envoy)
-
-
-def with_host_placeholder(args: object) -> object:
-    """Replace a host that is an Output by a placeholder. All other inputs must be plain."""
-    match args:
-        case {"collector": {"host": pulumi.Output()} as collector}:
-            return {**cast("dict[str, object]", args), "collector": {**collector, "host": UNRESOLVED_HOST}}
-        case _:
-            return args

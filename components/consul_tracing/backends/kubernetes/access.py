@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from kubernetes.client import ApiClient, ApiException
+    from urllib3 import PoolManager
 
     from consul_tracing.names import JsonObject
 
@@ -126,7 +127,26 @@ def client_for(access: Mapping[str, str | None]) -> ApiClient:
             load.load_kube_config(os.environ.get("KUBECONFIG") or None, access["context"], chosen)
     except (config.ConfigException, yaml.YAMLError, OSError, TypeError) as error:
         raise UnreadableError(f"the kubeconfig cannot be used: {_without_content(error)}") from None
-    return client.ApiClient(chosen)
+    made = client.ApiClient(chosen)
+    if not chosen.verify_ssl:
+        _accept_unverified(made.rest_client.pool_manager)
+    return made
+
+
+def _accept_unverified(connections: PoolManager) -> None:
+    """Prevent urllib3's warning at each request. The user chose `insecure-skip-tls-verify` in the kubeconfig.
+
+    A filter of warnings would affect the whole program.
+    """
+    https: Any = connections.pool_classes_by_scheme["https"]
+
+    def connect(connection: Any) -> None:  # noqa: ANN401 - the class depends on the proxy
+        https.ConnectionCls.connect(connection)
+        connection.is_verified = True
+
+    accepted = type("Connection", (https.ConnectionCls,), {"connect": connect})
+    pool = type("Pool", (https,), {"ConnectionCls": accepted})
+    connections.pool_classes_by_scheme = {**connections.pool_classes_by_scheme, "https": pool}
 
 
 def _without_content(error: Exception) -> str:

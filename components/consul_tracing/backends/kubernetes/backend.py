@@ -13,7 +13,6 @@ import pulumi
 
 from consul_tracing.backends.base import Live, child_options, provider_urn, registered_urn
 from consul_tracing.backends.consul_api import live_entries
-from consul_tracing.backends.duplicates import declared_in_program
 from consul_tracing.backends.identity import API_VERSION, CONFIG_ENTRY, KINDS, custom_resource, identity_of
 from consul_tracing.backends.stack_state import StackState
 from consul_tracing.backends.urns import child_urn, is_child_of_component, type_of
@@ -60,7 +59,10 @@ if TYPE_CHECKING:
 REJECTION_SECONDS = 6.0
 """Seconds for which a rejection must last. The controller retries within 5 seconds."""
 
-POLL_SECONDS = 0.5
+POLL_SECONDS, MAX_POLL_SECONDS = 0.25, 5.0
+"""Seconds between the reads of the status: the first one, and the limit to which they grow."""
+
+UNREADABLE = "Kubernetes cannot be read"
 
 MAX_REPORTED = 5
 """Objects that a message describes. The rest is counted."""
@@ -87,18 +89,8 @@ class KubernetesBackend:
     provider_package: str = "kubernetes"
     unknown = LiveObject(is_known=False)
 
-    def __init__(
-        self,
-        component: pulumi.ComponentResource,
-        policy: Policy,
-        settings: EntrySettings,
-        *,
-        has_dependencies: bool,
-    ) -> None:
-        """Write objects as children of the component, with the owner of the policy.
-
-        `has_dependencies`: whether the component depends on resources that may install consul-k8s.
-        """
+    def __init__(self, component: pulumi.ComponentResource, policy: Policy, settings: EntrySettings) -> None:
+        """Write objects as children of the component, with the owner of the policy."""
         self.component = component
         self.urn = registered_urn(component)
         self.policy = policy
@@ -107,7 +99,6 @@ class KubernetesBackend:
         self._sync_timeout = settings.sync_timeout_seconds
         self._migrate = settings.migrate_entries
         self._metadata = settings.metadata
-        self._has_dependencies = has_dependencies
 
     @cached_property
     def cluster(self) -> Cluster:
@@ -148,7 +139,8 @@ class KubernetesBackend:
                 reject_second_mesh(self.cluster.objects("proxy-defaults") or [], mesh.namespace)
             self.cluster.reject_missing_namespaces({entry.namespace or "" for entry in entries})
         except MissingPrerequisiteError as missing:
-            if self._has_dependencies and pulumi.runtime.is_dry_run():
+            # The update may install it, or a resource on which the component or one of its parents depends.
+            if pulumi.runtime.is_dry_run():
                 raise UnreadableError(str(missing)) from None
             raise
         if not self._migrate:
@@ -183,7 +175,7 @@ class KubernetesBackend:
     def _uid(self, urn: str) -> object:
         return (self.state.resources[urn].get("metadata") or {}).get("uid")
 
-    def holders(self, entry: Entry, live: LiveObject) -> Mapping[str, bool]:
+    def holders(self, entry: Entry, live: LiveObject, declared: Mapping[str, Identity]) -> Mapping[str, bool]:
         """Return the objects of the state with this identity; for a patch, those that this package patches too.
 
         The object keeps the fields that this package applies when a raw patch is deleted. With `migrate_entries`, the
@@ -191,10 +183,10 @@ class KubernetesBackend:
         """
         own, own_patch = (custom_resource(entry.kind, patch=patch) for patch in (False, True))
         uid = (live.object or {}).get("metadata", {}).get("uid")
-        held, declared = self.state.holders(entry), declared_in_program()
-        former = {urn for urn in held.keys() - declared if self._migrate and type_of(urn) == CONFIG_ENTRY}
+        held = self.state.holders(entry)
+        former = {urn for urn in held.keys() - declared.keys() if self._migrate and type_of(urn) == CONFIG_ENTRY}
         # consul-k8s writes objects of one name to one entry, whatever their namespaces.
-        moved = held.keys() - declared if live.object is None else set()
+        moved = held.keys() - declared.keys() if live.object is None else set()
         return dict.fromkeys(former, True) | {
             urn: uid is not None and self._uid(urn) == uid
             for urn, identity in held.items()
@@ -295,27 +287,24 @@ class KubernetesBackend:
         return "fields removed" if patch else "deleted"
 
     def write(
-        self, planned: Planned[LiveObject], entry: pulumi.Input[Entry], after: Sequence[pulumi.Resource] = ()
+        self,
+        planned: Planned[LiveObject],
+        after: Sequence[pulumi.Resource] = (),
+        host: pulumi.Output[object] | None = None,
     ) -> pulumi.CustomResource:
         """Declare the custom resource, or a patch of an adopted one, after the resources in `after`."""
         from pulumi_kubernetes.apiextensions import CustomResource, CustomResourcePatch  # noqa: PLC0415
 
-        declared, live, plan = planned.entry, planned.live, planned.plan
-        patch, own = live.is_patch, custom_resource(declared.kind)
-
-        def applied(complete: Entry) -> JsonObject:
-            return spec(complete, plan, live.object, patch=patch)
-
-        # The collector's host may be unknown, which does not affect which fields are applied.
-        declared_spec = applied(declared)
-        fields = field_paths(declared.body)
-        owned = {} if plan.released else ownership_metadata(fields, self.policy.owner, planned.urn)
+        entry, live, plan = planned.entry, planned.live, planned.plan
+        patch, own = live.is_patch, custom_resource(entry.kind)
+        applied = spec(entry, plan, live.object, patch=patch)
+        owned = {} if plan.released else ownership_metadata(field_paths(entry.body), self.policy.owner, planned.urn)
         annotations = {annotation(key): value for key, value in owned.items()}
         if self._migrate:
             annotations[MIGRATE_ANNOTATION] = "true"
         options = child_options(
             self.component,
-            [custom_resource(declared.kind, patch=patch), *([own] if patch else [])],
+            [custom_resource(entry.kind, patch=patch), *([own] if patch else [])],
             planned.resource_name,
             planned.former,
             retained=self.when_deleted(planned) == "kept",
@@ -325,13 +314,13 @@ class KubernetesBackend:
         return (CustomResourcePatch if patch else CustomResource)(
             planned.resource_name,
             api_version=API_VERSION,
-            kind=KINDS[declared.kind],
+            kind=KINDS[entry.kind],
             metadata=with_synced_generation(
-                metadata(declared, annotations, self._metadata, live.object, patch=patch),
-                declared_spec,
+                metadata(entry, annotations, self._metadata, live.object, patch=patch),
+                applied,
                 live.object,
             ),
-            spec=entry.apply(applied) if isinstance(entry, pulumi.Output) else declared_spec,
+            spec=host.apply(lambda _: applied) if host is not None else applied,
             opts=options,
         )
 
@@ -357,15 +346,17 @@ class KubernetesBackend:
         while missing := await self._not_synced(entries):
             waited = time.monotonic() - began
             final = all(status.state == "rejected" for _, status in missing) and waited > REJECTION_SECONDS
-            if final or waited > self._sync_timeout:
+            if final or waited >= self._sync_timeout:
                 raise SyncError(self._sync_errors(missing))
-            await asyncio.sleep(POLL_SECONDS)
+            if missing[0][1].reason != UNREADABLE:
+                entries = [entry for entry, _ in missing]
+            await asyncio.sleep(min(POLL_SECONDS + waited / 2, MAX_POLL_SECONDS, self._sync_timeout - waited))
 
     async def _not_synced(self, entries: Sequence[Entry]) -> list[tuple[Entry, Sync]]:
         try:
             live = await asyncio.to_thread(live_objects, self.cluster, entries)
         except UnreadableError as error:
-            return [(entry, Sync("waiting", "Kubernetes cannot be read", str(error))) for entry in entries[:1]]
+            return [(entry, Sync("waiting", UNREADABLE, str(error))) for entry in entries[:1]]
         states = [(entry, sync(live.get(entry.identity, {}))) for entry in entries]
         return [(entry, one) for entry, one in states if one.state != "synced"]
 

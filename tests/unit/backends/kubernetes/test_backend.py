@@ -1,6 +1,8 @@
 """`MeshTracing` with target `kubernetes`, on Pulumi mocks and an in-memory cluster."""
 
+import asyncio
 import sys
+from types import SimpleNamespace
 from typing import Any
 
 import pulumi
@@ -151,22 +153,13 @@ def test_cluster_without_consul_k8s_is_rejected(engine: Engine, cluster: FakeClu
     assert set(engine.registered) == {"mesh"}
 
 
-@pytest.mark.parametrize("installs", [True, False])
-def test_preview_continues_if_the_program_installs_consul_k8s(
-    engine: Engine, cluster: FakeCluster, *, installs: bool
+def test_preview_continues_without_consul_k8s(
+    engine: Engine, cluster: FakeCluster, caplog: pytest.LogCaptureFixture
 ) -> None:
     cluster.error = MissingKindError("proxy-defaults")
-
-    def program() -> None:
-        chart = pulumi.ComponentResource("test:index:Chart", "consul")
-        on_kubernetes(pulumi.ResourceOptions(depends_on=[chart] if installs else None))
-
-    if installs:
-        engine.run(program, preview=True)
-        assert "mesh-proxy-defaults" in engine.registered
-    else:
-        with pytest.raises(ConflictError):
-            engine.run(program, preview=True)
+    engine.run(on_kubernetes, preview=True)
+    assert "mesh-proxy-defaults" in engine.registered
+    assert "pulumi up stops if it still cannot read it: consul-tracing: CT214: the cluster does not" in caplog.text
 
 
 def test_missing_namespace_is_rejected(engine: Engine) -> None:
@@ -195,6 +188,36 @@ def test_sync_timeout_is_reported(engine: Engine, cluster: FakeCluster) -> None:
     with pytest.raises(SyncError, match=r"did not write it into Consul within 0\.1 s"):
         engine.run(lambda: on_kubernetes(sync_timeout_seconds=0.1))
     assert 4 < cluster.reads < 100
+
+
+def test_objects_that_are_not_synced_are_read_less_and_less_often(
+    engine: Engine, cluster: FakeCluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.undo()
+    monkeypatch.setattr(backend, "cluster_of", lambda _: cluster)
+    sleeps: list[float] = []
+    kinds: list[str] = []
+
+    async def sleep(seconds: float) -> None:
+        sleeps.append(seconds)
+
+    monkeypatch.setattr(backend, "asyncio", SimpleNamespace(to_thread=asyncio.to_thread, sleep=sleep))
+    monkeypatch.setattr(backend, "time", SimpleNamespace(monotonic=lambda: sum(sleeps)))
+    cluster.status = {}
+    seen = cluster.objects
+
+    def objects(kind: str, namespace: str | None = None) -> list[dict[str, Any]]:
+        kinds.extend([kind] if sleeps else [])
+        return [{**one, "status": SYNCED} if kind == "service-defaults" else one for one in seen(kind, namespace)]
+
+    cluster.objects = objects  # type: ignore[method-assign]
+    with pytest.raises(SyncError, match="within 120 s"):
+        engine.run(lambda: on_kubernetes(services={"web": {"protocol": "http"}}))
+    assert sleeps[:2] == [0.25, 0.375]
+    assert max(sleeps) == 5
+    assert sum(sleeps) == 120
+    assert kinds == ["proxy-defaults"] * len(sleeps)
+    assert len(sleeps) < 40
 
 
 def test_list_of_unsynced_objects_is_capped(engine: Engine, cluster: FakeCluster) -> None:
