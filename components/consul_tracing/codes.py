@@ -68,7 +68,7 @@ CODES: dict[str, Code] = {
     "CT209": Code(
         "An entry of Consul's API blocks consul-k8s",
         "Consul has an entry of the same name that was written over its HTTP API. consul-k8s does not overwrite it.",
-        "Set `target: consul`, or `migrate_entries: true` with the same content.",
+        "Set `target: consul`, or `migrate_entries: true` without another change.",
     ),
     "CT210": Code(
         "The cluster has a second ProxyDefaults",
@@ -100,12 +100,14 @@ CODES: dict[str, Code] = {
     "CT215": Code(
         "consul-k8s does not write an object",
         "Consul has an entry of the same name that consul-k8s does not manage (`ExternallyManagedConfigError`).",
-        "Set `migrate_entries: true` with the same content, set `target: consul`, or delete the entry.",
+        "Set `migrate_entries: true` without another change, set `target: consul`, or delete the entry.",
     ),
     "CT216": Code(
         "consul-k8s cannot migrate an entry",
-        "The entry in Consul differs from the declared one (`MigrationFailedError`).",
-        "Declare the content of the entry exactly, run `pulumi up`, and change it afterwards.",
+        "The entry in Consul differs from the custom resource (`MigrationFailedError`): a declared field has another "
+        "value, or the stack does not read Consul and does not declare all fields.",
+        "Set `consul:address` to the Consul of the mesh, so that fields that are not declared are preserved. Declare "
+        "the others with their value in Consul, run `pulumi up`, and change them afterwards.",
     ),
     "CT217": Code(
         "consul-k8s did not write an object in time",

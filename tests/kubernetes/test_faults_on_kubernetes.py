@@ -196,7 +196,7 @@ def test_migrated_entries_are_not_deleted(project: ProjectFactory, cluster: Clus
     stack = project(configuration=stack_config(cluster, migrate_entries=True, sampling={"random": 50}), stack="after")
     output = rejection(stack)
     assert "cannot migrate the entry: MigrationFailedError" in output
-    assert "1. declare the content of the entry in Consul exactly" in output
+    assert "2. declare the other content of the entry in Consul exactly" in output
     stack.configure(stack_config(cluster, migrate_entries=True))
     stack.up()
     assert live(consul)["Meta"]["external-source"] == "kubernetes"

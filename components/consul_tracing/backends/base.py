@@ -39,6 +39,9 @@ class Live:
     is_known: bool = True
     """Whether the backend could be read."""
 
+    is_migrated: bool = False
+    """Whether the entry is one of Consul's HTTP API, which consul-k8s takes over."""
+
 
 Value = TypeVar("Value")
 LiveT = TypeVar("LiveT", bound=Live)

@@ -125,7 +125,7 @@ def plan_messages(
     """Yield the messages about fields of other owners. `tracing`: whether the entries contain tracing keys."""
     groups: dict[tuple[str, str], list[Planned[LiveT]]] = {}
     for one in planned:
-        if described := _event(one.plan, backend.policy.existing):
+        if described := _event(one, backend.policy.existing):
             groups.setdefault(described, []).append(one)
     for (code, event), group in groups.items():
         plans = [one.plan for one in group]
@@ -201,9 +201,12 @@ def sampler_text() -> str:
     )
 
 
-def _event(plan: Plan, existing: str) -> tuple[str, str] | None:
+def _event(planned: Planned[LiveT], existing: str) -> tuple[str, str] | None:
     """Return the code and the text of what happens to the entry, as far as other owners are concerned."""
+    plan = planned.plan
     match plan.owner:
+        case _ if planned.live.is_migrated:
+            return "CT501", "migrated, and consul-k8s takes over only an entry with the same content"
         case "another stack":
             return "CT502", f"overwritten, managed until now by another stack ({plan.stack})"
         case "unmanaged" if existing == "overwrite":

@@ -60,7 +60,7 @@ def _live(backend: Backend[LiveT], entries: Sequence[Entry]) -> list[LiveT]:
 
 
 def _plan(backend: Backend[LiveT], urn: str, entry: Entry, live: LiveT) -> Plan | Conflict:
-    policy = backend.policy
+    policy = replace(backend.policy, existing="adopt") if live.is_migrated else backend.policy
     decided = plan(entry, live.body, policy)
     if isinstance(decided, Conflict) and decided.owner == "unmanaged" and not decided.unreadable:
         recorded = backend.recorded(entry, backend.state.resources.get(urn) or {})

@@ -375,10 +375,13 @@ class MeshTracingArgs(TypedDict):
     """
 
     migrate_entries: NotRequired[bool]
-    """Whether consul-k8s takes over identical entries of Consul's HTTP API (`migrate-entry`). Default: false.
+    """Whether consul-k8s takes over entries of Consul's HTTP API (`migrate-entry`). Default: false.
 
-    By default consul-k8s rejects them. A stack that manages the entries over the HTTP API must remove them from its
-    state first (`pulumi state delete`), or it deletes them. Has no effect with `target: consul`.
+    By default consul-k8s rejects them. It takes over only entries with the content of the custom resource: declared
+    fields must have their value in Consul. If the stack has a Consul provider or `consul:address`, fields that are not
+    declared are preserved as fields of other owners; with `existing: overwrite` they are not. A stack that manages the
+    entries over the HTTP API must remove them from its state first (`pulumi state delete`), or it deletes them. Has no
+    effect with `target: consul`.
     """
 
     partition: NotRequired[str]

@@ -19,7 +19,7 @@ from consul_tracing.errors import ConflictError, UnreadableError, message, numbe
 from .objects import PLURALS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from kubernetes.client import ApiClient, ApiException
     from urllib3 import PoolManager
@@ -225,27 +225,45 @@ class Cluster:
                 return found
         return None
 
-    def _page(self, kind: str, namespace: str | None, continuation: str | None) -> JsonObject | None:
-        from kubernetes.client import ApiException  # noqa: PLC0415
-        from urllib3.exceptions import HTTPError  # noqa: PLC0415
+    def spec_schema(self, kind: str) -> JsonObject:
+        """Return the OpenAPI schema of the `spec` of a kind, empty without permission to read its definition."""
+        group, version = API_VERSION.split("/")
+        where = ("apiextensions.k8s.io", "v1", "customresourcedefinitions", f"{PLURALS[kind]}.{group}")
+        definition = _answer(self._api.get_cluster_custom_object, *where)
+        if not isinstance(definition, dict):
+            if definition.status in {NOT_FOUND, FORBIDDEN}:
+                return {}
+            raise UnreadableError(_message(definition))
+        schemas = {one["name"]: one["schema"]["openAPIV3Schema"] for one in definition["spec"]["versions"]}
+        schema: JsonObject = schemas[version]["properties"]["spec"]
+        return schema
 
+    def _page(self, kind: str, namespace: str | None, continuation: str | None) -> JsonObject | None:
         api = self._api
         version, plural = RESOURCES[kind]
         where = (*version.split("/"), *([namespace] if namespace else []), plural)
         list_objects = api.list_namespaced_custom_object if namespace else api.list_cluster_custom_object
-        try:
-            page: JsonObject = list_objects(
-                *where, limit=PAGE, _continue=continuation, _request_timeout=SECONDS_TO_ANSWER
-            )
-        except ApiException as error:
-            if error.status == NOT_FOUND:
-                raise MissingKindError(kind) from None
-            if error.status == FORBIDDEN and namespace is None:
-                return None
-            raise UnreadableError(_message(error)) from None
-        except (HTTPError, OSError) as error:
-            raise UnreadableError(str(error)) from None
-        return page
+        page = _answer(list_objects, *where, limit=PAGE, _continue=continuation)
+        if isinstance(page, dict):
+            return page
+        if page.status == NOT_FOUND:
+            raise MissingKindError(kind)
+        if page.status == FORBIDDEN and namespace is None:
+            return None
+        raise UnreadableError(_message(page))
+
+
+def _answer(read: Callable[..., JsonObject], *where: str, **options: Any) -> JsonObject | ApiException:  # noqa: ANN401
+    """Return the answer of the API server, or the error that it returns. Raises UnreadableError without an answer."""
+    from kubernetes.client import ApiException  # noqa: PLC0415
+    from urllib3.exceptions import HTTPError  # noqa: PLC0415
+
+    try:
+        return read(*where, _request_timeout=SECONDS_TO_ANSWER, **options)
+    except ApiException as error:
+        return error
+    except (HTTPError, OSError) as error:
+        raise UnreadableError(str(error)) from None
 
 
 def _message(error: ApiException) -> str:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import shlex
 import time
+from contextlib import suppress
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any
 
 import pulumi
@@ -18,7 +19,7 @@ from consul_tracing.backends.stack_state import StackState
 from consul_tracing.backends.urns import child_urn, is_child_of_component, type_of
 from consul_tracing.entries.entry import Entry
 from consul_tracing.entries.field_paths import field_paths
-from consul_tracing.entries.metadata import ownership_metadata
+from consul_tracing.entries.metadata import is_of_consul_k8s, ownership_metadata
 from consul_tracing.errors import ConflictError, SyncError, UnreadableError, message, numbered
 from consul_tracing.names import HTTP_PROTOCOLS, MIGRATE_ANNOTATION
 
@@ -31,8 +32,10 @@ from .objects import (
     body,
     conflicting_entries,
     in_consul,
+    in_kubernetes,
     is_adopted,
     is_patched,
+    knows_access_logs,
     metadata,
     object_path,
     preserves_clusters,
@@ -40,11 +43,12 @@ from .objects import (
     reject_unremovable,
     spec,
     title,
+    with_entry,
 )
 from .sync import Sync, sync, sync_error_text, with_synced_generation
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from consul_tracing.backends.base import Planned, WhenDeleted
     from consul_tracing.entries.dependants import Service
@@ -80,6 +84,9 @@ class LiveObject(Live):
 
     is_whole_in_state: bool = False
     """Whether this stack's state holds the whole object of another owner: imported, declared raw, or released."""
+
+    has_access_logs: bool = False
+    """Whether the kind of the object has the field ACCESS_LOGS."""
 
 
 class KubernetesBackend:
@@ -149,6 +156,8 @@ class KubernetesBackend:
 
     def _live(self, entries: Sequence[Entry], objects: Mapping[Identity, JsonObject]) -> list[LiveObject]:
         bodies = {identity: body(live) for identity, live in objects.items()}
+        schema = cache(self.cluster.spec_schema)
+        migrated = self._migrated(entries, schema)
         foreign = {
             identity
             for identity, live in objects.items()
@@ -159,13 +168,29 @@ class KubernetesBackend:
             whole = {one.identity for one in entries if one.identity in foreign and self._is_whole(one, objects)}
         return [
             LiveObject(
-                bodies.get(identity),
+                with_entry(bodies.get(identity), migrated.get(identity)),
+                is_migrated=identity in migrated and identity not in objects,
                 object=(live := objects.get(identity)),
                 is_patch=is_patched(live, self.policy, whole=identity in whole),
                 is_whole_in_state=identity in whole,
+                has_access_logs=entry.kind == "proxy-defaults" and knows_access_logs(live or {}, schema),
             )
-            for identity in (entry.identity for entry in entries)
+            for entry, identity in ((entry, entry.identity) for entry in entries)
         ]
+
+    def _migrated(self, entries: Sequence[Entry], schema: Callable[[str], JsonObject]) -> dict[Identity, JsonObject]:
+        """Return the entries that consul-k8s is to take over from Consul, with the fields that an object can have.
+
+        With `existing: overwrite` there are none: this stack writes only its own fields.
+        """
+        if not self._migrate or self.policy.existing == "overwrite":
+            return {}
+        return {
+            entry.identity: in_kubernetes(live, known)
+            for entry, live in zip(entries, self._entries_of_consul(entries), strict=True)
+            if live is not None and not is_of_consul_k8s(live.get("Meta") or {})
+            if (known := schema(entry.kind))
+        }
 
     def _is_whole(self, entry: Entry, objects: Mapping[Identity, JsonObject]) -> bool:
         """Return whether the state holds the whole live object, and not only a patch."""
@@ -228,20 +253,19 @@ class KubernetesBackend:
 
         The Consul of `consul:address` may belong to another mesh, so that it only causes a warning.
         """
-        is_of_this_mesh = self.component.get_provider(CONFIG_ENTRY) is not None
-        if not is_of_this_mesh and pulumi.Config("consul").get("address") is None:
-            return
-        entries_of_consul = [Entry(entry.kind, entry.name, {}) for entry in entries]
-        try:
-            live = live_entries(entries_of_consul, self.component)
-        except UnreadableError:
-            return
-        titles = [entry.title for entry in entries_of_consul]
-        for text in conflicting_entries(dict(zip(titles, live, strict=True))):
-            if is_of_this_mesh:
+        titles = [entry.title for entry in entries]
+        for text in conflicting_entries(dict(zip(titles, self._entries_of_consul(entries), strict=True))):
+            if self.component.get_provider(CONFIG_ENTRY) is not None:
                 raise ConflictError(message("CT209", text, *MIGRATION_STEPS))
             condition = "if consul:address is the Consul of this mesh"
             pulumi.log.warn(message("CT209", f"{text}, {condition}", *MIGRATION_STEPS), self.component)
+
+    def _entries_of_consul(self, entries: Sequence[Entry]) -> Sequence[JsonObject | None]:
+        """Return the entries of Consul's API, None for a missing one and if the stack does not connect to Consul."""
+        if self.component.get_provider(CONFIG_ENTRY) is not None or pulumi.Config("consul").get("address") is not None:
+            with suppress(UnreadableError):
+                return live_entries([Entry(entry.kind, entry.name, {}) for entry in entries], self.component)
+        return [None] * len(entries)
 
     def resource(self, entry: Entry, resource_name: str, live: LiveObject) -> str:
         """Return the URN of the resource that manages the object."""
@@ -297,7 +321,7 @@ class KubernetesBackend:
 
         entry, live, plan = planned.entry, planned.live, planned.plan
         patch, own = live.is_patch, custom_resource(entry.kind)
-        applied = spec(entry, plan, live.object, patch=patch)
+        applied = spec(entry, plan, live.object, patch=patch, has_access_logs=live.has_access_logs)
         owned = {} if plan.released else ownership_metadata(field_paths(entry.body), self.policy.owner, planned.urn)
         annotations = {annotation(key): value for key, value in owned.items()}
         if self._migrate:

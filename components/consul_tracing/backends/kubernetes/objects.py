@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from consul_tracing.backends.identity import KINDS
 from consul_tracing.entries.bodies import canonical_json
 from consul_tracing.entries.entry import Entry
-from consul_tracing.entries.field_paths import body_from, field_paths, is_cluster
+from consul_tracing.entries.field_paths import InvalidClustersError, body_from, field_paths, is_cluster
 from consul_tracing.entries.metadata import is_of_consul_k8s
 from consul_tracing.entry_structs import STRUCTS
 from consul_tracing.errors import ConflictError, message, numbered
@@ -25,7 +25,7 @@ from consul_tracing.names import (
 from .managed_fields import OWNER_MANAGER, PATCH_MANAGER, has_unnamed_manager, would_be_pruned
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from consul_tracing.entries.ownership import Plan, Policy
     from consul_tracing.inputs.entry_settings import Metadata
@@ -56,6 +56,10 @@ GO_NAMES = {"jsonFormat": "JSONFormat"}
 FREE_FORM = frozenset({"config", "arguments"})
 """Fields with keys of any name, which are not converted."""
 
+ACCESS_LOGS = "accessLogs"
+"""Field of ProxyDefaults since consul-k8s 1.0, which compares it as a pointer. Consul always returns the struct, so an
+object without the field never matches its entry: consul-k8s does not migrate it, and writes it at each reconcile."""
+
 
 def title(entry: Entry) -> str:
     """Return the name of an object in messages: `ProxyDefaults consul/global`."""
@@ -67,21 +71,42 @@ def annotation(key: str) -> str:
     return f"{ANNOTATIONS_PREFIX}{key.removeprefix('consul-tracing-')}"
 
 
-def spec(entry: Entry, plan: Plan, live: JsonObject | None, *, patch: bool) -> JsonObject:
-    """Return the `spec` to apply: the declared fields, and preserved fields that would be removed otherwise.
+def spec(
+    entry: Entry, plan: Plan, live: JsonObject | None, *, patch: bool, has_access_logs: bool = False
+) -> JsonObject:
+    """Return the `spec` to apply: the declared fields, and preserved fields that the object would lack otherwise.
 
     Fields that another manager holds are not applied: server-side apply preserves them and their owner.
+    `has_access_logs`: whether the kind has the field ACCESS_LOGS, which is empty if no manager sets it.
     """
+
+    def is_lacking(path: tuple[str, ...]) -> bool:
+        # A preserved field that the object does not have is a field of the entry in Consul.
+        return live is None or value_at(live, path) is None or would_be_pruned(live, path, patch=patch)
+
     declared = field_paths(entry.body)
     has_clusters = any(is_cluster(part) for part in declared)
     applied = {
         part: value
         for part, value in field_paths(plan.body(entry)).items()
-        if part in declared
-        or (has_clusters and is_cluster(part))
-        or (live is not None and would_be_pruned(live, object_path(part), patch=patch))
+        if part in declared or (has_clusters and is_cluster(part)) or is_lacking(object_path(part))
     }
-    return {camel_case(name): renamed(value, name) for name, value in body_from(applied).items()}
+    empty: JsonObject = {ACCESS_LOGS: {}} if has_access_logs and is_lacking(("spec", ACCESS_LOGS)) else {}
+    return {**empty, **renamed(body_from(applied), "")}
+
+
+def value_at(live: JsonObject, path: tuple[str, ...]) -> object:
+    """Return the value of a field of an object, None if it is not set."""
+    value: Any = live
+    for step in path:
+        value = value.get(step) if isinstance(value, dict) else None
+    return value
+
+
+def knows_access_logs(live: JsonObject, schema: Callable[[str], JsonObject]) -> bool:
+    """Return whether ProxyDefaults have the field ACCESS_LOGS. The schema is read only if the live object lacks it."""
+    is_set = value_at(live, ("spec", ACCESS_LOGS)) is not None
+    return is_set or ACCESS_LOGS in schema("proxy-defaults").get("properties", {})
 
 
 def object_path(part: FieldPath) -> tuple[str, ...]:
@@ -126,7 +151,7 @@ def camel_case(name: str) -> str:
     return re.sub(r"^[A-Z]+(?=[A-Z][a-z])|^[A-Z]+", lambda start: start[0].lower(), name)
 
 
-def renamed(value: object, field: str) -> object:
+def renamed(value: Any, field: str) -> Any:  # noqa: ANN401 - JSON
     """Convert the names of the fields in a value to camelCase."""
     match value:
         case dict() if camel_case(field) not in FREE_FORM:
@@ -154,6 +179,36 @@ def _go_named(fields: JsonObject, above: FieldPath) -> JsonObject:
         inner = path in STRUCTS and path != ("Config",) and isinstance(value, dict)
         named[path[-1]] = _go_named(value, path) if inner else value
     return named
+
+
+def in_kubernetes(entry: JsonObject, schema: JsonObject) -> JsonObject:
+    """Return the body that the object of an entry in Consul would have. `schema`: the schema of the object's `spec`."""
+    return body({"spec": _known(renamed(entry, ""), schema), "metadata": {}})
+
+
+def _known(value: Any, schema: JsonObject) -> Any:  # noqa: ANN401 - JSON
+    match value:
+        case dict() if "x-kubernetes-preserve-unknown-fields" not in schema:
+            fields = schema.get("properties", {})
+            known = {name: one for name, one in value.items() if name in fields and one is not None}
+            return {name: _known(one, fields[name]) for name, one in known.items()}
+        case list():
+            return [_known(one, schema.get("items", {})) for one in value]
+        case int() if schema.get("type") == "string":
+            # A duration, which Pulumi's Consul provider returns in nanoseconds.
+            return f"{value}ns"
+        case _:
+            return value
+
+
+def with_entry(of_object: JsonObject | None, of_consul: JsonObject | None) -> JsonObject | None:
+    """Return the body of an object with the further fields of the entry in Consul. None if neither exists."""
+    if of_object is None or of_consul is None:
+        return of_consul if of_object is None else of_object
+    try:
+        return body_from({**field_paths(of_consul), **field_paths(of_object)})
+    except InvalidClustersError:
+        return of_object
 
 
 def in_consul(kind: str, live: JsonObject) -> Entry:
@@ -274,7 +329,7 @@ def conflicting_entries(live: Mapping[str, JsonObject | None]) -> Iterator[str]:
 MIGRATION_STEPS = (
     "To write it over Consul's API:",
     *numbered(["set target: consul"]),
-    "To move it to Kubernetes, with the same content declared:",
+    "To move it to Kubernetes, without another change:",
     *numbered(
         ["in the stack that manages it: pulumi state delete '<URN of its ConfigEntry>'", "set migrate_entries: true"]
     ),

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 from consul_tracing.errors import message, numbered
 
 from .managed_fields import held_paths, is_own_write, managed_fields
-from .objects import MIGRATION_STEPS, PLURALS, SYNCED_GENERATION, annotations_of
+from .objects import ACCESS_LOGS, MIGRATION_STEPS, PLURALS, SYNCED_GENERATION, annotations_of, value_at
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,7 +32,7 @@ def with_synced_generation(metadata: JsonObject, spec: JsonObject, live: JsonObj
         return metadata
     recorded = annotations_of(live).get(SYNCED_GENERATION)
     if _changes_owners(live, metadata, spec) and sync(live).state == "synced":
-        recorded = _generation(live)
+        recorded = _generation(live, writes=int(_only_adds_access_logs(live, spec)))
     noted = {SYNCED_GENERATION: recorded} if recorded else {}
     return {**metadata, "annotations": {**metadata["annotations"], **noted}}
 
@@ -44,13 +44,32 @@ def _changes_owners(live: JsonObject, metadata: JsonObject, spec: JsonObject) ->
     """
     own = ("metadata", "annotations", SYNCED_GENERATION)
     written = {field: metadata[field] for field in ("annotations", "labels") if field in metadata}
-    own_writes = [entry.get("fieldsV1") or {} for entry in managed_fields(live) if is_own_write(entry)]
-    held = {path for fields in own_writes for path in held_paths(fields)} - {own}
-    return held != set(_leaves({"metadata": written, "spec": spec})) or any(
+    return _held(live) - {own} != set(_leaves({"metadata": written, "spec": spec})) or any(
         (live["metadata"].get(field) or {}).get(key) != value
         for field, values in written.items()
         for key, value in values.items()
     )
+
+
+def _only_adds_access_logs(live: JsonObject, spec: JsonObject) -> bool:
+    """Return whether the write only adds the empty ACCESS_LOGS to `spec`.
+
+    It makes a new generation. The controller writes no status for it, because Consul has this content.
+    """
+    empty = ("spec", ACCESS_LOGS)
+    rest = set(_leaves({"spec": spec})) - {empty}
+    return (
+        value_at(live, empty) is None
+        and spec.get(ACCESS_LOGS) == {}
+        and {path for path in _held(live) if path[0] == "spec"} <= rest
+        and all(value_at(live, path) == value_at({"spec": spec}, path) for path in rest)
+    )
+
+
+def _held(live: JsonObject) -> set[tuple[str, ...]]:
+    """Return the fields that this package holds."""
+    own_writes = [entry.get("fieldsV1") or {} for entry in managed_fields(live) if is_own_write(entry)]
+    return {path for fields in own_writes for path in held_paths(fields)}
 
 
 def _leaves(value: JsonObject, *above: str) -> Iterator[tuple[str, ...]]:
@@ -61,9 +80,10 @@ def _leaves(value: JsonObject, *above: str) -> Iterator[tuple[str, ...]]:
             yield (*above, name)
 
 
-def _generation(live: JsonObject) -> str:
+def _generation(live: JsonObject, *, writes: int = 0) -> str:
+    """Return the generation of an object after further writes of its `spec`."""
     # A re-created object starts at generation 1 and may have the annotations of the former object.
-    return f"{live['metadata'].get('uid')}/{live['metadata'].get('generation')}"
+    return f"{live['metadata'].get('uid')}/{live['metadata'].get('generation', 0) + writes}"
 
 
 @dataclass(frozen=True)
@@ -138,7 +158,14 @@ def sync_error_text(title: str, entry: Entry, status: Sync, seconds: float) -> s
                 f"{title} is written to Kubernetes, and consul-k8s cannot migrate the entry: {status.reason}",
                 status.message,
                 "To migrate it:",
-                *numbered(["declare the content of the entry in Consul exactly", "pulumi up", "change it afterwards"]),
+                *numbered(
+                    [
+                        "set consul:address to the Consul of this mesh: its fields that are not declared are preserved",
+                        "declare the other content of the entry in Consul exactly",
+                        "pulumi up",
+                        "change it afterwards",
+                    ]
+                ),
             )
         case _:
             reported = f"{status.reason}: {status.message}".strip(": ")

@@ -168,6 +168,23 @@ def test_forbidden_list_of_all_namespaces_returns_none(api: Callable[..., Api]) 
     assert api((403, {"message": "forbidden"})).cluster().objects("proxy-defaults") is None
 
 
+def test_schema_is_that_of_the_version_and_unknown_without_permission(api: Callable[..., Api]) -> None:
+    spec = {"properties": {"accessLogs": {"type": "object"}}}
+    versions = [
+        {"name": name, "schema": {"openAPIV3Schema": {"properties": {"spec": of}}}}
+        for name, of in (("v1", {}), ("v1alpha1", spec))
+    ]
+    served = api((200, {"spec": {"versions": versions}}), (403, {"message": "forbidden"}))
+    cluster = served.cluster()
+    assert cluster.spec_schema("proxy-defaults") == spec
+    assert cluster.spec_schema("service-defaults") == {}
+    definitions = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
+    assert served.requests == [
+        f"{definitions}/proxydefaults.consul.hashicorp.com",
+        f"{definitions}/servicedefaults.consul.hashicorp.com",
+    ]
+
+
 def test_missing_namespace_is_rejected_and_unreadable_namespace_is_accepted(api: Callable[..., Api]) -> None:
     served = api((403, {"message": "forbidden"}), (404, {"message": "not found"}))
     with pytest.raises(MissingPrerequisiteError, match="the cluster has no namespace shop"):

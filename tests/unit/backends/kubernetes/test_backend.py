@@ -2,6 +2,7 @@
 
 import asyncio
 import sys
+from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any
 
@@ -27,12 +28,17 @@ class FakeCluster:
         self.error: Exception | None = None
         self.reads = 0
         self.status: dict[str, Any] = SYNCED
+        self.fields: dict[str, Any] = {}
 
     def objects(self, kind: str, namespace: str | None = None) -> list[dict[str, Any]]:
         self.reads += 1
         if self.error:
             raise self.error
         return [one for one in self.live.get(kind, []) if namespace in (None, one["metadata"]["namespace"])]
+
+    def spec_schema(self, kind: str) -> dict[str, Any]:  # noqa: ARG002 - one schema for all
+        self.reads += 1
+        return {"properties": self.fields} if self.fields else {}
 
     def reject_missing_namespaces(self, names: set[str]) -> None:
         if missing := names - {"consul"}:
@@ -114,6 +120,62 @@ def test_adopted_object_is_a_patch(engine: Engine, cluster: FakeCluster) -> None
     assert annotations["consul-tracing/adopted"] == "true"
     # Deleting a patch removes all fields of its manager, so patches have a separate field manager.
     assert annotations["pulumi.com/patchFieldManager"] == "consul-tracing-patch"
+
+
+def test_empty_access_logs_are_written_if_the_kind_has_them_and_are_not_claimed(
+    engine: Engine, cluster: FakeCluster
+) -> None:
+    engine.run(on_kubernetes)
+    assert "accessLogs" not in engine.registered["mesh-proxy-defaults"].inputs["spec"]
+    cluster.fields = {"accessLogs": {"type": "object"}}
+    for _ in range(2):
+        engine.run(lambda: on_kubernetes(services={"web": {"protocol": "http"}}))
+        written = engine.registered["mesh-proxy-defaults"].inputs
+        assert written["spec"]["accessLogs"] == {}
+        assert "AccessLogs" not in written["metadata"]["annotations"]["consul-tracing/keys"]
+        assert engine.registered["mesh-service-web"].inputs["spec"] == {"protocol": "http"}
+
+
+FIELDS = {
+    "config": {"type": "object", "x-kubernetes-preserve-unknown-fields": True},
+    "meshGateway": {"type": "object", "properties": {"mode": {"type": "string"}}},
+}
+OF_CONSUL = {"Config": {"x": "1"}, "MeshGateway": {"Mode": "local"}, "Mode": "direct", "Expose": {}}
+
+
+@pytest.fixture
+def consul_address() -> Iterator[None]:
+    pulumi.runtime.set_all_config({"consul:address": "http://consul"})
+    yield
+    pulumi.runtime.set_all_config({})
+
+
+@pytest.mark.usefixtures("consul_address")
+def test_migrated_entry_keeps_the_fields_that_the_kind_has(engine: Engine, cluster: FakeCluster) -> None:
+    engine.live = {"global": {**OF_CONSUL, "Meta": {"pulumi-stack": "other"}}}
+    cluster.fields = FIELDS
+    for _ in range(2):
+        engine.run(lambda: on_kubernetes(migrate_entries=True))
+        written = engine.registered["mesh-proxy-defaults"].inputs
+        assert written["spec"]["meshGateway"] == {"mode": "local"}
+        assert written["spec"]["config"].items() > OF_CONSUL["Config"].items()  # type: ignore[attr-defined]
+        assert set(written["spec"]) == {"config", "meshGateway"}
+        assert "MeshGateway" not in written["metadata"]["annotations"]["consul-tracing/keys"]
+        # consul-k8s has migrated the entry, and its fields are in the object.
+        engine.live = {"global": {"Config": {"y": "2"}, "Meta": {"external-source": "kubernetes"}}}
+
+
+@pytest.mark.usefixtures("consul_address")
+@pytest.mark.parametrize(
+    ("existing", "meta"), [("overwrite", {}), ("refuse", {"external-source": "kubernetes"})], ids=["overwrite", "own"]
+)
+def test_entry_is_migrated_only_if_its_fields_stay(
+    engine: Engine, cluster: FakeCluster, existing: str, meta: dict[str, str]
+) -> None:
+    engine.live = {"global": {**OF_CONSUL, "Meta": meta}}
+    cluster.fields = FIELDS
+    engine.run(lambda: on_kubernetes(migrate_entries=True, existing=existing))
+    assert set(engine.registered["mesh-proxy-defaults"].inputs["spec"]) == {"config"}
 
 
 def test_unmanaged_object_is_rejected(engine: Engine, cluster: FakeCluster) -> None:

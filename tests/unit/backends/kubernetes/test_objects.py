@@ -10,11 +10,13 @@ from consul_tracing.backends.kubernetes.objects import (
     body,
     camel_case,
     conflicting_entries,
+    in_kubernetes,
     is_patched,
     metadata,
     reject_second_mesh,
     reject_unremovable,
     spec,
+    with_entry,
 )
 from consul_tracing.backends.kubernetes.sync import sync, sync_error_text, with_synced_generation
 from consul_tracing.entries.bodies import proxy_defaults, service_defaults
@@ -157,6 +159,72 @@ def test_foreign_field_of_an_adopted_object_is_not_applied() -> None:
     declared, live_object = entry(), live({"meshGateway": {"mode": "local"}}, by("kubectl-edit", "spec/meshGateway"))
     decided = planned(declared, live_object, policy("adopt"))
     assert set(spec(declared, decided, live_object, patch=True)) == {"config"}
+
+
+@pytest.mark.parametrize(
+    ("of", "managed", "patch", "applied"),
+    [
+        ({}, [], False, True),
+        ({}, [], True, True),
+        ({"accessLogs": {}}, [by("consul-tracing-patch", "spec/accessLogs")], True, True),
+        ({"accessLogs": {}}, [by("argocd", "spec/accessLogs")], True, False),
+        ({"accessLogs": {"enabled": True}}, [by("argocd", "spec/accessLogs/enabled")], False, False),
+    ],
+)
+def test_empty_access_logs_are_applied_unless_another_manager_holds_them(
+    of: dict[str, Any], managed: list[dict[str, Any]], *, patch: bool, applied: bool
+) -> None:
+    declared, live_object = entry(), live(of, *managed)
+    decided = planned(declared, live_object, policy("adopt"))
+    written = spec(declared, decided, live_object, patch=patch, has_access_logs=True)
+    assert (written.get("accessLogs") == {}) is applied
+    assert "accessLogs" not in spec(declared, Plan(), None, patch=patch)
+
+
+def test_declared_access_logs_replace_the_empty_ones() -> None:
+    declared = entry(proxy_defaults={"AccessLogs": {"Enabled": True}})
+    assert spec(declared, Plan(), None, patch=False, has_access_logs=True)["accessLogs"] == {"enabled": True}
+
+
+def object_schema(**fields: Any) -> dict[str, Any]:
+    return {"type": "object", "properties": fields}
+
+
+def test_entry_of_consul_has_the_fields_that_the_object_can_have() -> None:
+    schema = object_schema(
+        config={"type": "object", "x-kubernetes-preserve-unknown-fields": True},
+        mutualTLSMode={"type": "string"},
+        expose=object_schema(paths={"type": "array", "items": object_schema(path={"type": "string"})}),
+        upstreamConfig=object_schema(
+            defaults=object_schema(passiveHealthCheck=object_schema(interval={"type": "string"}), limits={})
+        ),
+    )
+    entry_of_consul = {
+        "Kind": "proxy-defaults",
+        "CreateIndex": 7,
+        "Meta": {"pulumi-stack": "other"},
+        "Config": {"Any_Key": {"Nested": 1}},
+        "MutualTLSMode": "strict",
+        "Expose": {"Paths": [{"Path": "/x", "ParsedFromCheck": False}]},
+        "UpstreamConfig": {"Defaults": {"PassiveHealthCheck": {"Interval": 10_000_000_000}, "Limits": None}},
+        "PrioritizeByLocality": {"Mode": "failover"},
+    }
+    assert in_kubernetes(entry_of_consul, schema) == {
+        "Config": {"Any_Key": {"Nested": 1}},
+        "MutualTLSMode": "strict",
+        "Expose": {"Paths": [{"path": "/x"}]},
+        "UpstreamConfig": {"Defaults": {"PassiveHealthCheck": {"Interval": "10000000000ns"}}},
+        "Meta": {},
+    }
+
+
+def test_fields_of_the_object_win_over_those_of_the_entry_in_consul() -> None:
+    of_object = {"Config": {"a": "1"}, "Expose": {}, "Meta": {"x": "y"}}
+    of_consul = {"Config": {"a": "2", "b": "3"}, "Expose": {"Checks": True}, "Meta": {}}
+    merged = {"Config": {"a": "1", "b": "3"}, "Expose": {"Checks": True}, "Meta": {"x": "y"}}
+    assert with_entry(of_object, of_consul) == merged
+    assert with_entry(of_object, {"Config": {CLUSTERS: "{"}}) == of_object
+    assert (with_entry(None, of_consul), with_entry(of_object, None)) == (of_consul, of_object)
 
 
 def test_foreign_label_or_annotation_is_applied_only_if_it_would_be_pruned() -> None:
@@ -400,6 +468,15 @@ def test_change_of_only_the_spec_records_no_generation() -> None:
     assert recorded_generation(synced_at(3, ANNOTATED, REPORTED), "1", {"config": {"a": "2"}}) is None
 
 
+def test_next_generation_is_recorded_if_only_empty_access_logs_are_added() -> None:
+    """The controller writes no status for them."""
+    live_object = synced_at(3, ANNOTATED, REPORTED)
+    assert recorded_generation(live_object, "1", {**SPEC, "accessLogs": {}}) == "u/4"
+    assert recorded_generation(live_object, "1", {"config": {"a": "2"}, "accessLogs": {}}) == "u/3"
+    assert recorded_generation(live_object, "1", {"accessLogs": {}}) == "u/3"
+    assert recorded_generation(live_object, "1", {**SPEC, "accessLogs": {"enabled": True}}) == "u/3"
+
+
 def test_unsynced_generation_is_not_recorded() -> None:
     assert recorded_generation(synced_at(4, ANNOTATED, REPORTED_BEFORE), "2") is None
     assert recorded_generation(synced_at(4, ANNOTATED, REPORTED_BEFORE, record="u/3"), "2") == "u/3"
@@ -410,7 +487,7 @@ def test_unsynced_generation_is_not_recorded() -> None:
     ("reason", "code", "fix"),
     [
         ("ExternallyManagedConfigError", "CT215", "1. set target: consul"),
-        ("MigrationFailedError", "CT216", "1. declare the content of the entry in Consul exactly"),
+        ("MigrationFailedError", "CT216", "1. set consul:address"),
         ("ConsulAgentError", "CT217", "1. kubectl get pods"),
         ("", "CT217", "Status: none"),
     ],
