@@ -1,5 +1,6 @@
 """No declared entry is deleted, whichever resource of the state holds it and whatever its `Meta` contains."""
 
+import time
 from collections.abc import Callable
 
 import pytest
@@ -113,10 +114,22 @@ def test_raw_resource_beside_the_component_is_rejected(
         stack.up(RAW_OF_THE_SAME_PROVIDER)
     stack.edit(RAW_OF_THE_SAME_PROVIDER + ADOPT if order == "earlier" else ADOPT + RAW_OF_THE_SAME_PROVIDER)
     for _ in range(2):
-        output = rejection(stack.project)
-        assert "::a-mesh'" in output if order == "earlier" else 'conflicts with the resource "a-mesh"' in output
+        assert 'conflicts with the resource "a-mesh"' in rejection(stack.project)
     stack.up(ADOPT)
     assert "DELETE" not in {request.method for request in recorder.requests}
+    assert entries(consul) == {MESH, WEB}
+    stack.project.preview(expect_no_changes=True)
+
+
+def test_raw_resource_whose_first_write_is_still_running_is_rejected(
+    programs: Programs, consul: Consul, recorder: RequestRecorder
+) -> None:
+    """Else the component writes the entry last, and the deletion of the raw resource deletes it."""
+    recorder.on_request = lambda request: time.sleep(3) if request.method == "PUT" else None
+    stack = EditedStack(programs, recorder.address)
+    stack.edit(RAW_OF_THE_SAME_PROVIDER.replace('raw("a-mesh"', "#") + PLAIN)
+    assert 'conflicts with the resource "a-web"' in rejection(stack.project)
+    stack.up(ADOPT)
     assert entries(consul) == {MESH, WEB}
     stack.project.preview(expect_no_changes=True)
 
@@ -162,7 +175,7 @@ def test_datacenters_of_one_stack_do_not_hold_the_entries_of_each_other(programs
     for datacenter in (east, west):
         before = created(datacenter)
         add_foreign_fields(datacenter)
-        assert "1. pulumi up --refresh" in stack.up(both)
+        assert "pulumi up --refresh restores" in stack.up(both)
         stack.project.up("--refresh")
         assert_kept(datacenter, stack, before)
     west.stop()

@@ -12,7 +12,7 @@ from consul_tracing.errors import InvalidInputError, Problem
 from .identity import identity_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from consul_tracing.entries.entry import Entry, Identity
 
@@ -26,6 +26,9 @@ _claims: dict[object, dict[Claim, str]] = {}
 
 _declared: dict[object, dict[str, Identity]] = {}
 """The entries that the components of a program declare, by the URN of their resource and by engine."""
+
+_resources: dict[object, list[pulumi.ResourceTransformationArgs]] = {}
+"""The resources of a program that write entries and were declared after the import of this module, by engine."""
 
 
 def declared_in_program() -> dict[str, Identity]:
@@ -49,15 +52,24 @@ def claim_entries(planned: Sequence[Planned[Any]], backend: Backend[Any]) -> Non
         raise InvalidInputError(name, problems)
     claimed.update({(where, entry.identity): name for entry in entries})
     declared_in_program().update({one.urn: one.entry.identity for one in planned})
-    _reject_later_resources(entries, backend, name)
+    # Only in the process of the program: a plugin does not see the resources of the program.
+    if get_root_resource() is not None:
+        pulumi.runtime.register_stack_transformation(_check_of(entries, backend))
 
 
-def _reject_later_resources(entries: Iterable[Entry], backend: Backend[Any], name: str) -> None:
-    """Reject resources that the program declares after the component and that write one of the entries.
+def reject_earlier_resources(entries: Iterable[Entry], backend: Backend[Any]) -> None:
+    """Raise InvalidInputError if the program has declared a resource that writes one of the entries.
 
-    Only a component in the process of the program can: a plugin does not see the resources of the program.
+    The state does not contain a resource whose first write is still running.
     """
-    titles = {entry.identity: entry.title for entry in entries}
+    check = _check_of(entries, backend)
+    for args in _resources.get(engine(), ()):
+        check(args)
+
+
+def _check_of(entries: Iterable[Entry], backend: Backend[Any]) -> Callable[[pulumi.ResourceTransformationArgs], None]:
+    """Return a function that rejects a resource outside of the component that writes one of the entries."""
+    titles, name = {entry.identity: entry.title for entry in entries}, backend.urn.rpartition("::")[2]
 
     def check(args: pulumi.ResourceTransformationArgs) -> None:
         title = titles.get(identity_of(args.type_, args.props) or ("", "", "", ""))
@@ -67,8 +79,12 @@ def _reject_later_resources(entries: Iterable[Entry], backend: Backend[Any], nam
             problem = Problem(title, f'conflicts with the resource "{args.name}", which writes the same entry')
             raise InvalidInputError(name, [problem])
 
-    if get_root_resource() is not None:
-        pulumi.runtime.register_stack_transformation(check)
+    return check
+
+
+def _record(args: pulumi.ResourceTransformationArgs) -> None:
+    if identity_of(args.type_, args.props):
+        _resources.setdefault(engine(), []).append(args)
 
 
 def engine() -> object:
@@ -78,3 +94,8 @@ def engine() -> object:
         return monitor.RegisterResource._channel.target()  # type: ignore[union-attr]  # noqa: SLF001 - no public name
     except AttributeError:  # mocks
         return monitor
+
+
+# A program imports the package before it declares resources.
+if get_root_resource() is not None:
+    pulumi.runtime.register_stack_transformation(_record)

@@ -12,7 +12,7 @@ from consul_tracing.errors import ConflictError, UnreadableError
 
 from .base import LiveT, Planned, continue_in_previews
 from .dependants import check_dependants
-from .duplicates import claim_entries, declared_in_program
+from .duplicates import claim_entries, declared_in_program, reject_earlier_resources
 from .identity import Claim, Stack, former_resources, identity_of, is_one_mesh, is_provider
 from .plan_messages import conflicts_text, drift_text, plan_messages
 from .stack_state import registered_provider
@@ -31,6 +31,7 @@ def plan_entries(backend: Backend[LiveT], entries: Mapping[str, Entry]) -> dict[
 
     Raises ConflictError before anything is written.
     """
+    reject_earlier_resources(entries.values(), backend)
     planned: dict[str, Planned[LiveT]] = {}
     conflicts: dict[str, Conflict] = {}
     for (name, entry), live in zip(entries.items(), _live(backend, list(entries.values())), strict=True):
