@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
+from weakref import WeakSet
 
 import pulumi
 from pulumi.runtime.settings import get_monitor, get_root_resource
@@ -30,6 +31,9 @@ _declared: dict[object, dict[str, Identity]] = {}
 _resources: dict[object, list[pulumi.ResourceTransformationArgs]] = {}
 """The resources of a program that write entries and were declared after the import of this module, by engine."""
 
+_components: WeakSet[pulumi.Resource] = WeakSet()
+"""The components with entries, whose children `_claims` contains."""
+
 
 def declared_in_program() -> dict[str, Identity]:
     """Return the entries that the components of the program have declared, by the URN of their resource."""
@@ -50,6 +54,7 @@ def claim_entries(planned: Sequence[Planned[Any]], backend: Backend[Any]) -> Non
         if other != name  # Pulumi itself rejects two components with the same name
     ]:
         raise InvalidInputError(name, problems)
+    _components.add(backend.component)
     claimed.update({(where, entry.identity): name for entry in entries})
     declared_in_program().update({one.urn: one.entry.identity for one in planned})
     # Only in the process of the program: a plugin does not see the resources of the program.
@@ -83,7 +88,7 @@ def _check_of(entries: Iterable[Entry], backend: Backend[Any]) -> Callable[[pulu
 
 
 def _record(args: pulumi.ResourceTransformationArgs) -> None:
-    if identity_of(args.type_, args.props):
+    if identity_of(args.type_, args.props) and args.opts.parent not in _components:
         _resources.setdefault(engine(), []).append(args)
 
 
