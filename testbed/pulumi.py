@@ -180,9 +180,9 @@ class Project:
     def _create_stack(self) -> None:
         """Create the stack in the run directory. Writes what `pulumi stack init` writes, which takes 0.3 s."""
         (self._directory / "Pulumi.yaml").write_text(yaml.safe_dump({"name": self._name, "runtime": "python"}))
-        backend = self._directory / ".pulumi"
+        backend = Path(self._environment["PULUMI_BACKEND_URL"].removeprefix("file://")) / ".pulumi"
         stacks = backend / "stacks" / self._name
-        stacks.mkdir(parents=True)
+        stacks.mkdir(parents=True, exist_ok=True)
         (backend / "meta.yaml").write_text("version: 1\n")
         latest = {"manifest": {"time": "2026-01-01T00:00:00Z", "magic": "", "version": ""}}
         checkpoint = {"stack": self.full_name, "latest": latest}
