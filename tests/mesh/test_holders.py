@@ -104,6 +104,16 @@ def test_renamed_key_of_an_entry_without_metadata_is_taken_over(
     assert_kept(consul, stack, before)
 
 
+def test_state_with_a_secret_is_read(programs: Programs, consul: Consul) -> None:
+    exported = 'pulumi.export("password", pulumi.Output.secret("hush"))\n'
+    stack = EditedStack(programs, consul.address)
+    stack.up(exported + PLAIN)
+    add_foreign_fields(consul)
+    before = created(consul)
+    assert "hush" not in stack.up(exported + ADOPT)
+    assert_kept(consul, stack, before)
+
+
 @pytest.mark.parametrize("order", ["earlier", "later"])
 @pytest.mark.parametrize("in_state", ["in the state", "new"])
 def test_raw_resource_beside_the_component_is_rejected(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pulumi
 from pulumi.runtime.proto import resource_pb2
-from pulumi.runtime.rpc import deserialize_properties
+from pulumi.runtime.rpc import deserialize_properties_unwrap_secrets
 from pulumi.runtime.settings import get_monitor
 
 from .identity import identity_of
@@ -70,7 +70,8 @@ def _look_up(token: str, **arguments: str) -> Mapping[str, Any]:
     try:
         # `pulumi.runtime.invoke_async` would report a failure again at the end of the program.
         monitor: Any = get_monitor()
-        return deserialize_properties(getattr(monitor.Invoke(request), "return")) or {}
+        # One secret anywhere in the state would make the whole result a secret.
+        return deserialize_properties_unwrap_secrets(getattr(monitor.Invoke(request), "return"))[0] or {}
     except Exception as error:  # noqa: BLE001 - mocks may raise any exception
         pulumi.log.debug(f"consul-tracing: {token} {arguments} failed: {error}")
         return {}
