@@ -8,6 +8,7 @@ import pulumi
 from pulumi.runtime.sync_await import _sync_await
 
 from .backends.base import output_after
+from .backends.default_protocol import default_of
 from .backends.kubernetes.sdk import kubernetes_sdk
 from .backends.plan_messages import restart_text, sampler_text
 from .backends.planning import accept, plan_entries
@@ -20,7 +21,7 @@ from .envoy import collector_url, proxy_environment
 from .errors import InvalidInputError, Problem, UnreadableError
 from .inputs.mesh_args import MeshTracingArgs
 from .inputs.warnings import declares_http, setting_warnings
-from .names import HTTP_PROTOCOLS
+from .names import HTTP_PROTOCOLS, UNRESOLVED_HOST
 from .zipkin_collector import ZipkinCollector
 
 if TYPE_CHECKING:
@@ -141,7 +142,7 @@ def _check_live_mesh(
     backend.warn_of_http_default(settings, services, mesh.live.body)
     if not settings.enabled or declares_http(settings):
         return False
-    if ((mesh.live.body or {}).get("Config") or {}).get("protocol") in HTTP_PROTOCOLS:
+    if default_of(mesh.live.body) in HTTP_PROTOCOLS:
         return True
     try:
         return backend.declares_http([mesh.entry, *services], settings)
@@ -163,12 +164,10 @@ def _with_known_host(name: str, args: MeshTracingArgs) -> tuple[pulumi.Output[st
 
 
 async def _value(name: str, host: pulumi.Output[str]) -> str | None:
-    from .inputs.mesh_settings import UNKNOWN_HOST  # noqa: PLC0415 - pydantic is slow to import
-
     if await host.is_secret():
         reason = "must be a plain value, got a secret. Every client of Consul can read the entry"
         raise InvalidInputError(name, [Problem("collector.host", reason)])
-    return await host.future() if await host.is_known() else UNKNOWN_HOST
+    return await host.future() if await host.is_known() else UNRESOLVED_HOST
 
 
 def _services_before_mesh(settings: "MeshSettings") -> list[str]:

@@ -12,6 +12,9 @@ FieldPath = tuple[str, ...]
 COLLECTOR_CLUSTER = "tracing_collector"
 """The Envoy cluster of the collector. It never changes: running proxies reject a new name until they restart."""
 
+UNRESOLVED_HOST = "unresolved.invalid"
+"""Host in a preview that does not know it yet (RFC 2606). It is never written."""
+
 HTTP_PROTOCOLS = frozenset({"http", "http2", "grpc"})
 """The protocols whose requests Envoy parses and traces."""
 

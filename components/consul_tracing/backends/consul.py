@@ -97,7 +97,7 @@ class ConsulBackend:
         body: JsonObject = json.loads(outputs["configJson"])
         return body
 
-    def holders(self, entry: Entry, live: Live, declared: Mapping[str, Identity]) -> Mapping[str, bool]:  # noqa: ARG002 - no proof
+    def holders(self, entry: Entry, live: Live, declared: Mapping[str, Identity]) -> Mapping[str, bool]:  # noqa: ARG002 - for Kubernetes
         """Return the ConfigEntry resources of the state with this identity."""
         held = self.state.holders(entry)
         return {

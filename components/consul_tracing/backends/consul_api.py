@@ -46,7 +46,6 @@ def service_names(
     """Return the names of the services in Consul's catalog. Raises UnreadableError."""
     place = {key: part for key, part in (("namespace", namespace), ("partition", partition)) if part}
     request = look_up_requests(component)(SERVICES, {"queryOptions": [place]} if place else {})
-
     monitor: Any = get_monitor()
 
     async def read() -> object:

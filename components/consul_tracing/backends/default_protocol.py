@@ -30,10 +30,14 @@ MESH_GATEWAY = "mesh-gateway"
 """The service that `consul connect envoy -gateway=mesh` registers. It has no config entry."""
 
 
+def default_of(mesh: JsonObject | None) -> str:
+    """Return the default protocol in the body of `proxy-defaults`, empty if it declares none."""
+    return str(((mesh or {}).get("Config") or {}).get("protocol") or "")
+
+
 def enables_http_default(settings: MeshSettings, live_mesh: JsonObject | None) -> bool:
     """Return whether the update changes the default protocol of the mesh to an HTTP protocol."""
-    before = ((live_mesh or {}).get("Config") or {}).get("protocol")
-    return settings.default_protocol in HTTP_PROTOCOLS and before not in HTTP_PROTOCOLS
+    return settings.default_protocol in HTTP_PROTOCOLS and default_of(live_mesh) not in HTTP_PROTOCOLS
 
 
 def undeclared_services(catalog: Iterable[str], declared: Iterable[Entry], settings: MeshSettings) -> list[Entry]:

@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 import pulumi
 
-from consul_tracing.entries.dependants import KINDS, RESOLVER, Protocols, refusals, reliances
+from consul_tracing.entries.dependants import RELYING_KINDS, RESOLVER, Protocols, refusals, reliances
 from consul_tracing.entries.entry import Entry
 from consul_tracing.errors import ConflictError, UnreadableError, message, numbered
 from consul_tracing.names import HTTP_PROTOCOLS
 
+from .default_protocol import default_of
 from .stack_state import former_outputs
 from .value_changes import MAX_REPORTED, listed
 
@@ -37,12 +38,12 @@ def check_dependants(backend: Backend[Any], planned: Sequence[Planned[Any]]) -> 
     declared = {backend.service(one.entry): one for one in planned if one is not mesh}
     removed = _removed(backend, planned) - declared.keys()
     old = {service: _protocol(one.live.body) for service, one in declared.items()}
-    new = {service: _protocol(one.plan.body(one.entry)) for service, one in declared.items()}
+    new = {service: _protocol(one.entry.body) for service, one in declared.items()}
     if mesh is not None:
-        defaults = _default(mesh.live.body), _default(mesh.plan.body(mesh.entry))
+        defaults = default_of(mesh.live.body), default_of(mesh.plan.body(mesh.entry))
     else:
         live = _existing(backend, MESH.kind, [backend.service(MESH)]) if removed or not all(old.values()) else []
-        defaults = (_default(live[0].body if live else None),) * 2
+        defaults = (default_of(live[0].body if live else None),) * 2
     before, after = Protocols(old, defaults[0]), Protocols(new, defaults[1])
     changed = {service for service in declared if before.of(service) != after.of(service)}
     if not changed | removed and before.default == after.default:
@@ -50,7 +51,7 @@ def check_dependants(backend: Backend[Any], planned: Sequence[Planned[Any]]) -> 
     is_http = removed or not HTTP_PROTOCOLS.isdisjoint({before.default, *map(before.of, changed)})
     # `proxy-defaults` selects the partition if the component declares no services.
     services = backend.catalog(removed.union(backend.service(one.entry) for one in planned))
-    entries = [one for kind in (KINDS if is_http else [RESOLVER]) for one in _existing(backend, kind, services)]
+    entries = [one for kind in (RELYING_KINDS if is_http else [RESOLVER]) for one in _existing(backend, kind, services)]
     others = removed.union(*(reliance.services for one in entries for reliance in reliances(one))) - declared.keys()
     own = {backend.service(one): _protocol(one.body) for one in _existing(backend, "service-defaults", others)}
     before, after = Protocols({**own, **old}, before.default), Protocols({**own, **new}, after.default)
@@ -82,10 +83,6 @@ def _existing(backend: Backend[Any], kind: str, services: Collection[Service]) -
 
 def _protocol(body: JsonObject | None) -> str:
     return str((body or {}).get("Protocol") or "")
-
-
-def _default(mesh: JsonObject | None) -> str:
-    return str(((mesh or {}).get("Config") or {}).get("protocol") or "")
 
 
 def _text(code: str, verb: str, effect: str, found: Sequence[Refusal]) -> str:

@@ -20,7 +20,7 @@ Service = tuple[str, str, str]
 """Name, namespace, partition."""
 
 RESOLVER = "service-resolver"
-KINDS = ("service-router", "service-splitter", RESOLVER, "ingress-gateway", "service-intentions")
+RELYING_KINDS = ("service-router", "service-splitter", RESOLVER, "ingress-gateway", "service-intentions")
 """The kinds that rely on protocols."""
 
 DEFAULT_PROTOCOL = "tcp"
@@ -74,7 +74,7 @@ class Reliance:
 
 
 def reliances(entry: Entry) -> list[Reliance]:
-    """Return what an entry of one of KINDS relies on."""
+    """Return what an entry of one of RELYING_KINDS relies on."""
     body, own = entry.body, _service(entry, {})
     match entry.kind:
         case "service-router":

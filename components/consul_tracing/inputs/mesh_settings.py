@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar, Literal, Self
 from pydantic import BeforeValidator, Field
 
 from consul_tracing.errors import Problem, format_value
-from consul_tracing.names import HTTP_PROTOCOLS, SAMPLER_ENVOY, EnvoyRelease
+from consul_tracing.names import HTTP_PROTOCOLS, SAMPLER_ENVOY, UNRESOLVED_HOST, EnvoyRelease
 
 from .cluster_rules import newer_problems
 from .entry_fields import ProxyConfig, ProxyDefaultsFields, StaticClusters
@@ -35,9 +35,6 @@ from .types import (
 )
 from .validation import Settings
 from .zipkin_collector_settings import ZipkinCollectorSettings
-
-UNKNOWN_HOST = "unresolved.invalid"
-"""Host in a preview that does not know it yet (RFC 2606). It is never written."""
 
 W3C_ENVOY = (1, 36)
 """The first Envoy whose Zipkin tracer supports W3C headers."""
@@ -85,7 +82,7 @@ class Collector(Settings):
 
     def problems(self) -> Iterator[Problem]:
         """Return a problem for a collector beside each proxy that is not at a loopback address."""
-        if self.per_host and self.host != UNKNOWN_HOST and not is_loopback(self.host):
+        if self.per_host and self.host != UNRESOLVED_HOST and not is_loopback(self.host):
             yield Problem("per_host", f"requires a loopback host, got {format_value(self.host)}. Set host: 127.0.0.1")
 
 
@@ -196,7 +193,7 @@ class MeshSettings(EntrySettings):
     component: ClassVar[str] = "MeshTracing"
 
     enabled: bool = True
-    collector: Collector = Collector.model_construct(host=UNKNOWN_HOST)
+    collector: Collector = Collector.model_construct(host=UNRESOLVED_HOST)
     tracer: Tracer = Tracer.model_construct(zipkin=Zipkin.model_construct())
     sampling: Sampling = Sampling.model_construct()
     spans: Spans = Spans.model_construct()

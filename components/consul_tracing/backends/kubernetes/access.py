@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import pulumi
 import yaml
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from urllib3 import PoolManager
 
     from consul_tracing.names import JsonObject
+
+Answer = TypeVar("Answer")
 
 RESOURCES = {
     **{kind: (API_VERSION, plural) for kind, plural in PLURALS.items()},
@@ -190,26 +192,18 @@ class Cluster:
 
     def reject_missing_namespaces(self, names: Iterable[str]) -> None:
         """Raise MissingPrerequisiteError for a missing namespace. Without read permission, all are assumed to exist."""
-        from kubernetes.client import ApiException  # noqa: PLC0415
-        from urllib3.exceptions import HTTPError  # noqa: PLC0415
-
         for name in sorted(names):
-            try:
-                self._core.read_namespace(name, _request_timeout=SECONDS_TO_ANSWER)
-            except ApiException as error:
-                if error.status == NOT_FOUND:
-                    raise MissingPrerequisiteError(
-                        message(
-                            "CT214",
-                            f"the cluster has no namespace {name}",
-                            "To use an existing namespace:",
-                            *numbered(["set namespace to that of consul-k8s or of your services"]),
-                            "To create it in this program:",
-                            *numbered(["create it, and name it in depends_on"]),
-                        )
-                    ) from None
-            except (HTTPError, OSError) as error:
-                raise UnreadableError(str(error)) from None
+            if _answer(self._core.read_namespace, name).status == NOT_FOUND:
+                raise MissingPrerequisiteError(
+                    message(
+                        "CT214",
+                        f"the cluster has no namespace {name}",
+                        "To use an existing namespace:",
+                        *numbered(["set namespace to that of consul-k8s or of your services"]),
+                        "To create it in this program:",
+                        *numbered(["create it, and name it in depends_on"]),
+                    )
+                )
 
     def objects(self, kind: str, namespace: str | None = None) -> list[JsonObject] | None:
         """Return the objects of a kind in one or all namespaces, None without permission to list them.
@@ -229,7 +223,7 @@ class Cluster:
         """Return the OpenAPI schema of the `spec` of a kind, empty without permission to read its definition."""
         group, version = API_VERSION.split("/")
         where = ("apiextensions.k8s.io", "v1", "customresourcedefinitions", f"{PLURALS[kind]}.{group}")
-        definition = _answer(self._api.get_cluster_custom_object, *where)
+        definition: JsonObject | ApiException = _answer(self._api.get_cluster_custom_object, *where)
         if not isinstance(definition, dict):
             if definition.status in {NOT_FOUND, FORBIDDEN}:
                 return {}
@@ -243,7 +237,7 @@ class Cluster:
         version, plural = RESOURCES[kind]
         where = (*version.split("/"), *([namespace] if namespace else []), plural)
         list_objects = api.list_namespaced_custom_object if namespace else api.list_cluster_custom_object
-        page = _answer(list_objects, *where, limit=PAGE, _continue=continuation)
+        page: JsonObject | ApiException = _answer(list_objects, *where, limit=PAGE, _continue=continuation)
         if isinstance(page, dict):
             return page
         if page.status == NOT_FOUND:
@@ -253,10 +247,10 @@ class Cluster:
         raise UnreadableError(_message(page))
 
 
-def _answer(read: Callable[..., JsonObject], *where: str, **options: Any) -> JsonObject | ApiException:  # noqa: ANN401
+def _answer(read: Callable[..., Answer], *where: str, **options: object) -> Answer | ApiException:
     """Return the answer of the API server, or the error that it returns. Raises UnreadableError without an answer."""
-    from kubernetes.client import ApiException  # noqa: PLC0415
-    from urllib3.exceptions import HTTPError  # noqa: PLC0415
+    from kubernetes.client import ApiException  # noqa: PLC0415 - the client is slow to import
+    from urllib3.exceptions import HTTPError  # noqa: PLC0415 - belongs to the client
 
     try:
         return read(*where, _request_timeout=SECONDS_TO_ANSWER, **options)

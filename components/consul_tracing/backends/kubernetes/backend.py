@@ -231,7 +231,7 @@ class KubernetesBackend:
         """Return the services: all objects of a kind are read."""
         return services
 
-    def existing(self, kind: str, services: Collection[Service]) -> list[Entry]:  # noqa: ARG002 - the same for all
+    def existing(self, kind: str, services: Collection[Service]) -> list[Entry]:  # noqa: ARG002 - all are read
         """Return the entries of all objects of a kind. Raises UnreadableError."""
         try:
             return [in_consul(kind, live) for live in self.cluster.objects(kind) or []]

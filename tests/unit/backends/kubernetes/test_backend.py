@@ -140,7 +140,7 @@ FIELDS = {
     "config": {"type": "object", "x-kubernetes-preserve-unknown-fields": True},
     "meshGateway": {"type": "object", "properties": {"mode": {"type": "string"}}},
 }
-OF_CONSUL = {"Config": {"x": "1"}, "MeshGateway": {"Mode": "local"}, "Mode": "direct", "Expose": {}}
+OF_CONSUL: dict[str, Any] = {"Config": {"x": "1"}, "MeshGateway": {"Mode": "local"}, "Mode": "direct", "Expose": {}}
 
 
 @pytest.fixture
@@ -158,7 +158,7 @@ def test_migrated_entry_keeps_the_fields_that_the_kind_has(engine: Engine, clust
         engine.run(lambda: on_kubernetes(migrate_entries=True))
         written = engine.registered["mesh-proxy-defaults"].inputs
         assert written["spec"]["meshGateway"] == {"mode": "local"}
-        assert written["spec"]["config"].items() > OF_CONSUL["Config"].items()  # type: ignore[attr-defined]
+        assert written["spec"]["config"].items() > OF_CONSUL["Config"].items()
         assert set(written["spec"]) == {"config", "meshGateway"}
         assert "MeshGateway" not in written["metadata"]["annotations"]["consul-tracing/keys"]
         # consul-k8s has migrated the entry, and its fields are in the object.
