@@ -1,4 +1,5 @@
 import os
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -97,3 +98,10 @@ def test_search_path_has_python_the_plugins_and_pulumi(folder: Path, tmp_path: P
     path = [f"{sys.prefix}/bin", str(consul), str(folder)]
     assert toolchain.search_path().split(os.pathsep) == path
     assert toolchain.search_path(kubernetes=True).split(os.pathsep) == [*path, str(kubernetes)]
+
+
+def test_python_without_pip_list_lists_no_packages_and_runs_everything_else(folder: Path) -> None:
+    put_on_path(folder, "python3", 'printf "%s|" "$@"')
+    for arguments, output in {"-m pip list -v --format json": "[]\n", "-u exec *.py": "-u|exec|*.py|"}.items():
+        command = [toolchain.PYTHON_WITHOUT_PIP_LIST, *arguments.split(" ")]
+        assert subprocess.check_output(command, text=True) == output
