@@ -1,6 +1,6 @@
 """Start and stop real programs (Consul, Envoy, Zipkin, Pulumi, Kubernetes) for the demo, the tests and the benchmarks.
 
-`processes`, `guardian`, `sessions` and `errors` do not import `toolchain`, which uses them for its own builds.
+`errors` and `signals` do not import `toolchain`, which uses them.
 """
 
 from pathlib import Path

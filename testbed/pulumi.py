@@ -206,6 +206,7 @@ class Project:
             "PULUMI_CONFIG_PASSPHRASE": "temporary state",
             "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "1",
             "PULUMI_HOME": str(self._directory / "home"),
+            "PULUMI_PYTHON_CMD": str(toolchain.PYTHON_WITHOUT_PIP_LIST),
             "PULUMI_SKIP_UPDATE_CHECK": "1",
             **self._added_environment,
         }

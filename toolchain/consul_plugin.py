@@ -3,11 +3,12 @@
 from pathlib import Path
 
 from toolchain.programs import CONSUL_PLUGIN
+from toolchain.programs import STAND_IN as STAND_IN_FILE
 
 PLUGIN = CONSUL_PLUGIN.name
-STAND_IN = CONSUL_PLUGIN.stand_in.parent
+STAND_IN = STAND_IN_FILE.parent
 
 
 def plugin_directory() -> Path:
     """Return the directory of the plugin in use, without a download."""
-    return CONSUL_PLUGIN.path_if_ready().parent
+    return (CONSUL_PLUGIN.ready() or STAND_IN_FILE).parent

