@@ -165,7 +165,9 @@ def test_bootstrap_hash_of_invalid_text_is_that_of_the_text(text: str) -> None:
 
 
 def test_bootstrap_hash_changes_with_the_admin_access_log() -> None:
-    assert bootstrap_hash({"AccessLogs": {"Enabled": True}}) != bootstrap_hash({})
+    enabled = {"Enabled": True}
+    assert bootstrap_hash({"AccessLogs": enabled}) != bootstrap_hash({})
+    assert bootstrap_hash({"AccessLogs": {**enabled, "Type": "", "Path": ""}}) == bootstrap_hash({"AccessLogs": enabled})
 
 
 def test_bootstrap_hash_ignores_the_layout_of_json() -> None:

@@ -264,6 +264,13 @@ def test_proxies_of_other_services_are_not_suspects() -> None:
     assert diagnose(evidence(trace(*SPANS[:1], expected=("client", "web")), proxies=[unrelated])) == []
 
 
+def test_gateway_is_a_suspect_whatever_is_expected() -> None:
+    gateway = proxy("ingress-gateway", upstream("ingress", 9191), tracer=None)
+    assert causes(evidence(trace(*SPANS[:1], expected=("client", "web")), proxies=[gateway])) == [
+        ("CT401", "ingress-gateway")
+    ]
+
+
 def test_request_without_context_has_no_sampling_cause_with_full_sampling() -> None:
     assert request(**NONE).context is Propagation.NONE
     assert diagnose(evidence(trace(**NONE))) == []
