@@ -35,13 +35,13 @@ def test_numbers_that_pulumi_config_stores_as_text_are_numbers() -> None:
         "sampling": {"random": "0.5", "client": "50", "overall": "5%"},
         "envoy_version": "1.40",
         "services": {"web": {"protocol": "http", "name": "7", "service_defaults": {"LocalRequestTimeoutMs": "5"}}},
-        "zipkin_collector": {"replicas": "2"},
+        "zipkin_collector": {"replicas": "2", "run_as_user": "none"},
         "static_clusters": [{"name": "1"}],
     }
     configure(consul_tracing__mesh=mesh)
     read: Any = args_from_config()
     assert (read["sampling"], read["collector"]["port"]) == ({"random": 0.5, "client": 50.0, "overall": "5%"}, 9411)
-    assert read["zipkin_collector"]["replicas"] == 2
+    assert read["zipkin_collector"] == {"replicas": 2, "run_as_user": "none"}
     unchanged = ("envoy_version", "services", "static_clusters")
     assert {key: read[key] for key in unchanged} == {key: mesh[key] for key in unchanged}
     assert read["collector"]["host"] == "10"
