@@ -55,6 +55,7 @@ lint: .venv/installed
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo --no-cache
 	$(BIN)/zizmor --offline --no-progress --quiet --min-severity=medium .github
 	@if command -v go > /dev/null; then $(ACTIONLINT); else echo "actionlint: skipped, because go is not on PATH"; fi
 

@@ -4,12 +4,9 @@ import ast
 import subprocess
 import sys
 from collections.abc import Iterator
-from graphlib import TopologicalSorter
 from importlib.metadata import requires
 from pathlib import Path
 from typing import Any
-
-import pytest
 
 import consul_tracing
 from consul_tracing.inputs import entry_settings, mesh_args, mesh_settings
@@ -17,18 +14,6 @@ from consul_tracing.inputs.service_protocols_args import ServiceProtocolsArgs
 
 PACKAGE = Path(consul_tracing.__file__).parent
 MODULES = sorted(PACKAGE.rglob("*.py"))
-LAYERS = [
-    ["errors", "codes", "names", "entry_structs"],
-    ["inputs"],
-    ["envoy", "zipkin"],
-    ["entries"],
-    ["backends", "stack_config"],
-    ["cli"],
-    ["mesh_tracing", "service_protocols", "zipkin_collector", "component", "__init__"],
-]
-"""The layers of the package from the bottom up. A module imports from its own layer and from those below."""
-
-PURE = ["errors", "codes", "names", "entry_structs", "inputs", "envoy", "zipkin", "entries"]
 
 
 def tree(module: Path) -> ast.Module:
@@ -48,45 +33,6 @@ def test_register_outputs_is_called_once_as_the_last_statement_of_a_component() 
     for constructor in constructors:
         assert ast.unparse(constructor.body[-1]).startswith("self.register_outputs(")
         assert ast.unparse(constructor).count("register_outputs(") == 1
-
-
-def imports(module: Path) -> Iterator[str]:
-    """Yield the modules of the package that a module imports, including type-only imports, such as `entries.bodies`."""
-    package = module.relative_to(PACKAGE).parts[:-1]
-    for node in ast.walk(tree(module)):
-        if isinstance(node, ast.ImportFrom):
-            above = package[: len(package) - node.level + 1] if node.level else ()
-            names = [*above, *(node.module or "").split(".")] if node.module else list(above)
-            if node.level or names[0] == "consul_tracing":
-                path = names if node.level else names[1:]
-                for alias in node.names:
-                    full = [*path, alias.name]
-                    yield ".".join(full if (PACKAGE / "/".join(full)).with_suffix(".py").exists() else path)
-
-
-def name_of(module: Path) -> str:
-    return ".".join(module.relative_to(PACKAGE).with_suffix("").parts)
-
-
-@pytest.mark.parametrize("module", MODULES, ids=name_of)
-def test_modules_import_only_from_their_layer_and_below(module: Path) -> None:
-    level = {name: number for number, names in enumerate(LAYERS) for name in names}
-    own = level[name_of(module).partition(".")[0]]
-    assert {one for one in imports(module) if level[one.partition(".")[0]] > own} == set()
-
-
-def test_imports_form_no_cycle() -> None:
-    graph = {name_of(module): set(imports(module)) for module in MODULES}
-    assert set().union(*graph.values()) <= graph.keys() | {name.removesuffix(".__init__") for name in graph}
-    TopologicalSorter(graph).prepare()
-
-
-@pytest.mark.parametrize("module", [one for one in MODULES if name_of(one).partition(".")[0] in PURE], ids=name_of)
-def test_pure_modules_import_no_resource_and_read_no_environment(module: Path) -> None:
-    source = module.read_text()
-    assert "import pulumi_" not in source
-    assert "from pulumi_" not in source
-    assert "os.environ" not in source
 
 
 def test_arguments_and_settings_have_the_same_fields() -> None:

@@ -246,3 +246,39 @@ def test_run_without_changes_reports_nothing(engine: Engine, caplog: pytest.LogC
     run_twice(engine, nothing)
     assert caplog.text == ""
     assert reads == [engine.state_reads]
+
+
+@pytest.mark.parametrize(
+    ("args", "owner", "expected"),
+    [
+        ({"existing": "overwrite"}, "acme/mesh/prod", "WARNING CT502"),
+        ({"release": True}, "organization/mesh/test", "INFO CT504"),
+        ({}, "organization/mesh/test", "INFO CT505"),
+    ],
+)
+def test_messages_about_other_owners_have_a_severity(
+    engine: Engine, caplog: pytest.LogCaptureFixture, args: Any, owner: str, expected: str
+) -> None:
+    engine.run(lambda: MeshTracing("mesh", mesh(services={"web": {"protocol": "http"}})))
+    live = engine.entry("mesh-proxy-defaults")
+    live["Meta"]["pulumi-stack"] = owner
+    if "existing" not in args:
+        live["Config"]["other"] = 1
+    engine.live = {"global": live}
+    caplog.set_level("INFO")
+    caplog.clear()
+    engine.run(lambda: MeshTracing("mesh", mesh(services={"web": {"protocol": "http"}}, **args)))
+    found = [one for one in caplog.records if ": CT" in one.message]
+    assert [f"{one.levelname} {one.message.split(': ')[1]}" for one in found] == [expected]
+
+
+def test_entry_that_lost_its_owner_is_a_conflict(engine: Engine) -> None:
+    with pytest.raises(ConflictError, match="service-defaults/web is an unmanaged entry"):
+        run_twice(engine, lambda live: live["web"].pop("Meta"))
+
+
+def test_preview_without_consul_reports_no_drift(engine: Engine, caplog: pytest.LogCaptureFixture) -> None:
+    run_twice(engine, lambda _: None)
+    engine.live = NO_CONSUL
+    engine.run(lambda: MeshTracing("mesh", mesh()), preview=True)
+    assert "changed outside of Pulumi" not in caplog.text

@@ -31,7 +31,7 @@ def test_arguments_are_read_from_one_key() -> None:
 def test_numbers_that_pulumi_config_stores_as_text_are_numbers() -> None:
     """`pulumi config set --path consul-tracing:mesh.sampling.random 0.5` stores "0.5"."""
     mesh = {
-        "collector": {"host": "10", "port": "9411"},
+        "collector": {"host": "10", "port": "9411", "connect_timeout_ms": "soon"},
         "sampling": {"random": "0.5", "client": "50", "overall": "5%"},
         "envoy_version": "1.40",
         "services": {"web": {"protocol": "http", "name": "7", "service_defaults": {"LocalRequestTimeoutMs": "5"}}},
@@ -44,7 +44,7 @@ def test_numbers_that_pulumi_config_stores_as_text_are_numbers() -> None:
     assert read["zipkin_collector"]["replicas"] == 2
     unchanged = ("envoy_version", "services", "static_clusters")
     assert {key: read[key] for key in unchanged} == {key: mesh[key] for key in unchanged}
-    assert read["collector"]["host"] == "10"
+    assert read["collector"] == {"host": "10", "port": 9411, "connect_timeout_ms": "soon"}
 
 
 @pytest.mark.parametrize("mesh", ["zipkin", [1], 3])

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from consul_tracing.entries.bodies import canonical_json
 from consul_tracing.entries.field_paths import is_cluster, path_label
 from consul_tracing.errors import format_rate, format_value
-from consul_tracing.inputs.envoy_json import fraction_percent, snake_case
+from consul_tracing.inputs.envoy_json import fraction_percent, json_objects, snake_case
 from consul_tracing.names import LISTENER_KEY, SAMPLING_RATES
 
 if TYPE_CHECKING:
@@ -45,8 +45,14 @@ def _change_texts(change: Change) -> list[str]:
                 for path in sorted(before.keys() | after.keys())
                 if before.get(path) != after.get(path)
             ]
-        return [f"{name} {UNSET if old is None else 'not valid JSON'} → {UNSET if new is None else 'another value'}"]
+        return [f"{name} {_state(old)} → {_state(new)}"]
     return [f"{name} {_value_text(old)} → {_value_text(new)}"]
+
+
+def _state(text: object) -> str:
+    if text is None:
+        return UNSET
+    return "another value" if json_objects(text) else "not valid JSON"
 
 
 def _value_text(value: object) -> str:

@@ -14,7 +14,7 @@ from consul_tracing.entry_structs import STRUCTS
 from consul_tracing.names import CLUSTERS_KEY, FieldPath
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
 
     from consul_tracing.names import JsonObject
 
@@ -68,11 +68,6 @@ def is_cluster(part: FieldPath) -> bool:
 def canonical_path(part: FieldPath) -> FieldPath:
     """Return the path in lower case if it is a key of Config, because Consul ignores the case of these keys."""
     return ("Config", part[1].lower()) if len(part) == 2 and part[0] == "Config" else part  # noqa: PLR2004 - a key
-
-
-def is_covered(part: FieldPath, listed: Container[FieldPath]) -> bool:
-    """Return whether the path, or one of its parents, is listed."""
-    return any(part[:length] in listed for length in range(1, len(part) + 1))
 
 
 def split_clusters(text: object) -> dict[str, str]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 from consul_tracing.errors import ConflictError, message, numbered
 from consul_tracing.names import CLUSTERS_KEY, COLLECTOR_CLUSTER, OWNER_KEY, TRACING_KEYS
 
-from .field_paths import InvalidClustersError, body_from, canonical_path, field_paths, is_covered, split_clusters
+from .field_paths import InvalidClustersError, body_from, canonical_path, field_paths, split_clusters
 from .metadata import is_of_consul_k8s, is_ownership_metadata, managed_fields, recorded_resource
 
 if TYPE_CHECKING:
@@ -28,8 +28,8 @@ Existing = Literal["refuse", "adopt", "overwrite"]
 Owner = Literal["none", "this stack", "another stack", "consul-k8s", "unmanaged"]
 """Owner of a live entry: `none` if there is no entry, `unmanaged` if it has no ownership metadata."""
 
-IDENTITY = frozenset({"Kind", "Name", "Namespace", "Partition", "CreateIndex", "ModifyIndex", "Hash"})
-"""Fields that name an entry or count its versions; they are not content."""
+SCOPE = frozenset({"Namespace", "Partition"})
+"""Fields of Consul Enterprise that name an entry; they are not content."""
 
 EMPTY: tuple[object, ...] = (None, "", {}, [])
 """Values of unset fields: Consul adds some of them, and a provider may write them explicitly."""
@@ -152,7 +152,7 @@ def _merge(entry: Entry, live: JsonObject, managed: frozenset[FieldPath], *, kee
     """Compare a live entry with the declared one. `keep`: whether undeclared fields of other owners stay."""
     new = {canonical_path(part): value for part, value in field_paths(entry.body).items()}
     content = _content(live)
-    foreign = {part: value for part, value in content.items() if not is_covered(part, managed)}
+    foreign = {part: value for part, value in content.items() if part not in managed}
     there = {canonical_path(part): value for part, value in content.items()}
     undeclared = {part: value for part, value in foreign.items() if canonical_path(part) not in new}
     return Plan(
@@ -170,11 +170,11 @@ def _merge(entry: Entry, live: JsonObject, managed: frozenset[FieldPath], *, kee
 def drift(recorded: JsonObject, live: JsonObject) -> tuple[Change, ...]:
     """Return the managed fields whose live value differs from the value in Pulumi's state, and a lost owner."""
     managed = managed_fields(_meta(recorded)) | {("Meta", OWNER_KEY)}
-    written = {part: value for part, value in field_paths(recorded).items() if is_covered(part, managed)}
+    written = {part: value for part, value in field_paths(recorded).items() if part in managed}
     try:
         there = field_paths(live)
     except InvalidClustersError:
-        return (Change(("Config", CLUSTERS_KEY), None, None),)
+        return (Change(("Config", CLUSTERS_KEY), (recorded.get("Config") or {}).get(CLUSTERS_KEY), ""),)
     return tuple(Change(part, value, there.get(part)) for part, value in written.items() if there.get(part) != value)
 
 
@@ -183,8 +183,8 @@ def _meta(live: JsonObject | None) -> dict[str, str]:
 
 
 def _content(live: JsonObject) -> dict[FieldPath, Any]:
-    """Return the field paths of a live entry without identity, empty fields and ownership metadata."""
-    fields = {name: value for name, value in live.items() if name not in IDENTITY and value not in EMPTY}
+    """Return the field paths of a live entry without empty fields, scope and ownership metadata."""
+    fields = {name: value for name, value in live.items() if name not in SCOPE and value not in EMPTY}
     return {
         part: value
         for part, value in field_paths(fields).items()

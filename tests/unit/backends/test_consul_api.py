@@ -1,3 +1,4 @@
+import asyncio
 from collections.abc import Callable
 from typing import Any
 
@@ -14,6 +15,7 @@ from consul_tracing.backends.consul_api import (
     address,
     answer_of,
     body_of,
+    independent_reader,
     live_entries,
     look_up_requests,
 )
@@ -114,6 +116,24 @@ def test_look_ups_request_the_installed_version_of_the_plugin(
         "namespace": "shop",
         "partition": "europe",
     }
+
+
+def test_second_read_has_a_timeout(engine: CountingEngine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The engine waits for a resource hook without a limit."""
+    timeouts: list[float] = []
+
+    class Monitor:
+        def Invoke(self, _: object, timeout: float = 0) -> resource_pb2.ResourceInvokeResponse:  # noqa: N802
+            timeouts.append(timeout)
+            response = resource_pb2.ResourceInvokeResponse()
+            getattr(response, "return").update({"configJson": "{}"})
+            return response
+
+    monkeypatch.setattr(consul_api, "get_monitor", Monitor)
+    readers: list[Any] = []
+    in_component(engine, lambda component: readers.append(independent_reader(component)))
+    assert asyncio.run(readers[0](ENTRIES[0])) == {}
+    assert timeouts == [consul_api.REREAD_TIMEOUT_SECONDS]
 
 
 class EngineError(grpc.RpcError):

@@ -49,6 +49,8 @@ def test_cluster_change_is_shown_by_field() -> None:
 @pytest.mark.parametrize("text", ["not JSON", "[1]", "7"])
 def test_value_that_is_not_a_json_object_is_shown_as_invalid(text: str) -> None:
     assert changes_text((Change(LISTENER, text, "{}"),)) == "envoy_listener_tracing_json not valid JSON → another value"
+    clusters = Change(("Config", "envoy_extra_static_clusters_json"), '{"name":"a"},{"name":"b"}', text)
+    assert changes_text((clusters,)) == "envoy_extra_static_clusters_json another value → not valid JSON"
 
 
 def test_key_material_is_not_shown() -> None:

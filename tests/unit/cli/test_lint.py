@@ -14,7 +14,7 @@ from consul_tracing.cli.command import CommandError, read_text
 from consul_tracing.cli.documents import Document, read_documents
 from consul_tracing.cli.lint.command import fix_files, lint_texts
 from consul_tracing.cli.lint.findings import Finding
-from consul_tracing.cli.lint.live import documents_of, service_findings
+from consul_tracing.cli.lint.live import documents_of
 from consul_tracing.cli.lint.releases import Releases, oldest_releases
 from consul_tracing.cli.lint.report import as_json as lint_json
 from consul_tracing.cli.lint.report import as_sarif, as_text
@@ -270,13 +270,6 @@ def test_field_of_the_v2_api_in_a_cluster_is_reported_once() -> None:
     ]
 
 
-def test_newer_field_of_a_cluster_is_reported() -> None:
-    clusters = {"name": "zipkin", "type": "STRICT_DNS", "transport_socket_matcher": {}}
-    mesh = document({CLUSTERS: json.dumps(clusters)})
-    assert codes(findings([mesh], Releases(envoy=(1, 36)))) == ["CT323"]
-    assert codes(findings([mesh], Releases(envoy=(1, 37)))) == []
-
-
 def lint_mesh(**args: Any) -> list[str]:
     """Return the codes of the entry of a mesh with the protocol of its tracer at every port."""
     (entry,) = entries(meshes.settings(**args))
@@ -367,11 +360,6 @@ def test_fix_keeps_the_line_ends_of_the_file(tmp_path: Path) -> None:
 def test_address_of_consul_is_not_the_name_of_a_file(file: str) -> None:
     (found,) = documents_of([{"Kind": "service-defaults", "Name": "web", "Protocol": "http"}], file)
     assert (found.file, found.form, found.fields) == (file, "api", {"Protocol": "http"})
-
-
-def test_default_protocol_of_the_live_mesh_ignores_the_case_of_its_key() -> None:
-    found = list(service_findings([document({"Protocol": "http"})], ["db"], "consul"))
-    assert codes(found) == ["CT328"]
 
 
 @pytest.mark.parametrize("field", ["Namespace", "Partition"])
@@ -474,20 +462,6 @@ def test_json_has_a_version() -> None:
             }
         ],
     }
-
-
-def test_live_services_without_an_entry_are_reported_with_an_http_default() -> None:
-    mesh = document({"protocol": "HTTP"})
-    web = Document("consul", 1, "service-defaults", "web", {"Protocol": "http"}, {}, "api")
-    (found,) = service_findings([mesh, web], ["web", "db", "cache"], "consul")
-    assert (found.code, found.issue.reason) == ("CT328", 'is "http" for services without an entry: cache, db')
-    assert not list(service_findings([document({}), web], ["web", "db"], "consul"))
-    assert [one.code for one in service_findings([document({})], ["db"], "consul")] == ["CT335"]
-
-
-def test_template_is_not_checked() -> None:
-    (found,) = lint("kind: ProxyDefaults\n{{ if .Values.tracing }}\n", "yaml")
-    assert (found.code, found.severity) == ("CT330", "info")
 
 
 JSON = st.recursive(

@@ -165,7 +165,8 @@ def test_bootstrap_hash_of_invalid_text_is_that_of_the_text(text: str) -> None:
 
 
 def test_bootstrap_hash_changes_with_the_admin_access_log() -> None:
-    assert bootstrap_hash({"AccessLogs": {"Enabled": True}}) != bootstrap_hash({})
+    enabled, with_zeros = ({"AccessLogs": {"Enabled": True, **zeros}} for zeros in ({}, {"Type": "", "Path": ""}))
+    assert bootstrap_hash(enabled) == bootstrap_hash(with_zeros) != bootstrap_hash({})
 
 
 def test_bootstrap_hash_ignores_the_layout_of_json() -> None:

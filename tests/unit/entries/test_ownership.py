@@ -216,6 +216,8 @@ def test_drift_is_a_managed_field_that_differs_from_the_recorded_value() -> None
     assert drift(recorded, live) == ()
     live["Config"]["envoy_tracing_json"] = "{}"
     assert [change.part for change in drift(recorded, live)] == [("Config", "envoy_tracing_json")]
+    live["Config"][CLUSTERS_KEY] = "{"
+    assert drift(recorded, live) == ((("Config", CLUSTERS_KEY), recorded["Config"][CLUSTERS_KEY], ""),)
 
 
 def test_disabling_and_enabling_tracing_restores_the_same_bytes() -> None:
@@ -244,9 +246,17 @@ def test_adopt_preserves_fields_of_a_service_entry() -> None:
     assert adopted.body(WEB) == {"LocalRequestTimeoutMs": 5000, "ExternalSNI": "web.example.com", "Protocol": "http"}
 
 
-@pytest.mark.parametrize("empty", [None, "", {}, []])
-def test_empty_field_is_not_preserved(empty: object) -> None:
-    assert planned({"Protocol": "http", "UpstreamConfig": empty}, "adopt", WEB).preserved == {}
+@pytest.mark.parametrize(
+    "live",
+    [*({"UpstreamConfig": empty} for empty in (None, "", {}, [])), {"MeshGateway": {"Mode": ""}}, {"Namespace": "a"}],
+)
+def test_empty_field_and_scope_are_not_preserved(live: dict[str, Any]) -> None:
+    assert planned({"Protocol": "http", **live}, "adopt", WEB).preserved == {}
+
+
+def test_empty_key_of_config_or_meta_is_preserved() -> None:
+    live = {"Config": {"key": ""}, "Meta": {"note": ""}}
+    assert planned(live, "adopt").preserved == {("Config", "key"): "", ("Meta", "note"): ""}
 
 
 def test_clusters_that_cannot_be_parsed_are_a_conflict() -> None:

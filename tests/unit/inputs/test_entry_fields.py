@@ -1,5 +1,6 @@
 """Further fields of entries: names in Consul's case and values of Consul's types, at every depth."""
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -26,60 +27,31 @@ def of_service(**fields: Any) -> Any:
 SERVICE = "services.web.service_defaults"
 
 
-@pytest.mark.parametrize(
-    ("args", "problem"),
-    [
-        (
-            of_mesh(MeshGateway={"mode": "local"}),
-            'proxy_defaults.MeshGateway.mode: is not a field of MeshGateway; did you mean "Mode"? Allowed: Mode',
-        ),
-        (
-            of_mesh(MeshGateway={"Modee": "local"}),
-            'MeshGateway.Modee: is not a field of MeshGateway; did you mean "Mode"?',
-        ),
-        (
-            of_mesh(AccessLogs={"enabled": True}),
-            'AccessLogs.enabled: is not a field of AccessLogs; did you mean "Enabled"?',
-        ),
-        (of_mesh(AccessLogs={"JsonFormat": "{}"}), 'did you mean "JSONFormat"?'),
-        (
-            of_mesh(accessLogs={}),
-            'proxy_defaults.accessLogs: is not a field of proxy-defaults; did you mean "AccessLogs"?',
-        ),
-        (
-            of_mesh(Expose={"Paths": [{"path": "/"}]}),
-            "Expose.Paths.0.path: is not a field of Expose.Paths; did you mean",
-        ),
-        (
-            of_mesh(EnvoyExtensions=[{"Nam": "x"}]),
-            "EnvoyExtensions.0.Nam: is not a field of EnvoyExtensions; did you mean",
-        ),
-        (of_mesh(FailoverPolicy={"Regions": "eu"}), 'FailoverPolicy.Regions: must be a list, got "eu"'),
-        (of_mesh(FailoverPolicy={"Regions": [1]}), "FailoverPolicy.Regions.0: must be text, got 1"),
-        (of_mesh(Meta={"a": 1}), "proxy_defaults.Meta.a: must be text, got 1"),
-        (of_mesh(MaxInboundConnections=5), "proxy_defaults.MaxInboundConnections: is not a field of proxy-defaults"),
-        (
-            of_service(LocalRequestTimeoutMs="5000"),
-            f'{SERVICE}.LocalRequestTimeoutMs: must be a whole number, got "5000"',
-        ),
-        (of_service(LocalRequestTimeoutMs=1.5), f"{SERVICE}.LocalRequestTimeoutMs: must be a whole number, got 1.5"),
-        (of_service(LocalRequestTimeoutMs=True), f"{SERVICE}.LocalRequestTimeoutMs: must be a whole number, got true"),
-        (of_service(TransparentProxy={"DialedDirectly": "yes"}), "must be true or false"),
-        (of_service(UpstreamConfig={"Defaults": {"Limits": {"MaxConnection": 1}}}), 'did you mean "MaxConnections"?'),
-        (
-            of_service(UpstreamConfig={"Overrides": [{"PassiveHealthCheck": {"Interval": "10"}}]}),
-            f'{SERVICE}.UpstreamConfig.Overrides.0.PassiveHealthCheck.Interval: must be a duration such as "10s"',
-        ),
-        (
-            of_service(RateLimits={"InstanceLevel": {"Routes": [{"PathPrefix": 1}]}}),
-            "Routes.0.PathPrefix: must be text, got 1",
-        ),
-        (of_service(Destination={"Addresses": {}}), f"{SERVICE}.Destination.Addresses: must be a list, got a map"),
-    ],
-)
-def test_field_in_another_case_or_of_another_type_is_rejected_at_every_depth(args: Any, problem: str) -> None:
-    (found,) = rejection(args)
-    assert problem in found
+REJECTED = [
+    of_mesh(MeshGateway={"mode": "local"}),
+    of_mesh(MeshGateway={"Modee": "local"}),
+    of_mesh(AccessLogs={"enabled": True}),
+    of_mesh(AccessLogs={"JsonFormat": "{}"}),
+    of_mesh(accessLogs={}),
+    of_mesh(Expose={"Paths": [{"path": "/"}]}),
+    of_mesh(EnvoyExtensions=[{"Nam": "x"}]),
+    of_mesh(FailoverPolicy={"Regions": "eu"}),
+    of_mesh(FailoverPolicy={"Regions": [1]}),
+    of_mesh(Meta={"a": 1}),
+    of_mesh(MaxInboundConnections=5),
+    of_service(LocalRequestTimeoutMs="5000"),
+    of_service(LocalRequestTimeoutMs=1.5),
+    of_service(LocalRequestTimeoutMs=True),
+    of_service(TransparentProxy={"DialedDirectly": "yes"}),
+    of_service(UpstreamConfig={"Defaults": {"Limits": {"MaxConnection": 1}}}),
+    of_service(UpstreamConfig={"Overrides": [{"PassiveHealthCheck": {"Interval": "10"}}]}),
+    of_service(RateLimits={"InstanceLevel": {"Routes": [{"PathPrefix": 1}]}}),
+    of_service(Destination={"Addresses": {}}),
+]
+
+
+def test_messages_about_fields_match_the_golden_file(golden: Callable[[str, Any], None]) -> None:
+    golden("rejected-fields", ["\n".join(rejection(args)) for args in REJECTED])
 
 
 def test_all_problems_of_an_entry_are_reported_together() -> None:

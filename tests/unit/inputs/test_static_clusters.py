@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -121,107 +121,53 @@ LENIENT = [
 """Clusters that Envoy's parser accepts and the stricter one of Python does not. The last one needs a newer Envoy."""
 
 INVALID = [
-    (
-        cluster(type="STRICT-DNS"),
-        "type: must be one of STATIC, STRICT_DNS, LOGICAL_DNS, EDS, ORIGINAL_DST; got",
-    ),
-    (cluster(connect_timeout=3000), 'connect_timeout: must be a duration in seconds, such as "3s" or "0.250s"; got 30'),
-    (cluster(connectTimeout="3000ms"), 'connectTimeout: must be a duration in seconds, such as "3s" or "0.250s"; got'),
-    (
-        cluster(conect_timeout="3s"),
-        "static_clusters.0.conect_timeout: is not a field of this Envoy message; did",
-    ),
-    (cluster(load_assignment={"cluster_nme": "a"}), "cluster_nme: is not a field of this Envoy message; did you mean"),
-    (cluster(load_assignment="a"), 'load_assignment: must be a map, got "a"'),
-    (
-        cluster(type="STRICT_DNS", load_assignment=endpoint(address="a", port_value="http")),
-        'socket_address.port_value: must be a port from 0 to 65535, got "http"',
-    ),
-    (
-        cluster(transport_socket={"typed_config": {"sni": "a"}}),
-        'typed_config: must be a map with the text "@type"',
-    ),
-    (cluster(http2_protocol_options=True), "http2_protocol_options: must be a map, got true"),
-    (
-        tls(comon_tls_context={}),
-        "comon_tls_context: is not a field of this Envoy message; did you mean",
-    ),
-    (
-        tls(common_tls_context={"validation_context": {"trusted_ca": "/etc/ca.pem"}}),
-        'validation_context.trusted_ca: must be a map, got "/etc/ca.pem"',
-    ),
-    (http2(True), "explicit_http_config.http2_protocol_options: must be a map, got true"),  # noqa: FBT003
-    (http2({"max_concurrent_streams": "many"}), "max_concurrent_streams: must be a whole number from 0 to 4294967295,"),
-    (
-        cluster(typed_extension_protocol_options={HTTP2: {"auto_config": {}}}),
-        f'{HTTP2}: must be a map with the text "@type", got a map',
-    ),
-    (cluster(dns_lookup_family="IPV4"), "dns_lookup_family: must be one of AUTO, V4_ONLY, V6_ONLY, V4_PREFERRED, ALL"),
-    (cluster(respect_dns_ttl="maybe"), 'respect_dns_ttl: must be true or false, got "maybe"'),
-    (cluster(per_connection_buffer_limit_bytes=2**33), "must be a whole number from 0 to 4294967295, got 8589934592"),
-    (cluster(hosts=[]), "static_clusters.0.hosts: belongs to Envoy's v2 API. Set load_assignment"),
-    (cluster(tlsContext={}), "static_clusters.0.tls_context: belongs to Envoy's v2 API. Set transport_socket"),
-    (
-        cluster(extension_protocol_options={}),
-        "extension_protocol_options: belongs to Envoy's v2 API. Set typed_extension_protocol_options",
-    ),
-    (
-        cluster(transport_socket={"name": "envoy.transport_sockets.tls", "config": {}}),
-        "transport_socket.config: belongs to Envoy's v2 API. Set typed_config",
-    ),
-    (
-        tls(common_tls_context={"validation_context": {"verify_subject_alt_name": ["a"]}}),
-        "verify_subject_alt_name: belongs to Envoy's v2 API. Set match_typed_subject_alt_names",
-    ),
-    (
-        cluster(
-            transport_socket={
-                "name": "tls",
-                "typed_config": {"@type": "type.googleapis.com/envoy.api.v2.auth.UpstreamTlsContext"},
-            }
-        ),
-        "typed_config.@type: must be a type of Envoy's v3 API, got \"type.googleapis.com/envoy.api.v2.auth.UpstreamTl",
+    cluster(type="STRICT-DNS"),
+    cluster(connect_timeout=3000),
+    cluster(connectTimeout="3000ms"),
+    cluster(conect_timeout="3s"),
+    cluster(load_assignment={"cluster_nme": "a"}),
+    cluster(load_assignment="a"),
+    cluster(type="STRICT_DNS", load_assignment=endpoint(address="a", port_value="http")),
+    cluster(transport_socket={"typed_config": {"sni": "a"}}),
+    cluster(http2_protocol_options=True),
+    tls(comon_tls_context={}),
+    tls(common_tls_context={"validation_context": {"trusted_ca": "/etc/ca.pem"}}),
+    http2(True),  # noqa: FBT003
+    http2({"max_concurrent_streams": "many"}),
+    cluster(typed_extension_protocol_options={HTTP2: {"auto_config": {}}}),
+    cluster(dns_lookup_family="IPV4"),
+    cluster(respect_dns_ttl="maybe"),
+    cluster(per_connection_buffer_limit_bytes=2**33),
+    cluster(hosts=[]),
+    cluster(tlsContext={}),
+    cluster(extension_protocol_options={}),
+    cluster(transport_socket={"name": "envoy.transport_sockets.tls", "config": {}}),
+    tls(common_tls_context={"validation_context": {"verify_subject_alt_name": ["a"]}}),
+    cluster(
+        transport_socket={
+            "name": "tls",
+            "typed_config": {"@type": "type.googleapis.com/envoy.api.v2.auth.UpstreamTlsContext"},
+        }
     ),
 ]
 """Clusters that Envoy cannot parse."""
 
 NOT_STARTED = [
-    (
-        cluster(load_assignment=endpoint(address="statsd", port_value=80)),
-        'address: must be an IP address if type is STATIC (Envoy\'s default), got "statsd". Set type: STRICT_DNS',
-    ),
-    (
-        cluster(type="strict_dns", loadAssignment={"endpoints": []}),
-        "static_clusters.0.load_assignment.cluster_name: is required",
-    ),
-    (
-        cluster(type="STRICT_DNS", load_assignment=endpoint(address="a", port=80)),
-        "load_assignment.endpoints.0.lb_endpoints.0.endpoint.address.socket_address.port_value: is required",
-    ),
-    (cluster(connect_timeout="0s"), 'connect_timeout: must be a duration greater than 0, got "0s"'),
-    (
-        cluster(transport_socket={"name": "envoy.transport_sockets.tls"}),
-        "transport_socket.typed_config: is required",
-    ),
-    (
-        dns(2),
-        "endpoints: must be one locality with one endpoint if type is LOGICAL_DNS, got 2 endpoints. Set type: STR",
-    ),
-    (dns(1, 1), "if type is LOGICAL_DNS, got 2 endpoints"),
-    (dns(1, 0), "if type is LOGICAL_DNS, got 2 localities"),
-    (dns(0), "if type is LOGICAL_DNS, got 0 endpoints"),
-    (dns(2, kind=2), "if type is LOGICAL_DNS, got 2 endpoints"),
-    (cluster(type="logical_dns"), "if type is LOGICAL_DNS, got 0 endpoints"),
-    (extension("envoy.cluster.logical_dns"), "if type is LOGICAL_DNS, got 2 endpoints"),
-    (
-        extension("envoy.cluster.dns", all_addresses_in_single_endpoint=True),
-        "if type is LOGICAL_DNS, got 2 endpoints",
-    ),
-    (cluster(type="EDS"), "eds_cluster_config: is required if type is EDS"),
-    (
-        cluster(type="ORIGINAL_DST"),
-        'lb_policy: must be CLUSTER_PROVIDED if type is ORIGINAL_DST, got "ROUND_ROBIN"',
-    ),
+    cluster(load_assignment=endpoint(address="statsd", port_value=80)),
+    cluster(type="strict_dns", loadAssignment={"endpoints": []}),
+    cluster(type="STRICT_DNS", load_assignment=endpoint(address="a", port=80)),
+    cluster(connect_timeout="0s"),
+    cluster(transport_socket={"name": "envoy.transport_sockets.tls"}),
+    dns(2),
+    dns(1, 1),
+    dns(1, 0),
+    dns(0),
+    dns(2, kind=2),
+    cluster(type="logical_dns"),
+    extension("envoy.cluster.logical_dns"),
+    extension("envoy.cluster.dns", all_addresses_in_single_endpoint=True),
+    cluster(type="EDS"),
+    cluster(type="ORIGINAL_DST"),
 ]
 """Clusters that Envoy rejects at startup."""
 
@@ -237,13 +183,14 @@ def test_cluster_that_only_envoy_parses_is_accepted(valid: dict[str, Any]) -> No
     assert settings(static_clusters=[valid]).static_clusters == [valid]
 
 
-@pytest.mark.parametrize(
-    ("invalid", "reason"), [*INVALID, *NOT_STARTED], ids=[reason[:30] for _, reason in [*INVALID, *NOT_STARTED]]
-)
-def test_cluster_with_which_envoy_does_not_start_is_rejected(invalid: dict[str, Any], reason: str) -> None:
+def rejection(invalid: dict[str, Any]) -> str:
     with pytest.raises(InvalidInputError) as error:
         settings(static_clusters=[invalid])
-    assert reason in str(error.value)
+    return str(error.value).split("\n", 1)[1].strip()
+
+
+def test_messages_about_clusters_match_the_golden_file(golden: Callable[[str, Any], None]) -> None:
+    golden("rejected-clusters", [rejection(one) for one in [*INVALID, *NOT_STARTED]])
 
 
 NEWER = [

@@ -189,20 +189,6 @@ def test_network_policy_allows_egress_only_to_dns_and_storage(args: dict[str, An
     assert egress_ports == ({53, *storage.ports} if storage and policies else set())
 
 
-def test_minimal_collector_has_three_objects() -> None:
-    assert {name: item["kind"] for name, item in rendered({}).items()} == {
-        "service-account": "ServiceAccount",
-        "deployment": "Deployment",
-        "service": "Service",
-    }
-
-
-def test_service_is_internal_by_default() -> None:
-    service = rendered({"annotations": {"a": "every object"}})["service"]
-    assert service["spec"]["type"] == "ClusterIP"
-    assert service["metadata"]["annotations"] == {"a": "every object"}
-
-
 def test_service_has_its_type_and_annotations() -> None:
     annotations = {"networking.gke.io/load-balancer-type": "Internal", "a": "the Service"}
     args = {"service": {"type": "LoadBalancer", "annotations": annotations}, "annotations": {"a": "every object"}}
@@ -210,29 +196,6 @@ def test_service_has_its_type_and_annotations() -> None:
     assert objects["service"]["spec"]["type"] == "LoadBalancer"
     assert objects["service"]["metadata"]["annotations"] == annotations
     assert objects["deployment"]["metadata"]["annotations"] == {"a": "every object"}
-
-
-def test_annotations_of_the_service_account_are_on_no_other_object() -> None:
-    role = {"eks.amazonaws.com/role-arn": "arn:aws:iam::123456789012:role/zipkin"}
-    objects = rendered({"service_account_annotations": role})
-    assert objects.pop("service-account")["metadata"]["annotations"] == role
-    assert "role-arn" not in json.dumps(objects)
-
-
-def test_only_the_readiness_probe_checks_the_storage() -> None:
-    zipkin = container(DURABLE)
-    assert zipkin["startupProbe"]["httpGet"]["path"] == "/info"
-    assert zipkin["livenessProbe"]["httpGet"]["path"] == "/info"
-    assert zipkin["readinessProbe"]["httpGet"]["path"] == "/health"
-
-
-def test_memory_storage_is_bounded_by_the_heap() -> None:
-    assert variables({}) == {
-        "JAVA_OPTS": "-Xms240m -Xmx240m -XX:MaxDirectMemorySize=60m -XX:+UseSerialGC -XX:+ExitOnOutOfMemoryError",
-        "MEM_MAX_SPANS": "26600",
-        "QUERY_PORT": "9411",
-        "STORAGE_TYPE": "mem",
-    }
 
 
 def test_elasticsearch_variables_have_defaults() -> None:
@@ -252,48 +215,9 @@ def test_disabled_certificate_verification_is_passed_to_zipkin() -> None:
     assert variables(unverified)["ES_SSL_NO_VERIFY"] == "true"
 
 
-def test_credentials_use_the_keys_of_the_secret() -> None:
-    storage = {"elasticsearch": {**ELASTICSEARCH, "credentials_secret": "es", "username_key": "user"}}
-    written = variables({"storage": storage})
-    assert written["ES_USERNAME"] == {"secretKeyRef": {"name": "es", "key": "user"}}
-    assert written["ES_PASSWORD"] == {"secretKeyRef": {"name": "es", "key": "password"}}
-
-
-def test_environment_secrets_are_variables_of_zipkin_only() -> None:
-    reference = {"RABBIT_PASSWORD": {"secret": "rabbitmq", "key": "password"}}
-    args = {**DURABLE, "dependencies_job": {}, "environment_secrets": reference}
-    assert variables(args)["RABBIT_PASSWORD"] == {"secretKeyRef": {"name": "rabbitmq", "key": "password"}}
-    _, job = pods(rendered(args))
-    assert "RABBIT_PASSWORD" not in json.dumps(job)
-
-
-def test_trust_store_password_is_expanded_by_kubernetes() -> None:
-    storage = {"elasticsearch": {**ELASTICSEARCH, "trust_store": {"secret": "ca", "key": "ca.p12"}}}
-    zipkin = container({"storage": storage})
-    names = [variable["name"] for variable in zipkin["env"]]
-    assert names.index("TRUST_STORE_PASSWORD") < names.index("JAVA_OPTS")
-    assert "-Djavax.net.ssl.trustStore=/etc/zipkin/trust/ca.p12" in variables({"storage": storage})["JAVA_OPTS"]
-    assert variables({"storage": storage})["JAVA_OPTS"].endswith("trustStorePassword=$(TRUST_STORE_PASSWORD)")
-    assert {"name": "trust", "mountPath": "/etc/zipkin/trust", "readOnly": True} in zipkin["volumeMounts"]
-
-
 @pytest.mark.parametrize(("limit", "collector"), [("512Mi", "Serial"), ("1791Mi", "Serial"), ("2Gi", "G1")])
 def test_garbage_collector_depends_on_the_memory_limit(limit: str, collector: str) -> None:
     assert f"-XX:+Use{collector}GC" in java_options(settings(resources={"memory_limit": limit}).resources).split()
-
-
-def test_cpu_limit_is_unset_by_default() -> None:
-    assert container({})["resources"] == {
-        "requests": {"cpu": "250m", "memory": "512Mi"},
-        "limits": {"memory": "512Mi"},
-    }
-    assert container({"resources": {"cpu_limit": "2"}})["resources"]["limits"]["cpu"] == "2"
-
-
-def test_network_policy_defaults_to_all_pods_of_the_cluster() -> None:
-    spec = rendered({"network_policy": {}})["network-policy"]["spec"]
-    assert spec["ingress"] == [{"from": [{"namespaceSelector": {}}], "ports": [{"protocol": "TCP", "port": 9411}]}]
-    assert spec["egress"] == []
 
 
 def test_client_without_a_namespace_matches_all_namespaces() -> None:
@@ -304,39 +228,8 @@ def test_client_without_a_namespace_matches_all_namespaces() -> None:
     ]
 
 
-def test_dependencies_job_accepts_no_connections() -> None:
-    objects = rendered({**DURABLE, "dependencies_job": {}, "network_policy": {}})
-    spec = objects["dependencies-network-policy"]["spec"]
-    _, job = pods(objects)
-    assert spec["ingress"] == []
-    assert spec["podSelector"]["matchLabels"].items() <= job["metadata"]["labels"].items()
-    assert {"name": "ES_NODES_WAN_ONLY", "value": "true"} in job["spec"]["containers"][0]["env"]
-
-
-def test_ingress_exposes_only_the_user_interface() -> None:
-    spec = rendered({"ingress": {"host": "z.example.com", "tls_secret": "certificate"}})["ingress"]["spec"]
-    assert spec["tls"] == [{"hosts": ["z.example.com"], "secretName": "certificate"}]
-    (path,) = spec["rules"][0]["http"]["paths"]
-    assert (path["path"], path["pathType"]) == ("/zipkin", "Prefix")
-    assert path["backend"] == {"service": {"name": "zipkin", "port": {"name": "http"}}}
-
-
 def test_ingress_without_tls_has_no_tls_block() -> None:
     assert "tls" not in rendered({"ingress": {"host": "z.example.com", "tls": False}})["ingress"]["spec"]
-
-
-def test_autoscaler_targets_the_deployment() -> None:
-    objects = rendered({**DURABLE, "autoscaling": {"max_replicas": 6}})
-    spec = objects["autoscaler"]["spec"]
-    assert spec["scaleTargetRef"]["name"] == objects["deployment"]["metadata"]["name"]
-    assert (spec["minReplicas"], spec["maxReplicas"]) == (2, 6)
-    assert spec["metrics"][0]["resource"]["target"] == {"type": "Utilization", "averageUtilization": 70}
-
-
-def test_service_monitor_scrapes_the_named_port() -> None:
-    monitor = rendered({"service_monitor": {"labels": {"release": "prometheus"}}})["service-monitor"]
-    assert monitor["spec"]["endpoints"] == [{"port": "http", "path": "/prometheus", "interval": "30s"}]
-    assert monitor["metadata"]["labels"]["release"] == "prometheus"
 
 
 def test_user_is_left_to_the_platform_in_the_inputs_of_a_mesh() -> None:

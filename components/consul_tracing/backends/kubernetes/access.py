@@ -165,14 +165,10 @@ def _without_content(error: Exception) -> str:
 
 
 def _chosen(kubeconfig: object, access: Mapping[str, str | None]) -> object:
-    """Set the `cluster` of the provider in the context of the kubeconfig."""
+    """Set the `cluster` of the provider in the contexts of the kubeconfig."""
     if not (cluster := access["cluster"]) or not isinstance(kubeconfig, dict):
         return kubeconfig
-    name = access["context"] or kubeconfig.get("current-context")
-    contexts = [
-        {**one, "context": {**one["context"], "cluster": cluster}} if one["name"] == name else one
-        for one in kubeconfig.get("contexts", [])
-    ]
+    contexts = [{**one, "context": {**one["context"], "cluster": cluster}} for one in kubeconfig.get("contexts", [])]
     return {**kubeconfig, "contexts": contexts}
 
 

@@ -53,8 +53,7 @@ def holds_field(fields: JsonObject, path: tuple[str, ...]) -> bool:
 def is_own_write(entry: JsonObject) -> bool:
     """Return whether an entry of `managedFields` is a write of this package."""
     manager = entry.get("manager", "")
-    is_own = manager in {OWNER_MANAGER, PATCH_MANAGER} or manager.startswith(UNNAMED_MANAGER_PREFIX)
-    return is_own and not entry.get("subresource")
+    return manager in {OWNER_MANAGER, PATCH_MANAGER} or manager.startswith(UNNAMED_MANAGER_PREFIX)
 
 
 def has_unnamed_manager(live: JsonObject) -> bool:

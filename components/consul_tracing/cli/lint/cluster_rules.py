@@ -12,7 +12,7 @@ from consul_tracing.inputs.cluster_rules import newer_problems, start_problems, 
 from consul_tracing.inputs.collector_address import loopback_reason, mesh_reason, namespace_reason, port_reason
 from consul_tracing.inputs.envoy_json import maps_in, snake_case, snake_case_keys
 from consul_tracing.inputs.envoy_json import port as port_mismatch
-from consul_tracing.inputs.hosts import canonical_host, host_reason, is_address
+from consul_tracing.inputs.hosts import canonical_host, host_reason
 from consul_tracing.inputs.static_clusters import CLUSTER, RESERVED_CLUSTERS
 from consul_tracing.names import CLUSTERS_KEY
 
@@ -136,7 +136,7 @@ def _host_issues(fields: JsonObject, path: FieldPath) -> Iterator[Issue]:
     if str(fields.get("type", "STATIC")).upper() in {"STATIC", "0"}:
         return
     for host, _ in _addresses(fields.get("load_assignment")):
-        if host and not is_address(host) and canonical_host(host) is None:
+        if host and canonical_host(host) is None:
             yield Issue("CT312", (*path, "load_assignment"), host_reason(host, "address"))
 
 

@@ -7,6 +7,7 @@ from difflib import get_close_matches
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
+from consul_tracing.cli.hcl import Unevaluated
 from consul_tracing.cli.meaning import entry_objects
 from consul_tracing.entries.bodies import BOOTSTRAP_KEYS
 from consul_tracing.envoy import HCM_TRACING
@@ -219,8 +220,8 @@ def _listener_issues(content: object, envoy: EnvoyRelease | None) -> Iterator[Is
     if not isinstance(content, dict):
         return
     path = ("Config", LISTENER_KEY)
-    kind = str(known(content).get("@type") or "")
-    if kind.rpartition("/")[2] != HCM_TRACING.rpartition("/")[2]:
+    kind = content.get("@type") or ""
+    if not isinstance(kind, Unevaluated) and str(kind).rpartition("/")[2] != HCM_TRACING.rpartition("/")[2]:
         given = format_value(kind) if kind else "none"
         yield Issue("CT322", (*path, "@type"), f'must be "{HCM_TRACING}", got {given}')
         return

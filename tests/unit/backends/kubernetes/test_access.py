@@ -61,6 +61,9 @@ def test_kubeconfig_can_be_a_path(kubeconfig_file: Path) -> None:
 
 def test_kubeconfig_defaults_to_the_environment(kubeconfig_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KUBECONFIG", str(kubeconfig_file))
+    # In a pod, which has no ~/.kube/config.
+    monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "10.0.0.1")
+    monkeypatch.setenv("HOME", "/nowhere")
     assert client_for(access()).configuration.host == "http://staging:1"
     assert client_for(access(context="prod")).configuration.host == "http://prod:2"
 

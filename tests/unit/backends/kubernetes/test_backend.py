@@ -245,6 +245,21 @@ def test_rejection_by_the_controller_is_reported_before_the_timeout(engine: Engi
     assert cluster.reads < 40
 
 
+def test_rejection_is_reported_when_the_other_objects_are_synced(engine: Engine, cluster: FakeCluster) -> None:
+    condition = {"type": "Synced", "status": "False", "reason": "ExternallyManagedConfigError", "message": "exists"}
+    seen = cluster.objects
+
+    def objects(kind: str, namespace: str | None = None) -> list[dict[str, Any]]:
+        rejected = {"conditions": [condition]}
+        status = rejected if kind == "proxy-defaults" else SYNCED if cluster.reads > 30 else {}
+        return [{**one, "status": status} for one in seen(kind, namespace)]
+
+    cluster.objects = objects  # type: ignore[method-assign]
+    with pytest.raises(SyncError) as error:
+        engine.run(lambda: on_kubernetes(sync_timeout_seconds=5, services={"web": {"protocol": "http"}}))
+    assert "ServiceDefaults" not in str(error.value)
+
+
 def test_sync_timeout_is_reported(engine: Engine, cluster: FakeCluster) -> None:
     cluster.status = {}
     with pytest.raises(SyncError, match=r"did not write it into Consul within 0\.1 s"):

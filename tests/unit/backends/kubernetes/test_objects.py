@@ -410,16 +410,12 @@ def test_sync_status_counts_only_if_newer_than_the_last_apply(live_object: dict[
     assert sync(live_object).state == state
 
 
-def test_apply_without_changes_needs_no_new_sync_status() -> None:
+@pytest.mark.parametrize(("second", "state"), [(0, "synced"), (1, "synced"), (6, "waiting")])
+def test_apply_of_values_that_are_synced_needs_no_new_status(second: int, state: str) -> None:
     """The controller does not write a status for an apply without changes."""
-    live_object = live(
-        {},
-        by("kubectl", "spec/config/a", "spec/config/b", at="2026-11-22T09:00:00Z"),
-        APPLIED,
-        status_written("2026-11-22T09:00:01Z"),
-        synced={"status": "True"},
-    )
-    assert sync(live_object).state == "synced"
+    other = by("kubectl", "spec/config/a", "spec/config/b", at=f"2026-11-22T10:00:0{second}Z")
+    reported = status_written("2026-11-22T10:00:01Z")
+    assert sync(live({}, other, APPLIED, reported, synced={"status": "True"})).state == state
 
 
 SPEC = {"config": {"a": "1"}}

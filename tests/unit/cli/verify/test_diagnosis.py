@@ -150,7 +150,8 @@ def test_collector_that_rejects_spans() -> None:
 
 def test_old_failures_are_no_cause() -> None:
     old = {"cluster.spans.upstream_cx_connect_fail": 9, "cluster.spans.upstream_rq_404": 9}
-    assert diagnose(evidence(trace(), proxies=proxies(stats=old, increases=dict.fromkeys(old, 0)))) == []
+    accepted = {f"cluster.spans.upstream_rq_{status}": 1 for status in (200, 202)}
+    assert diagnose(evidence(trace(), proxies=proxies(stats=old, increases=dict.fromkeys(old, 0) | accepted))) == []
 
 
 def test_other_clusters_are_no_cause() -> None:
@@ -262,6 +263,13 @@ def test_error_status_of_an_application_is_no_cause_if_all_expected_services_hav
 def test_proxies_of_other_services_are_not_suspects() -> None:
     unrelated = replace(proxy("api", tracer=None), service="billing")
     assert diagnose(evidence(trace(*SPANS[:1], expected=("client", "web")), proxies=[unrelated])) == []
+
+
+def test_gateway_is_a_suspect_whatever_is_expected() -> None:
+    gateway = proxy("ingress-gateway", upstream("ingress", 9191), tracer=None)
+    assert causes(evidence(trace(*SPANS[:1], expected=("client", "web")), proxies=[gateway])) == [
+        ("CT401", "ingress-gateway")
+    ]
 
 
 def test_request_without_context_has_no_sampling_cause_with_full_sampling() -> None:
