@@ -10,7 +10,7 @@ from functools import cache
 from pathlib import Path
 from typing import Protocol
 
-from toolchain.cache import home
+from toolchain.cache import directory, home
 from toolchain.plugin_version import plugin_version
 
 SECONDS_TO_ANSWER = 10.0
@@ -121,8 +121,6 @@ class PluginRule:
     plugin: str
     """Pulumi's name of the plugin: `consul` for `pulumi-resource-consul`."""
     releases: Releases
-    stand_in: Path | None = None
-    """A plugin that is ignored on PATH."""
 
     def find_on_path(self, name: str) -> Found | Unsupported | None:
         """Search `$PULUMI_HOME` (default `~/.pulumi`) for the newest supported version, then PATH."""
@@ -142,8 +140,8 @@ class PluginRule:
         if on_path is None:
             return None
         path = Path(on_path).absolute()
-        if self.stand_in and path.resolve() == self.stand_in.resolve():
-            return None
+        if path.resolve().is_relative_to(directory().resolve()):
+            return None  # Such as a stand-in.
         version = plugin_version(path)
         if version is None:
             return Unsupported(f"{path} does not report its version")

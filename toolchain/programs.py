@@ -100,11 +100,22 @@ JAEGER = Program(
     NeverFromPath(),
 )
 
-STAND_IN = Path(__file__).parent.parent / "testbed" / "consul_stand_in" / "pulumi-resource-consul"
+# Built from this project, with the client that the official plugin embeds.
+STAND_IN = Program(
+    "pulumi-resource-consul-stand-in",
+    GoModule(
+        "pulumi-resource-consul",
+        module="github.com/hashicorp/consul/api",
+        package=None,
+        folder=str(Path(__file__).parent.parent / "testbed" / "consul_stand_in"),
+        go=GO,
+    ),
+    NeverFromPath(),
+)
 CONSUL_PLUGIN = ProgramWithStandIn(
     "pulumi-resource-consul",
     PulumiPlugin("consul", "3.15.2", pulumi=PULUMI),
-    PluginRule("consul", Releases((3, 15), before=(4, 0)), stand_in=STAND_IN),
+    PluginRule("consul", Releases((3, 15), before=(4, 0))),
     STAND_IN,
 )
 

@@ -36,7 +36,7 @@ class GoModule:
     """Package of the program in the module: "" is the root, None is a main package in the folder itself."""
     go: Program
     folder: str = ""
-    """Folder in `go`. Default: the name of the program."""
+    """Folder in `go`, or an absolute path. Default: the name of the program."""
     tags: tuple[str, ...] = ()
     version_variable: str | None = None
     """Go variable to set to the version with prefix `v`, for programs that do not know their version otherwise."""

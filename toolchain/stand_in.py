@@ -3,7 +3,6 @@
 import time
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 
 from testbed.processes import Programs
 from toolchain.cache import Entry
@@ -19,7 +18,7 @@ HOURS_BETWEEN_ATTEMPTS = 24
 class ProgramWithStandIn(Program):
     """A program that `stand_in` replaces if it is not on PATH and its download fails."""
 
-    stand_in: Path
+    stand_in: Program
 
     def obtain(
         self, version: str | None = None, progress: Progress | None = None, programs: Programs | None = None
@@ -35,11 +34,8 @@ class ProgramWithStandIn(Program):
             f"the official {self.name} {default} cannot be downloaded (log: {entry.log}); "
             f"the next attempt is {HOURS_BETWEEN_ATTEMPTS} hours after this one"
         )
-        return Obtained(self.name, default, self.stand_in, "stand-in", time.monotonic() - started, note)
-
-    def path_if_ready(self) -> Path:
-        """Return the program if it is available, else the stand-in, without a download."""
-        return self.obtain().path if self.is_ready() else self.stand_in
+        path = self.stand_in.obtain(progress=progress, programs=programs).path
+        return Obtained(self.name, default, path, "stand-in", time.monotonic() - started, note)
 
 
 def failed_recently(entry: Entry) -> bool:

@@ -8,6 +8,7 @@ from typing import ClassVar, Literal
 from testbed.signals import raise_on_signals
 from toolchain.jobs import Job
 from toolchain.on_path import NeverFromPath, PathRule
+from toolchain.programs import STAND_IN
 from toolchain.provision import Program
 
 CHECKOUT = Path(__file__).parents[3]
@@ -70,6 +71,12 @@ def put_plugin_on_path(folder: Path, name: str, version: str) -> Path:
     plugin = put_on_path(folder, name)
     plugin.write_text(PLUGIN_SCRIPT.format(python=sys.executable, version=version))
     return plugin
+
+
+def put_stand_in_into_cache() -> Path:
+    """Return the directory of the stand-in for the Consul plugin, as if it were built."""
+    entry = STAND_IN.entry(STAND_IN.source.versions[0])
+    return put_on_path(entry.path, "pulumi-resource-consul").parent
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.toolchain.scripted import Script, put_on_path
+from tests.unit.toolchain.scripted import Script, put_on_path, put_stand_in_into_cache
 from toolchain import consul_plugin
 from toolchain.on_path import NeverFromPath
 from toolchain.programs import CONSUL_PLUGIN
@@ -54,14 +54,16 @@ def test_official_plugin_is_installed_once_into_the_toolchain_cache(attempts: Pa
 
 @pytest.mark.parametrize("script", [FAILS, HANGS])
 def test_stand_in_replaces_a_plugin_that_cannot_be_downloaded_in_time(script: str, attempts: Path) -> None:
+    stand_in = put_stand_in_into_cache()
     obtained = plugin_installed_by(script, attempts).obtain()
-    assert (obtained.origin, obtained.path.parent) == ("stand-in", consul_plugin.STAND_IN)
+    assert (obtained.origin, obtained.path.parent) == ("stand-in", stand_in)
     assert obtained.note is not None
     assert obtained.note.startswith("the official pulumi-resource-consul 3.15.2 cannot be downloaded (log: ")
 
 
 @pytest.mark.parametrize("script", [FAILS, HANGS])
 def test_failed_download_is_retried_after_a_day(script: str, attempts: Path) -> None:
+    put_stand_in_into_cache()
     plugin = plugin_installed_by(script, attempts)
     entry = plugin.entry("3.15.2")
     plugin.obtain()
@@ -74,5 +76,6 @@ def test_failed_download_is_retried_after_a_day(script: str, attempts: Path) -> 
 
 
 def test_finding_the_current_plugin_downloads_nothing(attempts: Path) -> None:
-    assert consul_plugin.plugin_directory() == consul_plugin.STAND_IN
+    stand_in = put_stand_in_into_cache()
+    assert consul_plugin.plugin_directory() == stand_in
     assert not attempts.exists()

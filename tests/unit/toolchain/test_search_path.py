@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 import toolchain
-from tests.unit.toolchain.scripted import put_on_path, put_plugin_on_path
+from tests.unit.toolchain.scripted import put_on_path, put_plugin_on_path, put_stand_in_into_cache
 from toolchain import consul_plugin
-from toolchain.consul_plugin import PLUGIN, STAND_IN
+from toolchain.consul_plugin import PLUGIN
 
 
 @pytest.fixture(autouse=True)
@@ -16,6 +16,12 @@ def nothing_remembered() -> Iterator[None]:
     yield
     toolchain.program.cache_clear()
     toolchain.search_path.cache_clear()
+
+
+@pytest.fixture
+def stand_in(folder: Path) -> Path:
+    """Return the directory of the stand-in, which is in the cache of this machine."""
+    return put_stand_in_into_cache()
 
 
 @pytest.fixture
@@ -37,8 +43,8 @@ def install_plugin(home: Path, version: str) -> Path:
     return put_on_path(home / f"plugins/resource-consul-v{version}", PLUGIN).parent
 
 
-def test_search_path_has_python_the_plugin_and_pulumi_in_this_order(folder: Path) -> None:
-    assert toolchain.search_path().split(os.pathsep) == [f"{sys.prefix}/bin", str(STAND_IN), str(folder)]
+def test_search_path_has_python_the_plugin_and_pulumi_in_this_order(folder: Path, stand_in: Path) -> None:
+    assert toolchain.search_path().split(os.pathsep) == [f"{sys.prefix}/bin", str(stand_in), str(folder)]
 
 
 def test_newest_official_plugin_replaces_the_stand_in(folder: Path, tmp_path: Path) -> None:
@@ -47,18 +53,16 @@ def test_newest_official_plugin_replaces_the_stand_in(folder: Path, tmp_path: Pa
     assert toolchain.search_path().split(os.pathsep)[1:] == [str(newest), str(folder)]
 
 
-@pytest.mark.usefixtures("folder")
 @pytest.mark.parametrize("version", ["2.12.0", "3.14.0", "4.0.0"])
-def test_unsupported_version_of_the_plugin_is_not_used(version: str, tmp_path: Path) -> None:
+def test_unsupported_version_of_the_plugin_is_not_used(version: str, tmp_path: Path, stand_in: Path) -> None:
     install_plugin(tmp_path / "pulumi", version)
-    assert consul_plugin.plugin_directory() == STAND_IN
+    assert consul_plugin.plugin_directory() == stand_in
 
 
-@pytest.mark.usefixtures("folder")
-def test_partially_installed_plugin_is_not_used(tmp_path: Path) -> None:
+def test_partially_installed_plugin_is_not_used(tmp_path: Path, stand_in: Path) -> None:
     unfinished = install_plugin(tmp_path / "pulumi", "3.15.2")
     unfinished.with_name(f"{unfinished.name}.partial").touch()
-    assert consul_plugin.plugin_directory() == STAND_IN
+    assert consul_plugin.plugin_directory() == stand_in
 
 
 def test_official_plugin_on_path_is_used(folder: Path) -> None:
@@ -66,11 +70,12 @@ def test_official_plugin_on_path_is_used(folder: Path) -> None:
     assert consul_plugin.plugin_directory() == folder
 
 
-@pytest.mark.usefixtures("folder")
-def test_stand_in_on_path_is_not_an_official_plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "link").symlink_to(STAND_IN)
+def test_stand_in_on_path_is_not_an_official_plugin(
+    tmp_path: Path, stand_in: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "link").symlink_to(stand_in)
     monkeypatch.setenv("PATH", str(tmp_path / "link"))
-    assert consul_plugin.plugin_directory() == STAND_IN
+    assert consul_plugin.plugin_directory() == stand_in
 
 
 def test_kubernetes_plugin_is_included_only_on_request(folder: Path, tmp_path: Path) -> None:
