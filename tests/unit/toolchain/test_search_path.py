@@ -19,7 +19,7 @@ def nothing_remembered() -> Iterator[None]:
 
 
 @pytest.fixture
-def stand_in(folder: Path) -> Path:
+def stand_in(folder: Path) -> Path:  # noqa: ARG001 - the folder's fixture sets the cache
     """Return the directory of the stand-in, which is in the cache of this machine."""
     return put_stand_in_into_cache()
 
