@@ -8,7 +8,7 @@ from datetime import datetime
 from importlib.metadata import version
 
 import toolchain
-from toolchain.consul_plugin import STAND_IN, plugin_directory
+from toolchain.consul_plugin import official_directory
 
 PACKAGES = ("consul-tracing", "pulumi", "pulumi-consul", "pydantic")
 RELEASE = re.compile(r"\d+\.\d+\.\d+")
@@ -24,7 +24,7 @@ def packages() -> list[str]:
 
 def programs() -> list[str]:
     """Return the versions of the programs of `pulumi up`. Builds or fetches missing ones."""
-    plugin = "stand-in of this project" if plugin_directory() == STAND_IN else "official"
+    plugin = "official" if official_directory() else "stand-in of this project"
     versions = f"pulumi CLI {program_version('pulumi')}, consul {program_version('consul')}"
     return [f"{versions}, pulumi-resource-consul: {plugin}"]
 

@@ -99,8 +99,8 @@ class Program:
     make: Callable[[str, Path], None]
     """Builds or downloads a version into an empty directory."""
     installed: OnPath | None = None
-    stand_in: Callable[[], Path] | None = None
-    """Returns the program that is used if `make` fails."""
+    stand_in: "Program | None" = None
+    """The program that is used if `make` fails."""
 
     def obtain(self, version: str | None = None) -> Path:
         """Find, build or download the program. Raises `MissingProgramError`.
@@ -115,7 +115,7 @@ class Program:
         if not log.exists() or time.time() - log.stat().st_mtime > SECONDS_BETWEEN_DOWNLOADS:
             with suppress(MissingProgramError):
                 return self._make(version or self.version)
-        return self.stand_in()
+        return self.stand_in.obtain()
 
     def ready(self, version: str | None = None) -> Path | None:
         """Return the program if it is installed or in the cache."""

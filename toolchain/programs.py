@@ -48,8 +48,13 @@ ZIPKIN = jar("zipkin", "io.zipkin", "zipkin-server", "3.6.1", ZIPKIN_SHA256)
 # Jaeger v2, which accepts OTLP and Zipkin spans. Its releases 2.x are versions 1.x of the Go module.
 JAEGER = go_program("jaeger", "github.com/jaegertracing/jaeger", "cmd/jaeger")
 
-STAND_IN = Path(__file__).parent.parent / "testbed" / "consul_stand_in" / "pulumi-resource-consul"
-CONSUL_PLUGIN = pulumi_plugin("consul", "3.15.2", PULUMI, PluginOfPulumi("3.15", "4.0"), lambda: STAND_IN)
+# Built from this project, with the client that the official plugin embeds.
+STAND_IN = go_program(
+    "pulumi-resource-consul",
+    "github.com/hashicorp/consul/api",
+    folder=Path(__file__).parent.parent / "testbed" / "consul_stand_in",
+)
+CONSUL_PLUGIN = pulumi_plugin("consul", "3.15.2", PULUMI, PluginOfPulumi("3.15", "4.0"), STAND_IN)
 
 
 def kubernetes_program(name: str) -> Program:

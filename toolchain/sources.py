@@ -5,7 +5,6 @@ import os
 import re
 import shutil
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 from toolchain.cache import MissingProgramError, run
@@ -121,9 +120,7 @@ def jar(name: str, group: str, artifact: str, version: str, sha256: str) -> Prog
     return Program(name, version, file, lambda version: (f"{group}:{artifact}:{version}:jar:slim",), make)
 
 
-def pulumi_plugin(
-    name: str, version: str, pulumi: Program, installed: PluginOfPulumi, stand_in: Callable[[], Path]
-) -> Program:
+def pulumi_plugin(name: str, version: str, pulumi: Program, installed: PluginOfPulumi, stand_in: Program) -> Program:
     """Return a resource plugin from Pulumi's server, which may be unreachable."""
 
     def make(version: str, into: Path) -> None:

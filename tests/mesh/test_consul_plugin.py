@@ -2,353 +2,395 @@
 
 import json
 import os
-from collections.abc import Callable
-from functools import partial
+import re
+import signal
+import subprocess
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import grpc
+import psutil
 import pytest
+from google.protobuf.empty_pb2 import Empty
+from google.protobuf.json_format import MessageToDict
+from pulumi.runtime.proto import provider_pb2 as rpc
+from pulumi.runtime.proto.provider_pb2_grpc import ResourceProviderStub
 
+from consul_tracing.entry_structs import ENTRY_STRUCTS, FreeForm, ListOf, MapOf, PointerTo, Scalar, Shape, Struct
 from testbed.consul import Consul
-from testbed.consul_stand_in import INTRODUCTION
 from testbed.ports import LOOPBACK, free_port
 from testbed.processes import ProgramFailedError, Programs
 from testbed.pulumi import Project
-from tests.mesh.consul_entries import MESH, WEB, clear, entries, live, put
-from toolchain import consul_plugin, search_path
-from toolchain.consul_plugin import STAND_IN
+from tests.mesh.consul_entries import MESH, WEB, entries, live, put
+from toolchain import search_path
+from toolchain.consul_plugin import PLUGIN, official_directory, stand_in_directory
 
 pytestmark = [pytest.mark.mesh, pytest.mark.slow]
 
 DIRECTORY_VARIABLE = "CONSUL_TRACING_OFFICIAL_CONSUL_PLUGIN"
+OFFICIAL = Path(os.environ[DIRECTORY_VARIABLE]) if DIRECTORY_VARIABLE in os.environ else official_directory()
+NOT_COMPARED = f"NOT COMPARED with the official Consul plugin: it is not installed; {DIRECTORY_VARIABLE} names one"
 
 CONFIG_ENTRY = "consul:index/configEntry:ConfigEntry"
-TRACING = {"Config": {"envoy_tracing_json": "{}"}, "AccessLogs": {}, "TransparentProxy": {}}
-HTTP = {"Protocol": "http", "TransparentProxy": {}}
+URN = f"urn:pulumi:test::mesh::{CONFIG_ENTRY}::one"
+SCOPE = "ConfigEntry, getConfigEntry and getServices only"
+INTRODUCTION = f"consul-tracing stand-in for pulumi-resource-consul 3.15.2: {SCOPE}"
+SECONDS_TO_END = 5.0
 
-ENTRIES_OF_THE_CONFIGURATION = """
+TRACING = {"Config": {"envoy_tracing_json": "{}"}, "AccessLogs": {}, "TransparentProxy": {}, "Meta": {"a": "hunter2"}}
+HTTP = {"Protocol": "http", "TransparentProxy": {}}
+LAST = ("service-defaults", "last")
+PROGRAM = """
 import json, pulumi
 import pulumi_consul as consul
 
 for resource, properties in pulumi.Config("test").require_object("entries").items():
     ignored = pulumi.ResourceOptions(ignore_changes=properties.pop("ignore", []))
-    config_json = json.dumps(properties.pop("config"))
-    consul.ConfigEntry(resource, config_json=config_json, opts=ignored, **properties)
+    config_json = pulumi.Output.secret(json.dumps(properties.pop("config")))
+    entry = consul.ConfigEntry(resource, config_json=config_json, opts=ignored, **properties)
+unknown = entry.id.apply(lambda id: json.dumps({"ExternalSNI": id, "TransparentProxy": {}}))
+consul.ConfigEntry("last", kind="service-defaults", name="last", config_json=unknown)
+pulumi.export("names", consul.get_services().names)
 """
 
-LOOKUP = """
-import pulumi, pulumi_consul as consul
+LUA = {"ProxyType": "connect-proxy", "Listener": "inbound", "Script": "x"}
+UPSTREAM = {"Limits": {"MaxConnections": 0}, "PassiveHealthCheck": {"Interval": "90s", "MaxFailures": 3}}
+EXAMPLES = {
+    "proxy-defaults/global": {"config": {"b": "<&>", "a": 10.0}, "AccessLogs": {"Enabled": False}},
+    "service-defaults/web": {"Protocol": "http", "MaxRequestHeadersKB": 96, "Protocoll": 1},
+    "service-defaults/exposed": {"Expose": {"Paths": [{"Path": "/m"}]}, "maxinboundconnections": "5"},
+    "service-defaults/upstream": {"UpstreamConfig": {"Defaults": UPSTREAM}},
+    "service-defaults/lua": {"EnvoyExtensions": [{"Name": "builtin/lua", "Arguments": LUA}]},
+    "service-router/web": {"Routes": [{"Destination": {"RequestTimeout": "1m30s"}}]},
+    "service-splitter/web": {"Splits": [{"Weight": 100}]},
+    "service-resolver/web": {"ConnectTimeout": "5s", "Subsets": {"v1": {"Filter": "Service.Meta.v == 1"}}},
+    "service-intentions/web": {"Sources": [{"Name": "api", "Action": "allow"}]},
+    "ingress-gateway/in": {"Listeners": [{"Port": 80, "Protocol": "http", "Services": [{"Name": "*"}]}]},
+    "terminating-gateway/out": {"Services": [{"Name": "db", "SNI": "db"}]},
+    "mesh/mesh": {"TransparentProxy": {"MeshDestinationsOnly": True}},
+    "exported-services/default": {"Services": []},
+    "api-gateway/api": {"Listeners": [{"Name": "one", "Port": 80, "Protocol": "http"}], "Status": {}},
+    "http-route/route": {"Parents": [{"Name": "api"}], "Status": {}},
+    "tcp-route/tcp": {"Services": [{"Name": "db"}]},
+    "file-system-certificate/file": {"Certificate": "/c.pem", "PrivateKey": "/k.pem"},
+    "jwt-provider/jwt": {"Issuer": "i", "JSONWebKeySet": {"Local": {"JWKS": "e30="}}},
+}
 
-pulumi.export("found", consul.get_config_entry(kind="{kind}", name="{name}").config_json)
-"""
+
+class Plugin:
+    """A plugin, called as the engine calls it."""
+
+    def __init__(self, port: str) -> None:
+        self.stub = ResourceProviderStub(grpc.insecure_channel(f"{LOOPBACK}:{port}"))
+
+    def configure(self, **settings: object) -> "Plugin":
+        self.stub.Configure(rpc.ConfigureRequest(args=settings))
+        return self
+
+    def check(self, **entry: str) -> Any:
+        return self.stub.Check(rpc.CheckRequest(urn=URN, type=CONFIG_ENTRY, name="one", news=entry)).inputs
+
+    def create(self, **entry: str) -> Any:
+        return self.stub.Create(rpc.CreateRequest(urn=URN, properties=self.check(**entry)))
+
+    def diff(self, state: Mapping[str, str], program: Mapping[str, str], ignored: tuple[str, ...] = ()) -> Any:
+        olds, news = {**state, "id": "one"}, self.check(**program)
+        return self.stub.Diff(rpc.DiffRequest(id="one", urn=URN, olds=olds, news=news, ignoreChanges=ignored))
+
+    def read(self, identifier: str) -> Any:
+        return self.stub.Read(rpc.ReadRequest(id=identifier, urn=URN))
+
+    def look_up(self) -> dict[str, Any]:
+        request = rpc.InvokeRequest(tok="consul:index/getConfigEntry:getConfigEntry", args=ENTRY)
+        return MessageToDict(getattr(self.stub.Invoke(request), "return"))
 
 
-def official_plugin() -> Path | None:
-    """Return the directory of the official plugin, or None if it is not installed."""
-    if named := os.environ.get(DIRECTORY_VARIABLE):
-        return Path(named)
-    found = consul_plugin.plugin_directory()
-    return None if found == STAND_IN else found
+ENTRY = {"kind": "proxy-defaults", "name": "global"}
 
 
-OFFICIAL = official_plugin()
-PLUGINS = {"stand-in": STAND_IN, **({"official": OFFICIAL} if OFFICIAL else {})}
+@contextmanager
+def started(directory: Path, **environment: str) -> Iterator[Plugin]:
+    """Start a plugin without an engine."""
+    command: list[str | Path] = [directory / PLUGIN, f"{LOOPBACK}:1"]
+    variables = {**os.environ, **environment}
+    with subprocess.Popen(command, env=variables, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as one:
+        assert one.stdout is not None
+        try:
+            yield Plugin(one.stdout.readline().strip())
+        finally:
+            one.kill()
 
-Stacks = Callable[..., Project]
+
+def error_of(call: Callable[..., object], *arguments: Any, **named: Any) -> str:
+    with pytest.raises(grpc.RpcError) as error:
+        call(*arguments, **named)
+    return str(error.value.details())  # type: ignore[attr-defined]
 
 
-@pytest.fixture(params=PLUGINS)
-def plugin(request: pytest.FixtureRequest) -> Path:
+@pytest.fixture(params=[None, *([OFFICIAL] if OFFICIAL else [])], ids=lambda one: "official" if one else "stand-in")
+def directory(request: pytest.FixtureRequest) -> Path:
     """The directory of the plugin under test."""
-    return PLUGINS[request.param]
+    return request.param or stand_in_directory()
 
 
 @pytest.fixture
-def new_stack(programs: Programs, plugin: Path) -> Stacks:
-    """Return a function that creates a stack. The default program writes the entries of its configuration."""
+def plugin(directory: Path, consul: Consul) -> Iterator[Plugin]:
+    with started(directory) as started_plugin:
+        yield started_plugin.configure(address=consul.address)
 
-    return partial(stack_with, programs, plugin)
+
+def test_entry_of_each_kind_has_the_normal_form_of_the_official_plugin(
+    plugin: Plugin, consul: Consul, golden: Callable[[str, Any], None]
+) -> None:
+    normal = {}
+    for identifier, config in EXAMPLES.items():
+        kind, name = identifier.split("/")
+        created = plugin.create(kind=kind, name=name, configJson=json.dumps(config))
+        state = {"kind": kind, "name": name, "configJson": created.properties["configJson"]}
+        assert not plugin.diff(state, state).diffs
+        imported = MessageToDict(plugin.read(identifier).inputs)
+        assert imported.keys() - {"__defaults"} == state.keys()
+        # Consul writes the time to the status.
+        normal[created.id] = re.sub(r',"Status":.*', "}", imported["configJson"])
+        put(consul, MESH, Config={"protocol": "http"})
+    for identifier in reversed(EXAMPLES):
+        kind, name = identifier.split("/")
+        plugin.stub.Delete(rpc.DeleteRequest(urn=URN, id=name, properties={"kind": kind, "name": name}))
+        assert not plugin.read(identifier).id
+    golden("consul_plugin", normal)
 
 
-def stack_with(programs: Programs, plugin: Path, address: str, program: str = ENTRIES_OF_THE_CONFIGURATION) -> Project:
-    directory = programs.make_directory("program")
-    (directory / "Pulumi.yaml").write_text("name: mesh\nruntime: python\n")
-    (directory / "__main__.py").write_text(program)
-    path = os.pathsep.join([str(plugin), search_path(), os.environ["PATH"]])
-    return Project(programs, directory, {"consul:address": address}, environment={"PATH": path})
+SAME, CHANGED = [], ["configJson"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "before", "after", "changes"),
+    [
+        ("proxy-defaults", {"Config": {"a": 1, "b": "x"}}, {"config": {"b": "x", "a": 1.0}}, SAME),
+        ("proxy-defaults", {"Mode": "", "MutualTLSMode": None, "Expose": {}, "Unknown": 1}, {}, SAME),
+        ("service-defaults", {"MaxInboundConnections": "5"}, {"MaxInboundConnections": 5}, SAME),
+        ("http-route", {"Status": {"Conditions": []}}, {}, SAME),
+        ("service-defaults", {}, {"RateLimits": {}}, CHANGED),
+        ("proxy-defaults", {"Config": {"a": 1}}, {"Config": {"A": 1}}, CHANGED),
+        ("proxy-defaults", {"Config": {"a": 1}}, {"Config": {"a": "1"}}, CHANGED),
+        ("proxy-defaults", {"Config": {}}, {}, CHANGED),
+    ],
+)
+def test_config_is_compared_as_go_structs(
+    plugin: Plugin, kind: str, before: object, after: object, changes: list[str]
+) -> None:
+    state, program = ({"kind": kind, "name": "global", "configJson": json.dumps(config)} for config in (before, after))
+    assert list(plugin.diff(state, program).diffs) == changes
+    assert not plugin.diff(state, program, ("configJson",)).diffs
+
+
+def test_change_of_the_address_is_a_replacement(plugin: Plugin) -> None:
+    state = {"kind": "service-defaults", "name": "web", "configJson": "{}"}
+    for name, change in (("kind", "UPDATE"), ("name", "UPDATE"), ("namespace", "ADD"), ("partition", "ADD")):
+        found = plugin.diff(state, {**state, name: "mesh"})
+        assert (list(found.replaces), found.deleteBeforeReplace) == ([name], True)
+        assert found.detailedDiff[name].kind == rpc.PropertyDiff.Kind.Value(f"{change}_REPLACE")
+
+
+@pytest.mark.parametrize(
+    ("entry", "text"),
+    [
+        ({"configJson": "["}, "failed to unmarshal configMap: unexpected end of JSON input"),
+        ({"configJson": "[]"}, "failed to unmarshal configMap: json: cannot unmarshal array into Go value of type map"),
+        ({"configJson": '{"Protocol": {"a": 1}}'}, "'Protocol' expected type 'string', got unconvertible type 'map"),
+        ({"configJson": '{"MaxInboundConnections": "x"}'}, "cannot parse 'MaxInboundConnections' as int"),
+        ({"kind": "services"}, "failed to decode config entry: invalid config entry kind: services"),
+        (
+            {"kind": "proxy-defaults"},
+            'Unexpected response code: 500 (invalid name ("web"), only "global" is supported)',
+        ),
+        ({"namespace": "shop"}, "failed to set 'web' config entry: Unexpected response code: 400 (Request decoding f"),
+        ({"partition": "shop"}, 'invalid config key "Partition"'),
+    ],
+)
+def test_invalid_entry_is_rejected(plugin: Plugin, entry: dict[str, str], text: str) -> None:
+    invalid = {"kind": "service-defaults", "name": "web", "configJson": "{}", **entry}
+    assert text in error_of(plugin.create, **invalid)
+
+
+def test_missing_entry_is_reported(plugin: Plugin) -> None:
+    assert not plugin.read("proxy-defaults/global").id
+    assert '"<kind>/<name>" or "<partition>/<namespace>/<kind>/<name>"' in error_of(plugin.read, "a/b/c")
+    text = 'Unexpected response code: 404 (Config entry not found for "proxy-defaults" / "global")'
+    assert text in error_of(plugin.look_up)
+
+
+def test_unreachable_consul_is_reported_after_the_preview(directory: Path) -> None:
+    address = f"{LOOPBACK}:{free_port()}"
+    with started(directory) as plugin:
+        entry = {**ENTRY, "configJson": "{}"}
+        properties = plugin.configure(address=address).check(**entry)
+        assert plugin.stub.Create(rpc.CreateRequest(urn=URN, properties=properties, preview=True)).properties
+        text = f"failed to set 'global' config entry: Put \"http://{address}/v1/config\": dial tcp {address}: connect: "
+        assert text in error_of(plugin.create, **entry)
+
+
+def test_missing_permission_of_a_token_is_reported(programs: Programs, directory: Path) -> None:
+    acl = 'acl { enabled = true default_policy = "deny" tokens { initial_management = "root-of-the-test" } }'
+    guarded = Consul(programs, hcl=acl, token="root-of-the-test")  # noqa: S106 - of this Consul only
+    guarded.wait_until_ready()
+    token = guarded.put("/v1/acl/token", {})["SecretID"]
+    with started(directory, CONSUL_HTTP_TOKEN="root-of-the-test") as plugin:  # noqa: S106 - of this Consul only
+        entry = {**ENTRY, "configJson": "{}"}
+        error = error_of(plugin.configure(address=guarded.address, token=token).create, **entry)
+        assert plugin.configure(address=guarded.address).create(**entry).id
+    programs.stop(guarded.program)
+    assert "Unexpected response code: 403 (Permission denied: " in error
+    assert "lacks permission 'mesh:write'" in error
+    assert token not in error
+
+
+@pytest.mark.parametrize(
+    ("settings", "environment"),
+    [
+        ({"address": "{}"}, {"CONSUL_ADDRESS": "x:1"}),
+        ({"address": "http://{}"}, {}),
+        ({}, {"CONSUL_HTTP_ADDR": "{}"}),
+        ({"scheme": "http"}, {"CONSUL_ADDRESS": "{}", "CONSUL_HTTP_ADDR": "x:1", "CONSUL_SCHEME": "https"}),
+    ],
+)
+def test_settings_take_precedence_over_the_environment(
+    directory: Path, consul: Consul, settings: dict[str, str], environment: dict[str, str]
+) -> None:
+    put(consul, MESH, Config={"a": 1})
+    settings, environment = (
+        {name: value.format(consul.address) for name, value in one.items()} for one in (settings, environment)
+    )
+    with started(directory, **environment) as plugin:
+        assert plugin.configure(**settings).look_up()["id"] == "proxy-defaults/global"
+
+
+def test_unsupported_features_are_rejected_by_the_stand_in() -> None:
+    with started(stand_in_directory()) as plugin:
+        assert plugin.stub.GetPluginInfo(Empty()).version == "3.15.2"
+        error = error_of(plugin.configure, httpAuth="s3cret", header=[{"name": "a", "value": "b"}])
+        assert error == "header, httpAuth: not supported by this stand-in"
+        rejection = f"keys is not supported by this stand-in for the official plugin: {SCOPE}"
+        assert rejection in error_of(plugin.stub.Check, rpc.CheckRequest(type="keys"))
+        assert rejection in error_of(plugin.stub.Invoke, rpc.InvokeRequest(tok="keys"))
+        assert "name: is required" in error_of(plugin.check, kind="mesh")
+
+
+def test_stand_in_listens_on_loopback_and_exits_with_a_killed_engine() -> None:
+    command = ["/bin/sh", "-c", '"$0" & echo $!; wait', stand_in_directory() / PLUGIN]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as engine:
+        assert engine.stdout is not None
+        process = psutil.Process(int(engine.stdout.readline()))
+        port = int(engine.stdout.readline())
+        listening = {(one.laddr.ip, one.laddr.port) for one in process.net_connections()}
+        engine.kill()
+    assert psutil.wait_procs([process], SECONDS_TO_END)[1] == []
+    assert listening == {(LOOPBACK, port)}
+
+
+def test_stand_in_of_a_background_job_is_stopped_by_sigint() -> None:
+    command = ["/bin/sh", "-c", 'trap "" INT; exec "$0"', stand_in_directory() / PLUGIN]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        process.send_signal(signal.SIGINT)
+        assert process.wait(SECONDS_TO_END) == 0
+
+
+def test_table_of_the_component_describes_the_structs_of_consul() -> None:
+    structs = json.loads(subprocess.check_output([stand_in_directory() / PLUGIN, "-structs"]))
+    table = {kind: go_type(struct) for kind, struct in ENTRY_STRUCTS.items()}
+    # The client of the official plugin is older than this field.
+    del table["service-defaults"]["MaxRequestHeadersKB"]
+    identity = {"Kind", "Name", "Partition", "Namespace", "CreateIndex", "ModifyIndex"}
+    assert table == {
+        kind: {name: struct[name] for name in struct.keys() - identity} for kind, struct in structs.items()
+    }
+
+
+def go_type(shape: Shape) -> Any:
+    match shape:
+        case Struct(fields=fields):
+            omitted = {
+                name
+                for name, field in fields.items()
+                if shape.omits_empty and name not in shape.never_omitted and not isinstance(field, Struct)
+            }
+            return {name: [go_type(field), name in omitted] for name, field in fields.items()}
+        case PointerTo(target=element) | ListOf(element=element) | MapOf(value=element):
+            return [{PointerTo: "ptr", ListOf: "slice", MapOf: "map"}[type(shape)], go_type(element)]
+        case FreeForm():
+            return "interface"
+        case Scalar():
+            return {"TEXT": "string", "FLAG": "bool", "DURATION": "time.Duration", "INTEGER": "int"}[shape.name]
+
+
+def stack_with(programs: Programs, directory: Path, address: str) -> Project:
+    """Return a stack of a program that writes the entries of its configuration."""
+    program = programs.make_directory("program")
+    (program / "Pulumi.yaml").write_text("name: mesh\nruntime: python\n")
+    (program / "__main__.py").write_text(PROGRAM)
+    path = os.pathsep.join([str(directory), search_path(), os.environ["PATH"]])
+    return Project(programs, program, {"consul:address": address}, environment={"PATH": path})
 
 
 @pytest.fixture
-def stack(new_stack: Stacks, consul: Consul) -> Project:
-    return new_stack(consul.address)
+def stack(programs: Programs, directory: Path, consul: Consul) -> Project:
+    return stack_with(programs, directory, consul.address)
 
 
 def entry(address: tuple[str, str], config: dict[str, Any], **fields: Any) -> dict[str, Any]:
-    kind, name = address
-    return {"kind": kind, "name": name, "config": config, **fields}
+    return {"kind": address[0], "name": address[1], "config": config, **fields}
 
 
 def set_entries(project: Project, consul: Consul, **resources: dict[str, Any]) -> None:
     project.configure({"consul:address": consul.address, "test:entries": resources})
 
 
-def failure(operation: Callable[..., str], **arguments: Any) -> str:
-    with pytest.raises(ProgramFailedError) as error:
-        operation(**arguments)
-    return error.value.output
-
-
-def properties(project: Project, name: str) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return the inputs and outputs of a resource in the state."""
-    resource = next(one for one in project.resources() if one["urn"].endswith(f"::{name}"))
-    # The official plugin adds a list of generated inputs.
-    inputs = {key: value for key, value in resource["inputs"].items() if key != "__defaults"}
-    return inputs, resource["outputs"]
-
-
-def test_official_plugin_is_compared() -> None:
-    if OFFICIAL is None:
-        pytest.skip(
-            f"NOT COMPARED with the official Consul plugin: it is not installed; {DIRECTORY_VARIABLE} names one"
-        )
-    assert OFFICIAL != STAND_IN
-
-
-def test_only_the_stand_in_logs_an_introduction(stack: Project, consul: Consul, plugin: Path) -> None:
-    set_entries(stack, consul, mesh=entry(MESH, TRACING))
-    introductions = [line.strip() for line in stack.up().splitlines()].count(INTRODUCTION)
-    assert introductions == (1 if plugin == STAND_IN else 0)
-
-
-def test_second_preview_is_empty(stack: Project, consul: Consul) -> None:
-    set_entries(stack, consul, mesh=entry(MESH, TRACING), web=entry(WEB, HTTP))
-    stack.up()
-    stack.preview(expect_no_changes=True)
-    assert live(consul, WEB)["Protocol"] == "http"
-
-
-def test_state_has_the_normal_form_of_the_live_entry(stack: Project, consul: Consul) -> None:
-    set_entries(stack, consul, mesh=entry(MESH, TRACING))
-    stack.up()
-    _, outputs = properties(stack, "mesh")
-    assert outputs == {
-        "configJson": '{"AccessLogs":{},"Config":{"envoy_tracing_json":"{}"},"Expose":{},"MeshGateway":{},'
-        '"TransparentProxy":{}}',
-        "id": "proxy-defaults-global",
-        "kind": "proxy-defaults",
-        "name": "global",
-    }
-
-
-def test_second_preview_shows_fields_that_consul_added(stack: Project, consul: Consul) -> None:
-    set_entries(stack, consul, web=entry(WEB, {"Protocol": "http"}))
-    stack.up()
-    failure(stack.preview, expect_no_changes=True)
-
-
-def test_create_overwrites_an_existing_entry(stack: Project, consul: Consul) -> None:
+def test_stack_is_written_and_destroyed(stack: Project, consul: Consul, directory: Path) -> None:
     put(consul, MESH, Config={"envoy_prometheus_bind_addr": "0.0.0.0:9102"})
-    set_entries(stack, consul, mesh=entry(MESH, TRACING))
-    stack.up()
-    assert live(consul)["Config"] == {"envoy_tracing_json": "{}"}
-
-
-def test_unknown_field_is_not_written(stack: Project, consul: Consul) -> None:
-    set_entries(stack, consul, web=entry(WEB, {**HTTP, "MaxRequestHeadersKB": 96, "Unknown": 1}))
-    stack.up()
-    assert "MaxRequestHeadersKB" not in live(consul, WEB)
+    set_entries(stack, consul, mesh=entry(MESH, TRACING), web=entry(WEB, HTTP))
+    stack.preview()
+    output = stack.up()
+    assert live(consul)["Config"] == TRACING["Config"]
+    assert live(consul, LAST)["ExternalSNI"] == "service-defaults-web"
+    assert stack.output("names") == ["consul"]
+    introductions = [line.strip() for line in output.splitlines()].count(INTRODUCTION)
+    assert introductions == (0 if directory == OFFICIAL else 1)
     stack.preview(expect_no_changes=True)
-
-
-def test_drift_is_shown_after_a_refresh_and_reverted_by_an_update(stack: Project, consul: Consul) -> None:
-    set_entries(stack, consul, mesh=entry(MESH, TRACING))
+    set_entries(stack, consul, web=entry(("service-defaults", "shop"), HTTP))
     stack.up()
-    put(consul, MESH, Config={"by": "hand"})
-    stack.preview(expect_no_changes=True)
-    stack.refresh()
-    failure(stack.preview, expect_no_changes=True)
-    stack.up()
-    assert live(consul)["Config"] == {"envoy_tracing_json": "{}"}
-
-
-def test_ignored_change_is_not_written(stack: Project, consul: Consul) -> None:
-    set_entries(stack, consul, mesh=entry(MESH, TRACING, ignore=["configJson"]))
-    stack.up()
-    put(consul, MESH, Config={"by": "hand"})
-    stack.refresh()
-    stack.preview(expect_no_changes=True)
-
-
-def test_deleted_entry_is_removed_from_the_state_by_a_refresh(stack: Project, consul: Consul) -> None:
-    set_entries(stack, consul, mesh=entry(MESH, TRACING))
-    stack.up()
-    clear(consul)
-    stack.refresh()
-    assert not [one for one in stack.resources() if one["type"] == CONFIG_ENTRY]
-
-
-def test_entry_is_imported_by_kind_and_name(stack: Project, consul: Consul) -> None:
-    put(consul, MESH, Config={"by": "hand"})
-    stack.import_resource(CONFIG_ENTRY, "mesh", "proxy-defaults/global")
-    inputs, outputs = properties(stack, "mesh")
-    normal = '{"AccessLogs":{},"Config":{"by":"hand"},"Expose":{},"MeshGateway":{},"TransparentProxy":{}}'
-    assert inputs == {"kind": "proxy-defaults", "name": "global", "configJson": normal}
-    assert outputs["id"] == "proxy-defaults-global"
-    set_entries(stack, consul, mesh=entry(MESH, {**TRACING, "Config": {"by": "hand"}}))
-    stack.preview(expect_no_changes=True)
-
-
-def test_import_of_a_missing_entry_fails(stack: Project) -> None:
-    output = failure(stack.import_resource, token=CONFIG_ENTRY, name="mesh", identifier="proxy-defaults/global")
-    assert "resource 'proxy-defaults/global' does not exist" in output
-
-
-def test_destroy_deletes_a_changed_entry(stack: Project, consul: Consul) -> None:
-    set_entries(stack, consul, mesh=entry(MESH, TRACING))
-    stack.up()
-    put(consul, MESH, Config={"by": "hand"})
+    assert entries(consul) == {("service-defaults", "shop"), LAST}
+    put(consul, LAST, Protocol="grpc")
     stack.destroy()
     assert entries(consul) == set()
 
 
-def test_changed_name_replaces_the_entry(stack: Project, consul: Consul) -> None:
-    set_entries(stack, consul, web=entry(WEB, HTTP))
-    stack.up()
-    set_entries(stack, consul, web=entry(("service-defaults", "shop"), HTTP))
-    stack.up()
-    assert entries(consul) == {("service-defaults", "shop")}
-
-
-@pytest.mark.parametrize("field", ["namespace", "partition"])
-def test_consul_enterprise_field_is_sent_to_consul(stack: Project, consul: Consul, field: str) -> None:
-    set_entries(stack, consul, web=entry(WEB, HTTP, **{field: "shop"}))
-    output = failure(stack.up)
-    assert "failed to set 'web' config entry: Unexpected response code: 400 (Request decoding failed: " in output
-    assert f'invalid config key "{field.capitalize()}"' in output
-
-
-def test_unknown_value_can_be_previewed(new_stack: Stacks, consul: Consul) -> None:
-    stack = new_stack(
-        consul.address,
-        """
-import json
-import pulumi_consul as consul
-
-first = consul.ConfigEntry("first", kind="service-defaults", name="first", config_json='{"Protocol": "http"}')
-consul.ConfigEntry("second", kind="service-defaults", name="second",
-                   config_json=first.id.apply(lambda id: json.dumps({"ExternalSNI": id})))
-""",
-    )
-    stack.preview()
-    stack.up()
-    assert live(consul, ("service-defaults", "second"))["ExternalSNI"] == "service-defaults-first"
-
-
-def test_lookup_returns_the_normal_form_without_unknown_fields(new_stack: Stacks, consul: Consul) -> None:
-    put(
-        consul,
-        WEB,
-        Protocol="http",
-        MaxRequestHeadersKB=96,
-        UpstreamConfig={"Defaults": {"PassiveHealthCheck": {"Interval": "10s"}, "Limits": {"MaxConnections": 3}}},
-        Meta={"owner": "team <a>"},
-    )
-    stack = new_stack(consul.address, LOOKUP.format(kind=WEB[0], name=WEB[1]))
-    stack.up()
-    assert stack.output("found") == (
-        r'{"Expose":{},"MeshGateway":{},"Meta":{"owner":"team \u003ca\u003e"},"Protocol":"http",'
-        r'"TransparentProxy":{},"UpstreamConfig":{"Defaults":{"Limits":{"MaxConcurrentRequests":null,'
-        r'"MaxConnections":3,"MaxPendingRequests":null},"MeshGateway":{},"PassiveHealthCheck":{'
-        r'"Interval":10000000000,"MaxFailures":0}}}}'
-    )
-
-
-def test_lookup_of_a_missing_entry_fails_with_the_message_of_consul(new_stack: Stacks, consul: Consul) -> None:
-    output = failure(new_stack(consul.address, LOOKUP.format(kind=MESH[0], name=MESH[1])).preview)
-    assert 'Unexpected response code: 404 (Config entry not found for "proxy-defaults" / "global")' in output
-
-
-def test_service_names_of_the_catalog_are_returned(new_stack: Stacks, consul: Consul) -> None:
-    program = 'import pulumi, pulumi_consul\n\npulumi.export("names", pulumi_consul.get_services().names)\n'
-    stack = new_stack(consul.address, program)
-    consul.register({"Name": "web", "Tags": ["v1"]})
-    stack.up()
-    consul.put("/v1/agent/service/deregister/web")
-    assert sorted(stack.output("names")) == ["consul", "web"]
-
-
-def test_entries_can_be_previewed_while_consul_is_down(new_stack: Stacks, consul: Consul) -> None:
-    unreachable = f"{LOOPBACK}:{free_port()}"
-    stack = new_stack(unreachable)
-    stack.configure({"consul:address": unreachable, "test:entries": {"mesh": entry(MESH, TRACING)}})
-    stack.preview()
-    output = failure(stack.up)
-    assert "failed to set 'global' config entry: Put \"http://" in output
-    assert f'{unreachable}/v1/config": dial tcp {unreachable}: connect: connection refused' in output
-    assert entries(consul) == set()
-
-
-def test_rejection_by_consul_is_reported_with_its_message(stack: Project, consul: Consul) -> None:
-    set_entries(stack, consul, mesh=entry(("proxy-defaults", "not-global"), {}))
-    output = failure(stack.up)
-    assert "failed to set 'not-global' config entry: Unexpected response code: " in output
-    assert 'invalid name ("not-global"), only "global" is supported' in output
-
-
-def test_missing_permission_of_a_token_is_reported(programs: Programs, new_stack: Stacks) -> None:
-    acl = 'acl { enabled = true default_policy = "deny" tokens { initial_management = "root-of-the-test" } }'
-    guarded = Consul(programs, hcl=acl, token="root-of-the-test")  # noqa: S106 - of this Consul only
-    guarded.wait_until_ready()
-    token = guarded.put("/v1/acl/token", {})["SecretID"]
-    stack = new_stack(
-        guarded.address,
-        f"""
-import pulumi, pulumi_consul as consul
-
-provider = consul.Provider("reader", address="{guarded.address}", token="{token}")
-consul.ConfigEntry("mesh", kind="proxy-defaults", name="global", config_json="{{}}",
-                   opts=pulumi.ResourceOptions(provider=provider))
-""",
-    )
-    output = failure(stack.up)
-    programs.stop(guarded.program)
-    assert "Unexpected response code: 403 (Permission denied: " in output
-    assert "lacks permission 'mesh:write'" in output
-    assert token not in output
-
-
-def test_secrets_are_encrypted_in_the_state(new_stack: Stacks, consul: Consul) -> None:
-    stack = new_stack(
-        consul.address,
-        f"""
-import pulumi, pulumi_consul as consul
-
-provider = consul.Provider("mine", address="{consul.address}", token="hunter2")
-consul.ConfigEntry("mesh", kind="proxy-defaults", name="global",
-                   config_json=pulumi.Output.secret('{{"Config": {{"key": "hunter2"}}}}'),
-                   opts=pulumi.ResourceOptions(provider=provider))
-""",
-    )
+def test_drift_is_shown_after_a_refresh(stack: Project, consul: Consul) -> None:
+    set_entries(stack, consul, mesh=entry(MESH, TRACING), web=entry(WEB, HTTP, ignore=["configJson"]))
     output = stack.up()
+    put(consul, MESH, Config={"by": "hand"})
+    put(consul, WEB, Protocol="grpc")
+    consul.delete_config_entry(*LAST)
+    stack.preview(expect_no_changes=True)
     stack.refresh()
+    assert len([one for one in stack.resources() if one["type"] == CONFIG_ENTRY]) == 2
+    with pytest.raises(ProgramFailedError):
+        stack.preview(expect_no_changes=True)
+    stack.up()
+    assert (live(consul)["Config"], live(consul, WEB)["Protocol"]) == (TRACING["Config"], "grpc")
     assert "hunter2" not in output + json.dumps(stack.resources())
 
 
-def test_many_entries_are_written_concurrently(stack: Project, consul: Consul) -> None:
-    names = [f"service-{number}" for number in range(100)]
-    set_entries(stack, consul, **{name: entry(("service-defaults", name), HTTP) for name in names})
-    stack.up()
-    assert entries(consul) == {("service-defaults", name) for name in names}
-
-
-@pytest.mark.skipif(OFFICIAL is None, reason="NOT COMPARED with the official Consul plugin: it is not installed")
+@pytest.mark.skipif(OFFICIAL is None, reason=NOT_COMPARED)
 def test_stack_of_one_plugin_has_no_changes_with_the_other(
-    programs: Programs, new_stack: Stacks, consul: Consul, plugin: Path
+    programs: Programs, stack: Project, consul: Consul, directory: Path
 ) -> None:
-    stack = new_stack(consul.address)
     set_entries(stack, consul, mesh=entry(MESH, TRACING), web=entry(WEB, HTTP))
     stack.up()
-    other = next(one for one in PLUGINS.values() if one != plugin)
+    other = stand_in_directory() if directory == OFFICIAL or OFFICIAL is None else OFFICIAL
     successor = stack_with(programs, other, consul.address)
     set_entries(successor, consul, mesh=entry(MESH, TRACING), web=entry(WEB, HTTP))
     successor.import_state(json.dumps(stack.state()))

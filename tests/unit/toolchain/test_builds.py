@@ -217,8 +217,12 @@ def test_jar_is_downloaded_without_maven_from_a_mirror(monkeypatch: pytest.Monke
 
 
 def plugin(pulumi: Program) -> Program:
-    stand_in = Path("stand-in")
-    return pulumi_plugin("thing", "3.15.2", pulumi, PluginOfPulumi("3.15", "4.0"), lambda: stand_in)
+    stand_in = Program("stand-in", "1.0.0", "stand-in", lambda version: (version,), write_stand_in)
+    return pulumi_plugin("thing", "3.15.2", pulumi, PluginOfPulumi("3.15", "4.0"), stand_in)
+
+
+def write_stand_in(_version: str, into: Path) -> None:
+    (into / "stand-in").touch()
 
 
 def test_official_plugin_is_installed_once_into_the_cache(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -231,7 +235,7 @@ def test_official_plugin_is_installed_once_into_the_cache(cache: Path, monkeypat
 def test_stand_in_replaces_a_plugin_that_cannot_be_downloaded_for_a_day(tmp_path: Path) -> None:
     pulumi = thing(f"printf '#!/bin/sh\\necho >> {tmp_path}/attempts; exit 1\\n' > thing; chmod +x thing")
     log = log_of(plugin(pulumi).entry())
-    assert [plugin(pulumi).obtain() for _ in range(2)] == [Path("stand-in")] * 2
+    assert [plugin(pulumi).obtain().name for _ in range(2)] == ["stand-in"] * 2
     assert (tmp_path / "attempts").read_text() == "\n"
     day_before = log.stat().st_mtime - SECONDS_BETWEEN_DOWNLOADS
     os.utime(log, (day_before, day_before))

@@ -10,7 +10,7 @@ import toolchain
 from tests.unit.toolchain.scripted import put_on_path
 from toolchain import consul_plugin
 from toolchain.program import printed_version
-from toolchain.programs import PROGRAMS
+from toolchain.programs import PROGRAMS, STAND_IN
 
 PLUGIN = "pulumi-resource-kubernetes"
 
@@ -92,7 +92,8 @@ def test_search_path_has_python_the_plugins_and_pulumi(folder: Path, tmp_path: P
     put_on_path(folder, "pulumi", "echo v3.260.1")
     put_on_path(folder, "pulumi-language-python")
     kubernetes = put_on_path(tmp_path / "pulumi/plugins/resource-kubernetes-v4.34.2", PLUGIN).parent
-    assert consul_plugin.plugin_directory() == consul_plugin.STAND_IN
+    stand_in = put_on_path(STAND_IN.entry(), STAND_IN.executable).parent
+    assert consul_plugin.plugin_directory() == stand_in
     consul = put_on_path(tmp_path / "pulumi/plugins/resource-consul-v3.15.2", consul_plugin.PLUGIN).parent
     assert consul_plugin.plugin_directory() == consul
     path = [f"{sys.prefix}/bin", str(consul), str(folder)]
