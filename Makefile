@@ -8,7 +8,7 @@ ACTIONLINT := go run github.com/rhysd/actionlint/cmd/actionlint@v1.7.12
 # Two workers: the tests of the shared mesh take as long as all other tests.
 PARALLEL := --numprocesses=2 --dist=loadgroup
 
-.PHONY: demo picture test test-unit test-explore test-pythons test-slow test-load test-kubernetes bench lint lock dist clean
+.PHONY: demo picture test test-unit test-explore test-pythons test-slow test-nightly test-kubernetes bench lint lock dist clean
 .DELETE_ON_ERROR:
 
 demo: .venv/installed
@@ -16,32 +16,33 @@ demo: .venv/installed
 
 test: .venv/installed
 	@$(BIN)/python -m toolchain
-	$(BIN)/pytest $(PARALLEL) -m "not slow and not kubernetes" $(ARGS)
+	$(BIN)/pytest $(PARALLEL) -m "not (slow or faults or kubernetes or nightly)" $(ARGS)
 
 test-unit: .venv/installed
-	$(BIN)/pytest $(PARALLEL) tests/unit $(ARGS)
+	$(BIN)/pytest $(PARALLEL) -m "not nightly" tests/unit $(ARGS)
 
 # Property tests with random examples. A failure prints its example, which becomes a test.
 test-explore: .venv/installed
-	CONSUL_TRACING_EXPLORE=1 $(BIN)/pytest --numprocesses=2 -m "hypothesis and not slow" tests/unit $(ARGS)
+	CONSUL_TRACING_EXPLORE=1 $(BIN)/pytest --numprocesses=2 -m "hypothesis and not nightly" tests/unit $(ARGS)
 
 test-pythons: .venv/installed
 	@.ci/test-pythons
 
 test-slow: .venv/installed
 	@$(BIN)/python -m toolchain
-	$(BIN)/pytest $(PARALLEL) -m "slow and not faults and not kubernetes" $(ARGS)
+	$(BIN)/pytest $(PARALLEL) -m "slow and not (kubernetes or nightly)" $(ARGS)
 	@# Fault tests depend on timing, which parallel tests would disturb.
-	$(BIN)/pytest -m "faults and not kubernetes" $(ARGS)
+	$(BIN)/pytest -m "faults and not nightly" $(ARGS)
 
-test-load: .venv/installed
+# One process: the tests measure, or write tens of thousands of entries and spans.
+test-nightly: .venv/installed
 	@$(BIN)/python -m toolchain
-	CONSUL_TRACING_LOAD_SECONDS=120 $(BIN)/pytest tests/mesh/test_zipkin_under_load.py $(ARGS)
+	$(BIN)/pytest -m nightly $(ARGS)
 
 test-kubernetes: .venv/installed
 	@$(BIN)/python -m toolchain --for kubernetes
 	@# Each worker starts its own cluster.
-	$(BIN)/pytest --numprocesses=2 -m kubernetes $(ARGS)
+	$(BIN)/pytest --numprocesses=2 -m "kubernetes and not nightly" $(ARGS)
 
 picture: .venv/installed
 	@$(BIN)/python -m toolchain --for demo

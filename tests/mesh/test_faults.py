@@ -20,7 +20,7 @@ from tests.mesh.consul_entries import entries, failure, outcome, recorded_stack_
 from tests.mesh.disturbed_up import assert_mesh_is_complete, write_unmanaged_entries
 from tests.mesh.traced_mesh import TracedMesh, retried, unique_path
 
-pytestmark = [pytest.mark.mesh, pytest.mark.slow, pytest.mark.faults]
+pytestmark = [pytest.mark.mesh, pytest.mark.faults]
 
 
 def pulumi_process() -> psutil.Process:
@@ -161,6 +161,7 @@ def test_up_completes_after_a_leader_election(programs: Programs) -> None:
         server.stop()
 
 
+@pytest.mark.nightly
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux can limit the file size of another process")
 def test_up_completes_after_a_full_disk_and_a_state_backup(
     programs: Programs, consul: Consul, recorder: RequestRecorder

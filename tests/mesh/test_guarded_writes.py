@@ -96,8 +96,7 @@ def window(recorder: RequestRecorder) -> float:
     return written.begun - max(past.ended for past in read if past.ended < written.begun)
 
 
-@pytest.mark.slow
-@pytest.mark.faults
+@pytest.mark.nightly
 @pytest.mark.parametrize("count", [1, 300])
 def test_unguarded_window_does_not_grow_with_the_mesh(
     programs: Programs, recorder: RequestRecorder, count: int

@@ -15,7 +15,7 @@ from tests.mesh.consul_entries import MESH, clear, entries, live, put
 from tests.mesh.edited_stack import state_deletions
 from tests.mesh.enterprise import emulate_enterprise, suffix_of
 
-pytestmark = [pytest.mark.mesh, pytest.mark.slow]
+pytestmark = [pytest.mark.mesh, pytest.mark.nightly]
 
 HELD = ("service-defaults", "x")
 """The entry of a service with a field of another owner. Its namespace is always the default one."""

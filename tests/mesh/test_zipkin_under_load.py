@@ -6,7 +6,6 @@
 import itertools
 import json
 import logging
-import os
 import random
 import re
 import statistics
@@ -31,13 +30,12 @@ from testbed.memory_limits import MEBIBYTE, MemoryLimit, memory_limit
 from testbed.ports import LOOPBACK, free_port
 from testbed.processes import Program, ProgramFailedError, Programs
 
-# One worker, since concurrent load tests would affect each other's measurements.
-pytestmark = [pytest.mark.mesh, pytest.mark.slow, pytest.mark.xdist_group("load")]
+pytestmark = pytest.mark.mesh
 
 LOG = logging.getLogger(__name__)
 
 SPANS_PER_SECOND = 200
-SECONDS = float(os.environ.get("CONSUL_TRACING_LOAD_SECONDS", "30"))
+SECONDS = 120.0
 SPANS_PER_REPORT = 5  # Envoy flushes after this number of spans (tracing.zipkin.min_flush_spans).
 READY_SECONDS = 180.0  # limit of the startup probe
 
@@ -144,6 +142,7 @@ def post_spans(connection: HTTPConnection, chance: random.Random, count: int) ->
     return (time.perf_counter() - begun) * 1000
 
 
+@pytest.mark.nightly
 def test_kernel_kills_a_program_that_exceeds_the_memory_limit(programs: Programs) -> None:
     with memory_limit(64 * MEBIBYTE) as limit:
         if limit is None:
@@ -152,6 +151,7 @@ def test_kernel_kills_a_program_that_exceeds_the_memory_limit(programs: Programs
             programs.run("too large", limit.command(sys.executable, "-c", "bytearray(128 * 2**20)"))
 
 
+@pytest.mark.nightly
 def test_default_memory_limit_is_sufficient_under_load(programs: Programs) -> None:
     chance = random.Random(20261122)  # noqa: S311 - no secret
     with deployed(programs) as zipkin, zipkin.connection() as connection:
@@ -200,6 +200,7 @@ def smallest_zipkin(programs: Programs) -> Iterator[Deployed]:
         yield zipkin
 
 
+@pytest.mark.nightly
 def test_smallest_memory_limit_is_sufficient_for_full_storage(smallest_zipkin: Deployed) -> None:
     chance = random.Random(20261122)  # noqa: S311 - no secret
     with smallest_zipkin.connection() as connection:
@@ -211,6 +212,7 @@ def test_smallest_memory_limit_is_sufficient_for_full_storage(smallest_zipkin: D
     assert smallest_zipkin.resident <= 256
 
 
+@pytest.mark.slow
 def test_ingress_path_serves_the_user_interface_and_rejects_spans(smallest_zipkin: Deployed) -> None:
     for path in ("/", "/config.json", "/api/v2/services", "/api/v2/traces?limit=1"):
         assert send_request(smallest_zipkin.port, f"{UI_PATH}{path}").status == 200
@@ -223,6 +225,7 @@ def test_ingress_path_serves_the_user_interface_and_rejects_spans(smallest_zipki
         assert send_request(smallest_zipkin.port, f"{UI_PATH}{path}").status == 404
 
 
+@pytest.mark.slow
 def test_unreachable_storage_makes_zipkin_unready_and_keeps_it_alive(programs: Programs) -> None:
     storage = {"elasticsearch": {"hosts": ["http://elasticsearch.nowhere.invalid:9200"]}}
 

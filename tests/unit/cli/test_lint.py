@@ -501,7 +501,7 @@ def test_entry_of_any_content_gives_findings_only(config: dict[str, Any], oldest
         findings([document(config, kind)], oldest)
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 @settings(max_examples=10_000, deadline=None)
 @given(st.dictionaries(st.sampled_from(KEYS), JSON | JSON.map(json.dumps)) | mutated())
 def test_ten_thousand_entries_give_findings_only(config: dict[str, Any]) -> None:
