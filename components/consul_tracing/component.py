@@ -1,32 +1,34 @@
 """Base class of the components."""
 
-from typing import TYPE_CHECKING, Any, Self
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 import pulumi
 
 from .errors import InvalidInputError, Problem
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-PARAMETERS = frozenset({"name", "args", "opts"})
+NO_ARGS: Any = None
+"""Default of `args`, whose type is no union because Pulumi's schema inference does not support one."""
 
 
 class Component(pulumi.ComponentResource):
-    """A component whose inputs are one map."""
+    """A component whose inputs are a map, keyword arguments, or both."""
 
-    def __new__(cls, *positional: Any, **named: Any) -> Self:  # noqa: ANN401 - the parameters of `__init__`
-        """Reject inputs as keyword arguments, which other Pulumi resources support. Raises InvalidInputError."""
-        if unexpected := sorted(named.keys() - PARAMETERS):
-            name = str(named.get("name", positional[0] if positional else cls.__name__))
-            call = f'{cls.__name__}("{name}", {{"{unexpected[0]}": …}})'
-            reason = f"is not a parameter of {cls.__name__}(name, args, opts). Write inputs in args: {call}"
-            raise InvalidInputError(name, [Problem(key, reason) for key in unexpected])
-        return super().__new__(cls)
-
-    def logged(self, warnings: "Iterable[str]") -> list[str]:
+    def logged(self, warnings: Iterable[str]) -> list[str]:
         """Log warnings, and return them for the output `warnings`."""
         found = list(warnings)
         for warning in found:
             pulumi.log.warn(warning, self)
         return found
+
+
+def merged(name: str, args: object, keywords: Mapping[str, object]) -> Any:  # noqa: ANN401 - typed by the caller
+    """Return the inputs of a component from its map and its keyword arguments. Raises InvalidInputError."""
+    if not keywords:
+        return {} if args is None else args
+    if not isinstance(args, Mapping | None):
+        return args  # which is rejected
+    given = args or {}
+    if twice := sorted(given.keys() & keywords.keys()):
+        raise InvalidInputError(name, [Problem(key, "is given twice: in args and as a keyword") for key in twice])
+    return {**given, **keywords}

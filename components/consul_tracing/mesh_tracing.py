@@ -1,6 +1,6 @@
 """MeshTracing: the tracing of one Consul mesh as a Pulumi component."""
 
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Unpack, cast
 
 import pulumi
 
@@ -13,7 +13,7 @@ from .backends.kubernetes.sdk import kubernetes_sdk
 from .backends.plan_messages import restart_text, sampler_text
 from .backends.planning import accept, plan_entries
 from .backends.selection import select_backend
-from .component import Component
+from .component import NO_ARGS, Component, merged
 from .entries.bodies import bootstrap_hash, gateway_arguments, proxy_defaults, service_resources
 from .entries.ownership import reject_missing_cluster
 from .entries.propagation import adds_sampler, reject_broken_traces
@@ -68,12 +68,21 @@ class MeshTracing(Component):
     warnings: pulumi.Output[list[str]]
     """Side effects of valid inputs. They are also logged."""
 
-    def __init__(self, name: str, args: MeshTracingArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        """Declare the tracing of `args` under the resource name `name`."""
+    def __init__(
+        self,
+        name: str,
+        args: MeshTracingArgs = NO_ARGS,
+        opts: pulumi.ResourceOptions | None = None,
+        **inputs: Unpack[MeshTracingArgs],
+    ) -> None:
+        """Declare the tracing of a mesh. `name` is the name of the resource in Pulumi.
+
+        The inputs are the map `args`, keyword arguments, or both.
+        """
         # Imported here because pydantic is slow to import: programs without a mesh do not need it.
         from .inputs.mesh_settings import MeshSettings  # noqa: PLC0415
 
-        host, args = _with_known_host(name, args)
+        host, args = _with_known_host(name, merged(name, args, inputs))
         settings = MeshSettings.of(name, args)
         if settings.target == "kubernetes":
             kubernetes_sdk("target: kubernetes")

@@ -1,12 +1,14 @@
 """ServiceProtocols: the protocols of services, for teams that do not manage the tracing of the mesh."""
 
+from typing import Any, Unpack, overload
+
 import pulumi
 
 from .backends.base import output_after
 from .backends.kubernetes.sdk import kubernetes_sdk
 from .backends.planning import accept, plan_entries
 from .backends.selection import select_backend
-from .component import Component
+from .component import NO_ARGS, Component, merged
 from .entries.bodies import service_resources
 from .inputs.service_protocols_args import ServiceProtocolsArgs
 
@@ -25,13 +27,30 @@ class ServiceProtocols(Component):
     warnings: pulumi.Output[list[str]]
     """Side effects of valid inputs. They are also logged."""
 
-    def __init__(self, name: str, args: ServiceProtocolsArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        """Declare the services of `args` under the resource name `name`."""
+    @overload
+    def __init__(self, name: str, args: ServiceProtocolsArgs, opts: pulumi.ResourceOptions | None = None) -> None: ...
+
+    @overload
+    def __init__(
+        self, name: str, *, opts: pulumi.ResourceOptions | None = None, **inputs: Unpack[ServiceProtocolsArgs]
+    ) -> None: ...
+
+    def __init__(
+        self,
+        name: str,
+        args: ServiceProtocolsArgs = NO_ARGS,
+        opts: pulumi.ResourceOptions | None = None,
+        **inputs: Any,
+    ) -> None:
+        """Declare the services of a team. `name` is the name of the resource in Pulumi.
+
+        The inputs are the map `args` or keyword arguments.
+        """
         # Imported here because pydantic is slow to import: programs without a mesh do not need it.
         from .inputs.entry_settings import ServiceProtocolsSettings  # noqa: PLC0415
         from .inputs.warnings import service_warnings  # noqa: PLC0415
 
-        settings = ServiceProtocolsSettings.validated(name, args)
+        settings = ServiceProtocolsSettings.validated(name, merged(name, args, inputs))
         if settings.target == "kubernetes":
             kubernetes_sdk("target: kubernetes")
         # Without the arguments: Pulumi would read their `services` back as the output of that name.

@@ -1,11 +1,11 @@
 """ZipkinCollector: Zipkin on Kubernetes as a Pulumi component."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 import pulumi
 
 from .backends.kubernetes.sdk import kubernetes_sdk
-from .component import Component
+from .component import NO_ARGS, Component, merged
 from .inputs.zipkin_collector_args import ZipkinCollectorArgs
 
 if TYPE_CHECKING:
@@ -32,13 +32,22 @@ class ZipkinCollector(Component):
     warnings: pulumi.Output[list[str]]
     """Warnings about valid inputs with side effects. They are also logged."""
 
-    def __init__(self, name: str, args: ZipkinCollectorArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        """Register the collector under a resource name."""
+    def __init__(
+        self,
+        name: str,
+        args: ZipkinCollectorArgs = NO_ARGS,
+        opts: pulumi.ResourceOptions | None = None,
+        **inputs: Unpack[ZipkinCollectorArgs],
+    ) -> None:
+        """Declare a Zipkin. `name` is the name of the resource in Pulumi.
+
+        The inputs are the map `args`, keyword arguments, or both.
+        """
         # Imported here because pydantic is slow to import: programs without a collector do not need it.
         from .inputs.zipkin_collector_settings import ZipkinCollectorSettings  # noqa: PLC0415
         from .zipkin.manifests import manifests  # noqa: PLC0415
 
-        settings = ZipkinCollectorSettings.of(name, args)
+        settings = ZipkinCollectorSettings.of(name, merged(name, args, inputs))
         kubernetes = kubernetes_sdk("ZipkinCollector")
         super().__init__(TYPE_TOKEN, name, None, opts)
         for suffix, manifest in manifests(settings).items():

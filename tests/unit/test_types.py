@@ -11,11 +11,14 @@ PROGRAM = """\
 from consul_tracing import MeshTracing, ServiceProtocols
 
 MeshTracing("valid", {"collector": {"host": "zipkin"}, "services": {"web": {"protocol": "http"}}})
+MeshTracing("keywords", collector={"host": "zipkin"})
+ServiceProtocols("keywords", services={"web": {"protocol": "http"}})
 MeshTracing("a", {"collector": {"host": "zipkin"}, "services": {"web": {"protocol": "HTTP"}}})
 MeshTracing("b", {"collector": {"host": "zipkin"}, "existing": "replace"})
 MeshTracing("c", {"collector": {"host": "zipkin"}, "tracer": {"zipkin": {"encoding": "thrift"}}})
 ServiceProtocols("d", {"services": {}, "target": "nomad"})
-MeshTracing("e", collector={"host": "zipkin"})
+MeshTracing("e", colector={"host": "zipkin"})
+ServiceProtocols("f", target="consul")
 """
 
 
@@ -27,7 +30,7 @@ def program(tmp_path: Path) -> Path:
 
 
 def invalid_lines() -> set[int]:
-    return set(range(4, len(PROGRAM.splitlines()) + 1))
+    return set(range(6, len(PROGRAM.splitlines()) + 1))
 
 
 def test_mypy_reports_invalid_values(program: Path) -> None:

@@ -80,11 +80,17 @@ def _check_of(entries: Iterable[Entry], backend: Backend[Any]) -> Callable[[pulu
         title = titles.get(identity_of(args.type_, args.props) or ("", "", "", ""))
         parent = args.opts.parent
         provider = args.opts.provider or (parent.get_provider(args.type_) if parent else None)
-        if title and parent is not backend.component and provider is backend.component.get_provider(args.type_):
+        is_own = parent and _key(parent) == _key(backend.component)
+        if title and not is_own and provider is backend.component.get_provider(args.type_):
             problem = Problem(title, f'conflicts with the resource "{args.name}", which writes the same entry')
             raise InvalidInputError(name, [problem])
 
     return check
+
+
+def _key(resource: pulumi.Resource) -> tuple[str, str]:
+    """Return the type and the name. Unit tests declare a component of a program once per test."""
+    return resource.pulumi_resource_type, resource.pulumi_resource_name
 
 
 def _record(args: pulumi.ResourceTransformationArgs) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import pulumi
 import pytest
 
-from consul_tracing import InvalidInputError, MeshTracing, MeshTracingArgs, Problem
+from consul_tracing import InvalidInputError, MeshTracingArgs, Problem
 from consul_tracing.inputs.mesh_settings import MeshSettings
 from tests.unit.meshes import mesh, settings
 from tests.unit.mocked_engine import Engine
@@ -198,16 +198,6 @@ def test_none_means_that_an_input_is_not_given() -> None:
     services = {"web": {"protocol": "http", "name": None, "service_defaults": None}}
     assert settings(services=services) == settings(services={"web": {"protocol": "http"}})
     assert "collector.host: is required" in str(rejection({"collector": {"host": None}}))
-
-
-def test_inputs_as_keyword_arguments_are_rejected() -> None:
-    component: Any = MeshTracing
-    with pytest.raises(InvalidInputError) as error:
-        component("mesh", collector={"host": "zipkin"})
-    assert (
-        'is not a parameter of MeshTracing(name, args, opts). Write inputs in args: MeshTracing("mesh", {"coll'
-        in str(error.value)
-    )
 
 
 def test_all_problems_are_reported_sorted_by_path() -> None:
