@@ -181,8 +181,8 @@ CODES: dict[str, Code] = {
     ),
     "CT310": Code(
         "The cluster of the tracer does not exist",
-        "The tracer names a cluster that `envoy_extra_static_clusters_json` does not contain. With Zipkin and Datadog, proxies "
-        "start and reject every HTTP listener, so requests fail. With OpenTelemetry, all spans are lost.",
+        "The tracer names a cluster that `envoy_extra_static_clusters_json` does not contain. With Zipkin and Datadog, "
+        "proxies start and reject every HTTP listener, so requests fail. With OpenTelemetry, all spans are lost.",
         "Add the cluster, or correct the name.",
     ),
     "CT311": Code(
