@@ -26,13 +26,6 @@ MAX_LISTED_KEYS = 40
 """Allowed keys that a message lists. For a longer list it suggests only the closest key."""
 
 
-PLAIN = (
-    "a plain value, got an Output. Set it in the stack configuration, or read it with get_output_details of the "
-    "StackReference"
-)
-"""The expected value where an Output is not supported, with the alternatives."""
-
-
 @dataclass(frozen=True)
 class Problem:
     """One invalid input."""
@@ -135,8 +128,6 @@ def format_rate(percent: float) -> str:
 
 def mismatch(expected: str, value: object) -> str:
     """Return the reason why a value is not the expected one."""
-    if isinstance(value, pulumi.Output):
-        return f"must be {PLAIN}"
     separator = ";" if "," in expected else ","
     return f"must be {expected}{separator} got {format_value(value)}"
 

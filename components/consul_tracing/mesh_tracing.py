@@ -1,11 +1,8 @@
 """MeshTracing: the tracing of one Consul mesh as a Pulumi component."""
 
-from typing import TYPE_CHECKING, Any, Unpack, cast
+from typing import TYPE_CHECKING, Any, Unpack
 
 import pulumi
-
-# A private name that every generated SDK imports. It waits without a traceback in the output.
-from pulumi.runtime.sync_await import _sync_await
 
 from .backends.base import output_after
 from .backends.default_protocol import default_of
@@ -18,10 +15,11 @@ from .entries.bodies import bootstrap_hash, gateway_arguments, proxy_defaults, s
 from .entries.ownership import reject_missing_cluster
 from .entries.propagation import adds_sampler, reject_broken_traces
 from .envoy import collector_url, proxy_environment
-from .errors import InvalidInputError, Problem, UnreadableError
+from .errors import UnreadableError
 from .inputs.mesh_args import MeshTracingArgs
 from .inputs.warnings import declares_http, setting_warnings
-from .names import HTTP_PROTOCOLS, UNRESOLVED_HOST
+from .names import HTTP_PROTOCOLS
+from .outputs import known
 from .zipkin_collector import ZipkinCollector
 
 if TYPE_CHECKING:
@@ -32,6 +30,12 @@ if TYPE_CHECKING:
     from .inputs.mesh_settings import MeshSettings
 
 TYPE_TOKEN = "consul-tracing:index:MeshTracing"  # noqa: S105 - Pulumi calls the name of a type a token
+
+SERVICE_INPUTS = ("services", "namespace", "metadata")
+"""The inputs that the entries of services contain."""
+
+MESH_INPUTS = tuple(name for name in MeshTracingArgs.__annotations__ if name != "services")
+"""The inputs that the entry of the mesh contains."""
 
 
 class MeshTracing(Component):
@@ -82,8 +86,9 @@ class MeshTracing(Component):
         # Imported here because pydantic is slow to import: programs without a mesh do not need it.
         from .inputs.mesh_settings import MeshSettings  # noqa: PLC0415
 
-        host, args = _with_known_host(name, merged(name, args, inputs))
-        settings = MeshSettings.of(name, args)
+        given = _with_address(merged(name, args, inputs))
+        resolved = known(name, given)
+        settings = MeshSettings.of(name, resolved.args)
         if settings.target == "kubernetes":
             kubernetes_sdk("target: kubernetes")
         # Without the arguments: Pulumi would read their `services` back as the output of that name.
@@ -98,10 +103,11 @@ class MeshTracing(Component):
 
         # Nothing is registered before all checks have passed.
         if settings.zipkin_collector is not None:
-            ZipkinCollector(f"{name}-zipkin", args["zipkin_collector"], pulumi.ResourceOptions(parent=self))
-        written = {service: backend.write(one) for service, one in planned.items()}
+            ZipkinCollector(f"{name}-zipkin", given["zipkin_collector"], pulumi.ResourceOptions(parent=self))
+        used = resolved.used(*SERVICE_INPUTS)
+        written = {service: backend.write(one, used=used) for service, one in planned.items()}
         before = [written[f"{name}-service-{service}"] for service in _services_before_mesh(settings)]
-        written_mesh = backend.write(mesh, before, host)
+        written_mesh = backend.write(mesh, before, resolved.used(*MESH_INPUTS))
         synced = backend.synced_output([mesh, *planned.values()], [written_mesh, *written.values()])
 
         self.proxy_defaults = output_after(synced, written_mesh.id)
@@ -110,8 +116,8 @@ class MeshTracing(Component):
             old_hash = bootstrap_hash(mesh.live.body or {})
             new_hash = new_hash.apply(lambda new: self._report_restart(old_hash, new))
         self.bootstrap_hash = output_after(synced, new_hash)
-        known = pulumi.Output.from_input(host)
-        self.collector_url = known.apply(lambda _: collector_url(settings))
+        address = pulumi.Output.from_input(resolved.used(*MESH_INPUTS))
+        self.collector_url = address.apply(lambda _: collector_url(settings))
         self.gateway_envoy_args = pulumi.Output.from_input(gateway_arguments(settings))
         names = sorted(settings.service_names)
         self.proxy_environment = pulumi.Output.from_input(
@@ -119,7 +125,7 @@ class MeshTracing(Component):
         )
         self.services = pulumi.Output.from_input(names)
         warnings = self._warn(settings, single_machine=backend.is_local, http_elsewhere=http_elsewhere)
-        self.warnings = known.apply(lambda _: warnings)
+        self.warnings = address.apply(lambda _: warnings)
         self.register_outputs({output: getattr(self, output) for output in MeshTracing.__annotations__})
 
     def _report_restart(self, old: str, new: str) -> str:
@@ -159,24 +165,13 @@ def _check_live_mesh(
         return False
 
 
-def _with_known_host(name: str, args: MeshTracingArgs) -> tuple[pulumi.Output[str] | None, MeshTracingArgs]:
-    """Return `collector.host` if it is an Output, and the arguments with its value. Raises InvalidInputError.
-
-    Waits for the resource with the value. A preview may not know it: what contains the host is then unknown too.
-    """
+def _with_address(args: Any) -> Any:  # noqa: ANN401 - not validated yet
+    """Return the arguments with the address of a ZipkinCollector in place of the component."""
     match args:
-        case {"collector": {"host": pulumi.Output() as host}}:
-            known = {**args, "collector": {**args["collector"], "host": _sync_await(_value(name, host))}}
-            return host, cast("MeshTracingArgs", known)
+        case {"collector": ZipkinCollector() as zipkin}:
+            return {**args, "collector": {"host": zipkin.host, "port": zipkin.port}}
         case _:
-            return None, args
-
-
-async def _value(name: str, host: pulumi.Output[str]) -> str | None:
-    if await host.is_secret():
-        reason = "must be a plain value, got a secret. Every client of Consul can read the entry"
-        raise InvalidInputError(name, [Problem("collector.host", reason)])
-    return await host.future() if await host.is_known() else UNRESOLVED_HOST
+            return args
 
 
 def _services_before_mesh(settings: "MeshSettings") -> list[str]:

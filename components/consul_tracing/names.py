@@ -12,8 +12,15 @@ FieldPath = tuple[str, ...]
 COLLECTOR_CLUSTER = "tracing_collector"
 """The Envoy cluster of the collector. It never changes: running proxies reject a new name until they restart."""
 
-UNRESOLVED_HOST = "unresolved.invalid"
-"""Host in a preview that does not know it yet (RFC 2606). It is never written."""
+
+class Unresolved(str):
+    """The type of UNRESOLVED, which inputs of every type accept."""
+
+    __slots__ = ()
+
+
+UNRESOLVED = Unresolved("unresolved.invalid")
+"""Value of an input in a preview that does not know it yet. A host of RFC 2606. It is never written."""
 
 HTTP_PROTOCOLS = frozenset({"http", "http2", "grpc"})
 """The protocols whose requests Envoy parses and traces."""

@@ -11,6 +11,7 @@ from .backends.selection import select_backend
 from .component import NO_ARGS, Component, merged
 from .entries.bodies import service_resources
 from .inputs.service_protocols_args import ServiceProtocolsArgs
+from .outputs import known
 
 TYPE_TOKEN = "consul-tracing:index:ServiceProtocols"  # noqa: S105 - Pulumi calls the name of a type a token
 
@@ -50,7 +51,8 @@ class ServiceProtocols(Component):
         from .inputs.entry_settings import ServiceProtocolsSettings  # noqa: PLC0415
         from .inputs.warnings import service_warnings  # noqa: PLC0415
 
-        settings = ServiceProtocolsSettings.validated(name, merged(name, args, inputs))
+        given = known(name, merged(name, args, inputs))
+        settings = ServiceProtocolsSettings.validated(name, given.args)
         if settings.target == "kubernetes":
             kubernetes_sdk("target: kubernetes")
         # Without the arguments: Pulumi would read their `services` back as the output of that name.
@@ -58,7 +60,7 @@ class ServiceProtocols(Component):
         backend = select_backend(self, settings)
         planned = list(plan_entries(backend, service_resources(name, settings)).values())
         accept(backend, planned, tracing=False)
-        synced = backend.synced_output(planned, [backend.write(one) for one in planned])
+        synced = backend.synced_output(planned, [backend.write(one, used=given.used()) for one in planned])
 
         self.services = output_after(synced, pulumi.Output.from_input(sorted(settings.service_names)))
         self.warnings = pulumi.Output.from_input(self.logged(service_warnings(settings)))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import NotRequired, cast, get_args, get_origin, is_typeddict
+from typing import NotRequired, Union, cast, get_args, get_origin, is_typeddict
 from urllib.parse import urlsplit
 
 import pulumi
@@ -50,7 +50,7 @@ def with_numbers(value: object, declared: object) -> object:
         case dict() if is_typeddict(declared):
             types = declared.__annotations__
             return {key: with_numbers(member, types.get(key)) for key, member in value.items()}
-        case _ if get_origin(declared) is NotRequired:
+        case _ if get_origin(declared) in {NotRequired, Union}:  # the first type of `pulumi.Input` is that of the value
             return with_numbers(value, get_args(declared)[0])
         case dict() if get_origin(declared) is dict:
             return {key: with_numbers(member, get_args(declared)[1]) for key, member in value.items()}

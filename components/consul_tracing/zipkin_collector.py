@@ -7,6 +7,7 @@ import pulumi
 from .backends.kubernetes.sdk import kubernetes_sdk
 from .component import NO_ARGS, Component, merged
 from .inputs.zipkin_collector_args import ZipkinCollectorArgs
+from .outputs import known, with_unknown
 
 if TYPE_CHECKING:
     from .names import JsonObject
@@ -47,30 +48,34 @@ class ZipkinCollector(Component):
         from .inputs.zipkin_collector_settings import ZipkinCollectorSettings  # noqa: PLC0415
         from .zipkin.manifests import manifests  # noqa: PLC0415
 
-        settings = ZipkinCollectorSettings.of(name, merged(name, args, inputs))
+        given = known(name, merged(name, args, inputs))
+        used = given.used()
+        settings = ZipkinCollectorSettings.of(name, given.args)
         kubernetes = kubernetes_sdk("ZipkinCollector")
         super().__init__(TYPE_TOKEN, name, None, opts)
-        for suffix, manifest in manifests(settings).items():
-            _register(kubernetes, f"{name}-{suffix}", manifest, self)
+        options = pulumi.ResourceOptions(parent=self, depends_on=given.resources)
+        registered = {
+            suffix: _register(kubernetes, f"{name}-{suffix}", with_unknown(manifest, used), options)
+            for suffix, manifest in manifests(settings).items()
+        }
+        ready = pulumi.Output.all(*(registered[one].id for one in ("deployment", "service")))
 
-        self.host = pulumi.Output.from_input(settings.host)
+        self.host = pulumi.Output.from_input(with_unknown(settings.host, used))
         self.port = pulumi.Output.from_input(settings.port)
-        self.url = pulumi.Output.from_input(settings.url)
+        self.url = ready.apply(lambda _: settings.url)
         self.warnings = pulumi.Output.from_input(self.logged(settings.warnings()))
         self.register_outputs({output: getattr(self, output) for output in ZipkinCollector.__annotations__})
 
 
-def _register(kubernetes: Any, resource_name: str, manifest: "JsonObject", parent: pulumi.Resource) -> None:  # noqa: ANN401
-    """Register the object of a manifest as a child resource."""
+def _register(kubernetes: Any, resource_name: str, manifest: "JsonObject", options: pulumi.ResourceOptions) -> Any:  # noqa: ANN401
+    """Register the object of a manifest."""
     group, _, version = manifest["apiVersion"].rpartition("/")
-    options = pulumi.ResourceOptions(parent=parent)
     fields = {_python_name(field): value for field, value in manifest.items() if field not in {"apiVersion", "kind"}}
     if group == "monitoring.coreos.com":
         custom = kubernetes.apiextensions.CustomResource
-        custom(resource_name, api_version=manifest["apiVersion"], kind=manifest["kind"], opts=options, **fields)
-        return
+        return custom(resource_name, api_version=manifest["apiVersion"], kind=manifest["kind"], opts=options, **fields)
     module = getattr(getattr(kubernetes, group.partition(".")[0] or "core"), version)
-    getattr(module, manifest["kind"])(resource_name, opts=options, **fields)
+    return getattr(module, manifest["kind"])(resource_name, opts=options, **fields)
 
 
 def _python_name(field: str) -> str:

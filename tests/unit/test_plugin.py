@@ -127,7 +127,10 @@ def test_schema_has_all_types_and_descriptions_with_defaults(plugin: Plugin) -> 
     components = {name.rpartition(":")[2]: one for name, one in schema["resources"].items()}
     types = {f"{name.rpartition(':')[2]}Args": one for name, one in schema["types"].items()}
     arguments = {
-        name for module in (mesh_args, zipkin_collector_args) for name, one in vars(module).items() if is_typeddict(one)
+        one.__name__
+        for module in (mesh_args, zipkin_collector_args)
+        for one in vars(module).values()
+        if is_typeddict(one)
     }
     assert types.keys() | {f"{name}Args" for name in components} == {*arguments, "ServiceProtocolsArgs"}
     inputs: dict[str, tuple[dict[str, Any], list[str]]] = {
@@ -242,11 +245,11 @@ def test_invalid_output_is_rejected(plugin: Plugin) -> None:
         ({"collector": {"host": "zipkin", "serviceName": "x"}}, "collector.serviceName: is not an input of collector"),
         ({"collector": {"port": 9411}}, "collector.host: is required"),
         ({"collector": "zipkin"}, "collector: must be a map"),
-        ({**MINIMAL, "sampling": OUTPUT}, "sampling: must be a plain value, got an Output"),
-        ({**MINIMAL, "sampling": {"random": OUTPUT}}, "sampling.random: must be a plain value, got an Output"),
-        ({**MINIMAL, "services": rpc.UNKNOWN}, "services: must be a plain value, got an Output"),
-        ({**MINIMAL, "staticClusters": OUTPUT}, "staticClusters: must be a plain value, got an Output"),
-        ({**MINIMAL, "staticClusters": [{"name": OUTPUT}]}, "must be a plain value, got an Output"),
+        ({**MINIMAL, "sampling": OUTPUT}, "sampling: must be known in the preview"),
+        ({**MINIMAL, "sampling": {"random": OUTPUT}}, "sampling.random: must be known in the preview"),
+        ({**MINIMAL, "services": rpc.UNKNOWN}, "services: must be known in the preview"),
+        ({**MINIMAL, "staticClusters": OUTPUT}, "staticClusters: must be known in the preview"),
+        ({**MINIMAL, "staticClusters": [{"name": OUTPUT, "type": "STATIK"}]}, "staticClusters.0.type: "),
         (
             {**MINIMAL, "proxyConfig": {"x": {**SECRET, "value": "hush"}}},
             "proxyConfig: must be a plain value, got a sec",

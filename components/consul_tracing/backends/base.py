@@ -150,7 +150,7 @@ class Backend(Protocol[LiveT]):
         self,
         planned: Planned[LiveT],
         after: Sequence[pulumi.Resource] = (),
-        host: pulumi.Output[object] | None = None,
+        used: pulumi.Output[object] | None = None,
     ) -> pulumi.CustomResource:
         """Declare the entry as a child of the component, after the resources in `after`.
 

@@ -174,7 +174,7 @@ class ConsulBackend:
         self,
         planned: Planned[Live],
         after: Sequence[pulumi.Resource] = (),
-        host: pulumi.Output[object] | None = None,
+        used: pulumi.Output[object] | None = None,
     ) -> pulumi.CustomResource:
         """Declare the entry, after the resources in `after`.
 
@@ -196,7 +196,7 @@ class ConsulBackend:
             name=entry.name,
             namespace=entry.namespace,
             partition=entry.partition,
-            config_json=host.apply(lambda _: content) if host is not None else content,
+            config_json=used.apply(lambda _: content) if used is not None else content,
             opts=options,
         )
 

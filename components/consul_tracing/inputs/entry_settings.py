@@ -31,6 +31,7 @@ class Service(Settings):
     """Service of the mesh."""
 
     shorthand: ClassVar[str] = "protocol"
+    plain: ClassVar[frozenset[str]] = frozenset({"name", "namespace", "partition"})
 
     protocol: Protocol
     name: ServiceName | None = None
@@ -48,6 +49,8 @@ class Metadata(Settings):
 
 class EntrySettings(Settings):
     """Inputs of a component that writes service-defaults."""
+
+    plain: ClassVar[frozenset[str]] = frozenset({"partition", "owner", "renamed_from"})
 
     target: Literal["consul", "kubernetes"] = "consul"
     services: dict[ServiceName, Service] = Field(default_factory=dict)

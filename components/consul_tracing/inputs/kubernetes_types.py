@@ -5,13 +5,13 @@ from __future__ import annotations
 import ipaddress
 import re
 from decimal import Decimal
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 from urllib.parse import SplitResult, urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from consul_tracing.errors import Problem, format_value
-from consul_tracing.names import MANAGED_ANNOTATIONS, JsonObject
+from consul_tracing.names import MANAGED_ANNOTATIONS, UNRESOLVED, JsonObject
 
 from .hosts import canonical_host, is_address, is_loopback
 from .types import (
@@ -25,6 +25,9 @@ from .types import (
     whole_number,
 )
 from .validation import invalid_members, invalid_value, must_be
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 SERVICE_NAME = re.compile(r"[a-z]([-a-z0-9]{0,61}[a-z0-9])?")
 SECRET_KEY = re.compile(r"[-._A-Za-z0-9]{1,253}")
@@ -193,9 +196,11 @@ def _authority(host: str, port: int) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
-def port_of(address: str) -> int:
-    """Return the port of a validated address."""
-    return int(address.rpartition(":")[2])
+def ports_of(addresses: Sequence[str]) -> list[int | str]:
+    """Return the ports of validated addresses, sorted. UNRESOLVED if a preview does not know an address."""
+    if UNRESOLVED in addresses:
+        return [UNRESOLVED]
+    return sorted({int(address.rpartition(":")[2]) for address in addresses})
 
 
 def ingress_host(value: str) -> str:

@@ -29,16 +29,16 @@ class TlsArgs(TypedDict):
     entry.
     """
 
-    ca_file: str
+    ca_file: pulumi.Input[str]
     """Path of the PEM file with the authorities of the collector's certificate. Required."""
 
-    server_name: NotRequired[str]
+    server_name: NotRequired[pulumi.Input[str]]
     """Name in the collector's certificate. Default: the collector's host."""
 
-    certificate_file: NotRequired[str]
+    certificate_file: NotRequired[pulumi.Input[str]]
     """Path of the PEM file with the client certificate of the proxies. Default: none. Requires `key_file`."""
 
-    key_file: NotRequired[str]
+    key_file: NotRequired[pulumi.Input[str]]
     """Path of the PEM file with the key of `certificate_file`. Default: none."""
 
 
@@ -48,23 +48,23 @@ class CollectorArgs(TypedDict):
     host: pulumi.Input[str]
     """DNS name or IP address as proxies see it, without scheme and port. Required.
 
-    May be an Output, but not a secret: every client of Consul can read the entry. Proxies send spans outside of the
-    mesh, so the collector must accept connections from outside of it, without a sidecar.
+    Proxies send spans outside of the mesh, so the collector must accept connections from outside of it, without a
+    sidecar.
     """
 
-    port: NotRequired[int]
+    port: NotRequired[pulumi.Input[int]]
     """TCP port, 1 to 65535. Default: the registered port of the tracer.
 
     Zipkin 9411, OTLP 4317 over gRPC and 4318 over HTTP, Datadog 8126.
     """
 
-    connect_timeout_ms: NotRequired[int]
+    connect_timeout_ms: NotRequired[pulumi.Input[int]]
     """Timeout for a connection to the collector, in milliseconds. Default: 3000.
 
     Requests do not wait for spans, so a long timeout does not delay them.
     """
 
-    export_timeout_ms: NotRequired[int]
+    export_timeout_ms: NotRequired[pulumi.Input[int]]
     """Timeout of one OTLP export, in milliseconds. Default: 3000. Spans of a failed export are lost.
 
     Not supported with Zipkin and Datadog, whose timeouts Envoy does not expose.
@@ -80,10 +80,24 @@ class CollectorArgs(TypedDict):
     """
 
 
+if TYPE_CHECKING:
+    from typing import Protocol as StructuralType
+
+    class CollectorComponent(StructuralType):
+        """A component with the address of a collector, such as `ZipkinCollector`."""
+
+        host: pulumi.Output[str]
+        port: pulumi.Output[int]
+
+    Collector = CollectorArgs | CollectorComponent
+else:
+    Collector = CollectorArgs
+
+
 class ZipkinArgs(TypedDict):
     """Envoy's Zipkin tracer: B3 headers and Zipkin's API v2. Spans have the name of the Consul service."""
 
-    path: NotRequired[str]
+    path: NotRequired[pulumi.Input[str]]
     """URL path for posting spans. Default: "/api/v2/spans".
 
     Paths of Zipkin's API v1 are rejected: both encodings are v2, and such spans are lost (hashicorp/consul-k8s#967).
@@ -98,7 +112,7 @@ class ZipkinArgs(TypedDict):
     shared_span_context: NotRequired[bool]
     """Whether client and server share one span. Default: false, as in newer tracers. Envoy's default is true."""
 
-    hostname: NotRequired[str]
+    hostname: NotRequired[pulumi.Input[str]]
     """`Host` header of posted spans. Default: the collector's host.
 
     Envoy's own default is the name of its cluster, which an ingress controller cannot route.
@@ -117,19 +131,19 @@ class OpenTelemetryArgs(TypedDict):
     transport: NotRequired[Transport]
     """OTLP transport: "grpc" or "http" (protobuf). Default: "grpc"."""
 
-    path: NotRequired[str]
+    path: NotRequired[pulumi.Input[str]]
     """URL path for posting spans over HTTP. Default: "/v1/traces". Not supported with gRPC."""
 
-    service_name: NotRequired[str]
+    service_name: NotRequired[pulumi.Input[str]]
     """`service.name` of proxies without a name in their environment. Default: none, `unknown_service:envoy`.
 
     Consul sets no name for each service (hashicorp/consul#18576). The output `proxy_environment` does.
     """
 
-    resource_attributes: NotRequired[dict[str, str]]
+    resource_attributes: NotRequired[dict[str, pulumi.Input[str]]]
     """Additional attributes of the resource, such as `deployment.environment.name`. Default: none."""
 
-    headers: NotRequired[dict[str, str]]
+    headers: NotRequired[dict[str, pulumi.Input[str]]]
     """Headers of each export, such as a tenant id: `{"x-scope-orgid": "shop"}`. Default: none.
 
     Credentials are not supported, because every client of Consul can read the entry. Send spans to an OpenTelemetry
@@ -140,7 +154,7 @@ class OpenTelemetryArgs(TypedDict):
 class DatadogArgs(TypedDict):
     """Envoy's Datadog tracer."""
 
-    service_name: str
+    service_name: pulumi.Input[str]
     """Service name of proxies without `DD_SERVICE` in their environment (output `proxy_environment`). Required."""
 
 
@@ -191,7 +205,7 @@ class SpanArgs(TypedDict):
     Source: the fields of the same names in Envoy's `HttpConnectionManager.Tracing`.
     """
 
-    max_path_tag_length: NotRequired[int]
+    max_path_tag_length: NotRequired[pulumi.Input[int]]
     """Maximum length of the path in the tag `http.url`, in bytes. Default: 256. Envoy truncates longer paths."""
 
     spawn_upstream_span: NotRequired[bool]
@@ -208,16 +222,16 @@ class SpanArgs(TypedDict):
 class TagArgs(TypedDict):
     """Tag of every span: exactly one of `literal`, `request_header`, `environment`."""
 
-    literal: NotRequired[str]
+    literal: NotRequired[pulumi.Input[str]]
     """Fixed value."""
 
-    request_header: NotRequired[str]
+    request_header: NotRequired[pulumi.Input[str]]
     """Name of the request header with the value."""
 
-    environment: NotRequired[str]
+    environment: NotRequired[pulumi.Input[str]]
     """Name of the proxy's environment variable with the value."""
 
-    default: NotRequired[str]
+    default: NotRequired[pulumi.Input[str]]
     """Value if the header or the variable is missing. Default: none, the span has no tag."""
 
 
@@ -249,18 +263,21 @@ class ServiceArgs(TypedDict):
 class MetadataArgs(TypedDict):
     """Additional metadata of the custom resources on Kubernetes."""
 
-    labels: NotRequired[dict[str, str]]
+    labels: NotRequired[dict[str, pulumi.Input[str]]]
     """Additional labels. Default: none."""
 
-    annotations: NotRequired[dict[str, str]]
+    annotations: NotRequired[dict[str, pulumi.Input[str]]]
     """Additional annotations. Default: none."""
 
 
 class MeshTracingArgs(TypedDict):
     """Tracing of a Consul mesh."""
 
-    collector: NotRequired[CollectorArgs]
-    """Collector to which proxies send spans. Exactly one of `collector` and `zipkin_collector` is required."""
+    collector: NotRequired[Collector]
+    """Collector to which proxies send spans, or a `ZipkinCollector`.
+
+    Exactly one of `collector` and `zipkin_collector` is required.
+    """
 
     zipkin_collector: NotRequired[ZipkinCollectorArgs]
     """Zipkin to deploy on Kubernetes, to which proxies send spans. Default: none.
@@ -358,7 +375,7 @@ class MeshTracingArgs(TypedDict):
     them.
     """
 
-    namespace: NotRequired[str]
+    namespace: NotRequired[pulumi.Input[str]]
     """Kubernetes namespace of the custom resources. Default: "consul", the namespace in the guide of consul-k8s.
 
     Has no effect with `target: consul`.

@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar, Literal, Self
 from pydantic import BeforeValidator, Field
 
 from consul_tracing.errors import Problem, format_value
-from consul_tracing.names import HTTP_PROTOCOLS, SAMPLER_ENVOY, UNRESOLVED_HOST, EnvoyRelease
+from consul_tracing.names import HTTP_PROTOCOLS, SAMPLER_ENVOY, UNRESOLVED, EnvoyRelease
 
 from .cluster_rules import newer_problems
 from .entry_fields import ProxyConfig, ProxyDefaultsFields, StaticClusters
@@ -82,7 +82,7 @@ class Collector(Settings):
 
     def problems(self) -> Iterator[Problem]:
         """Return a problem for a collector beside each proxy that is not at a loopback address."""
-        if self.per_host and self.host != UNRESOLVED_HOST and not is_loopback(self.host):
+        if self.per_host and self.host != UNRESOLVED and not is_loopback(self.host):
             yield Problem("per_host", f"requires a loopback host, got {format_value(self.host)}. Set host: 127.0.0.1")
 
 
@@ -191,9 +191,10 @@ class MeshSettings(EntrySettings):
     """Inputs of `MeshTracing`."""
 
     component: ClassVar[str] = "MeshTracing"
+    plain: ClassVar[frozenset[str]] = EntrySettings.plain | {"tcp_services", "envoy_version"}
 
     enabled: bool = True
-    collector: Collector = Collector.model_construct(host=UNRESOLVED_HOST)
+    collector: Collector = Collector.model_construct(host=UNRESOLVED)
     tracer: Tracer = Tracer.model_construct(zipkin=Zipkin.model_construct())
     sampling: Sampling = Sampling.model_construct()
     spans: Spans = Spans.model_construct()

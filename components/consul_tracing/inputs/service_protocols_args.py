@@ -6,6 +6,8 @@ No `from __future__ import annotations` here: Pulumi's schema inference reads th
 
 from typing import NotRequired, TypedDict
 
+import pulumi
+
 from .mesh_args import Existing, MetadataArgs, ServiceArgs, Target
 
 
@@ -47,7 +49,7 @@ class ServiceProtocolsArgs(TypedDict):
     them.
     """
 
-    namespace: NotRequired[str]
+    namespace: NotRequired[pulumi.Input[str]]
     """Kubernetes namespace of the custom resources. Default: "consul", the namespace in the guide of consul-k8s.
 
     Has no effect with `target: consul`.

@@ -4,13 +4,22 @@ from __future__ import annotations
 
 import re
 from difflib import get_close_matches
-from typing import TYPE_CHECKING, Any, ClassVar, Self, get_args, get_origin
+from types import NoneType, UnionType
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self, Union, get_args, get_origin
 
-import pulumi
-from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    ValidationError,
+    ValidationInfo,
+    ValidatorFunctionWrapHandler,
+    field_validator,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
 
-from consul_tracing.errors import PLAIN, InvalidInputError, Problem, format_value, mismatch, with_suggestion
+from consul_tracing.errors import InvalidInputError, Problem, format_value, mismatch, with_suggestion
+from consul_tracing.names import Unresolved
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -51,6 +60,11 @@ def must_be(expected: str, value: object) -> PydanticCustomError:
     return invalid_value(mismatch(expected, value))
 
 
+def must_be_known() -> PydanticCustomError:
+    """Return the error of a value that a preview does not know and that decides what the component declares."""
+    return invalid_value("must be known in the preview, got the Output of a resource that the update creates")
+
+
 def invalid_members(problems: Sequence[Problem]) -> PydanticCustomError:
     """Return the error of several members of a value. The paths of the problems are relative to the value."""
     return PydanticCustomError("invalid_members", "members are invalid", {"problems": problems})
@@ -72,9 +86,27 @@ class Settings(BaseModel):
     keeps_none: ClassVar[frozenset[str]] = frozenset()
     """The fields for which None is a value. For other fields None means "not given", as in Pulumi's SDKs."""
 
+    plain: ClassVar[frozenset[str]] = frozenset()
+    """The fields of text that a preview must know, because they decide what the component reads or declares."""
+
+    @field_validator("*", mode="wrap")
+    @classmethod
+    def _accept_unresolved(cls, value: object, validate: ValidatorFunctionWrapHandler, info: ValidationInfo) -> object:
+        name = str(info.field_name)
+        if not any(isinstance(member, Unresolved) for member in _members(value)):
+            return validate(value)
+        if name not in cls.plain and _is_free(cls.model_fields[name].annotation):
+            return value
+        # A group validates its own fields.
+        if isinstance(value, dict):
+            return validate(value)
+        raise must_be_known()
+
     @model_validator(mode="before")
     @classmethod
     def _without_none(cls, args: object) -> object:
+        if isinstance(args, Unresolved):
+            raise must_be_known()
         if not isinstance(args, dict):
             return args
         return {name: value for name, value in args.items() if not cls._is_absent(name, value)}
@@ -187,8 +219,6 @@ def _yaml(value: object) -> str:
 
 def _reason(kind: str, error: ErrorDetails, context: dict[str, Any]) -> str:
     shown = format_value(error["input"])
-    if isinstance(error["input"], pulumi.Output):
-        return f"must be {PLAIN}"
     match kind:
         case "missing":
             return "is required"
@@ -210,6 +240,19 @@ def _reason(kind: str, error: ErrorDetails, context: dict[str, Any]) -> str:
             return f"must be {TYPE_NAMES[kind]}, got {shown}"
         case _:
             return error["msg"]
+
+
+def _members(value: object) -> Iterable[object]:
+    return value.values() if isinstance(value, dict) else value if isinstance(value, list) else [value]
+
+
+def _is_free(annotation: object) -> bool:
+    """Return whether a field holds text, whole numbers, or a list or map of them, and is no closed set."""
+    if get_origin(annotation) is Annotated:
+        return _is_free(get_args(annotation)[0])
+    if get_origin(annotation) in {list, dict, Union, UnionType}:
+        return all(map(_is_free, get_args(annotation)))
+    return annotation in (str, int, NoneType)
 
 
 def _model_at(model: type[Settings], path: Iterable[str | int]) -> type[Settings]:

@@ -6,6 +6,8 @@ supported here, only the names of Secrets that contain them.
 
 from typing import TYPE_CHECKING, Any, Literal, NotRequired, TypedDict
 
+import pulumi
+
 if TYPE_CHECKING:
     ServiceType = Literal["ClusterIP", "NodePort", "LoadBalancer"]
 else:
@@ -15,20 +17,20 @@ else:
 class TrustStoreArgs(TypedDict):
     """Java trust store with the authorities of the storage's certificate, in an existing Secret."""
 
-    secret: str
+    secret: pulumi.Input[str]
     """Name of the Secret in the collector's namespace. Required."""
 
-    key: NotRequired[str]
+    key: NotRequired[pulumi.Input[str]]
     """Key of the Secret with the trust store (PKCS12 or JKS). Default: "truststore.p12"."""
 
-    password_key: NotRequired[str]
+    password_key: NotRequired[pulumi.Input[str]]
     """Key of the Secret with the password, which must not contain spaces. Default: "password"."""
 
 
 class MemoryStorageArgs(TypedDict):
     """Storage in the memory of Zipkin. It needs no other program, and loses all spans on each restart."""
 
-    max_spans: NotRequired[int]
+    max_spans: NotRequired[pulumi.Input[int]]
     """Maximum number of spans; Zipkin removes the oldest traces first. Default: the number that fits into the heap.
 
     With `memory_limit` 512Mi: 26,600, as measured in docs/collector.md. Zipkin's own default of 500,000 requires
@@ -39,40 +41,40 @@ class MemoryStorageArgs(TypedDict):
 class ElasticsearchStorageArgs(TypedDict):
     """Storage in Elasticsearch 7 or 8, or in OpenSearch. Zipkin detects the version."""
 
-    hosts: list[str]
+    hosts: list[pulumi.Input[str]]
     """URLs of the HTTP API with one scheme, such as `["https://elasticsearch.logging.svc:9200"]`. Required.
 
     The default port is that of the scheme, 80 or 443. User and password are not supported here.
     """
 
-    index: NotRequired[str]
+    index: NotRequired[pulumi.Input[str]]
     """Prefix of the daily indices. Default: "zipkin"."""
 
-    index_shards: NotRequired[int]
+    index_shards: NotRequired[pulumi.Input[int]]
     """Shards of each new index. Default: 5, Zipkin's default."""
 
-    index_replicas: NotRequired[int]
+    index_replicas: NotRequired[pulumi.Input[int]]
     """Replicas of each shard. Default: 1, Zipkin's default. 0 loses spans with a node of Elasticsearch."""
 
     ensure_templates: NotRequired[bool]
     """Whether Zipkin writes its index templates at startup. Default: true. Set false if another tool manages them."""
 
-    pipeline: NotRequired[str]
+    pipeline: NotRequired[pulumi.Input[str]]
     """Ingest pipeline of the spans. Default: none."""
 
-    timeout_ms: NotRequired[int]
+    timeout_ms: NotRequired[pulumi.Input[int]]
     """Timeout of requests to Elasticsearch, in milliseconds. Default: 10000, Zipkin's default."""
 
-    credentials_secret: NotRequired[str]
+    credentials_secret: NotRequired[pulumi.Input[str]]
     """Name of an existing Secret with user and password in the collector's namespace. Default: no credentials.
 
     Pods read the Secret at startup. Restart them after a change.
     """
 
-    username_key: NotRequired[str]
+    username_key: NotRequired[pulumi.Input[str]]
     """Key of the Secret with the user. Default: "username"."""
 
-    password_key: NotRequired[str]
+    password_key: NotRequired[pulumi.Input[str]]
     """Key of the Secret with the password. Default: "password"."""
 
     trust_store: NotRequired[TrustStoreArgs]
@@ -85,31 +87,31 @@ class ElasticsearchStorageArgs(TypedDict):
 class CassandraStorageArgs(TypedDict):
     """Storage in Cassandra 3.11.3 or newer. The default image is openzipkin/zipkin: the slim image has no Cassandra."""
 
-    contact_points: list[str]
+    contact_points: list[pulumi.Input[str]]
     """Nodes for the first connection, with or without a port (9042), such as `["cassandra.storage.svc"]`. Required."""
 
-    keyspace: NotRequired[str]
+    keyspace: NotRequired[pulumi.Input[str]]
     """Keyspace of the spans. Default: "zipkin2", Zipkin's default."""
 
-    local_dc: NotRequired[str]
+    local_dc: NotRequired[pulumi.Input[str]]
     """Data center to which Zipkin connects. Default: "datacenter1", the default of Zipkin and Cassandra."""
 
-    max_connections: NotRequired[int]
+    max_connections: NotRequired[pulumi.Input[int]]
     """Connections to each node. Default: 8, Zipkin's default."""
 
     ensure_schema: NotRequired[bool]
     """Whether Zipkin creates and upgrades the schema at startup. Default: true, Zipkin's default."""
 
-    credentials_secret: NotRequired[str]
+    credentials_secret: NotRequired[pulumi.Input[str]]
     """Name of an existing Secret with user and password in the collector's namespace. Default: no credentials.
 
     Pods read the Secret at startup. Restart them after a change.
     """
 
-    username_key: NotRequired[str]
+    username_key: NotRequired[pulumi.Input[str]]
     """Key of the Secret with the user. Default: "username"."""
 
-    password_key: NotRequired[str]
+    password_key: NotRequired[pulumi.Input[str]]
     """Key of the Secret with the password. Default: "password"."""
 
     use_ssl: NotRequired[bool]
@@ -138,13 +140,13 @@ class StorageArgs(TypedDict):
 class ResourcesArgs(TypedDict):
     """CPU and memory of each pod."""
 
-    cpu_request: NotRequired[str]
+    cpu_request: NotRequired[pulumi.Input[str]]
     """Requested CPU. Default: "250m", for the job "500m"."""
 
-    cpu_limit: NotRequired[str]
+    cpu_limit: NotRequired[pulumi.Input[str]]
     """Limit of CPU. Default: none, because a limit slows down startup and garbage collection of Java."""
 
-    memory_limit: NotRequired[str]
+    memory_limit: NotRequired[pulumi.Input[str]]
     """Memory, as request and as limit, at least "256Mi". Default: "512Mi", for the job "1Gi".
 
     Request and limit are equal so that no node promises more memory than it has. The heap of Java is 75 % of the memory
@@ -162,20 +164,20 @@ class CollectorServiceArgs(TypedDict):
     unless `network_policy` is set.
     """
 
-    annotations: NotRequired[dict[str, str]]
+    annotations: NotRequired[dict[str, pulumi.Input[str]]]
     """Additional annotations of the Service, for example for an internal load balancer. Default: none."""
 
 
 class IngressArgs(TypedDict):
     """Ingress for Zipkin's user interface, which has no login. Configure one with the controller's annotations."""
 
-    host: str
+    host: pulumi.Input[str]
     """DNS name of the user interface, such as "zipkin.example.com". Required."""
 
-    class_name: NotRequired[str]
+    class_name: NotRequired[pulumi.Input[str]]
     """Name of the IngressClass. Default: the default class of the cluster."""
 
-    tls_secret: NotRequired[str]
+    tls_secret: NotRequired[pulumi.Input[str]]
     """Name of the Secret with certificate and key, existing or from cert-manager. Required, unless `tls: false`."""
 
     tls: NotRequired[bool]
@@ -184,10 +186,10 @@ class IngressArgs(TypedDict):
     False explicitly allows plain HTTP, or a controller with its own certificate.
     """
 
-    annotations: NotRequired[dict[str, str]]
+    annotations: NotRequired[dict[str, pulumi.Input[str]]]
     """Annotations for the controller. Default: none."""
 
-    path: NotRequired[str]
+    path: NotRequired[pulumi.Input[str]]
     """Exposed URL path. Default: "/zipkin", the user interface and its queries.
 
     "/" also exposes the endpoint for posting spans, and logs a warning.
@@ -197,36 +199,36 @@ class IngressArgs(TypedDict):
 class AutoscalingArgs(TypedDict):
     """HorizontalPodAutoscaler that replaces `replicas`. Not supported with storage in memory."""
 
-    max_replicas: int
+    max_replicas: pulumi.Input[int]
     """Maximum number of pods. Required: the load on the storage and the costs depend on it."""
 
-    min_replicas: NotRequired[int]
+    min_replicas: NotRequired[pulumi.Input[int]]
     """Minimum number of pods. Default: 2, so that spans arrive while one pod is missing."""
 
-    cpu_percent: NotRequired[int]
+    cpu_percent: NotRequired[pulumi.Input[int]]
     """Target CPU utilization of all pods, in percent of `cpu_request`. Default: 70."""
 
 
 class DisruptionBudgetArgs(TypedDict):
     """PodDisruptionBudget for node drains: exactly one field."""
 
-    min_available: NotRequired[int]
+    min_available: NotRequired[pulumi.Input[int]]
     """Minimum number of available pods. Must be less than the number of pods, or no node can be drained."""
 
-    max_unavailable: NotRequired[int]
+    max_unavailable: NotRequired[pulumi.Input[int]]
     """Maximum number of unavailable pods, at least 1."""
 
 
 class PeerArgs(TypedDict):
     """Peer of a connection: pods of a namespace, pods with labels, both, or an address range."""
 
-    namespace: NotRequired[str]
+    namespace: NotRequired[pulumi.Input[str]]
     """Name of the pods' namespace. Default: any namespace."""
 
-    pod_labels: NotRequired[dict[str, str]]
+    pod_labels: NotRequired[dict[str, pulumi.Input[str]]]
     """Labels of the pods. Default: any pod."""
 
-    cidr: NotRequired[str]
+    cidr: NotRequired[pulumi.Input[str]]
     """Address range outside of the cluster, such as "10.20.0.0/16". Conflicts with the other fields. Default: none."""
 
 
@@ -246,10 +248,10 @@ class NetworkPolicyArgs(TypedDict):
 class ServiceMonitorArgs(TypedDict):
     """ServiceMonitor of the Prometheus operator. Its CRD must exist."""
 
-    interval: NotRequired[str]
+    interval: NotRequired[pulumi.Input[str]]
     """Scrape interval. Default: "30s"."""
 
-    labels: NotRequired[dict[str, str]]
+    labels: NotRequired[dict[str, pulumi.Input[str]]]
     """Labels that the Prometheus selects, such as `{"release": "prometheus"}`. Default: none."""
 
 
@@ -259,13 +261,13 @@ class DependenciesJobArgs(TypedDict):
     Without the job the page is empty. Storage in memory needs no job.
     """
 
-    schedule: NotRequired[str]
+    schedule: NotRequired[pulumi.Input[str]]
     """Cron schedule in UTC. Default: "55 * * * *".
 
     Each run reads the spans of the day. The last run starts five minutes before the end of the day in UTC.
     """
 
-    image: NotRequired[str]
+    image: NotRequired[pulumi.Input[str]]
     """Image of the job, with a version or a digest. Default: "openzipkin/zipkin-dependencies:3.2.0", as tested."""
 
     resources: NotRequired[ResourcesArgs]
@@ -275,17 +277,17 @@ class DependenciesJobArgs(TypedDict):
 class SecretKeyArgs(TypedDict):
     """Reference to a key of an existing Secret."""
 
-    secret: str
+    secret: pulumi.Input[str]
     """Name of the Secret in the collector's namespace. Required."""
 
-    key: str
+    key: pulumi.Input[str]
     """Key of the Secret. Required."""
 
 
 class SchedulingArgs(TypedDict):
     """Scheduling of the pods of Zipkin and of the job."""
 
-    node_selector: NotRequired[dict[str, str]]
+    node_selector: NotRequired[dict[str, pulumi.Input[str]]]
     """Labels of the nodes. Default: none."""
 
     tolerations: NotRequired[list[dict[str, Any]]]
@@ -294,35 +296,35 @@ class SchedulingArgs(TypedDict):
     affinity: NotRequired[dict[str, Any]]
     """Affinity in the format of Kubernetes (camelCase). Default: none."""
 
-    priority_class: NotRequired[str]
+    priority_class: NotRequired[pulumi.Input[str]]
     """Name of the PriorityClass. Default: the default class of the cluster."""
 
-    topology_spread: NotRequired[list[str]]
+    topology_spread: NotRequired[list[pulumi.Input[str]]]
     """Node labels over which Zipkin's pods are spread if possible. Default: `["kubernetes.io/hostname"]`."""
 
 
 class ZipkinCollectorArgs(TypedDict):
     """Zipkin on Kubernetes, as the collector of a mesh."""
 
-    namespace: NotRequired[str]
+    namespace: NotRequired[pulumi.Input[str]]
     """Existing namespace of all objects. Default: "default"."""
 
-    service_name: NotRequired[str]
+    service_name: NotRequired[pulumi.Input[str]]
     """Name of the Service and of all other objects. Default: "zipkin"."""
 
     service: NotRequired[CollectorServiceArgs]
     """Type and annotations of the Service. Default: "ClusterIP", without annotations."""
 
-    cluster_domain: NotRequired[str]
+    cluster_domain: NotRequired[pulumi.Input[str]]
     """DNS domain of the cluster, part of `host` and `url`. Default: "cluster.local", the default of Kubernetes."""
 
-    image: NotRequired[str]
+    image: NotRequired[pulumi.Input[str]]
     """Image of Zipkin, with a version or a digest. Default: "openzipkin/zipkin-slim:3.6.1", the newest tested.
 
     With Cassandra: "openzipkin/zipkin:3.6.1", because the slim image does not support it.
     """
 
-    replicas: NotRequired[int]
+    replicas: NotRequired[pulumi.Input[int]]
     """Number of pods. Default: 1. More require a storage that they share."""
 
     storage: NotRequired[StorageArgs]
@@ -352,23 +354,23 @@ class ZipkinCollectorArgs(TypedDict):
     scheduling: NotRequired[SchedulingArgs]
     """Scheduling of the pods. Default: any node, spread over nodes if possible."""
 
-    image_pull_secrets: NotRequired[list[str]]
+    image_pull_secrets: NotRequired[list[pulumi.Input[str]]]
     """Names of existing Secrets for the registry of the image. Default: none."""
 
-    labels: NotRequired[dict[str, str]]
+    labels: NotRequired[dict[str, pulumi.Input[str]]]
     """Additional labels of every object and pod. Default: none."""
 
-    annotations: NotRequired[dict[str, str]]
+    annotations: NotRequired[dict[str, pulumi.Input[str]]]
     """Additional annotations of every object and pod. Default: none."""
 
-    service_account_annotations: NotRequired[dict[str, str]]
+    service_account_annotations: NotRequired[dict[str, pulumi.Input[str]]]
     """Additional annotations of the ServiceAccount only. Default: none.
 
     They connect the pods to an identity of the cloud: IAM roles for service accounts (EKS), workload identity (GKE,
     AKS).
     """
 
-    environment: NotRequired[dict[str, str]]
+    environment: NotRequired[dict[str, pulumi.Input[str]]]
     """Additional environment variables of Zipkin, such as `{"QUERY_LOOKBACK": "604800000"}`. Default: none.
 
     Credentials and variables that the component sets are rejected. Use JAVA_TOOL_OPTIONS for additional Java options,

@@ -6,6 +6,7 @@ from typing import Annotated, ClassVar, Literal, Self
 from pydantic import Field
 
 from consul_tracing.errors import Problem, format_value, message
+from consul_tracing.names import UNRESOLVED
 
 from .kubernetes_types import (
     Cidr,
@@ -33,7 +34,7 @@ from .kubernetes_types import (
     bytes_of,
     is_slim,
     millicores,
-    port_of,
+    ports_of,
 )
 from .types import Count, EnvironmentVariable, Milliseconds, NamespaceName, Text, UrlPath, Whole
 from .validation import Settings
@@ -154,18 +155,18 @@ class ElasticsearchStorage(Settings):
     verify_certificate: bool = True
 
     @property
-    def ports(self) -> list[int]:
+    def ports(self) -> list[int | str]:
         """The ports of the storage."""
-        return sorted({port_of(host) for host in self.hosts})
+        return ports_of(self.hosts)
 
     @property
     def is_encrypted(self) -> bool:
         """Whether the hosts use https."""
-        return self.hosts[0].startswith("https:")
+        return self.hosts[0].startswith("https:") or UNRESOLVED in self.hosts
 
     def problems(self) -> Iterator[Problem]:
         """Return a problem for hosts with different schemes, and for settings without effect."""
-        if len({host.partition(":")[0] for host in self.hosts}) > 1:
+        if len({host.partition(":")[0] for host in self.hosts if host != UNRESOLVED}) > 1:
             yield Problem("hosts", "must be URLs of one scheme, got http and https")
         elif not self.is_encrypted:
             yield from _unsupported(self, "with http hosts", "trust_store", "verify_certificate")
@@ -190,9 +191,9 @@ class CassandraStorage(Settings):
     trust_store: TrustStore | None = None
 
     @property
-    def ports(self) -> list[int]:
+    def ports(self) -> list[int | str]:
         """The ports of the storage."""
-        return sorted({port_of(node) for node in self.contact_points})
+        return ports_of(self.contact_points)
 
     def problems(self) -> Iterator[Problem]:
         """Return a problem for TLS without a trust store, and for settings without effect."""

@@ -109,7 +109,7 @@ def storage_rules(settings: ZipkinCollectorSettings, inputs: NetworkPolicy) -> I
     yield {**to, "ports": [tcp(port) for port in storage.ports]}
 
 
-def tcp(port: int) -> JsonObject:
+def tcp(port: int | str) -> JsonObject:
     """Build a TCP port of a NetworkPolicy."""
     return {"protocol": "TCP", "port": port}
 

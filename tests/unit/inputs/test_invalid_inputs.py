@@ -9,7 +9,6 @@ import pytest
 from consul_tracing import InvalidInputError, MeshTracingArgs, Problem
 from consul_tracing.inputs.mesh_settings import MeshSettings
 from tests.unit.meshes import mesh, settings
-from tests.unit.mocked_engine import Engine
 
 SECRET = "-----BEGIN PRIVATE KEY-----hush"  # noqa: S105 - must not appear in a message
 
@@ -224,36 +223,6 @@ def test_one_problem_does_not_hide_another() -> None:
         "static_clusters.0.name",
         "tracer",
     ]
-
-
-@pytest.mark.parametrize(
-    ("args", "message"),
-    [
-        (
-            lambda hush: mesh(services={"web": hush}),
-            "services.web: must be a plain value, got an Output. Set it in the stack configuration, or",
-        ),
-        (
-            lambda hush: mesh(sampling={"random": hush}),
-            "sampling.random: must be a plain value, got an Output. Set it in the stack configuration, or",
-        ),
-        (
-            lambda hush: mesh(proxy_config={"a": hush}),
-            "proxy_config.a: must be a plain value, got an Output",
-        ),
-        (
-            lambda hush: mesh(tags={"a": {"literal": hush}}),
-            "tags.a.literal: must be a plain value, got an Output. Set it in the stack configuration, or",
-        ),
-    ],
-)
-def test_output_is_rejected_where_only_plain_values_are_allowed(
-    engine: Engine, args: Callable[[Any], Any], message: str
-) -> None:
-    rejected: list[str] = []
-    engine.run(lambda: rejected.append(str(rejection(args(pulumi.Output.secret("hush"))))))
-    assert message in rejected[0]
-    assert "hush" not in rejected[0]
 
 
 def test_key_material_is_not_shown() -> None:

@@ -21,7 +21,8 @@ from consul_tracing.entries.entry import Entry
 from consul_tracing.entries.field_paths import field_paths
 from consul_tracing.entries.metadata import is_of_consul_k8s, ownership_metadata
 from consul_tracing.errors import ConflictError, SyncError, UnreadableError, message, numbered
-from consul_tracing.names import HTTP_PROTOCOLS, MIGRATE_ANNOTATION
+from consul_tracing.names import HTTP_PROTOCOLS, MIGRATE_ANNOTATION, UNRESOLVED
+from consul_tracing.outputs import with_unknown
 
 from .access import MissingKindError, MissingPrerequisiteError, cluster_of
 from .managed_fields import would_be_pruned
@@ -140,6 +141,8 @@ class KubernetesBackend:
 
         Raises UnreadableError, and ConflictError for a cluster that lacks a prerequisite.
         """
+        if any(entry.namespace == UNRESOLVED for entry in entries):
+            raise UnreadableError("the namespace is not known yet, because this update creates it")
         try:
             objects = live_objects(self.cluster, entries)
             for mesh in (entry for entry in entries if entry.kind == "proxy-defaults"):
@@ -314,7 +317,7 @@ class KubernetesBackend:
         self,
         planned: Planned[LiveObject],
         after: Sequence[pulumi.Resource] = (),
-        host: pulumi.Output[object] | None = None,
+        used: pulumi.Output[object] | None = None,
     ) -> pulumi.CustomResource:
         """Declare the custom resource, or a patch of an adopted one, after the resources in `after`."""
         from pulumi_kubernetes.apiextensions import CustomResource, CustomResourcePatch  # noqa: PLC0415
@@ -339,12 +342,13 @@ class KubernetesBackend:
             planned.resource_name,
             api_version=API_VERSION,
             kind=KINDS[entry.kind],
-            metadata=with_synced_generation(
-                metadata(entry, annotations, self._metadata, live.object, patch=patch),
-                applied,
-                live.object,
+            metadata=with_unknown(
+                with_synced_generation(
+                    metadata(entry, annotations, self._metadata, live.object, patch=patch), applied, live.object
+                ),
+                used,
             ),
-            spec=host.apply(lambda _: applied) if host is not None else applied,
+            spec=used.apply(lambda _: applied) if used is not None else applied,
             opts=options,
         )
 
