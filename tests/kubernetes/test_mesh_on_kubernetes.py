@@ -56,20 +56,6 @@ def test_cluster_whose_certificate_is_not_verified_causes_no_warnings(
     assert "InsecureRequestWarning" not in output
 
 
-def test_unmanaged_object_is_rejected_with_its_fields(
-    project: ProjectFactory, cluster: Cluster, consul: Consul
-) -> None:
-    cluster.create(
-        unmanaged_proxy_defaults(config={"envoy_prometheus_bind_addr": "0.0.0.0:9102"}, meshGateway={"mode": "local"})
-    )
-    stack = project(configuration=stack_config(cluster))
-    output = rejection(stack)
-    assert "ProxyDefaults default/global is an unmanaged entry" in output
-    assert "adopt preserves, overwrite removes: MeshGateway.Mode, envoy_prometheus_bind_addr" in output
-    assert TRACING.isdisjoint(spec_of(cluster)["config"])
-    assert WEB not in entries(consul)
-
-
 def test_destroy_restores_an_adopted_object(project: ProjectFactory, cluster: Cluster, consul: Consul) -> None:
     foreign = {"config": {"envoy_prometheus_bind_addr": "0.0.0.0:9102"}, "meshGateway": {"mode": "local"}}
     cluster.create(unmanaged_proxy_defaults(**foreign))
@@ -180,13 +166,6 @@ def test_changed_managed_key_is_restored(project: ProjectFactory, cluster: Clust
     stack.up()
     assert live(consul)["Config"] == own_config
     stack.preview(expect_no_changes=True)
-
-
-def test_object_of_another_stack_is_rejected(project: ProjectFactory, cluster: Cluster, consul: Consul) -> None:
-    project(configuration=stack_config(cluster), stack="blue").up()
-    output = rejection(project(configuration=stack_config(cluster), stack="green"))
-    assert "are managed by another stack (organization/consul-tracing/blue)" in output
-    assert entries(consul) == {MESH, WEB}
 
 
 def test_second_mesh_object_in_another_namespace_is_rejected(

@@ -9,7 +9,7 @@ from testbed.consul import Consul
 from testbed.ports import LOOPBACK, free_port
 from testbed.processes import Programs
 from testbed.request_recorder import RequestRecorder
-from tests.mesh.consul_entries import MESH, WEB, add_to_config, entries, live, put, rejection
+from tests.mesh.consul_entries import MESH, WEB, add_to_config, entries, live, rejection
 from tests.mesh.edited_stack import COMPONENT_RENAMED, KEY_RENAMED, PLAIN, EditedStack, created, state_deletions
 
 pytestmark = pytest.mark.mesh
@@ -143,22 +143,6 @@ def test_tcp_services_are_written_before_an_http_default(
     assert {name for _, name in written[: written.index(MESH)]} >= set(tcp)
     stack.project.destroy()
     assert entries(consul) == set()
-
-
-def test_adopt_merges_structs_and_reports_replaced_fields(programs: Programs, consul: Consul) -> None:
-    put(consul, MESH, TransparentProxy={"OutboundListenerPort": 15001}, Config={"protocol": "tcp"})
-    put(consul, WEB, Protocol="tcp")
-    stack = EditedStack(programs, consul.address)
-    declared = """"existing": "adopt", "default_protocol": "http", "tcp_services": [],
-        "proxy_defaults": {"TransparentProxy": {"DialedDirectly": True}}, "collector\""""
-    stack.edit(PLAIN.replace('"collector"', declared))
-    output = stack.project.preview_without_diff()
-    assert "replaced: " in output
-    assert 'protocol "tcp" → "http"' in output
-    assert 'Protocol "tcp" → "http"' in output
-    stack.project.up()
-    assert live(consul)["TransparentProxy"] == {"OutboundListenerPort": 15001, "DialedDirectly": True}
-    stack.project.preview(expect_no_changes=True)
 
 
 def test_owner_distinguishes_stacks_with_the_same_name(programs: Programs, consul: Consul) -> None:

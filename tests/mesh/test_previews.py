@@ -77,13 +77,3 @@ def test_invalid_output_fails_with_its_path(program: CreateProject) -> None:
     output = failure(program(PROGRAM.format(made='from_input("http://zipkin:9411")')))
     assert 'collector.host: must be a host name or IP address, got a URL ("http://zipkin:9411")' in output
     assert 'Set host: "zipkin" and port: 9411' in output
-
-
-def test_secret_as_host_fails_without_being_shown(program: CreateProject) -> None:
-    output = failure(program(PROGRAM.format(made='secret("hush")')))
-    assert "collector.host: must be a plain value, got a secret. Every client of Consul can read the entry" in output
-    assert "hush" not in output
-
-
-def test_valid_output_is_previewed(program: CreateProject) -> None:
-    assert "4 to create" in program(PROGRAM.format(made='from_input("zipkin")')).preview()

@@ -3,6 +3,7 @@
 import json
 import re
 from pathlib import Path
+from textwrap import dedent
 from typing import Any
 
 import pytest
@@ -25,6 +26,7 @@ from consul_tracing.envoy import HCM_TRACING
 from consul_tracing.inputs.mesh_settings import MeshSettings
 from testbed import CHECKOUT
 from tests.unit import meshes
+from tests.unit.cli.test_recovery import DOCUMENTATION
 from tests.unit.inputs.test_tracers import daemon, listener, manager
 
 PAGE = (CHECKOUT / "docs" / "reference" / "lint.md").read_text()
@@ -101,32 +103,8 @@ def test_all_forms_of_an_entry_have_the_same_findings() -> None:
 
 def test_first_documented_tracer_of_consul_loses_its_spans_and_does_not_sample() -> None:
     """The page on Envoy's tracing in Consul's documentation: v1 path, 64-bit ids, no sampling rates."""
-    tracer = {
-        "http": {
-            "name": "envoy.tracers.zipkin",
-            "typedConfig": {
-                "@type": "type.googleapis.com/envoy.config.trace.v3.ZipkinConfig",
-                "collector_cluster": "collector_cluster_name",
-                "collector_endpoint_version": "HTTP_JSON",
-                "collector_endpoint": "/api/v1/spans",
-                "shared_span_context": False,
-            },
-        }
-    }
-    socket = {"socket_address": {"address": "ipv4.or.dns", "port_value": 9411, "protocol": "TCP"}}
-    cluster = {
-        "connect_timeout": "3.000s",
-        "dns_lookup_family": "V4_ONLY",
-        "lb_policy": "ROUND_ROBIN",
-        "load_assignment": {
-            "cluster_name": "collector_cluster_name",
-            "endpoints": [{"lb_endpoints": [{"endpoint": {"address": socket}}]}],
-        },
-        "name": "collector_cluster_name",
-        "type": "STRICT_DNS",
-    }
-    config = {"envoy_tracing_json": json.dumps(tracer), "envoy_extra_static_clusters_json": json.dumps(cluster)}
-    assert codes(findings([document(config)])) == ["CT314", "CT315", "CT320"]
+    sample = dedent(DOCUMENTATION).replace("/api/v2/spans", "/api/v1/spans")
+    assert sorted(codes(lint(sample))) == ["CT314", "CT315", "CT320"]
 
 
 def test_registration_inherits_the_keys_of_proxy_defaults() -> None:
@@ -324,28 +302,6 @@ def test_host_without_a_dot_is_reported_on_kubernetes_only() -> None:
     (entry,) = entries(mesh)
     assert codes(lint(as_yaml(mesh), "yaml")) == ["CT344"]
     assert codes(lint(as_json(entry), "json")) == []
-
-
-def test_newer_field_of_a_provider_is_reported_once() -> None:
-    provider = {
-        "name": "envoy.tracers.zipkin",
-        "typed_config": {
-            "@type": "type.googleapis.com/envoy.config.trace.v3.ZipkinConfig",
-            "collector_cluster": "self_admin",
-            "collector_endpoint": "/api/v2/spans",
-            "collector_endpoint_version": "HTTP_JSON",
-            "trace_id_128bit": True,
-            "trace_context_option": "USE_B3_WITH_W3C_PROPAGATION",
-        },
-    }
-    listener = {
-        "@type": "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3"
-        ".HttpConnectionManager.Tracing",
-        "random_sampling": {"value": 1},
-        "provider": provider,
-    }
-    found = findings([document({"envoy_listener_tracing_json": json.dumps(listener)})], Releases(envoy=(1, 34)))
-    assert codes(found) == ["CT323"]
 
 
 def test_fix_keeps_the_line_ends_of_the_file(tmp_path: Path) -> None:

@@ -42,6 +42,10 @@ PLACES = {
 TYPE = "type.googleapis.com/"
 TLS = f"{TYPE}envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext"
 ZIPKIN = CONFIG[TRACER]["http"]["typed_config"]
+W3C = {
+    **CONFIG[TRACER]["http"],
+    "typed_config": {**ZIPKIN, "trace_context_option": "USE_B3_WITH_W3C_PROPAGATION"},
+}
 NAMES = {"match_typed_subject_alt_names": [{"san_type": "DNS", "matcher": {"exact": "zipkin.example"}}]}
 CA = {"trusted_ca": {"filename": "/ca.pem"}}
 
@@ -272,6 +276,16 @@ def test_reasons_name_what_the_reader_can_choose() -> None:
     [
         ({"cluster__transport_socket_matcher": {}}, (1, 36), ["CT323"]),
         ({"cluster__transport_socket_matcher": {}}, (1, 37), []),
+        (
+            {"config__" + TRACER: None, "listener__provider": {**CONFIG[TRACER]["http"], "typed_config": W3C}},
+            (1, 34),
+            ["CT323"],
+        ),
+        (
+            {"config__" + TRACER: None, "listener__provider": {**CONFIG[TRACER]["http"], "typed_config": W3C}},
+            (1, 36),
+            [],
+        ),
         ({"listener__custom_tags": [{**TAG, "value": "b"}]}, (1, 36), ["CT323", "CT339"]),
         ({"listener__custom_tags": [{**TAG, "value": "b"}]}, (1, 37), ["CT339"]),
         ({**GRPC, **options(auto_config={}), "listener__random_sampling": {}}, (1, 34), ["CT321"]),

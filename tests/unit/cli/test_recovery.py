@@ -132,21 +132,6 @@ def test_sample_of_consuls_documentation_is_read_without_a_loss() -> None:
     )
 
 
-def test_sample_is_read_from_json_and_from_a_custom_resource() -> None:
-    expected = recovered(DOCUMENTATION)
-    (document,) = read_documents(dedent(DOCUMENTATION), "a.hcl")
-    config = document.fields["Config"]
-    assert recovered(json.dumps({"Kind": "ProxyDefaults", "Name": "global", "Config": config})) == expected
-    resource = {
-        "apiVersion": "consul.hashicorp.com/v1alpha1",
-        "kind": "ProxyDefaults",
-        "metadata": {"name": "global"},
-        "spec": {"config": config},
-    }
-    inputs, losses = recovered(json.dumps({"apiVersion": "v1", "kind": "List", "items": [resource]}))
-    assert (inputs.pop("target"), inputs, losses) == ("kubernetes", *expected)
-
-
 @given(MESHES)
 def test_rendered_entries_give_the_same_settings(args: dict[str, Any]) -> None:
     mesh = settings(**args)

@@ -178,13 +178,6 @@ def test_entry_is_migrated_only_if_its_fields_stay(
     assert set(engine.registered["mesh-proxy-defaults"].inputs["spec"]) == {"config"}
 
 
-def test_unmanaged_object_is_rejected(engine: Engine, cluster: FakeCluster) -> None:
-    cluster.add("service-defaults", "web", spec={"protocol": "grpc"})
-    with pytest.raises(ConflictError, match="ServiceDefaults consul/web is an unmanaged entry"):
-        engine.run(lambda: on_kubernetes(services={"web": {"protocol": "http"}}))
-    assert set(engine.registered) == {"mesh"}
-
-
 def test_overwrite_of_an_unmanaged_object_requires_an_import(engine: Engine, cluster: FakeCluster) -> None:
     cluster.add("service-defaults", "web", spec={"protocol": "grpc"})
     with pytest.raises(ConflictError) as error:
