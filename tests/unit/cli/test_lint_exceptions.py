@@ -276,16 +276,8 @@ def test_reasons_name_what_the_reader_can_choose() -> None:
     [
         ({"cluster__transport_socket_matcher": {}}, (1, 36), ["CT323"]),
         ({"cluster__transport_socket_matcher": {}}, (1, 37), []),
-        (
-            {"config__" + TRACER: None, "listener__provider": {**CONFIG[TRACER]["http"], "typed_config": W3C}},
-            (1, 34),
-            ["CT323"],
-        ),
-        (
-            {"config__" + TRACER: None, "listener__provider": {**CONFIG[TRACER]["http"], "typed_config": W3C}},
-            (1, 36),
-            [],
-        ),
+        ({"config__" + TRACER: None, "listener__provider": W3C}, (1, 34), ["CT323"]),
+        ({"config__" + TRACER: None, "listener__provider": W3C}, (1, 36), []),
         ({"listener__custom_tags": [{**TAG, "value": "b"}]}, (1, 36), ["CT323", "CT339"]),
         ({"listener__custom_tags": [{**TAG, "value": "b"}]}, (1, 37), ["CT339"]),
         ({**GRPC, **options(auto_config={}), "listener__random_sampling": {}}, (1, 34), ["CT321"]),
