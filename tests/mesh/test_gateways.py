@@ -16,7 +16,6 @@ from testbed import CHECKOUT
 from testbed.envoy import Envoy
 from testbed.http import Response, send_request
 from testbed.ports import LOOPBACK, free_port
-from tests.mesh.consul_entries import rejection
 from tests.mesh.traced_mesh import TracedMesh, retried, span_names, unique_path
 
 pytestmark = pytest.mark.mesh
@@ -142,13 +141,6 @@ def test_skip_leaves_the_sampling_decision_to_the_first_sidecar(traced: TracedMe
         traced.wait_until(lambda: enter(port).json()["headers"].get("x-b3-sampled") == "0", "an unsampled request")
         assert span_names(traced.spans_of(enter(port, x_client_trace_id="1"), 3)) == BEHIND
         assert span_names(traced.spans_of(enter_traced(port), 3)) == BEHIND
-
-
-def test_skip_is_rejected_before_the_live_entry_has_the_cluster(traced: TracedMesh) -> None:
-    traced.apply(enabled=False)
-    before = traced.proxy_defaults()
-    assert "2. restart every proxy" in rejection(traced.stack(gateways="skip"))
-    assert traced.proxy_defaults() == before
 
 
 @contextmanager

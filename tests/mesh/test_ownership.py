@@ -115,17 +115,6 @@ def test_http_services_of_other_stacks_suppress_the_warning(consul: Consul, stac
     consul.put("/v1/agent/service/deregister/web")
 
 
-def test_changed_bootstrap_is_reported(consul: Consul, stack: Project) -> None:
-    line = "restart every proxy after this change"
-    assert line in stack.up()
-    assert line not in stack.up()
-    stack.configure(stack_config(consul, sampling={"random": 5}))
-    assert line not in stack.up()
-    stack.configure(stack_config(consul, collector={"host": "other.example.com"}))
-    assert line in stack.preview_without_diff()
-    assert line in stack.up()
-
-
 @pytest.mark.parametrize("existing", ["refuse", "adopt"])
 def test_entry_of_another_stack_is_rejected_with_the_name_of_the_stack(
     programs: Programs, consul: Consul, stack: Project, existing: str

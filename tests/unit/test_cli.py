@@ -104,15 +104,6 @@ def test_text_that_looks_like_a_number_is_quoted(capsys: pytest.CaptureFixture[s
         assert f"      {line}\n" in out or f"    {line}\n" in out
 
 
-def test_inputs_are_read_from_a_plain_file(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    file = tmp_path / "mesh.json"
-    file.write_text(json.dumps({"collector": {"host": "zipkin"}}))
-    run = Run(capsys, "render", "--args", file, "--as", "yaml")
-    (mesh,) = yaml.safe_load_all(run.out)
-    assert (mesh["kind"], mesh["metadata"]) == ("ProxyDefaults", {"name": "global", "namespace": "consul"})
-    assert mesh["spec"]["config"].keys() >= {"envoy_tracing_json"}
-
-
 def test_gateway_arguments_are_one_per_line(capsys: pytest.CaptureFixture[str], stack: Path) -> None:
     option, layer = Run(capsys, "render", "--stack", stack, "--as", "gateway").out.splitlines()
     assert option == "--config-yaml"

@@ -173,13 +173,15 @@ def test_invalid_clusters_of_a_consul_k8s_entry_are_reported_as_managed_by_consu
         engine.run(lambda: MeshTracing("mesh", mesh()))
 
 
-def test_two_components_with_the_same_entry_are_rejected(engine: Engine) -> None:
+def test_two_components_with_the_same_entries_are_rejected(engine: Engine) -> None:
     def program() -> None:
-        MeshTracing("one", mesh())
-        MeshTracing("two", mesh())
+        MeshTracing("one", mesh(services={"web": {"protocol": "http"}}))
+        MeshTracing("two", mesh(services={"shop": {"protocol": "http", "name": "web"}}))
 
-    with pytest.raises(InvalidInputError, match='of "two" is invalid\n  proxy-defaults/global: conflicts with "one"'):
+    with pytest.raises(InvalidInputError, match='2 inputs of "two" are invalid') as rejected:
         engine.run(program)
+    assert 'proxy-defaults/global: conflicts with "one"' in str(rejected.value)
+    assert 'service-defaults/web: conflicts with "one"' in str(rejected.value)
     assert "two-proxy-defaults" not in engine.registered
 
 

@@ -369,41 +369,23 @@ def status_written(at: str) -> dict[str, Any]:
     return by("consul-k8s-control-plane", "status/conditions", at=at, subresource="status")
 
 
+def reported(at: str, status: str, reason: str = "") -> dict[str, Any]:
+    """Return an object that was applied at second 5, with a status of second `at`."""
+    condition = {"status": status, "reason": reason}
+    return live({}, APPLIED, status_written(f"2026-11-22T10:00:0{at}Z"), synced=condition)
+
+
 @pytest.mark.parametrize(
     ("live_object", "state"),
     [
         ({}, "waiting"),
         (live({}, APPLIED), "waiting"),
-        (live({}, APPLIED, status_written("2026-11-22T10:00:05Z"), synced={"status": "True"}), "synced"),
-        (live({}, APPLIED, status_written("2026-11-22T10:00:04Z"), synced={"status": "True"}), "waiting"),
-        (live({}, APPLIED, status_written("2026-11-22T10:00:06Z"), synced={"status": "Unknown"}), "waiting"),
-        (
-            live(
-                {},
-                APPLIED,
-                status_written("2026-11-22T10:00:06Z"),
-                synced={"status": "False", "reason": "ConsulAgentError"},
-            ),
-            "waiting",
-        ),
-        (
-            live(
-                {},
-                APPLIED,
-                status_written("2026-11-22T10:00:06Z"),
-                synced={"status": "False", "reason": "ExternallyManagedConfigError"},
-            ),
-            "rejected",
-        ),
-        (
-            live(
-                {},
-                APPLIED,
-                status_written("2026-11-22T10:00:04Z"),
-                synced={"status": "False", "reason": "ExternallyManagedConfigError"},
-            ),
-            "waiting",
-        ),
+        (reported("5", "True"), "synced"),
+        (reported("4", "True"), "waiting"),
+        (reported("6", "Unknown"), "waiting"),
+        (reported("6", "False", "ConsulAgentError"), "waiting"),
+        (reported("6", "False", "ExternallyManagedConfigError"), "rejected"),
+        (reported("4", "False", "ExternallyManagedConfigError"), "waiting"),
     ],
 )
 def test_sync_status_counts_only_if_newer_than_the_last_apply(live_object: dict[str, Any], state: str) -> None:
