@@ -77,14 +77,6 @@ def test_no_file_is_written_if_one_entry_cannot_be_rendered(capsys: pytest.Captu
     assert "CT602" in run.err
 
 
-@pytest.mark.parametrize("text", ["- a", "config: [1]", "a: 2024-13-45", "[" * 5000, "config: {x: 5}"])
-def test_invalid_stack_file_is_one_line(capsys: pytest.CaptureFixture[str], stack: Path, text: str) -> None:
-    stack.write_text(text)
-    run = Run(capsys, "render", "--stack", stack, "--as", "yaml")
-    assert (run.code, run.out) == (2, "")
-    assert "Traceback" not in run.err
-
-
 def test_file_that_is_not_text_and_a_directory_that_is_a_file_are_one_line(
     capsys: pytest.CaptureFixture[str], stack: Path
 ) -> None:
@@ -183,14 +175,14 @@ def test_registration_has_the_service_name_of_its_proxy() -> None:
         ("config: {}", "has no consul-tracing:mesh"),
         ("config: {consul-tracing:mesh: {collector: {}}}", "collector.host: is required"),
         ("config: {consul-tracing:mesh: [1]}", "args: must be a map, got a list"),
+        *((text, "consul-tracing: CT601: ") for text in ("- a", "config: [1]", "a: 2024-13-45", "[" * 5000)),
     ],
 )
-def test_invalid_file_produces_one_message(
-    capsys: pytest.CaptureFixture[str], tmp_path: Path, content: str, message: str
+def test_invalid_stack_file_produces_one_message(
+    capsys: pytest.CaptureFixture[str], stack: Path, content: str, message: str
 ) -> None:
-    file = tmp_path / "Pulumi.prod.yaml"
-    file.write_text(content)
-    run = Run(capsys, "render", "--stack", file, "--as", "yaml")
+    stack.write_text(content)
+    run = Run(capsys, "render", "--stack", stack, "--as", "yaml")
     assert (run.code, run.out) == (2, "")
     assert message in run.err
     assert "Traceback" not in run.err

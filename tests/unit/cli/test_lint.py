@@ -7,7 +7,7 @@ from textwrap import dedent
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from consul_tracing.cli.app import read_settings
@@ -455,13 +455,6 @@ OLDEST_RELEASES = st.sampled_from([Releases(), Releases((1, 34), (1, 21, 0)), Re
 def test_entry_of_any_content_gives_findings_only(config: dict[str, Any], oldest: Releases) -> None:
     for kind in ("proxy-defaults", "service-defaults"):
         findings([document(config, kind)], oldest)
-
-
-@pytest.mark.nightly
-@settings(max_examples=10_000, deadline=None)
-@given(st.dictionaries(st.sampled_from(KEYS), JSON | JSON.map(json.dumps)) | mutated())
-def test_ten_thousand_entries_give_findings_only(config: dict[str, Any]) -> None:
-    findings([document(config)])
 
 
 @given(

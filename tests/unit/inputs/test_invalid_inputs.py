@@ -237,32 +237,20 @@ def test_one_problem_does_not_hide_another() -> None:
 
 
 @pytest.mark.parametrize(
-    ("args", "message"),
+    ("args", "path"),
     [
-        (
-            lambda hush: mesh(services={"web": hush}),
-            "services.web: must be a plain value, got an Output. Set it in the stack configuration, or",
-        ),
-        (
-            lambda hush: mesh(sampling={"random": hush}),
-            "sampling.random: must be a plain value, got an Output. Set it in the stack configuration, or",
-        ),
-        (
-            lambda hush: mesh(proxy_config={"a": hush}),
-            "proxy_config.a: must be a plain value, got an Output",
-        ),
-        (
-            lambda hush: mesh(tags={"a": {"literal": hush}}),
-            "tags.a.literal: must be a plain value, got an Output. Set it in the stack configuration, or",
-        ),
+        (lambda hush: mesh(services={"web": hush}), "services.web"),
+        (lambda hush: mesh(sampling={"random": hush}), "sampling.random"),
+        (lambda hush: mesh(tags={"a": {"literal": hush}}), "tags.a.literal"),
+        (lambda hush: mesh(proxy_config={"a": hush}), "proxy_config.a"),
     ],
 )
 def test_output_is_rejected_where_only_plain_values_are_allowed(
-    engine: Engine, args: Callable[[Any], Any], message: str
+    engine: Engine, args: Callable[[Any], Any], path: str
 ) -> None:
     rejected: list[str] = []
     engine.run(lambda: rejected.append(str(rejection(args(pulumi.Output.secret("hush"))))))
-    assert message in rejected[0]
+    assert f"{path}: must be a plain value, got an Output. Set it in the stack configuration, or" in rejected[0]
     assert "hush" not in rejected[0]
 
 

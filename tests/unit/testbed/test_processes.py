@@ -11,7 +11,7 @@ import psutil
 import pytest
 
 from testbed import CHECKOUT, sessions
-from testbed.guardian import GuardianExitedError
+from testbed.guardian import GuardianExitedError, guard
 from testbed.http import RequestError
 from testbed.processes import ProgramFailedError, Programs, WaitTimeoutError
 
@@ -138,13 +138,23 @@ def test_exception_in_the_context_leaves_no_program_and_no_file() -> None:
     assert not programs.directory.exists()
 
 
-def test_killed_guardian_leaves_no_program_and_no_file() -> None:
+def test_killed_guardian_is_reported_and_leaves_no_program_and_no_file() -> None:
     with Programs() as programs:
         program = programs.start("sleeper", SLEEPING)
         assert soon(lambda: bool(started_with(str(programs.directory))))
         started_with(str(programs.directory))[0].kill()
+        assert soon(lambda: not started_with(str(programs.directory)))
+        with pytest.raises(GuardianExitedError, match="Start the run again"):
+            programs.run("late", ["true"])
     assert is_gone(program.process.pid)
     assert not programs.directory.exists()
+
+
+def test_forgotten_session_is_not_ended(tmp_path: Path) -> None:
+    with subprocess.Popen(SLEEPING, start_new_session=True) as sleeper:
+        guard([f"watch {sleeper.pid}\n", f"forget {sleeper.pid}\n"], tmp_path)
+        assert sleeper.poll() is None
+        sleeper.kill()
 
 
 STARTER = """

@@ -21,7 +21,7 @@ def serving(service: BaseServer) -> Iterator[None]:
 
 
 @contextmanager
-def web_and_api(propagated: tuple[str, ...] = TRACE_HEADERS) -> Iterator[int]:
+def web_and_api(propagated: tuple[str, ...]) -> Iterator[int]:
     web, api = free_port(), free_port()
     with ExitStack() as both:
         both.enter_context(serving(HttpService("api", api, None)))
