@@ -142,8 +142,9 @@ def test_killed_guardian_is_reported_and_leaves_no_program_and_no_file() -> None
     with Programs() as programs:
         program = programs.start("sleeper", SLEEPING)
         assert soon(lambda: bool(started_with(str(programs.directory))))
-        started_with(str(programs.directory))[0].kill()
-        assert soon(lambda: not started_with(str(programs.directory)))
+        guardian = started_with(str(programs.directory))[0]
+        guardian.kill()
+        assert soon(lambda: is_gone(guardian.pid))
         with pytest.raises(GuardianExitedError, match="Start the run again"):
             programs.run("late", ["true"])
     assert is_gone(program.process.pid)

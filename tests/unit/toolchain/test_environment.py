@@ -55,7 +55,9 @@ def test_environment_is_kept_until_another_python_is_chosen_or_its_own_is_missin
     (checkout / ".venv/bin/python").unlink()
     make(checkout)
     assert environments(checkout) == [
-        f"/opt/{python}: -m venv --clear .venv" for python in ("python3", "python3.13", "python3")
+        "/opt/python3: -m venv .venv",
+        "/opt/python3.13: -m venv --clear .venv",
+        "/opt/python3: -m venv --clear .venv",
     ]
 
 
