@@ -3,7 +3,6 @@
 import json
 import re
 from pathlib import Path
-from textwrap import dedent
 from typing import Any
 
 import pytest
@@ -103,7 +102,7 @@ def test_all_forms_of_an_entry_have_the_same_findings() -> None:
 
 def test_first_documented_tracer_of_consul_loses_its_spans_and_does_not_sample() -> None:
     """The page on Envoy's tracing in Consul's documentation: v1 path, 64-bit ids, no sampling rates."""
-    sample = dedent(DOCUMENTATION).replace("/api/v2/spans", "/api/v1/spans")
+    sample = DOCUMENTATION.replace("/api/v2/spans", "/api/v1/spans")
     assert sorted(codes(lint(sample))) == ["CT314", "CT315", "CT320"]
 
 
@@ -148,8 +147,8 @@ def test_gateway_of_the_gateway_api_is_one_of_consul_by_its_class(gateway_class:
     assert lint_texts({"mesh.json": as_json(entry), "route.json": json.dumps(route)}, None) == []
 
 
-def terraform(tracer: str, clusters: str) -> list[str]:
-    """Return the codes of a Terraform resource whose tracing keys are these expressions."""
+def terraform(tracer: str, clusters: str, listener: str = "var.listener") -> list[str]:
+    """Return the codes of a Terraform resource whose tracing keys are these expressions, except CT330."""
     text = f"""
         resource "consul_config_entry" "mesh" {{
           kind = "proxy-defaults"
@@ -158,13 +157,14 @@ def terraform(tracer: str, clusters: str) -> list[str]:
             Config = {{
               envoy_tracing_json               = {tracer}
               envoy_extra_static_clusters_json = {clusters}
-              envoy_listener_tracing_json      = var.listener
+              envoy_listener_tracing_json      = {listener}
             }}
           }})
         }}
     """
     found = lint(text, "tf", None)
     assert not any("Unevaluated" in finding.issue.reason for finding in found)
+    assert "CT330" in codes(found)
     return [code for code in codes(found) if code != "CT330"]
 
 
@@ -181,9 +181,22 @@ def zipkin(**fields: str) -> str:
     return f'jsonencode({{http = {{name = "envoy.tracers.zipkin", typedConfig = {{{members}}}}}}})'
 
 
+def otlp(name: str = '"a"', **fields: str) -> str:
+    given = {"@type": '"type.googleapis.com/envoy.config.trace.v3.OpenTelemetryConfig"', **fields}
+    members = ", ".join(f'"{field}" = {value}' for field, value in given.items())
+    return f"jsonencode({{http = {{name = {name}, typed_config = {{{members}}}}}}})"
+
+
+GRPC = '{envoy_grpc = {cluster_name = "zipkin"}}'
+
+
 @pytest.mark.parametrize(
     ("tracer", "clusters", "expected"),
     [
+        (otlp("var.name", grpc_service=GRPC), "var.clusters", []),
+        (otlp(grpc_service="var.service"), "var.clusters", []),
+        (otlp(grpc_service=GRPC, sampler='{name = "a", typed_config = {"@type" = var.type}}'), "var.clusters", []),
+        ('jsonencode({http = {name = "a", typed_config = {"@type" = var.type}}})', "var.clusters", []),
         (zipkin(), "var.clusters", []),
         (zipkin(), 'jsonencode({name = var.name, connect_timeout = "3s"})', []),
         (zipkin(), "jsonencode([var.cluster])", ["CT309"]),
@@ -196,6 +209,18 @@ def zipkin(**fields: str) -> str:
 )
 def test_expressions_are_not_mistakes(tracer: str, clusters: str, expected: list[str]) -> None:
     assert terraform(tracer, clusters) == expected
+
+
+@pytest.mark.parametrize(
+    "listener",
+    [
+        "jsonencode(var.listener)",
+        "jsonencode([var.listener])",
+        'jsonencode({"@type" = var.type, random_sampling = {value = 1}})',
+    ],
+)
+def test_expression_in_a_listener_is_not_a_mistake(listener: str) -> None:
+    assert terraform("var.tracer", "var.clusters", listener) == []
 
 
 def cluster_json(**socket: str) -> str:
