@@ -115,28 +115,6 @@ def test_http_services_of_other_stacks_suppress_the_warning(consul: Consul, stac
     consul.put("/v1/agent/service/deregister/web")
 
 
-@pytest.mark.parametrize("existing", ["refuse", "adopt"])
-def test_entry_of_another_stack_is_rejected_with_the_name_of_the_stack(
-    programs: Programs, consul: Consul, stack: Project, existing: str
-) -> None:
-    stack.up()
-    before = live(consul), live(consul, WEB)
-    other = Project(programs, CHECKOUT, stack_config(consul, existing=existing), stack="staging")
-    output = rejection(other)
-    titles = "proxy-defaults/global, service-defaults/web"
-    assert f"{titles} are managed by another stack (organization/consul-tracing/prod)" in output
-    assert (live(consul), live(consul, WEB)) == before
-
-
-def test_overwrite_takes_over_the_entries_of_another_stack(programs: Programs, consul: Consul, stack: Project) -> None:
-    stack.up()
-    other = Project(programs, CHECKOUT, stack_config(consul, existing="overwrite"), stack="staging")
-    other.up()
-    other.preview(expect_no_changes=True)
-    assert live(consul)["Meta"]["pulumi-stack"] == "organization/consul-tracing/staging"
-    assert "are managed by another stack (organization/consul-tracing/staging)" in rejection(stack)
-
-
 def test_managed_keys_can_exceed_one_metadata_value(consul: Consul, stack: Project) -> None:
     many_keys = {f"managed_setting_{number:02}": number for number in range(60)}
     stack.configure(stack_config(consul, proxy_config=many_keys))
