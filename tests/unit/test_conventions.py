@@ -5,6 +5,7 @@ import sys
 from importlib.metadata import requires
 from typing import Any
 
+import consul_tracing
 from consul_tracing.inputs import entry_settings, mesh_args, mesh_settings
 from consul_tracing.inputs.service_protocols_args import ServiceProtocolsArgs
 
@@ -21,6 +22,10 @@ def test_arguments_and_settings_have_the_same_fields() -> None:
         pairs[getattr(mesh_args, f"{name}Args")] = getattr(mesh_settings, name)
     for args, group in pairs.items():
         assert args.__annotations__.keys() == group.model_fields.keys()
+
+
+def test_public_names_exist() -> None:
+    assert [name for name in consul_tracing.__all__ if not hasattr(consul_tracing, name)] == []
 
 
 def test_package_import_loads_no_heavy_dependency() -> None:
