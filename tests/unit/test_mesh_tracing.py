@@ -8,7 +8,7 @@ import pulumi
 import pulumi_consul
 import pytest
 
-from consul_tracing import ConflictError, InvalidInputError, MeshTracing
+from consul_tracing import ConflictError, InvalidInputError, MeshTracing, ServiceProtocols, ZipkinCollector
 from tests.unit.meshes import mesh
 from tests.unit.mocked_engine import Engine
 
@@ -108,6 +108,23 @@ def test_outputs_have_the_planned_values(engine: Engine) -> None:
     assert outputs["warnings"] == []
     assert outputs["gateway_envoy_args"][0] == "--config-yaml"
     assert json.loads(outputs["gateway_envoy_args"][1])["layered_runtime"]["layers"][0]["name"] == "tracing"
+
+
+def test_components_register_all_their_outputs(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    registered: dict[type, set[str]] = {}
+
+    def register_outputs(component: pulumi.ComponentResource, outputs: dict[str, Any]) -> None:
+        registered[type(component)] = set(outputs)
+
+    def program() -> None:
+        MeshTracing("mesh", mesh())
+        ServiceProtocols("shop", {"services": {}})
+        ZipkinCollector("zipkin", {})
+
+    monkeypatch.setattr(pulumi.ComponentResource, "register_outputs", register_outputs)
+    engine.run(program)
+    for component in (MeshTracing, ServiceProtocols, ZipkinCollector):
+        assert registered[component] == set(component.__annotations__)
 
 
 def test_skip_is_rejected_on_a_mesh_without_the_collector_cluster(engine: Engine) -> None:
