@@ -17,7 +17,7 @@ from tests.kubernetes.mesh_objects import (
     stack_config,
     unmanaged_proxy_defaults,
 )
-from tests.mesh.consul_entries import MESH, WEB, entries, live, rejection
+from tests.mesh.consul_entries import MESH, PROMETHEUS, WEB, entries, live, rejection
 
 pytestmark = pytest.mark.kubernetes
 
@@ -98,15 +98,12 @@ def test_foreign_clusters_are_preserved(project: ProjectFactory, cluster: Cluste
     assert live(consul)["Config"] == {CLUSTERS: STATSD}
 
 
-ADDED = {"envoy_prometheus_bind_addr": "0.0.0.0:9102"}
-
-
 def add(cluster: Cluster, tool: str) -> None:
     """Add a key to the object with another field manager."""
     if tool == "kubectl edit":
-        cluster.edit("ProxyDefaults", "global", {"spec": {"config": ADDED}})
+        cluster.edit("ProxyDefaults", "global", {"spec": {"config": PROMETHEUS}})
     else:
-        cluster.apply(unmanaged_proxy_defaults(config=ADDED), manager="argocd")
+        cluster.apply(unmanaged_proxy_defaults(config=PROMETHEUS), manager="argocd")
 
 
 @pytest.mark.parametrize("tool", ["kubectl edit", "server-side apply"])
@@ -119,12 +116,12 @@ def test_destroy_retains_an_object_with_foreign_fields(
     cluster.edit("ProxyDefaults", "global", {"metadata": {"labels": {"team": "a"}}})
     stack.configure(stack_config(cluster, sampling={"random": 20}))
     assert "ProxyDefaults default/global: fields of other owners are preserved" in stack.up()
-    assert live(consul)["Config"].items() >= ADDED.items()
+    assert live(consul)["Config"].items() >= PROMETHEUS.items()
     stack.preview(expect_no_changes=True)
     stack.configure(stack_config(cluster, enabled=False))
     stack.up()
     stack.destroy()
-    assert spec_of(cluster)["config"] == ADDED
+    assert spec_of(cluster)["config"] == PROMETHEUS
     assert object_of(cluster)["metadata"]["labels"] == {"team": "a"}
 
 
@@ -134,19 +131,19 @@ def test_unmanaged_object_that_replaced_an_own_object_is_not_deleted(
     stack = project(configuration=stack_config(cluster))
     stack.up()
     cluster.delete("ProxyDefaults", "global")
-    cluster.create(unmanaged_proxy_defaults(config=ADDED))
+    cluster.create(unmanaged_proxy_defaults(config=PROMETHEUS))
     before = object_of(cluster)["metadata"]["uid"]
     stack.configure(stack_config(cluster, existing="adopt"))
     stack.up()
     assert object_of(cluster)["metadata"]["uid"] == before
-    assert set(live(consul)["Config"]) == TRACING | ADDED.keys()
+    assert set(live(consul)["Config"]) == TRACING | PROMETHEUS.keys()
     stack.preview(expect_no_changes=True)
     stack.destroy()
-    assert spec_of(cluster) == {"config": ADDED}
+    assert spec_of(cluster) == {"config": PROMETHEUS}
 
 
 def test_deleted_adopted_object_is_created(project: ProjectFactory, cluster: Cluster, consul: Consul) -> None:
-    cluster.create(unmanaged_proxy_defaults(config=ADDED))
+    cluster.create(unmanaged_proxy_defaults(config=PROMETHEUS))
     stack = project(configuration=stack_config(cluster, existing="adopt"))
     stack.up()
     cluster.delete("ProxyDefaults", "global")

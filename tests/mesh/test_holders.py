@@ -7,9 +7,10 @@ import pytest
 
 from testbed.consul import Consul
 from testbed.processes import Programs
+from testbed.pulumi import Project
 from testbed.request_recorder import RequestRecorder
 from tests.mesh.consul_entries import MESH, PROMETHEUS, WEB, entries, live, put, rejection
-from tests.mesh.edited_stack import KEY_RENAMED, PLAIN, EditedStack, created, state_deletions, with_args
+from tests.mesh.edited_stack import KEY_RENAMED, PLAIN, REPLACEMENTS, EditedStack, created, state_deletions, with_args
 
 pytestmark = pytest.mark.mesh
 
@@ -191,19 +192,10 @@ def test_datacenters_of_one_stack_do_not_hold_the_entries_of_each_other(programs
     west.stop()
 
 
-def replaced(stack: EditedStack, urn: str) -> None:
-    stack.project.up(f"--replace={urn}")
-
-
-def tainted(stack: EditedStack, urn: str) -> None:
-    stack.project.taint(urn)
-    stack.project.up()
-
-
-@pytest.mark.parametrize("replace", [replaced, tainted])
+@REPLACEMENTS
 @pytest.mark.parametrize("adopted", ["adopted", "own"])
 def test_replaced_entry_is_written_after_its_deletion(
-    programs: Programs, consul: Consul, replace: Callable[[EditedStack, str], None], adopted: str
+    programs: Programs, consul: Consul, replaced: Callable[[Project, str], None], adopted: str
 ) -> None:
     if adopted == "adopted":
         add_foreign_fields(consul)
@@ -211,7 +203,7 @@ def test_replaced_entry_is_written_after_its_deletion(
     stack.up(ADOPT)
     before = {entry: {**live(consul, entry), "CreateIndex": 0, "ModifyIndex": 0} for entry in (MESH, WEB)}
     for name in ("mesh-proxy-defaults", "mesh-service-web"):
-        replace(stack, stack.urn(name))
+        replaced(stack.project, stack.urn(name))
         after = {entry: {**live(consul, entry), "CreateIndex": 0, "ModifyIndex": 0} for entry in (MESH, WEB)}
         assert after == before
         stack.project.preview(expect_no_changes=True)

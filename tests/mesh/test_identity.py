@@ -10,20 +10,10 @@ from testbed.ports import LOOPBACK, free_port
 from testbed.processes import Programs
 from testbed.request_recorder import RequestRecorder
 from tests.mesh.consul_entries import MESH, WEB, add_to_config, entries, live, rejection
-from tests.mesh.edited_stack import COMPONENT_RENAMED, KEY_RENAMED, PLAIN, EditedStack, created, state_deletions
+from tests.mesh.edited_stack import COMPONENT_RENAMED, KEY_RENAMED, NESTED, PLAIN, EditedStack, created, state_deletions
 
 pytestmark = pytest.mark.mesh
 
-NESTED = """
-class Platform(pulumi.ComponentResource):
-    def __init__(self, name):
-        super().__init__("acme:index:Platform", name)
-        MeshTracing("mesh", {"collector": COLLECTOR, "services": {"web": {"protocol": "http"}}},
-                    pulumi.ResourceOptions(parent=self))
-        self.register_outputs({})
-
-Platform("platform")
-"""
 SERVICES = 'MeshTracing("mesh", {{"collector": COLLECTOR, "services": {services}}})\n'
 
 
