@@ -31,7 +31,6 @@ def cassandra(**fields: Any) -> dict[str, Any]:
     return {"storage": {"cassandra": {**CASSANDRA, **fields}}}
 
 
-HOSTS = "storage.elasticsearch.hosts.0"
 Golden = Callable[[str, Any], None]
 
 REJECTED: list[Any] = [
