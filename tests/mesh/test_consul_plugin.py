@@ -105,10 +105,11 @@ ENTRY = {"kind": "proxy-defaults", "name": "global"}
 
 
 @contextmanager
-def started(directory: Path) -> Iterator[Plugin]:
+def started(directory: Path, **environment: str) -> Iterator[Plugin]:
     """Start a plugin without an engine."""
     command: list[str | Path] = [directory / PLUGIN, f"{LOOPBACK}:1"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as one:
+    variables = {**os.environ, **environment}
+    with subprocess.Popen(command, env=variables, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as one:
         assert one.stdout is not None
         try:
             yield Plugin(one.stdout.readline().strip())
@@ -213,6 +214,26 @@ def test_missing_entry_is_reported(plugin: Plugin) -> None:
     assert '"<kind>/<name>" or "<partition>/<namespace>/<kind>/<name>"' in error_of(plugin.read, "a/b/c")
     text = 'Unexpected response code: 404 (Config entry not found for "proxy-defaults" / "global")'
     assert text in error_of(plugin.look_up)
+
+
+@pytest.mark.parametrize(
+    ("settings", "environment"),
+    [
+        ({"address": "{}"}, {"CONSUL_ADDRESS": "x:1"}),
+        ({"address": "http://{}"}, {}),
+        ({}, {"CONSUL_HTTP_ADDR": "{}"}),
+        ({"scheme": "http"}, {"CONSUL_ADDRESS": "{}", "CONSUL_HTTP_ADDR": "x:1", "CONSUL_SCHEME": "https"}),
+    ],
+)
+def test_settings_take_precedence_over_the_environment(
+    directory: Path, consul: Consul, settings: dict[str, str], environment: dict[str, str]
+) -> None:
+    put(consul, MESH, Config={"a": 1})
+    settings, environment = (
+        {name: value.format(consul.address) for name, value in one.items()} for one in (settings, environment)
+    )
+    with started(directory, **environment) as plugin:
+        assert plugin.configure(**settings).look_up()["id"] == "proxy-defaults/global"
 
 
 def test_unsupported_features_are_rejected_by_the_stand_in() -> None:
