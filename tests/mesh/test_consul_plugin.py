@@ -36,6 +36,7 @@ NOT_COMPARED = f"NOT COMPARED with the official Consul plugin: it is not install
 CONFIG_ENTRY = "consul:index/configEntry:ConfigEntry"
 URN = f"urn:pulumi:test::mesh::{CONFIG_ENTRY}::one"
 SCOPE = "ConfigEntry, getConfigEntry and getServices only"
+INTRODUCTION = f"consul-tracing stand-in for pulumi-resource-consul 3.15.2: {SCOPE}"
 SECONDS_TO_END = 5.0
 
 TRACING = {"Config": {"envoy_tracing_json": "{}"}, "AccessLogs": {}, "TransparentProxy": {}, "Meta": {"a": "hunter2"}}
@@ -316,6 +317,12 @@ def entry(address: tuple[str, str], config: dict[str, Any]) -> dict[str, Any]:
 
 def set_entries(project: Project, consul: Consul, **resources: dict[str, Any]) -> None:
     project.configure({"consul:address": consul.address, "test:entries": resources})
+
+
+def test_stand_in_introduces_itself_once(stack: Project, consul: Consul, directory: Path) -> None:
+    set_entries(stack, consul, web=entry(WEB, HTTP))
+    introductions = [line.strip() for line in stack.up().splitlines()].count(INTRODUCTION)
+    assert introductions == (0 if directory == OFFICIAL else 1)
 
 
 @pytest.mark.skipif(OFFICIAL is None, reason=NOT_COMPARED)
