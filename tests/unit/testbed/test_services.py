@@ -1,6 +1,6 @@
 import threading
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from socketserver import BaseServer
 
 import pytest
@@ -20,15 +20,6 @@ def serving(service: BaseServer) -> Iterator[None]:
         thread.join()
 
 
-@contextmanager
-def web_and_api(propagated: tuple[str, ...]) -> Iterator[int]:
-    web, api = free_port(), free_port()
-    with ExitStack() as both:
-        both.enter_context(serving(HttpService("api", api, None)))
-        both.enter_context(serving(HttpService("web", web, Upstream("api", api, propagated))))
-        yield web
-
-
 @pytest.mark.parametrize(
     ("kind", "expected"),
     [
@@ -38,6 +29,8 @@ def web_and_api(propagated: tuple[str, ...]) -> Iterator[int]:
     ],
 )
 def test_kind_of_application_forwards_its_trace_headers_only(kind: Propagation, expected: set[str]) -> None:
-    with web_and_api(PROPAGATED[kind]) as web:
+    web, api = free_port(), free_port()
+    upstream = Upstream("api", api, PROPAGATED[kind])
+    with serving(HttpService("api", api, None)), serving(HttpService("web", web, upstream)):
         headers = request_json(web, "/", headers=dict.fromkeys(TRACE_HEADERS, "abc"))["upstream"]["headers"]
     assert headers.keys() & set(TRACE_HEADERS) == expected
