@@ -49,9 +49,10 @@ def start(script: str) -> subprocess.Popen[str]:
 
 
 def wait_for(file: Path) -> None:
+    """Wait until a script has written its line into the file, which it creates empty."""
     until = time.monotonic() + 30
-    while not file.exists():
-        assert time.monotonic() < until, f"{file} did not appear"
+    while not (file.exists() and file.read_text()):
+        assert time.monotonic() < until, f"{file} is not written"
         time.sleep(0.02)
 
 
