@@ -5,7 +5,6 @@ See docs/reliability.md for the results.
 
 import signal
 import sys
-from functools import partial
 
 import psutil
 import pytest
@@ -19,7 +18,7 @@ from testbed.pulumi import Project
 from testbed.request_recorder import RequestRecorder, record_requests
 from tests.mesh.consul_entries import entries, failed_writes, is_write_error, outcome, recorded_stack_config, services
 from tests.mesh.disturbed_up import assert_mesh_is_complete, write_unmanaged_entries
-from tests.mesh.traced_mesh import TracedMesh, retried, unique_path
+from tests.mesh.traced_mesh import TracedMesh, retried
 
 pytestmark = [pytest.mark.mesh, pytest.mark.faults]
 
@@ -141,7 +140,7 @@ def test_change_takes_effect_after_pulumi_was_killed(traced: TracedMesh) -> None
     traced.follow()
 
     def is_tagged() -> bool:
-        response = retried(partial(mesh.request, unique_path()))()
+        response = retried(traced.request)()
         return all(span.get("tags", {}).get("fault") == "repaired" for span in traced.spans_of(response, 4))
 
     traced.wait_until(is_tagged, "a trace with the new tag")
