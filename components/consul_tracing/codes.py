@@ -181,7 +181,8 @@ CODES: dict[str, Code] = {
     ),
     "CT310": Code(
         "The cluster of the tracer does not exist",
-        "The tracer names a cluster that `envoy_extra_static_clusters_json` does not contain. No proxy starts with it.",
+        "The tracer names a cluster that `envoy_extra_static_clusters_json` does not contain. With Zipkin and Datadog, "
+        "proxies start and reject every HTTP listener, so requests fail. With OpenTelemetry, all spans are lost.",
         "Add the cluster, or correct the name.",
     ),
     "CT311": Code(
@@ -234,9 +235,9 @@ CODES: dict[str, Code] = {
     ),
     "CT320": Code(
         "The tracer does not sample",
-        "Without `envoy_listener_tracing_json` Consul sets random sampling to 0 %. Proxies start no traces, and mark "
-        "requests as not sampled, which disables tracing in applications (hashicorp/consul#8519, "
-        "envoyproxy/envoy#38222).",
+        "Without `envoy_listener_tracing_json` Consul sets random sampling to 0 %. Proxies trace only requests whose "
+        "caller sampled them, and mark all others as not sampled, which disables tracing in applications "
+        "(hashicorp/consul#8519, envoyproxy/envoy#38222).",
         "Add `envoy_listener_tracing_json` with all three sampling rates.",
     ),
     "CT321": Code(
@@ -302,8 +303,8 @@ CODES: dict[str, Code] = {
     ),
     "CT332": Code(
         "A protocol is unknown",
-        "Consul treats an unknown protocol as tcp, which Envoy does not trace.",
-        "Set http, http2 or grpc.",
+        "Consul rejects an entry with an unknown protocol.",
+        "Set http, http2 or grpc, which Envoy traces, or tcp.",
     ),
     "CT333": Code(
         "The bootstrap is replaced",

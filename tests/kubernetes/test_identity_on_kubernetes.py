@@ -172,6 +172,8 @@ def test_status_of_a_stopped_controller_is_outdated_after_a_change_of_metadata(
         assert "did not write it into Consul within 3 s" in rejection(stack)
     finally:
         controller.start()
+    # A starting controller may need longer than three seconds.
+    stack.configure(stack_config(cluster, sampling={"random": 50}, migrate_entries=True))
     stack.up()
     assert '"random_sampling":{"value":50}' in live(consul)["Config"]["envoy_listener_tracing_json"]
 

@@ -17,6 +17,9 @@ def serving(answer: Answer) -> Iterator[str]:
     """Start a server and yield its address, `127.0.0.1:PORT`."""
 
     class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+        disable_nagle_algorithm = True
+
         def do_GET(self) -> None:
             status, content = answer(self.path, {name.lower(): value for name, value in self.headers.items()})
             body = content if isinstance(content, bytes) else json.dumps(content).encode()

@@ -32,7 +32,8 @@ def test_environment_of_consul_determines_address_token_and_scope(address: str, 
     }
     answer = {"path": "/v1/agent/self?ns=team&partition=east", "token": "from-file"}
     assert ConsulClient(environment).get("/v1/agent/self") == answer
-    assert ConsulClient(environment | {"CONSUL_HTTP_TOKEN": "t"}).get("/v1/agent/self") == answer | {"token": "t"}
+    variable = {"CONSUL_HTTP_TOKEN": "t", "CONSUL_HTTP_TOKEN_FILE": ""}
+    assert ConsulClient(environment | variable).get("/v1/agent/self") == answer | {"token": "t"}
 
 
 def test_missing_path_is_none(address: str) -> None:
@@ -53,11 +54,20 @@ def test_failures_are_one_line_without_the_token(address: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("variable", "value"),
-    [("CONSUL_HTTP_TOKEN_FILE", "/absent"), ("CONSUL_CACERT", "/absent"), ("CONSUL_HTTP_ADDR", "http://[::1")],
+    ("variable", "value", "reason"),
+    [
+        (
+            "CONSUL_HTTP_TOKEN_FILE",
+            "/absent",
+            "CONSUL_HTTP_TOKEN_FILE cannot be read: No such file or directory: /absent",
+        ),
+        ("CONSUL_CACERT", "/absent", "the connection to Consul cannot be configured: .*No such file or directory"),
+        ("CONSUL_CAPATH", "/absent", "CONSUL_CAPATH must be a directory with certificates, got /absent"),
+        ("CONSUL_HTTP_ADDR", "http://[::1", "the connection to Consul cannot be configured: Invalid"),
+    ],
 )
-def test_unusable_variable_is_reported(variable: str, value: str) -> None:
-    with pytest.raises(CommandError, match="CONSUL_HTTP_TOKEN_FILE|cannot be configured"):
+def test_unusable_variable_is_reported(variable: str, value: str, reason: str) -> None:
+    with pytest.raises(CommandError, match=f"^consul-tracing: CT601: {reason}"):
         ConsulClient({variable: value})
 
 

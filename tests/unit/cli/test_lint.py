@@ -438,7 +438,7 @@ def test_json_has_a_version() -> None:
                 "entry": "service-defaults/web",
                 "path": "Protocol",
                 "reason": 'must be one of tcp, http, http2, grpc; got "https"',
-                "fix": "Set http, http2 or grpc.",
+                "fix": "Set http, http2 or grpc, which Envoy traces, or tcp.",
                 "replacement": None,
             }
         ],

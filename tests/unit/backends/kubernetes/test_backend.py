@@ -230,6 +230,20 @@ def test_unreachable_cluster_fails_an_up_before_any_write(engine: Engine, cluste
     assert set(engine.registered) == {"mesh"}
 
 
+@pytest.mark.parametrize("fields", [{"accessLogs": {}}, {}])
+def test_preview_without_a_cluster_has_the_access_logs_of_the_state(
+    engine: Engine, cluster: FakeCluster, fields: dict[str, Any]
+) -> None:
+    cluster.fields = fields
+    engine.run(on_kubernetes)
+    written = dict(engine.registered["mesh-proxy-defaults"].inputs)
+    assert ("accessLogs" in written["spec"]) is ("accessLogs" in fields)
+    engine.state = {written["metadata"]["annotations"]["consul-tracing/resource"]: written}
+    cluster.error = UnreadableError("connection refused")
+    engine.run(on_kubernetes, preview=True)
+    assert engine.registered["mesh-proxy-defaults"].inputs["spec"] == written["spec"]
+
+
 def test_rejection_by_the_controller_is_reported_before_the_timeout(engine: Engine, cluster: FakeCluster) -> None:
     condition = {"type": "Synced", "status": "False", "reason": "ExternallyManagedConfigError", "message": "exists"}
     cluster.status = {"conditions": [condition]}

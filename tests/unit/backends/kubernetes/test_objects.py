@@ -168,6 +168,7 @@ def test_foreign_field_of_an_adopted_object_is_not_applied() -> None:
         ({}, [], True, True),
         ({"accessLogs": {}}, [by("consul-tracing-patch", "spec/accessLogs")], True, True),
         ({"accessLogs": {}}, [by("argocd", "spec/accessLogs")], True, False),
+        ({"accessLogs": {}}, [by("consul-tracing-patch", "spec/accessLogs")], False, True),
         ({"accessLogs": {"enabled": True}}, [by("argocd", "spec/accessLogs/enabled")], False, False),
     ],
 )

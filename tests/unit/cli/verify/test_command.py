@@ -1,7 +1,9 @@
 """The command on stubs of a mesh: one server is the service, the trace store, the admin interface and Consul."""
 
+import gc
 import json
 import re
+import warnings
 from collections.abc import Iterator
 from typing import Any
 
@@ -73,6 +75,14 @@ def test_complete_trace_is_a_tree_and_exit_code_0(stub: Stub) -> None:
     ]
     assert lines[-1] == "The trace is complete."
     assert stub.received[0]["x-key"] == "secret"
+
+
+def test_all_connections_are_closed(stub: Stub) -> None:
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", ResourceWarning)
+        assert verify(stub, "--expect=web", f"--admin={stub.address}").exit_code == 0
+        gc.collect()
+    assert [str(one.message) for one in caught] == []
 
 
 def test_several_requests_are_counted(stub: Stub) -> None:
