@@ -69,7 +69,11 @@ dist: .venv/installed
 	@$(BIN)/python -c 'from importlib.metadata import version; v = "v" + version("consul-tracing"); assert "$(TAG)" == v, f"the tag must be {v}, got $(TAG)"'
 	rm -rf dist
 	$(BIN)/uv build --quiet --out-dir dist
-	tar --create --gzip --file dist/pulumi-consul-tracing-$(TAG).tar.gz plugin
+	@# The requirement of the checkout is its parent directory. The archive requires the package of the same release.
+	mkdir dist/plugin && cp plugin/PulumiPlugin.yaml plugin/*.py dist/plugin
+	echo 'consul-tracing[kubernetes]==$(TAG:v%=%)' > dist/plugin/requirements.txt
+	tar --create --gzip --file dist/pulumi-consul-tracing-$(TAG).tar.gz --directory dist/plugin .
+	rm -r dist/plugin
 	cd dist && sha256sum consul_tracing-* pulumi-* > SHA256SUMS
 
 clean:

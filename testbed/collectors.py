@@ -1,4 +1,4 @@
-"""Collectors for protocols that Zipkin does not support: OTLP, Datadog and TLS. Limited to the needs of Envoy."""
+"""Receivers that keep requests as they are: for headers, Datadog and TLS. Limited to the needs of Envoy."""
 
 import ssl
 import threading
@@ -22,39 +22,19 @@ DATADOG_PATH = "/v0.4/traces"
 
 @dataclass
 class Received:
-    """Requests that a collector has received."""
+    """Requests that a receiver has received."""
 
     port: int
-    exports: list[trace_service_pb2.ExportTraceServiceRequest] = field(default_factory=list)
-    """OTLP requests."""
-
     requests: list[tuple[str, str, bytes]] = field(default_factory=list)
     """Path, `Host` header and body of each HTTP request."""
 
     headers: list[dict[str, str]] = field(default_factory=list)
     """Headers or metadata of each request, with names in lower case."""
 
-    def spans(self) -> list[tuple[str, Any]]:
-        """Return the OTLP spans, each with the `service.name` of its resource."""
-        return [
-            (attribute.value.string_value, span)
-            for export in self.exports
-            for resource_spans in export.resource_spans
-            for attribute in resource_spans.resource.attributes
-            if attribute.key == "service.name"
-            for scope_spans in resource_spans.scope_spans
-            for span in scope_spans.spans
-        ]
-
     def datadog_spans(self) -> list[dict[str, Any]]:
         """Return the spans of the Datadog requests, with the field names of the protocol, such as `parent_id`."""
         bodies = [msgpack.unpackb(body) for path, _, body in self.requests if path == DATADOG_PATH]
         return [span for traces in bodies for trace in traces for span in trace]
-
-    def resource_attributes(self) -> dict[str, str]:
-        """Return the attributes of the latest OTLP resource."""
-        resource = self.exports[-1].resource_spans[0].resource
-        return {attribute.key: attribute.value.string_value for attribute in resource.attributes}
 
 
 class _TraceService(trace_service_pb2_grpc.TraceServiceServicer):
@@ -62,16 +42,15 @@ class _TraceService(trace_service_pb2_grpc.TraceServiceServicer):
         self._received = received
 
     def Export(  # noqa: N802 - name in the protocol
-        self, request: trace_service_pb2.ExportTraceServiceRequest, context: grpc.ServicerContext
+        self, _: trace_service_pb2.ExportTraceServiceRequest, context: grpc.ServicerContext
     ) -> trace_service_pb2.ExportTraceServiceResponse:
-        self._received.exports.append(request)
         self._received.headers.append({name: str(value) for name, value in context.invocation_metadata()})
         return trace_service_pb2.ExportTraceServiceResponse()
 
 
 @contextmanager
 def otlp_grpc_collector() -> Iterator[Received]:
-    """Start a collector for OTLP over gRPC."""
+    """Start a receiver of OTLP over gRPC, which keeps the metadata."""
     received = Received(free_port())
     server = grpc.server(futures.ThreadPoolExecutor(4))
     trace_service_pb2_grpc.add_TraceServiceServicer_to_server(  # type: ignore[no-untyped-call] # generated code
@@ -99,8 +78,6 @@ def http_collector(
             body = self._body()
             received.requests.append((self.path, self.headers["host"], body))
             received.headers.append({name.lower(): value for name, value in self.headers.items()})
-            if self.headers["content-type"] == "application/x-protobuf":
-                received.exports.append(trace_service_pb2.ExportTraceServiceRequest.FromString(body))
             # Envoy counts a Zipkin report as sent for status 202 only. The Datadog tracer requires 200 and JSON.
             self.send_response(200 if self.path == DATADOG_PATH else 202)
             self.send_header("content-length", "2")

@@ -110,8 +110,8 @@ class Consul:
     def _arguments(self) -> list[str]:
         disabled = dict.fromkeys(("dns", "https", "grpc_tls", "serf_wan"), -1)
         ports = " ".join(f"{name} = {port}" for name, port in {**self.ports, **disabled}.items())
-        hcl = f"ports {{ {ports} }} disable_update_check = true {self._hcl}"
-        return ["agent", *self._mode, "-bind", LOOPBACK, "-client", LOOPBACK, "-hcl", hcl]
+        hcl = f"ports {{ {ports} }} disable_update_check = true"
+        return ["agent", *self._mode, "-bind", LOOPBACK, "-client", LOOPBACK, "-hcl", hcl, "-hcl", self._hcl]
 
 
 class ConsulServer(Consul):

@@ -62,16 +62,25 @@ class Envoy:
     def wait_until_ready(self, listeners: int = 0) -> None:
         """Wait until the proxy has this number of listeners and a healthy instance of every upstream."""
         self._programs.wait_until(
-            lambda: self.is_ready and len(self.listeners()) >= listeners and self.has_healthy_upstreams,
+            lambda: self.can_serve(listeners),
             f"{self.name}'s proxy with {listeners} listeners and healthy upstreams",
             seconds=READY_SECONDS,
             program=self.program,
         )
 
+    def can_serve(self, listeners: int) -> bool:
+        """Return whether the proxy has this number of listeners and a healthy instance of every upstream."""
+        return self.is_ready and len(self.listeners()) >= listeners and self.has_healthy_upstreams
+
     @property
     def is_ready(self) -> bool:
         """Whether Envoy reports that it is ready."""
         return send_request(self.admin_port, "/ready").status == 200  # noqa: PLR2004 - else 503
+
+    @property
+    def has_rejected_listener(self) -> bool:
+        """Whether Envoy has rejected a listener from Consul."""
+        return any(self.stats("listener_manager.lds.update_rejected").values())
 
     @property
     def has_healthy_upstreams(self) -> bool:

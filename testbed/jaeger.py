@@ -27,14 +27,18 @@ class JaegerSpan:
     """Kind in the spelling of Zipkin: `CLIENT`, `SERVER`, or "" if the span has none."""
     id: str
     parent_id: str | None
+    resource: Mapping[str, Any]
+    """Attributes of the OTLP resource, without `service.name`."""
 
     @classmethod
     def of(cls, span: Mapping[str, Any], processes: Mapping[str, Any]) -> Self:
         """Read a span of Jaeger's JSON format."""
         parents = [reference["spanID"] for reference in span["references"]]
         kinds = [tag["value"].upper() for tag in span["tags"] if tag["key"] == "span.kind"]
-        service = processes[span["processID"]]["serviceName"]
-        return cls(service, kinds[0] if kinds else "", span["spanID"], parents[0] if parents else None)
+        process = processes[span["processID"]]
+        resource = {tag["key"]: tag["value"] for tag in process.get("tags") or []}
+        kind, parent = kinds[0] if kinds else "", parents[0] if parents else None
+        return cls(process["serviceName"], kind, span["spanID"], parent, resource)
 
 
 class Jaeger:

@@ -117,13 +117,17 @@ class Mesh:
 
     def start_sidecars(self, *names: str) -> None:
         """Start these sidecars, default all, and wait until they are ready."""
+        self.launch_sidecars(*names)
+        for name in names or self.instances:
+            self.sidecars[name].wait_until_ready(self.instances[name].listeners)
+
+    def launch_sidecars(self, *names: str) -> None:
+        """Start these sidecars, default all, without waiting."""
         for name in names or self.instances:
             if name in self.sidecars:
                 self.sidecars[name].start()
             else:
                 self.sidecars[name] = self.start_envoy(name, [f"-sidecar-for={name}"])
-        for name in names or self.instances:
-            self.sidecars[name].wait_until_ready(self.instances[name].listeners)
 
     def stop_sidecars(self, *names: str) -> None:
         """Stop these sidecars, default all."""

@@ -1,7 +1,6 @@
 """Start programs, each in a separate session with a log in the run directory, and end them reliably."""
 
 import itertools
-import math
 import os
 import secrets
 import shutil
@@ -11,7 +10,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -144,7 +143,7 @@ class Programs:
         self._running.append(program)
         return program
 
-    def run(  # noqa: PLR0913 - keyword options
+    def run(
         self,
         name: str,
         command: Sequence[str | Path],
@@ -152,15 +151,11 @@ class Programs:
         environment: Mapping[str, str] | None = None,
         directory: Path | None = None,
         seconds: float | None = 600,
-        on_error_line: Callable[[], object] | None = None,
     ) -> str:
-        """Run a program and return its standard output. Raises `ProgramFailedError` unless the exit code is 0.
-
-        `on_error_line` is called for each line on standard error.
-        """
+        """Run a program and return its standard output. Raises `ProgramFailedError` unless the exit code is 0."""
         logs = self._log(name, "out"), self._log(name, "err")
         program = self._launch(name, command, environment or {}, directory, logs)
-        self._finish(program, seconds, on_error_line)
+        self._finish(program, seconds)
         return logs[0].read_text(errors="replace")
 
     def show(self, name: str, command: Sequence[str | Path], *, directory: Path | None = None) -> None:
@@ -238,34 +233,16 @@ class Programs:
             recorder.write("go\n")
         return Program(name, process, tuple(dict.fromkeys(logs or ())))
 
-    def _finish(
-        self, program: Program, seconds: float | None = None, on_error_line: Callable[[], object] | None = None
-    ) -> None:
+    def _finish(self, program: Program, seconds: float | None = None) -> None:
         """Wait for the end of a program, then end its descendants."""
         try:
-            if on_error_line:
-                self._follow(program, seconds, on_error_line)
-            else:
-                program.process.wait(seconds)
+            program.process.wait(seconds)
         except subprocess.TimeoutExpired:
             raise WaitTimeoutError(f"the end of {program.name}", seconds or 0, output=program.output()) from None
         finally:
             self._end(program)
         if program.process.returncode != 0:
             raise program.failure()
-
-    @staticmethod
-    def _follow(program: Program, seconds: float | None, on_error_line: Callable[[], object]) -> None:
-        """Wait for the end of a program and report its lines on standard error."""
-        deadline = math.inf if seconds is None else time.monotonic() + seconds
-        with program.logs[-1].open("rb") as errors:
-            while program.is_running:
-                with suppress(subprocess.TimeoutExpired):
-                    program.process.wait(_POLL_SECONDS)
-                for _ in range(errors.read().count(b"\n")):
-                    on_error_line()
-                if time.monotonic() > deadline:
-                    raise subprocess.TimeoutExpired(program.name, deadline)
 
     def _end(self, *programs: Program) -> None:
         self._end_processes(*programs)

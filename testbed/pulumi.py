@@ -67,18 +67,18 @@ class Project:
         """Apply the program and return the output of Pulumi. `arguments` are further options of `pulumi up`."""
         return self._operate("up", "--yes", "--skip-preview", *arguments)
 
-    def preview(self, *, expect_no_changes: bool = False) -> str:
+    def preview(self, *arguments: str, expect_no_changes: bool = False) -> str:
         """Preview with `--diff`. With `expect_no_changes` a change is an error."""
         expected = ["--expect-no-changes"] if expect_no_changes else []
-        return self._operate("preview", "--diff", *expected)
+        return self._operate("preview", "--diff", *expected, *arguments)
 
-    def refresh(self) -> str:
+    def refresh(self, *arguments: str) -> str:
         """Refresh the state from the live resources."""
-        return self._operate("refresh", "--yes", "--skip-preview")
+        return self._operate("refresh", "--yes", "--skip-preview", *arguments)
 
-    def destroy(self) -> str:
+    def destroy(self, *arguments: str) -> str:
         """Delete the resources of the stack."""
-        return self._operate("destroy", "--yes", "--skip-preview")
+        return self._operate("destroy", "--yes", "--skip-preview", *arguments)
 
     def cancel(self) -> None:
         """Remove the lock of a killed Pulumi."""
@@ -120,9 +120,9 @@ class Project:
         self._run("stack rename", "stack", "rename", name, f"--stack={self.stack}", directory=self._directory)
         self.stack = name.rpartition("/")[2]
 
-    def preview_without_diff(self) -> str:
+    def preview_without_diff(self, *arguments: str) -> str:
         """Preview and return the output with warnings, which `--diff` would write to standard error."""
-        return self._operate("preview")
+        return self._operate("preview", *arguments)
 
     def remove(self) -> None:
         """Remove the stack and its state without deleting its resources."""

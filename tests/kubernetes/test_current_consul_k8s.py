@@ -86,6 +86,24 @@ def test_access_logs_of_another_manager_are_not_taken_over(
     assert object_of(cluster)["spec"]["accessLogs"] == {"enabled": True}
 
 
+@pytest.mark.usefixtures("access_logs")
+def test_empty_access_logs_stay_when_an_imported_object_replaces_a_patch(
+    project: ProjectFactory, cluster: Cluster, consul: Consul
+) -> None:
+    add_access_logs(cluster)
+    cluster.apply(unmanaged_proxy_defaults(config=PROMETHEUS))
+    cluster.wait_until(lambda: consul.config_entry(*MESH), "the entry in Consul")
+    stack = project(configuration=stack_config(cluster, existing="adopt"))
+    stack.up()
+    stack.import_resource(
+        "kubernetes:consul.hashicorp.com/v1alpha1:ProxyDefaults", "mesh-proxy-defaults", "default/global"
+    )
+    stack.configure(stack_config(cluster, existing="overwrite", proxy_config=PROMETHEUS))
+    stack.up()
+    assert object_of(cluster)["spec"]["accessLogs"] == {}
+    stack.preview(expect_no_changes=True)
+
+
 MESH_FIELDS: dict[str, Any] = {
     "Config": PROMETHEUS,
     "MeshGateway": {"Mode": "local"},

@@ -13,6 +13,7 @@ from tests.kubernetes.conftest import ProjectFactory
 from tests.kubernetes.mesh_objects import TRACING, object_of, stack_config, unmanaged_proxy_defaults
 from tests.kubernetes.watched_entries import watched
 from tests.mesh.consul_entries import MESH, PROMETHEUS, WEB, entries, live
+from tests.mesh.edited_stack import REPLACEMENTS
 
 pytestmark = pytest.mark.kubernetes
 
@@ -91,19 +92,10 @@ def test_raw_object_of_another_namespace_is_replaced_by_the_component(
     assert object_of(cluster, "ServiceDefaults", "web")["spec"]["protocol"] == "http"
 
 
-def replaced(stack: Project, urn: str) -> None:
-    stack.up(f"--replace={urn}")
-
-
-def tainted(stack: Project, urn: str) -> None:
-    stack.taint(urn)
-    stack.up()
-
-
-@pytest.mark.parametrize("replace", [replaced, tainted])
+@REPLACEMENTS
 @pytest.mark.parametrize("adopted", ["adopted", "own"])
 def test_replaced_object_is_written_after_its_deletion(
-    project: ProjectFactory, cluster: Cluster, consul: Consul, replace: Callable[[Project, str], None], adopted: str
+    project: ProjectFactory, cluster: Cluster, consul: Consul, replaced: Callable[[Project, str], None], adopted: str
 ) -> None:
     if adopted == "adopted":
         cluster.apply(unmanaged_proxy_defaults(config=PROMETHEUS))
@@ -111,7 +103,7 @@ def test_replaced_object_is_written_after_its_deletion(
     stack.up()
     expected = {entry: {**live(consul, entry), "CreateIndex": 0, "ModifyIndex": 0} for entry in (MESH, WEB)}
     for name in ("mesh-proxy-defaults", "mesh-service-web"):
-        replace(stack, next(one["urn"] for one in stack.resources() if one["urn"].endswith(f"::{name}")))
+        replaced(stack, next(one["urn"] for one in stack.resources() if one["urn"].endswith(f"::{name}")))
         synced(cluster, consul)
         after = {entry: {**live(consul, entry), "CreateIndex": 0, "ModifyIndex": 0} for entry in (MESH, WEB)}
         assert after == expected

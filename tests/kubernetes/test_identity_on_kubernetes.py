@@ -23,22 +23,14 @@ from tests.kubernetes.mesh_objects import (
     unmanaged_proxy_defaults,
 )
 from tests.kubernetes.watched_entries import watched
-from tests.mesh.consul_entries import MESH, WEB, entries, live, put, rejection
+from tests.mesh.consul_entries import MESH, PROMETHEUS, WEB, entries, live, put, rejection
+from tests.mesh.edited_stack import COMPONENT_RENAMED, HEAD, KEY_RENAMED, NESTED, PLAIN, state_deletions, with_args
 
 pytestmark = pytest.mark.kubernetes
 
-ADDED = {"envoy_prometheus_bind_addr": "0.0.0.0:9102"}
 WEB_OBJECT = ("ServiceDefaults", "web")
 
 Write = Callable[[str], Path]
-
-
-def run_the_state_commands(stack: Project, output: str) -> int:
-    """Run the `pulumi state delete` commands of a message in order. Returns their number."""
-    urns = [line.split("'")[1] for line in output.splitlines() if "pulumi state delete '" in line]
-    for urn in urns:
-        stack.delete_from_state(urn)
-    return len(urns)
 
 
 @pytest.mark.parametrize("args", [{}, {"default_protocol": "http", "tcp_services": ["db"]}], ids=["plain", "ordered"])
@@ -56,7 +48,10 @@ def test_stack_that_moves_from_consul_to_kubernetes_keeps_its_entries(
             stack.preview()
         assert "CT207: " in error.value.output
         assert cluster.get("ProxyDefaults", "global") is None
-        assert run_the_state_commands(stack, rejection(stack)) == len(created)
+        commands = state_deletions(rejection(stack))
+        assert len(commands) == len(created)
+        for urn in commands:
+            stack.delete_from_state(urn)
         stack.up()
         stack.preview(expect_no_changes=True)
     assert observed == {frozenset(created)}
@@ -84,7 +79,7 @@ def other_consul(programs: Programs) -> Consul:
     """The Consul of another mesh, with an unmanaged entry."""
     other_consul = Consul(programs)
     other_consul.wait_until_ready()
-    put(other_consul, MESH, Config=ADDED)
+    put(other_consul, MESH, Config=PROMETHEUS)
     return other_consul
 
 
@@ -98,7 +93,7 @@ def test_entry_in_the_consul_of_the_stack_is_a_warning(
     assert CONFLICT in stack.preview_without_diff()
     stack.up()
     assert entries(consul) == {MESH, WEB}
-    assert live(other_consul)["Config"] == ADDED
+    assert live(other_consul)["Config"] == PROMETHEUS
 
 
 def test_entry_in_the_consul_of_the_component_is_a_conflict(
@@ -143,23 +138,23 @@ def test_changed_owner_needs_no_new_status(project: ProjectFactory, cluster: Clu
 def test_declared_key_that_was_adopted_needs_no_new_status(
     project: ProjectFactory, cluster: Cluster, consul: Consul
 ) -> None:
-    cluster.apply(unmanaged_proxy_defaults(config=ADDED))
+    cluster.apply(unmanaged_proxy_defaults(config=PROMETHEUS))
     stack = project(configuration=short_timeout_config(cluster, existing="adopt"))
     stack.up()
-    stack.configure(short_timeout_config(cluster, existing="adopt", proxy_config=ADDED))
+    stack.configure(short_timeout_config(cluster, existing="adopt", proxy_config=PROMETHEUS))
     assert_stable(stack)
-    assert live(consul)["Config"].items() >= ADDED.items()
+    assert live(consul)["Config"].items() >= PROMETHEUS.items()
 
 
 def test_key_added_by_kubectl_needs_no_new_status(project: ProjectFactory, cluster: Cluster, consul: Consul) -> None:
     """Pulumi's provider takes over fields managed by kubectl, so only the field manager changes."""
     stack = project(configuration=short_timeout_config(cluster))
     stack.up()
-    cluster.edit("ProxyDefaults", "global", {"spec": {"config": ADDED}})
-    cluster.wait_until(lambda: ADDED.items() <= live(consul)["Config"].items(), "the added key in Consul")
+    cluster.edit("ProxyDefaults", "global", {"spec": {"config": PROMETHEUS}})
+    cluster.wait_until(lambda: PROMETHEUS.items() <= live(consul)["Config"].items(), "the added key in Consul")
     cluster.edit("ProxyDefaults", "global", {"metadata": {"labels": {"team": "a"}}})
     assert_stable(stack)
-    assert live(consul)["Config"].items() >= ADDED.items()
+    assert live(consul)["Config"].items() >= PROMETHEUS.items()
     assert object_of(cluster)["metadata"]["labels"] == {"team": "a"}
 
 
@@ -177,11 +172,13 @@ def test_status_of_a_stopped_controller_is_outdated_after_a_change_of_metadata(
         assert "did not write it into Consul within 3 s" in rejection(stack)
     finally:
         controller.start()
+    # A starting controller may need longer than three seconds.
+    stack.configure(stack_config(cluster, sampling={"random": 50}, migrate_entries=True))
     stack.up()
     assert '"random_sampling":{"value":50}' in live(consul)["Config"]["envoy_listener_tracing_json"]
 
 
-FOREIGN = {**ADDED, "envoy_tracing_json": "{}"}
+FOREIGN = {**PROMETHEUS, "envoy_tracing_json": "{}"}
 
 
 @pytest.mark.parametrize("args", [{"enabled": False}, {"gateways": "skip"}], ids=["disabled", "gateways skipped"])
@@ -200,7 +197,7 @@ def test_tracing_key_that_a_patch_cannot_remove_is_rejected_with_the_command(
     programs.run("kubectl", [toolchain.program("kubectl"), *arguments], environment=access)
     assert_stable(stack)
     assert "envoy_tracing_json" not in live(consul)["Config"]
-    assert live(consul)["Config"].items() >= ADDED.items()
+    assert live(consul)["Config"].items() >= PROMETHEUS.items()
 
 
 OBJECT = "kubernetes:consul.hashicorp.com/v1alpha1:ProxyDefaults"
@@ -209,55 +206,36 @@ OBJECT = "kubernetes:consul.hashicorp.com/v1alpha1:ProxyDefaults"
 def test_overwrite_owns_an_adopted_object_that_was_imported(
     project: ProjectFactory, cluster: Cluster, consul: Consul
 ) -> None:
-    cluster.apply(unmanaged_proxy_defaults(config={**ADDED, "foreign": "x"}))
+    cluster.apply(unmanaged_proxy_defaults(config={**PROMETHEUS, "foreign": "x"}))
     stack = project(configuration=short_timeout_config(cluster, existing="adopt"))
     stack.up()
     uid = object_of(cluster)["metadata"]["uid"]
     stack.import_resource(OBJECT, "mesh-proxy-defaults", "default/global")
-    stack.configure(short_timeout_config(cluster, existing="overwrite", proxy_config=ADDED))
+    stack.configure(short_timeout_config(cluster, existing="overwrite", proxy_config=PROMETHEUS))
     with watched(consul) as observed:
         assert_stable(stack)
     assert all(MESH in observed_entries for observed_entries in observed)
     assert object_of(cluster)["metadata"]["uid"] == uid
-    assert set(live(consul)["Config"]) == TRACING | ADDED.keys()
+    assert set(live(consul)["Config"]) == TRACING | PROMETHEUS.keys()
     assert [one["type"] for one in stack.resources() if "ProxyDefaults" in one["type"]] == [OBJECT]
-    stack.configure(short_timeout_config(cluster, proxy_config=ADDED))
+    stack.configure(short_timeout_config(cluster, proxy_config=PROMETHEUS))
     assert_stable(stack)
     stack.destroy()
     assert entries(consul) == set()
 
 
 def test_overwrite_without_an_import_keeps_the_patch(project: ProjectFactory, cluster: Cluster, consul: Consul) -> None:
-    foreign = {"config": ADDED}
+    foreign = {"config": PROMETHEUS}
     cluster.apply(unmanaged_proxy_defaults(**foreign))
     stack = project(configuration=short_timeout_config(cluster, existing="adopt"))
     stack.up()
     stack.configure(short_timeout_config(cluster, existing="overwrite"))
     assert_stable(stack)
-    assert live(consul)["Config"].items() >= ADDED.items()
+    assert live(consul)["Config"].items() >= PROMETHEUS.items()
     stack.destroy()
     assert spec_of(cluster) == foreign
 
 
-HEAD = """
-import pulumi
-from consul_tracing import MeshTracing
-
-ARGS = {"target": "kubernetes", "namespace": "default", "collector": {"host": "zipkin"}, "existing": EXISTING,
-        "sync_timeout_seconds": 8}
-"""
-PLAIN = 'MeshTracing("mesh", {**ARGS, "services": {"web": {"protocol": "http"}}})\n'
-KEY_RENAMED = PLAIN.replace('"web": {"protocol": "http"}', '"frontend": {"name": "web", "protocol": "http"}')
-COMPONENT_RENAMED = PLAIN.replace('"mesh"', '"tracing"')
-NESTED = """
-class Platform(pulumi.ComponentResource):
-    def __init__(self, name):
-        super().__init__("acme:index:Platform", name)
-        MeshTracing("mesh", {**ARGS, "services": {"web": {"protocol": "http"}}}, pulumi.ResourceOptions(parent=self))
-        self.register_outputs({})
-
-Platform("platform")
-"""
 WITHOUT_RESOURCE_METADATA = """
 from consul_tracing.backends.kubernetes import backend
 
@@ -280,14 +258,14 @@ def test_object_with_a_renamed_resource_is_not_deleted(
         }
         cluster.apply(unmanaged_proxy_defaults(config={CLUSTERS: STATSD}))
         cluster.apply(web)
-    head = HEAD.replace("EXISTING", repr(existing))
-    stack = project(inline(head + WITHOUT_RESOURCE_METADATA + PLAIN))
+    common = {"target": "kubernetes", "namespace": "default", "existing": existing, "sync_timeout_seconds": 8}
+    stack = project(inline(HEAD + WITHOUT_RESOURCE_METADATA + with_args(PLAIN, **common)))
     stack.up()
     uids = object_of(cluster)["metadata"]["uid"], object_of(cluster, *WEB_OBJECT)["metadata"]["uid"]
     edits = [PLAIN, KEY_RENAMED, COMPONENT_RENAMED, NESTED, PLAIN]
     with watched(consul) as observed:
         for program in edits:
-            inline(head + program)
+            inline(HEAD + with_args(program, **common))
             assert_stable(stack)
             assert (object_of(cluster)["metadata"]["uid"], object_of(cluster, *WEB_OBJECT)["metadata"]["uid"]) == uids
             assert set(live(consul)["Config"]) == TRACING

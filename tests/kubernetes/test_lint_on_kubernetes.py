@@ -57,7 +57,7 @@ def gateway_api(cluster: Cluster) -> Iterator[None]:
 
 @pytest.mark.usefixtures("consul")
 def test_ingress_gateway_disables_tracing(programs: Programs, cluster: Cluster, tmp_path: Path) -> None:
-    for manifest in yaml.safe_load_all(render(programs, ARGUMENTS, tmp_path, "--as=yaml")):
+    for manifest in yaml.safe_load_all(render(ARGUMENTS, tmp_path, "--as=yaml")):
         cluster.create(manifest)
     assert findings(programs, cluster) == []
     cluster.create(gateway("consul.hashicorp.com/v1alpha1", "IngressGateway", listeners=[]))
@@ -67,7 +67,7 @@ def test_ingress_gateway_disables_tracing(programs: Programs, cluster: Cluster, 
 
 @pytest.mark.usefixtures("consul", "gateway_api")
 def test_gateway_of_consul_disables_tracing(programs: Programs, cluster: Cluster, tmp_path: Path) -> None:
-    for manifest in yaml.safe_load_all(render(programs, ARGUMENTS, tmp_path, "--as=yaml")):
+    for manifest in yaml.safe_load_all(render(ARGUMENTS, tmp_path, "--as=yaml")):
         cluster.create(manifest)
     cluster.create(gateway(GATEWAY_API, "Gateway", gatewayClassName="nginx"))
     assert findings(programs, cluster) == []

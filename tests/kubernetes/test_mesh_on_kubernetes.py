@@ -17,7 +17,7 @@ from tests.kubernetes.mesh_objects import (
     stack_config,
     unmanaged_proxy_defaults,
 )
-from tests.mesh.consul_entries import MESH, WEB, entries, live, rejection
+from tests.mesh.consul_entries import MESH, PROMETHEUS, WEB, entries, live, rejection
 
 pytestmark = pytest.mark.kubernetes
 
@@ -54,20 +54,6 @@ def test_cluster_whose_certificate_is_not_verified_causes_no_warnings(
     output = project(configuration={**stack_config(cluster), **insecure}).up()
     assert entries(consul) == {MESH, WEB}
     assert "InsecureRequestWarning" not in output
-
-
-def test_unmanaged_object_is_rejected_with_its_fields(
-    project: ProjectFactory, cluster: Cluster, consul: Consul
-) -> None:
-    cluster.create(
-        unmanaged_proxy_defaults(config={"envoy_prometheus_bind_addr": "0.0.0.0:9102"}, meshGateway={"mode": "local"})
-    )
-    stack = project(configuration=stack_config(cluster))
-    output = rejection(stack)
-    assert "ProxyDefaults default/global is an unmanaged entry" in output
-    assert "adopt preserves, overwrite removes: MeshGateway.Mode, envoy_prometheus_bind_addr" in output
-    assert TRACING.isdisjoint(spec_of(cluster)["config"])
-    assert WEB not in entries(consul)
 
 
 def test_destroy_restores_an_adopted_object(project: ProjectFactory, cluster: Cluster, consul: Consul) -> None:
@@ -112,15 +98,12 @@ def test_foreign_clusters_are_preserved(project: ProjectFactory, cluster: Cluste
     assert live(consul)["Config"] == {CLUSTERS: STATSD}
 
 
-ADDED = {"envoy_prometheus_bind_addr": "0.0.0.0:9102"}
-
-
 def add(cluster: Cluster, tool: str) -> None:
     """Add a key to the object with another field manager."""
     if tool == "kubectl edit":
-        cluster.edit("ProxyDefaults", "global", {"spec": {"config": ADDED}})
+        cluster.edit("ProxyDefaults", "global", {"spec": {"config": PROMETHEUS}})
     else:
-        cluster.apply(unmanaged_proxy_defaults(config=ADDED), manager="argocd")
+        cluster.apply(unmanaged_proxy_defaults(config=PROMETHEUS), manager="argocd")
 
 
 @pytest.mark.parametrize("tool", ["kubectl edit", "server-side apply"])
@@ -133,12 +116,12 @@ def test_destroy_retains_an_object_with_foreign_fields(
     cluster.edit("ProxyDefaults", "global", {"metadata": {"labels": {"team": "a"}}})
     stack.configure(stack_config(cluster, sampling={"random": 20}))
     assert "ProxyDefaults default/global: fields of other owners are preserved" in stack.up()
-    assert live(consul)["Config"].items() >= ADDED.items()
+    assert live(consul)["Config"].items() >= PROMETHEUS.items()
     stack.preview(expect_no_changes=True)
     stack.configure(stack_config(cluster, enabled=False))
     stack.up()
     stack.destroy()
-    assert spec_of(cluster)["config"] == ADDED
+    assert spec_of(cluster)["config"] == PROMETHEUS
     assert object_of(cluster)["metadata"]["labels"] == {"team": "a"}
 
 
@@ -148,19 +131,19 @@ def test_unmanaged_object_that_replaced_an_own_object_is_not_deleted(
     stack = project(configuration=stack_config(cluster))
     stack.up()
     cluster.delete("ProxyDefaults", "global")
-    cluster.create(unmanaged_proxy_defaults(config=ADDED))
+    cluster.create(unmanaged_proxy_defaults(config=PROMETHEUS))
     before = object_of(cluster)["metadata"]["uid"]
     stack.configure(stack_config(cluster, existing="adopt"))
     stack.up()
     assert object_of(cluster)["metadata"]["uid"] == before
-    assert set(live(consul)["Config"]) == TRACING | ADDED.keys()
+    assert set(live(consul)["Config"]) == TRACING | PROMETHEUS.keys()
     stack.preview(expect_no_changes=True)
     stack.destroy()
-    assert spec_of(cluster) == {"config": ADDED}
+    assert spec_of(cluster) == {"config": PROMETHEUS}
 
 
 def test_deleted_adopted_object_is_created(project: ProjectFactory, cluster: Cluster, consul: Consul) -> None:
-    cluster.create(unmanaged_proxy_defaults(config=ADDED))
+    cluster.create(unmanaged_proxy_defaults(config=PROMETHEUS))
     stack = project(configuration=stack_config(cluster, existing="adopt"))
     stack.up()
     cluster.delete("ProxyDefaults", "global")
@@ -180,13 +163,6 @@ def test_changed_managed_key_is_restored(project: ProjectFactory, cluster: Clust
     stack.up()
     assert live(consul)["Config"] == own_config
     stack.preview(expect_no_changes=True)
-
-
-def test_object_of_another_stack_is_rejected(project: ProjectFactory, cluster: Cluster, consul: Consul) -> None:
-    project(configuration=stack_config(cluster), stack="blue").up()
-    output = rejection(project(configuration=stack_config(cluster), stack="green"))
-    assert "are managed by another stack (organization/consul-tracing/blue)" in output
-    assert entries(consul) == {MESH, WEB}
 
 
 def test_second_mesh_object_in_another_namespace_is_rejected(

@@ -8,7 +8,6 @@ import yaml
 
 from testbed.consul import Consul
 from testbed.kubernetes import Cluster
-from testbed.processes import Programs
 from tests.kubernetes.mesh_objects import ARGUMENTS
 from tests.mesh.consul_entries import MESH, WEB, entries, live
 from tests.mesh.test_render import render
@@ -18,11 +17,11 @@ pytestmark = pytest.mark.kubernetes
 
 
 def test_rendered_manifests_become_the_entries_of_the_component(
-    programs: Programs, cluster: Cluster, consul: Consul, tmp_path: Path
+    cluster: Cluster, consul: Consul, tmp_path: Path
 ) -> None:
     metadata = {"labels": {"team": "platform"}, "annotations": {"example.com/runbook": "tracing"}}
     args: dict[str, Any] = {**ARGUMENTS, "metadata": metadata, "proxy_defaults": {"MeshGateway": {"Mode": "local"}}}
-    for manifest in yaml.safe_load_all(render(programs, args, tmp_path, "--as=yaml")):
+    for manifest in yaml.safe_load_all(render(args, tmp_path, "--as=yaml")):
         cluster.create(manifest)
     cluster.wait_until(lambda: entries(consul) == {MESH, WEB}, "both entries")
     web, mesh = rendered(args)

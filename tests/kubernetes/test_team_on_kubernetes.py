@@ -1,12 +1,14 @@
 """`ServiceProtocols` and further metadata of custom resources, on a real cluster."""
 
+from collections.abc import Callable
+from pathlib import Path
+
 import pytest
 
 from testbed.consul import Consul
 from testbed.kubernetes import Cluster
-from testbed.processes import Programs
 from tests.kubernetes.conftest import ProjectFactory
-from tests.kubernetes.mesh_objects import object_of, stack_config
+from tests.kubernetes.mesh_objects import object_of, stack_config, unmanaged_proxy_defaults
 from tests.mesh.consul_entries import MESH, WEB, entries, live
 
 pytestmark = pytest.mark.kubernetes
@@ -20,14 +22,11 @@ ServiceProtocols("shop", {"target": "kubernetes", "namespace": "default", "servi
 
 
 def test_team_writes_its_services_beside_the_mesh(
-    project: ProjectFactory, cluster: Cluster, consul: Consul, programs: Programs
+    project: ProjectFactory, cluster: Cluster, consul: Consul, inline: Callable[[str], Path]
 ) -> None:
     mesh = project(configuration=stack_config(cluster))
     mesh.up()
-    directory = programs.make_directory("shop")
-    (directory / "Pulumi.yaml").write_text("name: shop\nruntime: python\n")
-    (directory / "__main__.py").write_text(SHOP)
-    shop = project(directory, cluster.configuration, stack="prod")
+    shop = project(inline(SHOP), stack="prod")
     shop.up()
     service = ("service-defaults", "shop")
     assert entries(consul) == {MESH, WEB, service}
@@ -45,14 +44,8 @@ def test_declared_labels_and_annotations_follow_the_inputs(
     project: ProjectFactory, cluster: Cluster, consul: Consul, existing: str
 ) -> None:
     if existing == "adopt":
-        cluster.create(
-            {
-                "apiVersion": "consul.hashicorp.com/v1alpha1",
-                "kind": "ProxyDefaults",
-                "metadata": {"name": "global", "namespace": "default", "labels": {"owner": "other"}},
-                "spec": {"meshGateway": {"mode": "local"}},
-            }
-        )
+        metadata = {"name": "global", "namespace": "default", "labels": {"owner": "other"}}
+        cluster.create({**unmanaged_proxy_defaults(meshGateway={"mode": "local"}), "metadata": metadata})
     further = {"labels": {"team": "platform"}, "annotations": {"example.com/runbook": "tracing"}}
     stack = project(configuration=stack_config(cluster, existing=existing, metadata=further))
     stack.up()

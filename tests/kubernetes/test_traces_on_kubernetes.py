@@ -11,6 +11,7 @@ from testbed.processes import Programs
 from tests.kubernetes.conftest import ProjectFactory
 from tests.kubernetes.mesh_objects import stack_config
 from tests.mesh.consul_entries import clear
+from tests.mesh.traced_mesh import PERCENT, sampled_id
 
 pytestmark = pytest.mark.kubernetes
 
@@ -33,14 +34,15 @@ def mesh(programs: Programs, cluster: Cluster, controller: Controller) -> Iterat
 def test_request_is_traced(project: ProjectFactory, cluster: Cluster, mesh: Mesh) -> None:
     args = {
         "collector": {"host": LOOPBACK, "port": mesh.zipkin.port},
-        "sampling": {"random": 100},
+        "sampling": {"random": PERCENT},
         "services": {name: {"protocol": "http"} for name in ("web", "api")},
     }
     stack = project(configuration=stack_config(cluster, **args))
     stack.up()
     # `up` waits until all entries are in Consul.
     mesh.start_sidecars()
-    response = mesh.programs.wait_until(lambda: mesh.request("/kubernetes"), "an answer through the mesh")
+    headers = {"x-request-id": sampled_id()}
+    response = mesh.programs.wait_until(lambda: mesh.request("/kubernetes", headers), "an answer through the mesh")
     spans = mesh.zipkin.wait_for_spans(response.json()["headers"]["x-b3-traceid"], 4)
     assert sorted((span["localEndpoint"]["serviceName"], span["kind"]) for span in spans) == [
         ("api", "SERVER"),

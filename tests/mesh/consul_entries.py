@@ -1,8 +1,7 @@
 """Read and write config entries of Consul, and stack configurations for the tests."""
 
+import re
 from typing import Any
-
-import pytest
 
 from testbed.consul import Consul
 from testbed.processes import ProgramFailedError
@@ -53,23 +52,23 @@ def clear(consul: Consul) -> None:
         consul.delete_config_entry(kind, name)
 
 
-def rejection(project: Project) -> str:
-    """Return the output of an `up` that is rejected, without a traceback."""
-    with pytest.raises(ProgramFailedError) as error:
-        project.up()
-    assert "Traceback" not in error.value.output
-    return error.value.output
+INTERRUPTED = re.compile(r"\n    Traceback \(most recent call last\):\n(?:(?:    .*)?\n)*?    KeyboardInterrupt\n")
+"""The traceback that the language host may print after a failed write, when Pulumi ends the program with SIGINT."""
+
+EXITED = "an unhandled error occurred: program exited with non-zero exit code: 1"
 
 
-def failure(project: Project) -> str:
-    """Return the output of an `up` that fails during the writes. Pulumi may interrupt the program with a traceback."""
-    with pytest.raises(ProgramFailedError) as error:
-        project.up()
-    return error.value.output
-
-
-def services(count: int) -> dict[str, Any]:
-    return {f"service-{number}": {"protocol": "http"} for number in range(count)}
+def errors(output: str) -> dict[str, list[str]]:
+    """Return the errors of each resource in the summary of a failed run, which has no other traceback."""
+    summary = INTERRUPTED.sub("\n", output.partition("\nDiagnostics:\n")[2].partition("\nResources:\n")[0])
+    assert "Traceback" not in summary, summary
+    found: dict[str, list[str]] = {}
+    for block in re.split(r"^  \S+ (?=\(.+\):$)", summary, flags=re.MULTILINE)[1:]:
+        name, _, lines = block.partition(":\n")
+        messages = re.findall(r"^    error: (.+(?:\n(?!    (?:error|warning): ).+)*)", lines, flags=re.MULTILINE)
+        if messages:
+            found[name[1:-1]] = messages
+    return found
 
 
 def outcome(project: Project) -> str:
@@ -79,3 +78,33 @@ def outcome(project: Project) -> str:
     except ProgramFailedError as error:
         return error.output
     return ""
+
+
+def rejection(project: Project) -> str:
+    """Return the output of an `up` that is rejected, with one message and without a traceback."""
+    output = outcome(project)
+    assert_rejected(output)
+    return output
+
+
+def assert_rejected(output: str) -> None:
+    """Assert that a run failed with one message of the component and without a traceback."""
+    assert "Traceback" not in output
+    ((text, exited),) = errors(output).values()
+    assert (text[:18], exited) == ("consul-tracing: CT", EXITED)
+
+
+def failed_writes(output: str) -> dict[str, str]:
+    """Return the error of each resource that an `up` could not write. Each has one, and the program has none."""
+    found = {name: text for name, (text,) in errors(output).items()}
+    return {name: text for name, text in found.items() if text != "update failed"}
+
+
+def is_write_error(resource: str, error: str) -> bool:
+    """Return whether the error of a service's resource is that of the plugin, which writes an entry and reads it."""
+    written = f"failed to set '{resource.removeprefix('mesh-service-')}' config entry: "
+    return error.startswith((written, "failed to read config entry: "))
+
+
+def services(count: int) -> dict[str, Any]:
+    return {f"service-{number}": {"protocol": "http"} for number in range(count)}

@@ -1,5 +1,7 @@
 """A stack whose program a test edits between runs of `up`."""
 
+import pytest
+
 from testbed.consul import Consul
 from testbed.processes import Programs
 from testbed.pulumi import Project
@@ -16,6 +18,16 @@ COLLECTOR = {"host": "zipkin"}
 PLAIN = 'MeshTracing("mesh", {"collector": COLLECTOR, "services": {"web": {"protocol": "http"}}})\n'
 KEY_RENAMED = PLAIN.replace('"web": {"protocol": "http"}', '"frontend": {"name": "web", "protocol": "http"}')
 COMPONENT_RENAMED = PLAIN.replace('"mesh"', '"tracing"')
+NESTED = """
+class Platform(pulumi.ComponentResource):
+    def __init__(self, name):
+        super().__init__("acme:index:Platform", name)
+        MeshTracing("mesh", {"collector": COLLECTOR, "services": {"web": {"protocol": "http"}}},
+                    pulumi.ResourceOptions(parent=self))
+        self.register_outputs({})
+
+Platform("platform")
+"""
 
 
 class EditedStack:
@@ -54,3 +66,16 @@ def created(consul: Consul) -> dict[tuple[str, str], int]:
 def state_deletions(output: str) -> list[str]:
     """Return the URNs in the `pulumi state delete` commands of a message."""
     return [line.split("'")[1] for line in output.splitlines() if "pulumi state delete '" in line]
+
+
+def replace(project: Project, urn: str) -> None:
+    project.up(f"--replace={urn}")
+
+
+def taint(project: Project, urn: str) -> None:
+    project.taint(urn)
+    project.up()
+
+
+REPLACEMENTS = pytest.mark.parametrize("replaced", [replace, taint])
+"""Ways to replace a resource that has not changed."""

@@ -1,4 +1,4 @@
-"""Requests to a mesh that samples 10 %: callers without a trace, and callers with a sampled one."""
+"""Requests to a mesh at its default rate: callers without a trace, and callers with a sampled one."""
 
 import json
 import random
@@ -12,9 +12,8 @@ from consul_tracing.inputs.mesh_settings import Tracer
 from testbed.envoy import SEND_SPANS_IMMEDIATELY
 from testbed.http import Response
 from tests.mesh.trace_stores import SpanName, TraceProbe
-from tests.mesh.traced_mesh import TRACED, TracedMesh
+from tests.mesh.traced_mesh import PERCENT, TRACED, TracedMesh
 
-PERCENT = 10
 REQUESTS = 400
 CALLERS = 40
 

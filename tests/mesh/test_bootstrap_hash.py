@@ -39,6 +39,7 @@ def test_update_of_other_targets_does_not_change_the_hash(stack: EditedStack) ->
     assert stack.project.output("bootstrap_hash") != before
 
 
+@pytest.mark.slow
 def test_ignored_change_does_not_change_the_hash(stack: EditedStack) -> None:
     before = stack.project.output("bootstrap_hash")
     assert RESTART not in stack.up(IGNORED + CHANGED)
@@ -47,6 +48,7 @@ def test_ignored_change_does_not_change_the_hash(stack: EditedStack) -> None:
     assert stack.project.output("bootstrap_hash") != before
 
 
+@pytest.mark.slow
 def test_preserved_key_of_another_owner_changes_the_hash(consul: Consul, stack: EditedStack) -> None:
     before, entry = stack.project.output("bootstrap_hash"), live(consul)
     put(consul, MESH, **{**entry, "Config": {**entry["Config"], "envoy_stats_bind_addr": "0.0.0.0:9103"}})

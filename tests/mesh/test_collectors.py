@@ -1,6 +1,7 @@
-"""Spans sent over OTLP, to Datadog and over TLS. testbed/collectors.py implements the receivers."""
+"""Spans sent over OTLP to Jaeger, and to receivers of testbed/collectors.py: headers, Datadog and TLS."""
 
 import json
+import secrets
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -9,46 +10,37 @@ import pytest
 
 import toolchain
 from testbed.collectors import Received, http_collector, otlp_grpc_collector
+from testbed.jaeger import Jaeger
 from testbed.ports import LOOPBACK
-from tests.mesh.traced_mesh import TracedMesh, unique_path
+from tests.mesh.trace_stores import to_jaeger
+from tests.mesh.traced_mesh import TracedMesh, sampled_parent, unique_path
 
 pytestmark = pytest.mark.mesh
 
 RESOURCE = {"deployment.environment.name": "test"}
 
 
-def trace_ids(received: Received) -> set[bytes]:
-    return {span.trace_id for _, span in received.spans()}
+TRANSPORTS = pytest.mark.parametrize("transport", ["grpc", "http"])
 
 
-def test_otlp_arrives_over_grpc(traced: TracedMesh) -> None:
-    with otlp_grpc_collector() as received:
-        tracer = {"opentelemetry": {"service_name": "mesh", "resource_attributes": RESOURCE}}
-        traced.apply(collector={"host": LOOPBACK, "port": received.port}, tracer=tracer)
-        traceparent = traced.mesh.request(unique_path()).json()["headers"]["traceparent"]
-        traced.wait_until(lambda: len(received.spans()) >= 4, "four spans over gRPC")
-        assert {name for name, _ in received.spans()} == {"mesh"}
-        assert trace_ids(received) == {bytes.fromhex(traceparent.split("-")[1])}
-        assert received.resource_attributes().items() >= RESOURCE.items()
+@TRANSPORTS
+def test_otlp_arrives(traced: TracedMesh, jaeger: Jaeger, transport: str) -> None:
+    tracer = {"opentelemetry": {"transport": transport, "service_name": "mesh", "resource_attributes": RESOURCE}}
+    traced.apply(**to_jaeger(tracer, jaeger))
+    trace_id = secrets.token_hex(16)
+    traced.request(sampled_parent(trace_id))
+    spans = jaeger.wait_for_spans(trace_id, 4)
+    assert sorted((span.service, span.kind) for span in spans) == [("mesh", "CLIENT")] * 2 + [("mesh", "SERVER")] * 2
+    assert len({span.parent_id for span in spans} & {span.id for span in spans}) == 3
+    assert all(span.resource.items() >= RESOURCE.items() for span in spans)
 
 
-def test_otlp_arrives_over_http(traced: TracedMesh) -> None:
-    with http_collector() as received:
-        tracer = {"opentelemetry": {"transport": "http", "service_name": "mesh", "resource_attributes": RESOURCE}}
-        traced.apply(collector={"host": LOOPBACK, "port": received.port}, tracer=tracer)
-        traceparent = traced.mesh.request(unique_path()).json()["headers"]["traceparent"]
-        traced.wait_until(lambda: len(received.spans()) >= 4, "four spans over HTTP")
-        assert trace_ids(received) == {bytes.fromhex(traceparent.split("-")[1])}
-        assert {path for path, _, _ in received.requests} == {"/v1/traces"}
-        assert received.resource_attributes().items() >= RESOURCE.items()
-
-
-@pytest.mark.parametrize("transport", ["grpc", "http"])
+@TRANSPORTS
 def test_headers_are_sent_with_each_export(traced: TracedMesh, transport: str) -> None:
     with otlp_grpc_collector() if transport == "grpc" else http_collector() as received:
         exporter = {"transport": transport, "headers": {"X-Scope-OrgID": "shop"}}
         traced.apply(collector={"host": LOOPBACK, "port": received.port}, tracer={"opentelemetry": exporter})
-        traced.mesh.request(unique_path())
+        traced.request(sampled_parent(secrets.token_hex(16)))
         traced.wait_until(lambda: len(received.headers) >= 4, "four exports")
         assert {headers["x-scope-orgid"] for headers in received.headers} == {"shop"}
 
@@ -57,7 +49,7 @@ def test_datadog_spans_arrive_with_service_and_resource(traced: TracedMesh) -> N
     with http_collector() as received:
         traced.apply(collector={"host": LOOPBACK, "port": received.port}, tracer={"datadog": {"service_name": "mesh"}})
         path = unique_path()
-        headers = traced.mesh.request(path).json()["headers"]
+        headers = traced.request(path=path).json()["headers"]
         traced.wait_until(lambda: len(received.datadog_spans()) >= 4, "four spans as a Datadog agent receives them")
         spans = received.datadog_spans()
         assert {span["service"] for span in spans} == {"mesh"}
@@ -81,7 +73,7 @@ def test_datadog_spans_arrive_with_service_and_resource(traced: TracedMesh) -> N
 def test_host_header_defaults_to_the_collector(traced: TracedMesh, tracer: dict[str, Any], host: str) -> None:
     with http_collector() as received:
         traced.apply(collector={"host": LOOPBACK, "port": received.port}, tracer=tracer)
-        traced.mesh.request(unique_path())
+        traced.request(sampled_parent(secrets.token_hex(16)))
         traced.wait_until(lambda: received.requests, "spans")
         assert {header for _, header, _ in received.requests} == {host.replace("PORT", str(received.port))}
 
@@ -111,7 +103,7 @@ def tls_collector(certificates: Path, received: Received, **tls: str) -> dict[st
 def test_spans_are_sent_over_tls_to_a_verified_collector(traced: TracedMesh, certificates: Path) -> None:
     with http_collector(*server_pair(certificates)) as received:
         traced.apply(collector=tls_collector(certificates, received))
-        trace_id = traced.mesh.request(unique_path()).json()["headers"]["x-b3-traceid"]
+        trace_id = traced.request().json()["headers"]["x-b3-traceid"]
         traced.wait_until(lambda: len(received.requests) >= 4, "four spans over TLS")
         assert {path for path, _, _ in received.requests} == {"/api/v2/spans"}
         assert {span["traceId"] for _, _, body in received.requests for span in json.loads(body)} == {trace_id}
@@ -128,12 +120,12 @@ def test_collector_with_mutual_tls_receives_spans_only_with_a_client_certificate
 ) -> None:
     with http_collector(*server_pair(certificates), client_authority=certificates / "consul-agent-ca.pem") as received:
         traced.apply(collector=tls_collector(certificates, received))
-        assert traced.mesh.request(unique_path()).status == 200
+        assert traced.request().status == 200
         errors = "cluster.tracing_collector.ssl.connection_error"
         traced.wait_until(lambda: sum(traced.mesh.sidecars["web"].stats(errors).values()) > 0, "a rejected client")
         assert received.requests == []
         traced.apply(collector=tls_collector(certificates, received, **client_pair(certificates)))
-        trace_id = traced.mesh.request(unique_path()).json()["headers"]["x-b3-traceid"]
+        trace_id = traced.request().json()["headers"]["x-b3-traceid"]
         traced.wait_until(lambda: len(received.requests) >= 4, "four spans over mutual TLS")
         assert {span["traceId"] for _, _, body in received.requests for span in json.loads(body)} == {trace_id}
 
@@ -152,29 +144,27 @@ def test_no_span_is_sent_to_a_collector_with_an_invalid_certificate(
         tls = {"ca_file": str(tmp_path / "consul-agent-ca.pem")}
     with http_collector(*server_pair(certificates)) as received:
         traced.apply(collector=tls_collector(certificates, received, **tls))
-        assert traced.mesh.request(unique_path()).status == 200
+        assert traced.request().status == 200
         web = traced.mesh.sidecars["web"]
         failures = "cluster.tracing_collector.ssl.fail_verify"
         traced.wait_until(lambda: sum(web.stats(failures).values()) > 0, "a rejected certificate")
         assert received.requests == []
 
 
-def test_rate_of_a_sampler_in_the_listener_changes_without_a_restart(traced: TracedMesh) -> None:
+def test_rate_of_a_sampler_in_the_listener_changes_without_a_restart(traced: TracedMesh, jaeger: Jaeger) -> None:
     """With `gateways: skip` the tracer, and with it the sampler, is in the listener (Consul 1.22.6 or newer)."""
-    with http_collector() as received:
-        exporter = {"opentelemetry": {"transport": "http", "service_name": "mesh"}}
-        args = {"collector": {"host": LOOPBACK, "port": received.port}, "tracer": exporter}
-        traced.apply(**args)
-        traced.apply(**args, gateways="skip")
-        started = {name: sidecar.program.process.pid for name, sidecar in traced.mesh.sidecars.items()}
-        for percent, fewest, most in ((25, 15, 85), (75, 115, 185), (0.01, 0, 5)):
-            traced.apply(**args, gateways="skip", sampling={"random": percent})
+    args = to_jaeger({"opentelemetry": {"transport": "http", "service_name": "mesh"}}, jaeger)
+    traced.apply(**args)
+    traced.apply(**args, gateways="skip")
+    started = {name: sidecar.program.process.pid for name, sidecar in traced.mesh.sidecars.items()}
+    for percent, fewest, most in ((25, 4, 46), (75, 54, 96), (0.01, 0, 3)):
+        traced.apply(**args, gateways="skip", sampling={"random": percent})
 
-            def sampled() -> int:
-                with ThreadPoolExecutor(4) as pool:
-                    responses = list(pool.map(lambda _: traced.mesh.request(unique_path()), range(200)))
-                return sum(one.json()["headers"]["traceparent"].endswith("-01") for one in responses)
+        def sampled() -> int:
+            with ThreadPoolExecutor(4) as pool:
+                responses = list(pool.map(lambda _: traced.mesh.request(unique_path()), range(100)))
+            return sum(one.json()["headers"]["traceparent"].endswith("-01") for one in responses)
 
-            # A kept-alive connection may still have the former listener. The bounds are five standard deviations.
-            traced.wait_until(lambda: fewest <= sampled() <= most, f"{fewest} to {most} of 200 requests")  # noqa: B023
-        assert {name: sidecar.program.process.pid for name, sidecar in traced.mesh.sidecars.items()} == started
+        # A kept-alive connection may still have the former listener. The bounds are five standard deviations.
+        traced.wait_until(lambda: fewest <= sampled() <= most, f"{fewest} to {most} of 100 requests")  # noqa: B023
+    assert {name: sidecar.program.process.pid for name, sidecar in traced.mesh.sidecars.items()} == started

@@ -20,10 +20,10 @@ from pulumi.runtime.proto.provider_pb2_grpc import ResourceProviderStub
 
 from consul_tracing.entry_structs import ENTRY_STRUCTS, FreeForm, ListOf, MapOf, PointerTo, Scalar, Shape, Struct
 from testbed.consul import Consul
-from testbed.ports import LOOPBACK, free_port
-from testbed.processes import ProgramFailedError, Programs
+from testbed.ports import LOOPBACK
+from testbed.processes import Programs
 from testbed.pulumi import Project
-from tests.mesh.consul_entries import MESH, WEB, entries, live, put
+from tests.mesh.consul_entries import MESH, WEB, put
 from toolchain import search_path
 from toolchain.consul_plugin import PLUGIN, official_directory, stand_in_directory
 
@@ -41,18 +41,13 @@ SECONDS_TO_END = 5.0
 
 TRACING = {"Config": {"envoy_tracing_json": "{}"}, "AccessLogs": {}, "TransparentProxy": {}, "Meta": {"a": "hunter2"}}
 HTTP = {"Protocol": "http", "TransparentProxy": {}}
-LAST = ("service-defaults", "last")
 PROGRAM = """
 import json, pulumi
 import pulumi_consul as consul
 
 for resource, properties in pulumi.Config("test").require_object("entries").items():
-    ignored = pulumi.ResourceOptions(ignore_changes=properties.pop("ignore", []))
     config_json = pulumi.Output.secret(json.dumps(properties.pop("config")))
-    entry = consul.ConfigEntry(resource, config_json=config_json, opts=ignored, **properties)
-unknown = entry.id.apply(lambda id: json.dumps({"ExternalSNI": id, "TransparentProxy": {}}))
-consul.ConfigEntry("last", kind="service-defaults", name="last", config_json=unknown)
-pulumi.export("names", consul.get_services().names)
+    consul.ConfigEntry(resource, config_json=config_json, **properties)
 """
 
 LUA = {"ProxyType": "connect-proxy", "Listener": "inbound", "Script": "x"}
@@ -222,31 +217,6 @@ def test_missing_entry_is_reported(plugin: Plugin) -> None:
     assert text in error_of(plugin.look_up)
 
 
-def test_unreachable_consul_is_reported_after_the_preview(directory: Path) -> None:
-    address = f"{LOOPBACK}:{free_port()}"
-    with started(directory) as plugin:
-        entry = {**ENTRY, "configJson": "{}"}
-        properties = plugin.configure(address=address).check(**entry)
-        assert plugin.stub.Create(rpc.CreateRequest(urn=URN, properties=properties, preview=True)).properties
-        text = f"failed to set 'global' config entry: Put \"http://{address}/v1/config\": dial tcp {address}: connect: "
-        assert text in error_of(plugin.create, **entry)
-
-
-def test_missing_permission_of_a_token_is_reported(programs: Programs, directory: Path) -> None:
-    acl = 'acl { enabled = true default_policy = "deny" tokens { initial_management = "root-of-the-test" } }'
-    guarded = Consul(programs, hcl=acl, token="root-of-the-test")  # noqa: S106 - of this Consul only
-    guarded.wait_until_ready()
-    token = guarded.put("/v1/acl/token", {})["SecretID"]
-    with started(directory, CONSUL_HTTP_TOKEN="root-of-the-test") as plugin:  # noqa: S106 - of this Consul only
-        entry = {**ENTRY, "configJson": "{}"}
-        error = error_of(plugin.configure(address=guarded.address, token=token).create, **entry)
-        assert plugin.configure(address=guarded.address).create(**entry).id
-    programs.stop(guarded.program)
-    assert "Unexpected response code: 403 (Permission denied: " in error
-    assert "lacks permission 'mesh:write'" in error
-    assert token not in error
-
-
 @pytest.mark.parametrize(
     ("settings", "environment"),
     [
@@ -341,47 +311,18 @@ def stack(programs: Programs, directory: Path, consul: Consul) -> Project:
     return stack_with(programs, directory, consul.address)
 
 
-def entry(address: tuple[str, str], config: dict[str, Any], **fields: Any) -> dict[str, Any]:
-    return {"kind": address[0], "name": address[1], "config": config, **fields}
+def entry(address: tuple[str, str], config: dict[str, Any]) -> dict[str, Any]:
+    return {"kind": address[0], "name": address[1], "config": config}
 
 
 def set_entries(project: Project, consul: Consul, **resources: dict[str, Any]) -> None:
     project.configure({"consul:address": consul.address, "test:entries": resources})
 
 
-def test_stack_is_written_and_destroyed(stack: Project, consul: Consul, directory: Path) -> None:
-    put(consul, MESH, Config={"envoy_prometheus_bind_addr": "0.0.0.0:9102"})
-    set_entries(stack, consul, mesh=entry(MESH, TRACING), web=entry(WEB, HTTP))
-    stack.preview()
-    output = stack.up()
-    assert live(consul)["Config"] == TRACING["Config"]
-    assert live(consul, LAST)["ExternalSNI"] == "service-defaults-web"
-    assert stack.output("names") == ["consul"]
-    introductions = [line.strip() for line in output.splitlines()].count(INTRODUCTION)
+def test_stand_in_introduces_itself_once(stack: Project, consul: Consul, directory: Path) -> None:
+    set_entries(stack, consul, web=entry(WEB, HTTP))
+    introductions = [line.strip() for line in stack.up().splitlines()].count(INTRODUCTION)
     assert introductions == (0 if directory == OFFICIAL else 1)
-    stack.preview(expect_no_changes=True)
-    set_entries(stack, consul, web=entry(("service-defaults", "shop"), HTTP))
-    stack.up()
-    assert entries(consul) == {("service-defaults", "shop"), LAST}
-    put(consul, LAST, Protocol="grpc")
-    stack.destroy()
-    assert entries(consul) == set()
-
-
-def test_drift_is_shown_after_a_refresh(stack: Project, consul: Consul) -> None:
-    set_entries(stack, consul, mesh=entry(MESH, TRACING), web=entry(WEB, HTTP, ignore=["configJson"]))
-    output = stack.up()
-    put(consul, MESH, Config={"by": "hand"})
-    put(consul, WEB, Protocol="grpc")
-    consul.delete_config_entry(*LAST)
-    stack.preview(expect_no_changes=True)
-    stack.refresh()
-    assert len([one for one in stack.resources() if one["type"] == CONFIG_ENTRY]) == 2
-    with pytest.raises(ProgramFailedError):
-        stack.preview(expect_no_changes=True)
-    stack.up()
-    assert (live(consul)["Config"], live(consul, WEB)["Protocol"]) == (TRACING["Config"], "grpc")
-    assert "hunter2" not in output + json.dumps(stack.resources())
 
 
 @pytest.mark.skipif(OFFICIAL is None, reason=NOT_COMPARED)

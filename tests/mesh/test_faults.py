@@ -3,8 +3,8 @@
 See docs/reliability.md for the results.
 """
 
+import signal
 import sys
-from functools import partial
 
 import psutil
 import pytest
@@ -13,12 +13,12 @@ from bench.pulumi_runs import WITHOUT_CHECKPOINTS
 from testbed import CHECKOUT
 from testbed.consul import Consul, ConsulServer
 from testbed.ports import LOOPBACK
-from testbed.processes import Programs
+from testbed.processes import ProgramFailedError, Programs
 from testbed.pulumi import Project
 from testbed.request_recorder import RequestRecorder, record_requests
-from tests.mesh.consul_entries import entries, failure, outcome, recorded_stack_config, services
+from tests.mesh.consul_entries import entries, failed_writes, is_write_error, outcome, recorded_stack_config, services
 from tests.mesh.disturbed_up import assert_mesh_is_complete, write_unmanaged_entries
-from tests.mesh.traced_mesh import TracedMesh, retried, unique_path
+from tests.mesh.traced_mesh import TracedMesh, retried
 
 pytestmark = [pytest.mark.mesh, pytest.mark.faults]
 
@@ -26,6 +26,19 @@ pytestmark = [pytest.mark.mesh, pytest.mark.faults]
 def pulumi_process() -> psutil.Process:
     """Return the running Pulumi engine."""
     return next(one for one in psutil.Process().children(recursive=True) if one.name() == "pulumi")
+
+
+def up_until_killed(stack: Project) -> None:
+    with pytest.raises(ProgramFailedError) as error:
+        stack.up()
+    assert error.value.exit_code == -signal.SIGKILL
+
+
+def assert_writes_failed(stack: Project) -> None:
+    """Run an `up` in which Consul is killed. Each entry that was not written has one error."""
+    failed = failed_writes(outcome(stack))
+    assert failed
+    assert all(is_write_error(*one) for one in failed.items()), failed
 
 
 def test_up_completes_after_consul_was_killed(programs: Programs) -> None:
@@ -40,7 +53,7 @@ def test_up_completes_after_consul_was_killed(programs: Programs) -> None:
             stack="killed",
         )
         recorder.at_write(150, consul.kill)
-        assert "failed to set" in failure(stack)
+        assert_writes_failed(stack)
         consul.start()
         consul.wait_until_consistent()
         assert 100 < len(entries(consul)) < 300
@@ -55,9 +68,12 @@ def test_up_completes_after_pulumi_was_killed(programs: Programs, consul: Consul
         programs, CHECKOUT, recorded_stack_config(recorder, existing="adopt", services=services(300)), stack="killed"
     )
     recorder.at_write(150, lambda: pulumi_process().kill())
-    failure(stack)
+    up_until_killed(stack)
     assert 100 < len(entries(consul)) < 300
-    assert "pulumi cancel" in failure(stack)
+    with pytest.raises(
+        ProgramFailedError, match=r"error: the stack is currently locked by 1 lock\(s\)\..*`pulumi cancel`"
+    ):
+        stack.up()
     stack.cancel()
     assert stack.state()["deployment"]["pending_operations"]
     stack.up()
@@ -81,7 +97,7 @@ def test_up_without_checkpoints_completes_after_pulumi_was_killed(
         environment=WITHOUT_CHECKPOINTS,
     )
     recorder.at_write(150, lambda: pulumi_process().kill())
-    failure(stack)
+    up_until_killed(stack)
     assert 100 < len(entries(consul)) < 300
     stack.cancel()
     # The state contains none of the written entries. Their ownership metadata names this stack.
@@ -103,7 +119,7 @@ def test_failed_up_without_checkpoints_records_the_written_entries(programs: Pro
             environment=WITHOUT_CHECKPOINTS,
         )
         recorder.at_write(30, consul.kill)
-        assert "failed to set" in failure(stack)
+        assert_writes_failed(stack)
         assert 10 < len(stack.resources()) < 60
     consul.stop()
 
@@ -116,7 +132,7 @@ def test_change_takes_effect_after_pulumi_was_killed(traced: TracedMesh) -> None
         stack = traced.stack(**changed)
         stack.configure({**traced.configuration(**changed), "consul:address": recorder.address})
         recorder.at_write(1, lambda: pulumi_process().kill())
-        failure(stack)
+        up_until_killed(stack)
     stack.cancel()
     stack.configure(traced.configuration(**changed))
     stack.up()
@@ -124,7 +140,7 @@ def test_change_takes_effect_after_pulumi_was_killed(traced: TracedMesh) -> None
     traced.follow()
 
     def is_tagged() -> bool:
-        response = retried(partial(mesh.request, unique_path()))()
+        response = retried(traced.request)()
         return all(span.get("tags", {}).get("fault") == "repaired" for span in traced.spans_of(response, 4))
 
     traced.wait_until(is_tagged, "a trace with the new tag")
@@ -150,9 +166,9 @@ def test_up_completes_after_a_leader_election(programs: Programs) -> None:
             stack="election",
         )
         recorder.at_write(30, leader.kill)
-        output = outcome(stack)
-        print("the up succeeded" if not output else "the up failed")  # noqa: T201 - for the document
-        assert not output or "failed to set" in output
+        failed = failed_writes(outcome(stack))
+        print(f"{len(failed)} writes failed")  # noqa: T201 - for the document
+        assert all(is_write_error(*one) for one in failed.items()), failed
         killed_leader = f"{LOOPBACK}:{leader.ports['server']}"
         programs.wait_until(lambda: follower.get("/v1/status/leader") not in {"", killed_leader}, "another leader")
         stack.up()
@@ -173,8 +189,9 @@ def test_up_completes_after_a_full_disk_and_a_state_backup(
     stack = Project(programs, CHECKOUT, configuration, stack="full", environment={"PULUMI_PARALLEL": "1"})
     limit = (16 * 1024, 16 * 1024)
     recorder.at_write(30, lambda: pulumi_process().rlimit(psutil.RLIMIT_FSIZE, limit))
-    assert "failed to save snapshot" in failure(stack)
-    assert "failed to load checkpoint" in failure(stack)
+    for reason in ("failed to save snapshot", "failed to load checkpoint"):
+        with pytest.raises(ProgramFailedError, match=reason):
+            stack.up()
     stack.restore_backup()
     stack.up()
     assert_mesh_is_complete(consul, stack, 60)

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import pytest
 
@@ -12,15 +13,14 @@ from consul_tracing.inputs.mesh_settings import MeshSettings
 from testbed.envoy import Envoy
 from testbed.http import Response, send_request
 from testbed.jaeger import Jaeger
-from testbed.ports import LOOPBACK
-from tests.mesh.sampled_traces import PERCENT, Shapes, assert_whole, choose, flushing, measure
+from tests.mesh.sampled_traces import Shapes, assert_whole, choose, flushing, measure
 from tests.mesh.test_gateways import KINDS, gateway_proxy, leave, terminating_gateway
-from tests.mesh.trace_stores import JaegerStore, SpanName, TraceProbe
-from tests.mesh.traced_mesh import TRACED, TracedMesh, unique_path
+from tests.mesh.trace_stores import JaegerStore, SpanName, TraceProbe, to_jaeger
+from tests.mesh.traced_mesh import TracedMesh, unique_path
 
 pytestmark = [pytest.mark.mesh, pytest.mark.slow]
 
-TRACER = {"opentelemetry": {"resource_attributes": {"deployment.environment.name": "test"}}}
+TRACER: dict[str, dict[str, Any]] = {"opentelemetry": {"resource_attributes": {"deployment.environment.name": "test"}}}
 BEHIND = [SpanName("api", "SERVER"), SpanName("web", "CLIENT"), SpanName("web", "SERVER")]
 
 
@@ -50,7 +50,7 @@ class SampledMesh:
         environment = self.environment(f"{kind}-gateway")
         started = gateway_proxy(self.traced, kind, arguments, version=self.version, environment=environment)
         with started as (port, envoy):
-            proxies = [envoy, *(self.traced.mesh.sidecars[name] for name in TRACED)]
+            proxies = [envoy, *self.traced.proxies]
             return self.measure(f"{kind} {arguments}", proxies, partial(enter, port))
 
 
@@ -61,10 +61,9 @@ def enter(port: int, headers: Mapping[str, str]) -> Response:
 
 @pytest.fixture(scope="module")
 def sampled(request: pytest.FixtureRequest, traced: TracedMesh, jaeger: Jaeger) -> Iterator[SampledMesh]:
-    """The mesh with the version of Envoy of the parameter, at 10 %."""
+    """The mesh with the version of Envoy of the parameter."""
     services = {name: {"protocol": "http"} for name in ("web", "api", "legacy")}
-    collector = {"host": LOOPBACK, "port": jaeger.otlp_grpc_port}
-    args = traced.arguments(collector=collector, tracer=TRACER, sampling={"random": PERCENT}, services=services)
+    args = traced.arguments(**to_jaeger(TRACER, jaeger), services=services)
     settings = MeshSettings.of("mesh", args)
     choose(traced, request.param, settings.tracer)
     traced.apply(**args)

@@ -10,11 +10,28 @@ from testbed.consul import Consul
 from testbed.processes import Programs
 from testbed.pulumi import Project
 from testbed.request_recorder import Request, RequestRecorder
-from tests.mesh.consul_entries import MESH, WEB, add_to_config, live, outcome, put, recorded_stack_config, services
+from tests.mesh.consul_entries import (
+    MESH,
+    WEB,
+    add_to_config,
+    failed_writes,
+    live,
+    outcome,
+    put,
+    recorded_stack_config,
+    services,
+)
 
 pytestmark = pytest.mark.mesh
 
-STOPPED = "another writer changed the entry after this up read it, so this up does not write it. Run pulumi up again."
+
+def stopped(resource: str, entry: tuple[str, str]) -> dict[str, str]:
+    """Return the errors of an `up` that does not write the entry."""
+    hook = "urn:pulumi:guarded::consul-tracing::consul-tracing:index:MeshTracing::mesh::unchanged"
+    reason = (
+        "another writer changed the entry after this up read it, so this up does not write it. Run pulumi up again."
+    )
+    return {resource: f'before hook "{hook}" failed: consul-tracing: CT206: {"/".join(entry)}: {reason}'}
 
 
 def between_read_and_write(recorder: RequestRecorder, entry: tuple[str, str], act: Callable[[], None]) -> None:
@@ -35,7 +52,7 @@ def test_key_added_after_the_read_is_preserved(programs: Programs, consul: Consu
     stack.up()
     stack.configure(recorded_stack_config(recorder, sampling={"random": 50}))
     between_read_and_write(recorder, MESH, partial(add_to_config, consul, late="x"))
-    assert f"CT206: proxy-defaults/global: {STOPPED}" in outcome(stack)
+    assert failed_writes(outcome(stack)) == stopped("mesh-proxy-defaults", MESH)
     assert live(consul)["Config"]["late"] == "x"
     stack.up()
     assert live(consul)["Config"]["late"] == "x"
@@ -47,7 +64,7 @@ def test_entry_created_after_the_read_is_not_overwritten(
 ) -> None:
     stack = Project(programs, CHECKOUT, recorded_stack_config(recorder), stack="guarded")
     between_read_and_write(recorder, MESH, partial(put, consul, MESH, Config={"foreign": 1}))
-    assert f"CT206: proxy-defaults/global: {STOPPED}" in outcome(stack)
+    assert failed_writes(outcome(stack)) == stopped("mesh-proxy-defaults", MESH)
     assert live(consul)["Config"] == {"foreign": 1}
 
 
@@ -64,7 +81,7 @@ def test_service_entry_changed_after_the_read_is_not_overwritten(
     stack.up()
     stack.configure(recorded_stack_config(recorder, existing="adopt"))
     between_read_and_write(recorder, WEB, partial(put, consul, WEB, Protocol="http", LocalRequestTimeoutMs=6000))
-    assert f"service-defaults/web: {STOPPED}" in outcome(stack)
+    assert failed_writes(outcome(stack)) == stopped("mesh-service-web", WEB)
     assert live(consul, WEB)["LocalRequestTimeoutMs"] == 6000
 
 

@@ -7,9 +7,10 @@ import pytest
 
 from testbed.consul import Consul
 from testbed.processes import Programs
+from testbed.pulumi import Project
 from testbed.request_recorder import RequestRecorder
 from tests.mesh.consul_entries import MESH, PROMETHEUS, WEB, entries, live, put, rejection
-from tests.mesh.edited_stack import KEY_RENAMED, PLAIN, EditedStack, created, state_deletions, with_args
+from tests.mesh.edited_stack import KEY_RENAMED, PLAIN, REPLACEMENTS, EditedStack, created, state_deletions, with_args
 
 pytestmark = pytest.mark.mesh
 
@@ -54,6 +55,7 @@ def test_raw_resources_are_replaced_by_the_component(
     assert_kept(consul, stack, before)
 
 
+@pytest.mark.slow
 def test_entries_that_lost_their_metadata_are_overwritten_by_the_reported_commands(
     programs: Programs, consul: Consul
 ) -> None:
@@ -72,6 +74,7 @@ def test_entries_that_lost_their_metadata_are_overwritten_by_the_reported_comman
     stack.project.preview(expect_no_changes=True)
 
 
+@pytest.mark.slow
 def test_entry_that_is_held_twice_is_rejected_with_the_commands(programs: Programs, consul: Consul) -> None:
     stack = EditedStack(programs, consul.address)
     stack.up(PLAIN)
@@ -104,6 +107,7 @@ def test_renamed_key_of_an_entry_without_metadata_is_taken_over(
     assert_kept(consul, stack, before)
 
 
+@pytest.mark.slow
 def test_state_with_a_secret_is_read(programs: Programs, consul: Consul) -> None:
     exported = 'pulumi.export("password", pulumi.Output.secret("hush"))\n'
     stack = EditedStack(programs, consul.address)
@@ -114,6 +118,7 @@ def test_state_with_a_secret_is_read(programs: Programs, consul: Consul) -> None
     assert_kept(consul, stack, before)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("order", ["earlier", "later"])
 @pytest.mark.parametrize("in_state", ["in the state", "new"])
 def test_raw_resource_beside_the_component_is_rejected(
@@ -131,6 +136,7 @@ def test_raw_resource_beside_the_component_is_rejected(
     stack.project.preview(expect_no_changes=True)
 
 
+@pytest.mark.slow
 def test_raw_resource_whose_first_write_is_still_running_is_rejected(
     programs: Programs, consul: Consul, recorder: RequestRecorder
 ) -> None:
@@ -147,6 +153,7 @@ def test_raw_resource_whose_first_write_is_still_running_is_rejected(
 OTHER_PROVIDER = "OPTIONS = pulumi.ResourceOptions(provider=pulumi_consul.Provider('raw', address={address!r}))\n"
 
 
+@pytest.mark.slow
 def test_raw_resource_of_a_provider_with_another_address_is_rejected_with_the_commands(
     programs: Programs, consul: Consul, recorder: RequestRecorder
 ) -> None:
@@ -172,6 +179,7 @@ for name, address in {datacenters}.items():
 """
 
 
+@pytest.mark.slow
 def test_datacenters_of_one_stack_do_not_hold_the_entries_of_each_other(programs: Programs, consul: Consul) -> None:
     west, east = Consul(programs), consul
     west.wait_until_ready()
@@ -191,19 +199,11 @@ def test_datacenters_of_one_stack_do_not_hold_the_entries_of_each_other(programs
     west.stop()
 
 
-def replaced(stack: EditedStack, urn: str) -> None:
-    stack.project.up(f"--replace={urn}")
-
-
-def tainted(stack: EditedStack, urn: str) -> None:
-    stack.project.taint(urn)
-    stack.project.up()
-
-
-@pytest.mark.parametrize("replace", [replaced, tainted])
+@pytest.mark.slow
+@REPLACEMENTS
 @pytest.mark.parametrize("adopted", ["adopted", "own"])
 def test_replaced_entry_is_written_after_its_deletion(
-    programs: Programs, consul: Consul, replace: Callable[[EditedStack, str], None], adopted: str
+    programs: Programs, consul: Consul, replaced: Callable[[Project, str], None], adopted: str
 ) -> None:
     if adopted == "adopted":
         add_foreign_fields(consul)
@@ -211,7 +211,7 @@ def test_replaced_entry_is_written_after_its_deletion(
     stack.up(ADOPT)
     before = {entry: {**live(consul, entry), "CreateIndex": 0, "ModifyIndex": 0} for entry in (MESH, WEB)}
     for name in ("mesh-proxy-defaults", "mesh-service-web"):
-        replace(stack, stack.urn(name))
+        replaced(stack.project, stack.urn(name))
         after = {entry: {**live(consul, entry), "CreateIndex": 0, "ModifyIndex": 0} for entry in (MESH, WEB)}
         assert after == before
         stack.project.preview(expect_no_changes=True)

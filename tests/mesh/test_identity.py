@@ -9,21 +9,11 @@ from testbed.consul import Consul
 from testbed.ports import LOOPBACK, free_port
 from testbed.processes import Programs
 from testbed.request_recorder import RequestRecorder
-from tests.mesh.consul_entries import MESH, WEB, add_to_config, entries, live, put, rejection
-from tests.mesh.edited_stack import COMPONENT_RENAMED, KEY_RENAMED, PLAIN, EditedStack, created, state_deletions
+from tests.mesh.consul_entries import MESH, WEB, add_to_config, entries, live, rejection
+from tests.mesh.edited_stack import COMPONENT_RENAMED, KEY_RENAMED, NESTED, PLAIN, EditedStack, created, state_deletions
 
 pytestmark = pytest.mark.mesh
 
-NESTED = """
-class Platform(pulumi.ComponentResource):
-    def __init__(self, name):
-        super().__init__("acme:index:Platform", name)
-        MeshTracing("mesh", {"collector": COLLECTOR, "services": {"web": {"protocol": "http"}}},
-                    pulumi.ResourceOptions(parent=self))
-        self.register_outputs({})
-
-Platform("platform")
-"""
 SERVICES = 'MeshTracing("mesh", {{"collector": COLLECTOR, "services": {services}}})\n'
 
 
@@ -60,6 +50,7 @@ def test_entry_of_a_removed_service_is_deleted(programs: Programs, consul: Consu
     stack.project.preview(expect_no_changes=True)
 
 
+@pytest.mark.slow
 def test_swapped_service_names_are_rejected_with_the_commands(programs: Programs, consul: Consul) -> None:
     stack = EditedStack(programs, consul.address)
     swapped = [{"a": {"protocol": "http", "name": x}, "b": {"protocol": "http", "name": y}} for x, y in ("xy", "yx")]
@@ -77,6 +68,7 @@ def test_swapped_service_names_are_rejected_with_the_commands(programs: Programs
     stack.project.preview(expect_no_changes=True)
 
 
+@pytest.mark.slow
 def test_stack_moved_to_another_project_keeps_its_entries(
     programs: Programs, consul: Consul, recorder: RequestRecorder
 ) -> None:
@@ -94,6 +86,7 @@ def test_stack_moved_to_another_project_keeps_its_entries(
     stack.project.preview(expect_no_changes=True)
 
 
+@pytest.mark.slow
 def test_retain_on_delete_preserves_the_entries(programs: Programs, consul: Consul) -> None:
     stack = EditedStack(programs, consul.address)
     stack.up(PLAIN.replace("}}})", "}}}, pulumi.ResourceOptions(retain_on_delete=True))"))
@@ -115,6 +108,7 @@ MeshTracing("mesh", {"collector": {"host": "zipkin"}, "services": {"web": {"prot
 """
 
 
+@pytest.mark.slow
 def test_component_that_depends_on_consul_waits_for_it(programs: Programs) -> None:
     consul = Consul(programs)
     consul.stop()
@@ -132,6 +126,7 @@ def test_component_that_depends_on_consul_waits_for_it(programs: Programs) -> No
     consul.stop()
 
 
+@pytest.mark.slow
 def test_tcp_services_are_written_before_an_http_default(
     programs: Programs, consul: Consul, recorder: RequestRecorder
 ) -> None:
@@ -145,22 +140,7 @@ def test_tcp_services_are_written_before_an_http_default(
     assert entries(consul) == set()
 
 
-def test_adopt_merges_structs_and_reports_replaced_fields(programs: Programs, consul: Consul) -> None:
-    put(consul, MESH, TransparentProxy={"OutboundListenerPort": 15001}, Config={"protocol": "tcp"})
-    put(consul, WEB, Protocol="tcp")
-    stack = EditedStack(programs, consul.address)
-    declared = """"existing": "adopt", "default_protocol": "http", "tcp_services": [],
-        "proxy_defaults": {"TransparentProxy": {"DialedDirectly": True}}, "collector\""""
-    stack.edit(PLAIN.replace('"collector"', declared))
-    output = stack.project.preview_without_diff()
-    assert "replaced: " in output
-    assert 'protocol "tcp" → "http"' in output
-    assert 'Protocol "tcp" → "http"' in output
-    stack.project.up()
-    assert live(consul)["TransparentProxy"] == {"OutboundListenerPort": 15001, "DialedDirectly": True}
-    stack.project.preview(expect_no_changes=True)
-
-
+@pytest.mark.slow
 def test_owner_distinguishes_stacks_with_the_same_name(programs: Programs, consul: Consul) -> None:
     first, second = (EditedStack(programs, consul.address) for _ in range(2))
     first.up(PLAIN.replace('"collector"', '"owner": "team-a", "collector"'))

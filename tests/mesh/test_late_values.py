@@ -85,37 +85,6 @@ def test_provider_that_the_up_creates_is_reported_in_the_preview_and_used_in_the
     stack.project.preview(expect_no_changes=True)
 
 
-RETRIED = """
-from consul_tracing import ConflictError
-
-args = {"collector": COLLECTOR, "services": {"web": {"protocol": "http"}}}
-try:
-    MeshTracing("first", {**args, "gateways": "skip"})
-except ConflictError:
-    MeshTracing("second", args)
-"""
-
-INSTEAD = """
-from consul_tracing import ConflictError
-
-try:
-    MeshTracing("first", {"collector": COLLECTOR, "gateways": "skip"})
-except ConflictError:
-    pulumi_consul.ConfigEntry("instead", kind="proxy-defaults", name="global", config_json="{}")
-"""
-
-
-def test_failed_component_does_not_conflict_with_another_one(programs: Programs, consul: Consul) -> None:
-    stack = EditedStack(programs, consul.address)
-    stack.up(RETRIED)
-    assert entries(consul) == {MESH, WEB}
-
-
-def test_failed_component_does_not_conflict_with_a_resource(programs: Programs, consul: Consul) -> None:
-    EditedStack(programs, consul.address).up(INSTEAD)
-    assert entries(consul) == {MESH}
-
-
 def test_drift_advice_is_true_in_an_update_that_refreshes(programs: Programs, consul: Consul) -> None:
     stack = EditedStack(programs, consul.address)
     stack.up(PLAIN)

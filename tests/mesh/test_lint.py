@@ -1,16 +1,18 @@
 """The findings of lint, compared with real proxies: an entry with an error does not trace, the fixed one does."""
 
 import json
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
 
 from consul_tracing.cli.documents import Document, read_documents
 from consul_tracing.cli.lint.findings import Severity, severity
-from testbed.errors import OperationalError
 from testbed.mesh import Mesh, Service
-from testbed.processes import Programs
-from tests.mesh.traced_mesh import unique_path
+from testbed.processes import ProgramFailedError, Programs
+from tests.mesh.trace_stores import DeliveredToZipkin, TraceProbe
+from tests.mesh.traced_mesh import sampled_id, unique_path
 from tests.unit.cli.test_lint import BLOCK, EXAMPLES, PAGE
 
 pytestmark = [pytest.mark.mesh, pytest.mark.slow]
@@ -25,7 +27,6 @@ ELSEWHERE = {
     "CT341": "X-Ray: tests/mesh/test_tracers_of_envoy.py",
 }
 ERRORS = sorted(code for code in EXAMPLES.keys() - ELSEWHERE if severity(code) is Severity.ERROR)
-SPAN_SECONDS = 8
 CLUSTERS = "envoy_extra_static_clusters_json"
 
 
@@ -59,30 +60,38 @@ def config_of(code: str, number: int) -> dict[str, Any]:
     return config
 
 
-def traces(mesh: Mesh, config: dict[str, Any]) -> bool:
+def traces(mesh: Mesh, config: dict[str, Any], is_started: Callable[[Mesh], bool]) -> bool:
     """Return whether a request leaves a trace in Zipkin when the proxies start with this `Config`."""
     text = json.dumps(config).replace("zipkin.example", "localhost").replace("9411", str(mesh.zipkin.port))
-    text = text.replace('random_sampling\\": {\\"value\\": 1}', 'random_sampling\\": {\\"value\\": 100}')
     mesh.consul.write_config_entry({"Kind": "proxy-defaults", "Name": "global", "Config": json.loads(text)})
     try:
-        mesh.start_sidecars()
-        response = mesh.programs.wait_until(lambda: mesh.request(unique_path()), "a response")
-        trace_id = response.json()["headers"].get("x-b3-traceid")
-        if trace_id is None:
+        mesh.launch_sidecars()
+        mesh.programs.wait_until(partial(is_started, mesh), "proxies with or without their listeners")
+        if not can_serve(mesh):
             return False
-        mesh.zipkin.wait_for_spans(trace_id, 1, seconds=SPAN_SECONDS)
-    except OperationalError:
+        probe = TraceProbe(mesh.programs, DeliveredToZipkin(mesh.zipkin), list(mesh.sidecars.values()))
+        return bool(probe.collect([partial(mesh.request, unique_path(), {"x-request-id": sampled_id()})]))
+    except ProgramFailedError:
         return False
     finally:
         mesh.stop_sidecars()
-    return True
+
+
+def rejects_or_can_serve(mesh: Mesh) -> bool:
+    """Return whether a proxy has rejected a listener, or all proxies are ready for requests."""
+    return any(sidecar.has_rejected_listener for sidecar in mesh.sidecars.values()) or can_serve(mesh)
+
+
+def can_serve(mesh: Mesh) -> bool:
+    """Return whether all proxies are ready for requests."""
+    return all(mesh.sidecars[name].can_serve(one.listeners) for name, one in mesh.instances.items())
 
 
 @pytest.mark.parametrize("code", ERRORS)
 def test_bad_example_of_an_error_does_not_trace(mesh: Mesh, code: str) -> None:
-    assert not traces(mesh, config_of(code, 0))
+    assert not traces(mesh, config_of(code, 0), rejects_or_can_serve)
 
 
 @pytest.mark.parametrize("code", ERRORS)
 def test_good_example_of_an_error_traces(mesh: Mesh, code: str) -> None:
-    assert traces(mesh, config_of(code, 1))
+    assert traces(mesh, config_of(code, 1), can_serve)

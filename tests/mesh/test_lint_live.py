@@ -1,14 +1,13 @@
 """`consul-tracing lint --consul` on a real Consul."""
 
 import json
-import subprocess
-import sys
 from typing import Any
 
 import pytest
 
 from testbed.consul import Consul
 from testbed.mesh import Instance, Service
+from tests.command_line import consul_tracing
 from tests.mesh.traced_mesh import rendered
 
 pytestmark = pytest.mark.mesh
@@ -16,12 +15,10 @@ pytestmark = pytest.mark.mesh
 
 def lint(consul: Consul) -> tuple[int, list[tuple[str, str, str]]]:
     """Return the exit code, and the code, entry and reason of each finding."""
-    command = [sys.executable, "-m", "consul_tracing.cli", "lint", "--consul", "--format", "json"]
-    environment = {"CONSUL_HTTP_ADDR": consul.address, "PATH": ""}
-    run = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    run = consul_tracing("lint", "--consul", "--format=json", environment={"CONSUL_HTTP_ADDR": consul.address})
     assert run.stderr == ""
     found: list[dict[str, Any]] = json.loads(run.stdout)["findings"]
-    return run.returncode, [(one["code"], one["entry"], one["reason"]) for one in found]
+    return run.exit_code, [(one["code"], one["entry"], one["reason"]) for one in found]
 
 
 def write_mesh(consul: Consul, **args: Any) -> None:

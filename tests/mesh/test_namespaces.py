@@ -29,6 +29,7 @@ DEFAULTS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("with_default", DEFAULTS.values(), ids=DEFAULTS)
 def test_added_name_of_the_default_is_no_change(
     consul: Consul, recorder: RequestRecorder, stack: EditedStack, with_default: str
@@ -46,6 +47,7 @@ def test_added_name_of_the_default_is_no_change(
     assert created(consul) == before
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "moved", [in_(PLAIN, namespace="shop"), in_(KEY_RENAMED, namespace="shop")], ids=["moved", "renamed"]
 )
@@ -59,6 +61,7 @@ def test_service_moves_to_another_namespace_and_back(consul: Consul, stack: Edit
         stack.project.preview(expect_no_changes=True)
 
 
+@pytest.mark.slow
 def test_mesh_moves_to_another_partition(consul: Consul, stack: EditedStack) -> None:
     stack.up(PLAIN)
     stack.up(in_(PLAIN, partition="east"))

@@ -18,7 +18,9 @@ from tests.mesh.consul_entries import (
     PROMETHEUS,
     WEB,
     add_to_config,
+    assert_rejected,
     entries,
+    failed_writes,
     live,
     outcome,
     put,
@@ -40,6 +42,9 @@ def test_foreign_key_written_between_preview_and_up_is_preserved(programs: Progr
     stack.up()
     assert live(consul)["Config"]["envoy_prometheus_bind_addr"] == "0.0.0.0:9102"
     stack.preview(expect_no_changes=True)
+
+
+CHANGED = "another writer changed the entry after this up read it"
 
 
 def delay_writes(recorder: RequestRecorder, reads: int) -> Callable[[Request], None]:
@@ -65,9 +70,11 @@ def test_two_concurrent_stacks_do_not_overwrite_each_other(
     # read it before the first write. With services, the second stack usually finds it changed.
     recorder.on_request = delay_writes(recorder, 2 * (count + 1) if count else 4)
     with ThreadPoolExecutor() as pool:
-        first = list(pool.map(outcome, stacks.values()))
-    assert all(not output or "proxy-defaults/global: another writer changed the entry" in output for output in first)
-    assert "" in first
+        first = [failed_writes(output) for output in pool.map(outcome, stacks.values())]
+    assert {} in first
+    for errors in first:
+        assert list(errors) in ([], ["mesh-proxy-defaults"])
+        assert all(f"CT206: proxy-defaults/global: {CHANGED}" in error for error in errors.values())
     recorder.requests.clear()
     outputs = {name: outcome(stack) for name, stack in stacks.items()}
     rejected = {name for name, output in outputs.items() if output}
@@ -76,6 +83,7 @@ def test_two_concurrent_stacks_do_not_overwrite_each_other(
     print(f"{count} services: rejected {sorted(rejected)}, owners {sorted(owners)}")  # noqa: T201 - for the document
     assert rejected == {name for name in stacks if owners - {name}}
     for name in rejected:
+        assert_rejected(outputs[name])
         other = "green" if name == "blue" else "blue"
         assert f"managed by another stack (organization/consul-tracing/{other})" in outputs[name]
     # To resolve the conflict, one stack overwrites all entries and the other one is removed. Without the refresh,

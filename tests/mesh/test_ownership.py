@@ -18,13 +18,6 @@ CLUSTERS = "envoy_extra_static_clusters_json"
 FOREIGN_CLUSTER = '{ "name" : "statsd",\n   "type":"STATIC" , "connect_timeout": "0.250s" }'
 """A static cluster with unusual formatting."""
 
-TWO_COMPONENTS = """
-from consul_tracing import MeshTracing
-
-MeshTracing("one", {"collector": {"host": "zipkin"}, "services": {"web": {"protocol": "http"}}})
-MeshTracing("two", {"collector": {"host": "zipkin"}, "services": {"shop": {"protocol": "http", "name": "web"}}})
-"""
-
 
 @pytest.fixture
 def stack(programs: Programs, consul: Consul) -> Project:
@@ -40,65 +33,6 @@ def write_unmanaged_entries(consul: Consul) -> None:
     }
     put(consul, MESH, Config=config, MeshGateway={"Mode": "local"}, Meta={"team": "core"})
     put(consul, WEB, Protocol="tcp", LocalRequestTimeoutMs=5000, Meta={"team": "shop"})
-
-
-def test_unmanaged_entries_are_rejected_together_and_not_changed(consul: Consul, stack: Project) -> None:
-    write_unmanaged_entries(consul)
-    before = live(consul), live(consul, WEB)
-    output = rejection(stack)
-    assert "proxy-defaults/global, service-defaults/web are unmanaged" in output
-    assert "MeshGateway.Mode, Meta.team, envoy_prometheus_bind_addr, nested, static cluster statsd" in output
-    assert "    1. set existing: overwrite\n" in output
-    assert "pulumi import" not in output
-    assert "adopt preserves, overwrite removes: LocalRequestTimeoutMs, Meta.team" in output
-    assert output.count("existing: adopt") == 1
-    assert (live(consul), live(consul, WEB)) == before
-
-
-def test_adopt_preserves_every_foreign_field(consul: Consul, stack: Project) -> None:
-    write_unmanaged_entries(consul)
-    stack.configure(stack_config(consul, existing="adopt"))
-    stack.up()
-    mesh, web = live(consul), live(consul, WEB)
-    assert mesh["Config"]["envoy_prometheus_bind_addr"] == "0.0.0.0:9102"
-    assert mesh["Config"]["nested"] == {"a": [1.5, {"b": "c"}]}
-    assert FOREIGN_CLUSTER in mesh["Config"][CLUSTERS]
-    assert '"name":"tracing_collector"' in mesh["Config"][CLUSTERS]
-    assert "envoy_tracing_json" in mesh["Config"]
-    assert mesh["MeshGateway"] == {"Mode": "local"}
-    assert mesh["Meta"]["team"] == "core"
-    assert (web["Protocol"], web["LocalRequestTimeoutMs"], web["Meta"]["team"]) == ("http", 5000, "shop")
-    stack.preview(expect_no_changes=True)
-
-
-def test_foreign_key_is_preserved_and_undeclared_key_is_removed(consul: Consul, stack: Project) -> None:
-    stack.configure(stack_config(consul, proxy_config={"local_connect_timeout_ms": 1000}))
-    stack.up()
-    add_to_config(consul, envoy_stats_bind_addr="0.0.0.0:9103")
-    stack.up()
-    config = live(consul)["Config"]
-    assert (config["envoy_stats_bind_addr"], config["local_connect_timeout_ms"]) == ("0.0.0.0:9103", 1000)
-    stack.configure(stack_config(consul))
-    stack.up()
-    config = live(consul)["Config"]
-    assert config["envoy_stats_bind_addr"] == "0.0.0.0:9103"
-    assert "local_connect_timeout_ms" not in config
-    stack.preview(expect_no_changes=True)
-
-
-def test_disabling_and_enabling_tracing_restores_the_same_bytes(consul: Consul, stack: Project) -> None:
-    write_unmanaged_entries(consul)
-    stack.configure(stack_config(consul, existing="adopt"))
-    stack.up()
-    with_tracing = live(consul)["Config"]
-    stack.configure(stack_config(consul, existing="adopt", enabled=False))
-    stack.up()
-    without = live(consul)["Config"]
-    assert without[CLUSTERS] == FOREIGN_CLUSTER
-    assert not {"envoy_tracing_json", "envoy_listener_tracing_json"} & set(without)
-    stack.configure(stack_config(consul, existing="adopt"))
-    stack.up()
-    assert live(consul)["Config"] == with_tracing
 
 
 def test_destroy_retains_an_entry_with_foreign_fields(consul: Consul, stack: Project) -> None:
@@ -129,13 +63,6 @@ def test_destroy_retains_foreign_fields_only_after_an_up(consul: Consul, stack: 
     stack.destroy()
     assert live(consul)["Config"]["envoy_stats_bind_addr"] == "0.0.0.0:9103"
     assert entries(consul) == {MESH}
-
-
-def test_destroy_deletes_entries_without_foreign_fields(consul: Consul, stack: Project) -> None:
-    stack.up()
-    assert entries(consul) == {MESH, WEB}
-    stack.destroy()
-    assert entries(consul) == set()
 
 
 def test_disabled_and_destroyed_stack_restores_the_adopted_entry(consul: Consul, stack: Project) -> None:
@@ -188,49 +115,6 @@ def test_http_services_of_other_stacks_suppress_the_warning(consul: Consul, stac
     consul.put("/v1/agent/service/deregister/web")
 
 
-def test_changed_bootstrap_is_reported(consul: Consul, stack: Project) -> None:
-    line = "restart every proxy after this change"
-    assert line in stack.up()
-    assert line not in stack.up()
-    stack.configure(stack_config(consul, sampling={"random": 5}))
-    assert line not in stack.up()
-    stack.configure(stack_config(consul, collector={"host": "other.example.com"}))
-    assert line in stack.preview_without_diff()
-    assert line in stack.up()
-
-
-@pytest.mark.parametrize("existing", ["refuse", "adopt"])
-def test_entry_of_another_stack_is_rejected_with_the_name_of_the_stack(
-    programs: Programs, consul: Consul, stack: Project, existing: str
-) -> None:
-    stack.up()
-    before = live(consul), live(consul, WEB)
-    other = Project(programs, CHECKOUT, stack_config(consul, existing=existing), stack="staging")
-    output = rejection(other)
-    titles = "proxy-defaults/global, service-defaults/web"
-    assert f"{titles} are managed by another stack (organization/consul-tracing/prod)" in output
-    assert (live(consul), live(consul, WEB)) == before
-
-
-def test_overwrite_takes_over_the_entries_of_another_stack(programs: Programs, consul: Consul, stack: Project) -> None:
-    stack.up()
-    other = Project(programs, CHECKOUT, stack_config(consul, existing="overwrite"), stack="staging")
-    other.up()
-    other.preview(expect_no_changes=True)
-    assert live(consul)["Meta"]["pulumi-stack"] == "organization/consul-tracing/staging"
-    assert "are managed by another stack (organization/consul-tracing/staging)" in rejection(stack)
-
-
-def test_entry_of_consul_k8s_is_always_rejected(consul: Consul, stack: Project) -> None:
-    put(consul, MESH, Config={"protocol": "http"}, Meta={"external-source": "kubernetes"})
-    before = live(consul)
-    for existing in ("refuse", "adopt", "overwrite"):
-        stack.configure(stack_config(consul, existing=existing))
-        assert "proxy-defaults/global is managed by consul-k8s" in rejection(stack)
-    assert live(consul) == before
-    assert entries(consul) == {MESH}
-
-
 def test_managed_keys_can_exceed_one_metadata_value(consul: Consul, stack: Project) -> None:
     many_keys = {f"managed_setting_{number:02}": number for number in range(60)}
     stack.configure(stack_config(consul, proxy_config=many_keys))
@@ -243,12 +127,3 @@ def test_managed_keys_can_exceed_one_metadata_value(consul: Consul, stack: Proje
     stack.up()
     assert not set(many_keys) & set(live(consul)["Config"])
     assert {key for key in live(consul)["Meta"] if key.startswith("consul-tracing-keys")} == {"consul-tracing-keys"}
-
-
-def test_two_components_with_the_same_entry_are_rejected(programs: Programs, consul: Consul) -> None:
-    directory = programs.make_directory("program")
-    (directory / "Pulumi.yaml").write_text("name: other\nruntime: python\n")
-    (directory / "__main__.py").write_text(TWO_COMPONENTS)
-    output = rejection(Project(programs, directory, {"consul:address": consul.address}, stack="test"))
-    assert 'proxy-defaults/global: conflicts with "one"' in output
-    assert 'service-defaults/web: conflicts with "one"' in output

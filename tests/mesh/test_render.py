@@ -1,6 +1,5 @@
 """`consul-tracing render`, written to a real Consul and read by a real proxy."""
 
-import sys
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,21 +14,28 @@ from testbed.consul import Consul
 from testbed.http import send_request
 from testbed.ports import LOOPBACK, free_port
 from testbed.processes import Programs
+from tests.command_line import consul_tracing
 from tests.mesh.consul_entries import clear
 from tests.mesh.test_stacks_on_consul import EVERYTHING
-from tests.mesh.traced_mesh import TracedMesh, rendered, retried, span_names, unique_path
+from tests.mesh.traced_mesh import TracedMesh, rendered, retried, sampled_id, span_names, unique_path
 
 pytestmark = pytest.mark.mesh
 
 INDEXES = ("CreateIndex", "ModifyIndex", "Hash")
 
 
-def render(programs: Programs, args: dict[str, Any], directory: Path, *options: str) -> str:
+def render(args: dict[str, Any], directory: Path, *options: str) -> str:
     """Run `consul-tracing render` on a stack file with these inputs and return its output."""
     stack = directory / "Pulumi.test.yaml"
     stack.write_text(yaml.safe_dump({"config": {"consul-tracing:mesh": args}}))
-    command = [sys.executable, "-m", "consul_tracing.cli", "render", f"--stack={stack}", *options]
-    return programs.run("consul-tracing render", command)
+    return output("render", f"--stack={stack}", *options)
+
+
+def output(*arguments: str) -> str:
+    """Return the output of a command that succeeds."""
+    ended = consul_tracing(*arguments)
+    assert (ended.exit_code, ended.stderr) == (0, "")
+    return ended.stdout
 
 
 def live_entries(consul: Consul) -> list[dict[str, Any]]:
@@ -47,7 +53,7 @@ def test_rendered_entries_are_those_of_the_component(
         consul.write_config_entry(entry)
     expected = live_entries(consul)
     clear(consul)
-    render(programs, args, tmp_path, f"--as={form}", f"--out={tmp_path}")
+    render(args, tmp_path, f"--as={form}", f"--out={tmp_path}")
     for file in sorted(tmp_path.glob(f"*.{form}")):
         command = [toolchain.program("consul"), "config", "write", file]
         programs.run("consul config write", command, environment=consul.environment)
@@ -65,10 +71,9 @@ def test_settings_of_live_entries_render_the_same_entries(programs: Programs, co
         read += programs.run("consul config read", command, environment=consul.environment)
     file = tmp_path / "entries.json"
     file.write_text(read)
-    command = [sys.executable, "-m", "consul_tracing.cli", "render", f"--from={file}"]
-    stack = yaml.safe_load(programs.run("consul-tracing render --from", command))
+    stack = yaml.safe_load(output("render", f"--from={file}"))
     clear(consul)
-    render(programs, stack["config"]["consul-tracing:mesh"], tmp_path, "--as=json", f"--out={tmp_path / 'out'}")
+    render(stack["config"]["consul-tracing:mesh"], tmp_path, "--as=json", f"--out={tmp_path / 'out'}")
     for file in sorted((tmp_path / "out").iterdir()):
         programs.run("consul config write", [program, "config", "write", file], environment=consul.environment)
     assert live_entries(consul) == expected
@@ -120,7 +125,7 @@ def test_registration_makes_one_sidecar_trace(traced: TracedMesh, tmp_path: Path
     mesh = traced.mesh
     traced.apply()
     mesh.consul.delete_config_entry("proxy-defaults", "global")
-    proxy = render(mesh.programs, traced.arguments(), tmp_path, "--as=registration", "--service=clerk")
+    proxy = render(traced.arguments(), tmp_path, "--as=registration", "--service=clerk")
     port = free_port()
     upstream = (
         f'upstreams = [{{ destination_name = "web", local_bind_address = "{LOOPBACK}", local_bind_port = {port} }}]'
@@ -134,9 +139,8 @@ def test_registration_makes_one_sidecar_trace(traced: TracedMesh, tmp_path: Path
     mesh.programs.run("register", [consul, "services", "register", file], environment=mesh.consul.environment)
     envoy = mesh.start_envoy("clerk", ["-sidecar-for=clerk"])
     envoy.wait_until_ready(2)
-    response = traced.wait_until(
-        retried(lambda: send_request(port, unique_path(), headers={"Host": "web"})), "a request"
-    )
+    headers = {"Host": "web", "x-request-id": sampled_id()}
+    response = traced.wait_until(retried(lambda: send_request(port, unique_path(), headers=headers)), "a request")
     assert ("clerk", "CLIENT") in span_names(traced.spans_of(response, 4))
     envoy.stop()
     mesh.programs.run(

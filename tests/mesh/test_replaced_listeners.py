@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from testbed.ports import LOOPBACK
-from tests.mesh.traced_mesh import TracedMesh, span_names, unique_path
+from tests.mesh.traced_mesh import TracedMesh, span_names
 from tests.unit.inputs.test_tracers import TYPE, manager
 
 pytestmark = [pytest.mark.mesh, pytest.mark.slow]
@@ -41,7 +41,7 @@ def replace_listener(mesh: TracedMesh, **fields: Any) -> None:
 
 def spans(mesh: TracedMesh, count: int) -> list[tuple[str, str]]:
     """Send a request, and return its spans when this number has arrived."""
-    return span_names(mesh.spans_of(mesh.mesh.request(unique_path()), count))
+    return span_names(mesh.spans_of(mesh.request(), count))
 
 
 def test_replaced_listener_is_traced_by_its_own_block_only(restored: TracedMesh) -> None:

@@ -10,11 +10,10 @@ import pytest
 from consul_tracing.envoy import proxy_environment
 from consul_tracing.inputs.mesh_settings import Tracer
 from testbed.jaeger import Jaeger
-from testbed.ports import LOOPBACK
 from testbed.pulumi import Project
 from tests.mesh.consul_entries import rejection
-from tests.mesh.trace_stores import JaegerStore, SpanName, TraceProbe
-from tests.mesh.traced_mesh import TRACED, TracedMesh, rendered, unique_path
+from tests.mesh.trace_stores import JaegerStore, SpanName, TraceProbe, to_jaeger
+from tests.mesh.traced_mesh import PERCENT, TRACE_ALL, TRACED, TracedMesh, rendered, unique_path
 
 pytestmark = [pytest.mark.mesh, pytest.mark.slow]
 
@@ -38,22 +37,19 @@ OTLP: dict[str, Any] = {"opentelemetry": {}}
 def probe(traced: TracedMesh, jaeger: Jaeger) -> Iterator[TraceProbe]:
     """Traces in Jaeger, which accepts Zipkin spans and OTLP. Teardown resets the mesh."""
     traced.apply()
-    yield TraceProbe(traced.mesh.programs, JaegerStore(jaeger), [traced.mesh.sidecars[name] for name in TRACED])
+    yield TraceProbe(traced.mesh.programs, JaegerStore(jaeger), traced.proxies)
     for name in TRACED:
         traced.mesh.sidecars[name].environment, traced.mesh.sidecars[name].version = {}, None
     traced.mesh.restart_service("web")
     traced.bootstrap_hash = ""
 
 
-def arguments(jaeger: Jaeger, tracer: dict[str, Any]) -> dict[str, Any]:
-    """Return the arguments that send the spans of the tracer to Jaeger."""
-    port = jaeger.zipkin_port if "zipkin" in tracer else jaeger.otlp_grpc_port
-    return {"collector": {"host": LOOPBACK, "port": port}, "tracer": tracer}
-
-
 def started_stack(traced: TracedMesh, jaeger: Jaeger) -> Project:
-    """Return a stack with b3, which the proxies follow."""
-    stack = traced.stack(**arguments(jaeger, B3))
+    """Return a stack with b3, which the proxies follow.
+
+    It traces all requests: no request id decides for every tracer, and headers of callers would join broken traces.
+    """
+    stack = traced.stack(**to_jaeger(B3, jaeger), sampling=TRACE_ALL)
     stack.up()
     traced.follow()
     return stack
@@ -61,7 +57,8 @@ def started_stack(traced: TracedMesh, jaeger: Jaeger) -> Project:
 
 def change(stack: Project, traced: TracedMesh, jaeger: Jaeger, tracer: dict[str, Any], *, accept: bool) -> None:
     """Set the tracer in the configuration of the stack."""
-    stack.configure(traced.configuration(**arguments(jaeger, tracer), accept_broken_traces=accept))
+    args = to_jaeger(tracer, jaeger)
+    stack.configure(traced.configuration(**args, sampling=TRACE_ALL, accept_broken_traces=accept))
 
 
 def whole_traces_after_each_restart(traced: TracedMesh, probe: TraceProbe, tracer: dict[str, Any]) -> list[int]:
@@ -106,9 +103,9 @@ def test_running_proxies_sample_all_requests_until_they_restart_with_the_sampler
 ) -> None:
     """CT532: the listener's 100 % reaches them at once, the sampler when they restart."""
     requests = [partial(traced.mesh.request, unique_path()) for _ in range(100)]
-    traced.apply(**arguments(jaeger, B3_W3C), sampling={"random": 10})
+    traced.apply(**to_jaeger(B3_W3C, jaeger), sampling={"random": PERCENT})
     assert len(probe.collect(requests)) <= MOST_AT_TEN_PERCENT
-    for entry in rendered(traced.arguments(**arguments(jaeger, OTLP), sampling={"random": 10})):
+    for entry in rendered(traced.arguments(**to_jaeger(OTLP, jaeger), sampling={"random": PERCENT})):
         traced.mesh.consul.write_config_entry(entry)
     traced.wait_until(lambda: len(probe.collect(requests)) == len(requests), "a trace of every request")
     traced.mesh.restart_sidecars("client")
@@ -123,7 +120,7 @@ def test_sampled_traces_are_whole_while_envoy_is_upgraded(
         sidecar = traced.mesh.sidecars[name]
         sidecar.version, sidecar.environment = "1.36.4", proxy_environment(Tracer(**OTLP), name)
     traced.bootstrap_hash = ""
-    traced.apply(**arguments(jaeger, OTLP), sampling={"random": 25})
+    traced.apply(**to_jaeger(OTLP, jaeger), sampling={"random": 25})
     for name in TRACED:
         traced.mesh.sidecars[name].version = "1.40.0"
         traced.mesh.restart_sidecars(name)

@@ -2,15 +2,21 @@
 
 import secrets
 import socket
-import uuid
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 
-from testbed.http import request_json
 from testbed.ports import LOOPBACK
-from tests.mesh.traced_mesh import TracedMesh, parents, rendered, span_names, unique_path
+from tests.mesh.trace_stores import wait_until_idle
+from tests.mesh.traced_mesh import (
+    TracedMesh,
+    parents,
+    rendered,
+    request_id,
+    sampled_id,
+    span_names,
+    unique_path,
+)
 
 pytestmark = pytest.mark.mesh
 
@@ -26,7 +32,7 @@ def b3() -> dict[str, str]:
 def test_request_is_one_trace_of_four_spans_with_128_bit_ids(traced: TracedMesh) -> None:
     traced.stack().up()
     traced.follow()
-    spans = traced.spans_of(traced.mesh.request(unique_path()), 4)
+    spans = traced.spans_of(traced.request(), 4)
     assert span_names(spans) == FOUR_SPANS
     assert {len(span["traceId"]) for span in spans} == {32}
     assert len({span["id"] for span in spans}) == 4
@@ -43,7 +49,7 @@ def test_up_writes_the_rendered_entries(traced: TracedMesh) -> None:
 
 def test_each_span_is_the_child_of_the_previous_span(traced: TracedMesh) -> None:
     traced.apply()
-    assert parents(traced.spans_of(traced.mesh.request(unique_path()), 4)) == {
+    assert parents(traced.spans_of(traced.request(), 4)) == {
         ("client", "CLIENT"): None,
         ("web", "SERVER"): ("client", "CLIENT"),
         ("web", "CLIENT"): ("web", "SERVER"),
@@ -57,7 +63,7 @@ def test_long_path_is_truncated(traced: TracedMesh) -> None:
     def truncated() -> bool:
         # A kept-alive connection may still have the former listener.
         path = unique_path() + "x" * 100
-        spans = traced.spans_of(traced.mesh.request(path), 4)
+        spans = traced.spans_of(traced.request(path=path), 4)
         assert all(span["tags"]["http.url"].endswith((path, path[:40])) for span in spans)
         return all(span["tags"]["http.url"].endswith(path[:40]) and span.get("annotations") for span in spans)
 
@@ -68,43 +74,41 @@ def test_upstream_requests_have_spans(traced: TracedMesh) -> None:
     traced.apply(spans={"spawn_upstream_span": True})
 
     def names() -> set[tuple[str, str]]:
-        return set(span_names(traced.spans_of(traced.mesh.request(unique_path()), 4)))
+        return set(span_names(traced.spans_of(traced.request(), 4)))
 
     traced.wait_until(lambda: names() > set(FOUR_SPANS), "more spans than those of the proxies")
 
 
 def test_protobuf_spans_arrive(traced: TracedMesh) -> None:
     traced.apply(tracer={"zipkin": {"encoding": "protobuf"}})
-    assert span_names(traced.spans_of(traced.mesh.request(unique_path()), 4)) == FOUR_SPANS
+    assert span_names(traced.spans_of(traced.request(), 4)) == FOUR_SPANS
 
 
-def test_sampling_rate_changes_without_a_restart(traced: TracedMesh) -> None:
+@pytest.mark.parametrize("percent", [0.01, 25, 99])
+def test_sampling_rate_changes_without_a_restart(traced: TracedMesh, percent: float) -> None:
     traced.apply()
     started = {name: sidecar.program.process.pid for name, sidecar in traced.mesh.sidecars.items()}
-    run = secrets.token_hex(8)
-    traced.apply(sampling={"random": 25}, tags={"run": {"literal": run}})
-    with ThreadPoolExecutor(4) as pool:
-        responses = list(pool.map(lambda _: traced.mesh.request(unique_path()), range(600)))
-    chosen = {
-        headers["x-b3-traceid"]
-        for response in responses
-        if (headers := response.json()["headers"])["x-b3-sampled"] == "1"
-    }
-    # Four standard deviations.
-    assert abs(len(chosen) / 600 - 0.25) <= 0.07
+    traced.apply(sampling={"random": percent})
+    first_unsampled = round(percent * 100)
+    ids = [request_id(number) for number in (0, first_unsampled - 1, first_unsampled, 9999)]
 
-    def arrived() -> bool:
-        query = f"/api/v2/traces?lookback=3600000&limit=3000&annotationQuery=run={run}"
-        found: list[list[dict[str, Any]]] = request_json(traced.mesh.zipkin.port, query)
-        return chosen <= {trace[0]["traceId"] for trace in found if len(trace) == 4}
+    def traces() -> list[str] | None:
+        # A kept-alive connection may still have the former listener.
+        headers = [traced.request({"x-request-id": one}).json()["headers"] for one in ids]
+        decisions = [one["x-b3-sampled"] for one in headers]
+        return [one["x-b3-traceid"] for one in headers] if decisions == ["1", "1", "0", "0"] else None
 
-    traced.wait_until(arrived, f"{len(chosen)} whole traces in Zipkin")
+    trace_ids = traced.wait_until(traces, f"decisions at {percent} %")
+    for trace_id in trace_ids[:2]:
+        assert span_names(traced.mesh.zipkin.wait_for_spans(trace_id, 4)) == FOUR_SPANS
+    wait_until_idle(traced.mesh.programs, traced.proxies)
+    assert [traced.mesh.zipkin.trace(trace_id) for trace_id in trace_ids[2:]] == [[], []]
     assert started == {name: sidecar.program.process.pid for name, sidecar in traced.mesh.sidecars.items()}
 
 
 def test_caller_with_a_sampled_trace_is_traced_at_zero_random_sampling(traced: TracedMesh) -> None:
     traced.apply(sampling={"random": 0})
-    assert traced.mesh.request(unique_path()).json()["headers"]["x-b3-sampled"] == "0"
+    assert traced.request().json()["headers"]["x-b3-sampled"] == "0"
     assert span_names(traced.spans_of(traced.mesh.request(unique_path(), b3()), 4)) == FOUR_SPANS
 
 
@@ -115,7 +119,7 @@ def test_request_id_that_does_not_begin_with_eight_hexadecimal_digits_is_never_s
     traced.apply()
     decisions = [
         traced.mesh.request(unique_path(), headers).json()["headers"]["x-b3-sampled"]
-        for headers in ({"x-request-id": request_id}, {"x-request-id": str(uuid.UUID(int=4711, version=4))})
+        for headers in ({"x-request-id": request_id}, {"x-request-id": sampled_id()})
     ]
     assert decisions == ["0", "1"]
 
@@ -132,7 +136,7 @@ def test_tags_of_all_kinds_arrive_on_every_span(traced: TracedMesh) -> None:
     )
 
     def tagged() -> list[dict[str, Any]]:
-        spans = traced.spans_of(traced.mesh.request(unique_path(), {"X-User": "ada"}), 4)
+        spans = traced.spans_of(traced.request({"X-User": "ada"}), 4)
         return spans if all("team" in span["tags"] for span in spans) else []
 
     spans = traced.wait_until(tagged, "spans with tags")
@@ -147,9 +151,9 @@ def test_tags_of_all_kinds_arrive_on_every_span(traced: TracedMesh) -> None:
 
 def test_b3_w3c_propagation_adds_traceparent(traced: TracedMesh) -> None:
     traced.apply()
-    assert "traceparent" not in traced.mesh.request(unique_path()).json()["upstream"]["headers"]
+    assert "traceparent" not in traced.request().json()["upstream"]["headers"]
     traced.apply(tracer={"zipkin": {"propagation": "b3+w3c"}})
-    headers = traced.mesh.request(unique_path()).json()["upstream"]["headers"]
+    headers = traced.request().json()["upstream"]["headers"]
     assert headers["traceparent"].split("-")[1] == headers["x-b3-traceid"]
 
 
@@ -168,25 +172,8 @@ def test_tcp_service_works_with_an_http_default_protocol(traced: TracedMesh) -> 
     traced.mesh.stop_sidecars("db", "db-client")
 
 
-def test_disabled_removes_only_the_tracing_keys(traced: TracedMesh) -> None:
-    args = {
-        "proxy_config": {"local_connect_timeout_ms": 4000},
-        "proxy_defaults": {"MeshGateway": {"Mode": "local"}, "Meta": {"team": "core"}},
-    }
-    stack = traced.stack(**args)
-    stack.up()
-    before = traced.proxy_defaults()
-    stack.configure(traced.configuration(**args, enabled=False))
-    stack.up()
-    after = traced.proxy_defaults()
-    removed = before["Config"].keys() - after["Config"].keys()
-    assert removed == {"envoy_tracing_json", "envoy_listener_tracing_json", "envoy_extra_static_clusters_json"}
-    for entry in (before, after):
-        # Ignore fields that change with every write, and the list of managed fields.
-        entry["Config"] = {key: value for key, value in entry["Config"].items() if key not in removed}
-        for volatile_field in ("Hash", "ModifyIndex"):
-            entry.pop(volatile_field, None)
-        entry["Meta"].pop("consul-tracing-keys")
-    assert after == before
+def test_restarted_proxies_of_a_disabled_mesh_do_not_trace(traced: TracedMesh) -> None:
+    traced.apply()
+    traced.stack(enabled=False).up()
     traced.follow()
-    assert "x-b3-traceid" not in traced.mesh.request(unique_path()).json()["headers"]
+    assert "x-b3-traceid" not in traced.request().json()["headers"]

@@ -1,4 +1,4 @@
-"""Whole traces at a sampling rate of 10 %: each tracer, version of Envoy, kind of application and entrance of the mesh.
+"""Whole traces at the default rate: each tracer, version of Envoy, kind of application and entrance of the mesh.
 
 A cell sends 400 requests of callers without a trace, and 40 of callers with a sampled one.
 """
@@ -14,14 +14,13 @@ import pytest
 from consul_tracing.entries.bodies import gateway_arguments
 from consul_tracing.envoy import proxy_environment
 from consul_tracing.inputs.mesh_settings import MeshSettings
-from testbed.collectors import http_collector
 from testbed.http import Response, send_request
+from testbed.jaeger import Jaeger
 from testbed.ports import LOOPBACK
 from testbed.services import Propagation
 from tests.mesh.sampled_traces import (
     CALLERS,
     EXPECTED,
-    PERCENT,
     TOLERANCE,
     Shapes,
     assert_whole,
@@ -30,15 +29,8 @@ from tests.mesh.sampled_traces import (
     measure,
 )
 from tests.mesh.test_gateways import gateway_proxy
-from tests.mesh.trace_stores import (
-    DatadogStore,
-    JaegerStore,
-    SpanName,
-    Store,
-    TraceProbe,
-    ZipkinStore,
-)
-from tests.mesh.traced_mesh import TRACED, TracedMesh, unique_path
+from tests.mesh.trace_stores import SpanName, TraceProbe, open_store
+from tests.mesh.traced_mesh import TracedMesh, unique_path
 
 pytestmark = pytest.mark.mesh
 
@@ -93,14 +85,12 @@ class Deployment:
 
 
 @pytest.fixture(scope="module")
-def deployment(request: pytest.FixtureRequest, traced: TracedMesh) -> Iterator[Deployment]:
+def deployment(request: pytest.FixtureRequest, traced: TracedMesh, jaeger: Jaeger) -> Iterator[Deployment]:
     """The mesh with the version of Envoy and the tracer of the parameter."""
     version, tracer = request.param
     with ExitStack() as stack:
-        store, port = open_store(tracer, traced, request, stack)
-        args = traced.arguments(
-            collector={"host": LOOPBACK, "port": port}, tracer=TRACERS[tracer], sampling={"random": PERCENT}
-        )
+        store, port = stack.enter_context(open_store(TRACERS[tracer], traced.mesh.zipkin, jaeger))
+        args = traced.arguments(collector={"host": LOOPBACK, "port": port}, tracer=TRACERS[tracer])
         settings = MeshSettings.of("mesh", args)
         stack.callback(choose, traced, None, None)
         choose(traced, version, settings.tracer)
@@ -113,21 +103,10 @@ def deployment(request: pytest.FixtureRequest, traced: TracedMesh) -> Iterator[D
             environment=proxy_environment(settings.tracer, "api-gateway"),
         )
         gateway_port, envoy = stack.enter_context(gateway)
-        proxies = [envoy, *(traced.mesh.sidecars[name] for name in TRACED)]
+        proxies = [envoy, *traced.proxies]
         assert {proxy.running_version for proxy in proxies} == {version}
         stack.callback(traced.mesh.restart_service, "web")
         yield Deployment(traced, version, tracer, TraceProbe(traced.mesh.programs, store, proxies), gateway_port)
-
-
-def open_store(tracer: str, traced: TracedMesh, request: pytest.FixtureRequest, stack: ExitStack) -> tuple[Store, int]:
-    """Return the store for the spans of the tracer, and its port."""
-    if tracer == "datadog":
-        received = stack.enter_context(http_collector())
-        return DatadogStore(received), received.port
-    if tracer.startswith("zipkin"):
-        return ZipkinStore(traced.mesh.zipkin), traced.mesh.zipkin.port
-    store = JaegerStore(request.getfixturevalue("jaeger"))
-    return store, store.jaeger.otlp_grpc_port if tracer == "otlp-grpc" else store.jaeger.otlp_http_port
 
 
 DEFAULT_LANE = {

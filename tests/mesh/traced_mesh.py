@@ -1,7 +1,8 @@
 """The embedded mesh with tracing arguments chosen by a test."""
 
 import secrets
-from collections.abc import Callable, Iterator
+import uuid
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -28,6 +29,12 @@ SERVICES = (
 TRACED = ("client", "web", "api")
 """Services whose sidecars are available to every test."""
 
+PERCENT = 10
+"""Sampling rate of the mesh, as in production, unless a test writes another one."""
+
+TRACE_ALL = {"random": 100}
+"""Sampling for tests in which a proxy or an application, not the test, starts the request that must be sampled."""
+
 UNTRACED = Tracing(random_sampling={})
 """Listener tracing that Consul writes if the entry has none."""
 
@@ -48,11 +55,19 @@ class TracedMesh:
     mesh: Mesh
     bootstrap_hash: str = field(default="", init=False)
 
+    @property
+    def proxies(self) -> list[Envoy]:
+        """The sidecars of TRACED, which run after the first `apply`."""
+        return [self.mesh.sidecars[name] for name in TRACED]
+
     def arguments(self, **args: Any) -> dict[str, Any]:
-        """Return arguments that send a trace of every request to Zipkin, updated with `args`."""
+        """Return arguments that send the sampled traces to Zipkin, updated with `args`.
+
+        The tests choose which requests are sampled: by `sampled_id`, or by headers of a caller.
+        """
         return {
             "collector": {"host": LOOPBACK, "port": self.mesh.zipkin.port},
-            "sampling": {"random": 100},
+            "sampling": {"random": PERCENT},
             "services": {name: {"protocol": "http"} for name in ("web", "api")},
             "envoy_version": "1.36",
             **args,
@@ -89,8 +104,8 @@ class TracedMesh:
             self.mesh.restart_sidecars(*TRACED) if self.mesh.sidecars else self.mesh.start_sidecars(*TRACED)
         text = entry["Config"].get("envoy_listener_tracing_json")
         expected = listener(text) if text else UNTRACED
-        for name in TRACED:
-            self.wait_until(partial(traces_as, self.mesh.sidecars[name], expected), f"{name}'s sidecar with {expected}")
+        for proxy in self.proxies:
+            self.wait_until(partial(traces_as, proxy, expected), f"{proxy.name}'s sidecar with {expected}")
 
     def proxy_defaults(self) -> dict[str, Any]:
         """Return the live entry, with an empty `Config` instead of null."""
@@ -101,6 +116,10 @@ class TracedMesh:
     def wait_until(self, condition: Callable[[], Any], what: str, seconds: float = 30) -> Any:
         """Wait until the condition is true, and return its value."""
         return self.mesh.programs.wait_until(condition, what, seconds=seconds)
+
+    def request(self, headers: Mapping[str, str] | None = None, *, path: str = "") -> Response:
+        """Send a request from client to web that the Zipkin and Datadog tracers sample at every rate above 0 %."""
+        return self.mesh.request(path or unique_path(), {"x-request-id": sampled_id(), **(headers or {})})
 
     def spans_of(self, response: Response, count: int) -> list[Span]:
         """Return the spans of the trace of a request when `count` have arrived."""
@@ -155,6 +174,25 @@ def retried(request: Callable[[], Response]) -> Callable[[], Response]:
         return response
 
     return send
+
+
+def request_id(number: int) -> str:
+    """Return a unique request id whose first eight digits are the number.
+
+    A proxy without trace context samples the request if the number is below its rate in hundredths of a percent. The
+    sampler of the OpenTelemetry tracer ignores the request id.
+    """
+    return f"{number:08x}{str(uuid.uuid4())[8:]}"
+
+
+def sampled_id() -> str:
+    """Return the id of a request that is sampled at every rate above 0 %."""
+    return request_id(0)
+
+
+def sampled_parent(trace_id: str) -> dict[str, str]:
+    """Return the header of a caller with a sampled trace, which the OpenTelemetry tracer follows at every rate."""
+    return {"traceparent": f"00-{trace_id}-{secrets.token_hex(8)}-01"}
 
 
 def unique_path() -> str:

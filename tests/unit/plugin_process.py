@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import grpc
@@ -96,14 +97,14 @@ class Plugin:
 
 
 @contextmanager
-def running_plugin() -> Iterator[Plugin]:
+def running_plugin(python: str | Path = sys.executable, folder: Path = CHECKOUT / "plugin") -> Iterator[Plugin]:
     """Start the plugin as the engine does, with the monitor as its engine."""
     monitor, server = Monitor(), grpc.server(ThreadPoolExecutor())
     resource_pb2_grpc.add_ResourceMonitorServicer_to_server(monitor, server)
     engine_pb2_grpc.add_EngineServicer_to_server(monitor, server)
     engine = f"127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"
     server.start()
-    command = [sys.executable, CHECKOUT / "plugin", engine]
+    command = [python, folder, engine]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         try:

@@ -1,39 +1,25 @@
-import json
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 
 from consul_tracing.cli.command import CommandError
 from consul_tracing.cli.consul_client import ConsulClient
+from tests.unit.http_server import Headers, serving
 
 
-class Handler(BaseHTTPRequestHandler):
-    def do_GET(self) -> None:
-        if "page" in self.path:
-            self.send_response(200)
-            self.end_headers()
-            self.wfile.write(b"<html>")
-            return
-        status = 404 if "missing" in self.path else 403 if "forbidden" in self.path else 200
-        body = json.dumps({"path": self.path, "token": self.headers.get("X-Consul-Token")}).encode()
-        self.send_response(status)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body if status == 200 else b"denied" + b" " * (len(body) - 6))
-
-    def log_message(self, *_: object) -> None:
-        pass
+def answer(path: str, headers: Headers) -> tuple[int, object]:
+    if "page" in path:
+        return 200, b"<html>"
+    if "missing" in path:
+        return 404, b"denied"
+    return (403, b"denied  ") if "forbidden" in path else (200, {"path": path, "token": headers.get("x-consul-token")})
 
 
 @pytest.fixture
 def address() -> Iterator[str]:
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"127.0.0.1:{server.server_port}"
-        server.shutdown()
+    with serving(answer) as running:
+        yield running
 
 
 def test_environment_of_consul_determines_address_token_and_scope(address: str, tmp_path: Path) -> None:
@@ -46,7 +32,8 @@ def test_environment_of_consul_determines_address_token_and_scope(address: str, 
     }
     answer = {"path": "/v1/agent/self?ns=team&partition=east", "token": "from-file"}
     assert ConsulClient(environment).get("/v1/agent/self") == answer
-    assert ConsulClient(environment | {"CONSUL_HTTP_TOKEN": "t"}).get("/v1/agent/self") == answer | {"token": "t"}
+    variable = {"CONSUL_HTTP_TOKEN": "t", "CONSUL_HTTP_TOKEN_FILE": ""}
+    assert ConsulClient(environment | variable).get("/v1/agent/self") == answer | {"token": "t"}
 
 
 def test_missing_path_is_none(address: str) -> None:
@@ -67,11 +54,20 @@ def test_failures_are_one_line_without_the_token(address: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("variable", "value"),
-    [("CONSUL_HTTP_TOKEN_FILE", "/absent"), ("CONSUL_CACERT", "/absent"), ("CONSUL_HTTP_ADDR", "http://[::1")],
+    ("variable", "value", "reason"),
+    [
+        (
+            "CONSUL_HTTP_TOKEN_FILE",
+            "/absent",
+            "CONSUL_HTTP_TOKEN_FILE cannot be read: No such file or directory: /absent",
+        ),
+        ("CONSUL_CACERT", "/absent", "the connection to Consul cannot be configured: .*No such file or directory"),
+        ("CONSUL_CAPATH", "/absent", "CONSUL_CAPATH must be a directory with certificates, got /absent"),
+        ("CONSUL_HTTP_ADDR", "http://[::1", "the connection to Consul cannot be configured: Invalid"),
+    ],
 )
-def test_unusable_variable_is_reported(variable: str, value: str) -> None:
-    with pytest.raises(CommandError, match="CONSUL_HTTP_TOKEN_FILE|cannot be configured"):
+def test_unusable_variable_is_reported(variable: str, value: str, reason: str) -> None:
+    with pytest.raises(CommandError, match=f"^consul-tracing: CT601: {reason}"):
         ConsulClient({variable: value})
 
 

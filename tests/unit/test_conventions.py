@@ -1,40 +1,13 @@
 """Coding conventions of the package."""
 
-import ast
 import subprocess
 import sys
-from collections.abc import Iterator
 from importlib.metadata import requires
-from pathlib import Path
 from typing import Any
 
 import consul_tracing
 from consul_tracing.inputs import entry_settings, mesh_args, mesh_settings
 from consul_tracing.inputs.service_protocols_args import ServiceProtocolsArgs
-
-PACKAGE = Path(consul_tracing.__file__).parent
-MODULES = sorted(PACKAGE.rglob("*.py"))
-
-
-def tree(module: Path) -> ast.Module:
-    return ast.parse(module.read_text())
-
-
-def components() -> Iterator[ast.FunctionDef]:
-    for module in MODULES:
-        for node in ast.walk(tree(module)):
-            if isinstance(node, ast.ClassDef) and any(ast.unparse(base) == "Component" for base in node.bases):
-                functions = [item for item in node.body if isinstance(item, ast.FunctionDef)]
-                # The first ones may be overloads.
-                yield [item for item in functions if item.name == "__init__"][-1]
-
-
-def test_register_outputs_is_called_once_as_the_last_statement_of_a_component() -> None:
-    constructors = list(components())
-    assert len(constructors) == 3
-    for constructor in constructors:
-        assert ast.unparse(constructor.body[-1]).startswith("self.register_outputs(")
-        assert ast.unparse(constructor).count("register_outputs(") == 1
 
 
 def test_arguments_and_settings_have_the_same_fields() -> None:

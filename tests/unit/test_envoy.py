@@ -1,13 +1,22 @@
 import itertools
+import json
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from envoy.config.cluster.v3 import cluster_pb2
 
 from consul_tracing import envoy
-from consul_tracing.entries.bodies import bootstrap_hash, canonical_json, gateway_arguments, proxy_defaults
-from consul_tracing.inputs.mesh_settings import Sampling, Spans, Tag
+from consul_tracing.entries.bodies import (
+    bootstrap_hash,
+    canonical_json,
+    gateway_arguments,
+    proxy_defaults,
+    tracing_config,
+)
+from consul_tracing.inputs.mesh_settings import Sampling
 from consul_tracing.inputs.static_clusters import CLUSTER
+from consul_tracing.names import CLUSTERS_KEY, LISTENER_KEY, TRACER_KEY
 from tests.unit import envoy_messages
 from tests.unit.meshes import settings
 
@@ -30,10 +39,6 @@ def tracer(**args: Any) -> dict[str, Any]:
     return envoy_messages.as_json(envoy_messages.tracer(text))["http"]  # type: ignore[no-any-return]
 
 
-def tls_context(**args: Any) -> dict[str, Any]:
-    return cluster(**args)["transport_socket"]["typed_config"]  # type: ignore[no-any-return]
-
-
 @pytest.mark.parametrize(("name", "tls"), list(itertools.product(TRACERS, [None, TLS])))
 def test_every_tracer_is_valid_envoy_configuration(name: str, tls: dict[str, str] | None) -> None:
     collector = {"host": "collector", **({"tls": tls} if tls else {})}
@@ -41,148 +46,69 @@ def test_every_tracer_is_valid_envoy_configuration(name: str, tls: dict[str, str
     assert cluster(collector=collector, tracer=TRACERS[name], envoy_version="1.36")["name"] == "tracing_collector"
 
 
-def test_zero_random_sampling_is_written_explicitly() -> None:
-    assert envoy.percentages(Sampling(random=0))["random_sampling"] == {"value": 0.0}
+def values(value: Any, path: str = "") -> dict[str, Any]:
+    """Return the values inside of a JSON value, by their paths."""
+    if not isinstance(value, dict | list) or not value:
+        return {path: value}
+    members = value.items() if isinstance(value, dict) else enumerate(value)
+    return {key: one for name, member in members for key, one in values(member, f"{path}.{name}".lstrip(".")).items()}
 
 
-def test_all_three_sampling_rates_are_written() -> None:
-    assert envoy.percentages(Sampling()) == {
-        "client_sampling": {"value": 100},
-        "random_sampling": {"value": 1},
-        "overall_sampling": {"value": 100},
-    }
+def written(**args: Any) -> dict[str, Any]:
+    """Return the values in the three Envoy keys for these arguments. Envoy's messages must accept the keys."""
+    config = tracing_config(settings(**{"envoy_version": "1.36", **args}))
+    envoy_messages.parse_config(config)
+    names = {TRACER_KEY: "tracer", LISTENER_KEY: "listener", CLUSTERS_KEY: "clusters"}
+    return {key: one for name, text in config.items() for key, one in values(json.loads(text), names[name]).items()}
 
 
-def test_join_omits_the_tracer_from_the_listener() -> None:
-    assert "provider" not in envoy.listener_tracing(settings())
+OTLP_HTTP = {"transport": "http", "headers": {"X-Scope-OrgID": "shop"}}
+SLOW = {"host": "zipkin", "connect_timeout_ms": 100, "export_timeout_ms": 2500}
+OWN_CERTIFICATE = {**TLS, "certificate_file": "/etc/ssl/proxy.pem", "key_file": "/etc/ssl/proxy.key"}
+TAGS = {"b": {"literal": "2"}, "a": {"request_header": "X-User", "default": "anonymous"}, "c": {"environment": "ZONE"}}
+STATED: dict[str, dict[str, Any]] = {
+    "a random rate of zero is written": {"sampling": {"random": 0}},
+    "skip writes the tracer into the listener and not into the bootstrap": {"gateways": "skip"},
+    "span fields are written if they differ from Envoy's defaults": {
+        "spans": {"max_path_tag_length": 1024, "spawn_upstream_span": True, "verbose": False}
+    },
+    "tags are sorted by name, and header names are in lower case": {"tags": TAGS},
+    "the Host header of spans is the input hostname": {"tracer": {"zipkin": {"hostname": "spans"}}},
+    "b3+w3c sets the option of Envoy 1.36": {"tracer": {"zipkin": {"propagation": "b3+w3c"}}},
+    "OTLP over gRPC uses HTTP/2, port 4317, the export timeout and the headers": {
+        "tracer": {"opentelemetry": {"headers": {"X-Scope-OrgID": "shop"}}},
+        "collector": SLOW,
+    },
+    "OTLP over HTTP uses port 4318, the export timeout and the headers": {
+        "tracer": {"opentelemetry": OTLP_HTTP},
+        "collector": SLOW,
+    },
+    "the environment of a proxy replaces the other resource attributes": {
+        "tracer": {"opentelemetry": {"service_name": "mesh", "resource_attributes": {"service.name": "other"}}}
+    },
+    "Datadog uses port 8126": {"tracer": {"datadog": {"service_name": "mesh"}}},
+    "the certificate is verified with the host name, without a dot at its end": {
+        "collector": {"host": "zipkin.example.com.", "tls": TLS}
+    },
+    "the certificate of an IP address is verified without SNI": {"collector": {"host": "10.0.0.7", "tls": TLS}},
+    "the own certificate is presented": {"collector": {"host": "zipkin", "tls": OWN_CERTIFICATE}},
+    "OTLP over gRPC with TLS negotiates HTTP/2": {
+        "collector": {"host": "zipkin", "tls": TLS},
+        "tracer": {"opentelemetry": {}},
+    },
+}
+"""Arguments by the claim about their configuration."""
 
 
-def test_skip_writes_the_tracer_into_the_listener() -> None:
-    skip_settings = settings(gateways="skip")
-    assert envoy.listener_tracing(skip_settings)["provider"] == envoy.bootstrap_tracing(skip_settings)["http"]
-
-
-def test_span_fields_are_written_if_they_differ_from_the_default_of_envoy() -> None:
-    spans = {"max_path_tag_length": 1024, "spawn_upstream_span": True, "verbose": False}
-    block = envoy_messages.listener(canonical_json(envoy.listener_tracing(settings(spans=spans))))
-    assert block.max_path_tag_length.value == 1024
-    assert block.spawn_upstream_span.value is True
-    assert not block.verbose
-    assert envoy.span_fields(Spans()) == {}
-
-
-@pytest.mark.parametrize("transport", ["grpc", "http"])
-def test_export_has_its_headers_and_its_timeout(transport: str) -> None:
-    exporter = {"transport": transport, "headers": {"X-Scope-OrgID": "shop"}}
-    collector = {"host": "collector", "connect_timeout_ms": 100, "export_timeout_ms": 2500}
-    config = tracer(tracer={"opentelemetry": exporter}, collector=collector)["typed_config"]
-    if transport == "grpc":
-        assert config["grpc_service"]["initial_metadata"] == [{"key": "x-scope-orgid", "value": "shop"}]
-        assert config["grpc_service"]["timeout"] == "2.500s"
-    else:
-        added = config["http_service"]["request_headers_to_add"]
-        assert added == [{"header": {"key": "x-scope-orgid", "value": "shop"}}]
-        assert config["http_service"]["http_uri"]["timeout"] == "2.500s"
-
-
-def test_environment_of_a_proxy_replaces_the_other_resource_attributes() -> None:
-    exporter = {"service_name": "mesh", "resource_attributes": {"service.name": "other"}}
-    detectors = tracer(tracer={"opentelemetry": exporter})["typed_config"]["resource_detectors"]
-    assert [one["name"].rpartition(".")[2] for one in detectors] == ["static_config", "environment"]
-
-
-def test_tags_are_sorted_by_name() -> None:
-    block = envoy.listener_tracing(settings(tags={"b": {"literal": "2"}, "a": {"literal": "1"}}))
-    assert [tag["tag"] for tag in block["custom_tags"]] == ["a", "b"]
-
-
-def test_request_header_tag_has_its_default_value() -> None:
-    assert envoy.custom_tag("user", Tag(request_header="X-User", default="anonymous")) == {
-        "tag": "user",
-        "request_header": {"name": "x-user", "default_value": "anonymous"},
-    }
-
-
-def test_environment_tag_without_a_default_has_no_default_value() -> None:
-    assert envoy.custom_tag("zone", Tag(environment="ZONE")) == {"tag": "zone", "environment": {"name": "ZONE"}}
-
-
-def test_zipkin_has_128_bit_ids_and_unshared_spans_by_default() -> None:
-    config = tracer()["typed_config"]
-    assert config["trace_id_128bit"] is True
-    assert config["shared_span_context"] is False
-    assert config["collector_endpoint_version"] == "HTTP_JSON"
-
-
-def test_zipkin_host_header_defaults_to_the_collector_host() -> None:
-    assert tracer()["typed_config"]["collector_hostname"] == "zipkin"
-    assert tracer(tracer={"zipkin": {"hostname": "spans"}})["typed_config"]["collector_hostname"] == "spans"
-
-
-def test_b3_propagation_omits_the_option_of_newer_envoys() -> None:
-    assert "trace_context_option" not in tracer()["typed_config"]
-
-
-def test_b3_w3c_propagation_sets_the_trace_context_option() -> None:
-    config = tracer(tracer={"zipkin": {"propagation": "b3+w3c"}})["typed_config"]
-    assert config["trace_context_option"] == "USE_B3_WITH_W3C_PROPAGATION"
-
-
-def test_collector_cluster_name_is_consistent() -> None:
-    written = cluster()
-    named = {written["name"], written["load_assignment"]["cluster_name"], tracer()["typed_config"]["collector_cluster"]}
-    assert named == {"tracing_collector"}
-
-
-def test_collector_host_name_is_resolved_by_dns() -> None:
-    assert cluster()["type"] == "STRICT_DNS"
-    assert cluster()["dns_lookup_family"] == "V4_PREFERRED"
-
-
-@pytest.mark.parametrize(
-    ("kind", "port"),
-    [("zipkin", 9411), ("otlp-grpc", 4317), ("otlp-http", 4318), ("datadog", 8126)],
-)
-def test_collector_port_defaults_to_the_port_of_the_tracer(kind: str, port: int) -> None:
-    address = cluster(tracer=TRACERS[kind])["load_assignment"]["endpoints"][0]["lb_endpoints"][0]["endpoint"]["address"]
-    assert address["socket_address"] == {"address": "zipkin", "port_value": port}
-
-
-def test_otlp_over_grpc_uses_http2() -> None:
-    options = cluster(tracer=TRACERS["otlp-grpc"])["typed_extension_protocol_options"]
-    assert options["envoy.extensions.upstreams.http.v3.HttpProtocolOptions"]["explicit_http_config"] == {
-        "http2_protocol_options": {}
-    }
-    assert "typed_extension_protocol_options" not in cluster(tracer=TRACERS["otlp-http"])
-
-
-def test_collector_certificate_is_verified_with_its_host_name() -> None:
-    context = tls_context(collector={"host": "zipkin.example.com.", "tls": TLS})
-    verified = context["common_tls_context"]["validation_context"]
-    assert verified["trusted_ca"] == {"filename": "/etc/ssl/ca.pem"}
-    assert verified["match_typed_subject_alt_names"] == [
-        {"san_type": "DNS", "matcher": {"exact": "zipkin.example.com"}}
-    ]
-    assert context["sni"] == "zipkin.example.com"
-
-
-def test_collector_with_an_ip_address_is_verified_without_sni() -> None:
-    context = tls_context(collector={"host": "10.0.0.7", "tls": TLS})
-    names = context["common_tls_context"]["validation_context"]["match_typed_subject_alt_names"]
-    assert names == [{"san_type": "IP_ADDRESS", "matcher": {"exact": "10.0.0.7"}}]
-    assert "sni" not in context
-
-
-def test_client_certificate_is_presented_to_the_collector() -> None:
-    own = {**TLS, "certificate_file": "/etc/ssl/proxy.pem", "key_file": "/etc/ssl/proxy.key"}
-    assert tls_context(collector={"host": "zipkin", "tls": own})["common_tls_context"]["tls_certificates"] == [
-        {"certificate_chain": {"filename": "/etc/ssl/proxy.pem"}, "private_key": {"filename": "/etc/ssl/proxy.key"}}
-    ]
-
-
-def test_otlp_over_grpc_with_tls_negotiates_http2() -> None:
-    context = tls_context(collector={"host": "otlp", "tls": TLS}, tracer=TRACERS["otlp-grpc"])
-    assert context["common_tls_context"]["alpn_protocols"] == ["h2"]
+def test_configuration_matches_the_golden_file(golden: Callable[[str, Any], None]) -> None:
+    """The file has the complete default configuration, and for each claim the values that are added or removed."""
+    default = written()
+    found: dict[str, Any] = {"default": default}
+    for claim, args in STATED.items():
+        config = written(**args)
+        added = {path: one for path, one in config.items() if default.get(path) != one}
+        found[claim] = {**added, "removed": sorted(default.keys() - config.keys())}
+    golden("envoy", found)
 
 
 @pytest.mark.parametrize(

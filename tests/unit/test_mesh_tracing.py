@@ -8,7 +8,7 @@ import pulumi
 import pulumi_consul
 import pytest
 
-from consul_tracing import ConflictError, InvalidInputError, MeshTracing
+from consul_tracing import ConflictError, InvalidInputError, MeshTracing, ServiceProtocols, ZipkinCollector
 from tests.unit.meshes import mesh
 from tests.unit.mocked_engine import Engine
 
@@ -110,6 +110,23 @@ def test_outputs_have_the_planned_values(engine: Engine) -> None:
     assert json.loads(outputs["gateway_envoy_args"][1])["layered_runtime"]["layers"][0]["name"] == "tracing"
 
 
+def test_components_register_all_their_outputs(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    registered: dict[type, set[str]] = {}
+
+    def register_outputs(component: pulumi.ComponentResource, outputs: dict[str, Any]) -> None:
+        registered[type(component)] = set(outputs)
+
+    def program() -> None:
+        MeshTracing("mesh", mesh())
+        ServiceProtocols("shop", {"services": {}})
+        ZipkinCollector("zipkin", {})
+
+    monkeypatch.setattr(pulumi.ComponentResource, "register_outputs", register_outputs)
+    engine.run(program)
+    for component in (MeshTracing, ServiceProtocols, ZipkinCollector):
+        assert registered[component] == set(component.__annotations__)
+
+
 def test_skip_is_rejected_on_a_mesh_without_the_collector_cluster(engine: Engine) -> None:
     with pytest.raises(ConflictError, match="requires proxies with the cluster tracing_collector"):
         engine.run(lambda: MeshTracing("mesh", mesh(gateways="skip")))
@@ -173,13 +190,15 @@ def test_invalid_clusters_of_a_consul_k8s_entry_are_reported_as_managed_by_consu
         engine.run(lambda: MeshTracing("mesh", mesh()))
 
 
-def test_two_components_with_the_same_entry_are_rejected(engine: Engine) -> None:
+def test_two_components_with_the_same_entries_are_rejected(engine: Engine) -> None:
     def program() -> None:
-        MeshTracing("one", mesh())
-        MeshTracing("two", mesh())
+        MeshTracing("one", mesh(services={"web": {"protocol": "http"}}))
+        MeshTracing("two", mesh(services={"shop": {"protocol": "http", "name": "web"}}))
 
-    with pytest.raises(InvalidInputError, match='of "two" is invalid\n  proxy-defaults/global: conflicts with "one"'):
+    with pytest.raises(InvalidInputError, match='2 inputs of "two" are invalid') as rejected:
         engine.run(program)
+    assert 'proxy-defaults/global: conflicts with "one"' in str(rejected.value)
+    assert 'service-defaults/web: conflicts with "one"' in str(rejected.value)
     assert "two-proxy-defaults" not in engine.registered
 
 

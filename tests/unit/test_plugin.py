@@ -137,19 +137,6 @@ def test_schema_has_all_types_and_descriptions_with_defaults(plugin: Plugin) -> 
         **{name: (one["inputProperties"], one["requiredInputs"]) for name, one in components.items()},
         **{name: (one["properties"], one.get("required", [])) for name, one in types.items()},
     }
-    assert {name: required for name, (_, required) in inputs.items() if required} == {
-        "ServiceProtocols": ["services"],
-        "TlsArgs": ["caFile"],
-        "CollectorArgs": ["host"],
-        "DatadogArgs": ["serviceName"],
-        "ServiceArgs": ["protocol"],
-        "TrustStoreArgs": ["secret"],
-        "ElasticsearchStorageArgs": ["hosts"],
-        "CassandraStorageArgs": ["contactPoints"],
-        "IngressArgs": ["host"],
-        "AutoscalingArgs": ["maxReplicas"],
-        "SecretKeyArgs": ["key", "secret"],
-    }
     one_of = {"TracerArgs", "TagArgs", "StorageArgs", "DisruptionBudgetArgs"}
     without_default = {
         f"{name}.{key}"

@@ -56,15 +56,6 @@ def test_mesh_inputs_are_rejected_by_service_protocols() -> None:
         ServiceProtocols("shop", empty)
 
 
-def test_conflict_of_two_meshes_recommends_service_protocols(engine: Engine) -> None:
-    engine.live = {"global": {"Meta": OTHER_STACK}}
-    with pytest.raises(ConflictError) as error:
-        engine.run(lambda: MeshTracing("mesh", mesh()))
-    text = str(error.value)
-    assert "use ServiceProtocols instead of MeshTracing" in text
-    assert text.index("ServiceProtocols") < text.index("set existing: overwrite")
-
-
 @pytest.mark.parametrize("preview", [True, False])
 def test_team_without_services_writes_nothing(engine: Engine, *, preview: bool) -> None:
     engine.run(lambda: ServiceProtocols("shop", {"services": {}}), preview=preview)

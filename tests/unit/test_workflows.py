@@ -21,11 +21,6 @@ def jobs(workflow: Path) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("workflow", WORKFLOWS, ids=lambda file: file.stem)
-def test_jobs_have_a_timeout(workflow: Path) -> None:
-    assert [name for name, job in jobs(workflow).items() if "timeout-minutes" not in job] == []
-
-
-@pytest.mark.parametrize("workflow", WORKFLOWS, ids=lambda file: file.stem)
 def test_make_targets_exist(workflow: Path) -> None:
     makefile = (CHECKOUT / "Makefile").read_text()
     for job in jobs(workflow).values():

@@ -5,7 +5,6 @@ import pytest
 from consul_tracing.backends.default_protocol import (
     enables_http_default,
     gateways,
-    http_default_text,
     undeclared_services,
     without_protocol,
 )
@@ -45,10 +44,3 @@ def test_gateway_is_identified_by_an_entry_of_a_gateway_kind() -> None:
 
 def test_service_with_a_declared_protocol_is_not_reported() -> None:
     assert without_protocol({"mysql": {"Protocol": "tcp"}, "redis": None, "old": {"Protocol": ""}}) == ["redis", "old"]
-
-
-def test_warning_lists_the_undeclared_services_and_the_fix() -> None:
-    assert (
-        "without a declared protocol as HTTP: mysql, redis\n  Add those that are not HTTP to tcp_services"
-        in http_default_text(["mysql", "redis"])
-    )

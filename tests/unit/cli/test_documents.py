@@ -2,7 +2,6 @@
 
 import contextlib
 import json
-from pathlib import Path
 from textwrap import dedent
 from typing import Any
 
@@ -14,10 +13,8 @@ from hypothesis import strategies as st
 from consul_tracing.cli.command import CommandError
 from consul_tracing.cli.documents import Document, read_documents
 from consul_tracing.cli.hcl import Unevaluated
-from consul_tracing.cli.rendering import RenderError, as_hcl, as_json, as_yaml, entries_of_consul
+from consul_tracing.cli.rendering import RenderError, as_hcl, as_json, entries_of_consul
 from tests.unit.meshes import JSON, MESHES, settings
-
-GOLDEN = Path(__file__).parents[2] / "golden"
 
 HCL = """
     # The mesh.
@@ -420,30 +417,3 @@ def test_rendered_entries_are_read_back(args: dict[str, Any]) -> None:
             continue
         if "$${" not in text and "%{" not in text:
             assert read_documents(text, "a.hcl")[0].fields == entry.body
-
-
-def test_rendered_manifests_are_read_back() -> None:
-    service = {"protocol": "http", "service_defaults": {"ExternalSNI": "a", "MaxRequestHeadersKB": 1}}
-    mesh = settings(
-        target="kubernetes",
-        services={"web": service},
-        proxy_defaults={"AccessLogs": {"Enabled": True, "JSONFormat": "{}"}, "MutualTLSMode": "permissive"},
-    )
-    for document, entry in zip(read_documents(as_yaml(mesh), "-"), entries_of_consul(mesh), strict=True):
-        assert document.fields == {**entry.body, "Namespace": "consul"}
-
-
-@pytest.mark.parametrize("file", ["consul-documentation", "dev", "prod", "staging"])
-def test_golden_entries_are_read(file: str) -> None:
-    for title, fields in json.loads((GOLDEN / f"{file}.json").read_text()).items():
-        kind, _, name = title.partition("/")
-        kind, _, namespace = kind.partition(" ")
-        if kind not in {"proxy-defaults", "service-defaults", "ProxyDefaults", "ServiceDefaults"}:
-            continue
-        resource = {"kind": kind, "metadata": {"name": name, "namespace": namespace}, "spec": fields}
-        entry = {"Kind": kind, "Name": name, **fields}
-        text = json.dumps({"apiVersion": "consul.hashicorp.com/v1alpha1", **resource} if namespace else entry)
-        document = only(text, "-")
-        assert (document.kind, document.name) in {("proxy-defaults", "global"), ("service-defaults", name)}
-        assert document.fields.get("Config") == (fields.get("config") if namespace else fields.get("Config"))
-        assert document.fields.get("Protocol") == (fields.get("protocol") if namespace else fields.get("Protocol"))

@@ -42,6 +42,10 @@ PLACES = {
 TYPE = "type.googleapis.com/"
 TLS = f"{TYPE}envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext"
 ZIPKIN = CONFIG[TRACER]["http"]["typed_config"]
+W3C = {
+    **CONFIG[TRACER]["http"],
+    "typed_config": {**ZIPKIN, "trace_context_option": "USE_B3_WITH_W3C_PROPAGATION"},
+}
 NAMES = {"match_typed_subject_alt_names": [{"san_type": "DNS", "matcher": {"exact": "zipkin.example"}}]}
 CA = {"trusted_ca": {"filename": "/ca.pem"}}
 
@@ -272,6 +276,8 @@ def test_reasons_name_what_the_reader_can_choose() -> None:
     [
         ({"cluster__transport_socket_matcher": {}}, (1, 36), ["CT323"]),
         ({"cluster__transport_socket_matcher": {}}, (1, 37), []),
+        ({"config__" + TRACER: None, "listener__provider": W3C}, (1, 34), ["CT323"]),
+        ({"config__" + TRACER: None, "listener__provider": W3C}, (1, 36), []),
         ({"listener__custom_tags": [{**TAG, "value": "b"}]}, (1, 36), ["CT323", "CT339"]),
         ({"listener__custom_tags": [{**TAG, "value": "b"}]}, (1, 37), ["CT339"]),
         ({**GRPC, **options(auto_config={}), "listener__random_sampling": {}}, (1, 34), ["CT321"]),
@@ -427,46 +433,6 @@ def test_line_in_a_single_cluster_is_reported() -> None:
     text = COMPLETE.replace('"name": "zipkin"', '"name": "local_app"')
     line = text.splitlines().index('  "name": "local_app",') + 1
     assert [one.line for one in lint(text, FORM) if one.code == "CT311"] == [line]
-
-
-def terraform(**values: str) -> list[str]:
-    """Return the findings of a Terraform resource whose `Config` has these expressions."""
-    config = " ".join(f"{name} = {value}\n" for name, value in values.items())
-    body = f'kind = "proxy-defaults"\nname = "global"\nconfig_json = jsonencode({{Config = {{{config}}}}})'
-    return codes(lint(f'resource "consul_config_entry" "mesh" {{\n{body}\n}}', "tf"))
-
-
-TYPED = '"@type" = "type.googleapis.com/envoy.config.trace.v3.'
-SAMPLER = '{name = "a", typed_config = {"@type" = var.type}}'
-OPEN_TELEMETRY = TYPED + 'OpenTelemetryConfig"'
-SERVICE = 'grpc_service = {envoy_grpc = {cluster_name = "zipkin"}}'
-
-
-@pytest.mark.parametrize(
-    "http",
-    [
-        f"{{name = var.name, typed_config = {{{OPEN_TELEMETRY}, {SERVICE}}}}}",
-        f'{{name = "a", typed_config = {{{OPEN_TELEMETRY}, grpc_service = var.service}}}}',
-        f'{{name = "a", typed_config = {{{OPEN_TELEMETRY}, {SERVICE}, sampler = {SAMPLER}}}}}',
-        '{name = "a", typed_config = {"@type" = var.type}}',
-    ],
-)
-def test_expression_in_a_tracer_is_information(http: str) -> None:
-    found = terraform(envoy_tracing_json=f"jsonencode({{http = {http}}})", envoy_listener_tracing_json="var.listener")
-    assert {one for one in found if one != "CT310"} == {"CT330"}
-
-
-@pytest.mark.parametrize(
-    "listener",
-    [
-        "var.listener",
-        "jsonencode(var.listener)",
-        "jsonencode([var.listener])",
-        'jsonencode({"@type" = var.type, random_sampling = {value = 1}})',
-    ],
-)
-def test_expression_of_a_listener_is_information(listener: str) -> None:
-    assert terraform(envoy_listener_tracing_json=listener, envoy_tracing_json="var.tracer") == ["CT330", "CT330"]
 
 
 def test_fix_of_a_v1_path_has_no_slash_at_its_end() -> None:

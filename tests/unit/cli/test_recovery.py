@@ -68,55 +68,7 @@ def entry(
 COLLECTOR = {"host": "zipkin.service.consul"}
 BASE = {"collector": COLLECTOR, "sampling": {"random": 0}, "existing": "adopt"}
 
-DOCUMENTATION = r"""
-    Kind = "proxy-defaults"
-    Name = "global"
-    Config {
-      envoy_extra_static_clusters_json = <<EOF
-    {
-      "connect_timeout": "3.000s",
-      "dns_lookup_family": "V4_ONLY",
-      "lb_policy": "ROUND_ROBIN",
-      "load_assignment": {
-        "cluster_name": "collector_cluster_name",
-        "endpoints": [
-          {
-            "lb_endpoints": [
-              {
-                "endpoint": {
-                  "address": {
-                    "socket_address": {
-                      "address": "zipkin.service.consul",
-                      "port_value": 9412,
-                      "protocol": "TCP"
-                    }
-                  }
-                }
-              }
-            ]
-          }
-        ]
-      },
-      "name": "collector_cluster_name",
-      "type": "STRICT_DNS"
-    }
-    EOF
-      envoy_tracing_json = <<EOF
-    {
-      "http": {
-        "name": "envoy.tracers.zipkin",
-        "typedConfig": {
-          "@type": "type.googleapis.com/envoy.config.trace.v3.ZipkinConfig",
-          "collector_cluster": "collector_cluster_name",
-          "collector_endpoint_version": "HTTP_JSON",
-          "collector_endpoint": "/api/v2/spans",
-          "shared_span_context": false
-        }
-      }
-    }
-    EOF
-    }
-"""
+DOCUMENTATION = Path(__file__).with_name("consul_documentation.hcl").read_text()
 """The sample of Consul's documentation of distributed tracing."""
 
 
@@ -130,21 +82,6 @@ def test_sample_of_consuls_documentation_is_read_without_a_loss() -> None:
         },
         [],
     )
-
-
-def test_sample_is_read_from_json_and_from_a_custom_resource() -> None:
-    expected = recovered(DOCUMENTATION)
-    (document,) = read_documents(dedent(DOCUMENTATION), "a.hcl")
-    config = document.fields["Config"]
-    assert recovered(json.dumps({"Kind": "ProxyDefaults", "Name": "global", "Config": config})) == expected
-    resource = {
-        "apiVersion": "consul.hashicorp.com/v1alpha1",
-        "kind": "ProxyDefaults",
-        "metadata": {"name": "global"},
-        "spec": {"config": config},
-    }
-    inputs, losses = recovered(json.dumps({"apiVersion": "v1", "kind": "List", "items": [resource]}))
-    assert (inputs.pop("target"), inputs, losses) == ("kubernetes", *expected)
 
 
 @given(MESHES)

@@ -31,7 +31,6 @@ def cassandra(**fields: Any) -> dict[str, Any]:
     return {"storage": {"cassandra": {**CASSANDRA, **fields}}}
 
 
-HOSTS = "storage.elasticsearch.hosts.0"
 Golden = Callable[[str, Any], None]
 
 REJECTED: list[Any] = [
@@ -250,42 +249,31 @@ def test_storage_port_defaults_to_the_port_of_zipkin() -> None:
     assert nodes.contact_points == ["a:9042", "10.0.0.7:9043", "[2001:db8::1]:9044"]
 
 
-def test_memory_storage_is_a_warning() -> None:
-    (warning,) = settings().warnings()
-    assert "storage.memory: Zipkin loses all spans when its pod restarts" in warning
-    assert "Set storage.elasticsearch or storage.cassandra" in warning
-    assert settings(**elasticsearch()).warnings() == []
+WARNED: list[Any] = [
+    {},
+    {"storage": {"memory": {"max_spans": 500_000}}},
+    elasticsearch(hosts=["http://es:9200"], credentials_secret=SECRET),
+    elasticsearch(verify_certificate=False),
+    {**elasticsearch(), "ingress": {"host": "z", "tls": False, "path": "/"}},
+    {**elasticsearch(), "service": {"type": "NodePort"}},
+    {**elasticsearch(), "service": {"type": "LoadBalancer"}},
+]
+SILENT: list[Any] = [
+    elasticsearch(),
+    {
+        **elasticsearch(),
+        "service": {"type": "NodePort"},
+        "network_policy": {"clients": [{"cidr": "10.20.0.0/16"}]},
+    },
+]
 
 
-def test_more_spans_than_the_heap_can_hold_is_a_warning() -> None:
-    assert any("max_spans: 500000" in one for one in settings(storage={"memory": {"max_spans": 500000}}).warnings())
+def test_warnings_match_the_golden_file(golden: Golden) -> None:
+    golden("collector-warnings", ["\n".join(settings(**args).warnings()) for args in WARNED])
 
 
-@pytest.mark.parametrize(
-    ("args", "message"),
-    [
-        (
-            elasticsearch(hosts=["http://es:9200"], credentials_secret=SECRET),
-            "http sends the password without encryption. Use https",
-        ),
-        (elasticsearch(verify_certificate=False), "a server whose identity is not verified"),
-        (
-            {**elasticsearch(), "ingress": {"host": "z", "tls": False, "path": "/"}},
-            'ingress.path: "/" exposes the endpoint',
-        ),
-    ],
-)
-def test_insecure_setting_is_a_warning(args: Any, message: str) -> None:
-    (warning,) = settings(**args).warnings()
-    assert message in warning
-
-
-@pytest.mark.parametrize("kind", ["NodePort", "LoadBalancer"])
-def test_service_outside_of_the_cluster_without_a_network_policy_is_a_warning(kind: str) -> None:
-    args = {**elasticsearch(), "service": {"type": kind}}
-    (warning,) = settings(**args).warnings()
-    assert f"CT526: service.type: everyone who can connect to the {kind} can read and write spans" in warning
-    assert settings(**args, network_policy={"clients": [{"cidr": "10.20.0.0/16"}]}).warnings() == []
+def test_secure_durable_storage_has_no_warning() -> None:
+    assert [settings(**args).warnings() for args in SILENT] == [[], []]
 
 
 def test_default_max_spans_grows_with_the_memory_limit() -> None:

@@ -11,7 +11,7 @@ import psutil
 import pytest
 
 from testbed import CHECKOUT, sessions
-from testbed.guardian import GuardianExitedError
+from testbed.guardian import GuardianExitedError, guard
 from testbed.http import RequestError
 from testbed.processes import ProgramFailedError, Programs, WaitTimeoutError
 
@@ -46,17 +46,6 @@ def written_pid(file: Path) -> int:
     return int(file.read_text())
 
 
-def test_program_output_is_written_to_a_file_of_the_run(programs: Programs) -> None:
-    program = programs.start("greeter", ["sh", "-c", "echo hello; echo trouble >&2"])
-    assert soon(lambda: not program.is_running)
-    assert program.output() == "hello\ntrouble\n"
-    assert program.logs[0].parent == programs.directory
-
-
-def test_run_returns_only_standard_output(programs: Programs) -> None:
-    assert programs.run("greeter", ["sh", "-c", "echo hello; echo trouble >&2"]) == "hello\n"
-
-
 def test_failure_has_the_program_the_exit_code_and_the_last_lines(programs: Programs) -> None:
     with pytest.raises(ProgramFailedError) as failure:
         programs.run("counter", ["sh", "-c", "seq 1 50; echo the reason >&2; exit 7"])
@@ -64,39 +53,6 @@ def test_failure_has_the_program_the_exit_code_and_the_last_lines(programs: Prog
     headline, *lines = str(failure.value).splitlines()
     assert headline == "counter ended with exit code 7"
     assert [line.strip() for line in lines] == [*(str(number) for number in range(32, 51)), "the reason"]
-
-
-def test_failure_has_the_complete_output(programs: Programs) -> None:
-    with pytest.raises(ProgramFailedError) as failure:
-        programs.run("counter", ["sh", "-c", "seq 1 50; exit 7"])
-    assert failure.value.output.splitlines() == [str(number) for number in range(1, 51)]
-
-
-def test_failure_by_a_signal_has_the_name_of_the_signal(programs: Programs) -> None:
-    with pytest.raises(ProgramFailedError, match="^victim ended with SIGKILL$"):
-        programs.run("victim", ["sh", "-c", "kill -9 $$"])
-
-
-def test_line_on_standard_error_is_reported_while_the_program_runs(programs: Programs) -> None:
-    go_on, lines = programs.directory / "go-on", []
-
-    def on_error_line() -> None:
-        lines.append("line")
-        go_on.touch()
-
-    script = f"echo output; echo one >&2; until [ -e {go_on} ]; do sleep 0.02; done; printf 'two\\nthree\\n' >&2"
-    assert programs.run("compiler", ["sh", "-c", script], on_error_line=on_error_line, seconds=10) == "output\n"
-    assert len(lines) == 3
-
-
-def test_program_with_reported_lines_can_time_out(programs: Programs) -> None:
-    with pytest.raises(WaitTimeoutError, match=r"timeout after 0\.1 s while waiting for the end of sleeper"):
-        programs.run("sleeper", SLEEPING, seconds=0.1, on_error_line=list)
-
-
-def test_missing_program_is_reported_with_its_name(programs: Programs) -> None:
-    with pytest.raises(ProgramFailedError, match=r"no-such-program.*not found"):
-        programs.run("ghost", ["no-such-program"])
 
 
 def test_program_is_ended_after_the_timeout(programs: Programs) -> None:
@@ -109,16 +65,12 @@ def test_program_is_ended_after_the_timeout(programs: Programs) -> None:
 def test_programs_do_not_inherit_the_consul_and_pulumi_of_the_user(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CONSUL_HTTP_ADDR", "consul.example:8500")
     monkeypatch.setenv("PULUMI_ACCESS_TOKEN", "pul-0")
+    monkeypatch.setenv("CONSUL_TRACING_CACHE", "/elsewhere")
     with Programs() as programs:
         environment = programs.run("env", ["env"])
     assert "CONSUL_HTTP_ADDR" not in environment
     assert "PULUMI_ACCESS_TOKEN" not in environment
-
-
-def test_programs_inherit_the_toolchain_cache_of_the_user(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("CONSUL_TRACING_CACHE", "/elsewhere")
-    with Programs() as programs:
-        assert "CONSUL_TRACING_CACHE=/elsewhere\n" in programs.run("env", ["env"])
+    assert "CONSUL_TRACING_CACHE=/elsewhere\n" in environment
 
 
 def test_programs_can_be_interrupted_from_a_background_job() -> None:
@@ -132,14 +84,6 @@ def test_programs_can_be_interrupted_from_a_background_job() -> None:
     ended = subprocess.run(background, cwd=CHECKOUT, capture_output=True, text=True, check=False)
     assert "child ended with SIGINT" in ended.stderr
     assert "ignored" not in ended.stdout
-
-
-def test_stop_ends_a_program_and_its_children(programs: Programs) -> None:
-    child = programs.directory / "child"
-    program = programs.start("parent", ["sh", "-c", f"sleep 300 & echo $! >{child}; wait"])
-    pid = written_pid(child)
-    programs.stop(program)
-    assert is_gone(pid)
 
 
 def test_stop_ends_a_child_that_has_its_own_process_group(programs: Programs) -> None:
@@ -160,27 +104,10 @@ def test_program_that_ignores_sigterm_is_killed(programs: Programs) -> None:
     assert not program.is_running
 
 
-def test_stopped_program_is_not_a_failure(programs: Programs) -> None:
-    programs.stop(programs.start("sleeper", SLEEPING))
-    programs.check()
-
-
-def test_unexpected_exit_is_a_failure(programs: Programs) -> None:
-    program = programs.start("short", ["sh", "-c", "echo out of memory; exit 3"])
-    assert soon(lambda: not program.is_running)
-    with pytest.raises(ProgramFailedError, match="short ended with exit code 3\n  out of memory"):
-        programs.check()
-
-
 def test_wait_fails_as_soon_as_a_program_ends(programs: Programs) -> None:
     programs.start("short", ["sh", "-c", "exit 3"])
     with pytest.raises(ProgramFailedError, match="short ended with exit code 3"):
         programs.wait_until(lambda: False, "the impossible", seconds=30)
-
-
-def test_wait_returns_the_first_true_result(programs: Programs) -> None:
-    answers = iter([0, 0, 5])
-    assert programs.wait_until(lambda: next(answers), "a number") == 5
 
 
 def test_wait_timeout_has_the_condition_and_the_last_error(programs: Programs) -> None:
@@ -189,15 +116,6 @@ def test_wait_timeout_has_the_condition_and_the_last_error(programs: Programs) -
 
     with pytest.raises(WaitTimeoutError, match=r"timeout after 0 s while waiting for a leader: connection refused"):
         programs.wait_until(refused, "a leader", seconds=0)
-
-
-def test_end_of_the_context_leaves_no_program_and_no_file() -> None:
-    with Programs() as programs:
-        program = programs.start("sleeper", SLEEPING)
-        directory = programs.directory
-        assert directory.is_dir()
-    assert is_gone(program.process.pid)
-    assert not directory.exists()
 
 
 def test_close_ends_a_program_of_another_thread_and_rejects_new_programs() -> None:
@@ -220,13 +138,24 @@ def test_exception_in_the_context_leaves_no_program_and_no_file() -> None:
     assert not programs.directory.exists()
 
 
-def test_killed_guardian_leaves_no_program_and_no_file() -> None:
+def test_killed_guardian_is_reported_and_leaves_no_program_and_no_file() -> None:
     with Programs() as programs:
         program = programs.start("sleeper", SLEEPING)
         assert soon(lambda: bool(started_with(str(programs.directory))))
-        started_with(str(programs.directory))[0].kill()
+        guardian = started_with(str(programs.directory))[0]
+        guardian.kill()
+        assert soon(lambda: is_gone(guardian.pid))
+        with pytest.raises(GuardianExitedError, match="Start the run again"):
+            programs.run("late", ["true"])
     assert is_gone(program.process.pid)
     assert not programs.directory.exists()
+
+
+def test_forgotten_session_is_not_ended(tmp_path: Path) -> None:
+    with subprocess.Popen(SLEEPING, start_new_session=True) as sleeper:
+        guard([f"watch {sleeper.pid}\n", f"forget {sleeper.pid}\n"], tmp_path)
+        assert sleeper.poll() is None
+        sleeper.kill()
 
 
 STARTER = """

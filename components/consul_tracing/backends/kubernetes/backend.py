@@ -27,6 +27,7 @@ from consul_tracing.outputs import with_unknown
 from .access import MissingKindError, MissingPrerequisiteError, cluster_of
 from .managed_fields import would_be_pruned
 from .objects import (
+    ACCESS_LOGS,
     MIGRATION_STEPS,
     PLURALS,
     annotation,
@@ -44,6 +45,7 @@ from .objects import (
     reject_unremovable,
     spec,
     title,
+    value_at,
     with_entry,
 )
 from .sync import Sync, sync, sync_error_text, with_synced_generation
@@ -324,7 +326,7 @@ class KubernetesBackend:
 
         entry, live, plan = planned.entry, planned.live, planned.plan
         patch, own = live.is_patch, custom_resource(entry.kind)
-        applied = spec(entry, plan, live.object, patch=patch, has_access_logs=live.has_access_logs)
+        applied = spec(entry, plan, live.object, patch=patch, has_access_logs=self._has_access_logs(planned))
         owned = {} if plan.released else ownership_metadata(field_paths(entry.body), self.policy.owner, planned.urn)
         annotations = {annotation(key): value for key, value in owned.items()}
         if self._migrate:
@@ -351,6 +353,13 @@ class KubernetesBackend:
             spec=used.apply(lambda _: applied) if used is not None else applied,
             opts=options,
         )
+
+    def _has_access_logs(self, planned: Planned[LiveObject]) -> bool:
+        """Return whether the kind has the field ACCESS_LOGS. A preview that cannot read the cluster reads the state."""
+        if planned.live.is_known:
+            return planned.live.has_access_logs
+        recorded = self.state.resources.get(planned.urn) or {}
+        return value_at(dict(recorded), ("spec", ACCESS_LOGS)) is not None
 
     def written_body(self, written: pulumi.CustomResource) -> pulumi.Output[JsonObject]:
         """Return the body of the object in the outputs of its resource, which for a patch too are the whole object."""

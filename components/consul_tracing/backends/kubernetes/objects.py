@@ -91,7 +91,10 @@ def spec(
         for part, value in field_paths(plan.body(entry)).items()
         if part in declared or (has_clusters and is_cluster(part)) or is_lacking(object_path(part))
     }
-    empty: JsonObject = {ACCESS_LOGS: {}} if has_access_logs and is_lacking(("spec", ACCESS_LOGS)) else {}
+    logs = ("spec", ACCESS_LOGS)
+    # An imported object replaces a patch of this stack, whose deletion removes its fields.
+    is_unset = is_lacking(logs) or (live is not None and would_be_pruned(live, logs, patch=True))
+    empty: JsonObject = {ACCESS_LOGS: {}} if has_access_logs and is_unset else {}
     return {**empty, **renamed(body_from(applied), "")}
 
 

@@ -48,7 +48,12 @@ class Plan:
 
 def verify(plan: Plan, progress: Callable[[str], object] = lambda _: None) -> Result:
     """Send the requests and return the result for the first one with an incomplete trace. Raises CommandError."""
-    store, before = TraceStore(plan.zipkin), Admins(plan.admins).stats()
+    with TraceStore(plan.zipkin) as store:
+        return _verify_with(store, plan, progress)
+
+
+def _verify_with(store: TraceStore, plan: Plan, progress: Callable[[str], object]) -> Result:
+    before = Admins(plan.admins).stats()
     expected = tuple(name.lower() for name in plan.expected)
     progress("sending requests")
     with httpx.Client(timeout=TIMEOUT_SECONDS, trust_env=False) as client:

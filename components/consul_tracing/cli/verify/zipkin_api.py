@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import httpx
 
@@ -33,6 +33,14 @@ class TraceStore:
         user = httpx.URL(url)
         auth = (user.username, user.password) if user.username else None
         self._client = httpx.Client(base_url=self.url, auth=auth, timeout=TIMEOUT_SECONDS, trust_env=False)
+
+    def __enter__(self) -> Self:
+        """Return the client, whose connections are closed at the end of the block."""
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        """Close the connections."""
+        self._client.close()
 
     def check_health(self) -> None:
         """Check that the store is up. Raises StoreError."""

@@ -1,9 +1,8 @@
 """Cluster and credentials for reads, resolved as Pulumi's Kubernetes provider resolves its configuration."""
 
-import http.server
 import json
-import threading
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +19,7 @@ from consul_tracing.backends.kubernetes.access import (
     cluster_of,
 )
 from consul_tracing.errors import ConflictError, UnreadableError
+from tests.unit.http_server import Headers, serving
 
 TOKEN = "hush-hush"  # noqa: S105 - must not appear in a message
 
@@ -112,42 +112,27 @@ class Api:
 
     def __init__(self, *responses: tuple[int, Any]) -> None:
         self.requests: list[str] = []
-        api, remaining = self, list(responses)
+        self.remaining = list(responses)
+        self.address = ""
 
-        class Handler(http.server.BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                api.requests.append(self.path)
-                status, response = remaining.pop(0) if len(remaining) > 1 else remaining[0]
-                self.send_response(status)
-                self.send_header("Content-Type", "application/json")
-                self.end_headers()
-                self.wfile.write(json.dumps(response).encode())
-
-            def log_message(self, *_: object) -> None:
-                """Log nothing."""
-
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.thread = threading.Thread(target=self.server.serve_forever, args=(0.01,))
-        self.thread.start()
+    def answer(self, path: str, _: Headers) -> tuple[int, Any]:
+        self.requests.append(path)
+        return self.remaining.pop(0) if len(self.remaining) > 1 else self.remaining[0]
 
     def cluster(self) -> Cluster:
-        served = kubeconfig(here=f"http://127.0.0.1:{self.server.server_address[1]}")
-        return Cluster(client_for(access(kubeconfig=json.dumps(served))))
+        return Cluster(client_for(access(kubeconfig=json.dumps(kubeconfig(here=f"http://{self.address}")))))
 
 
 @pytest.fixture
 def api() -> Iterator[Callable[..., Api]]:
-    started: list[Api] = []
+    with ExitStack() as started:
 
-    def start(*responses: tuple[int, Any]) -> Api:
-        started.append(Api(*responses))
-        return started[-1]
+        def start(*responses: tuple[int, Any]) -> Api:
+            served = Api(*responses)
+            served.address = started.enter_context(serving(served.answer))
+            return served
 
-    yield start
-    for one in started:
-        one.server.shutdown()
-        one.thread.join()
-        one.server.server_close()
+        yield start
 
 
 def objects(*names: str, next_page: str = "") -> tuple[int, Any]:

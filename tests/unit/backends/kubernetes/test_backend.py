@@ -178,13 +178,6 @@ def test_entry_is_migrated_only_if_its_fields_stay(
     assert set(engine.registered["mesh-proxy-defaults"].inputs["spec"]) == {"config"}
 
 
-def test_unmanaged_object_is_rejected(engine: Engine, cluster: FakeCluster) -> None:
-    cluster.add("service-defaults", "web", spec={"protocol": "grpc"})
-    with pytest.raises(ConflictError, match="ServiceDefaults consul/web is an unmanaged entry"):
-        engine.run(lambda: on_kubernetes(services={"web": {"protocol": "http"}}))
-    assert set(engine.registered) == {"mesh"}
-
-
 def test_overwrite_of_an_unmanaged_object_requires_an_import(engine: Engine, cluster: FakeCluster) -> None:
     cluster.add("service-defaults", "web", spec={"protocol": "grpc"})
     with pytest.raises(ConflictError) as error:
@@ -235,6 +228,20 @@ def test_unreachable_cluster_fails_an_up_before_any_write(engine: Engine, cluste
     with pytest.raises(ConflictError, match="Kubernetes cannot be read, so nothing is written"):
         engine.run(on_kubernetes)
     assert set(engine.registered) == {"mesh"}
+
+
+@pytest.mark.parametrize("fields", [{"accessLogs": {}}, {}])
+def test_preview_without_a_cluster_has_the_access_logs_of_the_state(
+    engine: Engine, cluster: FakeCluster, fields: dict[str, Any]
+) -> None:
+    cluster.fields = fields
+    engine.run(on_kubernetes)
+    written = dict(engine.registered["mesh-proxy-defaults"].inputs)
+    assert ("accessLogs" in written["spec"]) is ("accessLogs" in fields)
+    engine.state = {written["metadata"]["annotations"]["consul-tracing/resource"]: written}
+    cluster.error = UnreadableError("connection refused")
+    engine.run(on_kubernetes, preview=True)
+    assert engine.registered["mesh-proxy-defaults"].inputs["spec"] == written["spec"]
 
 
 def test_rejection_by_the_controller_is_reported_before_the_timeout(engine: Engine, cluster: FakeCluster) -> None:

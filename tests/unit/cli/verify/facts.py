@@ -18,8 +18,6 @@ COLLECTOR = {"spans": (("zipkin", 9411),)}
 SAMPLE_ALL = {name: {"value": 100} for name in ("client_sampling", "random_sampling", "overall_sampling")}
 CONSUL = ConsulConfig(ZIPKIN, SAMPLE_ALL, COLLECTOR, {"web": "http", "api": "http"})
 
-PORTS = {"client": 9191, "web": 9192, "api": 9193}
-
 
 def request(**changes: Any) -> SentRequest:
     fields = {"trace_id": TRACE_ID, "span_id": CALLER, "context": Propagation.B3, "status": 200, **changes}

@@ -1,10 +1,10 @@
 """The command on stubs of a mesh: one server is the service, the trace store, the admin interface and Consul."""
 
+import gc
 import json
 import re
-import threading
+import warnings
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
@@ -14,27 +14,26 @@ from consul_tracing.cli.app import app
 from consul_tracing.cli.command import CommandError
 from tests.unit.cli.verify.dumps import SAMPLE_ALL, dump, http, listener
 from tests.unit.cli.verify.facts import span
+from tests.unit.http_server import Headers, serving
 
 
-class Stub(ThreadingHTTPServer):
+class Stub:
     """A mesh of one proxy, whose responses a test changes."""
 
-    daemon_threads = True
-
     def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), Handler)
+        self.address = ""
         self.service = "web"
         self.traced = True
         self.tags: dict[str, str] = {}
         self.status: dict[str, int] = {}
         self.dump: Any = dump(listener("public_listener:1", 1, http(SAMPLE_ALL)))
-        self.received: list[dict[str, str]] = []
+        self.received: list[Headers] = []
 
-    @property
-    def address(self) -> str:
-        return f"127.0.0.1:{self.server_port}"
+    def answer(self, path: str, headers: Headers) -> tuple[int, Any]:
+        content = self.content(path, headers)
+        return self.status.get(path.partition("?")[0], 404 if content is None else 200), content
 
-    def answer(self, path: str, headers: dict[str, str]) -> Any:
+    def content(self, path: str, headers: Headers) -> Any:
         if path.startswith("/hello"):
             self.received.append(headers)
         if match := re.match(r"/api/v2/trace/(\w+)", path):
@@ -49,28 +48,12 @@ class Stub(ThreadingHTTPServer):
         return answers.get(path.partition("?")[0], [])
 
 
-class Handler(BaseHTTPRequestHandler):
-    server: Stub
-
-    def do_GET(self) -> None:
-        content = self.server.answer(self.path, {name.lower(): value for name, value in self.headers.items()})
-        body = json.dumps(content).encode()
-        self.send_response(self.server.status.get(self.path.partition("?")[0], 404 if content is None else 200))
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_: object) -> None:
-        pass
-
-
 @pytest.fixture
 def stub(monkeypatch: pytest.MonkeyPatch) -> Iterator[Stub]:
     monkeypatch.delenv("CONSUL_HTTP_ADDR", raising=False)
-    with Stub() as server:
-        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
-        yield server
-        server.shutdown()
+    served = Stub()
+    with serving(served.answer) as served.address:
+        yield served
 
 
 def verify(stub: Stub, *options: str) -> Any:
@@ -94,6 +77,14 @@ def test_complete_trace_is_a_tree_and_exit_code_0(stub: Stub) -> None:
     assert stub.received[0]["x-key"] == "secret"
 
 
+def test_all_connections_are_closed(stub: Stub) -> None:
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", ResourceWarning)
+        assert verify(stub, "--expect=web", f"--admin={stub.address}").exit_code == 0
+        gc.collect()
+    assert [str(one.message) for one in caught] == []
+
+
 def test_several_requests_are_counted(stub: Stub) -> None:
     assert "3 of 3 traces are complete" in verify(stub, "--expect=web", "--requests=3").stdout
     assert len({one["x-b3-traceid"] for one in stub.received}) == 3
@@ -112,7 +103,7 @@ consul-tracing: CT401: A proxy has an old tracer: web ({stub.address})
   To fix: restart the proxy of web
 
 Note: the environment variable CONSUL_HTTP_ADDR allows checks of the config entries
-Note: no proxy of --admin listens on port {stub.server_port} of the URL
+Note: no proxy of --admin listens on port {stub.address.partition(":")[2]} of the URL
 """
     )
 
