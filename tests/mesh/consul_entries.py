@@ -52,10 +52,17 @@ def clear(consul: Consul) -> None:
         consul.delete_config_entry(kind, name)
 
 
-INTERRUPTED = re.compile(r"\n    Traceback \(most recent call last\):\n(?:(?:    .*)?\n)*?    KeyboardInterrupt\n")
-"""The traceback that the language host may print after a failed write, when Pulumi ends the program with SIGINT."""
+INTERRUPTED = re.compile(
+    r"\n    Traceback \(most recent call last\):\n(?:(?!    (?:error|warning): |  \S).*\n)*?    KeyboardInterrupt\n"
+    r"(?:(?!    (?:error|warning): |  \S).*\n)*"
+)
+"""The tracebacks that the language host may print after a failed write, when Pulumi ends the program with SIGINT: that
+of the interruption, and those of what Python cannot finish after it."""
 
 EXITED = "an unhandled error occurred: program exited with non-zero exit code: 1"
+
+PROGRAM_ENDED = {"update failed", EXITED}
+"""Errors of the stack after a failed write. Pulumi reports the end of the program if it ends before SIGINT."""
 
 
 def errors(output: str) -> dict[str, list[str]]:
@@ -96,8 +103,8 @@ def assert_rejected(output: str) -> None:
 
 def failed_writes(output: str) -> dict[str, str]:
     """Return the error of each resource that an `up` could not write. Each has one, and the program has none."""
-    found = {name: text for name, (text,) in errors(output).items()}
-    return {name: text for name, text in found.items() if text != "update failed"}
+    found = {name: [text for text in texts if text not in PROGRAM_ENDED] for name, texts in errors(output).items()}
+    return {name: text for name, (text,) in ((name, texts) for name, texts in found.items() if texts)}
 
 
 def is_write_error(resource: str, error: str) -> bool:
