@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from .inputs.hosts import is_address
@@ -60,7 +61,16 @@ def listener_sampling(settings: MeshSettings) -> Sampling:
 
 def percentages(sampling: Sampling) -> JsonObject:
     """Build the `Percent` messages of the sampling rates."""
-    return {f"{name}_sampling": {"value": getattr(sampling, name)} for name in SAMPLING_RATES}
+    return {f"{name}_sampling": {"value": exact(getattr(sampling, name))} for name in SAMPLING_RATES}
+
+
+def exact(percent: float) -> float:
+    """Return the rate with which Envoy samples `percent`: it multiplies by 100 and drops what is behind the point.
+
+    0.29 * 100 is 28.999999999999996 in floating point, which would be 0.28 %.
+    """
+    hundredths = round(percent * 100, 6)
+    return math.nextafter(percent, math.inf) if hundredths.is_integer() and percent * 100 < hundredths else percent
 
 
 def span_fields(spans: Spans) -> JsonObject:

@@ -84,7 +84,7 @@ def test_protobuf_spans_arrive(traced: TracedMesh) -> None:
     assert span_names(traced.spans_of(traced.request(), 4)) == FOUR_SPANS
 
 
-@pytest.mark.parametrize("percent", [0.01, 25, 99])
+@pytest.mark.parametrize("percent", [0.01, 0.29, 25, 99])
 def test_sampling_rate_changes_without_a_restart(traced: TracedMesh, percent: float) -> None:
     traced.apply()
     started = {name: sidecar.program.process.pid for name, sidecar in traced.mesh.sidecars.items()}

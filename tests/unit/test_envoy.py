@@ -183,6 +183,13 @@ def test_rate_is_part_of_the_bootstrap_if_the_tracer_has_a_sampler() -> None:
     assert hashed(1, envoy_version="1.34") == hashed(2, envoy_version="1.34")
 
 
+def test_envoy_samples_each_hundredth_of_a_percent() -> None:
+    """Envoy multiplies by 100 and truncates."""
+    for hundredths in range(1, 10_001):
+        written = envoy.exact(hundredths / 100)
+        assert (int(written * 100), round(written, 9)) == (hundredths, hundredths / 100)
+
+
 def test_gateway_runtime_has_the_random_sampling_rate() -> None:
     layer = envoy.gateway_runtime(Sampling(random=12.34))["layered_runtime"]["layers"][0]
     assert layer["static_layer"] == {"tracing.random_sampling": {"numerator": 1234, "denominator": "TEN_THOUSAND"}}

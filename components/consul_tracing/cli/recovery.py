@@ -7,7 +7,7 @@ from itertools import chain, count
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from consul_tracing.entries.bodies import proxy_defaults, service_defaults
-from consul_tracing.envoy import ENCODINGS, authority
+from consul_tracing.envoy import ENCODINGS, authority, exact
 from consul_tracing.errors import InvalidInputError, format_value, message
 from consul_tracing.inputs.hosts import canonical_host
 from consul_tracing.inputs.mesh_args import MeshTracingArgs
@@ -187,7 +187,7 @@ def sampler_inputs(sampler: object) -> JsonObject:
 
 def listener_inputs(listener: object) -> JsonObject:
     """Return `sampling`, `spans` and `tags`."""
-    rates = {rate: at(listener, f"{rate}_sampling", "value") for rate in Sampling.model_fields}
+    rates = {rate: declared_rate(at(listener, f"{rate}_sampling", "value")) for rate in Sampling.model_fields}
     inputs: JsonObject = {
         "sampling": without_defaults(Sampling, rates),
         "spans": without_defaults(Spans, {field: at(listener, field) for field in Spans.model_fields}),
@@ -285,6 +285,12 @@ def opentelemetry_inputs(config: object) -> JsonObject:
 def export_timeout(config: object) -> object:
     """Return the timeout of an OTLP export in milliseconds."""
     return whole(at(config, "http_service", "http_uri", "timeout") or at(config, "grpc_service", "timeout"))
+
+
+def declared_rate(value: object) -> object:
+    """Return the rate of which `exact` is the value."""
+    short = round(value, 2) if isinstance(value, float) else value
+    return short if isinstance(short, float) and exact(short) == value else value
 
 
 def whole(value: object) -> object:
