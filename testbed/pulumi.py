@@ -6,7 +6,7 @@ It neither writes to the directory of the program nor reads the Pulumi settings 
 import json
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -81,7 +81,9 @@ class Project:
         return self._operate("destroy", "--yes", "--skip-preview", *arguments)
 
     def cancel(self) -> None:
-        """Remove the lock of a killed Pulumi."""
+        """Remove the lock of a killed Pulumi, and restore the backup of a state that it had begun to write."""
+        if not all(state.read_text().rstrip().endswith("}") for state in self._states(".json")):
+            self.restore_backup()
         self._run("cancel", "cancel", "--yes", f"--stack={self.stack}")
 
     def import_resource(self, token: str, name: str, identifier: str) -> str:
@@ -112,8 +114,11 @@ class Project:
 
     def restore_backup(self) -> None:
         """Replace an incomplete state file with its backup."""
-        for backup in (self._directory / ".pulumi" / "stacks").glob(f"*/{self.stack}.json.bak*"):
+        for backup in self._states(".json.bak*"):
             shutil.copy(backup, backup.with_name(backup.name.replace(".bak", "")))
+
+    def _states(self, ending: str) -> Iterator[Path]:
+        return (self._directory / ".pulumi" / "stacks").glob(f"*/{self.stack}{ending}")
 
     def rename(self, name: str) -> None:
         """Rename the stack."""
