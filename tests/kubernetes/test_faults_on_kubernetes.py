@@ -257,6 +257,8 @@ def test_destroy_with_a_stopped_controller_times_out(
         lambda: cluster.get("ProxyDefaults", "global") is None,
         lambda: cluster.get("ServiceDefaults", "web") is None,
     ]
-    cluster.wait_until(lambda: all(is_deleted() for is_deleted in deletions), "a cluster without the objects")
+    cluster.wait_until(
+        lambda: all(is_deleted() for is_deleted in deletions), "a cluster without the objects", seconds=240
+    )
     stack.refresh()
     stack.destroy()
