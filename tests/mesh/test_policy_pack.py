@@ -40,7 +40,8 @@ def environment(programs: Programs) -> Path:
     directory = programs.make_directory("policies")
     python = directory / "bin" / "python"
     programs.run("venv", [sys.executable, "-m", "venv", directory])
-    programs.run("pip", [python, "-m", "pip", "install", "--quiet", "pulumi-policy>=1.21,<2", CHECKOUT], seconds=600)
+    pip = [python, "-m", "pip", "install", "--quiet"]
+    programs.run("pip", [*pip, "--requirement=requirements.txt"], directory=CHECKOUT / "policies", seconds=600)
     return directory
 
 
