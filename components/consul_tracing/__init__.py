@@ -1,5 +1,6 @@
 """Distributed tracing for a Consul service mesh, as Pulumi components."""
 
+from .envoy import environment_of
 from .errors import ConflictError, InvalidInputError, Problem, SyncError
 from .inputs.mesh_args import (
     CollectorArgs,
@@ -79,5 +80,6 @@ __all__ = [
     "ZipkinCollector",
     "ZipkinCollectorArgs",
     "args_from_config",
+    "environment_of",
     "protect_from_config",
 ]

@@ -178,6 +178,26 @@ def extension(kind: str, name: str, message: str, **config: object) -> JsonObjec
     }
 
 
+RESOURCE_ATTRIBUTES = "OTEL_RESOURCE_ATTRIBUTES"
+"""The variable with the attributes of the resource, from which Envoy reads the service name."""
+
+
+def environment_of(service: str, proxy_environment: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
+    """Return the environment variables for the proxies of one service, from the output `proxy_environment` of a mesh.
+
+    `service` is a name in Consul's catalog. A service of another stack gets the variables of the template `*`.
+    """
+    if service in proxy_environment:
+        return dict(proxy_environment[service])
+    template = proxy_environment.get("*", {})
+    is_readable = RESOURCE_ATTRIBUTE_SEPARATORS.isdisjoint(service)
+    return {
+        variable: value.replace("{service}", service)
+        for variable, value in template.items()
+        if is_readable or variable != RESOURCE_ATTRIBUTES
+    }
+
+
 def proxy_environment(tracer: Tracer, service: str) -> dict[str, str]:
     """Return the environment variables that set the service name in the spans of a service's proxies.
 
@@ -185,7 +205,7 @@ def proxy_environment(tracer: Tracer, service: str) -> dict[str, str]:
     """
     if tracer.opentelemetry is not None:
         is_readable = RESOURCE_ATTRIBUTE_SEPARATORS.isdisjoint(service)
-        return {"OTEL_RESOURCE_ATTRIBUTES": f"service.name={service}"} if is_readable else {}
+        return {RESOURCE_ATTRIBUTES: f"service.name={service}"} if is_readable else {}
     return {"DD_SERVICE": service} if tracer.datadog is not None else {}
 
 

@@ -183,6 +183,14 @@ def test_rate_is_part_of_the_bootstrap_if_the_tracer_has_a_sampler() -> None:
     assert hashed(1, envoy_version="1.34") == hashed(2, envoy_version="1.34")
 
 
+def test_environment_of_a_service_is_its_own_or_that_of_the_template() -> None:
+    known = {"web": {"DD_SERVICE": "shop-web"}, "*": {"DD_SERVICE": "{service}"}}
+    environments = {service: envoy.environment_of(service, known) for service in ("web", "api")}
+    assert environments == {"web": {"DD_SERVICE": "shop-web"}, "api": {"DD_SERVICE": "api"}}
+    assert envoy.environment_of("api", {}) == {}
+    assert envoy.environment_of("a,b", {"*": {"OTEL_RESOURCE_ATTRIBUTES": "service.name={service}"}}) == {}
+
+
 def test_envoy_samples_each_hundredth_of_a_percent() -> None:
     """Envoy multiplies by 100 and truncates."""
     for hundredths in range(1, 10_001):
