@@ -69,8 +69,8 @@ def exact(percent: float) -> float:
 
     0.29 * 100 is 28.999999999999996 in floating point, which would be 0.28 %.
     """
-    hundredths = round(percent * 100, 6)
-    return math.nextafter(percent, math.inf) if hundredths.is_integer() and percent * 100 < hundredths else percent
+    is_too_low = percent == round(percent, 2) and percent * 100 < round(percent * 100)
+    return math.nextafter(percent, math.inf) if is_too_low else percent
 
 
 def span_fields(spans: Spans) -> JsonObject:

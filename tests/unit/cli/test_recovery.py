@@ -6,7 +6,7 @@ from textwrap import dedent
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from consul_tracing.cli.command import CommandError
@@ -85,6 +85,7 @@ def test_sample_of_consuls_documentation_is_read_without_a_loss() -> None:
 
 
 @given(MESHES)
+@example({"collector": {"host": "zipkin"}, "sampling": {"client": 64.99999999999986, "random": 0.29}})
 def test_rendered_entries_give_the_same_settings(args: dict[str, Any]) -> None:
     mesh = settings(**args)
     inputs, losses = from_settings(mesh)
