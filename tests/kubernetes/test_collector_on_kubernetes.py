@@ -2,7 +2,8 @@
 
 import itertools
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -160,3 +161,49 @@ def test_kubernetes_stack_previews_without_a_network(project: ProjectFactory, st
     zipkin_stack = project(stack=stack)
     zipkin_stack.configure(yaml.safe_load((CHECKOUT / "stacks" / f"Pulumi.{stack}.yaml").read_text())["config"])
     assert f"{resources} to create" in zipkin_stack.preview()
+
+
+ONE_PROGRAM = """
+import pulumi
+import pulumi_kubernetes as kubernetes
+from consul_tracing import MeshTracing, ZipkinCollector
+
+namespace = kubernetes.core.v1.Namespace("tracing")
+secret = kubernetes.core.v1.Secret(
+    "elastic", metadata={"namespace": namespace.metadata.name}, string_data={"username": "u", "password": "p"}
+)
+zipkin = ZipkinCollector(
+    "zipkin",
+    namespace=namespace.metadata.name,
+    storage={"elasticsearch": {"hosts": ["http://es:9200"], "credentials_secret": secret.metadata.name}},
+)
+mesh = MeshTracing(
+    "mesh",
+    target="kubernetes",
+    namespace=namespace.metadata.name,
+    collector=zipkin,
+    services={"web": {"protocol": "http"}},
+)
+pulumi.export("namespace", namespace.metadata.name)
+pulumi.export("url", zipkin.url)
+"""
+
+
+def test_namespace_secret_zipkin_and_mesh_are_one_program(
+    project: ProjectFactory, inline: Callable[[str], Path], cluster: Cluster, consul: Consul
+) -> None:
+    stack = project(inline(ONE_PROGRAM))
+    plan = stack.preview()
+    assert "unresolved" not in plan
+    stack.up()
+    namespace = stack.output("namespace")
+    assert namespace.startswith("tracing-")
+    assert stack.output("url") == f"http://zipkin.{namespace}.svc.cluster.local:9411"
+    assert cluster.get("ServiceDefaults", "web", namespace) is not None
+    clusters = (consul.config_entry(*MESH) or {})["Config"]["envoy_extra_static_clusters_json"]
+    assert f"zipkin.{namespace}.svc.cluster.local" in clusters
+    deployment = next(one for one in stack.resources() if one["urn"].endswith("::zipkin-deployment"))
+    assert {urn.rpartition("::")[2] for urn in deployment["dependencies"]} == {"tracing", "elastic"}
+    stack.preview(expect_no_changes=True)
+    stack.destroy()
+    assert consul.config_entry(*MESH) is None
