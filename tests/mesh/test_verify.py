@@ -11,7 +11,7 @@ from unittest.mock import patch
 
 import pytest
 
-from consul_tracing.cli.verify import traces
+from consul_tracing.cli.verify import traces, verification
 from consul_tracing.entries.bodies import gateway_arguments
 from consul_tracing.inputs.mesh_settings import MeshSettings
 from testbed.envoy import Envoy
@@ -22,7 +22,7 @@ from testbed.zipkin import Zipkin
 from tests.command_line import consul_tracing
 from tests.mesh.sampled_traces import choose, flushing
 from tests.mesh.test_gateways import KINDS, gateway_proxy
-from tests.mesh.trace_stores import DeliveredToZipkin, TraceProbe, to_jaeger
+from tests.mesh.trace_stores import DeliveredToZipkin, JaegerStore, TraceProbe, to_jaeger, total
 from tests.mesh.traced_mesh import (
     TRACE_ALL,
     TRACED,
@@ -111,11 +111,26 @@ def verify(traced: TracedMesh, *options: str, consul: bool = True, **more: Any) 
     return Verification(run.exit_code, json.loads(run.stdout))
 
 
-def diagnosis(traced: TracedMesh, *options: str, **more: Any) -> Verification:
-    """Run the command for an incomplete trace. It ends when the proxies have delivered or lost all their spans."""
+def diagnosis(traced: TracedMesh, *options: str, exported: bool = False, **more: Any) -> Verification:
+    """Run the command for an incomplete trace. It ends when the proxies have delivered or lost all their spans.
+
+    `exported`: each proxy exports a span with OTLP, which it buffers for some seconds.
+    """
     proxies = [one for one in more.get("proxies", []) if one not in traced.proxies]
     probe = TraceProbe(traced.mesh.programs, DeliveredToZipkin(traced.mesh.zipkin), [*traced.proxies, *proxies])
-    with patch.object(traces, "time", Wait(probe.watch())):
+    delivered, before = probe.watch(), [total([one], JaegerStore.counters) for one in traced.proxies]
+
+    def have_exported() -> bool:
+        return all(total([one], JaegerStore.counters) > sent for one, sent in zip(traced.proxies, before, strict=True))
+
+    def spans() -> None:
+        if exported:
+            traced.wait_until(have_exported, "a span of each proxy")
+        delivered()
+
+    # The proxies have the clock of this machine. Spans of the test before this one are none of its proxies.
+    no_skew = patch.object(verification, "CLOCK_SKEW_MICROSECONDS", 0)
+    with no_skew, patch.object(traces, "time", Wait(spans)):
         return verify(traced, *options, **more)
 
 
@@ -330,7 +345,7 @@ W3C = "--propagation=w3c"
 @pytest.mark.slow
 def test_ct410_opentelemetry_spans_go_to_another_store(traced: TracedMesh, jaeger: Jaeger) -> None:
     traced.apply(**to_jaeger(OTLP, jaeger))
-    assert_causes(diagnosis(traced, W3C), "CT410", *TRACED)
+    assert_causes(diagnosis(traced, W3C, exported=True), "CT410", *TRACED)
     traced.apply()
     assert_complete(traced)
 
@@ -343,7 +358,7 @@ def test_ct412_opentelemetry_without_a_sampler_samples_again(traced: TracedMesh,
     assert_causes(result := diagnosis(traced, W3C, unsampled), "CT412", *TRACED)
     assert "Envoy 1.40 samples 10 % of all requests" in result.evidence
     traced.apply(**to_jaeger(OTLP, jaeger), envoy_version="1.36")
-    assert_causes(diagnosis(traced, W3C), "CT410", *TRACED)
+    assert_causes(diagnosis(traced, W3C, exported=True), "CT410", *TRACED)
     choose(traced, None, None)
     traced.apply()
 
