@@ -29,8 +29,10 @@ MESH = Entry("proxy-defaults", "global", {})
 def check_dependants(backend: Backend[Any], planned: Sequence[Planned[Any]]) -> None:
     """Warn of removed protocols on which other entries rely. Raises ConflictError for changed ones.
 
-    The other entries are read only if a protocol changes, and all their kinds only if one for HTTP does. Those that
-    this stack manages cause a warning, because the update may change them first.
+    The other entries are read only if a protocol changes, and all their kinds only if one for HTTP does. They are not
+    read for new entries of services that had no HTTP protocol: a new mesh would cost a read of each service, and only
+    chains of several services could rely on tcp. Those that this stack manages cause a warning, because the update may
+    change them first.
     """
     if not all(one.live.is_known for one in planned):
         return
@@ -49,6 +51,8 @@ def check_dependants(backend: Backend[Any], planned: Sequence[Planned[Any]]) -> 
     if not changed | removed and before.default == after.default:
         return
     is_http = removed or not HTTP_PROTOCOLS.isdisjoint({before.default, *map(before.of, changed)})
+    if not is_http and before.default == after.default and all(declared[one].live.body is None for one in changed):
+        return
     # `proxy-defaults` selects the partition if the component declares no services.
     services = backend.catalog(removed.union(backend.service(one.entry) for one in planned))
     entries = [one for kind in (RELYING_KINDS if is_http else [RESOLVER]) for one in _existing(backend, kind, services)]
