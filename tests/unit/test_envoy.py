@@ -126,6 +126,12 @@ def test_collector_url_has_scheme_host_port_and_path(args: dict[str, Any], url: 
     assert envoy.collector_url(settings(**args)) == url
 
 
+@pytest.mark.parametrize("name", TRACERS)
+def test_ipv6_address_of_the_collector_is_in_brackets_in_the_host_of_each_tracer(name: str) -> None:
+    text = canonical_json(tracer(collector={"host": "fd00::1"}, tracer=TRACERS[name]))
+    assert text.count("fd00::1") == text.count("[fd00::1]") == 1
+
+
 OTLP = {"opentelemetry": {}}
 
 

@@ -291,6 +291,14 @@ def test_messages_about_other_owners_have_a_severity(
     assert [f"{one.levelname} {one.message.split(': ')[1]}" for one in found] == [expected]
 
 
+def test_removal_of_a_field_of_another_owner_is_a_warning(engine: Engine, caplog: pytest.LogCaptureFixture) -> None:
+    engine.live = {"global": {"Config": {"envoy_statsd_url": "udp://127.0.0.1:9125"}}}
+    caplog.set_level("INFO")
+    engine.run(lambda: MeshTracing("mesh", mesh(existing="overwrite")))
+    found = [(one.levelname, one.message.splitlines()[1]) for one in caplog.records if "CT502" in one.message]
+    assert found == [("WARNING", "  removed: envoy_statsd_url")]
+
+
 def test_entry_that_lost_its_owner_is_a_conflict(engine: Engine) -> None:
     with pytest.raises(ConflictError, match="service-defaults/web is an unmanaged entry"):
         run_twice(engine, lambda live: live["web"].pop("Meta"))

@@ -4,7 +4,9 @@ import sys
 from typing import Any
 
 import pulumi
+import pulumi_kubernetes as kubernetes
 import pytest
+from pulumi.runtime.mocks import MockMonitor
 
 from consul_tracing import InvalidInputError, MeshTracing
 from consul_tracing.zipkin.manifests import manifests
@@ -59,6 +61,35 @@ def test_outputs_have_the_address_and_the_warnings(engine: Engine, caplog: pytes
     assert outputs["url"] == "http://zipkin.tracing.svc.cluster.local:9411"
     assert outputs["warnings"] == settings().warnings()
     assert outputs["warnings"][0] in caplog.text
+
+
+def test_warning_is_shown_at_its_component(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    shown: list[object] = []
+    collectors: list[ZipkinCollector] = []
+    monkeypatch.setattr(pulumi.log, "warn", lambda _, resource=None: shown.append(resource))
+    engine.run(lambda: collectors.append(ZipkinCollector("zipkin", {})))
+    assert shown
+    assert {*shown} == {*collectors}
+
+
+def test_objects_are_deleted_before_the_resources_of_their_inputs(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A text that is known in an update does not have the dependency."""
+    depends_on: dict[str, set[str]] = {}
+    register = MockMonitor.RegisterResource
+
+    def recorded(monitor: MockMonitor, request: Any) -> Any:
+        depends_on[request.name] = {urn.rpartition("::")[2] for urn in request.dependencies}
+        return register(monitor, request)
+
+    def program() -> None:
+        namespace = kubernetes.core.v1.Namespace("tracing", metadata={"name": "tracing"})
+        ZipkinCollector("zipkin", namespace=namespace.metadata.name)
+
+    monkeypatch.setattr(MockMonitor, "RegisterResource", recorded)
+    engine.run(program)
+    assert depends_on["zipkin-deployment"] == depends_on["zipkin-service"] == {"tracing"}
 
 
 @pytest.mark.parametrize("example", code_blocks("docs/collector.md", "python"))

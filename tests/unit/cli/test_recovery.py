@@ -229,6 +229,8 @@ def test_services_of_one_name_in_two_namespaces_are_kept() -> None:
 def test_entry_of_consul_k8s_has_the_target_kubernetes() -> None:
     meta = {"external-source": "kubernetes", "consul.hashicorp.com/source-datacenter": "dc1"}
     assert recovered(entry(Meta=meta)) == ({**BASE, "target": "kubernetes"}, [])
+    # The namespace of an entry in Consul Enterprise is not that of its object.
+    assert recovered(entry(Meta=meta, Namespace="default")) == ({**BASE, "target": "kubernetes"}, [])
 
 
 @pytest.mark.parametrize(

@@ -122,6 +122,18 @@ def test_upstream_fields_that_consul_adds_are_written_explicitly(upstreams: dict
     assert [upstream["MeshGateway"] for upstream in filled] == [{}]
 
 
+@pytest.mark.parametrize(
+    "upstreams",
+    [
+        {"Defaults": {"MeshGateway": {"Mode": "local"}}},
+        {"Overrides": [{"Name": "db", "MeshGateway": {"Mode": "local"}}]},
+    ],
+)
+def test_declared_mesh_gateway_of_upstreams_is_written(upstreams: dict[str, Any]) -> None:
+    services = {"web": {"protocol": "http", "service_defaults": {"UpstreamConfig": upstreams}}}
+    assert written(service_defaults(settings(services=services))["web"])["UpstreamConfig"] == upstreams
+
+
 def test_bootstrap_hash_is_equal_for_equivalent_settings() -> None:
     explicit = settings(collector={"host": "zipkin", "port": 9411.0, "connect_timeout_ms": 3000}, tracer={"zipkin": {}})
     assert hash_of(settings()) == hash_of(explicit)

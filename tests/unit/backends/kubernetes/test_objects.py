@@ -259,6 +259,14 @@ def test_declared_metadata_is_removed_when_it_is_no_longer_declared(*, patch: bo
     assert "example.com/note" not in later["annotations"]
 
 
+@pytest.mark.parametrize(("operation", "manager"), [("Apply", None), ("Update", "consul-tracing")])
+def test_object_that_was_applied_as_a_raw_resource_keeps_its_manager(operation: str, manager: str | None) -> None:
+    """A write without server-side apply has no manager to keep."""
+    live_object = live({}, {**by("pulumi-kubernetes-1a2b", "spec/config"), "operation": operation})
+    written = metadata(entry(), own_annotations(entry()), Metadata(), live_object, patch=False)
+    assert written["annotations"].get("pulumi.com/patchFieldManager") == manager
+
+
 def test_foreign_clusters_are_applied_with_the_collector_cluster() -> None:
     declared, live_object = entry(), live({"config": {CLUSTERS: STATSD}})
     decided = planned(declared, live_object, policy("adopt"))
