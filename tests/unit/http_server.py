@@ -13,11 +13,11 @@ another value as JSON."""
 
 
 @contextmanager
-def serving(answer: Answer) -> Iterator[str]:
+def serving(answer: Answer, *, keep_alive: bool = False) -> Iterator[str]:
     """Start a server and yield its address, `127.0.0.1:PORT`."""
 
     class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
+        protocol_version = "HTTP/1.1" if keep_alive else "HTTP/1.0"
         disable_nagle_algorithm = True
 
         def do_GET(self) -> None:

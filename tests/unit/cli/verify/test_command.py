@@ -52,7 +52,7 @@ class Stub:
 def stub(monkeypatch: pytest.MonkeyPatch) -> Iterator[Stub]:
     monkeypatch.delenv("CONSUL_HTTP_ADDR", raising=False)
     served = Stub()
-    with serving(served.answer) as served.address:
+    with serving(served.answer, keep_alive=True) as served.address:
         yield served
 
 
