@@ -32,7 +32,8 @@ class Known(NamedTuple):
 
     def used(self, *inputs: str) -> pulumi.Output[Any] | None:
         """Return an Output that depends on all Outputs in these inputs (default: in all). None if there are none."""
-        found = [output for path, output in self.outputs.items() if not inputs or path[0] in inputs]
+        # The path of all inputs in one Output is empty.
+        found = [output for path, output in self.outputs.items() if not inputs or not path or path[0] in inputs]
         return pulumi.Output.all(*found) if found else None
 
 
@@ -43,7 +44,7 @@ def known(name: str, args: object) -> Known:
         return Known(args, {}, [])
     values, secrets, resources = _sync_await(_values(found))
     if secrets:
-        raise InvalidInputError(name, [Problem(".".join(path), SECRET) for path in secrets])
+        raise InvalidInputError(name, [Problem(".".join(path) or "args", SECRET) for path in secrets])
     return Known(_replaced(args, (), values), found, resources)
 
 
@@ -69,7 +70,7 @@ async def _values(
     return values, secrets, list(resources)
 
 
-def _replaced(value: Any, path: tuple[str, ...], values: dict[tuple[str, ...], Any]) -> Any:  # noqa: ANN401
+def _replaced(value: Any, path: tuple[str, ...], values: dict[tuple[str, ...], Any]) -> Any:  # noqa: ANN401 - not validated yet
     match value:
         case pulumi.Output():
             return values[path]
@@ -81,7 +82,7 @@ def _replaced(value: Any, path: tuple[str, ...], values: dict[tuple[str, ...], A
             return value
 
 
-def with_unknown(value: Any, used: pulumi.Output[Any] | None) -> Any:  # noqa: ANN401
+def with_unknown(value: Any, used: pulumi.Output[Any] | None) -> Any:  # noqa: ANN401 - JSON
     """Return a part of a resource in which each text that contains an unknown value is an unknown Output."""
     match value:
         case str() if UNRESOLVED in value and used is not None:

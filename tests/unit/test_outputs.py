@@ -126,6 +126,13 @@ def test_value_that_decides_what_is_declared_must_be_known_in_a_preview(engine: 
     assert f"  {path}: must be known in the preview" in str(error.value)
 
 
+def test_all_inputs_may_be_one_output(engine: Engine) -> None:
+    engine.run(lambda: MeshTracing("mesh", late({"collector": {"host": "zipkin"}}, preview=False)))  # type: ignore[arg-type]
+    assert "zipkin" in engine.entry("mesh-proxy-defaults")["Config"]["envoy_extra_static_clusters_json"]
+    with pytest.raises(InvalidInputError, match="args: must be a plain value, got a secret"):
+        Engine().run(lambda: MeshTracing("mesh", pulumi.Output.secret({})))  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize("path", ["collector.host", "collector.port", "tags.a.literal", "services", "proxy_config.a"])
 def test_secret_is_rejected_and_not_shown(engine: Engine, path: str) -> None:
     args: Any = {"collector": {"host": "zipkin"}, "tags": {"a": {}}, "proxy_config": {}}
