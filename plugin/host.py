@@ -25,6 +25,7 @@ from pulumi.runtime import rpc
 from pulumi.runtime.proto import provider_pb2_grpc
 
 from consul_tracing import InvalidInputError, Problem
+from consul_tracing.outputs import SECRET
 
 PACKAGE = "consul-tracing"
 
@@ -111,8 +112,7 @@ class ComponentHost(ComponentProvider):
     ) -> Any:  # noqa: ANN401
         """Return a value as in a Python program. The keys of free-form maps are unchanged."""
         if rpc.is_rpc_secret(value):
-            reason = "must be a plain value, got a secret. Every client of Consul can read the entries"
-            problems.append(Problem(".".join(path), reason))
+            problems.append(Problem(".".join(path), SECRET))
             return None
         match value:
             case Unknown():

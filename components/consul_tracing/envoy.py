@@ -189,13 +189,16 @@ def environment_of(service: str, proxy_environment: Mapping[str, Mapping[str, st
     """
     if service in proxy_environment:
         return dict(proxy_environment[service])
-    template = proxy_environment.get("*", {})
-    is_readable = RESOURCE_ATTRIBUTE_SEPARATORS.isdisjoint(service)
     return {
         variable: value.replace("{service}", service)
-        for variable, value in template.items()
-        if is_readable or variable != RESOURCE_ATTRIBUTES
+        for variable, value in proxy_environment.get("*", {}).items()
+        if variable != RESOURCE_ATTRIBUTES or is_attribute_value(service)
     }
+
+
+def is_attribute_value(service: str) -> bool:
+    """Return whether the name can be a value in OTEL_RESOURCE_ATTRIBUTES."""
+    return RESOURCE_ATTRIBUTE_SEPARATORS.isdisjoint(service)
 
 
 def proxy_environment(tracer: Tracer, service: str) -> dict[str, str]:
@@ -204,8 +207,7 @@ def proxy_environment(tracer: Tracer, service: str) -> dict[str, str]:
     The Zipkin tracer needs none: Consul sets the name in the bootstrap.
     """
     if tracer.opentelemetry is not None:
-        is_readable = RESOURCE_ATTRIBUTE_SEPARATORS.isdisjoint(service)
-        return {RESOURCE_ATTRIBUTES: f"service.name={service}"} if is_readable else {}
+        return {RESOURCE_ATTRIBUTES: f"service.name={service}"} if is_attribute_value(service) else {}
     return {"DD_SERVICE": service} if tracer.datadog is not None else {}
 
 

@@ -104,10 +104,10 @@ class MeshTracing(Component):
         # Nothing is registered before all checks have passed.
         if settings.zipkin_collector is not None:
             ZipkinCollector(f"{name}-zipkin", given["zipkin_collector"], pulumi.ResourceOptions(parent=self))
-        used = resolved.used(*SERVICE_INPUTS)
-        written = {service: backend.write(one, used=used) for service, one in planned.items()}
+        in_services, in_mesh = resolved.used(*SERVICE_INPUTS), resolved.used(*MESH_INPUTS)
+        written = {service: backend.write(one, used=in_services) for service, one in planned.items()}
         before = [written[f"{name}-service-{service}"] for service in _services_before_mesh(settings)]
-        written_mesh = backend.write(mesh, before, resolved.used(*MESH_INPUTS))
+        written_mesh = backend.write(mesh, before, in_mesh)
         synced = backend.synced_output([mesh, *planned.values()], [written_mesh, *written.values()])
 
         self.proxy_defaults = output_after(synced, written_mesh.id)
@@ -116,8 +116,8 @@ class MeshTracing(Component):
             old_hash = bootstrap_hash(mesh.live.body or {})
             new_hash = new_hash.apply(lambda new: self._report_restart(old_hash, new))
         self.bootstrap_hash = output_after(synced, new_hash)
-        address = pulumi.Output.from_input(resolved.used(*MESH_INPUTS))
-        self.collector_url = address.apply(lambda _: collector_url(settings))
+        known_mesh = pulumi.Output.from_input(in_mesh)
+        self.collector_url = known_mesh.apply(lambda _: collector_url(settings))
         self.gateway_envoy_args = pulumi.Output.from_input(gateway_arguments(settings))
         names = sorted(settings.service_names)
         self.proxy_environment = pulumi.Output.from_input(
@@ -125,7 +125,7 @@ class MeshTracing(Component):
         )
         self.services = pulumi.Output.from_input(names)
         warnings = self._warn(settings, single_machine=backend.is_local, http_elsewhere=http_elsewhere)
-        self.warnings = address.apply(lambda _: warnings)
+        self.warnings = known_mesh.apply(lambda _: warnings)
         self.register_outputs({output: getattr(self, output) for output in MeshTracing.__annotations__})
 
     def _report_restart(self, old: str, new: str) -> str:

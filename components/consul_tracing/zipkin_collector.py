@@ -67,7 +67,7 @@ class ZipkinCollector(Component):
         self.register_outputs({output: getattr(self, output) for output in ZipkinCollector.__annotations__})
 
 
-def _register(kubernetes: Any, resource_name: str, manifest: "JsonObject", options: pulumi.ResourceOptions) -> Any:  # noqa: ANN401
+def _register(kubernetes: Any, resource_name: str, manifest: "JsonObject", options: pulumi.ResourceOptions) -> Any:  # noqa: ANN401 - untyped SDK
     """Register the object of a manifest."""
     group, _, version = manifest["apiVersion"].rpartition("/")
     fields = {_python_name(field): value for field, value in manifest.items() if field not in {"apiVersion", "kind"}}

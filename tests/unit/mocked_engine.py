@@ -1,17 +1,18 @@
 """Run Pulumi programs without the engine and without Consul."""
 
 import contextvars
-import json
 from collections.abc import Callable
 from typing import Any
 
 import pulumi
 
+from consul_tracing.backends.consul_api import ENTRY, SERVICES
 from consul_tracing.backends.stack_state import READ_STATE
+from consul_tracing.testing import Mocks
 from testbed.event_loops import event_loops
 
 
-class Engine(pulumi.runtime.Mocks):
+class Engine(Mocks):
     """A mock of Pulumi's engine that records every registration.
 
     `live` holds the config entries that lookups return, by name, or the error of every lookup. `state` holds
@@ -19,7 +20,8 @@ class Engine(pulumi.runtime.Mocks):
     """
 
     def __init__(self) -> None:
-        self.registered: dict[str, pulumi.runtime.MockResourceArgs] = {}
+        super().__init__(services=["consul", "mysql", "redis", "web", "web-sidecar-proxy"])
+        self.registered = self.resources
         self.on_registration: Callable[[pulumi.runtime.MockResourceArgs], object] = lambda _: None
         self.live: dict[str, dict[str, Any]] | str = {}
         self.state: dict[str, dict[str, Any]] = {}
@@ -32,15 +34,10 @@ class Engine(pulumi.runtime.Mocks):
         """
         contextvars.copy_context().run(self._run, program, preview=preview)
 
-    def entry(self, name: str) -> dict[str, Any]:
-        """Return the body of the config entry that was registered as the resource `name`."""
-        body: dict[str, Any] = json.loads(self.registered[name].inputs["configJson"])
-        return body
-
     def new_resource(self, args: pulumi.runtime.MockResourceArgs) -> tuple[str | None, dict[Any, Any]]:
-        self.registered[args.name] = args
+        answer = super().new_resource(args)
         self.on_registration(args)
-        return f"{args.name}-id", dict(args.inputs)
+        return answer
 
     def call(self, args: pulumi.runtime.MockCallArgs) -> Any:
         if args.token == READ_STATE:
@@ -48,11 +45,9 @@ class Engine(pulumi.runtime.Mocks):
             return {"outputs": {urn: {"outputs": outputs} for urn, outputs in self.state.items()}}
         if isinstance(self.live, str):
             return {}, [("", self.live)]
-        if args.token.endswith(":getServices"):
-            return {"id": "x", "names": ["consul", "mysql", "redis", "web", "web-sidecar-proxy"]}
-        if (name := args.args["name"]) not in self.live:
-            return {}, [("", f'Unexpected response code: 404 (Config entry not found for "x" / "{name}")')]
-        return {**args.args, "id": "x", "configJson": json.dumps(self.live[name])}
+        assert args.token in {ENTRY, SERVICES}
+        self.entries = {(args.args.get("kind"), name): body for name, body in self.live.items()}
+        return super().call(args)
 
     def _run(self, program: Callable[[], Any], *, preview: bool) -> None:
         def await_result() -> Any:

@@ -154,7 +154,7 @@ class Backend(Protocol[LiveT]):
     ) -> pulumi.CustomResource:
         """Declare the entry as a child of the component, after the resources in `after`.
 
-        `host`: an Output in the entry. The content of the entry depends on its resource, and is unknown if it is.
+        `used`: the Outputs in the entry. Its content depends on their resources, and is unknown if one of them is.
         """
 
     def written_body(self, written: pulumi.CustomResource) -> pulumi.Output[JsonObject]:
