@@ -17,7 +17,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     missing = 0
     for program in programs[parser.parse_args(arguments).use]:
         try:
-            print(f"{program.name}: {program.obtain()}", flush=True)
+            path = program.obtain()
+            note = " (stand-in of this project)" if program.stand_in and path == program.stand_in.ready() else ""
+            print(f"{program.name}: {path}{note}", flush=True)
         except MissingProgramError as error:
             print(error, file=sys.stderr, flush=True)
             missing = 1
