@@ -12,6 +12,8 @@ from testbed.processes import Program, Programs
 
 READY_SECONDS = 30.0
 
+DRAIN_IMMEDIATELY = ("--disable-hot-restart", "--drain-time-s", "0", "--drain-strategy", "immediate")
+"""By default an idle connection keeps the former listener for ten minutes. Consul disables hot restarts by default."""
 SEND_SPANS_IMMEDIATELY = {"tracing.zipkin.min_flush_spans": 1, "tracing.opentelemetry.min_flush_spans": 1}
 """By default Envoy reports spans after five spans or five seconds."""
 
@@ -46,7 +48,7 @@ class Envoy:
         self._consul = consul
         # Envoy accepts one `--config-yaml` only.
         layer = [] if "--config-yaml" in envoy_arguments else _runtime_layer()
-        self._arguments = [*arguments, "--", *layer, "--concurrency", "1", *envoy_arguments]
+        self._arguments = [*arguments, "--", *layer, *DRAIN_IMMEDIATELY, "--concurrency", "1", *envoy_arguments]
         self.program = self.start()
 
     def start(self) -> Program:
@@ -110,6 +112,11 @@ class Envoy:
         """Return the counters and gauges whose names match the regular expression."""
         stats = request_json(self.admin_port, f"/stats?format=json&filter={pattern}")["stats"]
         return {stat["name"]: stat["value"] for stat in stats if "name" in stat}
+
+    @property
+    def is_draining(self) -> bool:
+        """Whether connections may still have a former listener."""
+        return any(self.stats("listener_manager.total_(listeners|filter_chains)_draining").values())
 
     def config_dump(self) -> dict[str, Any]:
         """Return the whole configuration: the bootstrap and the resources from Consul."""

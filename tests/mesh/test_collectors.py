@@ -159,13 +159,8 @@ def test_rate_of_a_sampler_in_the_listener_changes_without_a_restart(traced: Tra
     started = {name: sidecar.program.process.pid for name, sidecar in traced.mesh.sidecars.items()}
     for percent, fewest, most in ((25, 4, 46), (75, 54, 96), (0.01, 0, 3)):
         traced.apply(**args, gateways="skip", sampling={"random": percent})
-
-        def is_within_bounds(fewest: int = fewest, most: int = most) -> bool:
-            with ThreadPoolExecutor(4) as pool:
-                responses = list(pool.map(lambda _: traced.mesh.request(unique_path()), range(100)))
-            sampled = sum(one.json()["headers"]["traceparent"].endswith("-01") for one in responses)
-            return fewest <= sampled <= most
-
-        # A kept-alive connection may still have the former listener. The bounds are five standard deviations.
-        traced.wait_until(is_within_bounds, f"{fewest} to {most} of 100 requests")
+        with ThreadPoolExecutor(4) as pool:
+            responses = list(pool.map(lambda _: traced.mesh.request(unique_path()), range(100)))
+        sampled = sum(one.json()["headers"]["traceparent"].endswith("-01") for one in responses)
+        assert fewest <= sampled <= most, "bounds of five standard deviations"
     assert {name: sidecar.program.process.pid for name, sidecar in traced.mesh.sidecars.items()} == started
