@@ -74,6 +74,24 @@ class UnreadableError(Exception):
     """The backend cannot be read. The message is the server's."""
 
 
+class CommandError(Exception):
+    """The command could not run."""
+
+    def __init__(self, reason: str) -> None:
+        """Report the reason, which is one line."""
+        super().__init__(message("CT601", reason))
+
+
+class FileError(CommandError):
+    """A file has invalid syntax."""
+
+    def __init__(self, file: str, line: int, reason: str) -> None:
+        """Report the file, the line and the reason."""
+        super().__init__(f"{file}:{line}: {reason}")
+        self.line = line
+        self.reason = reason
+
+
 def message(code: str, reason: str, *lines: str) -> str:
     """Return the text of an error or a warning: its code, the reason, and further lines such as the fix."""
     return "\n  ".join([f"consul-tracing: {code}: {reason}", *lines])
@@ -138,3 +156,8 @@ def with_suggestion(reason: str, key: str, allowed: Sequence[str]) -> str:
     suggestion = f'; did you mean "{closest[0]}"?' if closest else "."
     listed = "" if len(allowed) > MAX_LISTED_KEYS else f" Allowed: {', '.join(allowed)}"
     return f"{reason}{suggestion}{listed}".removesuffix(".")
+
+
+def error_reason(error: Exception) -> str:
+    """Return the reason of an error in one line."""
+    return getattr(error, "strerror", None) or " ".join(str(error).split())

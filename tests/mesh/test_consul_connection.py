@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 import toolchain
-from consul_tracing.cli.command import CommandError
-from consul_tracing.cli.consul_client import ConsulClient
+from consul_tracing.errors import CommandError
+from consul_tracing.sources.consul import ConsulClient
 from testbed.consul import Consul
 from testbed.ports import LOOPBACK, free_port
 from testbed.processes import ProgramFailedError, Programs

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from consul_tracing.cli.documents import Document, read_documents
-from consul_tracing.cli.lint.findings import Severity, severity
+from consul_tracing.files.documents import Document, read_documents
+from consul_tracing.lint.findings import Severity, severity
 from testbed.mesh import Mesh, Service
 from testbed.processes import ProgramFailedError, Programs
 from tests.mesh.trace_stores import DeliveredToZipkin, TraceProbe

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from consul_tracing.cli.consul_client import ConsulClient
 from consul_tracing.cli.stale.proxies import current_proxy, report_of
+from consul_tracing.sources.consul import ConsulClient
 from testbed.consul import Consul
 from testbed.envoy import Envoy
 from testbed.mesh import Instance, Service

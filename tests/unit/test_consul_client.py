@@ -3,8 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from consul_tracing.cli.command import CommandError
-from consul_tracing.cli.consul_client import ConsulClient
+from consul_tracing.errors import CommandError
+from consul_tracing.sources.consul import ConsulClient
 from tests.unit.http_server import Headers, serving
 
 

@@ -23,8 +23,7 @@ from consul_tracing.backends.kubernetes.objects import (
     reject_unremovable,
 )
 from consul_tracing.backends.kubernetes.sync import Sync, sync_error_text
-from consul_tracing.cli.app import CommandError, read_settings
-from consul_tracing.cli.documents import read_documents
+from consul_tracing.cli.app import read_settings
 from consul_tracing.cli.recovery import recover
 from consul_tracing.cli.rendering import RenderError, as_hcl
 from consul_tracing.cli.verify.diagnosis import diagnose
@@ -33,7 +32,8 @@ from consul_tracing.codes import CODES
 from consul_tracing.entries.bodies import proxy_defaults
 from consul_tracing.entries.entry import Entry
 from consul_tracing.entries.ownership import Plan, Policy
-from consul_tracing.errors import message
+from consul_tracing.errors import CommandError, message
+from consul_tracing.files.documents import read_documents
 from consul_tracing.inputs.warnings import setting_warnings
 from tests.plan_story import GOLDEN
 from tests.unit.cli.verify.every_cause import EVIDENCE

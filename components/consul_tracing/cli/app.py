@@ -9,14 +9,14 @@ import typer
 import yaml
 
 from consul_tracing.entries.bodies import gateway_arguments
-from consul_tracing.errors import InvalidInputError
+from consul_tracing.errors import CommandError, InvalidInputError, error_reason
+from consul_tracing.files.documents import read_documents
 from consul_tracing.inputs.mesh_args import MeshTracingArgs
 from consul_tracing.inputs.mesh_settings import MeshSettings
 from consul_tracing.stack_config import MESH_KEY, with_numbers
 
 from . import rendering
-from .command import COULD_NOT_RUN, FINDINGS, CommandError, error_reason, read_text
-from .documents import read_documents
+from .command import COULD_NOT_RUN, FINDINGS, read_text
 from .lint.command import lint_command
 from .meaning import at
 from .recovery import recover

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from consul_tracing.entries.metadata import is_ownership_metadata
 from consul_tracing.envoy import HTTP_PROTOCOL_OPTIONS, TYPE
+from consul_tracing.files.hcl import Unevaluated
 from consul_tracing.inputs.envoy_json import fraction_percent, json_objects, snake_case
 from consul_tracing.inputs.hosts import canonical_host, is_address
 from consul_tracing.names import (
@@ -21,8 +22,6 @@ from consul_tracing.names import (
     TRACER_KEY,
     TRACING_KEYS,
 )
-
-from .hcl import Unevaluated
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from consul_tracing.entries.bodies import proxy_defaults, service_defaults
 from consul_tracing.envoy import ENCODINGS, authority, exact
-from consul_tracing.errors import InvalidInputError, format_value, message
+from consul_tracing.errors import CommandError, InvalidInputError, format_value, message
+from consul_tracing.files.hcl import Unevaluated
 from consul_tracing.inputs.hosts import canonical_host
 from consul_tracing.inputs.mesh_args import MeshTracingArgs
 from consul_tracing.inputs.mesh_settings import (
@@ -31,17 +32,14 @@ from consul_tracing.names import (
     TRACING_KEYS,
 )
 
-from .command import CommandError
-from .hcl import Unevaluated
 from .meaning import UNSET, at, differences, mesh_meaning, message_of, service_meaning, socket_address
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from consul_tracing.files.documents import Document
     from consul_tracing.inputs.validation import Settings
     from consul_tracing.names import FieldPath, JsonObject
-
-    from .documents import Document
 
 UNKNOWN_HOST = "collector.invalid"
 """Placeholder of a collector that the entries do not name (RFC 2606)."""

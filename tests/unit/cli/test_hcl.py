@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consul_tracing.cli.command import CommandError
-from consul_tracing.cli.hcl import JsonText, Map, Unevaluated, parse, parse_json
 from consul_tracing.cli.rendering import as_hcl
 from consul_tracing.entries.entry import Entry
+from consul_tracing.errors import CommandError
+from consul_tracing.files.hcl import JsonText, Map, Unevaluated, parse, parse_json
 from tests.unit.meshes import JSON, NAME, TEXT
 
 

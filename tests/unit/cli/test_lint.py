@@ -10,19 +10,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from consul_tracing.cli.app import read_settings
-from consul_tracing.cli.command import CommandError, read_text
-from consul_tracing.cli.documents import Document, read_documents
+from consul_tracing.cli.command import read_text
 from consul_tracing.cli.lint.command import fix_files, lint_texts
-from consul_tracing.cli.lint.findings import Finding
 from consul_tracing.cli.lint.live import documents_of
-from consul_tracing.cli.lint.releases import Releases, oldest_releases
 from consul_tracing.cli.lint.report import as_json as lint_json
 from consul_tracing.cli.lint.report import as_sarif, as_text
-from consul_tracing.cli.lint.rules import findings
 from consul_tracing.cli.rendering import as_hcl, as_json, as_yaml, entries
 from consul_tracing.codes import CODES
 from consul_tracing.envoy import HCM_TRACING
+from consul_tracing.errors import CommandError
+from consul_tracing.files.documents import Document, read_documents
 from consul_tracing.inputs.mesh_settings import MeshSettings
+from consul_tracing.lint.findings import Finding
+from consul_tracing.lint.releases import Releases, oldest_releases
+from consul_tracing.lint.rules import findings
 from testbed import CHECKOUT
 from tests.unit import meshes
 from tests.unit.cli.test_recovery import DOCUMENTATION

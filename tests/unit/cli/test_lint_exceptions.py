@@ -8,18 +8,18 @@ from typing import Any, cast
 import pytest
 
 from consul_tracing.backends.kubernetes.access import MissingKindError
-from consul_tracing.cli.command import CommandError
-from consul_tracing.cli.documents import read_documents
 from consul_tracing.cli.lint.command import fix_files, lint_command, lint_texts, selected
-from consul_tracing.cli.lint.credentials import credential_issues
-from consul_tracing.cli.lint.findings import Finding, Issue
-from consul_tracing.cli.lint.fixes import fixed
 from consul_tracing.cli.lint.live import catalog_services, consul_documents, kubernetes_documents, service_findings
-from consul_tracing.cli.lint.proxy_config import ProxyConfig, percentage
-from consul_tracing.cli.lint.releases import Releases
 from consul_tracing.cli.lint.report import as_sarif, as_text
-from consul_tracing.cli.lint.rules import findings
-from consul_tracing.cli.lint.sampling_rules import sampled_percent
+from consul_tracing.errors import CommandError
+from consul_tracing.files.documents import read_documents
+from consul_tracing.lint.credentials import credential_issues
+from consul_tracing.lint.findings import Finding, Issue
+from consul_tracing.lint.fixes import fixed
+from consul_tracing.lint.proxy_config import ProxyConfig, percentage
+from consul_tracing.lint.releases import Releases
+from consul_tracing.lint.rules import findings
+from consul_tracing.lint.sampling_rules import sampled_percent
 from tests.unit.cli.test_lint import BLOCK, CLUSTERS, KEYS, PAGE, codes, document, lint
 
 TRACER, LISTENER = KEYS[:2]

@@ -13,12 +13,13 @@ from envoy.extensions.filters.network.http_connection_manager.v3 import http_con
 from envoy.extensions.transport_sockets.tls.v3 import tls_pb2
 from envoy.extensions.upstreams.http.v3 import http_protocol_options_pb2
 
-from consul_tracing.cli.command import CommandError, OutputFormat
+from consul_tracing.cli.command import OutputFormat
 from consul_tracing.cli.message_comparison import ENUMS, MAPS, SET_ZEROS, differing_paths
 from consul_tracing.cli.stale.bootstrap import BootstrapError, bootstrap_differences
 from consul_tracing.cli.stale.command import exit_code, output
 from consul_tracing.cli.stale.proxies import Proxy, Report, started
 from consul_tracing.entries.propagation import ZIPKIN, ZIPKIN_W3C
+from consul_tracing.errors import CommandError
 from tests.unit.test_cli import Run
 
 CONSUL_TAGS = [

@@ -9,10 +9,10 @@ import pytest
 from kubernetes import stream
 from kubernetes.client import ApiException
 
-from consul_tracing.cli.envoy_admin import AdminError, EnvoyAdmin
 from consul_tracing.cli.stale.pods import HASH_ANNOTATION, PodTransport, has_proxy, proxy_of
 from consul_tracing.entries.bodies import bootstrap_hash, proxy_defaults
 from consul_tracing.entries.propagation import ZIPKIN
+from consul_tracing.sources.envoy import AdminError, EnvoyAdmin
 from tests.unit.meshes import settings
 
 INJECTED = {"consul.hashicorp.com/connect-inject-status": "injected"}

@@ -11,22 +11,22 @@ import typer
 from rich.console import Console
 
 from consul_tracing.backends.kubernetes.access import ACCESS, Cluster, client_for
-from consul_tracing.cli.command import FINDINGS, STANDARD_INPUT, CommandError, FileError, error_reason, read_text
-from consul_tracing.cli.consul_client import ConsulClient
-from consul_tracing.cli.documents import Document, read_documents
-from consul_tracing.errors import ConflictError, UnreadableError
+from consul_tracing.cli.command import FINDINGS, STANDARD_INPUT, read_text
+from consul_tracing.errors import CommandError, ConflictError, FileError, UnreadableError, error_reason
+from consul_tracing.files.documents import Document, read_documents
+from consul_tracing.lint.findings import Finding, Issue, Severity
+from consul_tracing.lint.fixes import fixed
+from consul_tracing.lint.releases import oldest_releases
+from consul_tracing.lint.rules import findings
+from consul_tracing.sources.consul import ConsulClient
 
 from . import report
-from .findings import Finding, Issue, Severity
-from .fixes import fixed
 from .live import catalog_services, consul_documents, kubernetes_documents, service_findings
-from .releases import oldest_releases
-from .rules import findings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from .releases import Releases
+    from consul_tracing.lint.releases import Releases
 
 
 class LintFormat(StrEnum):

@@ -7,20 +7,19 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from consul_tracing.backends.kubernetes.access import RESOURCES, MissingKindError
-from consul_tracing.cli.documents import Document, read_documents
 from consul_tracing.errors import UnreadableError
+from consul_tracing.files.documents import Document, read_documents
+from consul_tracing.lint.findings import Finding, Issue
+from consul_tracing.lint.proxy_config import members, proxy_config
+from consul_tracing.lint.rules import GATEWAYS
 from consul_tracing.names import HTTP_PROTOCOLS
-
-from .findings import Finding, Issue
-from .proxy_config import members, proxy_config
-from .rules import GATEWAYS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from consul_tracing.backends.kubernetes.access import Cluster
-    from consul_tracing.cli.consul_client import ConsulClient
     from consul_tracing.names import JsonObject
+    from consul_tracing.sources.consul import ConsulClient
 
 ENTRY_KINDS = ("proxy-defaults", "service-defaults", "ingress-gateway", "api-gateway")
 

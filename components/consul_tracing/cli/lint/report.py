@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING
 from rich.text import Text
 
 from consul_tracing.codes import CODES
-
-from .findings import Finding, Severity, severity
+from consul_tracing.lint.findings import Finding, Severity, severity
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
-from consul_tracing.cli.command import FINDINGS, CommandError, OutputFormat
-from consul_tracing.cli.consul_client import ConsulClient
+from consul_tracing.cli.command import FINDINGS, OutputFormat
 from consul_tracing.entries.propagation import TRACERS
+from consul_tracing.errors import CommandError
+from consul_tracing.sources.consul import ConsulClient
 
 from .pods import report_of_pods
 from .proxies import report_of

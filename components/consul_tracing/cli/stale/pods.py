@@ -10,20 +10,19 @@ import httpx
 
 from consul_tracing.backends.kubernetes.access import ACCESS, SECONDS_TO_ANSWER, Cluster, MissingKindError, client_for
 from consul_tracing.backends.kubernetes.objects import body
-from consul_tracing.cli.command import CommandError
-from consul_tracing.cli.envoy_admin import EnvoyAdmin
 from consul_tracing.entries.bodies import bootstrap_hash
 from consul_tracing.entries.propagation import propagation
-from consul_tracing.errors import UnreadableError
+from consul_tracing.errors import CommandError, UnreadableError
 from consul_tracing.names import ANNOTATIONS_PREFIX
+from consul_tracing.sources.envoy import EnvoyAdmin
 
 from .proxies import Proxy, Report, read_proxy
 
 if TYPE_CHECKING:
     from kubernetes.client import ApiClient
 
-    from consul_tracing.cli.consul_client import ConsulClient
     from consul_tracing.names import JsonObject
+    from consul_tracing.sources.consul import ConsulClient
 
 HASH_ANNOTATION = f"{ANNOTATIONS_PREFIX}bootstrap-hash"
 """Annotation of pods with the output `bootstrap_hash`."""

@@ -9,17 +9,17 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from consul_tracing.cli.envoy_admin import AdminError, EnvoyAdmin, bootstrap, service_of
 from consul_tracing.entries.propagation import Propagation, propagation
 from consul_tracing.names import TRACER_KEY
+from consul_tracing.sources.envoy import AdminError, EnvoyAdmin, bootstrap, service_of
 
 from .bootstrap import BootstrapError, bootstrap_differences
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from consul_tracing.cli.consul_client import ConsulClient
     from consul_tracing.names import JsonObject
+    from consul_tracing.sources.consul import ConsulClient
 
 MAX_CONCURRENT = 16
 """Proxies that are read at a time."""

@@ -9,7 +9,8 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from consul_tracing.cli.command import FINDINGS, CommandError, OutputFormat
+from consul_tracing.cli.command import FINDINGS, OutputFormat
+from consul_tracing.errors import CommandError
 
 from .report import as_json, print_text
 from .requests import Propagation, parsed_headers

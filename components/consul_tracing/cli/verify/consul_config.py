@@ -14,8 +14,8 @@ from .proxies import Endpoint, Tracer, endpoints, tracer_of
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from consul_tracing.cli.consul_client import ConsulClient
     from consul_tracing.names import JsonObject
+    from consul_tracing.sources.consul import ConsulClient
 
 UNTRACED: JsonObject = {"random_sampling": {}}
 """The tracing block of HTTP listeners that Consul writes if the entry has none."""

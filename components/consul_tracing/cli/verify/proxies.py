@@ -7,10 +7,10 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, TypeVar
 
-from consul_tracing.cli.envoy_admin import AdminError, EnvoyAdmin, bootstrap, section, service_of
 from consul_tracing.cli.meaning import at, collector_name, listed
 from consul_tracing.inputs.envoy_json import fraction_percent
 from consul_tracing.names import LISTENER_DECISION_ENVOY
+from consul_tracing.sources.envoy import AdminError, EnvoyAdmin, bootstrap, section, service_of
 
 from .requests import Propagation
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import httpx
 
-from consul_tracing.cli.command import CommandError
+from consul_tracing.errors import CommandError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

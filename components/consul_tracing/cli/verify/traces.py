@@ -11,9 +11,10 @@ from .trace_tree import service_of, trace_tree
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
+    from consul_tracing.sources.zipkin import TraceStore
+
     from .requests import SentRequest
     from .trace_tree import Span
-    from .zipkin_api import TraceStore
 
 POLL_SECONDS = 0.3
 

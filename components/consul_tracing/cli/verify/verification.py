@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 import httpx
 
-from consul_tracing.cli.command import CommandError
-from consul_tracing.cli.consul_client import ConsulClient
+from consul_tracing.errors import CommandError
+from consul_tracing.sources.consul import ConsulClient
+from consul_tracing.sources.zipkin import StoreError, TraceStore
 
 from .consul_config import read_config
 from .diagnosis import Evidence, diagnose
@@ -18,7 +19,6 @@ from .proxies import Admins
 from .report import Result
 from .requests import TIMEOUT_SECONDS, Propagation, send
 from .traces import Trace, other_traces, wait_for_traces
-from .zipkin_api import StoreError, TraceStore
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence

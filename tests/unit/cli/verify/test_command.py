@@ -11,7 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from consul_tracing.cli.app import app
-from consul_tracing.cli.command import CommandError
+from consul_tracing.errors import CommandError
 from tests.unit.cli.verify.dumps import SAMPLE_ALL, dump, http, listener
 from tests.unit.cli.verify.facts import span
 from tests.unit.http_server import Headers, serving

@@ -1,9 +1,9 @@
 import httpx
 import pytest
 
-from consul_tracing.cli.command import CommandError
 from consul_tracing.cli.verify.requests import Propagation, SentRequest, parsed_headers, send, shown_url
-from consul_tracing.cli.verify.zipkin_api import TraceStore
+from consul_tracing.errors import CommandError
+from consul_tracing.sources.zipkin import TraceStore
 
 OWN_TRACE, OWN_SPAN = "463ac35c9f6413ad48485a3953bb6124", "a2fb4a1d1a96d312"
 

@@ -4,7 +4,7 @@ import pytest
 
 from consul_tracing.cli.verify import traces
 from consul_tracing.cli.verify.traces import Trace, continuations, other_traces, wait_for_traces
-from consul_tracing.cli.verify.zipkin_api import TraceStore
+from consul_tracing.sources.zipkin import TraceStore
 from tests.unit.cli.verify.facts import CALLER, EXPECTED, SPANS, TRACE_ID, request, span, trace
 
 

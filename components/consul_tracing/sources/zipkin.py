@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any, Self
 
 import httpx
 
-from .requests import shown_url
+from consul_tracing.cli.verify.requests import shown_url
 
 if TYPE_CHECKING:
-    from .trace_tree import Span
+    from consul_tracing.cli.verify.trace_tree import Span
 
 TIMEOUT_SECONDS = 10.0
 

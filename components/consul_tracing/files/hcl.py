@@ -9,7 +9,7 @@ from bisect import bisect_right
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from .command import FileError
+from consul_tracing.errors import FileError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

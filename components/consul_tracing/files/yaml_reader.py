@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, NoReturn
 
 import yaml
 
-from .command import FileError
+from consul_tracing.errors import FileError
+
 from .hcl import Heredoc, Map
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from consul_tracing.cli.hcl import Unevaluated, expressions
+from consul_tracing.files.hcl import Unevaluated, expressions
 from consul_tracing.names import CLUSTERS_KEY, LISTENER_KEY, TRACER_KEY, TRACING_KEYS
 
 from .findings import Issue

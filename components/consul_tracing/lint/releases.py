@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
-from consul_tracing.cli.command import CommandError
+from consul_tracing.errors import CommandError
 from consul_tracing.inputs.types import ENVOY_VERSION
 
 if TYPE_CHECKING:

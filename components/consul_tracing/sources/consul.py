@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import httpx
 
-from .command import CommandError
+from consul_tracing.errors import CommandError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

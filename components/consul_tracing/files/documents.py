@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any, Literal
 from consul_tracing.backends.kubernetes.objects import body, go_name
 from consul_tracing.entries.metadata import is_of_consul_k8s
 from consul_tracing.entry_structs import FIELD_NAMES, STRUCTS
+from consul_tracing.errors import FileError
 from consul_tracing.inputs.entry_fields import (
     RESERVED_PROXY_DEFAULTS_FIELDS,
     RESERVED_SERVICE_DEFAULTS_FIELDS,
 )
 
-from .command import FileError
 from .hcl import Heredoc, JsonText, Map, Unevaluated, parse, parse_json
 from .yaml_reader import parse_yaml
 

@@ -7,11 +7,11 @@ from difflib import get_close_matches
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from consul_tracing.cli.hcl import Unevaluated
 from consul_tracing.cli.meaning import entry_objects
 from consul_tracing.entries.bodies import BOOTSTRAP_KEYS
 from consul_tracing.envoy import HCM_TRACING
 from consul_tracing.errors import format_value, mismatch
+from consul_tracing.files.hcl import Unevaluated
 from consul_tracing.inputs.envoy_json import snake_case, snake_case_keys
 from consul_tracing.inputs.tracers import (
     REPLACED,
@@ -41,7 +41,7 @@ from .tracing_messages import LISTENER, TRACING
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from consul_tracing.cli.documents import Document
+    from consul_tracing.files.documents import Document
     from consul_tracing.names import EnvoyRelease, FieldPath, JsonObject
 
     from .tracer_rules import Tracer

@@ -1,0 +1,1 @@
+"""Rules on entries and on the configuration of proxies."""

@@ -1,0 +1,1 @@
+"""Readers of Consul, Envoy and trace stores."""
