@@ -1,6 +1,7 @@
 """Base class of the components."""
 
 from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 import pulumi
@@ -20,6 +21,21 @@ class Component(pulumi.ComponentResource):
         for warning in found:
             pulumi.log.warn(warning, self)
         return found
+
+
+class EntryComponent(Component):
+    """A component that writes config entries."""
+
+    _entries: Mapping[str, pulumi.Resource] = MappingProxyType({})
+
+    @property
+    def entries(self) -> Mapping[str, pulumi.Resource]:
+        """The resources that write the entries, by their names after that of the component, such as `service-web`.
+
+        For `depends_on` and `transforms`. On Kubernetes a resource is complete before consul-k8s has written its object
+        into Consul. The outputs of the component wait for that: `depends_on=mesh.services.apply(lambda _: [mesh])`.
+        """
+        return self._entries
 
 
 def merged(name: str, args: object, keywords: Mapping[str, object]) -> Any:  # noqa: ANN401 - typed by the caller

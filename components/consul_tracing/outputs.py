@@ -6,9 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pulumi
 
-# A private name that every generated SDK imports. It waits without a traceback in the output.
-from pulumi.runtime.sync_await import _sync_await
-
+from .engine import wait_for
 from .errors import InvalidInputError, Problem
 from .names import UNRESOLVED
 
@@ -42,7 +40,7 @@ def known(name: str, args: object) -> Known:
     found = dict(_outputs(args, ()))
     if not found:
         return Known(args, {}, [])
-    values, secrets, resources = _sync_await(_values(found))
+    values, secrets, resources = wait_for(_values(found))
     if secrets:
         raise InvalidInputError(name, [Problem(".".join(path) or "args", SECRET) for path in secrets])
     return Known(_replaced(args, (), values), found, resources)

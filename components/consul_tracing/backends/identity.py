@@ -7,11 +7,12 @@ takes over the former one with an alias, an update in place, or the update is re
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from consul_tracing.entries.custom_resources import API_VERSION, KINDS
+from consul_tracing.entries.custom_resources import API_VERSION, KINDS, body
 from consul_tracing.entries.entry import Entry
 from consul_tracing.errors import ConflictError, message, numbered
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from consul_tracing.entries.entry import Identity
+    from consul_tracing.names import JsonObject
 
 CONFIG_ENTRY = "consul:index/configEntry:ConfigEntry"
 """The type of pulumi-consul's resource."""
@@ -32,12 +34,17 @@ MESH_SETTINGS = ("address", "datacenter", "namespace", "kubeconfig", "context", 
 """The settings of a Consul or Kubernetes provider that select the mesh."""
 
 
-def custom_resource(kind: str, *, patch: bool = False) -> str:
-    """Return the type of pulumi-kubernetes' resource for an entry of a kind, or for a `patch` of its object."""
-    return f"kubernetes:{API_VERSION}:{KINDS[kind]}{'Patch' if patch else ''}"
+def object_type(kind: str) -> str:
+    """Return the type of pulumi-kubernetes' resource for a whole object."""
+    return f"kubernetes:{API_VERSION}:{KINDS[kind]}"
 
 
-_KINDS_BY_TYPE = {custom_resource(kind, patch=patch): kind for kind in KINDS for patch in (False, True)}
+def patch_type(kind: str) -> str:
+    """Return the type of pulumi-kubernetes' resource for a patch of an object."""
+    return f"{object_type(kind)}Patch"
+
+
+_KINDS_BY_TYPE = {type_of_kind(kind): kind for kind in KINDS for type_of_kind in (object_type, patch_type)}
 
 
 def identity_of(resource_type: str, properties: Mapping[str, Any]) -> Identity | None:
@@ -56,26 +63,40 @@ def identity_of(resource_type: str, properties: Mapping[str, Any]) -> Identity |
     return None
 
 
+def recorded_body(resource_type: str, outputs: Mapping[str, Any]) -> JsonObject | None:
+    """Return the body of an entry in the outputs of the resource that writes it, None if they have none."""
+    if resource_type != CONFIG_ENTRY:
+        return body(dict(outputs))
+    text = outputs.get("configJson")
+    return json.loads(text) if text else None
+
+
 def mesh_of(provider: Mapping[str, Any]) -> tuple[object, ...]:
     """Return what the settings of a provider select: meshes with different results may still be the same."""
     return tuple(provider.get(name) for name in MESH_SETTINGS)
 
 
-def is_one_mesh(provider: str | None, package: str, resources: Mapping[str, Mapping[str, Any]]) -> bool:
-    """Return whether all providers of a package in the state select the mesh of the component.
+class Provider(NamedTuple):
+    """The provider of a component."""
 
-    The look-up of the state does not return which resource uses which provider. `provider`: the URN of the component's
-    provider, None for the default provider.
-    """
-    meshes = {urn: mesh_of(one) for urn, one in resources.items() if type_of(urn) == f"{PROVIDERS}{package}"}
-    own = {mesh for urn, mesh in meshes.items() if is_provider(urn, provider, package)}
-    return own == set(meshes.values()) and len(own) <= 1
+    package: str
 
+    urn: str | None
+    """None for the default provider."""
 
-def is_provider(urn: str, provider: str | None, package: str) -> bool:
-    """Return whether the URN is that of the component's provider, None for the default provider of the package."""
-    # The name of a default provider contains the version of the plugin.
-    return urn == provider if provider else f"{PROVIDERS}{package}::default" in urn
+    def is_same(self, urn: str) -> bool:
+        """Return whether the URN is that of this provider."""
+        # The name of a default provider contains the version of the plugin.
+        return urn == self.urn if self.urn else f"{PROVIDERS}{self.package}::default" in urn
+
+    def is_only_mesh(self, resources: Mapping[str, Mapping[str, Any]]) -> bool:
+        """Return whether all providers of the package in the state select the same mesh.
+
+        The look-up of the state does not return which resource uses which provider.
+        """
+        meshes = {urn: mesh_of(one) for urn, one in resources.items() if type_of(urn) == f"{PROVIDERS}{self.package}"}
+        own = {mesh for urn, mesh in meshes.items() if self.is_same(urn)}
+        return own == set(meshes.values()) and len(own) <= 1
 
 
 @dataclass(frozen=True)

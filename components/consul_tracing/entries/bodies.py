@@ -97,9 +97,9 @@ def static_clusters(settings: MeshSettings) -> list[JsonObject]:
     return sorted([*collector, *settings.static_clusters], key=lambda cluster: str(cluster["name"]))
 
 
-def service_resources(component: str, settings: EntrySettings) -> dict[str, Entry]:
-    """Return the entries of the services by the names of the resources that write them."""
-    return {f"{component}-service-{key}": entry for key, entry in service_defaults(settings).items()}
+def service_resources(settings: EntrySettings) -> dict[str, Entry]:
+    """Return the entries of the services by the names of their resources, after that of the component."""
+    return {f"service-{key}": entry for key, entry in service_defaults(settings).items()}
 
 
 def service_defaults(settings: EntrySettings) -> dict[str, Entry]:
@@ -168,7 +168,7 @@ def bootstrap_hash(mesh_body: JsonObject) -> str:
 
     It changes if and only if proxies must restart: the order of clusters and the layout of JSON have no effect.
     """
-    config = {key.lower(): value for key, value in mesh_body.get("Config", {}).items()}
+    config = {key.lower(): value for key, value in (mesh_body.get("Config") or {}).items()}
     read = {key: _meaning(key, config[key]) for key in BOOTSTRAP_KEYS if config.get(key)}
     # The access log of the admin interface is in the bootstrap.
     logs = mesh_body.get("AccessLogs") or {}

@@ -71,9 +71,13 @@ class Plan:
     released: bool = False
     """Whether the entry is written without ownership metadata, and stays when its resource is deleted."""
 
+    def fields(self, entry: Entry) -> dict[FieldPath, Any]:
+        """Return the fields to write, declared and preserved, without ownership metadata."""
+        return {**self.preserved, **entry.fields}
+
     def body(self, entry: Entry) -> JsonObject:
-        """Return the entry's fields, declared and preserved, without ownership metadata."""
-        return body_from({**self.preserved, **field_paths(entry.body)})
+        """Return the fields to write as a body."""
+        return body_from(self.fields(entry))
 
 
 @dataclass(frozen=True)
@@ -150,7 +154,7 @@ def plan(entry: Entry, live: JsonObject | None, policy: Policy) -> Plan | Confli
 
 def _merge(entry: Entry, live: JsonObject, managed: frozenset[FieldPath], *, keep: bool) -> Plan:
     """Compare a live entry with the declared one. `keep`: whether undeclared fields of other owners stay."""
-    new = {canonical_path(part): value for part, value in field_paths(entry.body).items()}
+    new = {canonical_path(part): value for part, value in entry.fields.items()}
     content = _content(live)
     foreign = {part: value for part, value in content.items() if part not in managed}
     there = {canonical_path(part): value for part, value in content.items()}

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import shlex
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from consul_tracing.backends.identity import object_type, patch_type
+from consul_tracing.backends.live import Live, WhenDeleted
 from consul_tracing.entries.bodies import canonical_json
-from consul_tracing.entries.custom_resources import PLURALS, annotations_of, body, camel_case, spec_fields
+from consul_tracing.entries.custom_resources import PLURALS, annotations_of, body, camel_case, spec_fields, title
 from consul_tracing.entries.field_paths import InvalidClustersError, body_from, field_paths, is_cluster
 from consul_tracing.entries.metadata import is_of_consul_k8s
 from consul_tracing.errors import ConflictError, message, numbered
@@ -19,10 +23,16 @@ from consul_tracing.names import (
     TRACING_KEYS,
 )
 
-from .managed_fields import OWNER_MANAGER, PATCH_MANAGER, has_unnamed_manager, would_be_pruned
+from .managed_fields import (
+    OWNER_MANAGER,
+    PATCH_MANAGER,
+    has_unnamed_manager,
+    is_pruned_from_object,
+    is_pruned_from_patch,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from consul_tracing.entries.entry import Entry
     from consul_tracing.entries.ownership import Plan, Policy
@@ -50,31 +60,165 @@ ACCESS_LOGS = "accessLogs"
 object without the field never matches its entry: consul-k8s does not migrate it, and writes it at each reconcile."""
 
 
-def spec(
-    entry: Entry, plan: Plan, live: JsonObject | None, *, patch: bool, has_access_logs: bool = False
-) -> JsonObject:
-    """Return the `spec` to apply: the declared fields, and preserved fields that the object would lack otherwise.
+LOGS_PATH = ("spec", ACCESS_LOGS)
 
-    Fields that another manager holds are not applied: server-side apply preserves them and their owner.
-    `has_access_logs`: whether the kind has the field ACCESS_LOGS, which is empty if no manager sets it.
-    """
 
-    def is_lacking(path: tuple[str, ...]) -> bool:
+@dataclass(frozen=True)
+class LiveObject(Live, ABC):
+    """A live entry as a custom resource."""
+
+    object: JsonObject = field(default_factory=dict)
+    """The custom resource. Empty if it does not exist, or if the preview cannot read it."""
+
+    has_access_logs: bool = False
+    """Whether the kind of the object has the field ACCESS_LOGS."""
+
+    @abstractmethod
+    def imported_types(self, kind: str) -> list[str]:
+        """Return the types under which the object may have been imported outside the component."""
+
+    @abstractmethod
+    def is_pruned(self, path: tuple[str, ...]) -> bool:
+        """Return whether the field is removed when this stack applies the object without it."""
+
+    @abstractmethod
+    def marks(self) -> dict[str, str]:
+        """Return the annotations that tell a whole object from a patch."""
+
+    @abstractmethod
+    def foreign(self, field: str) -> dict[str, str]:
+        """Return the labels or annotations of other owners that would be removed if this stack did not apply them."""
+
+    def pruned(self, fields: Iterable[FieldPath]) -> tuple[FieldPath, ...]:
+        """Return the fields that no other field manager holds: server-side apply removes only these."""
+        return tuple(one for one in fields if self.is_pruned(object_path(one)))
+
+    def spec(self, entry: Entry, plan: Plan, *, has_access_logs: bool = False) -> JsonObject:
+        """Return the `spec` to apply: the declared fields, and preserved fields that the object would lack otherwise.
+
+        Fields that another manager holds are not applied: server-side apply preserves them and their owner.
+        `has_access_logs`: whether the kind has the field ACCESS_LOGS, which is empty if no manager sets it.
+        """
+        has_clusters = any(is_cluster(part) for part in entry.fields)
+        applied = {
+            part: value
+            for part, value in plan.fields(entry).items()
+            if part in entry.fields or (has_clusters and is_cluster(part)) or self._is_lacking(object_path(part))
+        }
+        # An imported object replaces a patch of this stack, whose deletion removes its fields.
+        is_unset = self._is_lacking(LOGS_PATH) or is_pruned_from_patch(self.object, LOGS_PATH)
+        empty: JsonObject = {ACCESS_LOGS: {}} if has_access_logs and is_unset else {}
+        return {**empty, **spec_fields(body_from(applied))}
+
+    def _is_lacking(self, path: tuple[str, ...]) -> bool:
         # A preserved field that the object does not have is a field of the entry in Consul.
-        return live is None or value_at(live, path) is None or would_be_pruned(live, path, patch=patch)
+        return value_at(self.object, path) is None or self.is_pruned(path)
 
-    declared = field_paths(entry.body)
-    has_clusters = any(is_cluster(part) for part in declared)
-    applied = {
-        part: value
-        for part, value in field_paths(plan.body(entry)).items()
-        if part in declared or (has_clusters and is_cluster(part)) or is_lacking(object_path(part))
-    }
-    logs = ("spec", ACCESS_LOGS)
-    # An imported object replaces a patch of this stack, whose deletion removes its fields.
-    is_unset = is_lacking(logs) or (live is not None and would_be_pruned(live, logs, patch=True))
-    empty: JsonObject = {ACCESS_LOGS: {}} if has_access_logs and is_unset else {}
-    return {**empty, **spec_fields(body_from(applied))}
+    def metadata(self, entry: Entry, own_annotations: Mapping[str, str], further: Metadata) -> JsonObject:
+        """Return the `metadata` to apply: annotations of this package and the provider, and those of the inputs.
+
+        `patchForce` takes back a declared field that another manager changed.
+        """
+        declared = [f"{field} {key}" for field in ("labels", "annotations") for key in getattr(further, field)]
+        keys = {METADATA_KEYS: ",".join(sorted(declared))} if declared else {}
+        own = {**own_annotations, "pulumi.com/patchForce": "true", **self.marks(), **keys}
+        labels = {**self.foreign("labels"), **further.labels}
+        return {
+            "name": entry.name,
+            "namespace": entry.namespace,
+            **({"labels": labels} if labels else {}),
+            "annotations": {**self.foreign("annotations"), **further.annotations, **own},
+        }
+
+    def reject_unremovable(self, entry: Entry, plan: Plan) -> None:
+        """Reject an update that must remove a tracing key of another field manager, which server-side apply keeps."""
+        fields = plan.fields(entry)
+        planned = {part[1] for part in fields if part[0] == "Config"}
+        has_collector = ("Config", CLUSTERS_KEY, COLLECTOR_CLUSTER) in fields
+        config: JsonObject = (self.object.get("spec") or {}).get("config") or {}
+        remaining = [
+            key
+            for key, value in config.items()
+            if (key.lower() in TRACING_KEYS and key not in planned)
+            or (key == CLUSTERS_KEY and COLLECTOR_CLUSTER in str(value) and not has_collector)
+            if not self.is_pruned(object_path(("Config", key)))
+        ]
+        if remaining:
+            written = plan.body(entry).get("Config") or {}
+            raise ConflictError(
+                message(
+                    "CT211",
+                    f"{title(entry)}: {', '.join(remaining)} cannot be removed, because another field manager holds it",
+                    "To remove it:",
+                    *numbered([*(_json_patch(entry, key, written.get(key)) for key in remaining), "pulumi up"]),
+                )
+            )
+
+
+@dataclass(frozen=True)
+class WholeObject(LiveObject):
+    """An object that this stack writes as a whole."""
+
+    is_in_state: bool = False
+    """Whether this stack's state holds the object of another owner: imported, declared raw, or released."""
+
+    def resource_type(self, kind: str) -> str:
+        """Return the type of a whole object."""
+        return object_type(kind)
+
+    def imported_types(self, kind: str) -> list[str]:
+        """Return the type of a whole object."""
+        return [object_type(kind)]
+
+    def is_pruned(self, path: tuple[str, ...]) -> bool:
+        """Return whether no other field manager holds the field."""
+        return is_pruned_from_object(self.object, path)
+
+    def marks(self) -> dict[str, str]:
+        """Return the field manager, and that an adopted object is no longer a patch."""
+        manager = {} if has_unnamed_manager(self.object) else {MANAGER: OWNER_MANAGER}
+        return manager | ({ADOPTED: "false"} if ADOPTED in annotations_of(self.object) else {})
+
+    def foreign(self, field: str) -> dict[str, str]:
+        """Return those that no other manager holds and that this stack did not declare before."""
+        found: dict[str, str] = self.object.get("metadata", {}).get(field) or {}
+        own = annotations_of(self.object).get(METADATA_KEYS, "").split(",")
+        return {
+            key: value
+            for key, value in found.items()
+            if not key.startswith(MANAGED_ANNOTATIONS)
+            and f"{field} {key}" not in own
+            and self.is_pruned(("metadata", field, key))
+        }
+
+
+@dataclass(frozen=True)
+class ObjectPatch(LiveObject):
+    """An object of another owner, of which this stack writes a patch."""
+
+    def resource_type(self, kind: str) -> str:
+        """Return the type of a patch."""
+        return patch_type(kind)
+
+    def imported_types(self, kind: str) -> list[str]:
+        """Return both types: the object of a patch may have been imported as a whole."""
+        return [patch_type(kind), object_type(kind)]
+
+    def is_pruned(self, path: tuple[str, ...]) -> bool:
+        """Return whether only this stack holds the field."""
+        return is_pruned_from_patch(self.object, path)
+
+    def marks(self) -> dict[str, str]:
+        """Return the field manager of patches, and that the object is adopted."""
+        return {MANAGER: PATCH_MANAGER, ADOPTED: "true"}
+
+    def foreign(self, field: str) -> dict[str, str]:  # noqa: ARG002 - the same for both
+        """Return none: a patch removes only what it applied before."""
+        return {}
+
+    def when_deleted(self, plan: Plan) -> WhenDeleted:
+        """Return the effect of deleting the patch, which removes the key of all static clusters."""
+        return "kept" if plan.released or any(is_cluster(part) for part in plan.preserved) else "fields removed"
 
 
 def value_at(live: JsonObject, path: tuple[str, ...]) -> object:
@@ -87,8 +231,7 @@ def value_at(live: JsonObject, path: tuple[str, ...]) -> object:
 
 def knows_access_logs(live: JsonObject, schema: Callable[[str], JsonObject]) -> bool:
     """Return whether ProxyDefaults have the field ACCESS_LOGS. The schema is read only if the live object lacks it."""
-    is_set = value_at(live, ("spec", ACCESS_LOGS)) is not None
-    return is_set or ACCESS_LOGS in schema("proxy-defaults").get("properties", {})
+    return value_at(live, LOGS_PATH) is not None or ACCESS_LOGS in schema("proxy-defaults").get("properties", {})
 
 
 def object_path(part: FieldPath) -> tuple[str, ...]:
@@ -96,29 +239,6 @@ def object_path(part: FieldPath) -> tuple[str, ...]:
     if part[0] == "Config":
         return ("spec", "config", part[1])
     return ("spec", *(camel_case(step) for step in part))
-
-
-def reject_unremovable(title: str, entry: Entry, plan: Plan, live: JsonObject, *, patch: bool) -> None:
-    """Reject an update that must remove a tracing key of another field manager, which server-side apply keeps."""
-    planned: JsonObject = plan.body(entry).get("Config") or {}
-    config: JsonObject = (live.get("spec") or {}).get("config") or {}
-    remaining = [
-        key
-        for key, value in config.items()
-        if (key.lower() in TRACING_KEYS and key not in planned)
-        or (key == CLUSTERS_KEY and COLLECTOR_CLUSTER in str(value) and COLLECTOR_CLUSTER not in planned.get(key, ""))
-        if not would_be_pruned(live, object_path(("Config", key)), patch=patch)
-    ]
-    if remaining:
-        commands = [_json_patch(entry, key, planned.get(key)) for key in remaining]
-        raise ConflictError(
-            message(
-                "CT211",
-                f"{title}: {', '.join(remaining)} cannot be removed, because another field manager holds it",
-                "To remove it:",
-                *numbered([*commands, "pulumi up"]),
-            )
-        )
 
 
 def _json_patch(entry: Entry, key: str, value: object) -> str:
@@ -138,64 +258,19 @@ def with_entry(of_object: JsonObject | None, of_consul: JsonObject | None) -> Js
         return of_object
 
 
-def metadata(
-    entry: Entry,
-    own_annotations: Mapping[str, str],
-    further: Metadata,
-    live: JsonObject | None,
-    *,
-    patch: bool,
-) -> JsonObject:
-    """Return the `metadata` of an object: annotations of this package and the provider, and those of the inputs.
-
-    Labels and annotations of other owners are applied only if they would be removed otherwise. `patchForce` takes back
-    a declared field that another manager changed.
-    """
-    annotations = {**own_annotations, "pulumi.com/patchForce": "true"}
-    if patch or not has_unnamed_manager(live or {}):
-        annotations[MANAGER] = PATCH_MANAGER if patch else OWNER_MANAGER
-    if patch or ADOPTED in annotations_of(live or {}):
-        annotations[ADOPTED] = "true" if patch else "false"
-    declared = [*(f"labels {key}" for key in further.labels), *(f"annotations {key}" for key in further.annotations)]
-    if declared:
-        annotations[METADATA_KEYS] = ",".join(sorted(declared))
-    foreign = {field: {} if patch else _foreign_metadata(live or {}, field) for field in ("labels", "annotations")}
-    labels = {**foreign["labels"], **further.labels}
-    return {
-        "name": entry.name,
-        "namespace": entry.namespace,
-        **({"labels": labels} if labels else {}),
-        "annotations": {**foreign["annotations"], **further.annotations, **annotations},
-    }
-
-
-def _foreign_metadata(live: JsonObject, field: str) -> dict[str, str]:
-    found: dict[str, str] = live.get("metadata", {}).get(field) or {}
-    own = annotations_of(live).get(METADATA_KEYS, "").split(",")
-    return {
-        key: value
-        for key, value in found.items()
-        if not key.startswith(MANAGED_ANNOTATIONS)
-        and f"{field} {key}" not in own
-        and would_be_pruned(live, ("metadata", field, key), patch=False)
-    }
-
-
 def is_adopted(live: JsonObject) -> bool:
     """Return whether this stack patches an object of another owner."""
     return annotations_of(live).get(ADOPTED) == "true"
 
 
-def is_patched(live: JsonObject | None, policy: Policy, *, whole: bool = False) -> bool:
+def is_patched(live: JsonObject, policy: Policy, *, whole: bool = False) -> bool:
     """Return whether this stack writes a patch of an object of another owner, instead of a whole object.
 
     `whole`: whether this stack's state holds the whole object.
     """
-    if live is None:
-        return False
     if is_adopted(live):
         return not (whole and policy.existing == "overwrite")
-    return policy.existing == "adopt" and not whole and policy.owner_of(body(live)) == "unmanaged"
+    return bool(live) and policy.existing == "adopt" and not whole and policy.owner_of(body(live)) == "unmanaged"
 
 
 def reject_second_mesh(objects: list[JsonObject], namespace: str | None) -> None:
@@ -216,11 +291,11 @@ def reject_second_mesh(objects: list[JsonObject], namespace: str | None) -> None
 
 def conflicting_entries(live: Mapping[str, JsonObject | None]) -> Iterator[str]:
     """Describe the entries in Consul that consul-k8s does not manage and would not overwrite. Keys are titles."""
-    for title, entry in live.items():
+    for name, entry in live.items():
         meta: Mapping[str, str] = (entry or {}).get("Meta") or {}
         if entry is not None and not is_of_consul_k8s(meta):
             owner = f"managed by the stack {meta[OWNER_KEY]}" if OWNER_KEY in meta else "unmanaged"
-            yield f"{title} exists in Consul and is {owner}: consul-k8s does not overwrite it"
+            yield f"{name} exists in Consul and is {owner}: consul-k8s does not overwrite it"
 
 
 MIGRATION_STEPS = (
@@ -232,8 +307,3 @@ MIGRATION_STEPS = (
     ),
 )
 """Fixes for an entry in Consul that was written over its API."""
-
-
-def preserves_clusters(plan: Plan) -> bool:
-    """Return whether the key of the static clusters contains clusters of other owners."""
-    return any(is_cluster(part) for part in plan.preserved)

@@ -5,13 +5,20 @@ from typing import Any
 from consul_tracing.errors import MissingDependencyError, message, numbered
 
 
+def kubernetes_client() -> Any:  # noqa: ANN401 - a module
+    """Return the client of the Kubernetes API. Its import takes a second."""
+    import kubernetes  # noqa: PLC0415
+
+    return kubernetes
+
+
 def kubernetes_sdk(feature: str) -> Any:  # noqa: ANN401 - a module
     """Return Pulumi's SDK for Kubernetes. Raises MissingDependencyError if it or the client is not installed.
 
     `feature`: the input or component that requires it.
     """
     try:
-        import kubernetes  # noqa: F401, PLC0415
+        kubernetes_client()
         import pulumi_kubernetes  # noqa: PLC0415
     except ImportError as missing:
         raise MissingDependencyError(

@@ -23,13 +23,13 @@ PERMANENT_REASONS = frozenset({"ExternallyManagedConfigError", "MigrationFailedE
 """Reasons of the controller that a retry does not resolve."""
 
 
-def with_synced_generation(metadata: JsonObject, spec: JsonObject, live: JsonObject | None) -> JsonObject:
+def with_synced_generation(metadata: JsonObject, spec: JsonObject, live: JsonObject) -> JsonObject:
     """Add the annotation SYNCED_GENERATION to the `metadata` that is written with `spec`.
 
     It is the current generation if Consul has it and the write may not change the generation. Otherwise it keeps its
     live value, so that an update without changes writes nothing.
     """
-    if live is None:
+    if not live:
         return metadata
     recorded = annotations_of(live).get(SYNCED_GENERATION)
     if _changes_owners(live, metadata, spec) and sync(live).state == "synced":
