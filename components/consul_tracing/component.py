@@ -6,8 +6,6 @@ from typing import Any
 
 import pulumi
 
-from .errors import InvalidInputError, Problem
-
 NO_ARGS: Any = None
 """Default of `args`, whose type is no union because Pulumi's schema inference does not support one."""
 
@@ -32,19 +30,8 @@ class EntryComponent(Component):
     def entries(self) -> Mapping[str, pulumi.Resource]:
         """The resources that write the entries, by their names after that of the component, such as `service-web`.
 
-        For `depends_on` and `transforms`. On Kubernetes a resource is complete before consul-k8s has written its object
-        into Consul. The outputs of the component wait for that: `depends_on=mesh.services.apply(lambda _: [mesh])`.
+        For `transforms`, and for `depends_on`, which waits for all of them if it names the component. On Kubernetes it
+        does not wait until consul-k8s has written the objects into Consul, as the output `services` does:
+        `depends_on=mesh.services.apply(lambda _: [mesh])`.
         """
         return self._entries
-
-
-def merged(name: str, args: object, keywords: Mapping[str, object]) -> Any:  # noqa: ANN401 - typed by the caller
-    """Return the inputs of a component from its map and its keyword arguments. Raises InvalidInputError."""
-    if not keywords:
-        return {} if args is None else args
-    if not isinstance(args, Mapping | None):
-        return args  # which is rejected
-    given = args or {}
-    if twice := sorted(given.keys() & keywords.keys()):
-        raise InvalidInputError(name, [Problem(key, "is given twice: in args and as a keyword") for key in twice])
-    return {**given, **keywords}

@@ -10,7 +10,7 @@ from .backends.kubernetes.sdk import kubernetes_sdk
 from .backends.plan_messages import restart_text, sampler_text
 from .backends.planning import accept, plan_entries
 from .backends.selection import select_backend
-from .component import NO_ARGS, EntryComponent, merged
+from .component import NO_ARGS, EntryComponent
 from .entries.bodies import bootstrap_hash, gateway_arguments, proxy_defaults, service_resources
 from .entries.ownership import reject_missing_cluster
 from .entries.propagation import adds_sampler, reject_broken_traces
@@ -87,8 +87,7 @@ class MeshTracing(EntryComponent):
 
         The inputs are the map `args`, keyword arguments, or both.
         """
-        given = _with_address(merged(name, args, inputs))
-        resolved = known(name, given)
+        resolved = known(name, _with_address(args), _with_address(inputs))
         settings = MeshSettings.of(name, resolved.args)
         if settings.target == "kubernetes":
             kubernetes_sdk("target: kubernetes")
@@ -102,10 +101,12 @@ class MeshTracing(EntryComponent):
 
         # Nothing is registered before all checks have passed.
         if settings.zipkin_collector is not None:
-            ZipkinCollector(f"{name}-zipkin", given["zipkin_collector"], pulumi.ResourceOptions(parent=self))
+            ZipkinCollector(f"{name}-zipkin", resolved.given["zipkin_collector"], pulumi.ResourceOptions(parent=self))
         in_services, in_mesh = resolved.used(*SERVICE_INPUTS), resolved.used(*MESH_INPUTS)
         written = {key: backend.write(one, used=in_services) for key, one in planned.items() if key != MESH}
-        before = [written[f"service-{service}"].resource for service in _services_before_mesh(settings)]
+        # The protocol of these services must be tcp before the default of the mesh becomes HTTP.
+        first = (settings.tcp_services or ()) if settings.default_protocol in HTTP_PROTOCOLS else ()
+        before = [written[f"service-{service}"].resource for service in first]
         written[MESH] = backend.write(mesh, before, in_mesh)
         self._entries = {key: one.resource for key, one in written.items()}
         synced = synced_output(backend, written.values())
@@ -121,9 +122,12 @@ class MeshTracing(EntryComponent):
         self.gateway_envoy_args = pulumi.Output.from_input(gateway_arguments(settings))
         names = sorted(settings.service_names)
         self.proxy_environment = pulumi.Output.from_input(
-            {service: _environment(settings, service) for service in names} | {"*": _environment(settings, "{service}")}
+            {
+                key: proxy_environment(settings.tracer, service) if settings.enabled else {}
+                for key, service in {**dict(zip(names, names, strict=True)), "*": "{service}"}.items()
+            }
         )
-        self.services = pulumi.Output.from_input(names)
+        self.services = output_after(synced, pulumi.Output.from_input(names))
         is_local = settings.target == "consul" and single_machine()
         warnings = self.logged(setting_warnings(settings, single_machine=is_local, http_elsewhere=http_elsewhere))
         # The collector logs its own warnings.
@@ -166,12 +170,3 @@ def _with_address(args: Any) -> Any:  # noqa: ANN401 - not validated yet
             return {**args, "collector": {"host": zipkin.host, "port": zipkin.port}}
         case _:
             return args
-
-
-def _services_before_mesh(settings: MeshSettings) -> list[str]:
-    """Return the services whose protocol must be tcp before the default of the mesh becomes HTTP."""
-    return list(settings.tcp_services or []) if settings.default_protocol in HTTP_PROTOCOLS else []
-
-
-def _environment(settings: MeshSettings, service: str) -> dict[str, str]:
-    return proxy_environment(settings.tracer, service) if settings.enabled else {}

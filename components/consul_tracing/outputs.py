@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pulumi
@@ -22,6 +23,9 @@ class Known(NamedTuple):
     args: Any
     """The inputs with the values of their Outputs; UNRESOLVED for a value that a preview does not know."""
 
+    given: Any
+    """The inputs as they were given."""
+
     outputs: dict[tuple[str, ...], pulumi.Output[Any]]
     """The Outputs by their path in the inputs."""
 
@@ -35,15 +39,29 @@ class Known(NamedTuple):
         return pulumi.Output.all(*found) if found else None
 
 
-def known(name: str, args: object) -> Known:
-    """Wait for the Outputs in the inputs of the component called `name`. Raises InvalidInputError for secrets."""
-    found = dict(_outputs(args, ()))
+def known(name: str, args: object, keywords: Mapping[str, object]) -> Known:
+    """Wait for the Outputs in the inputs of the component called `name`: its map, keyword arguments, or both.
+
+    Raises InvalidInputError for secrets, and for inputs in both.
+    """
+    given = _merged(name, args, keywords)
+    found = dict(_outputs(given, ()))
     if not found:
-        return Known(args, {}, [])
+        return Known(given, given, {}, [])
     values, secrets, resources = wait_for(_values(found))
     if secrets:
         raise InvalidInputError(name, [Problem(".".join(path) or "args", SECRET) for path in secrets])
-    return Known(_replaced(args, (), values), found, resources)
+    return Known(_replaced(given, (), values), given, found, resources)
+
+
+def _merged(name: str, args: object, keywords: Mapping[str, object]) -> Any:  # noqa: ANN401 - not validated yet
+    if not keywords:
+        return {} if args is None else args
+    if not isinstance(args, Mapping | None):
+        return args  # which is rejected
+    if twice := sorted((args or {}).keys() & keywords.keys()):
+        raise InvalidInputError(name, [Problem(key, "is given twice: in args and as a keyword") for key in twice])
+    return {**(args or {}), **keywords}
 
 
 def _outputs(value: object, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], pulumi.Output[Any]]]:

@@ -8,7 +8,7 @@ from .backends.base import output_after, synced_output
 from .backends.kubernetes.sdk import kubernetes_sdk
 from .backends.planning import accept, plan_entries
 from .backends.selection import select_backend
-from .component import NO_ARGS, EntryComponent, merged
+from .component import NO_ARGS, EntryComponent
 from .entries.bodies import service_resources
 from .inputs.entry_settings import ServiceProtocolsSettings
 from .inputs.service_protocols_args import ServiceProtocolsArgs
@@ -49,7 +49,7 @@ class ServiceProtocols(EntryComponent):
 
         The inputs are the map `args` or keyword arguments.
         """
-        given = known(name, merged(name, args, inputs))
+        given = known(name, args, inputs)
         settings = ServiceProtocolsSettings.validated(name, given.args)
         if settings.target == "kubernetes":
             kubernetes_sdk("target: kubernetes")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Unpack
 import pulumi
 
 from .backends.kubernetes.sdk import kubernetes_sdk
-from .component import NO_ARGS, Component, merged
+from .component import NO_ARGS, Component
 from .inputs.zipkin_collector_args import ZipkinCollectorArgs
 from .inputs.zipkin_collector_settings import ZipkinCollectorSettings
 from .outputs import known, with_unknown
@@ -47,7 +47,7 @@ class ZipkinCollector(Component):
 
         The inputs are the map `args`, keyword arguments, or both.
         """
-        given = known(name, merged(name, args, inputs))
+        given = known(name, args, inputs)
         used = given.used()
         settings = ZipkinCollectorSettings.of(name, given.args)
         kubernetes = kubernetes_sdk("ZipkinCollector")
