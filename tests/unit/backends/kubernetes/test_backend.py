@@ -7,6 +7,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pulumi
+import pulumi_kubernetes
 import pytest
 
 from consul_tracing import ConflictError, InvalidInputError, MeshTracing, SyncError
@@ -330,6 +331,35 @@ def test_outputs_resolve_after_the_sync(engine: Engine, cluster: FakeCluster) ->
 
     engine.run(program)
     assert order == ["synced", "hash"]
+
+
+def test_resource_can_depend_on_the_sync(engine: Engine, cluster: FakeCluster) -> None:
+    order: list[str] = []
+
+    def apply(args: pulumi.runtime.MockResourceArgs) -> None:
+        order.append(args.name)
+        cluster.apply(args)
+
+    engine.on_registration = apply
+    cluster.status = {}
+    seen = cluster.objects
+
+    def objects(kind: str, namespace: str | None = None) -> list[dict[str, Any]]:
+        if cluster.reads > 6 and "synced" not in order:
+            order.append("synced")
+            cluster.live = {kind: [{**one, "status": SYNCED} for one in live] for kind, live in cluster.live.items()}
+        return seen(kind, namespace)
+
+    cluster.objects = objects  # type: ignore[method-assign]
+
+    def program() -> None:
+        mesh = on_kubernetes()
+        opts = pulumi.ResourceOptions(depends_on=mesh.services.apply(lambda _: [mesh]))
+        pulumi_kubernetes.core.v1.ConfigMap("last", opts=opts)
+
+    engine.run(program)
+    assert order == ["mesh", "mesh-proxy-defaults", "synced", "last"]
+    engine.run(program, preview=True)
 
 
 def test_missing_kubernetes_package_is_reported_with_the_fix(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
