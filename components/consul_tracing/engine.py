@@ -21,7 +21,7 @@ from .errors import UnreadableError
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
-__all__ = ["LookUp", "address", "hook", "look_ups", "output_of", "provider_urn", "urn_of", "wait_for"]
+__all__ = ["LookUp", "address", "hook", "look_ups", "not_known_yet", "output_of", "provider_urn", "urn_of", "wait_for"]
 
 
 def urn_of(resource: pulumi.Resource) -> str:
@@ -38,6 +38,11 @@ def provider_urn(component: pulumi.ComponentResource, resource_type: str) -> str
 def output_of(resource: pulumi.Resource, name: str) -> pulumi.Output[Any]:
     """Return an output of a resource, also one that its class does not declare."""
     return pulumi.Output.from_input(vars(resource).get(name))
+
+
+def not_known_yet(what: str) -> UnreadableError:
+    """Return the error of a preview that needs a value of a resource that the update creates."""
+    return UnreadableError(f"the {what} is not known yet, because this update creates it")
 
 
 class LookUp(Protocol):

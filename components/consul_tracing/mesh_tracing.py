@@ -16,7 +16,6 @@ from .entries.ownership import reject_missing_cluster
 from .entries.propagation import adds_sampler, reject_broken_traces
 from .envoy import collector_url, proxy_environment
 from .inputs.mesh_args import MeshTracingArgs
-from .inputs.mesh_settings import MeshSettings
 from .inputs.warnings import declares_http, setting_warnings
 from .names import HTTP_PROTOCOLS
 from .outputs import known
@@ -29,6 +28,7 @@ if TYPE_CHECKING:
     from .backends.base import Backend
     from .backends.live import Live
     from .entries.entry import Entry
+    from .inputs.mesh_settings import MeshSettings
 
 TYPE_TOKEN = "consul-tracing:index:MeshTracing"  # noqa: S105 - Pulumi calls the name of a type a token
 
@@ -87,6 +87,9 @@ class MeshTracing(EntryComponent):
 
         The inputs are the map `args`, keyword arguments, or both.
         """
+        # Imported here because pydantic is slow to import, and the command line imports the package.
+        from .inputs.mesh_settings import MeshSettings  # noqa: PLC0415
+
         resolved = known(name, _with_address(args), _with_address(inputs))
         settings = MeshSettings.of(name, resolved.args)
         if settings.target == "kubernetes":
@@ -97,7 +100,7 @@ class MeshTracing(EntryComponent):
         planned = plan_entries(backend, {MESH: proxy_defaults(settings), **service_resources(settings)})
         mesh = planned[MESH]
         http_elsewhere = _check_live_mesh(backend, settings, mesh.live, [one.entry for one in planned.values()])
-        accept(backend, list(planned.values()), tracing=settings.enabled)
+        accept(backend, list(planned.values()))
 
         # Nothing is registered before all checks have passed.
         if settings.zipkin_collector is not None:
@@ -142,7 +145,7 @@ class MeshTracing(EntryComponent):
 
 
 def _check_live_mesh(
-    backend: "Backend[Any]", settings: MeshSettings, live: "Live", declared: "Sequence[Entry]"
+    backend: "Backend[Any]", settings: "MeshSettings", live: "Live", declared: "Sequence[Entry]"
 ) -> bool:
     """Reject or report the effects of the settings on running proxies. Raises ConflictError.
 

@@ -10,7 +10,6 @@ from .backends.planning import accept, plan_entries
 from .backends.selection import select_backend
 from .component import NO_ARGS, EntryComponent
 from .entries.bodies import service_resources
-from .inputs.entry_settings import ServiceProtocolsSettings
 from .inputs.service_protocols_args import ServiceProtocolsArgs
 from .inputs.warnings import service_warnings
 from .outputs import known
@@ -49,6 +48,9 @@ class ServiceProtocols(EntryComponent):
 
         The inputs are the map `args` or keyword arguments.
         """
+        # Imported here because pydantic is slow to import, and the command line imports the package.
+        from .inputs.entry_settings import ServiceProtocolsSettings  # noqa: PLC0415
+
         given = known(name, args, inputs)
         settings = ServiceProtocolsSettings.validated(name, given.args)
         if settings.target == "kubernetes":
@@ -57,7 +59,7 @@ class ServiceProtocols(EntryComponent):
         super().__init__(TYPE_TOKEN, name, None, opts)
         backend = select_backend(self, settings)
         planned = plan_entries(backend, service_resources(settings))
-        accept(backend, list(planned.values()), tracing=False)
+        accept(backend, list(planned.values()))
         written = {key: backend.write(one, used=given.used()) for key, one in planned.items()}
         self._entries = {key: one.resource for key, one in written.items()}
         synced = synced_output(backend, written.values())

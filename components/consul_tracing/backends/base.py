@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, NamedTuple, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, NamedTuple, TypeVar
 
 import pulumi
 
@@ -23,21 +23,12 @@ if TYPE_CHECKING:
     from consul_tracing.errors import UnreadableError
     from consul_tracing.names import JsonObject
 
+    from .consul_api import ConsulApi
     from .live import Planned
     from .plan_messages import Wording
 
 
 Value = TypeVar("Value")
-
-
-class Catalog(Protocol):
-    """The services of Consul's catalog. All methods raise UnreadableError."""
-
-    def service_names(self, namespace: str | None = None, partition: str | None = None) -> list[str]:
-        """Return the names of the services."""
-
-    def entries(self, entries: Sequence[Entry]) -> list[JsonObject | None]:
-        """Return the live bodies of the entries, None for a missing entry."""
 
 
 class Written(NamedTuple):
@@ -62,8 +53,8 @@ class Backend(ABC, Generic[LiveT]):
     unknown: LiveT
     """The live state of an entry in a preview that cannot read it."""
 
-    catalog: Catalog | None = None
-    """The catalog of the mesh, None if this backend does not read it."""
+    catalog: ConsulApi | None = None
+    """Consul's catalog, None if this backend does not read it."""
 
     def __init__(self, component: pulumi.ComponentResource, policy: Policy) -> None:
         """Write entries as children of the component, with the owner of the policy."""
@@ -109,17 +100,15 @@ class Backend(ABC, Generic[LiveT]):
     async def wait_until_synced(self, entries: Sequence[Entry]) -> None:
         """Wait until Consul has entries that are written. Consul's API answers when an entry takes effect."""
 
-    def options(
-        self, planned: Planned[LiveT], resource_types: Sequence[str], after: Sequence[pulumi.Resource]
-    ) -> pulumi.ResourceOptions:
+    def options(self, planned: Planned[LiveT], after: Sequence[pulumi.Resource]) -> pulumi.ResourceOptions:
         """Return the options of a resource that writes an entry. Unset options are inherited from the component.
 
-        `resource_types`: the types under which the entry may have been imported outside the component. A replaced entry
-        is deleted first: Pulumi's default, to delete it after the write, would delete the same entry.
+        A replaced entry is deleted first: Pulumi's default, to delete it after the write, would delete the same entry.
         """
+        types = planned.live.imported_types(planned.entry.kind)
         # Text instead of `pulumi.Alias`, which takes 0.5 ms each.
         root = f"urn:pulumi:{pulumi.get_stack()}::{pulumi.get_project()}"
-        aliases = [f"{root}::{one}::{planned.resource_name}" for one in resource_types]
+        aliases = [f"{root}::{one}::{planned.resource_name}" for one in types]
         return pulumi.ResourceOptions(
             parent=self.component,
             aliases=[*aliases, *([planned.former] if planned.former else [])],

@@ -99,7 +99,7 @@ class ConsulBackend(Backend[Live]):
         """
         name, entry, plan = planned.resource_name, planned.entry, planned.plan
         content = config_json(entry.kind, plan.body(entry), planned.ownership(self.policy.owner))
-        options = self.options(planned, [CONFIG_ENTRY], after)
+        options = self.options(planned, after)
         if planned.live.is_known and (plan.preserved or entry.kind == "proxy-defaults"):
             options.hooks = self._guard.hooks(name, entry, planned.live.body)
         resource = pulumi_consul.ConfigEntry(

@@ -9,7 +9,7 @@ from functools import cached_property
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
-from consul_tracing.engine import LookUp, look_ups, wait_for
+from consul_tracing.engine import LookUp, look_ups, not_known_yet, wait_for
 from consul_tracing.errors import UnreadableError
 
 from .identity import CONFIG_ENTRY
@@ -102,7 +102,7 @@ def body_of(look_up: LookUp, entry: Entry, **options: float) -> JsonObject | Non
             return None
         raise
     if not fields.get("configJson"):
-        raise UnreadableError("the provider is not known yet, because this update creates it")
+        raise not_known_yet("provider")
     body: JsonObject = json.loads(fields["configJson"])
     return body
 

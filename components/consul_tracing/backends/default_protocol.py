@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from consul_tracing.inputs.mesh_settings import MeshSettings
     from consul_tracing.names import JsonObject
 
-    from .base import Backend, Catalog
+    from .base import Backend
+    from .consul_api import ConsulApi
 
 CONSUL_SERVICE = "consul"
 """The service that Consul's servers register."""
@@ -82,7 +83,7 @@ def warn_of_http_default(
         pulumi.log.warn(text, backend.component)
 
 
-def services_without_protocol(catalog: Catalog, declared: Iterable[Entry], partition: str | None) -> list[str]:
+def services_without_protocol(catalog: ConsulApi, declared: Iterable[Entry], partition: str | None) -> list[str]:
     """Return the services of the catalog for which no entry declares a protocol. Raises UnreadableError."""
     found = undeclared_services(catalog.service_names(partition=partition), declared, partition)
     live = catalog.entries(found)

@@ -8,7 +8,7 @@ import pulumi
 
 from consul_tracing.entries.dependants import RELYING_KINDS, RESOLVER, Protocols, refusals, reliances
 from consul_tracing.entries.entry import Entry
-from consul_tracing.errors import ConflictError, UnreadableError, message, numbered
+from consul_tracing.errors import ConflictError, UnreadableError, fix, message
 from consul_tracing.names import HTTP_PROTOCOLS
 
 from .default_protocol import default_of, protocol_of
@@ -102,6 +102,9 @@ def _text(code: str, verb: str, effect: str, found: Sequence[Refusal]) -> str:
         code,
         f"this update {verb} protocols on which other entries rely, and Consul {effect}",
         *sorted(changes)[:MAX_REPORTED],
-        f"To {verb.removesuffix('s')} them:",
-        *numbered([f"change or remove {listed(sorted({one.entry.title for one in found}))}", "pulumi up"]),
+        *fix(
+            f"To {verb.removesuffix('s')} them:",
+            f"change or remove {listed(sorted({one.entry.title for one in found}))}",
+            "pulumi up",
+        ),
     )

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from consul_tracing.entries.custom_resources import API_VERSION, KINDS, body
 from consul_tracing.entries.entry import Entry
-from consul_tracing.errors import ConflictError, message, numbered
+from consul_tracing.errors import ConflictError, fix, message
 
 from .urns import is_child_of_component, is_sibling, type_of
 
@@ -186,8 +186,10 @@ def lost_entries_text(deletions: Mapping[str, list[str]]) -> str:
         "CT207",
         f"{', '.join(sorted(deletions))}: this update could delete the live entry, because the state of this stack "
         "holds it as another resource",
-        "If the other resource writes an entry of another mesh:",
-        *numbered(["declare it before this component"]),
-        "If not, remove it from the program if it is still declared there. To keep the live entry:",
-        *numbered([*(f"pulumi state delete '{urn}'" for urn in urns), "pulumi up --refresh"]),
+        *fix("If the other resource writes an entry of another mesh:", "declare it before this component"),
+        *fix(
+            "If not, remove it from the program if it is still declared there. To keep the live entry:",
+            *(f"pulumi state delete '{urn}'" for urn in urns),
+            "pulumi up --refresh",
+        ),
     )

@@ -37,6 +37,10 @@ class Live:
         """Return the type of the Pulumi resource that writes an entry of a kind over this one."""
         return CONFIG_ENTRY
 
+    def imported_types(self, kind: str) -> list[str]:
+        """Return the types under which the entry may have been imported outside the component."""
+        return [self.resource_type(kind)]
+
     def pruned(self, fields: Iterable[FieldPath]) -> tuple[FieldPath, ...]:
         """Return which of the fields are removed when this stack writes the entry without them."""
         return tuple(fields)

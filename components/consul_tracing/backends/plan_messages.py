@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from consul_tracing.entries.field_paths import path_label
-from consul_tracing.errors import message, numbered
+from consul_tracing.entries.ownership import is_tracing
+from consul_tracing.errors import fix, message
 
 from .value_changes import MAX_REPORTED, changes_text, listed
 
@@ -77,37 +78,46 @@ def _conflict_lines(code: str, conflicts: Conflicts, wording: Wording) -> Iterat
     stack = first.stack
     details = _details(dict(zip(titles, [_conflict_details(one) for _, one in conflicts.values()], strict=True)))
     repeated = [f"the same for the {'other entry' if count == 2 else f'{count - 1} other entries'}"][: count - 1]  # noqa: PLR2004
-    overwrite = numbered(wording.overwrite_steps(entry, name, repeated))
+    overwrite = wording.overwrite_steps(entry, name, repeated)
     match code:
         case "CT203":
             yield f"{subject} managed by consul-k8s, which reverts other writes"
-            yield "To write on Kubernetes, where consul-k8s reads the entry:"
-            yield from numbered(["set target: kubernetes"])
+            yield from fix("To write on Kubernetes, where consul-k8s reads the entry:", "set target: kubernetes")
         case "CT204":
             yield f"{subject} not valid: the static clusters cannot be parsed: {first.unreadable}"
-            yield "No proxy starts with this value of envoy_extra_static_clusters_json. To replace the whole entry:"
-            yield from numbered(["set existing: overwrite"])
+            yield from fix(
+                "No proxy starts with this value of envoy_extra_static_clusters_json. To replace the whole entry:",
+                "set existing: overwrite",
+            )
         case "CT201":
             yield f'{subject} {"an unmanaged entry" if count == 1 else "unmanaged"}, and existing is "refuse"'
             yield from details
-            yield "To preserve the fields of other owners and write the declared ones:"
-            yield from numbered(["set existing: adopt"])
-            yield "To manage whole entries in this stack, which removes fields that it does not declare:"
-            yield from overwrite
+            yield from fix("To preserve the fields of other owners and write the declared ones:", "set existing: adopt")
+            purpose = "To manage whole entries in this stack, which removes fields that it does not declare:"
+            yield from fix(purpose, *overwrite)
         case _:
             yield f"{subject} managed by another stack ({stack})"
             yield from details
-            yield "Two stacks that write one entry revert each other's changes. To keep one writer:"
-            yield from numbered(["remove the entry from one of the two programs"])
+            yield from fix(
+                "Two stacks that write one entry revert each other's changes. To keep one writer:",
+                "remove the entry from one of the two programs",
+            )
             if entry.kind == "proxy-defaults":
-                yield f"To declare only services in this stack, with the tracing of {stack}:"
-                yield from numbered(["use ServiceProtocols instead of MeshTracing"])
-            yield f"If {stack} no longer exists:"
-            yield from numbered([wording.release_command(entry, first.metadata), *repeated, "set existing: adopt"])
-            yield f"If {stack} is the former name of this stack:"
-            yield from numbered([f"set renamed_from: {stack}"])
-            yield f"To take the entry from {stack}, whose next pulumi up is then rejected, and remove its other fields:"
-            yield from overwrite
+                yield from fix(
+                    f"To declare only services in this stack, with the tracing of {stack}:",
+                    "use ServiceProtocols instead of MeshTracing",
+                )
+            yield from fix(
+                f"If {stack} no longer exists:",
+                wording.release_command(entry, first.metadata),
+                *repeated,
+                "set existing: adopt",
+            )
+            yield from fix(f"If {stack} is the former name of this stack:", f"set renamed_from: {stack}")
+            purpose = (
+                f"To take the entry from {stack}, whose next pulumi up is then rejected, and remove its other fields:"
+            )
+            yield from fix(purpose, *overwrite)
 
 
 def _conflict_details(conflict: Conflict) -> tuple[str, ...]:
@@ -125,9 +135,9 @@ def _conflict_details(conflict: Conflict) -> tuple[str, ...]:
 
 
 def plan_messages(
-    planned: Sequence[Planned[Any]], wording: Wording, existing: Existing, *, tracing: bool
+    planned: Sequence[Planned[Any]], wording: Wording, existing: Existing
 ) -> Iterator[tuple[Severity, str]]:
-    """Yield the messages about fields of other owners. `tracing`: whether the entries contain tracing keys."""
+    """Yield the messages about fields of other owners."""
     groups: dict[tuple[str, str], list[Planned[Any]]] = {}
     for one in planned:
         if described := _event(one, existing):
@@ -152,7 +162,7 @@ def plan_messages(
         yield "info", message("CT504", f"{_retention_text(released, text, wording)}.")
     if kept:
         text = _retention_text(kept, "fields of other owners are preserved, so", wording)
-        if tracing and any(one.entry.kind == "proxy-defaults" for one in kept):
+        if any(is_tracing(part) for one in kept for part in one.entry.fields):
             text = f"{text}, including tracing. To remove tracing first: set enabled: false, then pulumi up"
         yield "info", message("CT505", f"{text}.")
 
@@ -190,9 +200,10 @@ def sampler_text() -> str:
         "CT532",
         "sampling.random moves from the listener to the sampler of the tracer: until a running proxy restarts, it "
         "samples 100 % of the requests without trace context",
-        "To keep this time short:",
-        *numbered(
-            ["restart the proxies that start traces first: gateways, and sidecars of clients", "restart all others"]
+        *fix(
+            "To keep this time short:",
+            "restart the proxies that start traces first: gateways, and sidecars of clients",
+            "restart all others",
         ),
     )
 

@@ -107,14 +107,13 @@ def _former_resources(backend: Backend[LiveT], planned: Collection[Planned[LiveT
     return former_resources(claims, Stack(backend.urn, is_one_mesh, frozenset(resources), registered))
 
 
-def accept(backend: Backend[LiveT], planned: Sequence[Planned[LiveT]], *, tracing: bool) -> None:
+def accept(backend: Backend[LiveT], planned: Sequence[Planned[LiveT]]) -> None:
     """Claim the entries of a component that passed all checks. Log what changes for other owners, and drift.
 
-    Raises InvalidInputError if another component of the program declares an entry. `tracing`: whether the entries
-    contain tracing keys.
+    Raises InvalidInputError if another component of the program declares an entry.
     """
     claim_entries(planned, backend)
-    for severity, text in plan_messages(planned, backend.wording, backend.policy.existing, tracing=tracing):
+    for severity, text in plan_messages(planned, backend.wording, backend.policy.existing):
         (pulumi.log.warn if severity == "warn" else pulumi.log.info)(text, backend.component)
     if drifted := dict(_drifted(backend, planned)):
         pulumi.log.warn(drift_text(drifted), backend.component)

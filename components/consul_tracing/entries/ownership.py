@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from consul_tracing.errors import ConflictError, message, numbered
+from consul_tracing.errors import ConflictError, fix, message
 from consul_tracing.names import CLUSTERS_KEY, COLLECTOR_CLUSTER, OWNER_KEY, TRACING_KEYS
 
 from .field_paths import InvalidClustersError, body_from, canonical_path, field_paths, split_clusters
@@ -231,14 +231,12 @@ def reject_missing_cluster(live: JsonObject | None) -> None:
                 "CT213",
                 f'gateways: "skip" requires proxies with the cluster {COLLECTOR_CLUSTER}, and the live entry has none',
                 "Running proxies would reject the listener and its later changes until they restart.",
-                "To roll out the cluster first:",
-                *numbered(
-                    [
-                        'pulumi up with gateways: "join"',
-                        "restart every proxy",
-                        'pulumi up with gateways: "skip"',
-                        "restart the gateways, which keep the tracer of their last start",
-                    ]
+                *fix(
+                    "To roll out the cluster first:",
+                    'pulumi up with gateways: "join"',
+                    "restart every proxy",
+                    'pulumi up with gateways: "skip"',
+                    "restart the gateways, which keep the tracer of their last start",
                 ),
             )
         )

@@ -13,10 +13,10 @@ import pulumi
 import yaml
 
 from consul_tracing.backends.identity import object_type
-from consul_tracing.engine import output_of, wait_for
+from consul_tracing.engine import not_known_yet, output_of, wait_for
 from consul_tracing.entries.custom_resources import API_VERSION, KINDS, PLURALS
 from consul_tracing.entries.entry import Entry
-from consul_tracing.errors import ConflictError, UnreadableError, message, numbered
+from consul_tracing.errors import ConflictError, UnreadableError, fix, message
 
 from .sdk import kubernetes_client
 
@@ -63,10 +63,11 @@ class MissingKindError(MissingPrerequisiteError):
             message(
                 "CT214",
                 f"the cluster does not have the kind {KINDS.get(kind, kind)} ({API_VERSION}) of consul-k8s",
-                "To install consul-k8s first:",
-                *numbered(["install the Helm chart with connectInject.enabled: true, or name it in depends_on"]),
-                "For a mesh without consul-k8s:",
-                *numbered(["set target: consul"]),
+                *fix(
+                    "To install consul-k8s first:",
+                    "install the Helm chart with connectInject.enabled: true, or name it in depends_on",
+                ),
+                *fix("For a mesh without consul-k8s:", "set target: consul"),
             )
         )
 
@@ -85,8 +86,7 @@ def cluster_of(component: pulumi.ComponentResource) -> Cluster:
                 "CT214",
                 "the Kubernetes provider renders YAML into a directory, which is not supported: fields of other owners "
                 "and the status of the objects cannot be read",
-                "To write to the cluster:",
-                *numbered(["remove renderYamlToDirectory from the provider"]),
+                *fix("To write to the cluster:", "remove renderYamlToDirectory from the provider"),
             )
         )
     return Cluster(client_for(access))
@@ -102,7 +102,7 @@ def _access_of(provider: pulumi.ProviderResource) -> dict[str, str | None]:
 
     async def known() -> dict[str, str | None]:
         if not all([await output.is_known() for output in given.values()]):
-            raise UnreadableError("the cluster is not known yet, because this update creates it")
+            raise not_known_yet("cluster")
         return {name: await output.future() for name, output in given.items()}
 
     return wait_for(known())
@@ -185,10 +185,10 @@ class Cluster:
                     message(
                         "CT214",
                         f"the cluster has no namespace {name}",
-                        "To use an existing namespace:",
-                        *numbered(["set namespace to that of consul-k8s or of your services"]),
-                        "To create it in this program:",
-                        *numbered(["create it, and name it in depends_on"]),
+                        *fix(
+                            "To use an existing namespace:", "set namespace to that of consul-k8s or of your services"
+                        ),
+                        *fix("To create it in this program:", "create it, and name it in depends_on"),
                     )
                 )
 

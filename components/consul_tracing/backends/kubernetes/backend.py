@@ -14,7 +14,8 @@ from consul_tracing.backends.consul_api import ConsulApi
 from consul_tracing.backends.identity import CONFIG_ENTRY, object_type, patch_type
 from consul_tracing.backends.plan_messages import Wording
 from consul_tracing.backends.urns import is_child_of_component, type_of
-from consul_tracing.engine import output_of
+from consul_tracing.backends.value_changes import listed
+from consul_tracing.engine import not_known_yet, output_of
 from consul_tracing.entries.custom_resources import (
     API_VERSION,
     KINDS,
@@ -27,7 +28,7 @@ from consul_tracing.entries.custom_resources import (
 )
 from consul_tracing.entries.entry import Entry
 from consul_tracing.entries.metadata import is_of_consul_k8s
-from consul_tracing.errors import ConflictError, UnreadableError, message, numbered
+from consul_tracing.errors import ConflictError, UnreadableError, fix, message
 from consul_tracing.names import MIGRATE_ANNOTATION, UNRESOLVED
 from consul_tracing.outputs import with_unknown
 
@@ -61,9 +62,6 @@ if TYPE_CHECKING:
     from consul_tracing.names import JsonObject
 
     from .access import Cluster
-
-MAX_REPORTED = 5
-"""Objects that a message describes. The rest is counted."""
 
 
 def _import_command(provider: str | None, entry: Entry, resource_name: str) -> str:
@@ -108,7 +106,7 @@ class KubernetesBackend(Backend[LiveObject]):
         Raises UnreadableError, and ConflictError for a cluster that lacks a prerequisite.
         """
         if any(entry.namespace == UNRESOLVED for entry in entries):
-            raise UnreadableError("the namespace is not known yet, because this update creates it")
+            raise not_known_yet("namespace")
         try:
             objects = live_objects(self.cluster, entries)
             for mesh in (entry for entry in entries if entry.kind == "proxy-defaults"):
@@ -226,14 +224,17 @@ class KubernetesBackend(Backend[LiveObject]):
             if isinstance(one.live, WholeObject) and not one.live.is_in_state
         ]
         if missing:
-            titles = ", ".join(title(one.entry) for one in missing[:MAX_REPORTED])
+            titles = listed([title(one.entry) for one in missing])
             imports = [_import_command(self.provider.urn, one.entry, one.resource_name) for one in missing]
             raise ConflictError(
                 message(
                     "CT212",
                     f"{titles}: existing is overwrite, and the state of this stack does not hold the whole object",
-                    "The Kubernetes provider does not create an object that exists. To import it first:",
-                    *numbered([*imports, "pulumi up"]),
+                    *fix(
+                        "The Kubernetes provider does not create an object that exists. To import it first:",
+                        *imports,
+                        "pulumi up",
+                    ),
                 )
             )
         for one in planned:
@@ -252,7 +253,7 @@ class KubernetesBackend(Backend[LiveObject]):
         if self._settings.migrate_entries:
             annotations[MIGRATE_ANNOTATION] = "true"
         metadata = live.metadata(entry, annotations, self._settings.metadata)
-        options = self.options(planned, live.imported_types(entry.kind), after)
+        options = self.options(planned, after)
         options.custom_timeouts = pulumi.CustomTimeouts(delete=f"{self._settings.sync_timeout_seconds:.3f}s")
         sdk = kubernetes_sdk("target: kubernetes").apiextensions
         resource = (sdk.CustomResourcePatch if isinstance(live, ObjectPatch) else sdk.CustomResource)(

@@ -13,7 +13,7 @@ from consul_tracing.entries.bodies import canonical_json
 from consul_tracing.entries.custom_resources import PLURALS, annotations_of, body, camel_case, spec_fields, title
 from consul_tracing.entries.field_paths import InvalidClustersError, body_from, field_paths, is_cluster
 from consul_tracing.entries.metadata import is_of_consul_k8s
-from consul_tracing.errors import ConflictError, message, numbered
+from consul_tracing.errors import ConflictError, fix, message
 from consul_tracing.names import (
     ANNOTATIONS_PREFIX,
     CLUSTERS_KEY,
@@ -72,10 +72,6 @@ class LiveObject(Live, ABC):
 
     has_access_logs: bool = False
     """Whether the kind of the object has the field ACCESS_LOGS."""
-
-    @abstractmethod
-    def imported_types(self, kind: str) -> list[str]:
-        """Return the types under which the object may have been imported outside the component."""
 
     @abstractmethod
     def is_pruned(self, path: tuple[str, ...]) -> bool:
@@ -149,8 +145,9 @@ class LiveObject(Live, ABC):
                 message(
                     "CT211",
                     f"{title(entry)}: {', '.join(remaining)} cannot be removed, because another field manager holds it",
-                    "To remove it:",
-                    *numbered([*(_json_patch(entry, key, written.get(key)) for key in remaining), "pulumi up"]),
+                    *fix(
+                        "To remove it:", *(_json_patch(entry, key, written.get(key)) for key in remaining), "pulumi up"
+                    ),
                 )
             )
 
@@ -165,10 +162,6 @@ class WholeObject(LiveObject):
     def resource_type(self, kind: str) -> str:
         """Return the type of a whole object."""
         return object_type(kind)
-
-    def imported_types(self, kind: str) -> list[str]:
-        """Return the type of a whole object."""
-        return [object_type(kind)]
 
     def is_pruned(self, path: tuple[str, ...]) -> bool:
         """Return whether no other field manager holds the field."""
@@ -283,8 +276,7 @@ def reject_second_mesh(objects: list[JsonObject], namespace: str | None) -> None
                     "CT210",
                     f"ProxyDefaults {existing}/global exists, and a mesh has only one: consul-k8s would "
                     "write both to one entry",
-                    "To write the existing object:",
-                    *numbered([f"set namespace: {existing}"]),
+                    *fix("To write the existing object:", f"set namespace: {existing}"),
                 )
             )
 
@@ -299,11 +291,11 @@ def conflicting_entries(live: Mapping[str, JsonObject | None]) -> Iterator[str]:
 
 
 MIGRATION_STEPS = (
-    "To write it over Consul's API:",
-    *numbered(["set target: consul"]),
-    "To move it to Kubernetes, without another change:",
-    *numbered(
-        ["in the stack that manages it: pulumi state delete '<URN of its ConfigEntry>'", "set migrate_entries: true"]
+    *fix("To write it over Consul's API:", "set target: consul"),
+    *fix(
+        "To move it to Kubernetes, without another change:",
+        "in the stack that manages it: pulumi state delete '<URN of its ConfigEntry>'",
+        "set migrate_entries: true",
     ),
 )
 """Fixes for an entry in Consul that was written over its API."""

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from consul_tracing.errors import MissingDependencyError, message, numbered
+from consul_tracing.errors import MissingDependencyError, fix, message
 
 
 def kubernetes_client() -> Any:  # noqa: ANN401 - a module
@@ -24,8 +24,10 @@ def kubernetes_sdk(feature: str) -> Any:  # noqa: ANN401 - a module
         raise MissingDependencyError(
             message(
                 "CT103",
-                f"{feature} requires {missing.name}, which is not installed",
-                *numbered(["pip install 'consul-tracing[kubernetes]'"]),
+                *fix(
+                    f"{feature} requires {missing.name}, which is not installed",
+                    "pip install 'consul-tracing[kubernetes]'",
+                ),
             )
         ) from None
     return pulumi_kubernetes
