@@ -14,10 +14,9 @@ from consul_tracing.entries.entry import Entry
 
 from .base import Backend, Written
 from .consul_api import ConsulApi
-from .identity import CONFIG_ENTRY
+from .identity import CONFIG_ENTRY, type_of
 from .live import Live
 from .plan_messages import Wording
-from .urns import type_of
 from .write_guard import WriteGuard
 
 if TYPE_CHECKING:

@@ -14,11 +14,10 @@ from consul_tracing.errors import ConflictError, UnreadableError
 from .base import continue_in_previews
 from .dependants import check_dependants
 from .duplicates import claim_entries, declared_in_program, reject_earlier_resources
-from .identity import Claim, Stack, former_resources, identity_of
+from .identity import Claim, Stack, child_urn, former_resources, identity_of, in_stack_of, type_of
 from .live import LiveT, Planned
 from .plan_messages import conflicts_text, drift_text, plan_messages
 from .stack_state import registered_provider
-from .urns import child_urn, in_stack_of, type_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence

@@ -10,8 +10,7 @@ import pulumi
 from consul_tracing.engine import look_ups
 from consul_tracing.errors import UnreadableError
 
-from .identity import identity_of, recorded_body
-from .urns import type_of
+from .identity import identity_of, recorded_body, type_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -105,18 +105,13 @@ def service_resources(settings: EntrySettings) -> dict[str, Entry]:
 def service_defaults(settings: EntrySettings) -> dict[str, Entry]:
     """Return the entries of the services by the key in `services`."""
     declared = {key: _service_entry(key, service, settings) for key, service in settings.services.items()}
-    tcp = {name: _tcp_entry(name, settings) for name in settings.tcp_names}
+    tcp = {name: Entry("service-defaults", name, {"Protocol": "tcp"}, *_place(settings)) for name in settings.tcp_names}
     return dict(sorted({**declared, **tcp}.items()))
 
 
 def _service_entry(key: str, service: Service, settings: EntrySettings) -> Entry:
     body = {**service.service_defaults, "Protocol": service.protocol}
-    place = _place(settings, service.namespace, service.partition)
-    return Entry("service-defaults", service.name or key, body, *place)
-
-
-def _tcp_entry(name: str, settings: EntrySettings) -> Entry:
-    return Entry("service-defaults", name, {"Protocol": "tcp"}, *_place(settings))
+    return Entry("service-defaults", service.name or key, body, *_place(settings, service.namespace, service.partition))
 
 
 def _place(

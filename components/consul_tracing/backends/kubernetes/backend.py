@@ -11,9 +11,8 @@ import pulumi
 
 from consul_tracing.backends.base import Backend, Written
 from consul_tracing.backends.consul_api import ConsulApi
-from consul_tracing.backends.identity import CONFIG_ENTRY, object_type, patch_type
+from consul_tracing.backends.identity import CONFIG_ENTRY, is_child_of_component, object_type, patch_type, type_of
 from consul_tracing.backends.plan_messages import Wording
-from consul_tracing.backends.urns import is_child_of_component, type_of
 from consul_tracing.backends.value_changes import listed
 from consul_tracing.engine import not_known_yet, output_of
 from consul_tracing.entries.custom_resources import (
