@@ -70,8 +70,8 @@ dist: .venv/installed
 	rm -rf dist
 	$(BIN)/uv build --quiet --out-dir dist
 	@# The requirement of the checkout is its parent directory. The archive requires the package of the same release.
-	mkdir dist/plugin && cp plugin/PulumiPlugin.yaml plugin/*.py dist/plugin
-	echo 'consul-tracing[kubernetes]==$(TAG:v%=%)' > dist/plugin/requirements.txt
+	mkdir dist/plugin && cp plugin/PulumiPlugin.yaml plugin/*.py constraints.txt dist/plugin
+	printf '%s\n' '--constraint constraints.txt' 'consul-tracing[kubernetes]==$(TAG:v%=%)' > dist/plugin/requirements.txt
 	tar --create --gzip --file dist/pulumi-consul-tracing-$(TAG).tar.gz --directory dist/plugin .
 	rm -r dist/plugin
 	cd dist && sha256sum consul_tracing-* pulumi-* > SHA256SUMS

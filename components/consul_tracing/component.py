@@ -1,11 +1,10 @@
 """Base class of the components."""
 
 from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 import pulumi
-
-from .errors import InvalidInputError, Problem
 
 NO_ARGS: Any = None
 """Default of `args`, whose type is no union because Pulumi's schema inference does not support one."""
@@ -22,13 +21,17 @@ class Component(pulumi.ComponentResource):
         return found
 
 
-def merged(name: str, args: object, keywords: Mapping[str, object]) -> Any:  # noqa: ANN401 - typed by the caller
-    """Return the inputs of a component from its map and its keyword arguments. Raises InvalidInputError."""
-    if not keywords:
-        return {} if args is None else args
-    if not isinstance(args, Mapping | None):
-        return args  # which is rejected
-    given = args or {}
-    if twice := sorted(given.keys() & keywords.keys()):
-        raise InvalidInputError(name, [Problem(key, "is given twice: in args and as a keyword") for key in twice])
-    return {**given, **keywords}
+class EntryComponent(Component):
+    """A component that writes config entries."""
+
+    _entries: Mapping[str, pulumi.Resource] = MappingProxyType({})
+
+    @property
+    def entries(self) -> Mapping[str, pulumi.Resource]:
+        """The resources that write the entries, by their names after that of the component, such as `service-web`.
+
+        For `transforms`, and for `depends_on`, which waits for all of them if it names the component. On Kubernetes it
+        does not wait until consul-k8s has written the objects into Consul, as the output `services` does:
+        `depends_on=mesh.services.apply(lambda _: [mesh])`.
+        """
+        return self._entries

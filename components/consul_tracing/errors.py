@@ -103,9 +103,9 @@ def _problems_text(code: str, subject: str, problems: Sequence[Problem]) -> str:
     return message(code, f"{count} of {subject} {verb} invalid", *map(str, problems))
 
 
-def numbered(commands: Sequence[str]) -> list[str]:
-    """Return the steps of a fix, one per line, in the order of execution."""
-    return [f"  {number}. {command}" for number, command in enumerate(commands, 1)]
+def fix(purpose: str, *steps: str) -> list[str]:
+    """Return the lines of a fix: its purpose, and its steps in the order of execution."""
+    return [purpose, *(f"  {number}. {step}" for number, step in enumerate(steps, 1))]
 
 
 def format_value(value: object) -> str:

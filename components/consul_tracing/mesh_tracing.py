@@ -4,32 +4,36 @@ from typing import TYPE_CHECKING, Any, Unpack
 
 import pulumi
 
-from .backends.base import output_after
-from .backends.default_protocol import default_of
+from .backends.base import output_after, synced_output
+from .backends.default_protocol import default_of, is_http_elsewhere, warn_of_http_default
 from .backends.kubernetes.sdk import kubernetes_sdk
 from .backends.plan_messages import restart_text, sampler_text
 from .backends.planning import accept, plan_entries
 from .backends.selection import select_backend
-from .component import NO_ARGS, Component, merged
+from .component import NO_ARGS, EntryComponent
 from .entries.bodies import bootstrap_hash, gateway_arguments, proxy_defaults, service_resources
 from .entries.ownership import reject_missing_cluster
 from .entries.propagation import adds_sampler, reject_broken_traces
 from .envoy import collector_url, proxy_environment
-from .errors import UnreadableError
 from .inputs.mesh_args import MeshTracingArgs
 from .inputs.warnings import declares_http, setting_warnings
 from .names import HTTP_PROTOCOLS
 from .outputs import known
+from .stack_config import single_machine
 from .zipkin_collector import ZipkinCollector
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from .backends.base import Backend, Planned
+    from .backends.base import Backend
+    from .backends.live import Live
     from .entries.entry import Entry
     from .inputs.mesh_settings import MeshSettings
 
 TYPE_TOKEN = "consul-tracing:index:MeshTracing"  # noqa: S105 - Pulumi calls the name of a type a token
+
+MESH = "proxy-defaults"
+"""Name of the resource that writes the entry of the mesh, after that of the component."""
 
 SERVICE_INPUTS = ("services", "namespace", "metadata")
 """The inputs that the entries of services contain."""
@@ -38,7 +42,7 @@ MESH_INPUTS = tuple(name for name in MeshTracingArgs.__annotations__ if name != 
 """The inputs that the entry of the mesh contains."""
 
 
-class MeshTracing(Component):
+class MeshTracing(EntryComponent):
     """Tracing for one Consul mesh: the global `proxy-defaults` and the `service-defaults` of each declared service.
 
     Raises InvalidInputError before anything is registered, and ConflictError before anything is written.
@@ -83,35 +87,35 @@ class MeshTracing(Component):
 
         The inputs are the map `args`, keyword arguments, or both.
         """
-        # Imported here because pydantic is slow to import: programs without a mesh do not need it.
+        # Imported here because pydantic is slow to import, and the command line imports the package.
         from .inputs.mesh_settings import MeshSettings  # noqa: PLC0415
 
-        given = _with_address(merged(name, args, inputs))
-        resolved = known(name, given)
+        resolved = known(name, _with_address(args), _with_address(inputs))
         settings = MeshSettings.of(name, resolved.args)
         if settings.target == "kubernetes":
             kubernetes_sdk("target: kubernetes")
         # Without the arguments: Pulumi would read their `services` back as the output of that name.
         super().__init__(TYPE_TOKEN, name, None, opts)
         backend = select_backend(self, settings)
-        services = service_resources(name, settings)
-        mesh_name = f"{name}-proxy-defaults"
-        planned = plan_entries(backend, {mesh_name: proxy_defaults(settings), **services})
-        mesh = planned.pop(mesh_name)
-        http_elsewhere = _check_live_mesh(backend, settings, mesh, list(services.values()))
-        accept(backend, [mesh, *planned.values()], tracing=settings.enabled)
+        planned = plan_entries(backend, {MESH: proxy_defaults(settings), **service_resources(settings)})
+        mesh = planned[MESH]
+        http_elsewhere = _check_live_mesh(backend, settings, mesh.live, [one.entry for one in planned.values()])
+        accept(backend, list(planned.values()))
 
         # Nothing is registered before all checks have passed.
         if settings.zipkin_collector is not None:
-            ZipkinCollector(f"{name}-zipkin", given["zipkin_collector"], pulumi.ResourceOptions(parent=self))
+            ZipkinCollector(f"{name}-zipkin", resolved.given["zipkin_collector"], pulumi.ResourceOptions(parent=self))
         in_services, in_mesh = resolved.used(*SERVICE_INPUTS), resolved.used(*MESH_INPUTS)
-        written = {service: backend.write(one, used=in_services) for service, one in planned.items()}
-        before = [written[f"{name}-service-{service}"] for service in _services_before_mesh(settings)]
-        written_mesh = backend.write(mesh, before, in_mesh)
-        synced = backend.synced_output([mesh, *planned.values()], [written_mesh, *written.values()])
+        written = {key: backend.write(one, used=in_services) for key, one in planned.items() if key != MESH}
+        # The protocol of these services must be tcp before the default of the mesh becomes HTTP.
+        first = (settings.tcp_services or ()) if settings.default_protocol in HTTP_PROTOCOLS else ()
+        before = [written[f"service-{service}"].resource for service in first]
+        written[MESH] = backend.write(mesh, before, in_mesh)
+        self._entries = {key: one.resource for key, one in written.items()}
+        synced = synced_output(backend, written.values())
 
-        self.proxy_defaults = output_after(synced, written_mesh.id)
-        new_hash = backend.written_body(written_mesh).apply(bootstrap_hash)
+        self.proxy_defaults = output_after(synced, written[MESH].resource.id)
+        new_hash = written[MESH].body.apply(bootstrap_hash)
         if mesh.live.is_known:
             old_hash = bootstrap_hash(mesh.live.body or {})
             new_hash = new_hash.apply(lambda new: self._report_restart(old_hash, new))
@@ -121,10 +125,16 @@ class MeshTracing(Component):
         self.gateway_envoy_args = pulumi.Output.from_input(gateway_arguments(settings))
         names = sorted(settings.service_names)
         self.proxy_environment = pulumi.Output.from_input(
-            {service: _environment(settings, service) for service in names} | {"*": _environment(settings, "{service}")}
+            {
+                key: proxy_environment(settings.tracer, service) if settings.enabled else {}
+                for key, service in {**dict(zip(names, names, strict=True)), "*": "{service}"}.items()
+            }
         )
-        self.services = pulumi.Output.from_input(names)
-        warnings = self._warn(settings, single_machine=backend.is_local, http_elsewhere=http_elsewhere)
+        self.services = output_after(synced, pulumi.Output.from_input(names))
+        is_local = settings.target == "consul" and single_machine()
+        warnings = self.logged(setting_warnings(settings, single_machine=is_local, http_elsewhere=http_elsewhere))
+        # The collector logs its own warnings.
+        warnings += settings.zipkin_collector.warnings() if settings.zipkin_collector else []
         self.warnings = known_mesh.apply(lambda _: warnings)
         self.register_outputs({output: getattr(self, output) for output in MeshTracing.__annotations__})
 
@@ -133,36 +143,27 @@ class MeshTracing(Component):
             pulumi.log.info(restart_text(old, new), self)
         return new
 
-    def _warn(self, settings: "MeshSettings", *, single_machine: bool, http_elsewhere: bool) -> list[str]:
-        warnings = setting_warnings(settings, single_machine=single_machine, http_elsewhere=http_elsewhere)
-        # The collector logs its own warnings.
-        return [*self.logged(warnings), *(settings.zipkin_collector.warnings() if settings.zipkin_collector else [])]
-
 
 def _check_live_mesh(
-    backend: "Backend[Any]", settings: "MeshSettings", mesh: "Planned[Any]", services: "Sequence[Entry]"
+    backend: "Backend[Any]", settings: "MeshSettings", live: "Live", declared: "Sequence[Entry]"
 ) -> bool:
     """Reject or report the effects of the settings on running proxies. Raises ConflictError.
 
-    Return whether a service that the component does not declare is HTTP.
+    Return whether a service that the component does not declare is HTTP. `declared`: the mesh is the first entry.
     """
-    if not mesh.live.is_known:
+    if not live.is_known:
         return False
+    body = declared[0].body
     if settings.enabled and settings.gateways == "skip":
-        reject_missing_cluster(mesh.live.body)
+        reject_missing_cluster(live.body)
     if not settings.accept_broken_traces:
-        reject_broken_traces(mesh.live.body, mesh.entry.body)
-    if adds_sampler(mesh.live.body, mesh.entry.body):
+        reject_broken_traces(live.body, body)
+    if adds_sampler(live.body, body):
         pulumi.log.warn(sampler_text(), backend.component)
-    backend.warn_of_http_default(settings, services, mesh.live.body)
+    warn_of_http_default(backend, settings, declared, live.body)
     if not settings.enabled or declares_http(settings):
         return False
-    if default_of(mesh.live.body) in HTTP_PROTOCOLS:
-        return True
-    try:
-        return backend.declares_http([mesh.entry, *services], settings)
-    except UnreadableError:
-        return False
+    return default_of(live.body) in HTTP_PROTOCOLS or is_http_elsewhere(backend, declared, settings.partition)
 
 
 def _with_address(args: Any) -> Any:  # noqa: ANN401 - not validated yet
@@ -172,12 +173,3 @@ def _with_address(args: Any) -> Any:  # noqa: ANN401 - not validated yet
             return {**args, "collector": {"host": zipkin.host, "port": zipkin.port}}
         case _:
             return args
-
-
-def _services_before_mesh(settings: "MeshSettings") -> list[str]:
-    """Return the services whose protocol must be tcp before the default of the mesh becomes HTTP."""
-    return list(settings.tcp_services or []) if settings.default_protocol in HTTP_PROTOCOLS else []
-
-
-def _environment(settings: "MeshSettings", service: str) -> dict[str, str]:
-    return proxy_environment(settings.tracer, service) if settings.enabled else {}

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pulumi
 
-# A private name that every generated SDK imports. It waits without a traceback in the output.
-from pulumi.runtime.sync_await import _sync_await
-
+from .engine import wait_for
 from .errors import InvalidInputError, Problem
 from .names import UNRESOLVED
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable
+
+Path = tuple[str, ...]
+"""The path of a value in the inputs."""
 
 SECRET = "must be a plain value, got a secret. Every client of Consul can read the entries"  # noqa: S105 - a message
 
@@ -24,7 +26,10 @@ class Known(NamedTuple):
     args: Any
     """The inputs with the values of their Outputs; UNRESOLVED for a value that a preview does not know."""
 
-    outputs: dict[tuple[str, ...], pulumi.Output[Any]]
+    given: Any
+    """The inputs as they were given."""
+
+    outputs: dict[Path, pulumi.Output[Any]]
     """The Outputs by their path in the inputs."""
 
     resources: list[pulumi.Resource]
@@ -37,32 +42,46 @@ class Known(NamedTuple):
         return pulumi.Output.all(*found) if found else None
 
 
-def known(name: str, args: object) -> Known:
-    """Wait for the Outputs in the inputs of the component called `name`. Raises InvalidInputError for secrets."""
-    found = dict(_outputs(args, ()))
+def known(name: str, args: object, keywords: Mapping[str, object]) -> Known:
+    """Wait for the Outputs in the inputs of the component called `name`: its map, keyword arguments, or both.
+
+    Raises InvalidInputError for secrets, and for inputs in both.
+    """
+    given = _merged(name, args, keywords)
+    found: dict[Path, pulumi.Output[Any]] = {}
+    _mapped(given, lambda path, leaf: found.update({path: leaf}) if isinstance(leaf, pulumi.Output) else None)
     if not found:
-        return Known(args, {}, [])
-    values, secrets, resources = _sync_await(_values(found))
+        return Known(given, given, {}, [])
+    values, secrets, resources = wait_for(_values(found))
     if secrets:
         raise InvalidInputError(name, [Problem(".".join(path) or "args", SECRET) for path in secrets])
-    return Known(_replaced(args, (), values), found, resources)
+    return Known(_mapped(given, values.get), given, found, resources)
 
 
-def _outputs(value: object, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], pulumi.Output[Any]]]:
+def _merged(name: str, args: object, keywords: Mapping[str, object]) -> Any:  # noqa: ANN401 - not validated yet
+    if not keywords:
+        return {} if args is None else args
+    if not isinstance(args, Mapping | None):
+        return args  # which is rejected
+    if twice := sorted((args or {}).keys() & keywords.keys()):
+        raise InvalidInputError(name, [Problem(key, "is given twice: in args and as a keyword") for key in twice])
+    return {**(args or {}), **keywords}
+
+
+def _mapped(value: Any, change: Callable[[Path, Any], Any], path: Path = ()) -> Any:  # noqa: ANN401 - not validated yet
+    """Return the value with `change(path, leaf)` in place of each leaf."""
     match value:
-        case pulumi.Output():
-            yield path, value
         case dict():
-            for key, member in value.items():
-                yield from _outputs(member, (*path, str(key)))
+            return {key: _mapped(member, change, (*path, str(key))) for key, member in value.items()}
         case list() | tuple():
-            for index, member in enumerate(value):
-                yield from _outputs(member, (*path, str(index)))
+            return [_mapped(member, change, (*path, str(index))) for index, member in enumerate(value)]
+        case _:
+            return change(path, value)
 
 
 async def _values(
-    outputs: dict[tuple[str, ...], pulumi.Output[Any]],
-) -> tuple[dict[tuple[str, ...], Any], list[tuple[str, ...]], list[pulumi.Resource]]:
+    outputs: dict[Path, pulumi.Output[Any]],
+) -> tuple[dict[Path, Any], list[Path], list[pulumi.Resource]]:
     """Return the values, the paths of the secrets, and the resources of the Outputs."""
     values = {path: await one.future() if await one.is_known() else UNRESOLVED for path, one in outputs.items()}
     secrets = [path for path, one in outputs.items() if await one.is_secret()]
@@ -70,26 +89,11 @@ async def _values(
     return values, secrets, list(resources)
 
 
-def _replaced(value: Any, path: tuple[str, ...], values: dict[tuple[str, ...], Any]) -> Any:  # noqa: ANN401 - not validated yet
-    match value:
-        case pulumi.Output():
-            return values[path]
-        case dict():
-            return {key: _replaced(member, (*path, str(key)), values) for key, member in value.items()}
-        case list() | tuple():
-            return [_replaced(member, (*path, str(index)), values) for index, member in enumerate(value)]
-        case _:
-            return value
-
-
 def with_unknown(value: Any, used: pulumi.Output[Any] | None) -> Any:  # noqa: ANN401 - JSON
     """Return a part of a resource in which each text that contains an unknown value is an unknown Output."""
-    match value:
-        case str() if UNRESOLVED in value and used is not None:
-            return used.apply(lambda _: value)
-        case dict():
-            return {key: with_unknown(member, used) for key, member in value.items()}
-        case list():
-            return [with_unknown(member, used) for member in value]
-        case _:
-            return value
+
+    def text(_: Path, leaf: Any) -> Any:  # noqa: ANN401 - JSON
+        is_unknown = isinstance(leaf, str) and UNRESOLVED in leaf
+        return used.apply(lambda _: leaf) if used is not None and is_unknown else leaf
+
+    return _mapped(value, text)

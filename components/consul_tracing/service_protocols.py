@@ -4,19 +4,20 @@ from typing import Any, Unpack, overload
 
 import pulumi
 
-from .backends.base import output_after
+from .backends.base import output_after, synced_output
 from .backends.kubernetes.sdk import kubernetes_sdk
 from .backends.planning import accept, plan_entries
 from .backends.selection import select_backend
-from .component import NO_ARGS, Component, merged
+from .component import NO_ARGS, EntryComponent
 from .entries.bodies import service_resources
 from .inputs.service_protocols_args import ServiceProtocolsArgs
+from .inputs.warnings import service_warnings
 from .outputs import known
 
 TYPE_TOKEN = "consul-tracing:index:ServiceProtocols"  # noqa: S105 - Pulumi calls the name of a type a token
 
 
-class ServiceProtocols(Component):
+class ServiceProtocols(EntryComponent):
     """The `service-defaults` of services in a mesh whose tracing another stack manages. Never writes `proxy-defaults`.
 
     Raises InvalidInputError before anything is registered, and ConflictError before anything is written.
@@ -47,20 +48,21 @@ class ServiceProtocols(Component):
 
         The inputs are the map `args` or keyword arguments.
         """
-        # Imported here because pydantic is slow to import: programs without a mesh do not need it.
+        # Imported here because pydantic is slow to import, and the command line imports the package.
         from .inputs.entry_settings import ServiceProtocolsSettings  # noqa: PLC0415
-        from .inputs.warnings import service_warnings  # noqa: PLC0415
 
-        given = known(name, merged(name, args, inputs))
+        given = known(name, args, inputs)
         settings = ServiceProtocolsSettings.validated(name, given.args)
         if settings.target == "kubernetes":
             kubernetes_sdk("target: kubernetes")
         # Without the arguments: Pulumi would read their `services` back as the output of that name.
         super().__init__(TYPE_TOKEN, name, None, opts)
         backend = select_backend(self, settings)
-        planned = list(plan_entries(backend, service_resources(name, settings)).values())
-        accept(backend, planned, tracing=False)
-        synced = backend.synced_output(planned, [backend.write(one, used=given.used()) for one in planned])
+        planned = plan_entries(backend, service_resources(settings))
+        accept(backend, list(planned.values()))
+        written = {key: backend.write(one, used=given.used()) for key, one in planned.items()}
+        self._entries = {key: one.resource for key, one in written.items()}
+        synced = synced_output(backend, written.values())
 
         self.services = output_after(synced, pulumi.Output.from_input(sorted(settings.service_names)))
         self.warnings = pulumi.Output.from_input(self.logged(service_warnings(settings)))

@@ -7,7 +7,6 @@ from typing import NotRequired, Union, cast, get_args, get_origin, is_typeddict
 from urllib.parse import urlsplit
 
 import pulumi
-from pulumi.runtime import config as runtime_config
 
 from .errors import InvalidInputError, Problem
 from .inputs.hosts import is_loopback
@@ -28,7 +27,7 @@ def args_from_config() -> MeshTracingArgs:
     Raises InvalidInputError if the key is missing, not a map, or a secret, because every client of Consul can read the
     entries.
     """
-    if runtime_config.is_config_secret(MESH_KEY):
+    if pulumi.runtime.is_config_secret(MESH_KEY):
         raise _invalid("must be plain values, got a secret. Set them without --secret")
     try:
         args = pulumi.Config(NAMESPACE).get_object("mesh")

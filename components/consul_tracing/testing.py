@@ -7,8 +7,8 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pulumi.runtime.mocks import MockCallArgs, MockResourceArgs
-from pulumi.runtime.mocks import Mocks as PulumiMocks
+from pulumi.runtime import MockCallArgs, MockResourceArgs
+from pulumi.runtime import Mocks as PulumiMocks
 
 from .backends.consul_api import ENTRY, SERVICES
 

@@ -1,11 +1,12 @@
 """ZipkinCollector: Zipkin on Kubernetes as a Pulumi component."""
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Unpack
 
 import pulumi
 
 from .backends.kubernetes.sdk import kubernetes_sdk
-from .component import NO_ARGS, Component, merged
+from .component import NO_ARGS, Component
 from .inputs.zipkin_collector_args import ZipkinCollectorArgs
 from .outputs import known, with_unknown
 
@@ -44,27 +45,35 @@ class ZipkinCollector(Component):
 
         The inputs are the map `args`, keyword arguments, or both.
         """
-        # Imported here because pydantic is slow to import: programs without a collector do not need it.
+        # Imported here because pydantic is slow to import, and the command line imports the package.
         from .inputs.zipkin_collector_settings import ZipkinCollectorSettings  # noqa: PLC0415
         from .zipkin.manifests import manifests  # noqa: PLC0415
 
-        given = known(name, merged(name, args, inputs))
+        given = known(name, args, inputs)
         used = given.used()
         settings = ZipkinCollectorSettings.of(name, given.args)
         kubernetes = kubernetes_sdk("ZipkinCollector")
         super().__init__(TYPE_TOKEN, name, None, opts)
         options = pulumi.ResourceOptions(parent=self, depends_on=given.resources)
-        registered = {
-            suffix: _register(kubernetes, f"{name}-{suffix}", with_unknown(manifest, used), options)
-            for suffix, manifest in manifests(settings).items()
+        self._objects: Mapping[str, pulumi.CustomResource] = {
+            key: _register(kubernetes, f"{name}-{key}", with_unknown(manifest, used), options)
+            for key, manifest in manifests(settings).items()
         }
-        ready = pulumi.Output.all(*(registered[one].id for one in ("deployment", "service")))
+        ready = pulumi.Output.all(*(self._objects[one].id for one in ("deployment", "service")))
 
         self.host = pulumi.Output.from_input(with_unknown(settings.host, used))
         self.port = pulumi.Output.from_input(settings.port)
         self.url = ready.apply(lambda _: settings.url)
         self.warnings = pulumi.Output.from_input(self.logged(settings.warnings()))
         self.register_outputs({output: getattr(self, output) for output in ZipkinCollector.__annotations__})
+
+    @property
+    def objects(self) -> Mapping[str, pulumi.CustomResource]:
+        """The resources of Zipkin's objects, by their names after that of the component, such as `deployment`.
+
+        For `depends_on` and `transforms`.
+        """
+        return self._objects
 
 
 def _register(kubernetes: Any, resource_name: str, manifest: "JsonObject", options: pulumi.ResourceOptions) -> Any:  # noqa: ANN401 - untyped SDK

@@ -237,10 +237,10 @@ def test_overwrite_without_an_import_keeps_the_patch(project: ProjectFactory, cl
 
 
 WITHOUT_RESOURCE_METADATA = """
-from consul_tracing.backends.kubernetes import backend
+from consul_tracing.backends import live
 
-written = backend.ownership_metadata
-backend.ownership_metadata = lambda *args: {
+written = live.ownership_metadata
+live.ownership_metadata = lambda *args: {
     key: value for key, value in written(*args).items() if not key.startswith("consul-tracing-resource")
 }
 """

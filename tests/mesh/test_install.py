@@ -79,7 +79,7 @@ def plugin_folder(programs: Programs, dist: Path) -> Path:
     folder = programs.make_directory("plugin")
     with tarfile.open(dist / PLUGIN) as archive:
         archive.extractall(folder, filter="data")
-    names = {"PulumiPlugin.yaml", "__main__.py", "host.py", "requirements.txt"}
+    names = {"PulumiPlugin.yaml", "__main__.py", "constraints.txt", "host.py", "requirements.txt"}
     assert {file.name for file in folder.iterdir()} == names
     uv = Path(sys.executable).parent / "uv"
     programs.run("uv venv", [uv, "venv", "--quiet", "--allow-existing", f"--python={sys.executable}", folder])

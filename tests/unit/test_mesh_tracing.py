@@ -110,6 +110,31 @@ def test_outputs_have_the_planned_values(engine: Engine) -> None:
     assert json.loads(outputs["gateway_envoy_args"][1])["layered_runtime"]["layers"][0]["name"] == "tracing"
 
 
+def test_entries_are_the_resources_that_write_them(engine: Engine) -> None:
+    entries: dict[str, pulumi.Resource] = {}
+
+    def program() -> None:
+        mesh_tracing = MeshTracing(
+            "mesh", mesh(services={"web": {"protocol": "http", "name": "w"}}, tcp_services=["db"])
+        )
+        shop = ServiceProtocols("shop", services={"api": {"protocol": "http"}})
+        entries.update(
+            {
+                f"{one.pulumi_resource_name}-{key}": entry
+                for one in (mesh_tracing, shop)
+                for key, entry in one.entries.items()
+            }
+        )
+        opts = pulumi.ResourceOptions(depends_on=[mesh_tracing])
+        pulumi_consul.Intention("last", action="deny", source_name="a", destination_name="b", opts=opts)
+
+    engine.run(program)
+    names = {"mesh-proxy-defaults", "mesh-service-web", "mesh-service-db", "shop-service-api"}
+    assert {key: one.pulumi_resource_name for key, one in entries.items()} == {name: name for name in names}
+    before_last = list(engine.registered)[: list(engine.registered).index("last")]
+    assert names - {"shop-service-api"} <= set(before_last)
+
+
 def test_components_register_all_their_outputs(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     registered: dict[type, set[str]] = {}
 

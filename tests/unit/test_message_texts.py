@@ -11,18 +11,19 @@ import pulumi
 import pytest
 
 from consul_tracing import MeshTracing
-from consul_tracing.backends.base import Planned
 from consul_tracing.backends.identity import lost_entries_text
 from consul_tracing.backends.kubernetes import sdk
 from consul_tracing.backends.kubernetes.access import MissingKindError
-from consul_tracing.backends.kubernetes.backend import KubernetesBackend, LiveObject
+from consul_tracing.backends.kubernetes.backend import KubernetesBackend
 from consul_tracing.backends.kubernetes.objects import (
     MIGRATION_STEPS,
+    ObjectPatch,
+    WholeObject,
     conflicting_entries,
     reject_second_mesh,
-    reject_unremovable,
 )
 from consul_tracing.backends.kubernetes.sync import Sync, sync_error_text
+from consul_tracing.backends.live import Planned
 from consul_tracing.cli.app import read_settings
 from consul_tracing.cli.recovery import recover
 from consul_tracing.cli.rendering import RenderError, as_hcl
@@ -138,12 +139,12 @@ def kubernetes_texts(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> Iterato
     held = {"manager": "kubectl", "fieldsV1": {"f:spec": {"f:config": {"f:envoy_tracing_json": {}}}}}
     live = {"metadata": {"managedFields": [held]}, "spec": {"config": {"envoy_tracing_json": "{}"}}}
     off = proxy_defaults(settings(target="kubernetes", enabled=False))
-    yield failing(engine, lambda: reject_unremovable("ProxyDefaults consul/global", off, Plan(), live, patch=True))
+    yield failing(engine, lambda: ObjectPatch(object=live).reject_unremovable(off, Plan()))
 
     def overwrite() -> None:
         component = pulumi.ComponentResource("test:index:Mesh", "mesh")
         backend = KubernetesBackend(component, POLICY, settings(target="kubernetes"))
-        backend.reject_unwritable([Planned("mesh-proxy-defaults", "", ON_KUBERNETES, LiveObject(), Plan("unmanaged"))])
+        backend.reject_unwritable([Planned("mesh-proxy-defaults", "", ON_KUBERNETES, WholeObject(), Plan("unmanaged"))])
 
     yield failing(engine, overwrite)
     yield str(MissingKindError("proxy-defaults"))

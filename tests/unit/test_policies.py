@@ -6,9 +6,10 @@ from typing import Any
 import pytest
 from rules import RULES, Resource
 
-from consul_tracing.backends.identity import CONFIG_ENTRY, KINDS
-from consul_tracing.backends.kubernetes.objects import spec
+from consul_tracing.backends.identity import CONFIG_ENTRY
+from consul_tracing.backends.kubernetes.objects import WholeObject
 from consul_tracing.cli.rendering import entries
+from consul_tracing.entries.custom_resources import KINDS
 from consul_tracing.entries.ownership import Plan
 from consul_tracing.zipkin.manifests import manifests
 from tests.unit.meshes import settings, text_of
@@ -54,7 +55,7 @@ def recorded(name: str) -> list[Resource]:
             continue
         annotations = {"consul-tracing/keys": "Config"}
         metadata = {"name": entry.name, "namespace": entry.namespace, "annotations": annotations}
-        props = {"metadata": metadata, "spec": spec(entry, Plan(), None, patch=False)}
+        props = {"metadata": metadata, "spec": WholeObject().spec(entry, Plan())}
         kind = f"kubernetes:consul.hashicorp.com/v1alpha1:{KINDS[entry.kind]}"
         resources.append(Resource(urn(entry.title, name), kind, props, protect=name == "prod"))
     if inputs.zipkin_collector:

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 import yaml
 
-from consul_tracing.backends.kubernetes.objects import spec, title
+from consul_tracing.backends.kubernetes.objects import WholeObject
 from consul_tracing.entries.bodies import proxy_defaults, service_defaults
+from consul_tracing.entries.custom_resources import title
 from consul_tracing.entries.ownership import Plan
 from consul_tracing.inputs.mesh_settings import MeshSettings
 from consul_tracing.zipkin.manifests import manifests
@@ -38,7 +39,7 @@ def written(mesh: MeshSettings) -> dict[str, Any]:
 def written_on_kubernetes(mesh: MeshSettings) -> dict[str, Any]:
     """Return the specs of the custom resources and the collector's manifests."""
     entries = [proxy_defaults(mesh), *service_defaults(mesh).values()]
-    specs = {title(entry): spec(entry, Plan(), None, patch=False) for entry in entries}
+    specs = {title(entry): WholeObject().spec(entry, Plan()) for entry in entries}
     for resource_spec in specs.values():
         resource_spec["config"] = decoded(resource_spec.get("config", {}))
     assert mesh.zipkin_collector is not None

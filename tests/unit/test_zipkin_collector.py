@@ -44,6 +44,7 @@ def test_children_have_the_component_as_parent(engine: Engine) -> None:
     collector: list[ZipkinCollector] = []
     engine.run(lambda: collector.append(ZipkinCollector("zipkin", {})))
     children = {child._name for child in collector[0]._childResources}  # noqa: SLF001 - no public accessor exists
+    assert {f"zipkin-{key}" for key in collector[0].objects} == children
     assert children == {"zipkin-service-account", "zipkin-deployment", "zipkin-service"}
 
 

@@ -5,24 +5,17 @@ from __future__ import annotations
 import asyncio
 import json
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
+from functools import cached_property
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
-import grpc
-from pulumi.runtime.proto import resource_pb2
-from pulumi.runtime.rpc import UNKNOWN, deserialize_properties_unwrap_secrets
-from pulumi.runtime.settings import get_monitor, grpc_error_to_exception
-
-# A private name that every generated SDK imports. It waits without a traceback in the output.
-from pulumi.runtime.sync_await import _sync_await
-
+from consul_tracing.engine import LookUp, look_ups, not_known_yet, wait_for
 from consul_tracing.errors import UnreadableError
 
 from .identity import CONFIG_ENTRY
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping, Sequence
+    from collections.abc import Sequence
 
     import pulumi
 
@@ -33,6 +26,8 @@ ENTRY = "consul:index/getConfigEntry:getConfigEntry"
 SERVICES = "consul:index/getServices:getServices"
 """The look-ups of pulumi-consul."""
 
+SIDECAR_SUFFIX = "-sidecar-proxy"
+
 REREAD_TIMEOUT_SECONDS = 15.0
 """Timeout of the read before a write. After a failed write, the engine may not respond while it waits for the hook."""
 
@@ -40,124 +35,79 @@ READERS = 8
 """Concurrent reads. The engine writes about as many entries concurrently."""
 
 
-def service_names(
-    component: pulumi.ComponentResource, namespace: str | None = None, partition: str | None = None
-) -> list[str]:
-    """Return the names of the services in Consul's catalog. Raises UnreadableError."""
-    place = {key: part for key, part in (("namespace", namespace), ("partition", partition)) if part}
-    request = look_up_requests(component)(SERVICES, {"queryOptions": [place]} if place else {})
-    monitor: Any = get_monitor()
+class ConsulApi:
+    """Consul's HTTP API, as the provider of a component reads it. All methods raise UnreadableError."""
 
-    async def read() -> object:
-        return await asyncio.to_thread(answer_of, monitor.Invoke, request)
+    def __init__(self, component: pulumi.Resource) -> None:
+        """Read through the provider of the component."""
+        self._component = component
 
-    answer = _sync_await(read())
-    if isinstance(answer, BaseException):
-        raise UnreadableError(str(answer)) from answer
-    return list(answer.get("names") or []) if isinstance(answer, dict) else []
+    @cached_property
+    def _look_up(self) -> LookUp:
+        return look_ups(self._component.get_provider(CONFIG_ENTRY), version("pulumi_consul"))
 
+    def service_names(self, namespace: str | None = None, partition: str | None = None) -> list[str]:
+        """Return the names of the services in the catalog, without those of sidecars."""
+        place = _place(namespace, partition)
+        options: dict[str, Any] = {"queryOptions": [place]} if place else {}
+        names = wait_for(asyncio.to_thread(self._look_up, SERVICES, options)).get("names") or []
+        return [name for name in names if not name.endswith(SIDECAR_SUFFIX)]
 
-def live_entries(entries: Sequence[Entry], parent: pulumi.Resource) -> list[JsonObject | None]:
-    """Return the live bodies of the entries in normal form, None for a missing entry. Raises UnreadableError.
+    def entries(self, entries: Sequence[Entry]) -> list[JsonObject | None]:
+        """Return the live bodies of the entries in normal form, None for a missing entry.
 
-    The first entry is read alone, so that an unreachable Consul causes one attempt.
-    """
-    if not entries:
-        return []
-    monitor: Any = get_monitor()
-    request = look_up_requests(parent)
+        The first entry is read alone, so that an unreachable Consul causes one attempt.
+        """
+        if not entries:
+            return []
+        look_up = self._look_up
 
-    def read(part: Sequence[Entry]) -> list[JsonObject | None]:
-        return [body_of(answer_of(monitor.Invoke, request(ENTRY, address(entry)))) for entry in part]
+        def read(part: Sequence[Entry]) -> list[JsonObject | None]:
+            return [body_of(look_up, entry) for entry in part]
 
-    async def read_all() -> list[JsonObject | None]:
-        found = [*await asyncio.to_thread(read, entries[:1]), *[None] * (len(entries) - 1)]
-        # One thread reads many entries: a task of the event loop for each entry would take longer than its look-up.
-        parts = [entries[start::READERS] for start in range(1, READERS + 1)]
-        answers = await asyncio.gather(*(asyncio.to_thread(read, part) for part in parts if part))
-        for start, part in enumerate(answers, 1):
-            found[start::READERS] = part
-        return found
+        async def read_all() -> list[JsonObject | None]:
+            found = [*await asyncio.to_thread(read, entries[:1]), *[None] * (len(entries) - 1)]
+            # One thread reads many entries: a task of the event loop for each entry would take longer than its look-up.
+            parts = [entries[start::READERS] for start in range(1, READERS + 1)]
+            answers = await asyncio.gather(*(asyncio.to_thread(read, part) for part in parts if part))
+            for start, part in enumerate(answers, 1):
+                found[start::READERS] = part
+            return found
 
-    return _sync_await(read_all())
+        return wait_for(read_all())
 
+    def prepare(self) -> None:
+        """Find the provider, so that a resource hook can read."""
+        _ = self._look_up
 
-def independent_reader(component: pulumi.ComponentResource) -> Callable[[Entry], Awaitable[JsonObject | None]]:
-    """Return a function that reads one entry in a resource hook. It raises UnreadableError.
-
-    It has its own threads: registrations that wait for their hooks occupy those of the event loop.
-    """
-    monitor: Any = get_monitor()
-    request = look_up_requests(component)
-    threads = ThreadPoolExecutor(READERS)
-
-    def read_now(entry: Entry) -> JsonObject | None:
-        return body_of(
-            answer_of(partial(monitor.Invoke, timeout=REREAD_TIMEOUT_SECONDS), request(ENTRY, address(entry)))
+    async def entry_in_hook(self, entry: Entry) -> JsonObject | None:
+        """Return the live body of an entry. Registrations that wait for hooks occupy the threads of the event loop."""
+        return await asyncio.get_running_loop().run_in_executor(
+            self._threads, lambda: body_of(self._look_up, entry, timeout=REREAD_TIMEOUT_SECONDS)
         )
 
-    async def read(entry: Entry) -> JsonObject | None:
-        return await asyncio.get_running_loop().run_in_executor(threads, read_now, entry)
-
-    return read
-
-
-def address(entry: Entry) -> dict[str, str]:
-    """Return the arguments of the look-up of an entry."""
-    asked = {"kind": entry.kind, "name": entry.name, "namespace": entry.namespace, "partition": entry.partition}
-    return {name: value for name, value in asked.items() if value}
+    @cached_property
+    def _threads(self) -> ThreadPoolExecutor:
+        return ThreadPoolExecutor(READERS)
 
 
-def look_up_requests(
-    parent: pulumi.Resource,
-) -> Callable[[str, Mapping[str, Any]], resource_pb2.ResourceInvokeRequest]:
-    """Return a function that builds the request of a look-up from its token and arguments, through `parent`'s provider.
-
-    The requests are sent without `pulumi.runtime.invoke_async`, which logs four debug messages per look-up, each of
-    them a blocking call of the engine. `get_config_entry_output` is not an alternative either: the SDK reports a
-    missing entry again at the end of the program.
-    """
-    provider = parent.get_provider(CONFIG_ENTRY)
-    release = version("pulumi_consul")
-
-    async def reference() -> str:
-        if provider is None:
-            return ""
-        return f"{await provider.urn.future()}::{await provider.id.future() or UNKNOWN}"
-
-    used = _sync_await(reference())
-
-    def request(token: str, arguments: Mapping[str, Any]) -> resource_pb2.ResourceInvokeRequest:
-        built = resource_pb2.ResourceInvokeRequest(tok=token, provider=used, version=release)
-        built.args.update(arguments)
-        return built
-
-    return request
-
-
-def answer_of(invoke: Callable[[Any], Any], request: resource_pb2.ResourceInvokeRequest) -> object:
-    """Return the outputs of a look-up, or the exception with which it failed."""
+def body_of(look_up: LookUp, entry: Entry, **options: float) -> JsonObject | None:
+    """Return the live body of an entry, None for a missing one. Raises UnreadableError."""
+    asked = {"kind": entry.kind, "name": entry.name, **_place(entry.namespace, entry.partition)}
     try:
-        response = invoke(request)
-    except grpc.RpcError as error:
-        return grpc_error_to_exception(error)
-    except Exception as error:  # noqa: BLE001 - mocks may raise any exception
-        return error
-    if response.failures:
-        return Exception(response.failures[0].reason)
-    outputs, _ = deserialize_properties_unwrap_secrets(getattr(response, "return"))
-    return outputs
-
-
-def body_of(answer: object) -> JsonObject | None:
-    """Return the entry in the answer of a look-up, None for a missing entry. Raises UnreadableError."""
-    # The text distinguishes a missing entry from an unreachable Consul: the exception has the same type.
-    if isinstance(answer, Exception) and "404 (Config entry not found" in str(answer):
-        return None
-    if isinstance(answer, BaseException):
-        raise UnreadableError(str(answer)) from answer
-    fields: dict[str, Any] = answer if isinstance(answer, dict) else {}
+        fields = look_up(ENTRY, asked, **options)
+    except UnreadableError as error:
+        # Only the text distinguishes a missing entry from an unreachable Consul.
+        if "404 (Config entry not found" in str(error):
+            return None
+        raise
     if not fields.get("configJson"):
-        raise UnreadableError("the provider is not known yet, because this update creates it")
+        raise not_known_yet("provider")
     body: JsonObject = json.loads(fields["configJson"])
     return body
+
+
+def _place(namespace: str | None, partition: str | None) -> dict[str, str]:
+    """Return a namespace and partition without the default ones: Consul's community edition rejects their name."""
+    place = {"namespace": namespace, "partition": partition}
+    return {key: part for key, part in place.items() if part and part != "default"}

@@ -8,10 +8,10 @@ import pulumi
 
 from consul_tracing.entries.dependants import RELYING_KINDS, RESOLVER, Protocols, refusals, reliances
 from consul_tracing.entries.entry import Entry
-from consul_tracing.errors import ConflictError, UnreadableError, message, numbered
+from consul_tracing.errors import ConflictError, UnreadableError, fix, message
 from consul_tracing.names import HTTP_PROTOCOLS
 
-from .default_protocol import default_of
+from .default_protocol import default_of, protocol_of
 from .stack_state import former_outputs
 from .value_changes import MAX_REPORTED, listed
 
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
     from consul_tracing.entries.dependants import Refusal, Service
-    from consul_tracing.names import JsonObject
 
-    from .base import Backend, Planned
+    from .base import Backend
+    from .live import Planned
 
 MESH = Entry("proxy-defaults", "global", {})
 
@@ -39,8 +39,8 @@ def check_dependants(backend: Backend[Any], planned: Sequence[Planned[Any]]) -> 
     mesh = next((one for one in planned if one.entry.kind == MESH.kind), None)
     declared = {backend.service(one.entry): one for one in planned if one is not mesh}
     removed = _removed(backend, planned) - declared.keys()
-    old = {service: _protocol(one.live.body) for service, one in declared.items()}
-    new = {service: _protocol(one.entry.body) for service, one in declared.items()}
+    old = {service: protocol_of(one.live.body) for service, one in declared.items()}
+    new = {service: protocol_of(one.entry.body) for service, one in declared.items()}
     if mesh is not None:
         defaults = default_of(mesh.live.body), default_of(mesh.plan.body(mesh.entry))
     else:
@@ -54,10 +54,10 @@ def check_dependants(backend: Backend[Any], planned: Sequence[Planned[Any]]) -> 
     if not is_http and before.default == after.default and all(declared[one].live.body is None for one in changed):
         return
     # `proxy-defaults` selects the partition if the component declares no services.
-    services = backend.catalog(removed.union(backend.service(one.entry) for one in planned))
+    services = _with_catalog(backend, removed.union(backend.service(one.entry) for one in planned))
     entries = [one for kind in (RELYING_KINDS if is_http else [RESOLVER]) for one in _existing(backend, kind, services)]
     others = removed.union(*(reliance.services for one in entries for reliance in reliances(one))) - declared.keys()
-    own = {backend.service(one): _protocol(one.body) for one in _existing(backend, "service-defaults", others)}
+    own = {backend.service(one): protocol_of(one.body) for one in _existing(backend, "service-defaults", others)}
     before, after = Protocols({**own, **old}, before.default), Protocols({**own, **new}, after.default)
     relying = refusals(entries, before, after)
     if any(not backend.state.holders(one.entry) for one in relying):
@@ -76,6 +76,17 @@ def _removed(backend: Backend[Any], planned: Sequence[Planned[Any]]) -> set[Serv
     return {backend.service(Entry("service-defaults", name, {}, partition=partition)) for name in names}
 
 
+def _with_catalog(backend: Backend[Any], services: Collection[Service]) -> Collection[Service]:
+    """Return the services, and the others of the catalog in their namespaces if it can be read."""
+    if backend.catalog is None:
+        return services
+    places = {(namespace, partition) for _, namespace, partition in services}
+    try:
+        return {*services, *((name, *one) for one in places for name in backend.catalog.service_names(*one))}
+    except UnreadableError:
+        return services
+
+
 def _existing(backend: Backend[Any], kind: str, services: Collection[Service]) -> list[Entry]:
     """Return the live entries of a kind, none if they cannot be read: then Consul decides."""
     try:
@@ -85,16 +96,15 @@ def _existing(backend: Backend[Any], kind: str, services: Collection[Service]) -
         return []
 
 
-def _protocol(body: JsonObject | None) -> str:
-    return str((body or {}).get("Protocol") or "")
-
-
 def _text(code: str, verb: str, effect: str, found: Sequence[Refusal]) -> str:
     changes = {f"{one.service[0]}: {one.old} → {one.new}, on which {one.entry.title} relies" for one in found}
     return message(
         code,
         f"this update {verb} protocols on which other entries rely, and Consul {effect}",
         *sorted(changes)[:MAX_REPORTED],
-        f"To {verb.removesuffix('s')} them:",
-        *numbered([f"change or remove {listed(sorted({one.entry.title for one in found}))}", "pulumi up"]),
+        *fix(
+            f"To {verb.removesuffix('s')} them:",
+            f"change or remove {listed(sorted({one.entry.title for one in found}))}",
+            "pulumi up",
+        ),
     )

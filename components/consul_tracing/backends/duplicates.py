@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
 
 import pulumi
-from pulumi.runtime.settings import get_monitor, get_root_resource
 
+from consul_tracing.engine import address
 from consul_tracing.errors import InvalidInputError, Problem
 
 from .identity import identity_of
@@ -17,27 +19,34 @@ if TYPE_CHECKING:
 
     from consul_tracing.entries.entry import Entry, Identity
 
-    from .base import Backend, Planned
+    from .base import Backend
+    from .live import Planned
 
-Claim = tuple[object, object]
-"""The mesh (server, provider) and the identity of an entry."""
 
-_claims: dict[object, dict[Claim, str]] = {}
-"""The component of each entry, by engine: one Python process may run several programs."""
+@dataclass
+class Program:
+    """What a program has declared."""
 
-_declared: dict[object, dict[str, Identity]] = {}
-"""The entries that the components of a program declare, by the URN of their resource and by engine."""
+    writers: dict[tuple[object, Identity], str] = field(default_factory=dict)
+    """The component that writes an entry, by the provider (the mesh) and the identity of the entry."""
 
-_resources: dict[object, list[pulumi.ResourceTransformationArgs]] = {}
-"""The resources of a program that write entries and were declared after the import of this module, by engine."""
+    entries: dict[str, Identity] = field(default_factory=dict)
+    """The entries that the components declare, by the URN of their resource."""
+
+    resources: list[pulumi.ResourceTransformationArgs] = field(default_factory=list)
+    """The resources outside of components that write entries and were declared after the import of this module."""
+
+
+_programs: dict[object, Program] = defaultdict(Program)
+"""The programs by their engine: one Python process may run several."""
 
 _components: WeakSet[pulumi.Resource] = WeakSet()
-"""The components with entries, whose children `_claims` contains."""
+"""The components that write entries."""
 
 
 def declared_in_program() -> dict[str, Identity]:
     """Return the entries that the components of the program have declared, by the URN of their resource."""
-    return _declared.setdefault(engine(), {})
+    return _programs[address()].entries
 
 
 def claim_entries(planned: Sequence[Planned[Any]], backend: Backend[Any]) -> None:
@@ -45,21 +54,17 @@ def claim_entries(planned: Sequence[Planned[Any]], backend: Backend[Any]) -> Non
 
     Raises InvalidInputError if another component of the program writes one of them to the same mesh.
     """
-    entries, claimed = [one.entry for one in planned], _claims.setdefault(engine(), {})
-    where, name = (backend.server, backend.scope()), backend.urn.rpartition("::")[2]
-    others = {entry.title: claimed.get((where, entry.identity), name) for entry in entries}
-    if problems := [
-        Problem(title, f'conflicts with "{other}", which writes the same entry')
-        for title, other in others.items()
-        if other != name  # Pulumi itself rejects two components with the same name
-    ]:
+    program, name = _programs[address()], _name(backend)
+    others = [(one.entry.title, program.writers.get((backend.provider, one.entry.identity), name)) for one in planned]
+    # Pulumi itself rejects two components with the same name.
+    if problems := [_conflict(title, f'"{other}"') for title, other in others if other != name]:
         raise InvalidInputError(name, problems)
     _components.add(backend.component)
-    claimed.update({(where, entry.identity): name for entry in entries})
-    declared_in_program().update({one.urn: one.entry.identity for one in planned})
+    program.writers.update({(backend.provider, one.entry.identity): name for one in planned})
+    program.entries.update({one.urn: one.entry.identity for one in planned})
     # Only in the process of the program: a plugin does not see the resources of the program.
-    if get_root_resource() is not None:
-        pulumi.runtime.register_stack_transformation(_check_of(entries, backend))
+    if pulumi.runtime.get_root_resource() is not None:
+        pulumi.runtime.register_stack_transformation(_check_of([one.entry for one in planned], backend))
 
 
 def reject_earlier_resources(entries: Iterable[Entry], backend: Backend[Any]) -> None:
@@ -68,13 +73,13 @@ def reject_earlier_resources(entries: Iterable[Entry], backend: Backend[Any]) ->
     The state does not contain a resource whose first write is still running.
     """
     check = _check_of(entries, backend)
-    for args in _resources.get(engine(), ()):
+    for args in _programs[address()].resources:
         check(args)
 
 
 def _check_of(entries: Iterable[Entry], backend: Backend[Any]) -> Callable[[pulumi.ResourceTransformationArgs], None]:
     """Return a function that rejects a resource outside of the component that writes one of the entries."""
-    titles, name = {entry.identity: entry.title for entry in entries}, backend.urn.rpartition("::")[2]
+    titles = {entry.identity: entry.title for entry in entries}
 
     def check(args: pulumi.ResourceTransformationArgs) -> None:
         title = titles.get(identity_of(args.type_, args.props) or ("", "", "", ""))
@@ -82,10 +87,17 @@ def _check_of(entries: Iterable[Entry], backend: Backend[Any]) -> Callable[[pulu
         provider = args.opts.provider or (parent.get_provider(args.type_) if parent else None)
         is_own = parent and _key(parent) == _key(backend.component)
         if title and not is_own and provider is backend.component.get_provider(args.type_):
-            problem = Problem(title, f'conflicts with the resource "{args.name}", which writes the same entry')
-            raise InvalidInputError(name, [problem])
+            raise InvalidInputError(_name(backend), [_conflict(title, f'the resource "{args.name}"')])
 
     return check
+
+
+def _conflict(title: str, other: str) -> Problem:
+    return Problem(title, f"conflicts with {other}, which writes the same entry")
+
+
+def _name(backend: Backend[Any]) -> str:
+    return backend.urn.rpartition("::")[2]
 
 
 def _key(resource: pulumi.Resource) -> tuple[str, str]:
@@ -95,18 +107,9 @@ def _key(resource: pulumi.Resource) -> tuple[str, str]:
 
 def _record(args: pulumi.ResourceTransformationArgs) -> None:
     if identity_of(args.type_, args.props) and args.opts.parent not in _components:
-        _resources.setdefault(engine(), []).append(args)
-
-
-def engine() -> object:
-    """Return the address of the engine: in a component plugin, each component has its own connection to one engine."""
-    monitor = get_monitor()
-    try:
-        return monitor.RegisterResource._channel.target()  # type: ignore[union-attr]  # noqa: SLF001 - no public name
-    except AttributeError:  # mocks
-        return monitor
+        _programs[address()].resources.append(args)
 
 
 # A program imports the package before it declares resources.
-if get_root_resource() is not None:
+if pulumi.runtime.get_root_resource() is not None:
     pulumi.runtime.register_stack_transformation(_record)

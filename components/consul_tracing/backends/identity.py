@@ -7,34 +7,23 @@ takes over the former one with an alias, an update in place, or the update is re
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+from consul_tracing.entries.custom_resources import API_VERSION, KINDS, body
 from consul_tracing.entries.entry import Entry
-from consul_tracing.errors import ConflictError, message, numbered
-
-from .urns import is_child_of_component, is_sibling, type_of
+from consul_tracing.errors import ConflictError, fix, message
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from consul_tracing.entries.entry import Identity
+    from consul_tracing.names import JsonObject
 
 CONFIG_ENTRY = "consul:index/configEntry:ConfigEntry"
 """The type of pulumi-consul's resource."""
-
-API_VERSION = "consul.hashicorp.com/v1alpha1"
-KINDS = {
-    "proxy-defaults": "ProxyDefaults",
-    "service-defaults": "ServiceDefaults",
-    "service-router": "ServiceRouter",
-    "service-splitter": "ServiceSplitter",
-    "service-resolver": "ServiceResolver",
-    "service-intentions": "ServiceIntentions",
-    "ingress-gateway": "IngressGateway",
-}
-"""The kinds of consul-k8s' custom resources, by the kind of the entry."""
 
 PROVIDERS = "pulumi:providers:"
 """Prefix of the types of providers. The package follows."""
@@ -43,12 +32,45 @@ MESH_SETTINGS = ("address", "datacenter", "namespace", "kubeconfig", "context", 
 """The settings of a Consul or Kubernetes provider that select the mesh."""
 
 
-def custom_resource(kind: str, *, patch: bool = False) -> str:
-    """Return the type of pulumi-kubernetes' resource for an entry of a kind, or for a `patch` of its object."""
-    return f"kubernetes:{API_VERSION}:{KINDS[kind]}{'Patch' if patch else ''}"
+def child_urn(parent: str, resource_type: str, name: str) -> str:
+    """Return the URN of a child of the component with the URN `parent`."""
+    stack, project, parent_type, _ = parent.split("::", 3)
+    return f"{stack}::{project}::{parent_type}${resource_type}::{name}"
 
 
-_KINDS_BY_TYPE = {custom_resource(kind, patch=patch): kind for kind in KINDS for patch in (False, True)}
+def in_stack_of(urn: str, component: str) -> str:
+    """Return the URN of a resource with the stack and project of the URN `component`."""
+    return "::".join([*component.split("::", 2)[:2], *urn.split("::", 2)[2:]])
+
+
+def type_of(urn: str) -> str:
+    """Return the resource type in a URN, without the types of its parents."""
+    return urn.split("::", 3)[2].rpartition("$")[2]
+
+
+def is_child_of_component(urn: str) -> bool:
+    """Return whether a component of this package declares the resource."""
+    return "consul-tracing:index:" in urn.split("::", 3)[2]
+
+
+def is_sibling(urn: str, component: str) -> bool:
+    """Return whether the component with the URN `component` declares the resource."""
+    stack, project, parent_type, name = component.split("::", 3)
+    parent = f"{stack}::{project}::{parent_type}${type_of(urn)}::{name}"
+    return urn == f"{parent}-proxy-defaults" or urn.startswith(f"{parent}-service-")
+
+
+def object_type(kind: str) -> str:
+    """Return the type of pulumi-kubernetes' resource for a whole object."""
+    return f"kubernetes:{API_VERSION}:{KINDS[kind]}"
+
+
+def patch_type(kind: str) -> str:
+    """Return the type of pulumi-kubernetes' resource for a patch of an object."""
+    return f"{object_type(kind)}Patch"
+
+
+_KINDS_BY_TYPE = {type_of_kind(kind): kind for kind in KINDS for type_of_kind in (object_type, patch_type)}
 
 
 def identity_of(resource_type: str, properties: Mapping[str, Any]) -> Identity | None:
@@ -67,26 +89,40 @@ def identity_of(resource_type: str, properties: Mapping[str, Any]) -> Identity |
     return None
 
 
+def recorded_body(resource_type: str, outputs: Mapping[str, Any]) -> JsonObject | None:
+    """Return the body of an entry in the outputs of the resource that writes it, None if they have none."""
+    if resource_type != CONFIG_ENTRY:
+        return body(dict(outputs))
+    text = outputs.get("configJson")
+    return json.loads(text) if text else None
+
+
 def mesh_of(provider: Mapping[str, Any]) -> tuple[object, ...]:
     """Return what the settings of a provider select: meshes with different results may still be the same."""
     return tuple(provider.get(name) for name in MESH_SETTINGS)
 
 
-def is_one_mesh(provider: str | None, package: str, resources: Mapping[str, Mapping[str, Any]]) -> bool:
-    """Return whether all providers of a package in the state select the mesh of the component.
+class Provider(NamedTuple):
+    """The provider of a component."""
 
-    The look-up of the state does not return which resource uses which provider. `provider`: the URN of the component's
-    provider, None for the default provider.
-    """
-    meshes = {urn: mesh_of(one) for urn, one in resources.items() if type_of(urn) == f"{PROVIDERS}{package}"}
-    own = {mesh for urn, mesh in meshes.items() if is_provider(urn, provider, package)}
-    return own == set(meshes.values()) and len(own) <= 1
+    package: str
 
+    urn: str | None
+    """None for the default provider."""
 
-def is_provider(urn: str, provider: str | None, package: str) -> bool:
-    """Return whether the URN is that of the component's provider, None for the default provider of the package."""
-    # The name of a default provider contains the version of the plugin.
-    return urn == provider if provider else f"{PROVIDERS}{package}::default" in urn
+    def is_same(self, urn: str) -> bool:
+        """Return whether the URN is that of this provider."""
+        # The name of a default provider contains the version of the plugin.
+        return urn == self.urn if self.urn else f"{PROVIDERS}{self.package}::default" in urn
+
+    def is_only_mesh(self, resources: Mapping[str, Mapping[str, Any]]) -> bool:
+        """Return whether all providers of the package in the state select the same mesh.
+
+        The look-up of the state does not return which resource uses which provider.
+        """
+        meshes = {urn: mesh_of(one) for urn, one in resources.items() if type_of(urn) == f"{PROVIDERS}{self.package}"}
+        own = {mesh for urn, mesh in meshes.items() if self.is_same(urn)}
+        return own == set(meshes.values()) and len(own) <= 1
 
 
 @dataclass(frozen=True)
@@ -176,8 +212,10 @@ def lost_entries_text(deletions: Mapping[str, list[str]]) -> str:
         "CT207",
         f"{', '.join(sorted(deletions))}: this update could delete the live entry, because the state of this stack "
         "holds it as another resource",
-        "If the other resource writes an entry of another mesh:",
-        *numbered(["declare it before this component"]),
-        "If not, remove it from the program if it is still declared there. To keep the live entry:",
-        *numbered([*(f"pulumi state delete '{urn}'" for urn in urns), "pulumi up --refresh"]),
+        *fix("If the other resource writes an entry of another mesh:", "declare it before this component"),
+        *fix(
+            "If not, remove it from the program if it is still declared there. To keep the live entry:",
+            *(f"pulumi state delete '{urn}'" for urn in urns),
+            "pulumi up --refresh",
+        ),
     )

@@ -5,21 +5,24 @@ Entries with the same message are reported together, and each advice once.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from consul_tracing.entries.field_paths import path_label
-from consul_tracing.errors import message, numbered
+from consul_tracing.entries.ownership import is_tracing
+from consul_tracing.errors import fix, message
 
 from .value_changes import MAX_REPORTED, changes_text, listed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from consul_tracing.entries.entry import Entry
-    from consul_tracing.entries.ownership import Change, Conflict, Plan
+    from consul_tracing.entries.ownership import Change, Conflict, Existing, Plan
     from consul_tracing.names import FieldPath
 
-    from .base import Backend, LiveT, Planned
+    from .live import Planned
 
 Severity = Literal["info", "warn"]
 
@@ -27,14 +30,36 @@ MAX_TITLES = 3
 """Entries that the first line of a message names; the rest is counted."""
 
 
-def conflicts_text(conflicts: Mapping[str, Conflict], entries: Mapping[str, Entry], backend: Backend[Any]) -> str:
-    """Return why entries must not be written, and the fixes. Keys are resource names."""
-    groups: dict[tuple[str, str], dict[str, Conflict]] = {}
-    for name, conflict in conflicts.items():
-        groups.setdefault((_conflict_code(conflict), conflict.stack), {})[name] = conflict
-    return "\n".join(
-        message(code, *_conflict_lines(code, group, entries, backend)) for (code, _), group in groups.items()
-    )
+@dataclass(frozen=True)
+class Wording:
+    """How messages name the entries of a backend, and the commands of their fixes."""
+
+    server: str
+    """The program that holds the entries."""
+
+    title: Callable[[Entry], str]
+    """Returns the name of an entry."""
+
+    release_command: Callable[[Entry, Sequence[str]], str]
+    """Returns the command that removes these keys of ownership metadata from the entry."""
+
+    overwrite_steps: Callable[[Entry, str, Sequence[str]], list[str]]
+    """Returns the steps with which this stack overwrites entries that it does not manage.
+
+    They have the name of the first entry's resource, and the step that repeats a command for the other entries.
+    """
+
+
+Conflicts = Mapping[str, tuple["Entry", "Conflict"]]
+"""Conflicts by the name of the resource that declares the entry."""
+
+
+def conflicts_text(conflicts: Conflicts, wording: Wording) -> str:
+    """Return why entries must not be written, and the fixes."""
+    groups: dict[tuple[str, str], dict[str, tuple[Entry, Conflict]]] = {}
+    for name, (entry, conflict) in conflicts.items():
+        groups.setdefault((_conflict_code(conflict), conflict.stack), {})[name] = entry, conflict
+    return "\n".join(message(code, *_conflict_lines(code, group, wording)) for (code, _), group in groups.items())
 
 
 def _conflict_code(conflict: Conflict) -> str:
@@ -45,64 +70,54 @@ def _conflict_code(conflict: Conflict) -> str:
     return "CT202" if conflict.owner == "another stack" else "CT201"
 
 
-def _conflict_lines(
-    code: str, conflicts: Mapping[str, Conflict], entries: Mapping[str, Entry], backend: Backend[Any]
-) -> Iterator[str]:
-    titles = {name: backend.title(entries[name]) for name in conflicts}
-    subject = f"{_titles(list(titles.values()))} {'is' if len(titles) == 1 else 'are'}"
-    name, first = next(iter(conflicts.items()))
+def _conflict_lines(code: str, conflicts: Conflicts, wording: Wording) -> Iterator[str]:
+    titles = [wording.title(entry) for entry, _ in conflicts.values()]
+    count = len(titles)
+    subject = f"{_titles(titles)} {'is' if count == 1 else 'are'}"
+    name, (entry, first) = next(iter(conflicts.items()))
+    stack = first.stack
+    details = _details(dict(zip(titles, [_conflict_details(one) for _, one in conflicts.values()], strict=True)))
+    repeated = [f"the same for the {'other entry' if count == 2 else f'{count - 1} other entries'}"][: count - 1]  # noqa: PLR2004
+    overwrite = wording.overwrite_steps(entry, name, repeated)
     match code:
         case "CT203":
             yield f"{subject} managed by consul-k8s, which reverts other writes"
-            yield "To write on Kubernetes, where consul-k8s reads the entry:"
-            yield from numbered(["set target: kubernetes"])
-            return
+            yield from fix("To write on Kubernetes, where consul-k8s reads the entry:", "set target: kubernetes")
         case "CT204":
             yield f"{subject} not valid: the static clusters cannot be parsed: {first.unreadable}"
-            yield "No proxy starts with this value of envoy_extra_static_clusters_json. To replace the whole entry:"
-            yield from numbered(["set existing: overwrite"])
-            return
-        case "CT202":
-            yield f"{subject} managed by another stack ({first.stack})"
+            yield from fix(
+                "No proxy starts with this value of envoy_extra_static_clusters_json. To replace the whole entry:",
+                "set existing: overwrite",
+            )
+        case "CT201":
+            yield f'{subject} {"an unmanaged entry" if count == 1 else "unmanaged"}, and existing is "refuse"'
+            yield from details
+            yield from fix("To preserve the fields of other owners and write the declared ones:", "set existing: adopt")
+            purpose = "To manage whole entries in this stack, which removes fields that it does not declare:"
+            yield from fix(purpose, *overwrite)
         case _:
-            yield f'{subject} {"an unmanaged entry" if len(titles) == 1 else "unmanaged"}, and existing is "refuse"'
-    yield from _details({titles[one]: _conflict_details(conflict) for one, conflict in conflicts.items()})
-    repeated = _repeated(len(titles))
-    if code == "CT201":
-        yield "To preserve the fields of other owners and write the declared ones:"
-        yield from numbered(["set existing: adopt"])
-        yield "To manage whole entries in this stack, which removes fields that it does not declare:"
-        yield from numbered(backend.overwrite_steps(entries[name], name, repeated))
-    else:
-        yield from _take_over_steps(first, entries[name], name, repeated, backend)
-
-
-def _take_over_steps(
-    conflict: Conflict, entry: Entry, name: str, repeated: list[str], backend: Backend[Any]
-) -> Iterator[str]:
-    stack = conflict.stack
-    yield "Two stacks that write one entry revert each other's changes. To keep one writer:"
-    yield from numbered(["remove the entry from one of the two programs"])
-    if entry.kind == "proxy-defaults":
-        yield f"To declare only services in this stack, with the tracing of {stack}:"
-        yield from numbered(["use ServiceProtocols instead of MeshTracing"])
-    yield f"If {stack} no longer exists:"
-    yield from numbered([backend.release_command(entry, conflict.metadata), *repeated, "set existing: adopt"])
-    yield f"If {stack} is the former name of this stack:"
-    yield from numbered([f"set renamed_from: {stack}"])
-    yield f"To take the entry from {stack}, whose next pulumi up is then rejected, and remove its other fields:"
-    yield from numbered(backend.overwrite_steps(entry, name, repeated))
-
-
-def _repeated(count: int) -> list[str]:
-    """Return the step that repeats a command for all entries but the first."""
-    match count:
-        case 1:
-            return []
-        case 2:
-            return ["the same for the other entry"]
-        case _:
-            return [f"the same for the {count - 1} other entries"]
+            yield f"{subject} managed by another stack ({stack})"
+            yield from details
+            yield from fix(
+                "Two stacks that write one entry revert each other's changes. To keep one writer:",
+                "remove the entry from one of the two programs",
+            )
+            if entry.kind == "proxy-defaults":
+                yield from fix(
+                    f"To declare only services in this stack, with the tracing of {stack}:",
+                    "use ServiceProtocols instead of MeshTracing",
+                )
+            yield from fix(
+                f"If {stack} no longer exists:",
+                wording.release_command(entry, first.metadata),
+                *repeated,
+                "set existing: adopt",
+            )
+            yield from fix(f"If {stack} is the former name of this stack:", f"set renamed_from: {stack}")
+            purpose = (
+                f"To take the entry from {stack}, whose next pulumi up is then rejected, and remove its other fields:"
+            )
+            yield from fix(purpose, *overwrite)
 
 
 def _conflict_details(conflict: Conflict) -> tuple[str, ...]:
@@ -120,50 +135,41 @@ def _conflict_details(conflict: Conflict) -> tuple[str, ...]:
 
 
 def plan_messages(
-    planned: Sequence[Planned[LiveT]], backend: Backend[LiveT], *, tracing: bool
+    planned: Sequence[Planned[Any]], wording: Wording, existing: Existing
 ) -> Iterator[tuple[Severity, str]]:
-    """Yield the messages about fields of other owners. `tracing`: whether the entries contain tracing keys."""
-    groups: dict[tuple[str, str], list[Planned[LiveT]]] = {}
+    """Yield the messages about fields of other owners."""
+    groups: dict[tuple[str, str], list[Planned[Any]]] = {}
     for one in planned:
-        if described := _event(one, backend.policy.existing):
+        if described := _event(one, existing):
             groups.setdefault(described, []).append(one)
     for (code, event), group in groups.items():
-        plans = [one.plan for one in group]
+        titles, plans = [wording.title(one.entry) for one in group], [one.plan for one in group]
+        # The consequences of taking entries from another stack.
         stack = plans[0].stack if plans[0].owner == "another stack" else ""
+        deletes = any(one.when_deleted == "deleted" for one in group)
+        deletion = " pulumi destroy of this stack deletes these entries." if deletes else ""
         lines = [
-            f"{_titles([backend.title(one.entry) for one in group])}: {event}",
-            *_details({backend.title(one.entry): _plan_details(one.plan) for one in group}),
-            *_consequences(stack, deletes=any(backend.when_deleted(one) == "deleted" for one in group)),
+            f"{_titles(titles)}: {event}",
+            *_details(dict(zip(titles, map(_plan_details, plans), strict=True))),
+            *([f"pulumi up of {stack} is rejected from now on.{deletion}"] if stack else []),
         ]
         lossy = any(plan.replaced or plan.removed for plan in plans)
         yield "warn" if lossy or stack else "info", message(code, *lines)
-    if released := [backend.title(one.entry) for one in planned if one.plan.released]:
-        text = (
-            f"{_titles(released)}: released. The ownership metadata is removed, another stack can adopt "
-            f"{_pronoun(released)}, and pulumi destroy leaves {_pronoun(released)} in {backend.server}."
-        )
-        yield "info", message("CT504", text)
-    kept = [one.entry for one in planned if not one.plan.released and backend.when_deleted(one) == "kept"]
+    released = [one for one in planned if one.plan.released]
+    kept = [one for one in planned if not one.plan.released and one.when_deleted == "kept"]
+    if released:
+        text = f"released. The ownership metadata is removed, another stack can adopt {_pronoun(released)}, and"
+        yield "info", message("CT504", f"{_retention_text(released, text, wording)}.")
     if kept:
-        yield "info", message("CT505", _retention_text(kept, backend, tracing=tracing))
+        text = _retention_text(kept, "fields of other owners are preserved, so", wording)
+        if any(is_tracing(part) for one in kept for part in one.entry.fields):
+            text = f"{text}, including tracing. To remove tracing first: set enabled: false, then pulumi up"
+        yield "info", message("CT505", f"{text}.")
 
 
-def _retention_text(entries: Sequence[Entry], backend: Backend[LiveT], *, tracing: bool) -> str:
-    text = (
-        f"{_titles([backend.title(entry) for entry in entries])}: fields of other owners are preserved, so pulumi "
-        f"destroy leaves {_pronoun(entries)} in {backend.server}"
-    )
-    if tracing and any(entry.kind == "proxy-defaults" for entry in entries):
-        return f"{text}, including tracing. To remove tracing first: set enabled: false, then pulumi up."
-    return f"{text}."
-
-
-def _consequences(stack: str, *, deletes: bool) -> list[str]:
-    """Return the consequences of taking entries from another stack."""
-    if not stack:
-        return []
-    deletion = " pulumi destroy of this stack deletes these entries." if deletes else ""
-    return [f"pulumi up of {stack} is rejected from now on.{deletion}"]
+def _retention_text(planned: Sequence[Planned[Any]], reason: str, wording: Wording) -> str:
+    titles = _titles([wording.title(one.entry) for one in planned])
+    return f"{titles}: {reason} pulumi destroy leaves {_pronoun(planned)} in {wording.server}"
 
 
 def drift_text(changes: Mapping[str, tuple[Change, ...] | None]) -> str:
@@ -194,14 +200,15 @@ def sampler_text() -> str:
         "CT532",
         "sampling.random moves from the listener to the sampler of the tracer: until a running proxy restarts, it "
         "samples 100 % of the requests without trace context",
-        "To keep this time short:",
-        *numbered(
-            ["restart the proxies that start traces first: gateways, and sidecars of clients", "restart all others"]
+        *fix(
+            "To keep this time short:",
+            "restart the proxies that start traces first: gateways, and sidecars of clients",
+            "restart all others",
         ),
     )
 
 
-def _event(planned: Planned[LiveT], existing: str) -> tuple[str, str] | None:
+def _event(planned: Planned[Any], existing: Existing) -> tuple[str, str] | None:
     """Return the code and the text of what happens to the entry, as far as other owners are concerned."""
     plan = planned.plan
     match plan.owner:

@@ -7,16 +7,17 @@ from typing import TYPE_CHECKING
 
 import pulumi
 
-from consul_tracing.entries.ownership import Change, Conflict, Plan, drift, plan
+from consul_tracing.entries.ownership import Change, Conflict, Plan, drift
+from consul_tracing.entries.ownership import plan as plan_entry
 from consul_tracing.errors import ConflictError, UnreadableError
 
-from .base import LiveT, Planned, continue_in_previews
+from .base import continue_in_previews
 from .dependants import check_dependants
 from .duplicates import claim_entries, declared_in_program, reject_earlier_resources
-from .identity import Claim, Stack, former_resources, identity_of, is_one_mesh, is_provider
+from .identity import Claim, Stack, child_urn, former_resources, identity_of, in_stack_of, type_of
+from .live import LiveT, Planned
 from .plan_messages import conflicts_text, drift_text, plan_messages
 from .stack_state import registered_provider
-from .urns import in_stack_of, type_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -27,26 +28,28 @@ if TYPE_CHECKING:
 
 
 def plan_entries(backend: Backend[LiveT], entries: Mapping[str, Entry]) -> dict[str, Planned[LiveT]]:
-    """Read and plan the entries. Keys are the names of the resources that write them.
+    """Read and plan the entries. Keys are the names of the resources that write them, after that of the component.
 
     Raises ConflictError before anything is written.
     """
     reject_earlier_resources(entries.values(), backend)
+    component = backend.urn.rpartition("::")[2]
     planned: dict[str, Planned[LiveT]] = {}
-    conflicts: dict[str, Conflict] = {}
-    for (name, entry), live in zip(entries.items(), _live(backend, list(entries.values())), strict=True):
-        urn = backend.resource(entry, name, live)
+    conflicts: dict[str, tuple[Entry, Conflict]] = {}
+    for (key, entry), live in zip(entries.items(), _live(backend, list(entries.values())), strict=True):
+        name = f"{component}-{key}"
+        urn = child_urn(backend.urn, live.resource_type(entry.kind), name)
         match _plan(backend, urn, entry, live):
             case Conflict() as conflict:
-                conflicts[name] = conflict
+                conflicts[name] = entry, conflict
             case decided:
                 recorded = in_stack_of(decided.resource, backend.urn) if decided.resource else ""
-                removed = backend.pruned(live, decided.removed)
-                planned[name] = Planned(name, urn, entry, live, replace(decided, resource=recorded, removed=removed))
+                plan = replace(decided, resource=recorded, removed=live.pruned(decided.removed))
+                planned[key] = Planned(name, urn, entry, live, plan)
     if conflicts:
-        raise ConflictError(conflicts_text(conflicts, entries, backend))
+        raise ConflictError(conflicts_text(conflicts, backend.wording))
     former = _former_resources(backend, planned.values())
-    planned = {name: replace(one, former=former.get(one.urn, "")) for name, one in planned.items()}
+    planned = {key: replace(one, former=former.get(one.urn, "")) for key, one in planned.items()}
     backend.reject_unwritable(list(planned.values()))
     check_dependants(backend, list(planned.values()))
     return planned
@@ -62,12 +65,12 @@ def _live(backend: Backend[LiveT], entries: Sequence[Entry]) -> list[LiveT]:
 
 def _plan(backend: Backend[LiveT], urn: str, entry: Entry, live: LiveT) -> Plan | Conflict:
     policy = replace(backend.policy, existing="adopt") if live.is_migrated else backend.policy
-    decided = plan(entry, live.body, policy)
+    decided = plan_entry(entry, live.body, policy)
     if isinstance(decided, Conflict) and decided.owner == "unmanaged" and not decided.unreadable:
-        recorded = backend.recorded(entry, backend.state.resources.get(urn) or {})
+        recorded = backend.state.body(urn, entry)
         # This stack released the entry before, and its state still contains the resource.
         if recorded is not None and policy.owner_of(recorded) == "unmanaged":
-            return plan(entry, live.body, replace(policy, existing="adopt"))
+            return plan_entry(entry, live.body, replace(policy, existing="adopt"))
     return decided
 
 
@@ -84,7 +87,7 @@ def _former_resources(backend: Backend[LiveT], planned: Collection[Planned[LiveT
     declared = declared_in_program() | {one.urn: one.entry.identity for one in planned}
     claims = [
         Claim(
-            backend.title(one.entry),
+            backend.wording.title(one.entry),
             one.entry.identity,
             one.urn,
             one.live.body is not None,
@@ -93,25 +96,23 @@ def _former_resources(backend: Backend[LiveT], planned: Collection[Planned[LiveT
         )
         for one in planned
     ]
-    provider, package = backend.scope(), backend.provider_package
     registered: dict[str, Identity | None] = dict(declared)
     for claim in claims:
         for urn in claim.holders - declared.keys():
             if used := registered_provider(urn):
                 writes_it = identity_of(type_of(urn), resources[urn]) == claim.identity
-                registered[urn] = None if writes_it and is_provider(used, provider, package) else claim.identity
-    one_mesh = is_one_mesh(provider, package, resources)
-    return former_resources(claims, Stack(backend.urn, one_mesh, frozenset(resources), registered))
+                registered[urn] = None if writes_it and backend.provider.is_same(used) else claim.identity
+    is_one_mesh = backend.provider.is_only_mesh(resources)
+    return former_resources(claims, Stack(backend.urn, is_one_mesh, frozenset(resources), registered))
 
 
-def accept(backend: Backend[LiveT], planned: Sequence[Planned[LiveT]], *, tracing: bool) -> None:
+def accept(backend: Backend[LiveT], planned: Sequence[Planned[LiveT]]) -> None:
     """Claim the entries of a component that passed all checks. Log what changes for other owners, and drift.
 
-    Raises InvalidInputError if another component of the program declares an entry. `tracing`: whether the entries
-    contain tracing keys.
+    Raises InvalidInputError if another component of the program declares an entry.
     """
     claim_entries(planned, backend)
-    for severity, text in plan_messages(planned, backend, tracing=tracing):
+    for severity, text in plan_messages(planned, backend.wording, backend.policy.existing):
         (pulumi.log.warn if severity == "warn" else pulumi.log.info)(text, backend.component)
     if drifted := dict(_drifted(backend, planned)):
         pulumi.log.warn(drift_text(drifted), backend.component)
@@ -127,9 +128,9 @@ def _drifted(
     for one in planned:
         if not one.live.is_known or (one.plan.owner == "this stack" and one.plan.as_declared):
             continue
-        recorded = backend.recorded(one.entry, backend.state.resources.get(one.former or one.urn) or {})
+        recorded = backend.state.body(one.former or one.urn, one.entry)
         if recorded is None:
             continue
         changes = None if one.live.body is None else drift(recorded, one.live.body)
         if changes != ():
-            yield backend.title(one.entry), changes
+            yield backend.wording.title(one.entry), changes

@@ -9,6 +9,7 @@ import pulumi
 from consul_tracing.entries.ownership import Policy
 
 from .consul import ConsulBackend
+from .kubernetes.backend import KubernetesBackend
 
 if TYPE_CHECKING:
     from consul_tracing.inputs.entry_settings import EntrySettings
@@ -18,16 +19,9 @@ if TYPE_CHECKING:
 
 def select_backend(component: pulumi.ComponentResource, settings: EntrySettings) -> Backend[Any]:
     """Return the backend of `target`, which writes entries as children of the component."""
-    policy = Policy(settings.existing, settings.owner or stack_name(), settings.renamed_from, settings.release)
+    # Pulumi's name for the organization of state backends without organizations.
+    stack = f"{pulumi.get_organization() or 'organization'}/{pulumi.get_project()}/{pulumi.get_stack()}"
+    policy = Policy(settings.existing, settings.owner or stack, settings.renamed_from, settings.release)
     if settings.target == "consul":
         return ConsulBackend(component, policy)
-    # Imported here because the Kubernetes SDK is slow to import: only this backend needs it.
-    from .kubernetes.backend import KubernetesBackend  # noqa: PLC0415
-
     return KubernetesBackend(component, policy, settings)
-
-
-def stack_name() -> str:
-    """Return the full name of the stack."""
-    # Pulumi's name for the organization of state backends without organizations.
-    return f"{pulumi.get_organization() or 'organization'}/{pulumi.get_project()}/{pulumi.get_stack()}"

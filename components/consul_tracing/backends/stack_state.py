@@ -6,17 +6,17 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import pulumi
-from pulumi.runtime.proto import resource_pb2
-from pulumi.runtime.rpc import deserialize_properties_unwrap_secrets
-from pulumi.runtime.settings import get_monitor
 
-from .identity import identity_of
-from .urns import type_of
+from consul_tracing.engine import look_ups
+from consul_tracing.errors import UnreadableError
+
+from .identity import identity_of, recorded_body, type_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from consul_tracing.entries.entry import Entry, Identity
+    from consul_tracing.names import JsonObject
 
 READ_STATE = "pulumi:pulumi:readStackResourceOutputs"
 """The look-up of the engine behind `listResourceOutputs` of Pulumi's Node SDK."""
@@ -40,10 +40,17 @@ class StackState:
                 found.setdefault(identity[:2], {})[urn] = identity
         return found
 
+    def body(self, urn: str, entry: Entry) -> JsonObject | None:
+        """Return the body that a resource recorded. None for a missing resource, and for one of another entry."""
+        kind, outputs = type_of(urn), self.resources.get(urn) or {}
+        return recorded_body(kind, outputs) if identity_of(kind, outputs) == entry.identity else None
+
     @cached_property
     def resources(self) -> Mapping[str, Mapping[str, Any]]:
         """The outputs of each resource by its URN. Empty under mocks, and if the stack has no state yet."""
-        return _resources()
+        stack = f"{pulumi.get_organization()}/{pulumi.get_project()}/{pulumi.get_stack()}"
+        found = _look_up(READ_STATE, stackName=stack).get("outputs") or {}
+        return {urn: one.get("outputs") or {} for urn, one in found.items()}
 
 
 def registered_provider(urn: str) -> str | None:
@@ -57,21 +64,10 @@ def former_outputs(urn: str) -> Mapping[str, Any]:
     return _look_up(GET_RESOURCE, urn=urn).get("state") or {}
 
 
-def _resources() -> dict[str, Mapping[str, Any]]:
-    stack = f"{pulumi.get_organization()}/{pulumi.get_project()}/{pulumi.get_stack()}"
-    found = _look_up(READ_STATE, stackName=stack).get("outputs") or {}
-    return {urn: one.get("outputs") or {} for urn, one in found.items()}
-
-
 def _look_up(token: str, **arguments: str) -> Mapping[str, Any]:
     """Return the result of a look-up of the engine, which is empty if it fails."""
-    request = resource_pb2.ResourceInvokeRequest(tok=token)
-    request.args.update(arguments)
     try:
-        # `pulumi.runtime.invoke_async` would report a failure again at the end of the program.
-        monitor: Any = get_monitor()
-        # One secret anywhere in the state would make the whole result a secret.
-        return deserialize_properties_unwrap_secrets(getattr(monitor.Invoke(request), "return"))[0] or {}
-    except Exception as error:  # noqa: BLE001 - mocks may raise any exception
+        return look_ups()(token, arguments)
+    except UnreadableError as error:
         pulumi.log.debug(f"consul-tracing: {token} {arguments} failed: {error}")
         return {}

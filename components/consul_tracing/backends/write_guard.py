@@ -6,32 +6,28 @@ from typing import TYPE_CHECKING
 
 import pulumi
 
-# A private name that every generated SDK imports. It waits without a traceback in the output.
-from pulumi.runtime.sync_await import _sync_await
-
+from consul_tracing.engine import hook
 from consul_tracing.errors import ConflictError, UnreadableError, message
-
-from .consul_api import independent_reader
 
 if TYPE_CHECKING:
     from consul_tracing.entries.entry import Entry
     from consul_tracing.names import JsonObject
 
+    from .consul_api import ConsulApi
+
 
 class WriteGuard:
     """Reads entries again immediately before their write, in a resource hook of the engine."""
 
-    def __init__(self, component: pulumi.ComponentResource, urn: str) -> None:
+    def __init__(self, api: ConsulApi, urn: str) -> None:
         """Register the hook of the component with this URN."""
         self._expected: dict[str, tuple[Entry, JsonObject | None]] = {}
-        self._read = independent_reader(component)
-        hook = pulumi.ResourceHook(f"{urn}::unchanged", self._reject_changed)
-        try:
-            _sync_await(hook._registered)  # noqa: SLF001 - no public way to wait for it
-            self._hooks = pulumi.ResourceHookBinding(before_create=[hook], before_update=[hook])
-        except Exception as error:  # noqa: BLE001 - the SDK has no narrower one
-            pulumi.log.debug(f"consul-tracing: writes are not guarded: {error}", component)
-            self._hooks = pulumi.ResourceHookBinding()
+        self._api = api
+        api.prepare()
+        registered = hook(f"{urn}::unchanged", self._reject_changed)
+        self._hooks = pulumi.ResourceHookBinding()
+        if registered:
+            self._hooks = pulumi.ResourceHookBinding(before_create=[registered], before_update=[registered])
 
     def hooks(self, resource_name: str, entry: Entry, body: JsonObject | None) -> pulumi.ResourceHookBinding:
         """Return the hooks of the resource, which stop its write if the live entry is neither `body` nor missing.
@@ -45,15 +41,11 @@ class WriteGuard:
     async def _reject_changed(self, args: pulumi.ResourceHookArgs) -> None:
         entry, body = self._expected[args.name]
         try:
-            unchanged = await self._read(entry) in (body, None)
+            is_unchanged = await self._api.entry_in_hook(entry) in (body, None)
+            reason = "" if is_unchanged else "another writer changed the entry after this up read it"
+            cause = ""
         except UnreadableError as error:
-            reason = f"cannot be read again before the write, so this up does not write it: {error}"
-            raise _conflict(entry, reason) from None
-        if not unchanged:
-            raise _conflict(
-                entry, "another writer changed the entry after this up read it, so this up does not write it"
-            )
-
-
-def _conflict(entry: Entry, reason: str) -> ConflictError:
-    return ConflictError(message("CT206", f"{entry.title}: {reason}. Run pulumi up again."))
+            reason, cause = "cannot be read again before the write", f": {error}"
+        if reason:
+            text = f"{entry.title}: {reason}, so this up does not write it{cause}. Run pulumi up again."
+            raise ConflictError(message("CT206", text))

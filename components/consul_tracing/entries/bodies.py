@@ -97,26 +97,21 @@ def static_clusters(settings: MeshSettings) -> list[JsonObject]:
     return sorted([*collector, *settings.static_clusters], key=lambda cluster: str(cluster["name"]))
 
 
-def service_resources(component: str, settings: EntrySettings) -> dict[str, Entry]:
-    """Return the entries of the services by the names of the resources that write them."""
-    return {f"{component}-service-{key}": entry for key, entry in service_defaults(settings).items()}
+def service_resources(settings: EntrySettings) -> dict[str, Entry]:
+    """Return the entries of the services by the names of their resources, after that of the component."""
+    return {f"service-{key}": entry for key, entry in service_defaults(settings).items()}
 
 
 def service_defaults(settings: EntrySettings) -> dict[str, Entry]:
     """Return the entries of the services by the key in `services`."""
     declared = {key: _service_entry(key, service, settings) for key, service in settings.services.items()}
-    tcp = {name: _tcp_entry(name, settings) for name in settings.tcp_names}
+    tcp = {name: Entry("service-defaults", name, {"Protocol": "tcp"}, *_place(settings)) for name in settings.tcp_names}
     return dict(sorted({**declared, **tcp}.items()))
 
 
 def _service_entry(key: str, service: Service, settings: EntrySettings) -> Entry:
     body = {**service.service_defaults, "Protocol": service.protocol}
-    place = _place(settings, service.namespace, service.partition)
-    return Entry("service-defaults", service.name or key, body, *place)
-
-
-def _tcp_entry(name: str, settings: EntrySettings) -> Entry:
-    return Entry("service-defaults", name, {"Protocol": "tcp"}, *_place(settings))
+    return Entry("service-defaults", service.name or key, body, *_place(settings, service.namespace, service.partition))
 
 
 def _place(
@@ -168,7 +163,7 @@ def bootstrap_hash(mesh_body: JsonObject) -> str:
 
     It changes if and only if proxies must restart: the order of clusters and the layout of JSON have no effect.
     """
-    config = {key.lower(): value for key, value in mesh_body.get("Config", {}).items()}
+    config = {key.lower(): value for key, value in (mesh_body.get("Config") or {}).items()}
     read = {key: _meaning(key, config[key]) for key in BOOTSTRAP_KEYS if config.get(key)}
     # The access log of the admin interface is in the bootstrap.
     logs = mesh_body.get("AccessLogs") or {}

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from .field_paths import field_paths
 
 if TYPE_CHECKING:
-    from consul_tracing.names import JsonObject
+    from collections.abc import Mapping
+
+    from consul_tracing.names import FieldPath, JsonObject
 
 Identity = tuple[str, str, str, str]
 """Kind, name, namespace, partition."""
@@ -30,6 +35,11 @@ class Entry:
 
     partition: str | None = None
     """Admin partition of Consul Enterprise, None for the default."""
+
+    @cached_property
+    def fields(self) -> Mapping[FieldPath, Any]:
+        """The declared fields by their paths."""
+        return field_paths(self.body)
 
     @property
     def title(self) -> str:

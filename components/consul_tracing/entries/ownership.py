@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from consul_tracing.errors import ConflictError, message, numbered
+from consul_tracing.errors import ConflictError, fix, message
 from consul_tracing.names import CLUSTERS_KEY, COLLECTOR_CLUSTER, OWNER_KEY, TRACING_KEYS
 
 from .field_paths import InvalidClustersError, body_from, canonical_path, field_paths, split_clusters
@@ -71,9 +71,13 @@ class Plan:
     released: bool = False
     """Whether the entry is written without ownership metadata, and stays when its resource is deleted."""
 
+    def fields(self, entry: Entry) -> dict[FieldPath, Any]:
+        """Return the fields to write, declared and preserved, without ownership metadata."""
+        return {**self.preserved, **entry.fields}
+
     def body(self, entry: Entry) -> JsonObject:
-        """Return the entry's fields, declared and preserved, without ownership metadata."""
-        return body_from({**self.preserved, **field_paths(entry.body)})
+        """Return the fields to write as a body."""
+        return body_from(self.fields(entry))
 
 
 @dataclass(frozen=True)
@@ -150,7 +154,7 @@ def plan(entry: Entry, live: JsonObject | None, policy: Policy) -> Plan | Confli
 
 def _merge(entry: Entry, live: JsonObject, managed: frozenset[FieldPath], *, keep: bool) -> Plan:
     """Compare a live entry with the declared one. `keep`: whether undeclared fields of other owners stay."""
-    new = {canonical_path(part): value for part, value in field_paths(entry.body).items()}
+    new = {canonical_path(part): value for part, value in entry.fields.items()}
     content = _content(live)
     foreign = {part: value for part, value in content.items() if part not in managed}
     there = {canonical_path(part): value for part, value in content.items()}
@@ -227,14 +231,12 @@ def reject_missing_cluster(live: JsonObject | None) -> None:
                 "CT213",
                 f'gateways: "skip" requires proxies with the cluster {COLLECTOR_CLUSTER}, and the live entry has none',
                 "Running proxies would reject the listener and its later changes until they restart.",
-                "To roll out the cluster first:",
-                *numbered(
-                    [
-                        'pulumi up with gateways: "join"',
-                        "restart every proxy",
-                        'pulumi up with gateways: "skip"',
-                        "restart the gateways, which keep the tracer of their last start",
-                    ]
+                *fix(
+                    "To roll out the cluster first:",
+                    'pulumi up with gateways: "join"',
+                    "restart every proxy",
+                    'pulumi up with gateways: "skip"',
+                    "restart the gateways, which keep the tracer of their last start",
                 ),
             )
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from consul_tracing.errors import ConflictError, message, numbered
+from consul_tracing.errors import ConflictError, fix, message
 from consul_tracing.inputs.envoy_json import json_objects, snake_case_keys
 from consul_tracing.names import LISTENER_KEY, TRACER_KEY
 
@@ -102,8 +102,12 @@ def reject_broken_traces(live: JsonObject | None, declared: JsonObject) -> None:
             f"tracer: changes from {old.tracer} to {new.tracer}, which have no common trace headers",
             "A proxy changes its tracer when it restarts. Until the last proxy has restarted, traces are in pieces.",
             *_steps(old, new),
-            "To change now, where incomplete traces do not matter:",
-            *numbered(["set accept_broken_traces: true", "pulumi up", "restart every proxy"]),
+            *fix(
+                "To change now, where incomplete traces do not matter:",
+                "set accept_broken_traces: true",
+                "pulumi up",
+                "restart every proxy",
+            ),
         )
     )
 
@@ -113,13 +117,11 @@ def _steps(old: Propagation, new: Propagation) -> list[str]:
     if not (old.is_compatible(ZIPKIN_W3C) and ZIPKIN_W3C.is_compatible(new)):
         return []
     return [
-        "To keep every trace complete, with a collector that accepts the spans of both tracers:",
-        *numbered(
-            [
-                'set tracer.zipkin.propagation: "b3+w3c" (requires Envoy 1.36), then pulumi up',
-                "restart every proxy, until consul-tracing stale lists none",
-                f"set the tracer {new.tracer}, then pulumi up",
-                "restart every proxy",
-            ]
+        *fix(
+            "To keep every trace complete, with a collector that accepts the spans of both tracers:",
+            'set tracer.zipkin.propagation: "b3+w3c" (requires Envoy 1.36), then pulumi up',
+            "restart every proxy, until consul-tracing stale lists none",
+            f"set the tracer {new.tracer}, then pulumi up",
+            "restart every proxy",
         ),
     ]

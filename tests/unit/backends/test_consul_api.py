@@ -2,22 +2,16 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
-import grpc
 import pulumi
 import pulumi_consul
 import pytest
 from pulumi.runtime.proto import resource_pb2
 
+from consul_tracing import engine as engine_sdk
 from consul_tracing.backends import consul_api
 from consul_tracing.backends.consul_api import (
-    ENTRY,
     READERS,
-    address,
-    answer_of,
-    body_of,
-    independent_reader,
-    live_entries,
-    look_up_requests,
+    ConsulApi,
 )
 from consul_tracing.entries.entry import Entry
 from consul_tracing.errors import UnreadableError
@@ -60,7 +54,7 @@ def in_component(
 def test_entries_are_returned_in_the_order_of_the_request(engine: CountingEngine, count: int) -> None:
     engine.live = {name: {"Protocol": name} for name in NAMES[::2]}
     found: list[Any] = []
-    in_component(engine, lambda component: found.extend(live_entries(ENTRIES[:count], component)))
+    in_component(engine, lambda component: found.extend(ConsulApi(component).entries(ENTRIES[:count])))
     assert found == [engine.live.get(name) for name in NAMES[:count]]
     assert len(engine.calls) == count
 
@@ -68,7 +62,7 @@ def test_entries_are_returned_in_the_order_of_the_request(engine: CountingEngine
 def test_unreachable_consul_causes_one_attempt(engine: CountingEngine) -> None:
     engine.look_ups_until_failure = 0
     with pytest.raises(UnreadableError, match="^dial tcp .*: connection refused$"):
-        in_component(engine, lambda component: live_entries(ENTRIES, component))
+        in_component(engine, lambda component: ConsulApi(component).entries(ENTRIES))
     assert len(engine.calls) == 1
 
 
@@ -76,7 +70,7 @@ def test_consul_that_fails_during_the_reads_is_unreadable(engine: CountingEngine
     engine.live = {}
     engine.look_ups_until_failure = 5
     with pytest.raises(UnreadableError, match="connection refused"):
-        in_component(engine, lambda component: live_entries(ENTRIES, component))
+        in_component(engine, lambda component: ConsulApi(component).entries(ENTRIES))
     # Each reader stops at its first failure.
     assert len(engine.calls) <= engine.look_ups_until_failure + READERS
 
@@ -86,7 +80,7 @@ def test_failed_look_up_that_the_program_handles_does_not_fail_the_update(engine
 
     def handled(component: pulumi.Resource) -> None:
         with pytest.raises(UnreadableError):
-            live_entries(ENTRIES, component)
+            ConsulApi(component).entries(ENTRIES)
 
     in_component(engine, handled)
 
@@ -95,71 +89,56 @@ def test_look_ups_use_the_provider_of_the_component(engine: CountingEngine) -> N
     engine.live = {}
     in_component(
         engine,
-        lambda component: live_entries(ENTRIES[:2], component),
+        lambda component: ConsulApi(component).entries(ENTRIES[:2]),
         lambda: [pulumi_consul.Provider("mine", address="127.0.0.1:8500")],
     )
     mine = "urn:pulumi:test::mesh::pulumi:pulumi:Stack$pulumi:providers:consul::mine::mine-id"
     assert [call.provider for call in engine.calls] == [mine, mine]
 
 
-def test_look_ups_request_the_installed_version_of_the_plugin(
-    engine: CountingEngine, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(consul_api, "version", {"pulumi_consul": "3.99.0"}.__getitem__)
-    built: list[resource_pb2.ResourceInvokeRequest] = []
-    entry = Entry("service-defaults", "web", {}, "shop", "europe")
-    in_component(engine, lambda component: built.append(look_up_requests(component)(ENTRY, address(entry))))
-    assert (built[0].version, built[0].provider) == ("3.99.0", "")
-    assert dict(built[0].args) == {
-        "kind": "service-defaults",
-        "name": "web",
-        "namespace": "shop",
-        "partition": "europe",
-    }
+class Monitor:
+    """A connection to the engine that records the requests and the timeouts of look-ups. Each entry is empty."""
 
+    def __init__(self) -> None:
+        self.requests: list[resource_pb2.ResourceInvokeRequest] = []
+        self.timeouts: list[float] = []
 
-def test_second_read_has_a_timeout(engine: CountingEngine, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The engine waits for a resource hook without a limit."""
-    timeouts: list[float] = []
-
-    class Monitor:
-        def Invoke(self, _: object, timeout: float = 0) -> resource_pb2.ResourceInvokeResponse:  # noqa: N802
-            timeouts.append(timeout)
-            response = resource_pb2.ResourceInvokeResponse()
-            getattr(response, "return").update({"configJson": "{}"})
-            return response
-
-    monkeypatch.setattr(consul_api, "get_monitor", Monitor)
-    readers: list[Any] = []
-    in_component(engine, lambda component: readers.append(independent_reader(component)))
-    assert asyncio.run(readers[0](ENTRIES[0])) == {}
-    assert timeouts == [consul_api.REREAD_TIMEOUT_SECONDS]
-
-
-class EngineError(grpc.RpcError):
-    def code(self) -> grpc.StatusCode:
-        return grpc.StatusCode.UNKNOWN
-
-    def details(self) -> str:
-        return "Unexpected response code: 403 (Permission denied)"
-
-
-def test_error_of_the_engine_is_unreadable() -> None:
-    def invoke(_request: object) -> None:
-        raise EngineError
-
-    with pytest.raises(UnreadableError, match="403"):
-        body_of(answer_of(invoke, resource_pb2.ResourceInvokeRequest()))
-
-
-def test_secret_entry_is_read() -> None:
-    def invoke(_request: object) -> resource_pb2.ResourceInvokeResponse:
+    def Invoke(  # noqa: N802
+        self, request: resource_pb2.ResourceInvokeRequest, timeout: float = 0
+    ) -> resource_pb2.ResourceInvokeResponse:
+        self.requests.append(request)
+        self.timeouts.append(timeout)
         response = resource_pb2.ResourceInvokeResponse()
-        secret = {
-            "4dabf18193072939515e22adb298388d": "1b47061264138c4ac30d75fd1eb44270",
-            "value": '{"Protocol":"http"}',
-        }
-        getattr(response, "return").update({"configJson": secret})
+        getattr(response, "return").update({"configJson": "{}"})
         return response
 
-    assert body_of(answer_of(invoke, resource_pb2.ResourceInvokeRequest())) == {"Protocol": "http"}
+
+@pytest.fixture
+def monitor(monkeypatch: pytest.MonkeyPatch) -> Monitor:
+    connection = Monitor()
+    monkeypatch.setattr(engine_sdk, "get_monitor", lambda: connection)
+    return connection
+
+
+def test_look_ups_request_the_installed_version_of_the_plugin(
+    engine: CountingEngine, monitor: Monitor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(consul_api, "version", {"pulumi_consul": "3.99.0"}.__getitem__)
+    entries = [Entry("service-defaults", "web", {}, "shop", "europe"), Entry("service-defaults", "web", {}, "default")]
+    in_component(engine, lambda component: ConsulApi(component).entries(entries))
+    assert {(one.version, one.provider) for one in monitor.requests} == {("3.99.0", "")}
+    web = {"kind": "service-defaults", "name": "web"}
+    assert [dict(one.args) for one in monitor.requests] == [{**web, "namespace": "shop", "partition": "europe"}, web]
+
+
+def test_second_read_has_a_timeout(engine: CountingEngine, monitor: Monitor) -> None:
+    """The engine waits for a resource hook without a limit."""
+    readers: list[ConsulApi] = []
+
+    def prepared(component: pulumi.Resource) -> None:
+        readers.append(ConsulApi(component))
+        readers[0].prepare()
+
+    in_component(engine, prepared)
+    assert asyncio.run(readers[0].entry_in_hook(ENTRIES[0])) == {}
+    assert monitor.timeouts == [consul_api.REREAD_TIMEOUT_SECONDS]

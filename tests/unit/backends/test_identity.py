@@ -8,11 +8,12 @@ import pytest
 from consul_tracing.backends.identity import (
     CONFIG_ENTRY,
     Claim,
+    Provider,
     Stack,
-    custom_resource,
     former_resources,
     identity_of,
-    is_one_mesh,
+    object_type,
+    patch_type,
 )
 from consul_tracing.entries.entry import Entry, Identity
 from consul_tracing.errors import ConflictError
@@ -80,7 +81,7 @@ def test_holder_that_the_program_has_declared_for_another_mesh_is_ignored() -> N
 
 
 def test_holder_of_another_package_is_rejected() -> None:
-    assert former(f"urn:pulumi:prod::mesh::{custom_resource('service-defaults')}::web") == "rejected"
+    assert former(f"urn:pulumi:prod::mesh::{object_type('service-defaults')}::web") == "rejected"
 
 
 def test_raw_resource_that_may_belong_to_another_mesh_is_rejected() -> None:
@@ -148,7 +149,7 @@ A, B = {"address": "a:8500", "token": "x"}, {"address": "b:8500"}
     ],
 )
 def test_providers_of_one_mesh(used: str | None, in_state: dict[str, Any], expected: bool) -> None:  # noqa: FBT001 - test data
-    assert is_one_mesh(used, "consul", in_state) == expected
+    assert Provider("consul", used).is_only_mesh(in_state) == expected
 
 
 @pytest.mark.parametrize(
@@ -157,8 +158,8 @@ def test_providers_of_one_mesh(used: str | None, in_state: dict[str, Any], expec
         (CONFIG_ENTRY, {"kind": "service-defaults", "name": "web"}, WEB),
         (CONFIG_ENTRY, {"kind": "service-defaults", "name": "web", "namespace": "default", "partition": ""}, WEB),
         (CONFIG_ENTRY, {"kind": "service-defaults", "name": "web", "namespace": "shop"}, (*WEB[:2], "shop", "default")),
-        (custom_resource("service-defaults"), {"metadata": {"name": "web"}}, WEB),
-        (custom_resource("service-defaults", patch=True), {"metadata": {"name": "web", "namespace": "default"}}, WEB),
+        (object_type("service-defaults"), {"metadata": {"name": "web"}}, WEB),
+        (patch_type("service-defaults"), {"metadata": {"name": "web", "namespace": "default"}}, WEB),
         ("kubernetes:core/v1:Service", {"metadata": {"name": "web"}}, None),
     ],
 )

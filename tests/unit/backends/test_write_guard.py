@@ -1,16 +1,15 @@
-"""Second read of an entry immediately before its write, and the options of the resources that write."""
+"""Second read of an entry immediately before its write."""
 
 import asyncio
+from types import SimpleNamespace
 from typing import Any
 
 import pulumi
 import pytest
 
-from consul_tracing.backends.base import child_options
 from consul_tracing.backends.write_guard import WriteGuard
 from consul_tracing.entries.entry import Entry
 from consul_tracing.errors import ConflictError, UnreadableError
-from tests.unit.mocked_engine import Engine
 
 ENTRY = Entry("service-defaults", "web", {})
 
@@ -24,7 +23,8 @@ def write(expected: Any, found: Any) -> None:
         return found
 
     guard: Any = WriteGuard.__new__(WriteGuard)
-    guard._expected, guard._read = {"web": (ENTRY, expected)}, read  # noqa: SLF001 - without an engine
+    guard._expected = {"web": (ENTRY, expected)}  # noqa: SLF001 - without an engine
+    guard._api = SimpleNamespace(entry_in_hook=read)  # noqa: SLF001 - without an engine
     args = pulumi.ResourceHookArgs(urn="", id="", name="web", type="", new_inputs={})
     asyncio.run(guard._reject_changed(args))  # noqa: SLF001 - without an engine
 
@@ -46,15 +46,3 @@ def test_changed_or_unreadable_entry_is_not_written(found: Any, message: str) ->
     for expected in ({"a": 1}, None):
         with pytest.raises(ConflictError, match=message):
             write(expected, found)
-
-
-def test_retained_resource_is_left_when_it_is_deleted(engine: Engine) -> None:
-    made: list[pulumi.ResourceOptions] = []
-
-    def program() -> None:
-        parent = pulumi.ComponentResource("test:index:Mesh", "mesh")
-        made.extend(child_options(parent, ["a"], "web", "", retained=retained) for retained in (True, False))
-
-    engine.run(program)
-    # None is inherited from the component.
-    assert [one.retain_on_delete for one in made] == [True, None]

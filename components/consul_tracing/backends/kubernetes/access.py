@@ -11,19 +11,22 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import pulumi
 import yaml
-from pulumi.runtime.sync_await import _sync_await
 
-from consul_tracing.backends.identity import API_VERSION, KINDS, custom_resource
-from consul_tracing.errors import ConflictError, UnreadableError, message, numbered
+from consul_tracing.backends.identity import object_type
+from consul_tracing.engine import not_known_yet, output_of, wait_for
+from consul_tracing.entries.custom_resources import API_VERSION, KINDS, PLURALS
+from consul_tracing.entries.entry import Entry
+from consul_tracing.errors import ConflictError, UnreadableError, fix, message
 
-from .objects import PLURALS
+from .sdk import kubernetes_client
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from kubernetes.client import ApiClient, ApiException
     from urllib3 import PoolManager
 
+    from consul_tracing.entries.entry import Identity
     from consul_tracing.names import JsonObject
 
 Answer = TypeVar("Answer")
@@ -60,10 +63,11 @@ class MissingKindError(MissingPrerequisiteError):
             message(
                 "CT214",
                 f"the cluster does not have the kind {KINDS.get(kind, kind)} ({API_VERSION}) of consul-k8s",
-                "To install consul-k8s first:",
-                *numbered(["install the Helm chart with connectInject.enabled: true, or name it in depends_on"]),
-                "For a mesh without consul-k8s:",
-                *numbered(["set target: consul"]),
+                *fix(
+                    "To install consul-k8s first:",
+                    "install the Helm chart with connectInject.enabled: true, or name it in depends_on",
+                ),
+                *fix("For a mesh without consul-k8s:", "set target: consul"),
             )
         )
 
@@ -74,7 +78,7 @@ def cluster_of(component: pulumi.ComponentResource) -> Cluster:
     Raises UnreadableError if the cluster is not known yet or the kubeconfig is not valid, and ConflictError for a
     provider that renders YAML.
     """
-    provider = component.get_provider(custom_resource("proxy-defaults"))
+    provider = component.get_provider(object_type("proxy-defaults"))
     access = _access_of(provider) if provider else {name: _configured(name) for name in ACCESS}
     if (access.pop(RENDERED) if provider else _configured("renderYamlToDirectory")) is not None:
         raise ConflictError(
@@ -82,8 +86,7 @@ def cluster_of(component: pulumi.ComponentResource) -> Cluster:
                 "CT214",
                 "the Kubernetes provider renders YAML into a directory, which is not supported: fields of other owners "
                 "and the status of the objects cannot be read",
-                "To write to the cluster:",
-                *numbered(["remove renderYamlToDirectory from the provider"]),
+                *fix("To write to the cluster:", "remove renderYamlToDirectory from the provider"),
             )
         )
     return Cluster(client_for(access))
@@ -95,41 +98,33 @@ def _configured(name: str) -> str | None:
 
 def _access_of(provider: pulumi.ProviderResource) -> dict[str, str | None]:
     """Return the inputs of a provider. In a plugin all of them are Outputs, also those that are not set."""
-    given = {name: vars(provider).get(name) for name in (*ACCESS, RENDERED)}
+    given = {name: output_of(provider, name) for name in (*ACCESS, RENDERED)}
 
     async def known() -> dict[str, str | None]:
-        values = {}
-        for name, value in given.items():
-            output = pulumi.Output.from_input(value)
-            if not await output.is_known():
-                raise UnreadableError("the cluster is not known yet, because this update creates it")
-            values[name] = await output.future()
-        return values
+        if not all([await output.is_known() for output in given.values()]):
+            raise not_known_yet("cluster")
+        return {name: await output.future() for name, output in given.items()}
 
-    found: dict[str, str | None] = _sync_await(known())
-    return found
+    return wait_for(known())
 
 
 def client_for(access: Mapping[str, str | None]) -> ApiClient:
     """Return a client for the cluster of the kubeconfig (text or path), by the rules of the provider."""
-    # The import takes a second and is required only by this backend. Its configuration is untyped.
-    from kubernetes import client, config  # noqa: PLC0415
-
-    given, chosen = access["kubeconfig"], client.Configuration()
-    load: Any = config
+    kubernetes = kubernetes_client()
+    config, given, chosen = kubernetes.config, access["kubeconfig"], kubernetes.client.Configuration()
     try:
         if given and "\n" not in given.strip() and not given.lstrip().startswith("{"):
             given = Path(given).expanduser().read_text()
         if given:
             kubeconfig = _chosen(yaml.safe_load(given), access)
-            load.load_kube_config_from_dict(kubeconfig, access["context"], chosen)
+            config.load_kube_config_from_dict(kubeconfig, access["context"], chosen)
         elif "KUBECONFIG" not in os.environ and _is_inside_a_cluster():
-            load.load_incluster_config(client_configuration=chosen)
+            config.load_incluster_config(client_configuration=chosen)
         else:
-            load.load_kube_config(os.environ.get("KUBECONFIG") or None, access["context"], chosen)
+            config.load_kube_config(os.environ.get("KUBECONFIG") or None, access["context"], chosen)
     except (config.ConfigException, yaml.YAMLError, OSError, TypeError) as error:
         raise UnreadableError(f"the kubeconfig cannot be used: {_without_content(error)}") from None
-    made = client.ApiClient(chosen)
+    made: ApiClient = kubernetes.client.ApiClient(chosen)
     if not chosen.verify_ssl:
         _accept_unverified(made.rest_client.pool_manager)
     return made
@@ -153,11 +148,9 @@ def _accept_unverified(connections: PoolManager) -> None:
 
 def _without_content(error: Exception) -> str:
     """Return the error without the content of the kubeconfig, which contains keys. A "path" may be a line of it."""
-    from kubernetes.config import ConfigException  # noqa: PLC0415
-
+    if isinstance(error, kubernetes_client().config.ConfigException):
+        return str(error)
     match error:
-        case ConfigException():
-            return str(error)
         case OSError(strerror=str(reason)):
             return reason
         case _:
@@ -181,10 +174,8 @@ class Cluster:
 
     def __init__(self, client: ApiClient) -> None:
         """Read with the client."""
-        from kubernetes.client import CoreV1Api, CustomObjectsApi  # noqa: PLC0415
-
-        self._core: Any = CoreV1Api(client)
-        self._api: Any = CustomObjectsApi(client)
+        api = kubernetes_client().client
+        self._core, self._api = api.CoreV1Api(client), api.CustomObjectsApi(client)
 
     def reject_missing_namespaces(self, names: Iterable[str]) -> None:
         """Raise MissingPrerequisiteError for a missing namespace. Without read permission, all are assumed to exist."""
@@ -194,10 +185,10 @@ class Cluster:
                     message(
                         "CT214",
                         f"the cluster has no namespace {name}",
-                        "To use an existing namespace:",
-                        *numbered(["set namespace to that of consul-k8s or of your services"]),
-                        "To create it in this program:",
-                        *numbered(["create it, and name it in depends_on"]),
+                        *fix(
+                            "To use an existing namespace:", "set namespace to that of consul-k8s or of your services"
+                        ),
+                        *fix("To create it in this program:", "create it, and name it in depends_on"),
                     )
                 )
 
@@ -245,15 +236,15 @@ class Cluster:
 
 def _answer(read: Callable[..., Answer], *where: str, **options: object) -> Answer | ApiException:
     """Return the answer of the API server, or the error that it returns. Raises UnreadableError without an answer."""
-    from kubernetes.client import ApiException  # noqa: PLC0415 - the client is slow to import
     from urllib3.exceptions import HTTPError  # noqa: PLC0415 - belongs to the client
 
     try:
         return read(*where, _request_timeout=SECONDS_TO_ANSWER, **options)
-    except ApiException as error:
-        return error
     except (HTTPError, OSError) as error:
         raise UnreadableError(str(error)) from None
+    except kubernetes_client().client.ApiException as error:
+        answer: ApiException = error
+        return answer
 
 
 def _message(error: ApiException) -> str:
@@ -263,3 +254,14 @@ def _message(error: ApiException) -> str:
     except (yaml.YAMLError, TypeError, KeyError):
         text = error.reason
     return f"{error.status}: {text}"
+
+
+def live_objects(cluster: Cluster, entries: Sequence[Entry]) -> dict[Identity, JsonObject]:
+    """Return the live objects of the entries by identity, with one request for each kind and namespace."""
+    wanted = {entry.identity for entry in entries}
+    return {
+        identity: live
+        for kind, namespace in sorted({(entry.kind, entry.namespace or "") for entry in entries})
+        for live in cluster.objects(kind, namespace) or []
+        if (identity := Entry(kind, live["metadata"]["name"], {}, namespace).identity) in wanted
+    }

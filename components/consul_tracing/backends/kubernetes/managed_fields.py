@@ -19,21 +19,24 @@ PRUNED_MANAGERS = ("kubectl", "before-first-apply")
 """Prefixes of the field managers whose fields the Kubernetes provider takes over."""
 
 
-def would_be_pruned(live: JsonObject, path: tuple[str, ...], *, patch: bool) -> bool:
-    """Return whether the field is removed when this stack applies the object without it.
+def is_pruned_from_object(live: JsonObject, path: tuple[str, ...]) -> bool:
+    """Return whether the field is removed when this stack applies the whole object without it.
 
     Before the Kubernetes provider changes a whole object, it takes over the fields that kubectl holds (the migration
-    from client-side to server-side apply). Fields that are not applied are then removed. A patch removes only fields
-    that this stack held before.
+    from client-side to server-side apply). Fields that are not applied are then removed.
     """
-    holders = [
-        entry.get("manager", "") for entry in managed_fields(live) if holds_field(entry.get("fieldsV1") or {}, path)
-    ]
-    if patch:
-        return bool(holders) and all(holder.startswith((PATCH_MANAGER, UNNAMED_MANAGER_PREFIX)) for holder in holders)
-    return all(
-        holder == OWNER_MANAGER or holder.startswith((UNNAMED_MANAGER_PREFIX, *PRUNED_MANAGERS)) for holder in holders
-    )
+    own = (UNNAMED_MANAGER_PREFIX, *PRUNED_MANAGERS)
+    return all(holder == OWNER_MANAGER or holder.startswith(own) for holder in _holders(live, path))
+
+
+def is_pruned_from_patch(live: JsonObject, path: tuple[str, ...]) -> bool:
+    """Return whether the field is removed when this stack applies a patch without it: only one that it held before."""
+    holders = _holders(live, path)
+    return bool(holders) and all(holder.startswith((PATCH_MANAGER, UNNAMED_MANAGER_PREFIX)) for holder in holders)
+
+
+def _holders(live: JsonObject, path: tuple[str, ...]) -> list[str]:
+    return [one.get("manager", "") for one in managed_fields(live) if holds_field(one.get("fieldsV1") or {}, path)]
 
 
 def managed_fields(live: JsonObject) -> list[JsonObject]:

@@ -1,18 +1,19 @@
-"""Entries as custom resources of consul-k8s: their content, and how live objects are read."""
+"""Custom resources of consul-k8s: what is applied, and what live objects mean for ownership."""
 
 from __future__ import annotations
 
-import re
 import shlex
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from consul_tracing.backends.identity import KINDS
+from consul_tracing.backends.identity import object_type, patch_type
+from consul_tracing.backends.live import Live, WhenDeleted
 from consul_tracing.entries.bodies import canonical_json
-from consul_tracing.entries.entry import Entry
+from consul_tracing.entries.custom_resources import PLURALS, annotations_of, body, camel_case, spec_fields, title
 from consul_tracing.entries.field_paths import InvalidClustersError, body_from, field_paths, is_cluster
 from consul_tracing.entries.metadata import is_of_consul_k8s
-from consul_tracing.entry_structs import STRUCTS
-from consul_tracing.errors import ConflictError, message, numbered
+from consul_tracing.errors import ConflictError, fix, message
 from consul_tracing.names import (
     ANNOTATIONS_PREFIX,
     CLUSTERS_KEY,
@@ -22,17 +23,21 @@ from consul_tracing.names import (
     TRACING_KEYS,
 )
 
-from .managed_fields import OWNER_MANAGER, PATCH_MANAGER, has_unnamed_manager, would_be_pruned
+from .managed_fields import (
+    OWNER_MANAGER,
+    PATCH_MANAGER,
+    has_unnamed_manager,
+    is_pruned_from_object,
+    is_pruned_from_patch,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
+    from consul_tracing.entries.entry import Entry
     from consul_tracing.entries.ownership import Plan, Policy
     from consul_tracing.inputs.entry_settings import Metadata
     from consul_tracing.names import FieldPath, JsonObject
-
-PLURALS = {kind: name.lower().removesuffix("s") + "s" for kind, name in KINDS.items()}
-"""The kinds in URLs of the Kubernetes API, by the kind of the entry."""
 
 ADOPTED = f"{ANNOTATIONS_PREFIX}adopted"
 """Annotation of an adopted object. It stays a patch: a whole resource would delete the object of the other owner.
@@ -50,52 +55,163 @@ removed."""
 MANAGER = "pulumi.com/patchFieldManager"
 """Annotation that sets the field manager of the Kubernetes provider."""
 
-GO_NAMES = {"jsonFormat": "JSONFormat"}
-"""Go names that cannot be derived from the name in the custom resource."""
-
-FREE_FORM = frozenset({"config", "arguments"})
-"""Fields with keys of any name, which are not converted."""
-
 ACCESS_LOGS = "accessLogs"
 """Field of ProxyDefaults since consul-k8s 1.0, which compares it as a pointer. Consul always returns the struct, so an
 object without the field never matches its entry: consul-k8s does not migrate it, and writes it at each reconcile."""
 
 
-def title(entry: Entry) -> str:
-    """Return the name of an object in messages: `ProxyDefaults consul/global`."""
-    return f"{KINDS[entry.kind]} {entry.namespace}/{entry.name}"
+LOGS_PATH = ("spec", ACCESS_LOGS)
 
 
-def annotation(key: str) -> str:
-    """Return the annotation that holds a key of ownership metadata."""
-    return f"{ANNOTATIONS_PREFIX}{key.removeprefix('consul-tracing-')}"
+@dataclass(frozen=True)
+class LiveObject(Live, ABC):
+    """A live entry as a custom resource."""
 
+    object: JsonObject = field(default_factory=dict)
+    """The custom resource. Empty if it does not exist, or if the preview cannot read it."""
 
-def spec(
-    entry: Entry, plan: Plan, live: JsonObject | None, *, patch: bool, has_access_logs: bool = False
-) -> JsonObject:
-    """Return the `spec` to apply: the declared fields, and preserved fields that the object would lack otherwise.
+    has_access_logs: bool = False
+    """Whether the kind of the object has the field ACCESS_LOGS."""
 
-    Fields that another manager holds are not applied: server-side apply preserves them and their owner.
-    `has_access_logs`: whether the kind has the field ACCESS_LOGS, which is empty if no manager sets it.
-    """
+    @abstractmethod
+    def is_pruned(self, path: tuple[str, ...]) -> bool:
+        """Return whether the field is removed when this stack applies the object without it."""
 
-    def is_lacking(path: tuple[str, ...]) -> bool:
+    @abstractmethod
+    def marks(self) -> dict[str, str]:
+        """Return the annotations that tell a whole object from a patch."""
+
+    @abstractmethod
+    def foreign(self, field: str) -> dict[str, str]:
+        """Return the labels or annotations of other owners that would be removed if this stack did not apply them."""
+
+    def pruned(self, fields: Iterable[FieldPath]) -> tuple[FieldPath, ...]:
+        """Return the fields that no other field manager holds: server-side apply removes only these."""
+        return tuple(one for one in fields if self.is_pruned(object_path(one)))
+
+    def spec(self, entry: Entry, plan: Plan, *, has_access_logs: bool = False) -> JsonObject:
+        """Return the `spec` to apply: the declared fields, and preserved fields that the object would lack otherwise.
+
+        Fields that another manager holds are not applied: server-side apply preserves them and their owner.
+        `has_access_logs`: whether the kind has the field ACCESS_LOGS, which is empty if no manager sets it.
+        """
+        has_clusters = any(is_cluster(part) for part in entry.fields)
+        applied = {
+            part: value
+            for part, value in plan.fields(entry).items()
+            if part in entry.fields or (has_clusters and is_cluster(part)) or self._is_lacking(object_path(part))
+        }
+        # An imported object replaces a patch of this stack, whose deletion removes its fields.
+        is_unset = self._is_lacking(LOGS_PATH) or is_pruned_from_patch(self.object, LOGS_PATH)
+        empty: JsonObject = {ACCESS_LOGS: {}} if has_access_logs and is_unset else {}
+        return {**empty, **spec_fields(body_from(applied))}
+
+    def _is_lacking(self, path: tuple[str, ...]) -> bool:
         # A preserved field that the object does not have is a field of the entry in Consul.
-        return live is None or value_at(live, path) is None or would_be_pruned(live, path, patch=patch)
+        return value_at(self.object, path) is None or self.is_pruned(path)
 
-    declared = field_paths(entry.body)
-    has_clusters = any(is_cluster(part) for part in declared)
-    applied = {
-        part: value
-        for part, value in field_paths(plan.body(entry)).items()
-        if part in declared or (has_clusters and is_cluster(part)) or is_lacking(object_path(part))
-    }
-    logs = ("spec", ACCESS_LOGS)
-    # An imported object replaces a patch of this stack, whose deletion removes its fields.
-    is_unset = is_lacking(logs) or (live is not None and would_be_pruned(live, logs, patch=True))
-    empty: JsonObject = {ACCESS_LOGS: {}} if has_access_logs and is_unset else {}
-    return {**empty, **renamed(body_from(applied), "")}
+    def metadata(self, entry: Entry, own_annotations: Mapping[str, str], further: Metadata) -> JsonObject:
+        """Return the `metadata` to apply: annotations of this package and the provider, and those of the inputs.
+
+        `patchForce` takes back a declared field that another manager changed.
+        """
+        declared = [f"{field} {key}" for field in ("labels", "annotations") for key in getattr(further, field)]
+        keys = {METADATA_KEYS: ",".join(sorted(declared))} if declared else {}
+        own = {**own_annotations, "pulumi.com/patchForce": "true", **self.marks(), **keys}
+        labels = {**self.foreign("labels"), **further.labels}
+        return {
+            "name": entry.name,
+            "namespace": entry.namespace,
+            **({"labels": labels} if labels else {}),
+            "annotations": {**self.foreign("annotations"), **further.annotations, **own},
+        }
+
+    def reject_unremovable(self, entry: Entry, plan: Plan) -> None:
+        """Reject an update that must remove a tracing key of another field manager, which server-side apply keeps."""
+        fields = plan.fields(entry)
+        planned = {part[1] for part in fields if part[0] == "Config"}
+        has_collector = ("Config", CLUSTERS_KEY, COLLECTOR_CLUSTER) in fields
+        config: JsonObject = (self.object.get("spec") or {}).get("config") or {}
+        remaining = [
+            key
+            for key, value in config.items()
+            if (key.lower() in TRACING_KEYS and key not in planned)
+            or (key == CLUSTERS_KEY and COLLECTOR_CLUSTER in str(value) and not has_collector)
+            if not self.is_pruned(object_path(("Config", key)))
+        ]
+        if remaining:
+            written = plan.body(entry).get("Config") or {}
+            raise ConflictError(
+                message(
+                    "CT211",
+                    f"{title(entry)}: {', '.join(remaining)} cannot be removed, because another field manager holds it",
+                    *fix(
+                        "To remove it:", *(_json_patch(entry, key, written.get(key)) for key in remaining), "pulumi up"
+                    ),
+                )
+            )
+
+
+@dataclass(frozen=True)
+class WholeObject(LiveObject):
+    """An object that this stack writes as a whole."""
+
+    is_in_state: bool = False
+    """Whether this stack's state holds the object of another owner: imported, declared raw, or released."""
+
+    def resource_type(self, kind: str) -> str:
+        """Return the type of a whole object."""
+        return object_type(kind)
+
+    def is_pruned(self, path: tuple[str, ...]) -> bool:
+        """Return whether no other field manager holds the field."""
+        return is_pruned_from_object(self.object, path)
+
+    def marks(self) -> dict[str, str]:
+        """Return the field manager, and that an adopted object is no longer a patch."""
+        manager = {} if has_unnamed_manager(self.object) else {MANAGER: OWNER_MANAGER}
+        return manager | ({ADOPTED: "false"} if ADOPTED in annotations_of(self.object) else {})
+
+    def foreign(self, field: str) -> dict[str, str]:
+        """Return those that no other manager holds and that this stack did not declare before."""
+        found: dict[str, str] = self.object.get("metadata", {}).get(field) or {}
+        own = annotations_of(self.object).get(METADATA_KEYS, "").split(",")
+        return {
+            key: value
+            for key, value in found.items()
+            if not key.startswith(MANAGED_ANNOTATIONS)
+            and f"{field} {key}" not in own
+            and self.is_pruned(("metadata", field, key))
+        }
+
+
+@dataclass(frozen=True)
+class ObjectPatch(LiveObject):
+    """An object of another owner, of which this stack writes a patch."""
+
+    def resource_type(self, kind: str) -> str:
+        """Return the type of a patch."""
+        return patch_type(kind)
+
+    def imported_types(self, kind: str) -> list[str]:
+        """Return both types: the object of a patch may have been imported as a whole."""
+        return [patch_type(kind), object_type(kind)]
+
+    def is_pruned(self, path: tuple[str, ...]) -> bool:
+        """Return whether only this stack holds the field."""
+        return is_pruned_from_patch(self.object, path)
+
+    def marks(self) -> dict[str, str]:
+        """Return the field manager of patches, and that the object is adopted."""
+        return {MANAGER: PATCH_MANAGER, ADOPTED: "true"}
+
+    def foreign(self, field: str) -> dict[str, str]:  # noqa: ARG002 - the same for both
+        """Return none: a patch removes only what it applied before."""
+        return {}
+
+    def when_deleted(self, plan: Plan) -> WhenDeleted:
+        """Return the effect of deleting the patch, which removes the key of all static clusters."""
+        return "kept" if plan.released or any(is_cluster(part) for part in plan.preserved) else "fields removed"
 
 
 def value_at(live: JsonObject, path: tuple[str, ...]) -> object:
@@ -108,8 +224,7 @@ def value_at(live: JsonObject, path: tuple[str, ...]) -> object:
 
 def knows_access_logs(live: JsonObject, schema: Callable[[str], JsonObject]) -> bool:
     """Return whether ProxyDefaults have the field ACCESS_LOGS. The schema is read only if the live object lacks it."""
-    is_set = value_at(live, ("spec", ACCESS_LOGS)) is not None
-    return is_set or ACCESS_LOGS in schema("proxy-defaults").get("properties", {})
+    return value_at(live, LOGS_PATH) is not None or ACCESS_LOGS in schema("proxy-defaults").get("properties", {})
 
 
 def object_path(part: FieldPath) -> tuple[str, ...]:
@@ -119,89 +234,11 @@ def object_path(part: FieldPath) -> tuple[str, ...]:
     return ("spec", *(camel_case(step) for step in part))
 
 
-def reject_unremovable(title: str, entry: Entry, plan: Plan, live: JsonObject, *, patch: bool) -> None:
-    """Reject an update that must remove a tracing key of another field manager, which server-side apply keeps."""
-    planned: JsonObject = plan.body(entry).get("Config") or {}
-    config: JsonObject = (live.get("spec") or {}).get("config") or {}
-    remaining = [
-        key
-        for key, value in config.items()
-        if (key.lower() in TRACING_KEYS and key not in planned)
-        or (key == CLUSTERS_KEY and COLLECTOR_CLUSTER in str(value) and COLLECTOR_CLUSTER not in planned.get(key, ""))
-        if not would_be_pruned(live, object_path(("Config", key)), patch=patch)
-    ]
-    if remaining:
-        commands = [_json_patch(entry, key, planned.get(key)) for key in remaining]
-        raise ConflictError(
-            message(
-                "CT211",
-                f"{title}: {', '.join(remaining)} cannot be removed, because another field manager holds it",
-                "To remove it:",
-                *numbered([*commands, "pulumi up"]),
-            )
-        )
-
-
 def _json_patch(entry: Entry, key: str, value: object) -> str:
     path = f"/spec/config/{key}"
     change = {"op": "remove", "path": path} if value is None else {"op": "replace", "path": path, "value": value}
     where = f"{PLURALS[entry.kind]} {entry.name} --namespace {entry.namespace}"
     return f"kubectl patch {where} --type=json -p {shlex.quote(canonical_json([change]))}"
-
-
-def camel_case(name: str) -> str:
-    """Convert a Go name to the custom resource's name: `MeshGateway` to `meshGateway`, `JSONFormat` to `jsonFormat`."""
-    return re.sub(r"^[A-Z]+(?=[A-Z][a-z])|^[A-Z]+", lambda start: start[0].lower(), name)
-
-
-def renamed(value: Any, field: str) -> Any:  # noqa: ANN401 - JSON
-    """Convert the names of the fields in a value to camelCase."""
-    match value:
-        case dict() if camel_case(field) not in FREE_FORM:
-            return {camel_case(name): renamed(member, name) for name, member in value.items()}
-        case list() if camel_case(field) not in FREE_FORM:
-            return [renamed(member, "") for member in value]
-        case _:
-            return value
-
-
-def body(live: JsonObject) -> JsonObject:
-    """Return the entry of a live object: Go names, and the ownership metadata as `Meta`."""
-    return {**_go_named(live.get("spec") or {}, ()), "Meta": dict(_ownership_metadata(live))}
-
-
-def go_name(name: str) -> str:
-    """Convert a custom resource's name to the Go name: `meshGateway` to `MeshGateway`, `jsonFormat` to `JSONFormat`."""
-    return GO_NAMES.get(name, name[:1].upper() + name[1:])
-
-
-def _go_named(fields: JsonObject, above: FieldPath) -> JsonObject:
-    named = {}
-    for name, value in fields.items():
-        path = (*above, go_name(name))
-        inner = path in STRUCTS and path != ("Config",) and isinstance(value, dict)
-        named[path[-1]] = _go_named(value, path) if inner else value
-    return named
-
-
-def in_kubernetes(entry: JsonObject, schema: JsonObject) -> JsonObject:
-    """Return the body that the object of an entry in Consul would have. `schema`: the schema of the object's `spec`."""
-    return body({"spec": _known(renamed(entry, ""), schema), "metadata": {}})
-
-
-def _known(value: Any, schema: JsonObject) -> Any:  # noqa: ANN401 - JSON
-    match value:
-        case dict() if "x-kubernetes-preserve-unknown-fields" not in schema:
-            fields = schema.get("properties", {})
-            known = {name: one for name, one in value.items() if name in fields and one is not None}
-            return {name: _known(one, fields[name]) for name, one in known.items()}
-        case list():
-            return [_known(one, schema.get("items", {})) for one in value]
-        case int() if schema.get("type") == "string":
-            # A duration, which Pulumi's Consul provider returns in nanoseconds.
-            return f"{value}ns"
-        case _:
-            return value
 
 
 def with_entry(of_object: JsonObject | None, of_consul: JsonObject | None) -> JsonObject | None:
@@ -214,94 +251,19 @@ def with_entry(of_object: JsonObject | None, of_consul: JsonObject | None) -> Js
         return of_object
 
 
-def in_consul(kind: str, live: JsonObject) -> Entry:
-    """Return the entry that consul-k8s writes for an object of any kind."""
-    body: JsonObject = _all_go_named(live.get("spec") or {})
-    # The name of an object with intentions is free.
-    return Entry(kind, (body.get("Destination") or {}).get("Name") or live["metadata"]["name"], body)
-
-
-def _all_go_named(value: Any) -> Any:  # noqa: ANN401 - JSON
-    """Convert all names in a value of `spec` to Go names, also those of free form."""
-    match value:
-        case dict():
-            return {go_name(name): _all_go_named(member) for name, member in value.items()}
-        case list():
-            return [_all_go_named(member) for member in value]
-        case _:
-            return value
-
-
-def _ownership_metadata(live: JsonObject) -> Iterator[tuple[str, str]]:
-    for name, value in annotations_of(live).items():
-        if name.startswith(ANNOTATIONS_PREFIX) and name not in {ADOPTED, SYNCED_GENERATION, METADATA_KEYS}:
-            mark = name.removeprefix(ANNOTATIONS_PREFIX)
-            yield (f"consul-tracing-{mark}" if mark.startswith(("keys", "resource")) else mark), value
-
-
-def metadata(
-    entry: Entry,
-    own_annotations: Mapping[str, str],
-    further: Metadata,
-    live: JsonObject | None,
-    *,
-    patch: bool,
-) -> JsonObject:
-    """Return the `metadata` of an object: annotations of this package and the provider, and those of the inputs.
-
-    Labels and annotations of other owners are applied only if they would be removed otherwise. `patchForce` takes back
-    a declared field that another manager changed.
-    """
-    annotations = {**own_annotations, "pulumi.com/patchForce": "true"}
-    if patch or not has_unnamed_manager(live or {}):
-        annotations[MANAGER] = PATCH_MANAGER if patch else OWNER_MANAGER
-    if patch or ADOPTED in annotations_of(live or {}):
-        annotations[ADOPTED] = "true" if patch else "false"
-    declared = [*(f"labels {key}" for key in further.labels), *(f"annotations {key}" for key in further.annotations)]
-    if declared:
-        annotations[METADATA_KEYS] = ",".join(sorted(declared))
-    foreign = {field: {} if patch else _foreign_metadata(live or {}, field) for field in ("labels", "annotations")}
-    labels = {**foreign["labels"], **further.labels}
-    return {
-        "name": entry.name,
-        "namespace": entry.namespace,
-        **({"labels": labels} if labels else {}),
-        "annotations": {**foreign["annotations"], **further.annotations, **annotations},
-    }
-
-
-def _foreign_metadata(live: JsonObject, field: str) -> dict[str, str]:
-    found: dict[str, str] = live.get("metadata", {}).get(field) or {}
-    own = annotations_of(live).get(METADATA_KEYS, "").split(",")
-    return {
-        key: value
-        for key, value in found.items()
-        if not key.startswith(MANAGED_ANNOTATIONS)
-        and f"{field} {key}" not in own
-        and would_be_pruned(live, ("metadata", field, key), patch=False)
-    }
-
-
-def annotations_of(live: JsonObject) -> dict[str, str]:
-    """Return the annotations of a live object."""
-    return live.get("metadata", {}).get("annotations") or {}
-
-
 def is_adopted(live: JsonObject) -> bool:
     """Return whether this stack patches an object of another owner."""
     return annotations_of(live).get(ADOPTED) == "true"
 
 
-def is_patched(live: JsonObject | None, policy: Policy, *, whole: bool = False) -> bool:
+def is_patched(live: JsonObject, policy: Policy, *, whole: bool = False) -> bool:
     """Return whether this stack writes a patch of an object of another owner, instead of a whole object.
 
     `whole`: whether this stack's state holds the whole object.
     """
-    if live is None:
-        return False
     if is_adopted(live):
         return not (whole and policy.existing == "overwrite")
-    return policy.existing == "adopt" and not whole and policy.owner_of(body(live)) == "unmanaged"
+    return bool(live) and policy.existing == "adopt" and not whole and policy.owner_of(body(live)) == "unmanaged"
 
 
 def reject_second_mesh(objects: list[JsonObject], namespace: str | None) -> None:
@@ -314,32 +276,26 @@ def reject_second_mesh(objects: list[JsonObject], namespace: str | None) -> None
                     "CT210",
                     f"ProxyDefaults {existing}/global exists, and a mesh has only one: consul-k8s would "
                     "write both to one entry",
-                    "To write the existing object:",
-                    *numbered([f"set namespace: {existing}"]),
+                    *fix("To write the existing object:", f"set namespace: {existing}"),
                 )
             )
 
 
 def conflicting_entries(live: Mapping[str, JsonObject | None]) -> Iterator[str]:
     """Describe the entries in Consul that consul-k8s does not manage and would not overwrite. Keys are titles."""
-    for title, entry in live.items():
+    for name, entry in live.items():
         meta: Mapping[str, str] = (entry or {}).get("Meta") or {}
         if entry is not None and not is_of_consul_k8s(meta):
             owner = f"managed by the stack {meta[OWNER_KEY]}" if OWNER_KEY in meta else "unmanaged"
-            yield f"{title} exists in Consul and is {owner}: consul-k8s does not overwrite it"
+            yield f"{name} exists in Consul and is {owner}: consul-k8s does not overwrite it"
 
 
 MIGRATION_STEPS = (
-    "To write it over Consul's API:",
-    *numbered(["set target: consul"]),
-    "To move it to Kubernetes, without another change:",
-    *numbered(
-        ["in the stack that manages it: pulumi state delete '<URN of its ConfigEntry>'", "set migrate_entries: true"]
+    *fix("To write it over Consul's API:", "set target: consul"),
+    *fix(
+        "To move it to Kubernetes, without another change:",
+        "in the stack that manages it: pulumi state delete '<URN of its ConfigEntry>'",
+        "set migrate_entries: true",
     ),
 )
 """Fixes for an entry in Consul that was written over its API."""
-
-
-def preserves_clusters(plan: Plan) -> bool:
-    """Return whether the key of the static clusters contains clusters of other owners."""
-    return any(is_cluster(part) for part in plan.preserved)

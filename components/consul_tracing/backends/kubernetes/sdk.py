@@ -2,7 +2,14 @@
 
 from typing import Any
 
-from consul_tracing.errors import MissingDependencyError, message, numbered
+from consul_tracing.errors import MissingDependencyError, fix, message
+
+
+def kubernetes_client() -> Any:  # noqa: ANN401 - a module
+    """Return the client of the Kubernetes API. Its import takes a second."""
+    import kubernetes  # noqa: PLC0415
+
+    return kubernetes
 
 
 def kubernetes_sdk(feature: str) -> Any:  # noqa: ANN401 - a module
@@ -11,14 +18,16 @@ def kubernetes_sdk(feature: str) -> Any:  # noqa: ANN401 - a module
     `feature`: the input or component that requires it.
     """
     try:
-        import kubernetes  # noqa: F401, PLC0415
+        kubernetes_client()
         import pulumi_kubernetes  # noqa: PLC0415
     except ImportError as missing:
         raise MissingDependencyError(
             message(
                 "CT103",
-                f"{feature} requires {missing.name}, which is not installed",
-                *numbered(["pip install 'consul-tracing[kubernetes]'"]),
+                *fix(
+                    f"{feature} requires {missing.name}, which is not installed",
+                    "pip install 'consul-tracing[kubernetes]'",
+                ),
             )
         ) from None
     return pulumi_kubernetes

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Literal
 
-from consul_tracing.errors import message, numbered
+from consul_tracing.entries.custom_resources import PLURALS, annotations_of
+from consul_tracing.errors import fix, message
 
 from .managed_fields import held_paths, is_own_write, managed_fields
-from .objects import ACCESS_LOGS, MIGRATION_STEPS, PLURALS, SYNCED_GENERATION, annotations_of, value_at
+from .objects import ACCESS_LOGS, MIGRATION_STEPS, SYNCED_GENERATION, value_at
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,13 +23,13 @@ PERMANENT_REASONS = frozenset({"ExternallyManagedConfigError", "MigrationFailedE
 """Reasons of the controller that a retry does not resolve."""
 
 
-def with_synced_generation(metadata: JsonObject, spec: JsonObject, live: JsonObject | None) -> JsonObject:
+def with_synced_generation(metadata: JsonObject, spec: JsonObject, live: JsonObject) -> JsonObject:
     """Add the annotation SYNCED_GENERATION to the `metadata` that is written with `spec`.
 
     It is the current generation if Consul has it and the write may not change the generation. Otherwise it keeps its
     live value, so that an update without changes writes nothing.
     """
-    if live is None:
+    if not live:
         return metadata
     recorded = annotations_of(live).get(SYNCED_GENERATION)
     if _changes_owners(live, metadata, spec) and sync(live).state == "synced":
@@ -149,22 +150,23 @@ def sync_error_text(title: str, entry: Entry, status: Sync, seconds: float) -> s
                 f"{title} is written to Kubernetes, and consul-k8s rejects it: {status.reason}: {status.message}",
                 f"{entry.title} in Consul was written over its API.",
                 *MIGRATION_STEPS,
-                "To replace it, without tracing until the next up:",
-                *numbered([f"consul config delete -kind {entry.kind} -name {entry.name}", "pulumi up"]),
+                *fix(
+                    "To replace it, without tracing until the next up:",
+                    f"consul config delete -kind {entry.kind} -name {entry.name}",
+                    "pulumi up",
+                ),
             )
         case "MigrationFailedError":
             return message(
                 "CT216",
                 f"{title} is written to Kubernetes, and consul-k8s cannot migrate the entry: {status.reason}",
                 status.message,
-                "To migrate it:",
-                *numbered(
-                    [
-                        "set consul:address to the Consul of this mesh: its fields that are not declared are preserved",
-                        "declare the other content of the entry in Consul exactly",
-                        "pulumi up",
-                        "change it afterwards",
-                    ]
+                *fix(
+                    "To migrate it:",
+                    "set consul:address to the Consul of this mesh: its fields that are not declared are preserved",
+                    "declare the other content of the entry in Consul exactly",
+                    "pulumi up",
+                    "change it afterwards",
                 ),
             )
         case _:
@@ -173,12 +175,10 @@ def sync_error_text(title: str, entry: Entry, status: Sync, seconds: float) -> s
                 "CT217",
                 f"{title} is written to Kubernetes, and consul-k8s did not write it into Consul within {seconds:g} s",
                 f"Status: {reported or 'none'}",
-                "To check the controller and its connection to Consul:",
-                *numbered(
-                    [
-                        "kubectl get pods --all-namespaces --selector app=consul",
-                        f"kubectl describe {PLURALS[entry.kind]} {entry.name} --namespace {entry.namespace}",
-                        "pulumi up, with a longer sync_timeout_seconds if needed",
-                    ]
+                *fix(
+                    "To check the controller and its connection to Consul:",
+                    "kubectl get pods --all-namespaces --selector app=consul",
+                    f"kubectl describe {PLURALS[entry.kind]} {entry.name} --namespace {entry.namespace}",
+                    "pulumi up, with a longer sync_timeout_seconds if needed",
                 ),
             )

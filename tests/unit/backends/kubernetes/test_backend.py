@@ -7,10 +7,12 @@ from types import SimpleNamespace
 from typing import Any
 
 import pulumi
+import pulumi_kubernetes
 import pytest
 
 from consul_tracing import ConflictError, InvalidInputError, MeshTracing, SyncError
-from consul_tracing.backends.kubernetes import backend
+from consul_tracing.backends.base import Backend
+from consul_tracing.backends.kubernetes import backend, waiting
 from consul_tracing.backends.kubernetes.access import MissingKindError, MissingPrerequisiteError
 from consul_tracing.errors import UnreadableError
 from tests.unit.meshes import mesh
@@ -60,8 +62,8 @@ def cluster(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> FakeCluster:
     engine.on_registration = fake.apply
     engine.live = "this target reads nothing from Consul"
     monkeypatch.setattr(backend, "cluster_of", lambda _: fake)
-    monkeypatch.setattr(backend, "POLL_SECONDS", 0.01)
-    monkeypatch.setattr(backend, "REJECTION_SECONDS", 0.02)
+    monkeypatch.setattr(waiting, "POLL_SECONDS", 0.01)
+    monkeypatch.setattr(waiting, "REJECTION_SECONDS", 0.02)
     return fake
 
 
@@ -285,8 +287,8 @@ def test_objects_that_are_not_synced_are_read_less_and_less_often(
     async def sleep(seconds: float) -> None:
         sleeps.append(seconds)
 
-    monkeypatch.setattr(backend, "asyncio", SimpleNamespace(to_thread=asyncio.to_thread, sleep=sleep))
-    monkeypatch.setattr(backend, "time", SimpleNamespace(monotonic=lambda: sum(sleeps)))
+    monkeypatch.setattr(waiting, "asyncio", SimpleNamespace(to_thread=asyncio.to_thread, sleep=sleep))
+    monkeypatch.setattr(waiting, "time", SimpleNamespace(monotonic=lambda: sum(sleeps)))
     cluster.status = {}
     seen = cluster.objects
 
@@ -329,6 +331,35 @@ def test_outputs_resolve_after_the_sync(engine: Engine, cluster: FakeCluster) ->
 
     engine.run(program)
     assert order == ["synced", "hash"]
+
+
+def test_resource_can_depend_on_the_sync(engine: Engine, cluster: FakeCluster) -> None:
+    order: list[str] = []
+
+    def apply(args: pulumi.runtime.MockResourceArgs) -> None:
+        order.append(args.name)
+        cluster.apply(args)
+
+    engine.on_registration = apply
+    cluster.status = {}
+    seen = cluster.objects
+
+    def objects(kind: str, namespace: str | None = None) -> list[dict[str, Any]]:
+        if cluster.reads > 6 and "synced" not in order:
+            order.append("synced")
+            cluster.live = {kind: [{**one, "status": SYNCED} for one in live] for kind, live in cluster.live.items()}
+        return seen(kind, namespace)
+
+    cluster.objects = objects  # type: ignore[method-assign]
+
+    def program() -> None:
+        mesh = on_kubernetes()
+        opts = pulumi.ResourceOptions(depends_on=mesh.services.apply(lambda _: [mesh]))
+        pulumi_kubernetes.core.v1.ConfigMap("last", opts=opts)
+
+    engine.run(program)
+    assert order == ["mesh", "mesh-proxy-defaults", "synced", "last"]
+    engine.run(program, preview=True)
 
 
 def test_missing_kubernetes_package_is_reported_with_the_fix(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -401,13 +432,13 @@ def test_renamed_object_keeps_its_alias_when_another_object_is_imported(
     cluster.add("service-defaults", "web", annotations={**OWN, "consul-tracing/resource": former})
     cluster.add("proxy-defaults", "global", annotations={**OWN, "consul-tracing/adopted": "true"})
     engine.state = {former: {"metadata": {"name": "web", "namespace": "consul"}}}
-    aliases, options = dict[str, Any](), backend.child_options
+    aliases, options = dict[str, Any](), Backend.options
 
-    def recorded_child_options(*args: Any, **named: Any) -> pulumi.ResourceOptions:
-        made = options(*args, **named)
-        aliases[args[2]] = made.aliases
+    def recorded_options(self: Any, planned: Any, *args: Any) -> pulumi.ResourceOptions:
+        made = options(self, planned, *args)
+        aliases[planned.resource_name] = made.aliases
         return made
 
-    monkeypatch.setattr(backend, "child_options", recorded_child_options)
+    monkeypatch.setattr(Backend, "options", recorded_options)
     engine.run(lambda: on_kubernetes(existing="overwrite", services={"web": {"protocol": "http"}}))
     assert former in aliases["mesh-service-web"]

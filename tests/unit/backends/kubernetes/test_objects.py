@@ -4,22 +4,18 @@ from typing import Any, cast
 
 import pytest
 
-from consul_tracing.backends.kubernetes.managed_fields import would_be_pruned
 from consul_tracing.backends.kubernetes.objects import (
-    annotation,
-    body,
-    camel_case,
+    LiveObject,
+    ObjectPatch,
+    WholeObject,
     conflicting_entries,
-    in_kubernetes,
     is_patched,
-    metadata,
     reject_second_mesh,
-    reject_unremovable,
-    spec,
     with_entry,
 )
 from consul_tracing.backends.kubernetes.sync import sync, sync_error_text, with_synced_generation
 from consul_tracing.entries.bodies import proxy_defaults, service_defaults
+from consul_tracing.entries.custom_resources import annotation, body, camel_case, in_kubernetes
 from consul_tracing.entries.entry import Entry
 from consul_tracing.entries.field_paths import field_paths
 from consul_tracing.entries.metadata import ownership_metadata
@@ -40,6 +36,10 @@ def planned(declared: Entry, live_object: dict[str, Any], policy: Policy) -> Pla
     decided = plan(declared, body(live_object), policy)
     assert isinstance(decided, Plan)
     return decided
+
+
+def of(live_object: dict[str, Any], *, patch: bool) -> LiveObject:
+    return ObjectPatch(object=live_object) if patch else WholeObject(object=live_object)
 
 
 def entry(**args: Any) -> Entry:
@@ -69,7 +69,7 @@ def owned_object(declared: Entry, **more: Any) -> dict[str, Any]:
 
 
 def annotations(declared: Entry) -> dict[str, str]:
-    written = metadata(declared, own_annotations(declared), Metadata(), None, patch=False)
+    written = WholeObject().metadata(declared, own_annotations(declared), Metadata())
     return cast("dict[str, str]", written["annotations"])
 
 
@@ -83,7 +83,7 @@ def own_annotations(declared: Entry) -> dict[str, str]:
 
 def applied_first(declared: Entry) -> dict[str, Any]:
     """Return the spec that is applied where no object exists."""
-    return spec(declared, Plan(), None, patch=False)
+    return WholeObject().spec(declared, Plan())
 
 
 @pytest.mark.parametrize(
@@ -152,17 +152,17 @@ def test_foreign_field_of_an_own_object_is_applied_only_if_it_would_be_pruned(ma
     live_object["metadata"]["managedFields"] = [by(manager, "spec/meshGateway/mode")]
     decided = planned(declared, live_object, policy())
     assert decided.preserved == {("MeshGateway", "Mode"): "local"}
-    assert ("meshGateway" in spec(declared, decided, live_object, patch=False)) is repeated
+    assert ("meshGateway" in WholeObject(object=live_object).spec(declared, decided)) is repeated
 
 
 def test_foreign_field_of_an_adopted_object_is_not_applied() -> None:
     declared, live_object = entry(), live({"meshGateway": {"mode": "local"}}, by("kubectl-edit", "spec/meshGateway"))
     decided = planned(declared, live_object, policy("adopt"))
-    assert set(spec(declared, decided, live_object, patch=True)) == {"config"}
+    assert set(ObjectPatch(object=live_object).spec(declared, decided)) == {"config"}
 
 
 @pytest.mark.parametrize(
-    ("of", "managed", "patch", "applied"),
+    ("fields", "managed", "patch", "applied"),
     [
         ({}, [], False, True),
         ({}, [], True, True),
@@ -173,18 +173,18 @@ def test_foreign_field_of_an_adopted_object_is_not_applied() -> None:
     ],
 )
 def test_empty_access_logs_are_applied_unless_another_manager_holds_them(
-    of: dict[str, Any], managed: list[dict[str, Any]], *, patch: bool, applied: bool
+    fields: dict[str, Any], managed: list[dict[str, Any]], *, patch: bool, applied: bool
 ) -> None:
-    declared, live_object = entry(), live(of, *managed)
+    declared, live_object = entry(), live(fields, *managed)
     decided = planned(declared, live_object, policy("adopt"))
-    written = spec(declared, decided, live_object, patch=patch, has_access_logs=True)
+    written = of(live_object, patch=patch).spec(declared, decided, has_access_logs=True)
     assert (written.get("accessLogs") == {}) is applied
-    assert "accessLogs" not in spec(declared, Plan(), None, patch=patch)
+    assert "accessLogs" not in of({}, patch=patch).spec(declared, Plan())
 
 
 def test_declared_access_logs_replace_the_empty_ones() -> None:
     declared = entry(proxy_defaults={"AccessLogs": {"Enabled": True}})
-    assert spec(declared, Plan(), None, patch=False, has_access_logs=True)["accessLogs"] == {"enabled": True}
+    assert WholeObject().spec(declared, Plan(), has_access_logs=True)["accessLogs"] == {"enabled": True}
 
 
 def object_schema(**fields: Any) -> dict[str, Any]:
@@ -236,10 +236,10 @@ def test_foreign_label_or_annotation_is_applied_only_if_it_would_be_pruned() -> 
         by("kubectl-label", "metadata/labels/team", "metadata/annotations/note"),
         by("argocd", "metadata/labels/app"),
     ]
-    written = metadata(declared, own_annotations(declared), Metadata(), live_object, patch=False)
+    written = WholeObject(object=live_object).metadata(declared, own_annotations(declared), Metadata())
     assert written["labels"] == {"team": "a"}
     assert written["annotations"]["note"] == "x"
-    patched = metadata(declared, own_annotations(declared), Metadata(), live_object, patch=True)
+    patched = ObjectPatch(object=live_object).metadata(declared, own_annotations(declared), Metadata())
     assert "labels" not in patched
     assert "note" not in patched["annotations"]
 
@@ -247,14 +247,14 @@ def test_foreign_label_or_annotation_is_applied_only_if_it_would_be_pruned() -> 
 @pytest.mark.parametrize("patch", [False, True])
 def test_declared_metadata_is_removed_when_it_is_no_longer_declared(*, patch: bool) -> None:
     declared, further = entry(), Metadata(labels={"team": "a"}, annotations={"example.com/note": "x"})
-    written = metadata(declared, own_annotations(declared), further, None, patch=patch)
+    written = of({}, patch=patch).metadata(declared, own_annotations(declared), further)
     assert (written["labels"], written["annotations"]["example.com/note"]) == ({"team": "a"}, "x")
     paths = ("metadata/labels/team", "metadata/annotations/example.com/note")
     live_object = owned_object(declared)
     live_object["metadata"] |= {"labels": written["labels"], "annotations": written["annotations"]}
     live_object["metadata"]["managedFields"] = [by("consul-tracing-patch" if patch else "consul-tracing", *paths)]
     assert "Meta/metadata-keys" not in {"/".join(path) for path in field_paths(body(live_object))}
-    later = metadata(declared, own_annotations(declared), Metadata(), live_object, patch=patch)
+    later = of(live_object, patch=patch).metadata(declared, own_annotations(declared), Metadata())
     assert "labels" not in later
     assert "example.com/note" not in later["annotations"]
 
@@ -263,14 +263,14 @@ def test_declared_metadata_is_removed_when_it_is_no_longer_declared(*, patch: bo
 def test_object_that_was_applied_as_a_raw_resource_keeps_its_manager(operation: str, manager: str | None) -> None:
     """A write without server-side apply has no manager to keep."""
     live_object = live({}, {**by("pulumi-kubernetes-1a2b", "spec/config"), "operation": operation})
-    written = metadata(entry(), own_annotations(entry()), Metadata(), live_object, patch=False)
+    written = WholeObject(object=live_object).metadata(entry(), own_annotations(entry()), Metadata())
     assert written["annotations"].get("pulumi.com/patchFieldManager") == manager
 
 
 def test_foreign_clusters_are_applied_with_the_collector_cluster() -> None:
     declared, live_object = entry(), live({"config": {CLUSTERS: STATSD}})
     decided = planned(declared, live_object, policy("adopt"))
-    applied = spec(declared, decided, live_object, patch=True)["config"][CLUSTERS]
+    applied = ObjectPatch(object=live_object).spec(declared, decided)["config"][CLUSTERS]
     assert applied.startswith(STATSD)
     assert '"tracing_collector"' in applied
 
@@ -281,18 +281,18 @@ def test_foreign_clusters_are_applied_until_another_manager_owns_them(co_owner: 
     path = f"spec/config/{CLUSTERS}"
     live_object = live({"config": {CLUSTERS: STATSD}}, by("consul-tracing-patch", path), by(co_owner, path))
     decided = planned(declared, live_object, policy("adopt"))
-    assert (spec(declared, decided, live_object, patch=True).get("config") == {CLUSTERS: STATSD}) is applied
+    assert (ObjectPatch(object=live_object).spec(declared, decided).get("config") == {CLUSTERS: STATSD}) is applied
 
 
 def test_field_without_a_manager_would_not_be_pruned() -> None:
     live_object = live({"config": {CLUSTERS: STATSD}})
-    assert not would_be_pruned(live_object, ("spec", "config", CLUSTERS), patch=True)
+    assert not ObjectPatch(object=live_object).is_pruned(("spec", "config", CLUSTERS))
 
 
 @pytest.mark.parametrize(
     ("live_object", "existing", "patched"),
     [
-        (None, "adopt", False),
+        ({}, "adopt", False),
         (live(), "adopt", True),
         (live(), "overwrite", False),
         (live(annotations={"consul-tracing/pulumi-stack": STACK}), "adopt", False),
@@ -310,7 +310,7 @@ def test_overwrite_owns_an_adopted_object_that_was_imported(existing: Existing, 
     live_object = live(annotations={"consul-tracing/pulumi-stack": STACK, "consul-tracing/adopted": "true"})
     assert is_patched(live_object, policy(existing), whole=True) is patched
     if not patched:
-        written = metadata(entry(), own_annotations(entry()), Metadata(), live_object, patch=False)
+        written = WholeObject(object=live_object).metadata(entry(), own_annotations(entry()), Metadata())
         assert written["annotations"]["consul-tracing/adopted"] == "false"
 
 
@@ -331,10 +331,10 @@ def test_tracing_key_that_server_side_apply_cannot_remove_is_rejected(
 ) -> None:
     live_object = live({"config": {"envoy_tracing_json": "{}"}}, by(manager, "spec/config/envoy_tracing_json"))
     if not rejected:
-        reject_unremovable("ProxyDefaults consul/global", entry(enabled=False), Plan(), live_object, patch=patch)
+        of(live_object, patch=patch).reject_unremovable(entry(enabled=False), Plan())
         return
     with pytest.raises(ConflictError) as error:
-        reject_unremovable("ProxyDefaults consul/global", entry(enabled=False), Plan(), live_object, patch=patch)
+        of(live_object, patch=patch).reject_unremovable(entry(enabled=False), Plan())
     command = "kubectl patch proxydefaults global --namespace consul --type=json"
     assert f"""1. {command} -p '[{{"op":"remove","path":"/spec/config/envoy_tracing_json"}}]'""" in str(error.value)
 
@@ -345,9 +345,9 @@ def test_collector_cluster_among_foreign_clusters_is_rejected_with_the_command()
     declared = entry(enabled=False)
     decided = planned(declared, live_object, policy("adopt"))
     with pytest.raises(ConflictError, match='"op":"replace".*statsd'):
-        reject_unremovable("ProxyDefaults consul/global", declared, decided, live_object, patch=True)
+        ObjectPatch(object=live_object).reject_unremovable(declared, decided)
     # A declared key is managed by this stack.
-    reject_unremovable("ProxyDefaults consul/global", entry(), Plan(), live_object, patch=True)
+    ObjectPatch(object=live_object).reject_unremovable(entry(), Plan())
 
 
 def test_second_mesh_object_in_another_namespace_is_rejected() -> None:
