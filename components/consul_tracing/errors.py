@@ -80,6 +80,7 @@ class CommandError(Exception):
     def __init__(self, reason: str) -> None:
         """Report the reason, which is one line."""
         super().__init__(message("CT601", reason))
+        self.reason = reason
 
 
 class FileError(CommandError):

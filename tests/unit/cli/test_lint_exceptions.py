@@ -328,7 +328,7 @@ def test_sampled_percentage_is_the_lowest_rate(listener: Any, sampler: Any, expe
 
 def fake_consul(answers: dict[str, Any]) -> Any:
     """Return a client of a Consul with these answers, by path and filter."""
-    return SimpleNamespace(address="consul", get=lambda path, **query: answers.get(path + "".join(query.values())))
+    return SimpleNamespace(address="consul", get=lambda path, _, **query: answers.get(path + "".join(query.values())))
 
 
 def test_registrations_of_proxies_of_an_agent_are_read() -> None:

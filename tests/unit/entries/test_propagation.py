@@ -15,6 +15,7 @@ from consul_tracing.entries.propagation import (
     propagation,
     reject_broken_traces,
 )
+from consul_tracing.entries.tracing_keys import tracing_keys
 from consul_tracing.names import JsonObject
 from tests.unit.meshes import settings
 
@@ -30,6 +31,10 @@ def body(tracer: str, **args: Any) -> JsonObject:
     return proxy_defaults(settings(**{**INPUTS[tracer], **args})).body
 
 
+def tracer_of(entry: JsonObject | None) -> Propagation | None:
+    return propagation(tracing_keys((entry or {}).get("Config")))
+
+
 def live(message: str, **fields: Any) -> JsonObject:
     """Return an entry of another tool."""
     config = {"@type": f"type.googleapis.com/envoy.config.trace.v3.{message}", **fields}
@@ -42,14 +47,14 @@ def live(message: str, **fields: Any) -> JsonObject:
     ("tracer", "expected"), [("b3", ZIPKIN), ("b3+w3c", ZIPKIN_W3C), ("otlp", OPENTELEMETRY), ("datadog", DATADOG)]
 )
 def test_entry_of_this_package_has_the_tracer_of_its_inputs(tracer: str, expected: Propagation, gateways: str) -> None:
-    assert propagation(body(tracer, gateways=gateways)) == expected
+    assert tracer_of(body(tracer, gateways=gateways)) == expected
 
 
 def test_entry_of_another_tool_is_read_in_any_layout() -> None:
-    assert propagation(live("ZipkinConfig")) == ZIPKIN
-    assert propagation(live("ZipkinConfig", traceContextOption="USE_B3_WITH_W3C_PROPAGATION")) == ZIPKIN_W3C
-    assert propagation(live("ZipkinConfig", trace_context_option=1)) == ZIPKIN_W3C
-    assert propagation(live("SkyWalkingConfig")) != propagation(live("XRayConfig"))
+    assert tracer_of(live("ZipkinConfig")) == ZIPKIN
+    assert tracer_of(live("ZipkinConfig", traceContextOption="USE_B3_WITH_W3C_PROPAGATION")) == ZIPKIN_W3C
+    assert tracer_of(live("ZipkinConfig", trace_context_option=1)) == ZIPKIN_W3C
+    assert tracer_of(live("SkyWalkingConfig")) != tracer_of(live("XRayConfig"))
 
 
 @pytest.mark.parametrize(
@@ -65,13 +70,13 @@ def test_entry_of_another_tool_is_read_in_any_layout() -> None:
     ],
 )
 def test_entry_without_a_known_tracer_is_compatible(entry: JsonObject | None) -> None:
-    assert propagation(entry) is None
+    assert tracer_of(entry) is None
     reject_broken_traces(entry, body("otlp"))
 
 
 def test_tracer_of_the_listener_precedes_the_tracer_of_the_bootstrap() -> None:
     config = body("b3")["Config"] | {"envoy_listener_tracing_json": json.dumps({"provider": provider_of("otlp")})}
-    assert propagation({"Config": config}) == OPENTELEMETRY
+    assert tracer_of({"Config": config}) == OPENTELEMETRY
 
 
 def provider_of(tracer: str) -> Any:

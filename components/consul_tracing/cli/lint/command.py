@@ -18,7 +18,7 @@ from consul_tracing.lint.findings import Finding, Issue, Severity
 from consul_tracing.lint.fixes import fixed
 from consul_tracing.lint.releases import oldest_releases
 from consul_tracing.lint.rules import findings
-from consul_tracing.sources.consul import ConsulClient
+from consul_tracing.sources.consul import consul_client
 
 from . import report
 from .live import catalog_services, consul_documents, kubernetes_documents, service_findings
@@ -117,9 +117,9 @@ def _lint_with(texts: dict[str, str], file: str, oldest: Releases | None, text: 
 
 def lint_consul(oldest: Releases | None) -> list[Finding]:
     """Return the findings of a live Consul. Raises CommandError."""
-    with ConsulClient() as client:
-        documents = consul_documents(client)
-        return [*findings(documents, oldest), *service_findings(documents, catalog_services(client), client.address)]
+    consul = consul_client()
+    documents = consul_documents(consul)
+    return [*findings(documents, oldest), *service_findings(documents, catalog_services(consul), consul.address)]
 
 
 def lint_kubernetes(namespace: str | None, oldest: Releases | None) -> list[Finding]:

@@ -11,7 +11,7 @@ from rich.console import Console
 from consul_tracing.cli.command import FINDINGS, OutputFormat
 from consul_tracing.entries.propagation import TRACERS
 from consul_tracing.errors import CommandError
-from consul_tracing.sources.consul import ConsulClient
+from consul_tracing.sources.consul import consul_client
 
 from .pods import report_of_pods
 from .proxies import report_of
@@ -47,8 +47,8 @@ def find_stale(addresses: Sequence[str], *, kubernetes: bool, namespace: str | N
         raise CommandError("exactly one of --admin and --kubernetes is required")
     if namespace and not kubernetes:
         raise CommandError("--namespace requires --kubernetes")
-    with ConsulClient() as consul:
-        return report_of_pods(namespace, consul) if kubernetes else report_of(addresses, consul)
+    consul = consul_client()
+    return report_of_pods(namespace, consul) if kubernetes else report_of(addresses, consul)
 
 
 def output(report: Report, form: OutputFormat) -> str:

@@ -9,17 +9,22 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-import httpx
-
 from consul_tracing.errors import CommandError
+from consul_tracing.sources.http import HttpClient, HttpError, parsed_url, port_of, shown_url
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from consul_tracing.sources.http import Response
+
 USER_AGENT = "consul-tracing-verify"
 """Envoy tags spans with the user agent. The tag finds a trace whose id the first proxy chooses."""
 
-TIMEOUT_SECONDS = 30.0
+SECONDS = 30.0
+"""Deadline of a request."""
+
+ERROR_STATUS = 400
+"""The first status of an error."""
 
 HEADER = re.compile(r"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([\x20-\x7e]*?)[ \t]*")
 
@@ -70,7 +75,7 @@ class SentRequest:
     @property
     def is_successful(self) -> bool:
         """Whether a response without an error arrived."""
-        return self.status is not None and self.status < httpx.codes.BAD_REQUEST
+        return self.status is not None and self.status < ERROR_STATUS
 
     @property
     def outcome(self) -> str:
@@ -131,18 +136,7 @@ def parsed_headers(options: Sequence[str]) -> dict[str, str]:
     return headers
 
 
-def shown_url(url: str) -> httpx.URL:
-    """Return a URL without credentials and query. Raises CommandError."""
-    try:
-        parsed = httpx.URL(url)
-    except (httpx.InvalidURL, ValueError):
-        raise CommandError("a URL cannot be read. It must have the form http://HOST:PORT/PATH") from None
-    if parsed.scheme not in {"http", "https"} or not parsed.host:
-        raise CommandError("a URL must have the form http://HOST:PORT/PATH")
-    return parsed.copy_with(username=None, password=None, query=None, fragment=None)
-
-
-def send(client: httpx.Client, url: str, propagation: Propagation, headers: Mapping[str, str]) -> SentRequest:
+def send(url: str, propagation: Propagation, headers: Mapping[str, str]) -> SentRequest:
     """Send one request with a new trace context, and return its outcome. Additional headers replace the context."""
     context = context_headers(propagation, secrets.token_hex(16), secrets.token_hex(8))
     has_own_context = any(name in {"b3", "traceparent"} or name.startswith("x-b3-") for name in headers)
@@ -153,19 +147,17 @@ def send(client: httpx.Client, url: str, propagation: Propagation, headers: Mapp
     }
     trace_id, span_id = context_of(sent)
     sampled, unsampled = sampled_by(sent)
-    shown = shown_url(url)
+    parsed = parsed_url(url)
     status, error, responder = None, None, ""
     started = time.time_ns() // 1000
     try:
-        response = client.get(url, headers=sent)
-        status, responder = response.status_code, _responder(response)
-    except httpx.TimeoutException:
-        error = f"timeout after {TIMEOUT_SECONDS:g} s"
-    except httpx.HTTPError as failure:
-        error = " ".join(str(failure).split()) or type(failure).__name__
+        response = HttpClient(parsed, seconds=SECONDS).get(headers=sent)
+        status, responder = response.status, _responder(response)
+    except HttpError as failure:
+        error = str(failure)
     return SentRequest(
-        url=str(shown),
-        port=shown.port or (443 if shown.scheme == "https" else 80),
+        url=shown_url(parsed),
+        port=port_of(parsed),
         trace_id=trace_id,
         span_id=span_id,
         user_agent="" if "user-agent" in headers else sent["user-agent"],
@@ -178,7 +170,7 @@ def send(client: httpx.Client, url: str, propagation: Propagation, headers: Mapp
     )
 
 
-def _responder(response: httpx.Response) -> str:
+def _responder(response: Response) -> str:
     """Return where a response comes from. Envoy adds the duration header to the responses of upstreams only."""
     if response.headers.get("server") != "envoy":
         return ""
