@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from consul_tracing.errors import ConflictError, message, numbered
+from consul_tracing.errors import message, numbered
 
 from .tracing_keys import TracingKeys, tracing_keys
 
@@ -81,24 +81,22 @@ def _typed_config(tracer: JsonObject | None) -> JsonObject:
     return config if isinstance(config, dict) else {}
 
 
-def reject_broken_traces(live: JsonObject | None, declared: JsonObject) -> None:
-    """Reject a tracer that shares no trace headers with the tracer of the running proxies. Raises ConflictError.
+def broken_traces_text(live: JsonObject | None, declared: JsonObject) -> str:
+    """Return why a tracer breaks traces: it has no trace headers of the running proxies' tracer. Empty if it has.
 
     A proxy changes its tracer when it restarts. Until the last restart, each trace breaks between two proxies with
     different headers.
     """
     old, new = propagation(_keys(live)), propagation(_keys(declared))
     if old is None or new is None or old.is_compatible(new):
-        return
-    raise ConflictError(
-        message(
-            "CT218",
-            f"tracer: changes from {old.tracer} to {new.tracer}, which have no common trace headers",
-            "A proxy changes its tracer when it restarts. Until the last proxy has restarted, traces are in pieces.",
-            *_steps(old, new),
-            "To change now, where incomplete traces do not matter:",
-            *numbered(["set accept_broken_traces: true", "pulumi up", "restart every proxy"]),
-        )
+        return ""
+    return message(
+        "CT218",
+        f"tracer: changes from {old.tracer} to {new.tracer}, which have no common trace headers",
+        "A proxy changes its tracer when it restarts. Until the last proxy has restarted, traces are in pieces.",
+        *_steps(old, new),
+        "To change now, where incomplete traces do not matter:",
+        *numbered(["set accept_broken_traces: true", "pulumi up", "restart every proxy"]),
     )
 
 

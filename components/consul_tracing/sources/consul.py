@@ -55,7 +55,8 @@ def consul_client(environment: Mapping[str, str] = os.environ) -> JsonClient:
         url = parsed_url(f"{secure}://{'localhost' if path else place}")
     except CommandError:
         raise CommandError("CONSUL_HTTP_ADDR must be an address such as 127.0.0.1:8500") from None
-    user, _, password = (environment.get("CONSUL_HTTP_AUTH") or "").partition(":")
+    auth = environment.get("CONSUL_HTTP_AUTH") or ""
+    user, _, password = auth.partition(":")
     scope = {"ns": environment.get("CONSUL_NAMESPACE"), "partition": environment.get("CONSUL_PARTITION")}
     token = _token(environment)
     try:
@@ -64,7 +65,7 @@ def consul_client(environment: Mapping[str, str] = os.environ) -> JsonClient:
         raise CommandError(f"the connection to Consul cannot be configured: {error}") from None
     http = HttpClient(
         url,
-        headers={**(basic_auth(user, password) if user else {}), **({"x-consul-token": token} if token else {})},
+        headers={**(basic_auth(user, password) if auth else {}), **({"x-consul-token": token} if token else {})},
         query={name: value for name, value in scope.items() if value},
         tls=tls,
         server_name=environment.get("CONSUL_TLS_SERVER_NAME") or None,

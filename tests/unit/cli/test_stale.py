@@ -15,7 +15,7 @@ from envoy.extensions.upstreams.http.v3 import http_protocol_options_pb2
 from consul_tracing.cli.command import OutputFormat
 from consul_tracing.cli.message_comparison import ENUMS, MAPS, SET_ZEROS, differing_paths
 from consul_tracing.cli.stale.bootstrap import BootstrapError, bootstrap_differences
-from consul_tracing.cli.stale.command import exit_code, output
+from consul_tracing.cli.stale.listing import exit_code, output
 from consul_tracing.cli.stale.proxies import Proxy, Report
 from consul_tracing.entries.propagation import ZIPKIN, ZIPKIN_W3C
 from consul_tracing.errors import CommandError

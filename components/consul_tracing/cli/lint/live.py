@@ -6,18 +6,14 @@ import json
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from consul_tracing.backends.kubernetes.access import RESOURCES, MissingKindError
-from consul_tracing.errors import UnreadableError
 from consul_tracing.files.documents import Document, read_documents
 from consul_tracing.lint.findings import Finding, Issue
 from consul_tracing.lint.proxy_config import members, proxy_config
-from consul_tracing.lint.rules import GATEWAYS
 from consul_tracing.names import HTTP_PROTOCOLS, JsonObject
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from consul_tracing.backends.kubernetes.access import Cluster
     from consul_tracing.sources.http import JsonClient
 
 ENTRY_KINDS = ("proxy-defaults", "service-defaults", "ingress-gateway", "api-gateway")
@@ -38,25 +34,6 @@ def consul_documents(client: JsonClient) -> list[Document]:
         if str(service.get("Kind")) in PROXY_KINDS and (config := members(service.get("Proxy")).get("Config"))
     ]
     return documents_of([*entries, *registrations], client.address)
-
-
-def kubernetes_documents(cluster: Cluster, namespace: str | None) -> list[Document]:
-    """Return the entries in the custom resources of a namespace, or of all.
-
-    Raises UnreadableError, also without permission to list one of them, and MissingKindError without consul-k8s.
-    """
-    objects: list[JsonObject] = []
-    for kind in ENTRY_KINDS:
-        try:
-            found = cluster.objects(kind, namespace)
-        except MissingKindError:
-            if kind not in GATEWAYS:
-                raise
-            found = []
-        if found is None:
-            raise UnreadableError(f"permission to list {RESOURCES[kind][1]} in all namespaces is required")
-        objects += found
-    return documents_of(objects, "kubernetes")
 
 
 def documents_of(objects: Iterable[JsonObject], origin: str) -> list[Document]:

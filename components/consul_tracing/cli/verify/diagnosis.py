@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from consul_tracing.cli.message_comparison import differing_paths
 from consul_tracing.errors import format_rate
 
-from .requests import Propagation
+from .contexts import Propagation
+from .failures import last_failure, last_servers
 from .trace_tree import service_of, trace_tree
 
 if TYPE_CHECKING:
@@ -19,23 +20,9 @@ if TYPE_CHECKING:
 
     from .consul_config import ConsulConfig
     from .proxies import Listener, Proxy
-    from .trace_tree import Node
     from .tracers import Endpoint
     from .traces import Trace
 
-RESPONSE_FLAGS = {
-    "DC": "the caller closed the connection",
-    "NR": "no route",
-    "UAEX": "denied by an intention",
-    "UC": "the upstream closed the connection",
-    "UF": "the upstream refuses connections",
-    "UH": "the upstream has no healthy instance",
-    "UO": "the upstream has too many requests",
-    "UT": "the upstream did not respond in time",
-}
-"""Ref: https://www.envoyproxy.io/docs/envoy/latest/configuration/observability/access_log/usage"""
-
-ERROR_STATUS = 400
 MAX_LISTED = 3
 
 
@@ -333,29 +320,6 @@ def lost_headers(evidence: Evidence) -> Iterator[Cause]:
             yield Cause("CT408", service, seen, _pass_on(service))
 
 
-def last_failure(spans: Sequence[Span]) -> str:
-    """Return where a request ended: the deepest span with an error. Empty if there is none."""
-    failures = [node.span for tree in trace_tree(spans) for node in _deepest_first(tree) if _is_failure(node.span)]
-    if not failures:
-        return ""
-    span = failures[0]
-    flags = [
-        RESPONSE_FLAGS.get(flag, flag) for flag in _tag(span, "response_flags").split(",") if flag not in {"-", ""}
-    ]
-    status = f"status {_tag(span, 'http.status_code')}" if _tag(span, "http.status_code") else "no status"
-    cluster = _tag(span, "upstream_cluster.name").partition(".")[0]
-    upstream = f" to {cluster}" if span.get("kind") == "CLIENT" and cluster else ""
-    return f"it ended at the {span.get('kind', 'unknown')} span of {service_of(span)}{upstream}: " + ", ".join(
-        [status, *flags]
-    )
-
-
-def last_servers(spans: Sequence[Span]) -> list[str]:
-    """Return the services that received the request and have no span of a call."""
-    leaves = [node.span for tree in trace_tree(spans) for node in _deepest_first(tree) if not node.children]
-    return sorted({service_of(span) for span in leaves if span.get("kind") == "SERVER"})
-
-
 def _services_to_check(evidence: Evidence) -> list[str]:
     """Return the services that may not be HTTP: the missing ones, and the upstream that receives the request.
 
@@ -373,21 +337,6 @@ def _by_first_service(traces: Iterable[Sequence[Span]]) -> dict[str, list[Sequen
     for spans in traces:
         found.setdefault(service_of(trace_tree(spans)[0].span), []).append(spans)
     return found
-
-
-def _deepest_first(node: Node) -> Iterator[Node]:
-    for child in node.children:
-        yield from _deepest_first(child)
-    yield node
-
-
-def _is_failure(span: Span) -> bool:
-    status = _tag(span, "http.status_code")
-    return bool(_tag(span, "error")) or (status.isdigit() and (int(status) >= ERROR_STATUS or status == "0"))
-
-
-def _tag(span: Span, name: str) -> str:
-    return str(span.get("tags", {}).get(name, ""))
 
 
 def _is_current(listener: Listener, configured: ConsulConfig | None) -> bool:

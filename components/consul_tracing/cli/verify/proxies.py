@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from consul_tracing.sources.http import JsonClient
 
     from .consul_config import ConsulConfig
-    from .requests import Propagation
+    from .contexts import Propagation
     from .tracers import Endpoint
 
 MANAGER = ".HttpConnectionManager"

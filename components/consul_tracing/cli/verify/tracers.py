@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from consul_tracing.cli.meaning import at, collector_name, listed
 
-from .requests import Propagation
+from .contexts import Propagation
 
 if TYPE_CHECKING:
     from consul_tracing.names import JsonObject

@@ -15,10 +15,11 @@ from consul_tracing.sources.http import ServerError
 from consul_tracing.sources.zipkin import TraceStore
 
 from .consul_config import config_from, read_config
+from .contexts import Propagation
 from .diagnosis import Evidence, diagnose
 from .proxies import proxies_of, stats_of
 from .report import Result
-from .requests import Propagation, send
+from .requests import send
 from .traces import Trace, other_traces, wait_for_traces
 
 if TYPE_CHECKING:

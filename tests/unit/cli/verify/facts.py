@@ -4,9 +4,10 @@ from collections.abc import Mapping
 from typing import Any, cast
 
 from consul_tracing.cli.verify.consul_config import ConsulConfig
+from consul_tracing.cli.verify.contexts import Propagation
 from consul_tracing.cli.verify.diagnosis import Evidence
 from consul_tracing.cli.verify.proxies import Listener, Proxy
-from consul_tracing.cli.verify.requests import Propagation, SentRequest
+from consul_tracing.cli.verify.requests import SentRequest
 from consul_tracing.cli.verify.tracers import Tracer
 from consul_tracing.cli.verify.traces import Trace
 from consul_tracing.sources.envoy import RunningProxy

@@ -3,9 +3,9 @@ from typing import Any
 
 import pytest
 
+from consul_tracing.cli.verify.contexts import Propagation
 from consul_tracing.cli.verify.diagnosis import Cause, Evidence, diagnose
 from consul_tracing.cli.verify.proxies import Tracer
-from consul_tracing.cli.verify.requests import Propagation
 from tests.unit.cli.verify.every_cause import EVIDENCE
 from tests.unit.cli.verify.facts import (
     CONSUL,

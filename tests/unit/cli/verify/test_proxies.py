@@ -2,8 +2,8 @@ from typing import Any
 
 import pytest
 
+from consul_tracing.cli.verify.contexts import Propagation
 from consul_tracing.cli.verify.proxies import Proxy, increases, proxy_from, rejection
-from consul_tracing.cli.verify.requests import Propagation
 from consul_tracing.cli.verify.tracers import Tracer
 from consul_tracing.sources.envoy import admin_client, read_proxy
 from tests.unit.cli.verify.dumps import SAMPLE_ALL, TCP, TRACER, dump, http, listener

@@ -1,6 +1,7 @@
 import pytest
 
-from consul_tracing.cli.verify.requests import Propagation, SentRequest, parsed_headers, send
+from consul_tracing.cli.verify.contexts import Propagation
+from consul_tracing.cli.verify.requests import SentRequest, parsed_headers, send
 from consul_tracing.errors import CommandError
 from consul_tracing.sources.zipkin import TraceStore
 from tests.unit.http_server import Headers, serving
