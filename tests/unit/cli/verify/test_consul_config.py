@@ -26,7 +26,7 @@ def test_rendered_entries_are_read() -> None:
 def test_missing_and_invalid_values_are_empty(config: Any) -> None:
     found = config_from({"Config": config}, [{"Name": "web", "Protocol": ""}])
     assert (found.tracer, found.listener, dict(found.clusters), found.is_http("web")) == (None, UNTRACED, {}, False)
-    assert config_from(None, []).tracer is None
+    assert config_from({}, []).tracer is None
 
 
 def test_keys_ignore_case_and_the_default_protocol_applies() -> None:
