@@ -16,7 +16,7 @@ from .entries.ownership import reject_missing_cluster
 from .entries.propagation import adds_sampler, reject_broken_traces
 from .envoy import collector_url, proxy_environment
 from .errors import UnreadableError
-from .inputs.mesh_args import MeshTracingArgs
+from .inputs.args import MeshTracingArgs
 from .inputs.warnings import declares_http, setting_warnings
 from .names import HTTP_PROTOCOLS
 from .outputs import known

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from types import UnionType
 from typing import NotRequired, Union, cast, get_args, get_origin, is_typeddict
 from urllib.parse import urlsplit
 
@@ -10,8 +12,8 @@ import pulumi
 from pulumi.runtime import config as runtime_config
 
 from .errors import InvalidInputError, Problem
+from .inputs.args import MeshTracingArgs
 from .inputs.hosts import is_loopback
-from .inputs.mesh_args import MeshTracingArgs
 
 NAMESPACE = "consul-tracing"
 """The namespace of the configuration keys. It does not depend on the name of the project."""
@@ -50,9 +52,10 @@ def with_numbers(value: object, declared: object) -> object:
         case dict() if is_typeddict(declared):
             types = declared.__annotations__
             return {key: with_numbers(member, types.get(key)) for key, member in value.items()}
-        case _ if get_origin(declared) in {NotRequired, Union}:  # the first type of `pulumi.Input` is that of the value
+        # The first type of a union, such as `pulumi.Input`, is that of the value.
+        case _ if get_origin(declared) in {NotRequired, Union, UnionType}:
             return with_numbers(value, get_args(declared)[0])
-        case dict() if get_origin(declared) is dict:
+        case dict() if get_origin(declared) is Mapping:
             return {key: with_numbers(member, get_args(declared)[1]) for key, member in value.items()}
         case str() if declared is float and NUMBER.fullmatch(value):
             return float(value)

@@ -33,10 +33,6 @@ CREDENTIAL_REASON = (
 )
 CREDENTIAL_VALUE = re.compile(r"(bearer|basic) |-----BEGIN", re.IGNORECASE)
 ENVIRONMENT_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
-SUBDOMAIN = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
-MAX_SUBDOMAIN_LENGTH = 253
-OBJECT_NAME = 'the name of a Kubernetes object (lower-case letters, digits, "-" and ".")'
 ENVOY_VERSION = re.compile(r"(\d+)\.(\d+)(?:\.\d+)?")
 OLDEST_ENVOY = (1, 34)
 SMALLEST_PERCENT = 0.01
@@ -162,11 +158,6 @@ def envoy_version(value: str) -> str:
     return value
 
 
-def is_object_name(name: str) -> bool:
-    """Return whether a name is valid for a Kubernetes object (a subdomain of RFC 1123)."""
-    return bool(SUBDOMAIN.fullmatch(name)) and len(name) <= MAX_SUBDOMAIN_LENGTH
-
-
 def json_object(value: object) -> JsonObject:
     """Validate and copy a map of plain data. Later changes to the caller's map have no effect on the copy."""
     if not isinstance(value, dict):
@@ -215,7 +206,4 @@ EnvironmentVariable = Annotated[str, matching(ENVIRONMENT_VARIABLE, "the name of
 UrlPath = Annotated[str, AfterValidator(url_path)]
 FilePath = Annotated[str, AfterValidator(file_path)]
 EnvoyVersion = Annotated[str, BeforeValidator(quoted_version), AfterValidator(envoy_version)]
-NamespaceName = Annotated[
-    str, matching(LABEL, 'the name of a Kubernetes namespace (at most 63 lower-case letters, digits and "-")')
-]
 Json = Annotated[JsonObject, BeforeValidator(json_object)]

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from consul_tracing.inputs.zipkin_collector_settings import (
-    STORAGE_VARIABLES,
-    CassandraStorage,
-    ElasticsearchStorage,
-    MemoryStorage,
-)
+from consul_tracing.inputs.zipkin_collector_settings import STORAGE_VARIABLES
+from consul_tracing.inputs.zipkin_storage_settings import CassandraStorage, ElasticsearchStorage, MemoryStorage
 
 if TYPE_CHECKING:
-    from consul_tracing.inputs.zipkin_collector_settings import TrustStore, ZipkinCollectorSettings
+    from consul_tracing.inputs.zipkin_collector_settings import ZipkinCollectorSettings
+    from consul_tracing.inputs.zipkin_storage_settings import TrustStore
     from consul_tracing.names import JsonObject
 
 TRUST_STORE_DIRECTORY = "/etc/zipkin/trust"

@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 
 from consul_tracing import InvalidInputError
-from consul_tracing.inputs import zipkin_collector_args, zipkin_collector_settings
 from consul_tracing.inputs.zipkin_collector_settings import MANAGED_VARIABLES, ZipkinCollectorSettings
 from consul_tracing.zipkin.pod import environment
 from tests.unit.zipkin_collectors import CASSANDRA, ELASTICSEARCH, settings
@@ -300,10 +299,3 @@ def test_every_written_variable_is_a_managed_variable() -> None:
     ]
     written = {variable["name"] for args in storages for variable in environment(settings(**args))}
     assert written <= MANAGED_VARIABLES.keys()
-
-
-def test_arguments_and_settings_have_the_same_fields() -> None:
-    for name, group in vars(zipkin_collector_args).items():
-        if name.endswith("Args"):
-            model = "ZipkinCollectorSettings" if name == "ZipkinCollectorArgs" else name.removesuffix("Args")
-            assert group.__annotations__.keys() == getattr(zipkin_collector_settings, model).model_fields.keys(), name
