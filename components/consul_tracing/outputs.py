@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pulumi
@@ -22,7 +23,7 @@ class Known(NamedTuple):
     """Inputs without Outputs, and what the resources that use them must wait for."""
 
     args: Any
-    """The inputs with the values of their Outputs; UNRESOLVED for a value that a preview does not know."""
+    """The inputs as dicts and lists with the values of their Outputs; UNRESOLVED if a preview does not know one."""
 
     outputs: dict[tuple[str, ...], pulumi.Output[Any]]
     """The Outputs by their path in the inputs."""
@@ -41,7 +42,7 @@ def known(name: str, args: object) -> Known:
     """Wait for the Outputs in the inputs of the component called `name`. Raises InvalidInputError for secrets."""
     found = dict(_outputs(args, ()))
     if not found:
-        return Known(args, {}, [])
+        return Known(_replaced(args, (), {}), {}, [])
     values, secrets, resources = _sync_await(_values(found))
     if secrets:
         raise InvalidInputError(name, [Problem(".".join(path) or "args", SECRET) for path in secrets])
@@ -52,10 +53,10 @@ def _outputs(value: object, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, 
     match value:
         case pulumi.Output():
             yield path, value
-        case dict():
+        case Mapping():
             for key, member in value.items():
                 yield from _outputs(member, (*path, str(key)))
-        case list() | tuple():
+        case Sequence() if not isinstance(value, str | bytes):
             for index, member in enumerate(value):
                 yield from _outputs(member, (*path, str(index)))
 
@@ -74,9 +75,9 @@ def _replaced(value: Any, path: tuple[str, ...], values: dict[tuple[str, ...], A
     match value:
         case pulumi.Output():
             return values[path]
-        case dict():
+        case Mapping():
             return {key: _replaced(member, (*path, str(key)), values) for key, member in value.items()}
-        case list() | tuple():
+        case Sequence() if not isinstance(value, str | bytes):
             return [_replaced(member, (*path, str(index)), values) for index, member in enumerate(value)]
         case _:
             return value

@@ -9,7 +9,7 @@ from consul_tracing.errors import Problem, format_value
 
 from .entry_fields import ServiceDefaultsFields
 from .kubernetes_types import MetadataKey
-from .types import OwnerName, Seconds, ServiceName, Text, is_stack_name
+from .types import NamespaceName, OwnerName, Seconds, ServiceName, Text, is_stack_name
 from .validation import Settings
 
 Existing = Literal["refuse", "adopt", "overwrite"]
@@ -101,7 +101,7 @@ class EntrySettings(Settings):
     them.
     """
 
-    namespace: Text = "consul"
+    namespace: NamespaceName = "consul"
     """Kubernetes namespace of the custom resources. Default: {default}, the namespace in the guide of consul-k8s.
 
     Has no effect with `target: consul`.

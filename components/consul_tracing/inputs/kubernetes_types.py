@@ -1,4 +1,4 @@
-"""Field types for Zipkin on Kubernetes. They reject only values that the API server accepts in a preview."""
+"""Field types for Zipkin on Kubernetes. They reject values that the API server accepts in a preview."""
 
 from __future__ import annotations
 
@@ -26,6 +26,8 @@ IMAGE = re.compile(
     r"(:(?P<tag>\w[\w.-]{0,127}))?(@(?P<digest>sha256:[0-9a-f]{64}))?",
     re.ASCII,
 )
+SECRET_KEY = re.compile(r"[-._A-Za-z0-9]{1,253}")
+INTERVAL = re.compile(r"(\d+(ms|s|m|h))+")
 SPAN_INDEX = re.compile(r"[a-z0-9][a-z0-9_-]*")
 KEYSPACE = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,47}")
 CREDENTIAL = re.compile(r"PASSWORD|PASSWD|(^|_)PASS$|SECRET|TOKEN|ACCESS_KEY|API_KEY|PRIVATE_KEY", re.IGNORECASE)
@@ -184,6 +186,13 @@ Index = Annotated[str, matching(SPAN_INDEX, 'the prefix of an index (lower-case 
 Keyspace = Annotated[
     str, matching(KEYSPACE, 'the name of a keyspace (at most 48 letters, digits and "_", first a letter)')
 ]
+PullSecret = Annotated[
+    str, matching(DOMAIN, 'the name of a Kubernetes object (lower-case letters, digits, "-" and ".")')
+]
+FileKey = Annotated[str, matching(SECRET_KEY, 'a key of a Secret (letters, digits, "-", "_" and ".")')]
+"""A key of a Secret that is the name of a file in a pod."""
+
+Interval = Annotated[str, matching(INTERVAL, 'a duration such as "30s" or "1m"')]
 ClusterDomain = Annotated[str, AfterValidator(cluster_domain)]
 UserId = Annotated[int, BeforeValidator(whole_number), AfterValidator(user_id)]
 ManifestPart = Annotated[JsonObject, BeforeValidator(manifest_part)]

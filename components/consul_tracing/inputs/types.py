@@ -33,6 +33,7 @@ CREDENTIAL_REASON = (
 )
 CREDENTIAL_VALUE = re.compile(r"(bearer|basic) |-----BEGIN", re.IGNORECASE)
 ENVIRONMENT_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+NAMESPACE = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 ENVOY_VERSION = re.compile(r"(\d+)\.(\d+)(?:\.\d+)?")
 OLDEST_ENVOY = (1, 34)
 SMALLEST_PERCENT = 0.01
@@ -206,4 +207,9 @@ EnvironmentVariable = Annotated[str, matching(ENVIRONMENT_VARIABLE, "the name of
 UrlPath = Annotated[str, AfterValidator(url_path)]
 FilePath = Annotated[str, AfterValidator(file_path)]
 EnvoyVersion = Annotated[str, BeforeValidator(quoted_version), AfterValidator(envoy_version)]
+NamespaceName = Annotated[
+    str, matching(NAMESPACE, 'the name of a Kubernetes namespace (at most 63 lower-case letters, digits and "-")')
+]
+"""A namespace. A preview accepts an unknown one, which the same update may create."""
+
 Json = Annotated[JsonObject, BeforeValidator(json_object)]

@@ -7,8 +7,8 @@ from pydantic import Field
 
 from consul_tracing.errors import Problem, format_value, message
 
-from .kubernetes_types import ClusterDomain, Image, UserId, VariableName, VariableValue, is_slim
-from .types import Count, EnvironmentVariable, Text
+from .kubernetes_types import ClusterDomain, Image, PullSecret, UserId, VariableName, VariableValue, is_slim
+from .types import Count, EnvironmentVariable, NamespaceName, Text
 from .validation import Settings
 from .zipkin_deployment_settings import (
     UI_PATH,
@@ -87,7 +87,7 @@ class ZipkinCollectorSettings(Settings):
     component: ClassVar[str] = "ZipkinCollector"
     keeps_none: ClassVar[frozenset[str]] = frozenset({"run_as_user"})
 
-    namespace: Text = "default"
+    namespace: NamespaceName = "default"
     """Existing namespace of all objects."""
 
     service_name: Text = "zipkin"
@@ -135,7 +135,7 @@ class ZipkinCollectorSettings(Settings):
     scheduling: Scheduling = Field(default_factory=Scheduling)
     """Scheduling of the pods. Default: any node, spread over nodes if possible."""
 
-    image_pull_secrets: list[Text] = Field(default_factory=list)
+    image_pull_secrets: list[PullSecret] = Field(default_factory=list)
     """Names of existing Secrets for the registry of the image."""
 
     labels: dict[str, str] = Field(default_factory=dict)

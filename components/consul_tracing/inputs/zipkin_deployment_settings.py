@@ -7,8 +7,8 @@ from pydantic import Field
 
 from consul_tracing.errors import Problem
 
-from .kubernetes_types import Image, ManifestPart, Memory, Utilization, bytes_of
-from .types import Count, Text, UrlPath
+from .kubernetes_types import Image, Interval, ManifestPart, Memory, Utilization, bytes_of
+from .types import Count, NamespaceName, Text, UrlPath
 from .validation import Settings
 
 DEPENDENCIES_IMAGE = "openzipkin/zipkin-dependencies:3.2.0"
@@ -157,7 +157,7 @@ class DisruptionBudget(Settings):
 class Peer(Settings):
     """Peer of a connection: pods of a namespace, pods with labels, both, or an address range."""
 
-    namespace: Text | None = None
+    namespace: NamespaceName | None = None
     """Name of the pods' namespace. Default: any namespace."""
 
     pod_labels: dict[str, str] = Field(default_factory=dict)
@@ -189,7 +189,7 @@ class NetworkPolicy(Settings):
 class ServiceMonitor(Settings):
     """ServiceMonitor of the Prometheus operator. Its CRD must exist."""
 
-    interval: Text = "30s"
+    interval: Interval = "30s"
     """Scrape interval."""
 
     labels: dict[str, str] = Field(default_factory=dict)

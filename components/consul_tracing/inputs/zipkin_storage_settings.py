@@ -8,7 +8,7 @@ from pydantic import Field
 from consul_tracing.errors import Problem
 from consul_tracing.names import UNRESOLVED
 
-from .kubernetes_types import ContactPoint, ElasticsearchUrl, Index, Keyspace, ports_of
+from .kubernetes_types import ContactPoint, ElasticsearchUrl, FileKey, Index, Keyspace, ports_of
 from .types import Count, Milliseconds, Text, Whole
 from .validation import Settings
 
@@ -19,7 +19,7 @@ class TrustStore(Settings):
     secret: Text
     """Name of the Secret in the collector's namespace."""
 
-    key: Text = "truststore.p12"
+    key: FileKey = "truststore.p12"
     """Key of the Secret with the trust store (PKCS12 or JKS)."""
 
     password_key: Text = "password"  # noqa: S105 - the name of a key
