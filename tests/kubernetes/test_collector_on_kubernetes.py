@@ -155,8 +155,12 @@ NOT_VALIDATED: list[dict[str, Any]] = [
 def test_api_server_rejects_in_a_preview_what_the_inputs_accept(cluster: Cluster, args: dict[str, Any]) -> None:
     settings = ZipkinCollectorSettings.of("zipkin", {"namespace": "observability", **args})
     with pytest.raises(ApiException, match="nvalid|quantities must match|duplicate entries"):
-        for manifest in manifests(settings).values():
-            cluster.apply(manifest, dry_run=True)
+        apply_all(cluster, settings)
+
+
+def apply_all(cluster: Cluster, settings: ZipkinCollectorSettings) -> None:
+    for manifest in manifests(settings).values():
+        cluster.apply(manifest, dry_run=True)
 
 
 @pytest.mark.usefixtures("observability")

@@ -19,17 +19,13 @@ from .validation import invalid_members, invalid_value, must_be
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-DOMAIN = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
+DOMAIN = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*"
 MEMORY = re.compile(r"(?P<amount>\d+(\.\d+)?)(?P<unit>Ki|Mi|Gi|Ti|k|M|G|T)?")
 IMAGE = re.compile(
     r"([A-Za-z0-9]([-.A-Za-z0-9]*[A-Za-z0-9])?(:\d+)?/)?[a-z0-9]+([._-]+[a-z0-9]+)*(/[a-z0-9]+([._-]+[a-z0-9]+)*)*"
     r"(:(?P<tag>\w[\w.-]{0,127}))?(@(?P<digest>sha256:[0-9a-f]{64}))?",
     re.ASCII,
 )
-SECRET_KEY = re.compile(r"[-._A-Za-z0-9]{1,253}")
-INTERVAL = re.compile(r"(\d+(ms|s|m|h))+")
-SPAN_INDEX = re.compile(r"[a-z0-9][a-z0-9_-]*")
-KEYSPACE = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,47}")
 CREDENTIAL = re.compile(r"PASSWORD|PASSWD|(^|_)PASS$|SECRET|TOKEN|ACCESS_KEY|API_KEY|PRIVATE_KEY", re.IGNORECASE)
 USER_IN_URL = re.compile(r"://[^/\s@]*:[^/\s@]*@")
 
@@ -144,7 +140,7 @@ def ports_of(addresses: Sequence[str]) -> list[int | str]:
 
 def cluster_domain(value: str) -> str:
     """Validate the DNS domain of a cluster."""
-    if not DOMAIN.fullmatch(value) or is_address(value) or not canonical_host(value):
+    if not re.fullmatch(DOMAIN, value) or is_address(value) or not canonical_host(value):
         raise must_be("a lower-case DNS name such as cluster.local", value)
     return value
 
@@ -182,17 +178,22 @@ VariableName = Annotated[EnvironmentVariable, AfterValidator(variable_name)]
 VariableValue = Annotated[str, AfterValidator(variable_value)]
 ElasticsearchUrl = Annotated[str, AfterValidator(elasticsearch_url)]
 ContactPoint = Annotated[str, AfterValidator(contact_point)]
-Index = Annotated[str, matching(SPAN_INDEX, 'the prefix of an index (lower-case letters, digits, "-" and "_")')]
+Index = Annotated[
+    str, matching(r"[a-z0-9][a-z0-9_-]*", 'the prefix of an index (lower-case letters, digits, "-" and "_")')
+]
 Keyspace = Annotated[
-    str, matching(KEYSPACE, 'the name of a keyspace (at most 48 letters, digits and "_", first a letter)')
+    str,
+    matching(
+        r"[A-Za-z][A-Za-z0-9_]{0,47}", 'the name of a keyspace (at most 48 letters, digits and "_", first a letter)'
+    ),
 ]
 PullSecret = Annotated[
     str, matching(DOMAIN, 'the name of a Kubernetes object (lower-case letters, digits, "-" and ".")')
 ]
-FileKey = Annotated[str, matching(SECRET_KEY, 'a key of a Secret (letters, digits, "-", "_" and ".")')]
+FileKey = Annotated[str, matching(r"[-._A-Za-z0-9]{1,253}", 'a key of a Secret (letters, digits, "-", "_" and ".")')]
 """A key of a Secret that is the name of a file in a pod."""
 
-Interval = Annotated[str, matching(INTERVAL, 'a duration such as "30s" or "1m"')]
+Interval = Annotated[str, matching(r"(\d+(ms|s|m|h))+", 'a duration such as "30s" or "1m"')]
 ClusterDomain = Annotated[str, AfterValidator(cluster_domain)]
 UserId = Annotated[int, BeforeValidator(whole_number), AfterValidator(user_id)]
 ManifestPart = Annotated[JsonObject, BeforeValidator(manifest_part)]

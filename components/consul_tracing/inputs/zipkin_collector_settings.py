@@ -235,13 +235,13 @@ class ZipkinCollectorSettings(Settings):
                 "storage.elasticsearch.verify_certificate: false sends spans and the password to a server whose "
                 "identity is not verified. Set trust_store to the authorities of the certificate.",
             )
-        if self.ingress and not self.ingress.is_limited_to_ui:
+        if self.ingress and not f"{self.ingress.path}/".startswith(f"{UI_PATH}/"):
             yield message(
                 "CT524",
                 f"ingress.path: {format_value(self.ingress.path)} exposes the endpoint for posting spans. "
                 f"Set {UI_PATH} for the user interface only.",
             )
-        if not self.service.is_internal and self.network_policy is None:
+        if self.service.type != "ClusterIP" and self.network_policy is None:
             yield message(
                 "CT526",
                 f"service.type: everyone who can connect to the {self.service.type} can read and write spans, because "

@@ -84,11 +84,6 @@ class CollectorService(Settings):
     annotations: dict[str, str] = Field(default_factory=dict)
     """Additional annotations of the Service, for example for an internal load balancer."""
 
-    @property
-    def is_internal(self) -> bool:
-        """Whether the Service is reachable only inside the cluster."""
-        return self.type == "ClusterIP"
-
 
 class Ingress(Settings):
     """Ingress for Zipkin's user interface, which has no login. Configure one with the controller's annotations."""
@@ -122,11 +117,6 @@ class Ingress(Settings):
             yield Problem("tls_secret", "is required. Set tls: false for plain HTTP")
         if not self.tls:
             yield from self.unsupported("with tls: false", "tls_secret")
-
-    @property
-    def is_limited_to_ui(self) -> bool:
-        """Whether the path excludes the endpoint for posting spans."""
-        return self.path == UI_PATH or self.path.startswith(f"{UI_PATH}/")
 
 
 class Autoscaling(Settings):
