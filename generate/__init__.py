@@ -1,1 +1,1 @@
-"""Files that are generated from the inputs, which are defined in components/consul_tracing/inputs."""
+"""Files that are generated: `make generate`."""

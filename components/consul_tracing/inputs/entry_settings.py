@@ -161,19 +161,20 @@ class EntrySettings(Settings):
 
     def _duplicates(self) -> Iterator[Problem]:
         """Return the services that are declared twice. Consul's default namespace and partition are named `default`."""
-        home = self.home_namespace or "default"
+        home = self.home_namespace or "default", self.partition or "default"
         declared: dict[tuple[str, str, str], str] = {}
-        for key, service in self.services.items():
-            path = f"services.{key}"
-            entry = (service.name or key, service.namespace or home, service.partition or self.partition or "default")
+        services = {
+            f"services.{key}": (one.name or key, one.namespace or home[0], one.partition or home[1])
+            for key, one in self.services.items()
+        }
+        for path, entry in {
+            **services,
+            **{f"tcp_services.{i}": (one, *home) for i, one in enumerate(self.tcp_names)},
+        }.items():
             if (first := declared.setdefault(entry, path)) != path:
                 yield Problem(path, f'conflicts with {first}, which declares the same service ("{entry[0]}")')
-        for index, name in enumerate(self.tcp_names):
-            path, entry = f"tcp_services.{index}", (name, home, self.partition or "default")
-            if (first := declared.setdefault(entry, path)) != path:
-                yield Problem(path, f'conflicts with {first}, which declares the same service ("{name}")')
-            elif name in self.services:
-                yield Problem(path, f"conflicts with services.{name}, which has the same resource name")
+            elif path not in services and entry[0] in self.services:
+                yield Problem(path, f"conflicts with services.{entry[0]}, which has the same resource name")
 
 
 class ServiceProtocolsSettings(EntrySettings):

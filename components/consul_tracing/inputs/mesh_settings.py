@@ -144,9 +144,14 @@ class MeshSettings(EntrySettings):
         yield from self._collector_problems()
         if self.target == "kubernetes" and "Meta" in self.proxy_defaults:
             yield Problem("proxy_defaults.Meta", MANAGED_BY_CONSUL_K8S)
-        yield from self._envoy_version_problems()
         yield from self._sampler_problems()
-        yield from self._cluster_problems()
+        for index, cluster in enumerate(self.static_clusters):
+            yield from newer_problems(snake_case_keys(cluster), f"static_clusters.{index}", self.oldest_envoy)
+        if self.tracer.zipkin and self.tracer.zipkin.propagation == "b3+w3c" and self.oldest_envoy < W3C_ENVOY:
+            yield Problem(
+                "tracer.zipkin.propagation",
+                f'must be "b3" with Envoy {self.envoy_version} (envoy_version), got "b3+w3c". It requires Envoy 1.36',
+            )
         if self.default_protocol in HTTP_PROTOCOLS and self.tcp_services is None:
             yield Problem(
                 "default_protocol",
@@ -184,13 +189,6 @@ class MeshSettings(EntrySettings):
         if self.tracer.zipkin is None:
             yield Problem("tracer", "conflicts with zipkin_collector, which accepts the tracer zipkin only")
 
-    def _envoy_version_problems(self) -> Iterator[Problem]:
-        if self.tracer.zipkin and self.tracer.zipkin.propagation == "b3+w3c" and self.oldest_envoy < W3C_ENVOY:
-            yield Problem(
-                "tracer.zipkin.propagation",
-                f'must be "b3" with Envoy {self.envoy_version} (envoy_version), got "b3+w3c". It requires Envoy 1.36',
-            )
-
     def _sampler_problems(self) -> Iterator[Problem]:
         """Return the rates that a sampler does not know. A sampler decides from the trace context and the trace id."""
         if not self.has_sampler:
@@ -206,7 +204,3 @@ class MeshSettings(EntrySettings):
                     f"is not supported with tracer.opentelemetry and Envoy {self.envoy_version} (envoy_version), got "
                     f"{format_value(value)}: the tracer's sampler decides, and {reason}",
                 )
-
-    def _cluster_problems(self) -> Iterator[Problem]:
-        for index, cluster in enumerate(self.static_clusters):
-            yield from newer_problems(snake_case_keys(cluster), f"static_clusters.{index}", self.oldest_envoy)

@@ -9,7 +9,7 @@ from consul_tracing.errors import Problem, format_value, message
 
 from .kubernetes_types import ClusterDomain, Image, PullSecret, UserId, VariableName, VariableValue, is_slim
 from .types import Count, EnvironmentVariable, NamespaceName, Text
-from .validation import Settings
+from .validation import Settings, groups_in
 from .zipkin_deployment_settings import (
     UI_PATH,
     Autoscaling,
@@ -24,7 +24,7 @@ from .zipkin_deployment_settings import (
     ServiceMonitor,
     managed_label_problems,
 )
-from .zipkin_storage_settings import MemoryStorage, Storage
+from .zipkin_storage_settings import MemoryStorage, Storage, variables_of
 
 PORT = 9411
 """Zipkin's registered port. Fixed, because the defaults of all tracers use it."""
@@ -34,35 +34,12 @@ SLIM_IMAGE = f"openzipkin/zipkin-slim:{ZIPKIN_VERSION}"
 FULL_IMAGE = f"openzipkin/zipkin:{ZIPKIN_VERSION}"
 INJECTION = "consul.hashicorp.com/connect-inject"
 
-STORAGE_VARIABLES: Mapping[str, Mapping[str, str]] = {
-    "memory": {"MEM_MAX_SPANS": "max_spans"},
-    "elasticsearch": {
-        "ES_HOSTS": "hosts",
-        "ES_INDEX": "index",
-        "ES_INDEX_SHARDS": "index_shards",
-        "ES_INDEX_REPLICAS": "index_replicas",
-        "ES_ENSURE_TEMPLATES": "ensure_templates",
-        "ES_PIPELINE": "pipeline",
-        "ES_TIMEOUT": "timeout_ms",
-        "ES_SSL_NO_VERIFY": "verify_certificate",
-    },
-    "cassandra": {
-        "CASSANDRA_CONTACT_POINTS": "contact_points",
-        "CASSANDRA_KEYSPACE": "keyspace",
-        "CASSANDRA_LOCAL_DC": "local_dc",
-        "CASSANDRA_MAX_CONNECTIONS": "max_connections",
-        "CASSANDRA_ENSURE_SCHEMA": "ensure_schema",
-        "CASSANDRA_USE_SSL": "use_ssl",
-        "CASSANDRA_SSL_HOSTNAME_VALIDATION": "verify_hostname",
-    },
-}
-"""Variables of each storage, with the field that sets them."""
-
 MANAGED_VARIABLES: Mapping[str, str] = {
     **{
-        variable: f"storage.{kind}.{field}"
-        for kind, fields in STORAGE_VARIABLES.items()
-        for variable, field in fields.items()
+        variable: f"storage.{kind}.{name}"
+        for kind, field in Storage.model_fields.items()
+        for storage in groups_in(field.annotation)
+        for variable, name in variables_of(storage).items()
     },
     "STORAGE_TYPE": "storage",
     "ZIPKIN_STORAGE_TYPE": "storage",
@@ -251,7 +228,13 @@ class ZipkinCollectorSettings(Settings):
     def _problems(self) -> Iterator[Problem]:
         if self.storage.durable is None:
             yield from self._memory_problems()
-        yield from self._job_problems()
+        elasticsearch = self.storage.elasticsearch
+        if self.dependencies_job and elasticsearch and not elasticsearch.verify_certificate:
+            yield Problem(
+                "dependencies_job",
+                "is not supported with storage.elasticsearch.verify_certificate: false. "
+                "Set storage.elasticsearch.trust_store",
+            )
         yield from self._replica_problems()
         if self.storage.cassandra and self.image and is_slim(self.image):
             reason = (
@@ -285,16 +268,6 @@ class ZipkinCollectorSettings(Settings):
             yield Problem("dependencies_job", reason)
         if self.network_policy and self.network_policy.storage is not None:
             yield Problem("network_policy.storage", "is not supported with storage.memory")
-
-    def _job_problems(self) -> Iterator[Problem]:
-        if self.dependencies_job is None:
-            return
-        if self.storage.elasticsearch and not self.storage.elasticsearch.verify_certificate:
-            yield Problem(
-                "dependencies_job",
-                "is not supported with storage.elasticsearch.verify_certificate: false. "
-                "Set storage.elasticsearch.trust_store",
-            )
 
     def _replica_problems(self) -> Iterator[Problem]:
         if self.autoscaling is not None and "replicas" in self.model_fields_set:

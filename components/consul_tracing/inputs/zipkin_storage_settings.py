@@ -13,6 +13,18 @@ from .types import Count, Milliseconds, Text, Whole
 from .validation import Settings
 
 
+class Variable(str):
+    """The environment variable of Zipkin with the value of a field."""
+
+    __slots__ = ()
+
+
+def variables_of(storage: type[Settings]) -> dict[str, str]:
+    """Return the environment variables of a storage, each with the name of its field."""
+    fields = storage.model_fields.items()
+    return {one: name for name, field in fields for one in field.metadata if isinstance(one, Variable)}
+
+
 class TrustStore(Settings):
     """Java trust store with the authorities of the storage's certificate, in an existing Secret."""
 
@@ -29,7 +41,7 @@ class TrustStore(Settings):
 class MemoryStorage(Settings):
     """Storage in the memory of Zipkin. It needs no other program, and loses all spans on each restart."""
 
-    max_spans: Count | None = None
+    max_spans: Annotated[Count | None, Variable("MEM_MAX_SPANS")] = None
     """Maximum number of spans; Zipkin removes the oldest traces first. Default: the number that fits into the heap.
 
     With `memory_limit` 512Mi: 26,600, as measured in docs/collector.md. Zipkin's own default of 500,000 requires
@@ -62,34 +74,34 @@ class DurableStorage(Settings):
 class ElasticsearchStorage(DurableStorage):
     """Storage in Elasticsearch 7 or 8, or in OpenSearch. Zipkin detects the version."""
 
-    hosts: Annotated[list[ElasticsearchUrl], Field(min_length=1)]
+    hosts: Annotated[list[ElasticsearchUrl], Field(min_length=1), Variable("ES_HOSTS")]
     """URLs of the HTTP API with one scheme, such as `["https://elasticsearch.logging.svc:9200"]`.
 
     The default port is that of the scheme, 80 or 443. User and password are not supported here.
     """
 
-    index: Index = "zipkin"
+    index: Annotated[Index, Variable("ES_INDEX")] = "zipkin"
     """Prefix of the daily indices."""
 
-    index_shards: Count = 5
+    index_shards: Annotated[Count, Variable("ES_INDEX_SHARDS")] = 5
     """Shards of each new index. Default: {default}, Zipkin's default."""
 
-    index_replicas: Whole = 1
+    index_replicas: Annotated[Whole, Variable("ES_INDEX_REPLICAS")] = 1
     """Replicas of each shard. Default: {default}, Zipkin's default. 0 loses spans with a node of Elasticsearch."""
 
-    ensure_templates: bool = True
+    ensure_templates: Annotated[bool, Variable("ES_ENSURE_TEMPLATES")] = True
     """Whether Zipkin writes its index templates at startup. Set false if another tool manages them."""
 
-    pipeline: Text | None = None
+    pipeline: Annotated[Text | None, Variable("ES_PIPELINE")] = None
     """Ingest pipeline of the spans."""
 
-    timeout_ms: Milliseconds = 10000
+    timeout_ms: Annotated[Milliseconds, Variable("ES_TIMEOUT")] = 10000
     """Timeout of requests to Elasticsearch, in milliseconds. Default: {default}, Zipkin's default."""
 
     trust_store: TrustStore | None = None
     """Trust store for https. Default: the public authorities of Java in the image."""
 
-    verify_certificate: bool = True
+    verify_certificate: Annotated[bool, Variable("ES_SSL_NO_VERIFY")] = True
     """Whether the server's certificate is verified. Default: {default}. False is for tests only, and logs a warning."""
 
     @property
@@ -115,25 +127,25 @@ class ElasticsearchStorage(DurableStorage):
 class CassandraStorage(DurableStorage):
     """Storage in Cassandra 3.11.3 or newer. The default image is openzipkin/zipkin: the slim image has no Cassandra."""
 
-    contact_points: Annotated[list[ContactPoint], Field(min_length=1)]
+    contact_points: Annotated[list[ContactPoint], Field(min_length=1), Variable("CASSANDRA_CONTACT_POINTS")]
     """Nodes for the first connection, with or without a port (9042), such as `["cassandra.storage.svc"]`."""
 
-    keyspace: Keyspace = "zipkin2"
+    keyspace: Annotated[Keyspace, Variable("CASSANDRA_KEYSPACE")] = "zipkin2"
     """Keyspace of the spans. Default: {default}, Zipkin's default."""
 
-    local_dc: Text = "datacenter1"
+    local_dc: Annotated[Text, Variable("CASSANDRA_LOCAL_DC")] = "datacenter1"
     """Data center to which Zipkin connects. Default: {default}, the default of Zipkin and Cassandra."""
 
-    max_connections: Count = 8
+    max_connections: Annotated[Count, Variable("CASSANDRA_MAX_CONNECTIONS")] = 8
     """Connections to each node. Default: {default}, Zipkin's default."""
 
-    ensure_schema: bool = True
+    ensure_schema: Annotated[bool, Variable("CASSANDRA_ENSURE_SCHEMA")] = True
     """Whether Zipkin creates and upgrades the schema at startup. Default: {default}, Zipkin's default."""
 
-    use_ssl: bool = False
+    use_ssl: Annotated[bool, Variable("CASSANDRA_USE_SSL")] = False
     """Whether connections use TLS. Default: {default}. True requires `trust_store`."""
 
-    verify_hostname: bool = True
+    verify_hostname: Annotated[bool, Variable("CASSANDRA_SSL_HOSTNAME_VALIDATION")] = True
     """Whether the certificate of a node must contain its name, with `use_ssl`."""
 
     trust_store: TrustStore | None = None
