@@ -45,7 +45,7 @@ def inputs_of(group: type[Settings]) -> list[Input]:
         Input(
             name,
             _with_default(texts[name], field, is_choice=name in group.one_of),
-            group.accepts_output(name),
+            group.accepts_output(name) and name not in group.keeps_none,
             name in group.keeps_none,
             field,
         )

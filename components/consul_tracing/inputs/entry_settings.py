@@ -167,13 +167,11 @@ class EntrySettings(Settings):
             f"services.{key}": (one.name or key, one.namespace or home[0], one.partition or home[1])
             for key, one in self.services.items()
         }
-        for path, entry in {
-            **services,
-            **{f"tcp_services.{i}": (one, *home) for i, one in enumerate(self.tcp_names)},
-        }.items():
+        tcp_services = {f"tcp_services.{index}": (name, *home) for index, name in enumerate(self.tcp_names)}
+        for path, entry in (services | tcp_services).items():
             if (first := declared.setdefault(entry, path)) != path:
                 yield Problem(path, f'conflicts with {first}, which declares the same service ("{entry[0]}")')
-            elif path not in services and entry[0] in self.services:
+            elif path in tcp_services and entry[0] in self.services:
                 yield Problem(path, f"conflicts with services.{entry[0]}, which has the same resource name")
 
 

@@ -111,7 +111,7 @@ class Settings(BaseModel):
     @classmethod
     def accepts_output(cls, name: str) -> bool:
         """Return whether a preview need not know a field: text, whole numbers, and lists or maps of them."""
-        return name not in cls.plain | cls.keeps_none and _is_free(cls.model_fields[name].annotation)
+        return name not in cls.plain and _is_free(cls.model_fields[name].annotation)
 
     @model_validator(mode="before")
     @classmethod
@@ -120,11 +120,8 @@ class Settings(BaseModel):
             raise must_be_known()
         if not isinstance(args, dict):
             return args
-        return {name: value for name, value in args.items() if not cls._is_absent(name, value)}
-
-    @classmethod
-    def _is_absent(cls, name: str, value: object) -> bool:
-        return value is None and name in cls.model_fields and name not in cls.keeps_none
+        optional = cls.model_fields.keys() - cls.keeps_none
+        return {name: value for name, value in args.items() if value is not None or name not in optional}
 
     @classmethod
     def from_plain(cls, value: object) -> dict[str, object]:
