@@ -7,7 +7,8 @@ import re
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from typing import Any
+from types import UnionType
+from typing import Any, Literal, get_args, get_origin, is_typeddict
 
 import grpc
 import pulumi
@@ -18,8 +19,8 @@ import pulumi_kubernetes  # noqa: F401
 from pulumi.errors import InputPropertiesError
 from pulumi.output import Unknown
 from pulumi.provider import ConstructResult
-from pulumi.provider.experimental.analyzer import PropertyDefinition
-from pulumi.provider.experimental.component import ComponentProvider
+from pulumi.provider.experimental import component
+from pulumi.provider.experimental.analyzer import Analyzer, PropertyDefinition
 from pulumi.provider.server import ProviderServicer
 from pulumi.runtime import rpc
 from pulumi.runtime.proto import provider_pb2_grpc
@@ -28,6 +29,9 @@ from consul_tracing import InvalidInputError, Problem
 from consul_tracing.outputs import SECRET
 
 PACKAGE = "consul-tracing"
+
+GO_PATH = "example.com/pulumi-consul-tracing/sdk/go/consultracing"
+"""Import path of the SDK for Go, which `pulumi package add` prints. Fixed, so that it does not depend on Pulumi."""
 
 MESSAGE_LIMIT = 400 * 1024 * 1024
 """Limit of a message in bytes, equal to the limit of the engine."""
@@ -39,7 +43,23 @@ NAME = re.compile(r"\b[a-z]+(?:_[a-z0-9]+)+\b")
 """A name of Python with at least two words."""
 
 
-class ComponentHost(ComponentProvider):
+class InputAnalyzer(Analyzer):
+    """Pulumi's analyzer, which does not support closed sets and components in place of a group of inputs."""
+
+    def analyze_property(self, arg: Any, *place: Any, **options: Any) -> PropertyDefinition:  # noqa: ANN401 - as in the SDK
+        """Describe a closed set as text, and a union with a component as the group."""
+        if get_origin(arg) is Literal:
+            arg = type(get_args(arg)[0])
+        elif isinstance(arg, UnionType):
+            arg = next(filter(is_typeddict, get_args(arg)), arg)
+        return super().analyze_property(arg, *place, **options)
+
+
+# The base class of the host creates its analyzer from this name.
+vars(component)["Analyzer"] = InputAnalyzer
+
+
+class ComponentHost(component.ComponentProvider):
     """Components whose inputs, messages and descriptions use the names of the schema (camelCase)."""
 
     def __init__(self, components: Sequence[type[pulumi.ComponentResource]], version: str) -> None:
@@ -51,20 +71,22 @@ class ComponentHost(ComponentProvider):
         self._schema_names = {python: schema for schema, python in self._python_names.items()}
         # Generated SDKs add the suffix Args to the names of input types.
         schema = re.sub(rf"({PACKAGE}:index:\w+)Args\b", r"\1", self.schema or "{}")
-        self.schema = json.dumps(self._described(json.loads(schema)))
+        described = self._described(json.loads(schema))
+        described["language"]["go"]["importBasePath"] = GO_PATH
+        self.schema = json.dumps(described)
 
     def construct(
         self, name: str, resource_type: str, inputs: Mapping[str, Any], options: pulumi.ResourceOptions | None = None
     ) -> ConstructResult:
         """Create a component. Raises `pulumi.RunError` with names of the schema."""
         self.validate_resource_type(PACKAGE, resource_type)
-        component = resource_type.rpartition(":")[2]
-        definition = self._component_defs[component]
+        title = resource_type.rpartition(":")[2]
+        definition = self._component_defs[title]
         problems: list[Problem] = []
         args = self._group(inputs, definition.inputs, definition.inputs_mapping, (), problems)
         if problems:
             raise InvalidInputError(name, problems)
-        created: pulumi.ComponentResource = self._components[component](name, args, options)  # type: ignore[arg-type]
+        created: pulumi.ComponentResource = self._components[title](name, args, options)  # type: ignore[arg-type]
         return ConstructResult(created.urn, self.get_state(created, definition))
 
     def with_schema_names(self, text: str) -> str:

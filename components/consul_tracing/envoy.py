@@ -11,18 +11,8 @@ from .names import COLLECTOR_CLUSTER, RESOURCE_ATTRIBUTE_SEPARATORS, SAMPLING_RA
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from .inputs.mesh_settings import (
-        Collector,
-        Datadog,
-        MeshSettings,
-        OpenTelemetry,
-        Sampling,
-        Spans,
-        Tag,
-        Tls,
-        Tracer,
-        Zipkin,
-    )
+    from .inputs.mesh_settings import MeshSettings
+    from .inputs.tracer_settings import Collector, Datadog, OpenTelemetry, Sampling, Span, Tag, Tls, Tracer, Zipkin
     from .names import JsonObject
 
 
@@ -73,7 +63,7 @@ def exact(percent: float) -> float:
     return math.nextafter(percent, math.inf) if is_too_low else percent
 
 
-def span_fields(spans: Spans) -> JsonObject:
+def span_fields(spans: Span) -> JsonObject:
     """Build the fields of `SpanArgs`. Omits values that equal Envoy's defaults."""
     return {field: value for field, value in spans if value != type(spans).model_fields[field].default}
 

@@ -15,7 +15,7 @@ from .entries.bodies import bootstrap_hash, gateway_arguments, proxy_defaults, s
 from .entries.ownership import missing_cluster_text
 from .entries.propagation import adds_sampler, broken_traces_text
 from .envoy import collector_url, proxy_environment
-from .inputs.mesh_args import MeshTracingArgs
+from .inputs.args import MeshTracingArgs
 from .inputs.warnings import declares_http, setting_warnings
 from .names import HTTP_PROTOCOLS
 from .outputs import known

@@ -10,7 +10,7 @@ from .backends.planning import accept, plan_entries
 from .backends.selection import select_backend
 from .component import NO_ARGS, EntryComponent
 from .entries.bodies import service_resources
-from .inputs.service_protocols_args import ServiceProtocolsArgs
+from .inputs.args import ServiceProtocolsArgs
 from .inputs.warnings import service_warnings
 from .outputs import known
 
@@ -52,7 +52,7 @@ class ServiceProtocols(EntryComponent):
         from .inputs.entry_settings import ServiceProtocolsSettings  # noqa: PLC0415
 
         given = known(name, args, inputs)
-        settings = ServiceProtocolsSettings.validated(name, given.args)
+        settings = ServiceProtocolsSettings.of(name, given.args)
         if settings.target == "kubernetes":
             kubernetes_sdk("target: kubernetes")
         # Without the arguments: Pulumi would read their `services` back as the output of that name.

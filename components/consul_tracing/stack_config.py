@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from types import UnionType
 from typing import NotRequired, Union, cast, get_args, get_origin, is_typeddict
 from urllib.parse import urlsplit
 
 import pulumi
 
 from .errors import Problem
+from .inputs.args import MeshTracingArgs
 from .inputs.hosts import is_loopback
-from .inputs.mesh_args import MeshTracingArgs
 from .run_errors import InvalidInputError
 
 NAMESPACE = "consul-tracing"
@@ -50,9 +52,10 @@ def with_numbers(value: object, declared: object) -> object:
         case dict() if is_typeddict(declared):
             types = declared.__annotations__
             return {key: with_numbers(member, types.get(key)) for key, member in value.items()}
-        case _ if get_origin(declared) in {NotRequired, Union}:  # the first type of `pulumi.Input` is that of the value
+        # The first type of a union, such as `pulumi.Input`, is that of the value.
+        case _ if get_origin(declared) in {NotRequired, Union, UnionType}:
             return with_numbers(value, get_args(declared)[0])
-        case dict() if get_origin(declared) is dict:
+        case dict() if get_origin(declared) is Mapping:
             return {key: with_numbers(member, get_args(declared)[1]) for key, member in value.items()}
         case str() if declared is float and NUMBER.fullmatch(value):
             return float(value)

@@ -7,7 +7,7 @@ import pulumi
 
 from .backends.kubernetes.sdk import kubernetes_sdk
 from .component import NO_ARGS, Component
-from .inputs.zipkin_collector_args import ZipkinCollectorArgs
+from .inputs.args import ZipkinCollectorArgs
 from .outputs import known, with_unknown
 
 if TYPE_CHECKING:

@@ -2,7 +2,7 @@
 package main
 
 import (
-	consultracing "example.com/pulumi-consul-tracing/sdk/go/consul-tracing"
+	consultracing "example.com/pulumi-consul-tracing/sdk/go/consultracing"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi/config"
 )

@@ -15,6 +15,7 @@ from consul_tracing.zipkin.manifests import manifests
 from testbed import CHECKOUT
 from testbed.consul import Consul
 from testbed.kubernetes import Cluster
+from testbed.processes import ProgramFailedError
 from tests.kubernetes.conftest import ProjectFactory
 from tests.mesh.consul_entries import MESH, entries
 
@@ -102,7 +103,7 @@ def phases(cluster: Cluster) -> list[str]:
 def test_every_combination_of_options_is_valid(cluster: Cluster) -> None:
     distinct: dict[str, Any] = {}
     for args in combinations():
-        for manifest in manifests(ZipkinCollectorSettings.of("zipkin", args)).values():  # type: ignore[arg-type]
+        for manifest in manifests(ZipkinCollectorSettings.of("zipkin", args)).values():
             distinct[json.dumps(manifest, sort_keys=True)] = manifest
     print(f"{len(list(combinations()))} combinations, {len(distinct)} different objects")  # noqa: T201 - for the document
     for manifest in distinct.values():
@@ -115,6 +116,61 @@ def test_dry_run_rejects_an_invalid_manifest(cluster: Cluster) -> None:
     deployment["spec"]["template"]["spec"]["containers"][0]["memory"] = "1Gi"
     with pytest.raises(ApiException, match="memory: field not declared in schema"):
         cluster.apply(deployment, dry_run=True)
+
+
+ELASTICSEARCH: dict[str, Any] = {"hosts": ["https://elasticsearch:9200"]}
+NOT_VALIDATED: list[dict[str, Any]] = [
+    {"service_name": "1zipkin"},
+    {"service_name": "z" * 64},
+    {"service": {"annotations": {"a b": "x"}}},
+    {"storage": {"elasticsearch": {**ELASTICSEARCH, "credentials_secret": "Credentials"}}},
+    {"storage": {"elasticsearch": {**ELASTICSEARCH, "credentials_secret": "s", "username_key": "a b"}}},
+    {"storage": {"elasticsearch": {**ELASTICSEARCH, "trust_store": {"secret": "Trust"}}}},
+    {"environment_secrets": {"A": {"secret": "S s", "key": "k"}}},
+    {"resources": {"cpu_request": "one"}},
+    {"resources": {"cpu_limit": "100m"}},
+    {"ingress": {"host": "https://z", "tls": False}},
+    {"ingress": {"host": "10.0.0.1", "tls": False}},
+    {"ingress": {"host": "z", "tls": False, "class_name": "A b"}},
+    {"ingress": {"host": "z", "tls_secret": "A b"}},
+    {"storage": {"elasticsearch": ELASTICSEARCH}, "autoscaling": {"max_replicas": 1}},
+    {"network_policy": {"clients": [{"cidr": "10.0.0.1/33"}]}},
+    {"network_policy": {"clients": [{"cidr": "10.0.0.1"}]}},
+    {"network_policy": {"clients": [{"pod_labels": {"a b": "x"}}]}},
+    {"storage": {"elasticsearch": ELASTICSEARCH}, "dependencies_job": {"schedule": "hourly"}},
+    {"storage": {"elasticsearch": ELASTICSEARCH}, "dependencies_job": {"schedule": "TZ=UTC 5 * * * *"}},
+    {"storage": {"elasticsearch": ELASTICSEARCH}, "dependencies_job": {}, "service_name": "z" * 40},
+    {"scheduling": {"topology_spread": ["a", "a"]}},
+    {"scheduling": {"node_selector": {"a b": "x"}}},
+    {"scheduling": {"priority_class": "A b"}},
+    {"labels": {"-a": "x"}},
+    {"labels": {"a": "x y"}},
+    {"annotations": {"a b": "x"}},
+]
+"""Inputs that only the API server rejects, in a preview."""
+
+
+@pytest.mark.usefixtures("observability", "service_monitors")
+@pytest.mark.parametrize("args", NOT_VALIDATED, ids=str)
+def test_api_server_rejects_in_a_preview_what_the_inputs_accept(cluster: Cluster, args: dict[str, Any]) -> None:
+    settings = ZipkinCollectorSettings.of("zipkin", {"namespace": "observability", **args})
+    with pytest.raises(ApiException, match="nvalid|quantities must match|duplicate entries"):
+        apply_all(cluster, settings)
+
+
+def apply_all(cluster: Cluster, settings: ZipkinCollectorSettings) -> None:
+    for manifest in manifests(settings).values():
+        cluster.apply(manifest, dry_run=True)
+
+
+@pytest.mark.usefixtures("observability")
+def test_preview_reports_a_label_that_the_api_server_rejects(
+    project: ProjectFactory, cluster: Cluster, consul: Consul
+) -> None:
+    zipkin_stack = project(configuration=config_of("staging", cluster, {"labels": {"team": "a b"}}), stack="staging")
+    with pytest.raises(ProgramFailedError, match='metadata.labels: Invalid value: "a b"'):
+        zipkin_stack.preview()
+    assert entries(consul) == set()
 
 
 @pytest.mark.usefixtures("observability")

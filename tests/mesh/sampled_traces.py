@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 
 from consul_tracing.envoy import proxy_environment
-from consul_tracing.inputs.mesh_settings import Tracer
+from consul_tracing.inputs.tracer_settings import Tracer
 from testbed.envoy import SEND_SPANS_IMMEDIATELY
 from testbed.http import Response
 from tests.mesh.trace_stores import SpanName, TraceProbe

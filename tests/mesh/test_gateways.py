@@ -10,7 +10,7 @@ import pytest
 
 from consul_tracing.entries.bodies import canonical_json
 from consul_tracing.envoy import gateway_runtime
-from consul_tracing.inputs.mesh_settings import Sampling
+from consul_tracing.inputs.tracer_settings import Sampling
 from testbed import CHECKOUT
 from testbed.envoy import Envoy
 from testbed.http import Response, send_request

@@ -69,8 +69,8 @@ def test_sdist_contains_the_package_only(dist: Path) -> None:
         names = {Path(name).relative_to(f"consul_tracing-{VERSION}") for name in archive.getnames()}
     package = {file.relative_to(CHECKOUT) for file in (CHECKOUT / "components").rglob("*.py")}
     others = ("CHANGELOG.md", "LICENSE", "PKG-INFO", "README.md", "pyproject.toml")
-    marker = "components/consul_tracing/py.typed"
-    assert names - {Path(".gitignore")} == package | {Path(name) for name in (*others, marker)}
+    data = [f"components/consul_tracing/{name}" for name in ("py.typed", "stack.schema.json")]
+    assert names - {Path(".gitignore")} == package | {Path(name) for name in (*others, *data)}
 
 
 @pytest.fixture(scope="module")

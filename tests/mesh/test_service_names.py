@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from consul_tracing.envoy import proxy_environment
-from consul_tracing.inputs.mesh_settings import Tracer
+from consul_tracing.inputs.tracer_settings import Tracer
 from testbed.jaeger import Jaeger
 from testbed.ports import LOOPBACK
 from tests.mesh.trace_stores import TraceProbe, open_store

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from consul_tracing.envoy import proxy_environment
-from consul_tracing.inputs.mesh_settings import Tracer
+from consul_tracing.inputs.tracer_settings import Tracer
 from testbed.jaeger import Jaeger
 from testbed.pulumi import Project
 from tests.mesh.consul_entries import rejection

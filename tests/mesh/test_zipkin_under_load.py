@@ -23,7 +23,8 @@ import pytest
 
 import toolchain
 from consul_tracing.inputs.kubernetes_types import bytes_of
-from consul_tracing.inputs.zipkin_collector_settings import UI_PATH, ZipkinCollectorSettings
+from consul_tracing.inputs.zipkin_collector_settings import ZipkinCollectorSettings
+from consul_tracing.inputs.zipkin_deployment_settings import UI_PATH
 from consul_tracing.zipkin.pod import LIVENESS_PATH, READINESS_PATH, environment
 from testbed.http import request_json, send_request
 from testbed.memory_limits import MEBIBYTE, MemoryLimit, memory_limit

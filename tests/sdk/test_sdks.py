@@ -19,7 +19,7 @@ pytestmark = pytest.mark.slow
 
 EXAMPLES = CHECKOUT / "examples"
 SCHEMA = CHECKOUT / "tests" / "golden" / "schema.json"
-GO_SDK = "example.com/pulumi-consul-tracing/sdk/go/consul-tracing"
+GO_SDK = "example.com/pulumi-consul-tracing/sdk/go/consultracing"
 SECONDS = 1200
 NPM_PACKAGES = ("@pulumi/pulumi@3.253.0", "typescript@5", "@types/node@20")
 Generate = Callable[[str, Path], Path]

@@ -3,25 +3,8 @@
 import subprocess
 import sys
 from importlib.metadata import requires
-from typing import Any
 
 import consul_tracing
-from consul_tracing.inputs import entry_settings, mesh_args, mesh_settings
-from consul_tracing.inputs.service_protocols_args import ServiceProtocolsArgs
-
-
-def test_arguments_and_settings_have_the_same_fields() -> None:
-    pairs: dict[Any, Any] = {
-        mesh_args.MeshTracingArgs: mesh_settings.MeshSettings,
-        mesh_args.MetadataArgs: entry_settings.Metadata,
-        mesh_args.ServiceArgs: entry_settings.Service,
-        mesh_args.SpanArgs: mesh_settings.Spans,
-        ServiceProtocolsArgs: entry_settings.ServiceProtocolsSettings,
-    }
-    for name in ("Tls", "Collector", "Zipkin", "OpenTelemetry", "Datadog", "Tracer", "Sampling", "Tag"):
-        pairs[getattr(mesh_args, f"{name}Args")] = getattr(mesh_settings, name)
-    for args, group in pairs.items():
-        assert args.__annotations__.keys() == group.model_fields.keys()
 
 
 def test_public_names_exist() -> None:

@@ -14,8 +14,8 @@ from consul_tracing.entries.bodies import (
     proxy_defaults,
     tracing_config,
 )
-from consul_tracing.inputs.mesh_settings import Sampling
 from consul_tracing.inputs.static_clusters import CLUSTER
+from consul_tracing.inputs.tracer_settings import Sampling
 from consul_tracing.names import CLUSTERS_KEY, LISTENER_KEY, TRACER_KEY
 from tests.unit import envoy_messages
 from tests.unit.meshes import settings

@@ -1,6 +1,7 @@
 """Outputs as inputs: natural lines of programs, in previews that do not know them and in updates."""
 
 from collections.abc import Callable
+from types import MappingProxyType
 from typing import Any
 
 import pulumi
@@ -149,3 +150,10 @@ def test_secret_is_rejected_and_not_shown(engine: Engine, path: str) -> None:
         engine.run(program)
     assert "hush" not in str(error.value)
     assert engine.registered == {}
+
+
+def test_maps_and_lists_of_every_kind_are_inputs(engine: Engine) -> None:
+    """The types of the arguments are `Mapping` and `Sequence`."""
+    services = MappingProxyType({"web": MappingProxyType({"protocol": "http"})})
+    engine.run(lambda: MeshTracing("mesh", collector={"host": "zipkin"}, services=services, tcp_services=("db",)))
+    assert {"mesh-service-web", "mesh-service-db"} <= engine.registered.keys()

@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Callable, Iterator
-from typing import Any, is_typeddict
+from typing import Any
 
 import grpc
 import pytest
@@ -11,7 +11,7 @@ from pulumi.runtime import rpc
 
 import consul_tracing
 from consul_tracing.entries.bodies import proxy_defaults, service_defaults
-from consul_tracing.inputs import mesh_args, zipkin_collector_args
+from consul_tracing.inputs.args import MeshTracingArgs
 from consul_tracing.inputs.mesh_settings import MeshSettings
 from tests.unit.plugin_process import OUTPUT, SECRET, Plugin, running_plugin
 from tests.unit.zipkin_collectors import EVERYTHING as COLLECTOR
@@ -122,29 +122,12 @@ def test_schema(plugin: Plugin, golden: Callable[[str, Any], None]) -> None:
     golden("schema", plugin.schema())
 
 
-def test_schema_has_all_types_and_descriptions_with_defaults(plugin: Plugin) -> None:
+def test_schema_has_all_outputs_and_describes_everything_with_its_own_names(plugin: Plugin) -> None:
     schema = plugin.schema()
     components = {name.rpartition(":")[2]: one for name, one in schema["resources"].items()}
-    types = {f"{name.rpartition(':')[2]}Args": one for name, one in schema["types"].items()}
-    arguments = {
-        one.__name__
-        for module in (mesh_args, zipkin_collector_args)
-        for one in vars(module).values()
-        if is_typeddict(one)
-    }
-    assert types.keys() | {f"{name}Args" for name in components} == {*arguments, "ServiceProtocolsArgs"}
-    inputs: dict[str, tuple[dict[str, Any], list[str]]] = {
-        **{name: (one["inputProperties"], one["requiredInputs"]) for name, one in components.items()},
-        **{name: (one["properties"], one.get("required", [])) for name, one in types.items()},
-    }
-    one_of = {"TracerArgs", "TagArgs", "StorageArgs", "DisruptionBudgetArgs"}
-    without_default = {
-        f"{name}.{key}"
-        for name, (properties, required) in inputs.items()
-        for key, one in properties.items()
-        if key not in required and name not in one_of and "Default" not in one["description"]
-    }
-    assert without_default == {"MeshTracing.collector", "IngressArgs.tlsSecret"}
+    groups = [one["properties"] for one in schema["types"].values()]
+    groups += [one[kind] for one in components.values() for kind in ("inputProperties", "properties")]
+    assert [name for group in groups for name, one in group.items() if not one.get("description")] == []
     outputs = {name: set(one["properties"]) for name, one in components.items()}
     assert {"bootstrapHash", "collectorUrl", "gatewayEnvoyArgs", "proxyEnvironment"} <= outputs["MeshTracing"]
     assert not re.search(r"\b(connect_timeout_ms|tcp_services|service_name)\b", json.dumps(schema))
@@ -152,7 +135,7 @@ def test_schema_has_all_types_and_descriptions_with_defaults(plugin: Plugin) -> 
 
 @pytest.mark.parametrize("preview", [False, True])
 def test_every_input_of_a_mesh_is_written_as_from_python(plugin: Plugin, *, preview: bool) -> None:
-    assert MESH.keys() == mesh_args.MeshTracingArgs.__annotations__.keys() - {"zipkin_collector"}
+    assert MESH.keys() == MeshTracingArgs.__annotations__.keys() - {"zipkin_collector"}
     outputs = plugin.construct("MeshTracing", in_camel_case(MESH), preview=preview)
     settings = MeshSettings.of("mesh", MESH)  # type: ignore[arg-type]
     written = plugin.monitor.entry("mesh-proxy-defaults")

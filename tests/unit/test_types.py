@@ -8,17 +8,28 @@ from pathlib import Path
 import pytest
 
 PROGRAM = """\
-from consul_tracing import MeshTracing, ServiceProtocols
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from consul_tracing import Existing, MeshTracing, Protocol, ServiceArgs, ServiceProtocols, Target, ZipkinCollector
 
 MeshTracing("valid", {"collector": {"host": "zipkin"}, "services": {"web": {"protocol": "http"}}})
 MeshTracing("keywords", collector={"host": "zipkin"})
 ServiceProtocols("keywords", services={"web": {"protocol": "http"}})
+services: Mapping[str, ServiceArgs] = {"web": {"protocol": "http"}}
+protocol: Protocol = "http"
+hosts: list[str] = ["https://es:9200"]
+ServiceProtocols("maps", services=services, existing="adopt")
+ZipkinCollector("lists", storage={"elasticsearch": {"hosts": hosts}})
+MeshTracing("component", collector=ZipkinCollector("zipkin"), tags=MappingProxyType({"team": {"literal": "core"}}))
+VALID = True
 MeshTracing("a", {"collector": {"host": "zipkin"}, "services": {"web": {"protocol": "HTTP"}}})
 MeshTracing("b", {"collector": {"host": "zipkin"}, "existing": "replace"})
 MeshTracing("c", {"collector": {"host": "zipkin"}, "tracer": {"zipkin": {"encoding": "thrift"}}})
 ServiceProtocols("d", {"services": {}, "target": "nomad"})
 MeshTracing("e", colector={"host": "zipkin"})
 ServiceProtocols("f", target="consul")
+wrong: tuple[Existing, Protocol, Target] = ("keep", "udp", "nomad")
 """
 
 
@@ -30,7 +41,8 @@ def program(tmp_path: Path) -> Path:
 
 
 def invalid_lines() -> set[int]:
-    return set(range(6, len(PROGRAM.splitlines()) + 1))
+    first = PROGRAM.splitlines().index("VALID = True") + 2
+    return set(range(first, len(PROGRAM.splitlines()) + 1))
 
 
 def test_mypy_reports_invalid_values(program: Path) -> None:

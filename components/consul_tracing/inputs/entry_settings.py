@@ -1,4 +1,4 @@
-"""Validated inputs of the components that write service-defaults, with defaults."""
+"""Inputs of the components that write service-defaults."""
 
 from collections.abc import Iterator
 from typing import ClassVar, Literal
@@ -8,43 +8,54 @@ from pydantic import Field
 from consul_tracing.errors import Problem, format_value
 
 from .entry_fields import ServiceDefaultsFields
-from .kubernetes_types import LabelValue, MetadataKey
-from .types import (
-    OBJECT_NAME,
-    NamespaceName,
-    OwnerName,
-    Seconds,
-    ServiceName,
-    Text,
-    is_object_name,
-    is_stack_name,
-)
+from .kubernetes_types import MetadataKey
+from .types import NamespaceName, OwnerName, Seconds, ServiceName, Text, is_stack_name
 from .validation import Settings
 
+Existing = Literal["refuse", "adopt", "overwrite"]
 Protocol = Literal["tcp", "http", "http2", "grpc"]
+Target = Literal["consul", "kubernetes"]
 
 MANAGED_BY_CONSUL_K8S = "is managed by consul-k8s with target: kubernetes"
 PARTITION_OF_CONSUL_K8S = f"{MANAGED_BY_CONSUL_K8S} (global.adminPartitions)"
 
 
 class Service(Settings):
-    """Service of the mesh."""
+    """Service of the mesh, with its service-defaults entry."""
 
     shorthand: ClassVar[str] = "protocol"
     plain: ClassVar[frozenset[str]] = frozenset({"name", "namespace", "partition"})
 
     protocol: Protocol
+    """Protocol: "http", "http2" or "grpc", which Envoy traces, or "tcp"."""
+
     name: ServiceName | None = None
+    """Name of the service in Consul's catalog. Default: the key in `services`."""
+
     namespace: Text | None = None
+    """Consul Enterprise namespace. Default: Consul's default namespace.
+
+    On Kubernetes: the namespace of the ServiceDefaults, which consul-k8s can mirror to Consul. Default: `namespace`.
+    """
+
     partition: Text | None = None
+    """Consul Enterprise admin partition. Default: `partition` of the mesh."""
+
     service_defaults: ServiceDefaultsFields = Field(default_factory=dict)
+    """Additional fields of the entry with Consul's Go names.
+
+    Example: `{"LocalRequestTimeoutMs": 5000}`.
+    """
 
 
 class Metadata(Settings):
-    """Further metadata of custom resources."""
+    """Additional metadata of the custom resources on Kubernetes."""
 
-    labels: dict[MetadataKey, LabelValue] = Field(default_factory=dict)
+    labels: dict[MetadataKey, str] = Field(default_factory=dict)
+    """Additional labels."""
+
     annotations: dict[MetadataKey, str] = Field(default_factory=dict)
+    """Additional annotations."""
 
 
 class EntrySettings(Settings):
@@ -52,17 +63,69 @@ class EntrySettings(Settings):
 
     plain: ClassVar[frozenset[str]] = frozenset({"partition", "owner", "renamed_from"})
 
-    target: Literal["consul", "kubernetes"] = "consul"
+    target: Target = "consul"
+    """Backend: "consul" (HTTP API) or "kubernetes" (consul-k8s custom resources)."""
+
     services: dict[ServiceName, Service] = Field(default_factory=dict)
+    """Services of the mesh by name, with their protocols."""
+
     partition: Text | None = None
-    existing: Literal["refuse", "adopt", "overwrite"] = "refuse"
+    """Consul Enterprise admin partition. Default: Consul's default partition."""
+
+    existing: Existing = "refuse"
+    """Handling of entries that this stack does not manage: "refuse", "adopt" or "overwrite".
+
+    "refuse" rejects them, with the fields that a write would remove. "adopt" preserves their fields and adds those of
+    this stack. "overwrite" writes the fields of this stack only. Entries of consul-k8s are always rejected. Entries of
+    another stack are never adopted, because two writers revert each other's changes (hashicorp/consul#20064).
+    """
+
     owner: OwnerName | None = None
+    """Owner recorded in the entries, at most 512 bytes. Default: the full name of the stack.
+
+    The full name is organization/project/stack. Set an owner if two state backends could contain the same stack name,
+    because each stack would manage the entries of the other.
+    """
+
     renamed_from: OwnerName | None = None
+    """Former owner in the entries: the former full name of the stack, or the former `owner`.
+
+    Set it for the first `up` after `pulumi stack rename`, after a move to another project, or after a change of
+    `owner`. Otherwise the entries belong to another stack.
+    """
+
     release: bool = False
+    """Whether the stack stops managing its entries.
+
+    `up` then removes the ownership metadata, so that another stack can adopt the entries, and `pulumi destroy` keeps
+    them.
+    """
+
     namespace: NamespaceName = "consul"
+    """Kubernetes namespace of the custom resources. Default: {default}, the namespace in the guide of consul-k8s.
+
+    Has no effect with `target: consul`.
+    """
+
     metadata: Metadata = Metadata.model_construct()
+    """Additional labels and annotations of the custom resources. Default: none. Has no effect with `target: consul`."""
+
     sync_timeout_seconds: Seconds = 120.0
+    """Timeout of consul-k8s for writing or deleting an object, in seconds.
+
+    The controller needs about one second, and retries every five. After the timeout, `up` fails with the controller's
+    error. Has no effect with `target: consul`.
+    """
+
     migrate_entries: bool = False
+    """Whether consul-k8s takes over entries of Consul's HTTP API (`migrate-entry`).
+
+    By default consul-k8s rejects them. It takes over only entries with the content of the custom resource: declared
+    fields must have their value in Consul. If the stack has a Consul provider or `consul:address`, fields that are not
+    declared are preserved as fields of other owners; with `existing: overwrite` they are not. A stack that manages the
+    entries over the HTTP API must remove them from its state first (`pulumi state delete`), or it deletes them. Has no
+    effect with `target: consul`.
+    """
 
     @property
     def home_namespace(self) -> str | None:
@@ -79,8 +142,7 @@ class EntrySettings(Settings):
         """The names of all declared services in the catalog."""
         return {*(service.name or key for key, service in self.services.items()), *self.tcp_names}
 
-    def problems(self) -> Iterator[Problem]:
-        """Return the conflicts between inputs that are valid one by one."""
+    def _problems(self) -> Iterator[Problem]:
         if self.renamed_from and not self.owner and not is_stack_name(self.renamed_from):
             expected = "must be the full name of a stack (organization/project/stack) unless owner is set"
             yield Problem("renamed_from", f"{expected}, got {format_value(self.renamed_from)}")
@@ -91,11 +153,6 @@ class EntrySettings(Settings):
     def _kubernetes_problems(self) -> Iterator[Problem]:
         if self.partition is not None:
             yield Problem("partition", PARTITION_OF_CONSUL_K8S)
-        names = {f"services.{key}": service.name or key for key, service in self.services.items()}
-        names |= {f"tcp_services.{index}": name for index, name in enumerate(self.tcp_names)}
-        for path, name in names.items():
-            if not is_object_name(name):
-                yield Problem(path, f"must be {OBJECT_NAME}, got {format_value(name)}")
         for key, service in self.services.items():
             if service.partition is not None:
                 yield Problem(f"services.{key}.partition", PARTITION_OF_CONSUL_K8S)
@@ -104,24 +161,24 @@ class EntrySettings(Settings):
 
     def _duplicates(self) -> Iterator[Problem]:
         """Return the services that are declared twice. Consul's default namespace and partition are named `default`."""
-        home = self.home_namespace or "default"
+        home = self.home_namespace or "default", self.partition or "default"
         declared: dict[tuple[str, str, str], str] = {}
-        for key, service in self.services.items():
-            path = f"services.{key}"
-            entry = (service.name or key, service.namespace or home, service.partition or self.partition or "default")
+        services = {
+            f"services.{key}": (one.name or key, one.namespace or home[0], one.partition or home[1])
+            for key, one in self.services.items()
+        }
+        tcp_services = {f"tcp_services.{index}": (name, *home) for index, name in enumerate(self.tcp_names)}
+        for path, entry in (services | tcp_services).items():
             if (first := declared.setdefault(entry, path)) != path:
                 yield Problem(path, f'conflicts with {first}, which declares the same service ("{entry[0]}")')
-        for index, name in enumerate(self.tcp_names):
-            path, entry = f"tcp_services.{index}", (name, home, self.partition or "default")
-            if (first := declared.setdefault(entry, path)) != path:
-                yield Problem(path, f'conflicts with {first}, which declares the same service ("{name}")')
-            elif name in self.services:
-                yield Problem(path, f"conflicts with services.{name}, which has the same resource name")
+            elif path in tcp_services and entry[0] in self.services:
+                yield Problem(path, f"conflicts with services.{entry[0]}, which has the same resource name")
 
 
 class ServiceProtocolsSettings(EntrySettings):
-    """Inputs of `ServiceProtocols`."""
+    """Protocols of services in a mesh whose tracing another stack manages."""
 
     component: ClassVar[str] = "ServiceProtocols"
 
     services: dict[ServiceName, Service]
+    """Services by name, with their protocols."""

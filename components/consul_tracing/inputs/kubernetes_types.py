@@ -1,8 +1,7 @@
-"""Field types with the validation rules of Kubernetes."""
+"""Field types for Zipkin on Kubernetes. They reject values that the API server accepts in a preview."""
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from decimal import Decimal
 from typing import TYPE_CHECKING, Annotated
@@ -14,66 +13,31 @@ from consul_tracing.errors import Problem, format_value
 from consul_tracing.names import MANAGED_ANNOTATIONS, UNRESOLVED, JsonObject
 
 from .hosts import canonical_host, is_address, is_loopback
-from .types import (
-    MAX_SUBDOMAIN_LENGTH,
-    OBJECT_NAME,
-    SUBDOMAIN,
-    EnvironmentVariable,
-    is_object_name,
-    json_object,
-    matching,
-    whole_number,
-)
+from .types import Count, EnvironmentVariable, json_object, matching, whole_number
 from .validation import invalid_members, invalid_value, must_be
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-SERVICE_NAME = re.compile(r"[a-z]([-a-z0-9]{0,61}[a-z0-9])?")
-SECRET_KEY = re.compile(r"[-._A-Za-z0-9]{1,253}")
-QUALIFIED_NAME = re.compile(r"[A-Za-z0-9]([-._A-Za-z0-9]{0,61}[A-Za-z0-9])?")
-LABEL_VALUE = re.compile(r"([A-Za-z0-9]([-._A-Za-z0-9]{0,61}[A-Za-z0-9])?)?")
-CPU = re.compile(r"(?P<thousandths>\d+)m|(?P<cores>\d+(\.\d{1,3})?)")
+DOMAIN = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*"
 MEMORY = re.compile(r"(?P<amount>\d+(\.\d+)?)(?P<unit>Ki|Mi|Gi|Ti|k|M|G|T)?")
 IMAGE = re.compile(
     r"([A-Za-z0-9]([-.A-Za-z0-9]*[A-Za-z0-9])?(:\d+)?/)?[a-z0-9]+([._-]+[a-z0-9]+)*(/[a-z0-9]+([._-]+[a-z0-9]+)*)*"
     r"(:(?P<tag>\w[\w.-]{0,127}))?(@(?P<digest>sha256:[0-9a-f]{64}))?",
     re.ASCII,
 )
-SPAN_INDEX = re.compile(r"[a-z0-9][a-z0-9_-]*")
-KEYSPACE = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,47}")
-INTERVAL = re.compile(r"(\d+(ms|s|m|h))+")
-CRON_FIELD = re.compile(r"[0-9A-Za-z*/,?-]+")
 CREDENTIAL = re.compile(r"PASSWORD|PASSWD|(^|_)PASS$|SECRET|TOKEN|ACCESS_KEY|API_KEY|PRIVATE_KEY", re.IGNORECASE)
 USER_IN_URL = re.compile(r"://[^/\s@]*:[^/\s@]*@")
 
 ELASTICSEARCH_TRANSPORT_PORT = 9300
 DEFAULT_PORTS = {"http": 80, "https": 443}
 CASSANDRA_PORT = 9042
-CRON_FIELDS = 5
 LARGEST_USER_ID = 2**31 - 1
 SMALLEST_MEMORY = 256 * 1024**2
 """Bytes. In less memory, Zipkin's code leaves no space for spans."""
 
-UNITS = {
-    "": 1,
-    "k": 10**3,
-    "M": 10**6,
-    "G": 10**9,
-    "T": 10**12,
-    "Ki": 2**10,
-    "Mi": 2**20,
-    "Gi": 2**30,
-    "Ti": 2**40,
-}
+UNITS = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12, "Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40}
 """Kubernetes' units of memory, in bytes."""
-
-
-def object_name(value: str) -> str:
-    """Validate the name of an object such as a Secret."""
-    if not is_object_name(value):
-        raise must_be(OBJECT_NAME, value)
-    return value
 
 
 def image(value: str) -> str:
@@ -91,19 +55,6 @@ def is_slim(reference: str) -> bool:
     return "slim" in reference.partition("@")[0].rpartition("/")[2]
 
 
-def cpu(value: str) -> str:
-    """Validate a positive amount of CPU."""
-    if not millicores(value):
-        raise must_be('an amount of CPU such as "250m" or "2"', value)
-    return value
-
-
-def millicores(amount: str) -> int:
-    """Return an amount of CPU in thousandths of a core. 0 for an invalid one."""
-    parts = CPU.fullmatch(amount)
-    return int(parts["thousandths"] or Decimal(parts["cores"]) * 1000) if parts else 0
-
-
 def memory(value: str) -> str:
     """Validate an amount of memory in which Zipkin starts."""
     if not MEMORY.fullmatch(value):
@@ -117,14 +68,6 @@ def bytes_of(amount: str) -> int:
     """Return an amount of memory in bytes. 0 for an invalid one."""
     parts = MEMORY.fullmatch(amount)
     return int(Decimal(parts["amount"]) * UNITS[parts["unit"] or ""]) if parts else 0
-
-
-def label_key(value: str) -> str:
-    """Validate the key of a label or an annotation."""
-    prefix, slash, name = value.rpartition("/")
-    if not QUALIFIED_NAME.fullmatch(name) or (slash and not SUBDOMAIN.fullmatch(prefix)):
-        raise must_be("a key such as team or example.com/team", value)
-    return value
 
 
 def metadata_key(value: str) -> str:
@@ -156,11 +99,9 @@ def variable_value(value: str) -> str:
 
 def elasticsearch_url(value: str) -> str:
     """Validate a URL of Elasticsearch's HTTP API, and add the default port."""
-    url, port = _parsed(value)
-    host = canonical_host(url.hostname or "")
+    url, host, port = _parsed(value)
     if url.scheme not in DEFAULT_PORTS or not host or url.path.strip("/") or url.query or url.fragment:
         raise must_be("a URL such as https://elasticsearch.example.com:9200, without path and query", value)
-    _reject_loopback(host)
     if port == ELASTICSEARCH_TRANSPORT_PORT:
         raise must_be("a URL of the HTTP port (9200) instead of the transport port (9300)", value)
     return f"{url.scheme}://{_authority(host, port or DEFAULT_PORTS[url.scheme])}"
@@ -168,31 +109,25 @@ def elasticsearch_url(value: str) -> str:
 
 def contact_point(value: str) -> str:
     """Validate the address of a Cassandra node, and add the default port."""
-    url, port = _parsed(f"//{value}")
-    host = canonical_host(url.hostname or "")
+    url, host, port = _parsed(f"//{value}")
     if "//" in value or not host or url.path or url.query or url.fragment:
         raise must_be("a node such as cassandra.example.com or 10.0.0.7:9042", value)
-    _reject_loopback(host)
     return _authority(host, port or CASSANDRA_PORT)
 
 
-def _parsed(address: str) -> tuple[SplitResult, int | None]:
+def _parsed(address: str) -> tuple[SplitResult, str | None, int | None]:
     if "@" in address:
         raise invalid_value("must not contain a user or a password. Create a Secret, and set credentials_secret")
     try:
         url = urlsplit(address)
-        port = url.port
+        return url, canonical_host(url.hostname or ""), url.port
     except ValueError:
         raise must_be("an address with a port from 1 to 65535", address.removeprefix("//")) from None
-    return url, port
-
-
-def _reject_loopback(host: str) -> None:
-    if is_loopback(host):
-        raise invalid_value(f"must be an address that pods can connect to, got {format_value(host)}, the pod of Zipkin")
 
 
 def _authority(host: str, port: int) -> str:
+    if is_loopback(host):
+        raise invalid_value(f"must be an address that pods can connect to, got {format_value(host)}, the pod of Zipkin")
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
@@ -203,17 +138,9 @@ def ports_of(addresses: Sequence[str]) -> list[int | str]:
     return sorted({int(address.rpartition(":")[2]) for address in addresses})
 
 
-def ingress_host(value: str) -> str:
-    """Validate the DNS name of an Ingress, which can start with a wildcard."""
-    bare = value.removeprefix("*.")
-    if not SUBDOMAIN.fullmatch(bare) or is_address(bare) or len(value) > MAX_SUBDOMAIN_LENGTH:
-        raise must_be("a lower-case DNS name such as zipkin.example.com", value)
-    return value
-
-
 def cluster_domain(value: str) -> str:
     """Validate the DNS domain of a cluster."""
-    if not SUBDOMAIN.fullmatch(value) or is_address(value) or not canonical_host(value):
+    if not re.fullmatch(DOMAIN, value) or is_address(value) or not canonical_host(value):
         raise must_be("a lower-case DNS name such as cluster.local", value)
     return value
 
@@ -223,22 +150,6 @@ def user_id(value: int) -> int:
     if not 1 <= value <= LARGEST_USER_ID:
         raise must_be(f"the id of a user other than root, from 1 to {LARGEST_USER_ID}", value)
     return value
-
-
-def cidr(value: str) -> str:
-    """Validate a range of IP addresses."""
-    try:
-        return str(ipaddress.ip_network(value))
-    except ValueError:
-        raise must_be("an address range such as 10.0.0.0/8 or 192.0.2.7/32", value) from None
-
-
-def schedule(value: str) -> str:
-    """Validate a cron schedule. Time zones are rejected: Zipkin's days are in UTC."""
-    fields = value.split()
-    if len(fields) != CRON_FIELDS or not all(CRON_FIELD.fullmatch(field) for field in fields):
-        raise must_be('a schedule in UTC with five fields, such as "55 * * * *"', value)
-    return " ".join(fields)
 
 
 def manifest_part(value: object) -> JsonObject:
@@ -259,33 +170,30 @@ def _null_path(value: object) -> str | None:
     return None
 
 
-KubernetesServiceName = Annotated[
-    str,
-    matching(SERVICE_NAME, 'the name of a Service (at most 63 lower-case letters, digits and "-", first a letter)'),
-]
-ObjectName = Annotated[str, AfterValidator(object_name)]
-SecretKeyName = Annotated[str, matching(SECRET_KEY, 'a key of a Secret (letters, digits, "-", "_" and ".")')]
-Utilization = Annotated[int, Field(ge=1, le=100), BeforeValidator(whole_number)]
+Utilization = Annotated[Count, Field(le=100)]
 Image = Annotated[str, AfterValidator(image)]
-Cpu = Annotated[str, AfterValidator(cpu)]
 Memory = Annotated[str, AfterValidator(memory)]
-LabelKey = Annotated[str, AfterValidator(label_key)]
-MetadataKey = Annotated[LabelKey, AfterValidator(metadata_key)]
-LabelValue = Annotated[
-    str, matching(LABEL_VALUE, 'the value of a label (at most 63 letters, digits, "-", "_" and ".")')
-]
+MetadataKey = Annotated[str, AfterValidator(metadata_key)]
 VariableName = Annotated[EnvironmentVariable, AfterValidator(variable_name)]
 VariableValue = Annotated[str, AfterValidator(variable_value)]
 ElasticsearchUrl = Annotated[str, AfterValidator(elasticsearch_url)]
 ContactPoint = Annotated[str, AfterValidator(contact_point)]
-Index = Annotated[str, matching(SPAN_INDEX, 'the prefix of an index (lower-case letters, digits, "-" and "_")')]
-Keyspace = Annotated[
-    str, matching(KEYSPACE, 'the name of a keyspace (at most 48 letters, digits and "_", first a letter)')
+Index = Annotated[
+    str, matching(r"[a-z0-9][a-z0-9_-]*", 'the prefix of an index (lower-case letters, digits, "-" and "_")')
 ]
+Keyspace = Annotated[
+    str,
+    matching(
+        r"[A-Za-z][A-Za-z0-9_]{0,47}", 'the name of a keyspace (at most 48 letters, digits and "_", first a letter)'
+    ),
+]
+PullSecret = Annotated[
+    str, matching(DOMAIN, 'the name of a Kubernetes object (lower-case letters, digits, "-" and ".")')
+]
+FileKey = Annotated[str, matching(r"[-._A-Za-z0-9]{1,253}", 'a key of a Secret (letters, digits, "-", "_" and ".")')]
+"""A key of a Secret that is the name of a file in a pod."""
+
+Interval = Annotated[str, matching(r"(\d+(ms|s|m|h))+", 'a duration such as "30s" or "1m"')]
 ClusterDomain = Annotated[str, AfterValidator(cluster_domain)]
 UserId = Annotated[int, BeforeValidator(whole_number), AfterValidator(user_id)]
-IngressHost = Annotated[str, AfterValidator(ingress_host)]
-Cidr = Annotated[str, AfterValidator(cidr)]
-Interval = Annotated[str, matching(INTERVAL, 'a duration such as "30s" or "1m"')]
-Schedule = Annotated[str, AfterValidator(schedule)]
 ManifestPart = Annotated[JsonObject, BeforeValidator(manifest_part)]

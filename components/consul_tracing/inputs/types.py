@@ -18,7 +18,6 @@ MAX_OWNER_LENGTH = 512
 """Bytes that Consul allows in a value of `Meta`."""
 
 STACK = re.compile(r"[^/\s]+/[^/\s]+/[^/\s]+")
-HEADER = re.compile(r":?[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 RESERVED_HEADER = re.compile(
     r":.*|grpc-.*|proxy-connection|content-(type|length)|host|te|connection|keep-alive|transfer-encoding|upgrade",
     re.IGNORECASE,
@@ -32,21 +31,16 @@ CREDENTIAL_REASON = (
     "Send spans to an OpenTelemetry Collector that adds the header"
 )
 CREDENTIAL_VALUE = re.compile(r"(bearer|basic) |-----BEGIN", re.IGNORECASE)
-ENVIRONMENT_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
-SUBDOMAIN = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
-MAX_SUBDOMAIN_LENGTH = 253
-OBJECT_NAME = 'the name of a Kubernetes object (lower-case letters, digits, "-" and ".")'
 ENVOY_VERSION = re.compile(r"(\d+)\.(\d+)(?:\.\d+)?")
 OLDEST_ENVOY = (1, 34)
 SMALLEST_PERCENT = 0.01
 
 
-def matching(pattern: re.Pattern[str], expected: str) -> AfterValidator:
+def matching(pattern: str, expected: str) -> AfterValidator:
     """Return a validator for text that matches a pattern as a whole."""
 
     def validate(value: str) -> str:
-        if not pattern.fullmatch(value):
+        if not re.fullmatch(pattern, value):
             raise must_be(expected, value)
         return value
 
@@ -162,11 +156,6 @@ def envoy_version(value: str) -> str:
     return value
 
 
-def is_object_name(name: str) -> bool:
-    """Return whether a name is valid for a Kubernetes object (a subdomain of RFC 1123)."""
-    return bool(SUBDOMAIN.fullmatch(name)) and len(name) <= MAX_SUBDOMAIN_LENGTH
-
-
 def json_object(value: object) -> JsonObject:
     """Validate and copy a map of plain data. Later changes to the caller's map have no effect on the copy."""
     if not isinstance(value, dict):
@@ -208,14 +197,22 @@ Port = Annotated[int, Field(ge=1, le=65535), BeforeValidator(whole_number)]
 Host = Annotated[str, AfterValidator(host)]
 ServiceName = Annotated[str, AfterValidator(service_name)]
 OwnerName = Annotated[str, AfterValidator(owner_name)]
-HeaderName = Annotated[str, matching(HEADER, "the name of an HTTP header"), AfterValidator(str.lower)]
+HeaderName = Annotated[
+    str, matching(r":?[!#$%&'*+.^_`|~0-9A-Za-z-]+", "the name of an HTTP header"), AfterValidator(str.lower)
+]
 ExportHeader = Annotated[HeaderName, AfterValidator(export_header)]
 HeaderValue = Annotated[str, AfterValidator(header_value)]
-EnvironmentVariable = Annotated[str, matching(ENVIRONMENT_VARIABLE, "the name of an environment variable")]
+EnvironmentVariable = Annotated[str, matching(r"[A-Za-z_][A-Za-z0-9_]*", "the name of an environment variable")]
 UrlPath = Annotated[str, AfterValidator(url_path)]
 FilePath = Annotated[str, AfterValidator(file_path)]
 EnvoyVersion = Annotated[str, BeforeValidator(quoted_version), AfterValidator(envoy_version)]
 NamespaceName = Annotated[
-    str, matching(LABEL, 'the name of a Kubernetes namespace (at most 63 lower-case letters, digits and "-")')
+    str,
+    matching(
+        r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?",
+        'the name of a Kubernetes namespace (at most 63 lower-case letters, digits and "-")',
+    ),
 ]
+"""A namespace. A preview accepts an unknown one, which the same update may create."""
+
 Json = Annotated[JsonObject, BeforeValidator(json_object)]

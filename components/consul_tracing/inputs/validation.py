@@ -80,6 +80,12 @@ class Settings(BaseModel):
     component: ClassVar[str] = ""
     """The component whose inputs this group holds. Empty for a group within another."""
 
+    component_type: ClassVar[type | None] = None
+    """The type of the components that programs can pass in place of the group. None: only a map."""
+
+    one_of: ClassVar[tuple[str, ...]] = ()
+    """The fields of which exactly one must be set. Empty: any."""
+
     shorthand: ClassVar[str] = ""
     """The field that a plain value in place of the group probably means. Empty if there is none."""
 
@@ -95,12 +101,17 @@ class Settings(BaseModel):
         name = str(info.field_name)
         if not any(isinstance(member, Unresolved) for member in _members(value)):
             return validate(value)
-        if name not in cls.plain and _is_free(cls.model_fields[name].annotation):
+        if cls.accepts_output(name):
             return value
         # A group validates its own fields.
         if isinstance(value, dict):
             return validate(value)
         raise must_be_known()
+
+    @classmethod
+    def accepts_output(cls, name: str) -> bool:
+        """Return whether a preview need not know a field: text, whole numbers, and lists or maps of them."""
+        return name not in cls.plain and _is_free(cls.model_fields[name].annotation)
 
     @model_validator(mode="before")
     @classmethod
@@ -109,11 +120,8 @@ class Settings(BaseModel):
             raise must_be_known()
         if not isinstance(args, dict):
             return args
-        return {name: value for name, value in args.items() if not cls._is_absent(name, value)}
-
-    @classmethod
-    def _is_absent(cls, name: str, value: object) -> bool:
-        return value is None and name in cls.model_fields and name not in cls.keeps_none
+        optional = cls.model_fields.keys() - cls.keeps_none
+        return {name: value for name, value in args.items() if value is not None or name not in optional}
 
     @classmethod
     def from_plain(cls, value: object) -> dict[str, object]:
@@ -125,24 +133,27 @@ class Settings(BaseModel):
         """Return the missing inputs that depend on other inputs. They are reported beside all other problems."""
         return ()
 
-    def problems(self) -> Iterable[Problem]:
+    def _problems(self) -> Iterable[Problem]:
         """Return the conflicts between fields that are valid one by one."""
         return ()
 
+    def unsupported(self, condition: str, *names: str) -> Iterator[Problem]:
+        """Return a problem for each field that is set although it has no effect under a condition."""
+        return (Problem(name, f"is not supported {condition}") for name in names if name in self.model_fields_set)
+
     @model_validator(mode="after")
     def _reject_problems(self) -> Self:
-        if found := list(self.problems()):
+        set_fields = [name for name in self.one_of if getattr(self, name) is not None]
+        found = list(self._problems())
+        if self.one_of and len(set_fields) != 1:
+            got = ", ".join(set_fields) or "none"
+            found.append(Problem("", f"must be exactly one of {', '.join(self.one_of)}; got {got}"))
+        if found:
             raise invalid_members(found)
         return self
 
-    def exactly_one(self, *names: str) -> Iterator[Problem]:
-        """Return a problem unless exactly one of the fields is set."""
-        found = [name for name in names if getattr(self, name) is not None]
-        if len(found) != 1:
-            yield Problem("", f"must be exactly one of {', '.join(names)}; got {', '.join(found) or 'none'}")
-
     @classmethod
-    def validated(cls, name: str, args: object) -> Self:
+    def of(cls, name: str, args: object) -> Self:
         """Validate the arguments of the component called `name`. Raises InvalidInputError listing every problem."""
         missing = list(cls.missing(args)) if isinstance(args, dict) else []
         try:
@@ -196,7 +207,7 @@ def _homes(model: type[Settings], key: str) -> Iterator[str]:
     """Yield the paths of the nested groups that have a field."""
     for name, field in model.model_fields.items():
         path = f"{name}.<key>" if get_origin(field.annotation) is dict else name
-        for nested in _models(field.annotation):
+        for nested in groups_in(field.annotation):
             if key in nested.model_fields:
                 yield path
             yield from (f"{path}.{inner}" for inner in _homes(nested, key))
@@ -266,12 +277,13 @@ def _model_at(model: type[Settings], path: Iterable[str | int]) -> type[Settings
     """Return the group at a path. Skips map keys and list indexes."""
     for part in path:
         if part in model.model_fields:
-            model = next(_models(model.model_fields[str(part)].annotation), model)
+            model = next(groups_in(model.model_fields[str(part)].annotation), model)
     return model
 
 
-def _models(annotation: object) -> Iterator[type[Settings]]:
+def groups_in(annotation: object) -> Iterator[type[Settings]]:
+    """Yield the groups in the type of a field."""
     if isinstance(annotation, type) and issubclass(annotation, Settings):
         yield annotation
     for argument in get_args(annotation):
-        yield from _models(argument)
+        yield from groups_in(argument)

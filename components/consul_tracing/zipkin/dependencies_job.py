@@ -9,7 +9,8 @@ from .pod import container_security, java_options, mounts, pod, resources, varia
 from .storage import credentials, storage_variables, trust_store
 
 if TYPE_CHECKING:
-    from consul_tracing.inputs.zipkin_collector_settings import DependenciesJob, ZipkinCollectorSettings
+    from consul_tracing.inputs.zipkin_collector_settings import ZipkinCollectorSettings
+    from consul_tracing.inputs.zipkin_deployment_settings import DependenciesJob
     from consul_tracing.names import JsonObject
 
 JOB_VARIABLES = frozenset(

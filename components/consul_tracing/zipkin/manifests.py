@@ -12,11 +12,8 @@ from .pod import zipkin_pod
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from consul_tracing.inputs.zipkin_collector_settings import (
-        Autoscaling,
-        DisruptionBudget,
-        ZipkinCollectorSettings,
-    )
+    from consul_tracing.inputs.zipkin_collector_settings import ZipkinCollectorSettings
+    from consul_tracing.inputs.zipkin_deployment_settings import Autoscaling, DisruptionBudget
     from consul_tracing.names import JsonObject
 
 

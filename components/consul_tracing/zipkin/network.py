@@ -4,14 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from consul_tracing.inputs.zipkin_collector_settings import (
-    PORT,
-    Ingress,
-    NetworkPolicy,
-    Peer,
-    ServiceMonitor,
-    ZipkinCollectorSettings,
-)
+from consul_tracing.inputs.zipkin_collector_settings import PORT, ZipkinCollectorSettings
 
 from .labels import DEPENDENCIES, metadata, selector
 from .pod import PORT_NAME
@@ -19,6 +12,7 @@ from .pod import PORT_NAME
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from consul_tracing.inputs.zipkin_deployment_settings import Ingress, NetworkPolicy, Peer, ServiceMonitor
     from consul_tracing.names import JsonObject
 
 METRICS_PATH = "/prometheus"

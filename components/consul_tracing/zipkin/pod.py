@@ -5,14 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from consul_tracing.inputs.kubernetes_types import bytes_of
-from consul_tracing.inputs.zipkin_collector_settings import (
-    MEBIBYTE,
-    PORT,
-    Resources,
-    Scheduling,
-    TrustStore,
-    ZipkinCollectorSettings,
-)
+from consul_tracing.inputs.zipkin_collector_settings import PORT, ZipkinCollectorSettings
+from consul_tracing.inputs.zipkin_deployment_settings import MEBIBYTE, Resources, Scheduling
 
 from .labels import selector
 from .storage import (
@@ -25,6 +19,7 @@ from .storage import (
 )
 
 if TYPE_CHECKING:
+    from consul_tracing.inputs.zipkin_storage_settings import TrustStore
     from consul_tracing.names import JsonObject
 
 PORT_NAME = "http"

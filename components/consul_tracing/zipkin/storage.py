@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from consul_tracing.inputs.zipkin_collector_settings import (
-    STORAGE_VARIABLES,
+from consul_tracing.inputs.zipkin_storage_settings import (
     CassandraStorage,
     ElasticsearchStorage,
     MemoryStorage,
+    variables_of,
 )
 
 if TYPE_CHECKING:
-    from consul_tracing.inputs.zipkin_collector_settings import TrustStore, ZipkinCollectorSettings
+    from consul_tracing.inputs.zipkin_collector_settings import ZipkinCollectorSettings
+    from consul_tracing.inputs.zipkin_storage_settings import TrustStore
     from consul_tracing.names import JsonObject
 
 TRUST_STORE_DIRECTORY = "/etc/zipkin/trust"
@@ -29,7 +30,7 @@ def storage_variables(settings: ZipkinCollectorSettings) -> dict[str, str]:
     Defaults are written, so that new versions of Zipkin do not change them.
     """
     kind, storage = next((kind, group) for kind, group in settings.storage if group is not None)
-    values = {variable: getattr(storage, field) for variable, field in STORAGE_VARIABLES[kind].items()}
+    values = {variable: getattr(storage, field) for variable, field in variables_of(type(storage)).items()}
     match storage:
         case ElasticsearchStorage():
             values["ES_SSL_NO_VERIFY"] = None if storage.verify_certificate else True

@@ -43,7 +43,6 @@ REJECTED: list[Any] = [
     on_kubernetes(proxy_defaults={"Meta": {}}),
     on_kubernetes(services={"web": {"protocol": "http", "partition": "a"}}),
     on_kubernetes(services={"web": {"protocol": "http", "service_defaults": {"Meta": {"team": "a"}}}}),
-    on_kubernetes(services={"Web_1": {"protocol": "http"}}),
     on_kubernetes(namespace="Consul"),
     on_kubernetes(sync_timeout_seconds=0),
     {"target": "kubernetes", "zipkin_collector": {}, "tracer": {"datadog": {"service_name": "mesh"}}},
@@ -175,7 +174,6 @@ REJECTED: list[Any] = [
     mesh(tracer={"opentelemetry": {"headers": {"x-tenant": "100%"}}}),
     mesh(tracer={"opentelemetry": {"headers": {"x-tenant": "Bearer hush"}}}),
     on_kubernetes(metadata={"annotations": {"consul-tracing/keys": "x"}}),
-    on_kubernetes(metadata={"labels": {"team": "a b"}}),
 ]
 
 

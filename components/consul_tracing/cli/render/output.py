@@ -12,7 +12,7 @@ from consul_tracing.cli.meaning import at
 from consul_tracing.entries.bodies import gateway_arguments
 from consul_tracing.errors import CommandError, error_reason
 from consul_tracing.files.documents import read_documents
-from consul_tracing.inputs.mesh_args import MeshTracingArgs
+from consul_tracing.inputs.args import MeshTracingArgs
 from consul_tracing.inputs.mesh_settings import MeshSettings
 from consul_tracing.stack_config import MESH_KEY, with_numbers
 

@@ -10,18 +10,10 @@ from consul_tracing.cli.meaning import at, mesh_meaning, message_of, service_mea
 from consul_tracing.envoy import ENCODINGS, authority, exact
 from consul_tracing.errors import CommandError, InputError
 from consul_tracing.files.hcl import Unevaluated
+from consul_tracing.inputs.args import MeshTracingArgs
 from consul_tracing.inputs.hosts import canonical_host
-from consul_tracing.inputs.mesh_args import MeshTracingArgs
-from consul_tracing.inputs.mesh_settings import (
-    Collector,
-    Datadog,
-    MeshSettings,
-    OpenTelemetry,
-    Sampling,
-    Spans,
-    Tls,
-    Zipkin,
-)
+from consul_tracing.inputs.mesh_settings import MeshSettings
+from consul_tracing.inputs.tracer_settings import Collector, Datadog, OpenTelemetry, Sampling, Span, Tls, Zipkin
 from consul_tracing.names import (
     CLUSTERS_KEY,
     COLLECTOR_CLUSTER,
@@ -185,7 +177,7 @@ def listener_inputs(listener: object) -> JsonObject:
     rates = {rate: declared_rate(at(listener, f"{rate}_sampling", "value")) for rate in Sampling.model_fields}
     inputs: JsonObject = {
         "sampling": without_defaults(Sampling, rates),
-        "spans": without_defaults(Spans, {field: at(listener, field) for field in Spans.model_fields}),
+        "spans": without_defaults(Span, {field: at(listener, field) for field in Span.model_fields}),
         "tags": {},
     }
     tags = at(listener, "custom_tags")
@@ -321,7 +313,7 @@ def accepted(inputs: JsonObject) -> MeshSettings:
     """Validate the inputs, after removal of those that the contract does not support."""
     for _ in range(MAX_REMOVED):
         try:
-            return MeshSettings.of("mesh", inputs)  # type: ignore[arg-type]
+            return MeshSettings.of("mesh", inputs)
         except InputError as error:
             if not any(remove(inputs, problem.path) for problem in error.problems):
                 raise

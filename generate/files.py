@@ -1,0 +1,20 @@
+"""The generated files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from .arguments import arguments
+from .reference import reference
+from .stack_schema import stack_schema
+
+ROOT = Path(__file__).parents[1]
+
+
+def generated() -> dict[str, str]:
+    """Return the text of each generated file by its path."""
+    return {
+        "components/consul_tracing/inputs/args.py": arguments(),
+        "components/consul_tracing/stack.schema.json": stack_schema(),
+        "docs/reference/inputs.md": reference(),
+    }
