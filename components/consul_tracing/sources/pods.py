@@ -11,7 +11,7 @@ from consul_tracing.backends.kubernetes.access import ACCESS, SECONDS_TO_ANSWER,
 from consul_tracing.errors import CommandError, UnreadableError
 
 from .envoy import PROGRAM
-from .http import HttpClient, JsonClient
+from .http import HttpClient
 
 if TYPE_CHECKING:
     from kubernetes.client import ApiClient
@@ -132,7 +132,7 @@ class Pods:
         pods = [Pod(content) for content in untyped.sanitize_for_serialization(listed)["items"]]
         return [pod for pod in pods if pod.has_proxy]
 
-    def admin(self, pod: Pod) -> JsonClient:
+    def admin(self, pod: Pod) -> HttpClient:
         """Return a client of the admin interface in a pod."""
         return pod_admin(self._core, pod)
 
@@ -149,7 +149,7 @@ class Pods:
         return next((one for one in objects if one["metadata"]["name"] == "global"), None)
 
 
-def pod_admin(core: Any, pod: Pod) -> JsonClient:  # noqa: ANN401 - the client is untyped
+def pod_admin(core: Any, pod: Pod) -> HttpClient:  # noqa: ANN401 - the client is untyped
     """Return a client of the admin interface in a pod."""
     connect: Any = partial(PodConnection, core, pod)
-    return JsonClient(HttpClient(urlsplit("http://localhost"), connect=connect), PROGRAM, pod.name)
+    return HttpClient(url=urlsplit("http://localhost"), program=PROGRAM, address=pod.name, connect=connect)

@@ -17,13 +17,13 @@ from consul_tracing.sources.pods import Pod, Pods
 from .proxies import Proxy, Report
 
 if TYPE_CHECKING:
-    from consul_tracing.sources.http import JsonClient
+    from consul_tracing.sources.http import HttpClient
 
 HASH_ANNOTATION = f"{ANNOTATIONS_PREFIX}bootstrap-hash"
 """Annotation of pods with the output `bootstrap_hash`."""
 
 
-def report_of_pods(namespace: str | None, consul: JsonClient) -> Report:
+def report_of_pods(namespace: str | None, consul: HttpClient) -> Report:
     """Compare the proxies of the pods in one or all namespaces. Raises CommandError.
 
     A pod with the annotation of the bootstrap hash is compared with ProxyDefaults. Other pods are compared with Consul
@@ -46,7 +46,7 @@ def report_of_pods(namespace: str | None, consul: JsonClient) -> Report:
     return report
 
 
-def current_entry(pods: Pods, consul: JsonClient) -> JsonObject:
+def current_entry(pods: Pods, consul: HttpClient) -> JsonObject:
     """Return the live ProxyDefaults, or the entry in Consul if the cluster has no ProxyDefaults."""
     if live := pods.proxy_defaults():
         return body(live)

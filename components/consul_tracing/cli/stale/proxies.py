@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from consul_tracing.names import JsonObject
-    from consul_tracing.sources.http import JsonClient
+    from consul_tracing.sources.http import HttpClient
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ class Report:
     proxies: list[Proxy] = field(default_factory=list)
     unreadable: dict[str, str] = field(default_factory=dict)
 
-    def add(self, name: str, running: RunningProxy | ServerError, consul: JsonClient) -> None:
+    def add(self, name: str, running: RunningProxy | ServerError, consul: HttpClient) -> None:
         """Add a proxy, or the reason why it cannot be read. Raises CommandError if Consul cannot be read."""
         if isinstance(running, ServerError):
             self.unreadable[name] = running.reason.removeprefix(f"{name} cannot be read: ")
@@ -79,7 +79,7 @@ class Report:
         return {"version": 1, "proxies": [one.as_json() for one in self.proxies], "unreadable": unreadable}
 
 
-def report_of(addresses: Iterable[str], consul: JsonClient) -> Report:
+def report_of(addresses: Iterable[str], consul: HttpClient) -> Report:
     """Compare the proxies with these admin addresses with Consul. Raises CommandError if Consul cannot be read."""
     report = Report()
     for name, running in read_each(addresses, read_proxy).items():
@@ -87,7 +87,7 @@ def report_of(addresses: Iterable[str], consul: JsonClient) -> Report:
     return report
 
 
-def registration_of(running: RunningProxy, consul: JsonClient) -> JsonObject:
+def registration_of(running: RunningProxy, consul: HttpClient) -> JsonObject:
     """Return the block `Proxy` of the registration of a proxy, merged with proxy-defaults by Consul.
 
     Raises BootstrapError if there is none, and CommandError.
@@ -107,7 +107,7 @@ def differences_of(registration: JsonObject, running: RunningProxy) -> list[str]
         raise BootstrapError("a value in its bootstrap or in its registration has an unexpected type") from None
 
 
-def compared(running: RunningProxy, consul: JsonClient) -> Proxy:
+def compared(running: RunningProxy, consul: HttpClient) -> Proxy:
     """Compare a proxy with Consul. Raises BootstrapError and CommandError."""
     registration = registration_of(running, consul)
     differences = differences_of(registration, running)

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING
 
 from consul_tracing.cli.stale.bootstrap import BootstrapError
 from consul_tracing.cli.stale.proxies import differences_of, registration_of
+from consul_tracing.entries.tracing_keys import tracing_keys
 from consul_tracing.errors import CommandError
 from consul_tracing.sources.consul import consul_client
 from consul_tracing.sources.http import ServerError
 from consul_tracing.sources.zipkin import TraceStore
 
-from .consul_config import config_from, read_config
+from .consul_config import read_config
 from .contexts import Propagation
 from .diagnosis import Evidence, diagnose
 from .proxies import proxies_of, stats_of
@@ -25,7 +26,7 @@ from .traces import Trace, other_traces, wait_for_traces
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from consul_tracing.sources.http import JsonClient
+    from consul_tracing.sources.http import HttpClient
     from consul_tracing.sources.zipkin import Span
 
     from .consul_config import ConsulConfig
@@ -114,16 +115,15 @@ def collect(
     return evidence, notes
 
 
-def configured(proxy: Proxy, consul: JsonClient, notes: list[str]) -> Proxy:
+def configured(proxy: Proxy, consul: HttpClient, notes: list[str]) -> Proxy:
     """Add the configuration of a proxy in Consul, or a note if it cannot be compared. Raises CommandError."""
     try:
         registration = registration_of(proxy.running, consul)
         differences = tuple(differences_of(registration, proxy.running))
-        config = config_from(registration, [])
-    except (AttributeError, BootstrapError) as error:
+    except BootstrapError as error:
         notes.append(f"{proxy.label} cannot be compared with Consul: {error}")
         return proxy
-    return replace(proxy, configured=config, differences=differences)
+    return replace(proxy, configured=tracing_keys(registration.get("Config")), differences=differences)
 
 
 def reporting_services(store: TraceStore, services: Iterable[str], since: int) -> frozenset[str]:
