@@ -12,7 +12,7 @@ from consul_tracing.errors import CommandError
 from consul_tracing.names import ANNOTATIONS_PREFIX, JsonObject
 from consul_tracing.sources.envoy import read_proxy
 from consul_tracing.sources.http import ServerError
-from consul_tracing.sources.pods import Pod, Pods
+from consul_tracing.sources.pods import Pod, Pods, pod_admin
 
 from .proxies import Proxy, Report
 
@@ -40,7 +40,7 @@ def report_of_pods(namespace: str | None, consul: HttpClient) -> Report:
             report.proxies.append(hashed)
             continue
         try:
-            report.add(pod.name, read_proxy(pods.admin(pod)), consul)
+            report.add(pod.name, read_proxy(pod_admin(pods.core, pod)), consul)
         except ServerError as error:
             report.add(pod.name, error, consul)
     return report

@@ -87,31 +87,26 @@ def report_of(addresses: Iterable[str], consul: HttpClient) -> Report:
     return report
 
 
-def registration_of(running: RunningProxy, consul: HttpClient) -> JsonObject:
-    """Return the block `Proxy` of the registration of a proxy, merged with proxy-defaults by Consul.
+def verdict(running: RunningProxy, consul: HttpClient) -> tuple[JsonObject, list[str]]:
+    """Return the configuration of a proxy in Consul, and the differences between its bootstrap and a start now.
 
-    Raises BootstrapError if there is none, and CommandError.
+    The configuration is the block `Proxy` of its registration, which Consul merges with proxy-defaults.
+    Raises BootstrapError if they cannot be compared, and CommandError.
     """
     if not running.node.get("id"):
         raise BootstrapError("it is not a proxy of Consul: its bootstrap has no node.id")
     if (registration := registered_proxy(consul, running.node)) is None:
         raise BootstrapError(f"{consul.label} has no registration of the proxy {running.node['id']}")
-    return registration
-
-
-def differences_of(registration: JsonObject, running: RunningProxy) -> list[str]:
-    """Return the differences between the bootstrap of a proxy and a start now. Raises BootstrapError."""
     try:
-        return bootstrap_differences(registration, running.bootstrap)
+        return registration, bootstrap_differences(registration, running.bootstrap)
     except (AttributeError, IndexError, KeyError, TypeError, ValueError):
         raise BootstrapError("a value in its bootstrap or in its registration has an unexpected type") from None
 
 
 def compared(running: RunningProxy, consul: HttpClient) -> Proxy:
     """Compare a proxy with Consul. Raises BootstrapError and CommandError."""
-    registration = registration_of(running, consul)
-    differences = differences_of(registration, running)
+    configured, differences = verdict(running, consul)
     # The listener may have a tracer of its own, and the bootstrap is the running one.
     tracing = running.bootstrap.get("tracing")
-    keys = replace(tracing_keys(registration.get("Config")), bootstrap=tracing if isinstance(tracing, dict) else {})
+    keys = replace(tracing_keys(configured.get("Config")), bootstrap=tracing if isinstance(tracing, dict) else {})
     return Proxy(running.node["id"], running.service, running.started, differences, propagation(keys))

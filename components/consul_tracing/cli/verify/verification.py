@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from consul_tracing.cli.stale.bootstrap import BootstrapError
-from consul_tracing.cli.stale.proxies import differences_of, registration_of
+from consul_tracing.cli.stale.proxies import verdict
 from consul_tracing.entries.tracing_keys import tracing_keys
 from consul_tracing.errors import CommandError
 from consul_tracing.sources.consul import consul_client
@@ -98,7 +98,7 @@ def collect(
         try:
             client = consul_client(plan.environment)
             consul = read_config(client)
-            proxies = [configured(proxy, client, notes) for proxy in proxies]
+            proxies = [compared(proxy, client, notes) for proxy in proxies]
         except CommandError as error:
             notes.append(error.reason)
     else:
@@ -115,15 +115,14 @@ def collect(
     return evidence, notes
 
 
-def configured(proxy: Proxy, consul: HttpClient, notes: list[str]) -> Proxy:
+def compared(proxy: Proxy, consul: HttpClient, notes: list[str]) -> Proxy:
     """Add the configuration of a proxy in Consul, or a note if it cannot be compared. Raises CommandError."""
     try:
-        registration = registration_of(proxy.running, consul)
-        differences = tuple(differences_of(registration, proxy.running))
+        configured, differences = verdict(proxy.running, consul)
     except BootstrapError as error:
         notes.append(f"{proxy.label} cannot be compared with Consul: {error}")
         return proxy
-    return replace(proxy, configured=tracing_keys(registration.get("Config")), differences=differences)
+    return replace(proxy, configured=tracing_keys(configured.get("Config")), differences=tuple(differences))
 
 
 def reporting_services(store: TraceStore, services: Iterable[str], since: int) -> frozenset[str]:
