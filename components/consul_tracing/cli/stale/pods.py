@@ -10,11 +10,10 @@ from consul_tracing.entries.propagation import propagation
 from consul_tracing.entries.tracing_keys import tracing_keys
 from consul_tracing.errors import CommandError
 from consul_tracing.names import ANNOTATIONS_PREFIX, JsonObject
-from consul_tracing.sources.envoy import read_proxy
 from consul_tracing.sources.http import ServerError
 from consul_tracing.sources.pods import Pod, Pods, pod_admin
 
-from .proxies import Proxy, Report
+from .proxies import Proxy, Report, compared
 
 if TYPE_CHECKING:
     from consul_tracing.sources.http import HttpClient
@@ -40,9 +39,9 @@ def report_of_pods(namespace: str | None, consul: HttpClient) -> Report:
             report.proxies.append(hashed)
             continue
         try:
-            report.add(pod.name, read_proxy(pod_admin(pods.core, pod)), consul)
+            report.add(pod.name, compared(pod_admin(pods.core, pod), consul))
         except ServerError as error:
-            report.add(pod.name, error, consul)
+            report.add(pod.name, error)
     return report
 
 

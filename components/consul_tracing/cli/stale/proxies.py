@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from consul_tracing.entries.propagation import Propagation, propagation
 from consul_tracing.entries.tracing_keys import tracing_keys
+from consul_tracing.errors import CommandError
 from consul_tracing.sources.consul import registered_proxy
-from consul_tracing.sources.envoy import RunningProxy, read_each, read_proxy
+from consul_tracing.sources.envoy import read_each, read_proxy
 from consul_tracing.sources.http import ServerError
 
 from .bootstrap import BootstrapError, bootstrap_differences
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from consul_tracing.names import JsonObject
+    from consul_tracing.sources.envoy import RunningProxy
     from consul_tracing.sources.http import HttpClient
 
 
@@ -56,15 +59,15 @@ class Report:
     proxies: list[Proxy] = field(default_factory=list)
     unreadable: dict[str, str] = field(default_factory=dict)
 
-    def add(self, name: str, running: RunningProxy | ServerError, consul: HttpClient) -> None:
-        """Add a proxy, or the reason why it cannot be read. Raises CommandError if Consul cannot be read."""
-        if isinstance(running, ServerError):
-            self.unreadable[name] = running.reason.removeprefix(f"{name} cannot be read: ")
-            return
-        try:
-            self.proxies.append(compared(running, consul))
-        except BootstrapError as error:
-            self.unreadable[name] = str(error)
+    def add(self, name: str, found: Proxy | BootstrapError | ServerError) -> None:
+        """Add a proxy, or the reason why it cannot be compared."""
+        match found:
+            case Proxy():
+                self.proxies.append(found)
+            case ServerError():
+                self.unreadable[name] = found.reason.removeprefix(f"{name} cannot be read: ")
+            case BootstrapError():
+                self.unreadable[name] = str(found)
 
     @property
     def common_propagation(self) -> Propagation | None:
@@ -82,8 +85,8 @@ class Report:
 def report_of(addresses: Iterable[str], consul: HttpClient) -> Report:
     """Compare the proxies with these admin addresses with Consul. Raises CommandError if Consul cannot be read."""
     report = Report()
-    for name, running in read_each(addresses, read_proxy).items():
-        report.add(name, running, consul)
+    for name, found in read_each(addresses, partial(compared, consul=consul)).items():
+        report.add(name, found)
     return report
 
 
@@ -103,9 +106,15 @@ def verdict(running: RunningProxy, consul: HttpClient) -> tuple[JsonObject, list
         raise BootstrapError("a value in its bootstrap or in its registration has an unexpected type") from None
 
 
-def compared(running: RunningProxy, consul: HttpClient) -> Proxy:
-    """Compare a proxy with Consul. Raises BootstrapError and CommandError."""
-    configured, differences = verdict(running, consul)
+def compared(admin: HttpClient, consul: HttpClient) -> Proxy | BootstrapError:
+    """Compare a proxy with Consul. Raises ServerError if the proxy cannot be read, and CommandError for Consul."""
+    running = read_proxy(admin)
+    try:
+        configured, differences = verdict(running, consul)
+    except BootstrapError as error:
+        return error
+    except ServerError as error:
+        raise CommandError(error.reason) from None
     # The listener may have a tracer of its own, and the bootstrap is the running one.
     tracing = running.bootstrap.get("tracing")
     keys = replace(tracing_keys(configured.get("Config")), bootstrap=tracing if isinstance(tracing, dict) else {})
