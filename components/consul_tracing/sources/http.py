@@ -179,8 +179,11 @@ class HttpClient:
             return Response(response.status, answer, _body(response))
         except TimeoutError:
             raise HttpError(f"timeout after {self.seconds:g} s") from None
-        except (OSError, http.client.HTTPException, ValueError) as error:
+        except (OSError, http.client.HTTPException) as error:
             raise HttpError(printable(str(error)) or type(error).__name__) from None
+        except ValueError:
+            # Its text contains the value, which may be a secret.
+            raise HttpError("the host or a header has invalid characters") from None
         finally:
             if opened:
                 opened.close()

@@ -162,6 +162,13 @@ def test_credentials_are_sent_and_are_in_no_message() -> None:
     assert headers["host"] == address
 
 
+@pytest.mark.parametrize("token", ["secret\nx: y", "secret\u20ac"])
+def test_invalid_header_is_reported_without_its_value(token: str) -> None:
+    with serving(lambda *_: (200, {})) as address, pytest.raises(ServerError, match="invalid characters$") as error:
+        client(f"http://{address}", headers={"x-consul-token": token}).get("/", dict[str, str])
+    assert "secret" not in str(error.value)
+
+
 @pytest.mark.parametrize(
     ("body", "reason"),
     [
