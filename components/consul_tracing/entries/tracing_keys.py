@@ -11,6 +11,9 @@ from consul_tracing.names import CLUSTERS_KEY, LISTENER_KEY, TRACER_KEY, JsonObj
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+UNTRACED: JsonObject = {"random_sampling": {}}
+"""The tracing block of HTTP listeners that Consul writes without LISTENER_KEY."""
+
 
 @dataclass(frozen=True)
 class TracingKeys:
@@ -22,6 +25,11 @@ class TracingKeys:
     """LISTENER_KEY: the tracing block of HTTP listeners."""
     clusters: Mapping[str, JsonObject] = field(default_factory=dict)
     """CLUSTERS_KEY: the static clusters by name."""
+
+    @property
+    def listener_block(self) -> JsonObject:
+        """The tracing block that Consul writes to HTTP listeners."""
+        return {key: value for key, value in self.listener.items() if key != "@type"} or UNTRACED
 
     @property
     def bootstrap_tracer(self) -> JsonObject | None:
