@@ -61,9 +61,9 @@ def look_ups(provider: pulumi.ProviderResource | None = None, plugin: str = "") 
     monitor: Any = get_monitor()
 
     async def reference() -> str:
-        return f"{await provider.urn.future()}::{await provider.id.future() or UNKNOWN}" if provider else ""
+        return f"{await provider.urn.future()}::{await provider.id.future() or UNKNOWN}"
 
-    used = wait_for(reference())
+    used = wait_for(reference()) if provider else ""
 
     def look_up(token: str, arguments: Mapping[str, Any], **options: float) -> Mapping[str, Any]:
         request = resource_pb2.ResourceInvokeRequest(tok=token, provider=used, version=plugin)
