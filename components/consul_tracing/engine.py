@@ -59,11 +59,7 @@ def look_ups(provider: pulumi.ProviderResource | None = None, plugin: str = "") 
     reports a failure that the program handles again at the end of the program.
     """
     monitor: Any = get_monitor()
-
-    async def reference() -> str:
-        return f"{await provider.urn.future()}::{await provider.id.future() or UNKNOWN}" if provider else ""
-
-    used = wait_for(reference())
+    used = wait_for(_reference(provider)) if provider else ""
 
     def look_up(token: str, arguments: Mapping[str, Any], **options: float) -> Mapping[str, Any]:
         request = resource_pb2.ResourceInvokeRequest(tok=token, provider=used, version=plugin)
@@ -82,6 +78,10 @@ def look_ups(provider: pulumi.ProviderResource | None = None, plugin: str = "") 
         return result if isinstance(result, dict) else {}
 
     return look_up
+
+
+async def _reference(provider: pulumi.ProviderResource) -> str:
+    return f"{await provider.urn.future()}::{await provider.id.future() or UNKNOWN}"
 
 
 def hook(name: str, run: Callable[[pulumi.ResourceHookArgs], Awaitable[None]]) -> pulumi.ResourceHook | None:

@@ -116,7 +116,7 @@ class MeshTracing(EntryComponent):
         synced = synced_output(backend, written.values())
 
         self.proxy_defaults = output_after(synced, written[MESH].resource.id)
-        new_hash = written[MESH].body.apply(bootstrap_hash)
+        new_hash = written[MESH].body().apply(bootstrap_hash)
         if mesh.live.is_known:
             old_hash = bootstrap_hash(mesh.live.body or {})
             new_hash = new_hash.apply(lambda new: self._report_restart(old_hash, new))

@@ -16,7 +16,7 @@ from .live import LiveT
 from .stack_state import StackState
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from consul_tracing.entries.dependants import Service
     from consul_tracing.entries.entry import Entry, Identity
@@ -38,8 +38,8 @@ class Written(NamedTuple):
     entry: Entry
     resource: pulumi.CustomResource
 
-    body: pulumi.Output[JsonObject]
-    """The body of the entry, also if this update does not write it."""
+    body: Callable[[], pulumi.Output[JsonObject]]
+    """Returns the body of the entry, also if this update does not write it. Each Output takes time."""
 
 
 class Backend(ABC, Generic[LiveT]):

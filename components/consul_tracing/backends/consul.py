@@ -111,4 +111,4 @@ class ConsulBackend(Backend[Live]):
             config_json=used.apply(lambda _: content) if used is not None else content,
             opts=options,
         )
-        return Written(entry, resource, resource.config_json.apply(lambda text: json.loads(text or "{}")))
+        return Written(entry, resource, lambda: resource.config_json.apply(lambda text: json.loads(text or "{}")))

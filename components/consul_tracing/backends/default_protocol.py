@@ -47,8 +47,11 @@ def default_of(mesh: JsonObject | None) -> str:
 
 def undeclared_services(catalog: Iterable[str], declared: Iterable[Entry], partition: str | None) -> list[Entry]:
     """Return the service-defaults of the services in the catalog that this stack does not declare."""
-    known = {entry.name for entry in declared} | {CONSUL_SERVICE, MESH_GATEWAY}
-    return [Entry("service-defaults", name, {}, partition=partition) for name in sorted(set(catalog) - known)]
+    own = {entry.name for entry in declared if entry.kind == "service-defaults"}
+    return [
+        Entry("service-defaults", name, {}, partition=partition)
+        for name in sorted(set(catalog) - own - {CONSUL_SERVICE, MESH_GATEWAY})
+    ]
 
 
 def is_http_elsewhere(backend: Backend[Any], declared: Sequence[Entry], partition: str | None) -> bool:

@@ -265,7 +265,7 @@ class KubernetesBackend(Backend[LiveObject]):
             opts=options,
         )
         # The outputs of a patch too are those of the whole object.
-        return Written(entry, resource, output_of(resource, "spec").apply(lambda spec: body({"spec": spec})))
+        return Written(entry, resource, lambda: output_of(resource, "spec").apply(lambda spec: body({"spec": spec})))
 
     def _has_access_logs(self, planned: Planned[LiveObject]) -> bool:
         """Return whether the kind has the field ACCESS_LOGS. A preview that cannot read the cluster reads the state."""
