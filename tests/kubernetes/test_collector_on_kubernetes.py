@@ -135,7 +135,6 @@ NOT_VALIDATED: list[dict[str, Any]] = [
     {"ingress": {"host": "z", "tls_secret": "A b"}},
     {"storage": {"elasticsearch": ELASTICSEARCH}, "autoscaling": {"max_replicas": 1}},
     {"network_policy": {"clients": [{"cidr": "10.0.0.1/33"}]}},
-    {"network_policy": {"clients": [{"cidr": "10.0.0.1"}]}},
     {"network_policy": {"clients": [{"pod_labels": {"a b": "x"}}]}},
     {"storage": {"elasticsearch": ELASTICSEARCH}, "dependencies_job": {"schedule": "hourly"}},
     {"storage": {"elasticsearch": ELASTICSEARCH}, "dependencies_job": {"schedule": "TZ=UTC 5 * * * *"}},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from decimal import Decimal
 from typing import TYPE_CHECKING, Annotated
@@ -145,6 +146,14 @@ def cluster_domain(value: str) -> str:
     return value
 
 
+def address_range(value: str) -> str:
+    """Add the prefix length to an address. The API server validates ranges."""
+    try:
+        return str(ipaddress.ip_network(value))
+    except ValueError:
+        return value
+
+
 def user_id(value: int) -> int:
     """Validate the id of a user other than root."""
     if not 1 <= value <= LARGEST_USER_ID:
@@ -194,6 +203,7 @@ FileKey = Annotated[str, matching(r"[-._A-Za-z0-9]{1,253}", 'a key of a Secret (
 """A key of a Secret that is the name of a file in a pod."""
 
 Interval = Annotated[str, matching(r"(\d+(ms|s|m|h))+", 'a duration such as "30s" or "1m"')]
+AddressRange = Annotated[str, AfterValidator(address_range)]
 ClusterDomain = Annotated[str, AfterValidator(cluster_domain)]
 UserId = Annotated[int, BeforeValidator(whole_number), AfterValidator(user_id)]
 ManifestPart = Annotated[JsonObject, BeforeValidator(manifest_part)]

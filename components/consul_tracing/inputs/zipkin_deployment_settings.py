@@ -7,7 +7,7 @@ from pydantic import Field
 
 from consul_tracing.errors import Problem
 
-from .kubernetes_types import Image, Interval, ManifestPart, Memory, Utilization, bytes_of
+from .kubernetes_types import AddressRange, Image, Interval, ManifestPart, Memory, Utilization, bytes_of
 from .types import Count, NamespaceName, Text, UrlPath
 from .validation import Settings
 
@@ -153,7 +153,7 @@ class Peer(Settings):
     pod_labels: dict[str, str] = Field(default_factory=dict)
     """Labels of the pods. Default: any pod."""
 
-    cidr: Text | None = None
+    cidr: AddressRange | None = None
     """Address range outside of the cluster, such as "10.20.0.0/16". Conflicts with the other fields."""
 
     def _problems(self) -> Iterator[Problem]:

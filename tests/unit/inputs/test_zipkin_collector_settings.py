@@ -231,6 +231,14 @@ def test_storage_port_defaults_to_the_port_of_zipkin() -> None:
     assert nodes.contact_points == ["a:9042", "10.0.0.7:9043", "[2001:db8::1]:9044"]
 
 
+@pytest.mark.parametrize(("given", "written"), [("192.0.2.7", "192.0.2.7/32"), ("10.0.0.0/8", "10.0.0.0/8")])
+def test_address_of_a_peer_is_a_range(given: str, written: str) -> None:
+    policy = settings(network_policy={"clients": [{"cidr": given}]}).network_policy
+    assert policy
+    assert policy.clients
+    assert policy.clients[0].cidr == written
+
+
 WARNED: list[Any] = [
     {},
     {"storage": {"memory": {"max_spans": 500_000}}},
