@@ -9,6 +9,7 @@ import typer
 import yaml
 
 from consul_tracing.entries.bodies import gateway_arguments
+from consul_tracing.envoy_messages.json_values import at
 from consul_tracing.errors import CommandError, InvalidInputError, error_reason
 from consul_tracing.files.documents import read_documents
 from consul_tracing.inputs.mesh_args import MeshTracingArgs
@@ -18,7 +19,6 @@ from consul_tracing.stack_config import MESH_KEY, with_numbers
 from . import rendering
 from .command import COULD_NOT_RUN, FINDINGS, read_text
 from .lint.command import lint_command
-from .meaning import at
 from .recovery import recover
 from .stale.command import stale_command
 from .verify.command import verify_command

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from consul_tracing.envoy_messages.json_values import json_objects, snake_case_keys
 from consul_tracing.errors import ConflictError, message, numbered
-from consul_tracing.inputs.envoy_json import json_objects, snake_case_keys
 from consul_tracing.names import LISTENER_KEY, TRACER_KEY
 
 if TYPE_CHECKING:

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from consul_tracing.cli.meaning import at
-from consul_tracing.inputs.envoy_json import fraction_percent, snake_case_keys
+from consul_tracing.envoy_messages.json_values import at, fraction_percent
+from consul_tracing.envoy_messages.messages import LISTENER_TRACING, TRACING
+from consul_tracing.envoy_messages.reader import Reading, read
+from consul_tracing.envoy_messages.releases import CONSUL_MESSAGES
+from consul_tracing.envoy_messages.tracers import OPENTELEMETRY
 from consul_tracing.names import LISTENER_DECISION_ENVOY, LISTENER_KEY, SAMPLER_ENVOY
 
 from .findings import Issue, Severity
-from .proxy_config import known, members, percentage
-from .tracer_rules import newer_fields
-from .tracing_messages import CONSUL_MESSAGES, TRACE
+from .proxy_config import members
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from consul_tracing.names import EnvoyRelease, JsonObject
+    from consul_tracing.names import EnvoyRelease
 
     from .proxy_config import ProxyConfig
     from .releases import ConsulRelease
@@ -30,9 +31,9 @@ PARENT_BASED = "ParentBasedSamplerConfig"
 
 def sampling_issues(tracer: Tracer, listener: object, envoy: EnvoyRelease | None) -> Iterator[Issue]:
     """Yield the mistakes in the sampling of an OpenTelemetry tracer. `listener`: its rates."""
-    if tracer.message != f"{TRACE}OpenTelemetryConfig" or not isinstance(listener, dict):
+    if tracer.message != OPENTELEMETRY or not isinstance(listener, dict):
         return
-    rates = list(_limited(snake_case_keys(known(listener))))
+    rates = list(_limited(listener))
     severity = Severity.ERROR if envoy and envoy >= LISTENER_DECISION_ENVOY else Severity.WARNING
     sampler = members(members(tracer.config.get("sampler")).get("typed_config"))
     if not sampler:
@@ -52,24 +53,39 @@ def sampling_issues(tracer: Tracer, listener: object, envoy: EnvoyRelease | None
         yield Issue("CT338", (*PATH, name), reason, severity=severity)
 
 
+def listener_reading(content: object) -> Reading:
+    """Return the content of `envoy_listener_tracing_json` as Envoy's message."""
+    fields = {key: member for key, member in members(content).items() if key != "@type"}
+    return read(fields, LISTENER_TRACING, PATH)
+
+
+def listener_rate(listener: object, name: str, default: float = 100) -> float | None:
+    """Return a sampling rate of a canonical listener in percent. None if it is not known."""
+    if at(listener, name) is None:
+        return default
+    percent = at(listener, name)
+    rate = percent.get("value", 0) if isinstance(percent, dict) else None
+    return rate if isinstance(rate, int | float) and not isinstance(rate, bool) else None
+
+
 def sampled_percent(config: ProxyConfig) -> float:
     """Return the percentage of requests without trace context that start a trace: of the listener and the sampler."""
-    listener = members(snake_case_keys(known(config.listener)))
-    rates = [percentage(members(listener.get(name, {"value": 100})).get("value", 0)) for name in RATES]
-    provider = listener.get("provider") or members(snake_case_keys(known(config.tracer))).get("http")
+    listener = listener_reading(config.listener).value
+    rates = [listener_rate(listener, name) for name in RATES]
+    provider = at(listener, "provider") or at(read(config.tracer, TRACING).value, "http")
     sampler = at(provider, "typed_config", "sampler", "typed_config")
     wrapped = at(sampler, "wrapped_sampler", "typed_config")
     rates += [fraction_percent(at(one, "sampling_percentage")) for one in (sampler, wrapped)]
     return min(rate for rate in (*rates, 100.0) if rate is not None)
 
 
-def _limited(listener: JsonObject) -> Iterator[tuple[str, float]]:
+def _limited(content: object) -> Iterator[tuple[str, float]]:
     """Yield the rates below 100 %."""
+    listener = listener_reading(content).value
     for name in RATES:
-        if isinstance(percent := listener.get(name), dict):
-            rate = percentage(percent.get("value", 0))
-            if rate is not None and rate < 100:  # noqa: PLR2004 - percent
-                yield name, rate
+        rate = listener_rate(listener, name)
+        if rate is not None and rate < 100:  # noqa: PLR2004 - percent
+            yield name, rate
 
 
 def consul_issues(listener: object, consul: ConsulRelease | None) -> Iterator[Issue]:
@@ -82,7 +98,7 @@ def consul_issues(listener: object, consul: ConsulRelease | None) -> Iterator[Is
         return
     parsed = next((CONSUL_MESSAGES[one] for one in CONSUL_MESSAGES if (consul or newest) >= one), (1, 28))
     version, severity = ("1.22.7", Severity.WARNING) if consul is None else (".".join(map(str, consul)), Severity.ERROR)
-    for path, since in newer_fields(known(listener), PATH):
+    for path, since in listener_reading(listener).newer:
         if since > parsed:
             reason = f"cannot be parsed by Consul {version}, which drops the whole block: nothing is sampled"
             yield Issue("CT339", path, reason, severity=severity)

@@ -268,9 +268,9 @@ def test_field_of_the_v2_api_in_a_cluster_is_reported_once() -> None:
     clusters = {"name": "zipkin", "type": "STRICT_DNS", "tlsContext": {}, "hosts": [], "extension_protocol_options": {}}
     found = findings([document({CLUSTERS: json.dumps(clusters)})])
     assert [(one.code, one.issue.path[-1]) for one in found] == [
-        ("CT306", "extension_protocol_options"),
+        ("CT306", "tlsContext"),
         ("CT306", "hosts"),
-        ("CT306", "tls_context"),
+        ("CT306", "extension_protocol_options"),
     ]
 
 

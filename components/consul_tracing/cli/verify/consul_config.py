@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from consul_tracing.entries.field_paths import InvalidClustersError, split_clusters
-from consul_tracing.inputs.envoy_json import json_objects, snake_case_keys
+from consul_tracing.envoy_messages.json_values import json_objects, snake_case_keys
 from consul_tracing.names import CLUSTERS_KEY, HTTP_PROTOCOLS, LISTENER_KEY, TRACER_KEY
 
 from .proxies import Endpoint, Tracer, endpoints, tracer_of

@@ -6,7 +6,8 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from consul_tracing.cli.message_comparison import differing_paths
+from consul_tracing.envoy_messages.comparison import differing_paths
+from consul_tracing.envoy_messages.messages import ANY, LISTENER_TRACING
 from consul_tracing.errors import format_rate
 
 from .requests import Propagation
@@ -170,8 +171,7 @@ def stale_tracer(proxy: Proxy, evidence: Evidence) -> Cause | None:
     if consul is None or consul.tracer is None or proxy.tracer is None:
         return None
     expected, actual = consul.tracer, proxy.tracer
-    paths = differing_paths({"name": expected.name, **expected.config}, {"name": actual.name, **actual.config})
-    fields = [".".join(path) for path in paths]
+    fields = [".".join(path) for path in differing_paths(expected.config, actual.config, ANY)]
     if fields:
         return Cause("CT401", proxy.label, f"{started}with another tracer: {_listed(fields)} differ", restart)
     before, now_at = proxy.clusters.get(actual.cluster), consul.clusters.get(actual.cluster)
@@ -382,7 +382,9 @@ def _tag(span: Span, name: str) -> str:
 
 def _is_current(listener: Listener, consul: ConsulConfig | None) -> bool:
     """Return whether a listener has the settings in Consul although an earlier update was rejected."""
-    return bool(consul and listener.tracing is not None and not any(differing_paths(consul.listener, listener.tracing)))
+    if consul is None or listener.tracing is None:
+        return False
+    return not any(differing_paths(consul.listener, listener.tracing, LISTENER_TRACING))
 
 
 def _unknown_cluster(proxy: Proxy, cluster: str, evidence: Evidence) -> Cause:

@@ -7,8 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, TypeVar
 
-from consul_tracing.cli.meaning import at, collector_name, listed
-from consul_tracing.inputs.envoy_json import fraction_percent
+from consul_tracing.envoy_messages.json_values import at, fraction_percent, listed
+from consul_tracing.envoy_messages.tracers import collector_name
 from consul_tracing.names import LISTENER_DECISION_ENVOY
 from consul_tracing.sources.envoy import AdminError, EnvoyAdmin, bootstrap, section, service_of
 
