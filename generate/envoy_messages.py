@@ -118,9 +118,18 @@ def _field(field: FieldDescriptor) -> str | dict[str, Any]:
     elif field.has_presence and field.message_type is None:
         found["form"] = "optional"
     found |= _rules(field)
+    if _is_required(found, is_plain=not field.has_presence and not field.is_repeated):
+        found["required"] = True
     if field.containing_oneof is not None:
         found.pop("required", None)
     return str(found["type"]) if found.keys() == {"type"} else found
+
+
+def _is_required(rules: dict[str, Any], *, is_plain: bool) -> bool:
+    """Return whether Envoy rejects an unset field. The constraints of a plain field apply to its zero."""
+    is_positive = any(rules.get(name, 0) > 0 for name in ("gte", "min_bytes", "min_len")) or rules.get("gt", -1) >= 0
+    rejects_zero = is_plain and (is_positive or 0 in rules.get("not_in", ()) or "" not in rules.get("in", [""]))
+    return rejects_zero or bool(rules.get("min_items") or rules.get("min_pairs"))
 
 
 def _rules(field: FieldDescriptor) -> dict[str, Any]:

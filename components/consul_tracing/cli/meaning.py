@@ -8,9 +8,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from consul_tracing.entries.metadata import is_ownership_metadata
-from consul_tracing.envoy import HTTP_PROTOCOL_OPTIONS
+from consul_tracing.envoy_messages.comparison import differences
 from consul_tracing.envoy_messages.json_values import at, fraction_percent, listed
-from consul_tracing.envoy_messages.messages import CLUSTER, TRACING
+from consul_tracing.envoy_messages.messages import CLUSTER, HTTP_PROTOCOL_OPTIONS, TRACING
 from consul_tracing.envoy_messages.reader import read
 from consul_tracing.envoy_messages.tracers import CLUSTER_FIELDS, collector_name
 from consul_tracing.files.hcl import Unevaluated
@@ -31,9 +31,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from consul_tracing.names import FieldPath, JsonObject
-
-UNSET: Any = object()
-"""The value of a field that an entry does not have."""
 
 FREE_FORM = frozenset({"Config", "Meta", "Arguments"})
 
@@ -262,20 +259,8 @@ def socket_address(cluster: object) -> Any:  # noqa: ANN401 - JSON
     return at(cluster, "load_assignment", "endpoints", 0, "lb_endpoints", 0, "endpoint", "address", "socket_address")
 
 
-def _is_divided(path: FieldPath) -> bool:
-    """Return whether the members of a missing map are listed one by one."""
-    return path in {("Config",), ("Config", CLUSTERS_KEY), ("Config", LISTENER_KEY, "custom_tags")}
-
-
-def differences(old: object, new: object, path: FieldPath = ()) -> Iterator[tuple[FieldPath, object, object]]:
+def meaning_differences(old: object, new: object) -> Iterator[tuple[FieldPath, object, object]]:
     """Yield the paths at which two meanings differ, with both values. A missing value is UNSET."""
-    if _is_divided(path):
-        old, new = ({} if value is UNSET else value for value in (old, new))
-    if isinstance(old, dict) and isinstance(new, dict):
-        for key in dict.fromkeys([*old, *new]):
-            yield from differences(old.get(key, UNSET), new.get(key, UNSET), (*path, key))
-    elif isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
-        for index, (one, other) in enumerate(zip(old, new, strict=True)):
-            yield from differences(one, other, (*path, str(index)))
-    elif old != new or isinstance(old, bool) != isinstance(new, bool):
-        yield path, old, new
+    return differences(
+        old, new, divided={("Config",), ("Config", CLUSTERS_KEY), ("Config", LISTENER_KEY, "custom_tags")}
+    )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from consul_tracing.entries.bodies import proxy_defaults, service_defaults
 from consul_tracing.envoy import ENCODINGS, authority, exact
+from consul_tracing.envoy_messages.comparison import UNSET
 from consul_tracing.envoy_messages.json_values import at
 from consul_tracing.envoy_messages.scalars import SECONDS
 from consul_tracing.errors import CommandError, InvalidInputError, format_value, message
@@ -34,7 +35,7 @@ from consul_tracing.names import (
     TRACING_KEYS,
 )
 
-from .meaning import UNSET, differences, mesh_meaning, message_of, service_meaning, socket_address
+from .meaning import meaning_differences, mesh_meaning, message_of, service_meaning, socket_address
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -375,7 +376,7 @@ def _losses(mesh: Document, services: Mapping[str, Document], old: JsonObject, s
     new = mesh_meaning(proxy_defaults(settings).body)
     if mesh.is_on_kubernetes:
         old = {field: value for field, value in old.items() if field != "Meta"}
-    yield from (_loss(mesh, *difference) for difference in differences(old, new))
+    yield from (_loss(mesh, *difference) for difference in meaning_differences(old, new))
     if settings.collector.host == UNKNOWN_HOST:
         yield _loss(mesh, ("collector",), UNSET, UNKNOWN_HOST)
     entries, protocol = service_defaults(settings), at(old, "Config", "protocol")
@@ -387,7 +388,7 @@ def _losses(mesh: Document, services: Mapping[str, Document], old: JsonObject, s
             yield _loss(document, (), UNSET, UNSET)
             continue
         after = service_meaning(entries[key].body, protocol)
-        yield from (_loss(document, *difference) for difference in differences(before, after))
+        yield from (_loss(document, *difference) for difference in meaning_differences(before, after))
 
 
 def _other_losses(documents: Sequence[Document]) -> Iterator[str]:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from consul_tracing.envoy_messages.json_values import json_objects, snake_case_keys
+from consul_tracing.envoy_messages.json_values import at, json_objects
+from consul_tracing.envoy_messages.messages import PROVIDER
+from consul_tracing.envoy_messages.reader import read
 from consul_tracing.errors import ConflictError, message, numbered
 from consul_tracing.names import LISTENER_KEY, TRACER_KEY
 
@@ -50,8 +52,6 @@ MESSAGES = {
 }
 """Envoy's tracers by the names of their messages."""
 
-W3C_OPTION = {"USE_B3_WITH_W3C_PROPAGATION", "1"}
-
 SOURCES = ((LISTENER_KEY, "provider"), (TRACER_KEY, "http"))
 """The keys of `Config` with a tracer and its field in each of them. Envoy prefers the tracer of the listener."""
 
@@ -59,17 +59,17 @@ SOURCES = ((LISTENER_KEY, "provider"), (TRACER_KEY, "http"))
 def propagation(body: JsonObject | None) -> Propagation | None:
     """Return the tracer of a proxy-defaults entry. None without a tracer, or for one that is not known."""
     tracer = _tracer(body)
-    found = MESSAGES.get(str(_member(tracer, "@type")).rpartition(".")[2])
-    has_w3c = str(_member(tracer, "trace_context_option")).upper() in W3C_OPTION
+    found = MESSAGES.get(str(at(tracer, "@type")).rpartition(".")[2])
+    has_w3c = at(tracer, "trace_context_option") == "USE_B3_WITH_W3C_PROPAGATION"
     return ZIPKIN_W3C if found is ZIPKIN and has_w3c else found
 
 
 def _tracer(body: JsonObject | None) -> Any:  # noqa: ANN401 - JSON
-    """Return the configuration of the tracer of an entry, with keys in snake_case. None without a tracer."""
+    """Return the canonical configuration of the tracer of an entry. None without a tracer."""
     config = {key.lower(): value for key, value in ((body or {}).get("Config") or {}).items()}
     blocks = [(next(iter(json_objects(config.get(key)) or ()), None), field) for key, field in SOURCES]
-    provider = next((found for block, field in blocks if (found := _member(block, field))), None)
-    return _member(snake_case_keys(provider), "typed_config")
+    provider = next((found for block, field in blocks if (found := at(block, field))), None)
+    return at(read(provider, PROVIDER).value, "typed_config")
 
 
 def adds_sampler(live: JsonObject | None, declared: JsonObject) -> bool:
@@ -80,11 +80,7 @@ def adds_sampler(live: JsonObject | None, declared: JsonObject) -> bool:
     """
     old, new = _tracer(live), _tracer(declared)
     is_bootstrap = TRACER_KEY in (declared.get("Config") or {})
-    return bool(old) and _member(old, "sampler") is None and _member(new, "sampler") is not None and is_bootstrap
-
-
-def _member(value: object, name: str) -> Any:  # noqa: ANN401 - JSON
-    return value.get(name) if isinstance(value, dict) else None
+    return bool(old) and at(old, "sampler") is None and at(new, "sampler") is not None and is_bootstrap
 
 
 def reject_broken_traces(live: JsonObject | None, declared: JsonObject) -> None:

@@ -1,51 +1,56 @@
-"""Comparison of values of a message: the JSON in Consul, and the same message in a config dump of Envoy."""
+"""Comparison of JSON values, and of a message in Consul with the same message in a config dump of Envoy."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from .reader import Reading, is_json, read
+from .reader import Kind, is_json, read
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Container, Iterator
 
     from consul_tracing.names import FieldPath
+
+UNSET: Any = object()
+"""The value of a field that a value does not have."""
 
 ANYTHING = object()
 """Expected value that equals every value: it is not JSON, as an expression."""
 
-REDACTED = frozenset({"[redacted]", "W3JlZGFjdGVkXQ=="})
+REDACTED = ("[redacted]", "W3JlZGFjdGVkXQ==")
 """Text and bytes that Envoy prints instead of a private key or a password. They are not comparable."""
 
-UNSET = object()
+
+def differences(
+    old: object, new: object, path: FieldPath = (), divided: Container[FieldPath] = ()
+) -> Iterator[tuple[FieldPath, object, object]]:
+    """Yield the paths at which two values differ, with both values. A missing value is UNSET.
+
+    `divided`: paths of maps whose members are listed one by one if the map is missing.
+    """
+    if path in divided:
+        old, new = ({} if value is UNSET else value for value in (old, new))
+    if isinstance(old, dict) and isinstance(new, dict):
+        for key in dict.fromkeys([*old, *new]):
+            yield from differences(old.get(key, UNSET), new.get(key, UNSET), (*path, key), divided)
+    elif isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
+        for index, (one, other) in enumerate(zip(old, new, strict=True)):
+            yield from differences(one, other, (*path, str(index)), divided)
+    elif old != new or isinstance(old, bool) != isinstance(new, bool):
+        yield path, old, new
 
 
-def differing_paths(expected: object, actual: object, name: str) -> Iterator[FieldPath]:
-    """Yield the paths of the fields in which a message of a dump differs from the expected JSON, or a list of messages.
+def differing_paths(expected: object, actual: object, name: str) -> list[FieldPath]:
+    """Return the paths of the fields in which a message of a dump, or a list of them, differs from the expected JSON.
 
     A field that only the dump has and that is not known belongs to a newer Envoy and is not compared.
     """
-    if isinstance(expected, list) and isinstance(actual, list):
-        if len(expected) != len(actual):
-            yield ()
-            return
-        for index, (one, other) in enumerate(zip(expected, actual, strict=True)):
-            yield from ((str(index), *path) for path in differing_paths(one, other, name))
-        return
-    dump = read(actual, name)
-    yield from _differing(read(expected, name).value, dump.value, dump, ())
-
-
-def _differing(expected: object, actual: object, dump: Reading, path: FieldPath) -> Iterator[FieldPath]:
-    if expected is UNSET and path in dump.unknown:
-        return
-    match expected, actual:
-        case dict(), dict():
-            for field in sorted(expected.keys() | actual.keys()):
-                yield from _differing(expected.get(field, UNSET), actual.get(field, UNSET), dump, (*path, field))
-        case list(), list() if len(expected) == len(actual):
-            for index, (one, other) in enumerate(zip(expected, actual, strict=True)):
-                yield from _differing(one, other, dump, (*path, str(index)))
-        case _ if expected != actual and (is_json(expected) or expected is UNSET):
-            if not (isinstance(actual, str) and actual in REDACTED):
-                yield path
+    form = "list" if isinstance(expected, list) else ""
+    dump = read(actual, name, form=form)
+    unknown = {one.path for one in dump.mistakes if one.kind is not Kind.VALUE}
+    found = differences(read(expected, name, form=form).value, dump.value)
+    return sorted(
+        path
+        for path, old, new in found
+        if new not in REDACTED and (path not in unknown if old is UNSET else is_json(old))
+    )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,7 +16,9 @@ ACCESS_LOG = "envoy.config.accesslog.v3.AccessLog"
 CLUSTER = "envoy.config.cluster.v3.Cluster"
 DURATION = "google.protobuf.Duration"
 LISTENER = "envoy.config.listener.v3.Listener"
-LISTENER_TRACING = "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager.Tracing"
+HTTP_CONNECTION_MANAGER = "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"
+HTTP_PROTOCOL_OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
+LISTENER_TRACING = f"{HTTP_CONNECTION_MANAGER}.Tracing"
 PROVIDER = "envoy.config.trace.v3.Tracing.Http"
 SOCKET_ADDRESS = "envoy.config.core.v3.SocketAddress"
 STATS_CONFIG = "envoy.config.metrics.v3.StatsConfig"
@@ -45,9 +47,9 @@ class Field:
 
     type: str
     """A scalar type such as `uint32`, or the name of a message or an enumeration."""
-    form: str
+    form: str = ""
     """`list`, `map` (from text to the type), `optional` (zero is not an unset field), or empty."""
-    rules: Mapping[str, Any]
+    rules: Mapping[str, Any] = field(default_factory=dict)
     """Envoy's constraints of the value: `{"min_len": 1}`."""
 
     @property
@@ -56,16 +58,14 @@ class Field:
         return WRAPPERS.get(self.type, self.type)
 
     @property
-    def omits_zero(self) -> bool:
-        """Whether zero and an unset field are the same."""
-        return not self.form and (
-            self.type in {*INTEGERS, "bool", "bytes", "double", "float", "string"} or self.is_enum
-        )
-
-    @property
     def is_enum(self) -> bool:
         """Whether the values are the names of an enumeration."""
         return self.type in _content()["enums"]
+
+    @property
+    def omits_zero(self) -> bool:
+        """Whether zero is an unset field."""
+        return not self.form and (self.is_enum or "." not in self.type)
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,7 @@ def message(name: str) -> Message | None:
     found = _content()["messages"].get(name)
     if found is None:
         return None
-    fields = {field: _field({"type": one} if isinstance(one, str) else one) for field, one in found["fields"].items()}
+    fields = {key: _field({"type": one} if isinstance(one, str) else one) for key, one in found["fields"].items()}
     one, at_most_one = (tuple(map(tuple, found.get(kind, ()))) for kind in ("one_of", "at_most_one_of"))
     return Message(name, fields, one, at_most_one, frozenset(found.get("reserved", ())))
 

@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING
 
 from consul_tracing.names import SAMPLER_ENVOY
 
+from .messages import CLUSTER, HTTP_PROTOCOL_OPTIONS, LISTENER_TRACING, PROVIDER
+from .tracers import ZIPKIN
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -14,8 +17,6 @@ if TYPE_CHECKING:
 
 SAMPLERS = "envoy.extensions.tracers.opentelemetry.samplers.v3."
 DETECTORS = "envoy.extensions.tracers.opentelemetry.resource_detectors.v3."
-HTTP_OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
-TRACING = "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager.Tracing"
 
 SINCE: Mapping[str, EnvoyRelease] = {
     f"{SAMPLERS}CELSamplerConfig": SAMPLER_ENVOY,
@@ -23,16 +24,16 @@ SINCE: Mapping[str, EnvoyRelease] = {
     f"{SAMPLERS}TraceIdRatioBasedSamplerConfig": SAMPLER_ENVOY,
     f"{DETECTORS}EnvironmentResourceDetectorConfig": (1, 29),
     f"{DETECTORS}StaticConfigResourceDetectorConfig": (1, 31),
-    "envoy.config.cluster.v3.Cluster.transport_socket_matcher": (1, 37),
-    "envoy.config.trace.v3.ZipkinConfig.collector_service": (1, 36),
-    "envoy.config.trace.v3.ZipkinConfig.trace_context_option": (1, 36),
+    f"{CLUSTER}.transport_socket_matcher": (1, 37),
+    f"{ZIPKIN}.collector_service": (1, 36),
+    f"{ZIPKIN}.trace_context_option": (1, 36),
     "envoy.type.tracing.v3.CustomTag.value": (1, 37),
-    f"{HTTP_OPTIONS}.hash_policy": (1, 37),
-    f"{HTTP_OPTIONS}.outlier_detection": (1, 36),
-    f"{HTTP_OPTIONS}.request_mirror_policies": (1, 37),
-    f"{HTTP_OPTIONS}.retry_policy": (1, 37),
-    f"{TRACING}.operation": (1, 37),
-    f"{TRACING}.upstream_operation": (1, 37),
+    f"{HTTP_PROTOCOL_OPTIONS}.hash_policy": (1, 37),
+    f"{HTTP_PROTOCOL_OPTIONS}.outlier_detection": (1, 36),
+    f"{HTTP_PROTOCOL_OPTIONS}.request_mirror_policies": (1, 37),
+    f"{HTTP_PROTOCOL_OPTIONS}.retry_policy": (1, 37),
+    f"{LISTENER_TRACING}.operation": (1, 37),
+    f"{LISTENER_TRACING}.upstream_operation": (1, 37),
 }
 """Messages and fields that are not in each Envoy or Consul, with the first Envoy that has them."""
 
@@ -42,11 +43,11 @@ CONSUL_MESSAGES: Mapping[tuple[int, int, int], EnvoyRelease] = {(1, 22, 6): (1, 
 Runs of Consul 1.20.6, 1.22.5 and 1.22.7 agree."""
 
 REPLACED: Mapping[str, str] = {
-    "envoy.config.cluster.v3.Cluster.extension_protocol_options": "typed_extension_protocol_options",
-    "envoy.config.cluster.v3.Cluster.hosts": "load_assignment",
-    "envoy.config.cluster.v3.Cluster.tls_context": "transport_socket",
+    f"{CLUSTER}.extension_protocol_options": "typed_extension_protocol_options",
+    f"{CLUSTER}.hosts": "load_assignment",
+    f"{CLUSTER}.tls_context": "transport_socket",
     "envoy.config.core.v3.TransportSocket.config": "typed_config",
-    "envoy.config.trace.v3.Tracing.Http.config": "typed_config",
+    f"{PROVIDER}.config": "typed_config",
     "envoy.extensions.transport_sockets.tls.v3.CertificateValidationContext.verify_subject_alt_name": (
         "match_typed_subject_alt_names"
     ),

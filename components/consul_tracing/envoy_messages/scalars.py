@@ -55,15 +55,6 @@ def is_zero(value: object, kind: Field) -> bool:
     return value == next(iter(enum(kind.type))) if kind.is_enum else not value
 
 
-def accepts_zero(kind: Field) -> bool:
-    """Return whether Envoy's constraints accept an unset field."""
-    try:
-        scalar(0 if kind.is_enum else {"bool": False, "bytes": "", "string": ""}.get(kind.type, 0), kind)
-    except UnexpectedError:
-        return False
-    return True
-
-
 def _text(value: object, rules: Mapping[str, Any]) -> str:
     lowest, allowed = max(rules.get("min_len", 0), rules.get("min_bytes", 0)), rules.get("in")
     if isinstance(value, str) and len(value) >= lowest and (allowed is None or value in allowed):

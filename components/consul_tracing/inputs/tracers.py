@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
 from consul_tracing.envoy_messages.json_values import maps_in
-from consul_tracing.envoy_messages.messages import ANY
+from consul_tracing.envoy_messages.messages import ANY, HTTP_CONNECTION_MANAGER
 from consul_tracing.envoy_messages.reader import is_json, read
+from consul_tracing.envoy_messages.tracers import XRAY
 from consul_tracing.errors import Problem, format_value, mismatch
 
 from .hosts import is_address
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
 V1_PATH = "/api/v1/spans"
 V2_PATH = "/api/v2/spans"
 
-XRAY = "envoy.config.trace.v3.XRayConfig"
-HTTP_CONNECTION_MANAGER = "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"
 
 REPLACED = (
     "replaces a listener of Consul, which sampling rates and tags do not reach, and requests are not traced: its HTTP "

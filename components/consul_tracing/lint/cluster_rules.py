@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from consul_tracing.envoy import HTTP_PROTOCOL_OPTIONS
 from consul_tracing.envoy_messages.json_values import at, maps_in
-from consul_tracing.envoy_messages.messages import CLUSTER
+from consul_tracing.envoy_messages.messages import CLUSTER, HTTP_PROTOCOL_OPTIONS
 from consul_tracing.envoy_messages.reader import is_json, read
 from consul_tracing.envoy_messages.tracers import DATADOG, OPENTELEMETRY, ZIPKIN
 from consul_tracing.errors import format_value, with_suggestion
@@ -101,7 +100,7 @@ def cluster_issues(clusters: object, envoy: EnvoyRelease | None) -> Iterator[Iss
         path = ("Config", CLUSTERS_KEY, str(index))
         reading = read(cluster, CLUSTER, path)
         yield from mistake_issues(reading.mistakes)
-        yield from newer_issues(reading, envoy)
+        yield from newer_issues(reading.newer, envoy)
         if not isinstance(reading.value, dict):
             continue
         for issue in mistake_issues(start_mistakes(reading.value), path):

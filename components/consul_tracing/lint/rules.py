@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import replace
 from difflib import get_close_matches
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from consul_tracing.entries.bodies import BOOTSTRAP_KEYS
-from consul_tracing.envoy import HCM_TRACING
+from consul_tracing.envoy import TYPE
 from consul_tracing.envoy_messages.json_values import snake_case
 from consul_tracing.envoy_messages.messages import LISTENER_TRACING, TRACING
 from consul_tracing.envoy_messages.reader import is_json, read
@@ -228,15 +227,14 @@ def _listener_issues(content: object, envoy: EnvoyRelease | None) -> Iterator[Is
     kind = content.get("@type") or ""
     if is_json(kind) and str(kind).rpartition("/")[2] != LISTENER_TRACING:
         given = format_value(kind) if kind else "none"
-        yield Issue("CT322", (*path, "@type"), f'must be "{HCM_TRACING}", got {given}')
+        yield Issue("CT322", (*path, "@type"), f'must be "{TYPE}{LISTENER_TRACING}", got {given}')
         return
     reading = listener_reading(content)
     own = [one for one in reading.mistakes if one.path[2:3] != ("provider",) and one.path[3:] not in FRACTION]
     yield from mistake_issues(own)
     if isinstance(provider := content.get("provider"), dict):
         yield from provider_issues(provider, (*path, "provider"), envoy)
-    newer = [one for one in reading.newer if one[0][2:3] != ("provider",)]
-    yield from newer_issues(replace(reading, newer=tuple(newer)), envoy)
+    yield from newer_issues((one for one in reading.newer if one[0][2:3] != ("provider",)), envoy)
     yield from _rate_issues(reading.value, path)
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from consul_tracing.envoy_messages.json_values import at
 from consul_tracing.envoy_messages.messages import PROVIDER
-from consul_tracing.envoy_messages.reader import Kind, Reading, is_json, read
+from consul_tracing.envoy_messages.reader import Kind, is_json, read
 from consul_tracing.envoy_messages.releases import REMOVED_TRACERS
 from consul_tracing.envoy_messages.tracers import CLUSTER_FIELDS, OPENTELEMETRY, TRACERS, XRAY, ZIPKIN
 from consul_tracing.errors import mismatch, with_suggestion
@@ -80,7 +80,7 @@ def provider_issues(provider: object, path: FieldPath, envoy: EnvoyRelease | Non
         yield Issue("CT307", (*path, "name"), f'must be "{new}", got "{name}"', replacement=(f"{name}", new))
     daemon = (*tracer.path, "daemon_endpoint") if message == XRAY else None
     yield from mistake_issues(one for one in reading.mistakes if one.path[: len(path) + 2] != daemon)
-    yield from newer_issues(reading, envoy)
+    yield from newer_issues(reading.newer, envoy)
     yield from _required_issues(tracer)
     yield from _zipkin_issues(tracer)
     if message == XRAY:
@@ -96,9 +96,9 @@ def mistake_issues(mistakes: Iterable[Mistake], above: FieldPath = ()) -> Iterat
         yield Issue("CT306" if one.kind is Kind.FORMER else "CT308", (*above, *one.path), one.reason)
 
 
-def newer_issues(reading: Reading, envoy: EnvoyRelease | None) -> Iterator[Issue]:
+def newer_issues(newer: Iterable[tuple[FieldPath, EnvoyRelease]], envoy: EnvoyRelease | None) -> Iterator[Issue]:
     """Yield the fields and messages that the Envoy of the mesh does not support."""
-    for path, since in reading.newer:
+    for path, since in newer:
         if envoy and envoy < since:
             yield Issue("CT323", path, f"requires Envoy {since[0]}.{since[1]}, got {envoy[0]}.{envoy[1]}")
 

@@ -17,7 +17,8 @@ from consul_tracing.cli.lint.report import as_json as lint_json
 from consul_tracing.cli.lint.report import as_sarif, as_text
 from consul_tracing.cli.rendering import as_hcl, as_json, as_yaml, entries
 from consul_tracing.codes import CODES
-from consul_tracing.envoy import HCM_TRACING
+from consul_tracing.envoy import TYPE
+from consul_tracing.envoy_messages.messages import LISTENER_TRACING
 from consul_tracing.errors import CommandError
 from consul_tracing.files.documents import Document, read_documents
 from consul_tracing.inputs.mesh_settings import MeshSettings
@@ -541,7 +542,7 @@ def test_sampling_of_opentelemetry_is_checked(entry: str, envoy: Any, expected: 
 
 SKIP = meshes.settings(tracer={"opentelemetry": {}}, gateways="skip")
 W3C_SKIP = meshes.settings(tracer={"zipkin": {"propagation": "b3+w3c"}}, gateways="skip", envoy_version="1.36")
-NEW_FIELD = {"@type": HCM_TRACING, "random_sampling": {"value": 1}, "operation": "x"}
+NEW_FIELD = {"@type": TYPE + LISTENER_TRACING, "random_sampling": {"value": 1}, "operation": "x"}
 
 
 OLD_SKIP = meshes.settings(tracer={"opentelemetry": {}}, gateways="skip", envoy_version="1.34")

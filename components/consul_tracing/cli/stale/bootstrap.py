@@ -8,19 +8,9 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from consul_tracing.envoy_messages import messages
 from consul_tracing.envoy_messages.comparison import ANYTHING, differing_paths
 from consul_tracing.envoy_messages.json_values import json_objects
-from consul_tracing.envoy_messages.messages import (
-    ACCESS_LOG,
-    CLUSTER,
-    DURATION,
-    LISTENER,
-    SOCKET_ADDRESS,
-    STATS_CONFIG,
-    STATS_SINK,
-    STRING,
-    TRACING,
-)
 from consul_tracing.inputs.static_clusters import RESERVED_CLUSTERS
 from consul_tracing.names import CLUSTERS_KEY, TRACER_KEY
 
@@ -65,12 +55,15 @@ def bootstrap_differences(proxy: JsonObject, bootstrap: JsonObject) -> list[str]
     if TEMPLATE_KEY in config:
         raise BootstrapError(f"{TEMPLATE_KEY} replaces the whole bootstrap, which is not supported")
     return [
-        *_compared("tracer", next(iter(_parsed(config, TRACER_KEY)), None), bootstrap.get("tracing"), TRACING),
+        *_compared("tracer", next(iter(_parsed(config, TRACER_KEY)), None), bootstrap.get("tracing"), messages.TRACING),
         *_cluster_differences(config, bootstrap),
         *_listener_differences(config, bootstrap),
         *_stats_differences(config, bootstrap),
         *_compared(
-            "admin access log", _expected_logs(proxy.get("AccessLogs") or {}), _actual_logs(bootstrap), ACCESS_LOG
+            "admin access log",
+            _expected_logs(proxy.get("AccessLogs") or {}),
+            _actual_logs(bootstrap),
+            messages.ACCESS_LOG,
         ),
     ]
 
@@ -108,10 +101,10 @@ def _parsed(config: Mapping[str, Any], key: str) -> list[JsonObject]:
 def _cluster_differences(config: Mapping[str, Any], bootstrap: JsonObject) -> Iterator[str]:
     clusters = bootstrap.get("static_resources", {}).get("clusters", [])
     own = [cluster for cluster in clusters if cluster.get("name") not in RESERVED_CLUSTERS]
-    yield from _compared_by_name("static cluster", _parsed(config, CLUSTERS_KEY), own, CLUSTER)
+    yield from _compared_by_name("static cluster", _parsed(config, CLUSTERS_KEY), own, messages.CLUSTER)
     telemetry = next((cluster for cluster in clusters if cluster.get("name") == TELEMETRY_CLUSTER), None)
     directory = TELEMETRY_KEY in config and str(PurePosixPath(config[TELEMETRY_KEY]))
-    yield from _compared("telemetry collector", directory, telemetry and _socket_directory(telemetry), STRING)
+    yield from _compared("telemetry collector", directory, telemetry and _socket_directory(telemetry), messages.STRING)
 
 
 def _socket_directory(cluster: JsonObject) -> str:
@@ -123,7 +116,9 @@ def _socket_directory(cluster: JsonObject) -> str:
 def _listener_differences(config: Mapping[str, Any], bootstrap: JsonObject) -> Iterator[str]:
     listeners = bootstrap.get("static_resources", {}).get("listeners", [])
     own = [listener for listener in listeners if listener.get("name") not in LISTENERS.values()]
-    yield from _compared_by_name("static listener", _parsed(config, "envoy_extra_static_listeners_json"), own, LISTENER)
+    yield from _compared_by_name(
+        "static listener", _parsed(config, "envoy_extra_static_listeners_json"), own, messages.LISTENER
+    )
     found = {
         listener.get("name"): listener["address"]["socket_address"] for listener in listeners if listener not in own
     }
@@ -131,7 +126,7 @@ def _listener_differences(config: Mapping[str, Any], bootstrap: JsonObject) -> I
         ("envoy_prometheus_bind_addr", "Prometheus address"),
         ("envoy_stats_bind_addr", "stats address"),
     ):
-        yield from _compared(subject, _address(config.get(key)), found.get(LISTENERS[key]), SOCKET_ADDRESS)
+        yield from _compared(subject, _address(config.get(key)), found.get(LISTENERS[key]), messages.SOCKET_ADDRESS)
 
 
 def _address(text: str | None) -> JsonObject | None:
@@ -145,16 +140,16 @@ def _stats_differences(config: Mapping[str, Any], bootstrap: JsonObject) -> Iter
     sinks = [sink for sink in bootstrap.get("stats_sinks", []) if TELEMETRY_CLUSTER not in json.dumps(sink)]
     expected = [_sink(key, config[key]) for key in SINKS if key in config]
     expected += _parsed(config, "envoy_extra_stats_sinks_json")
-    yield from _compared("stats sinks", expected, sinks, STATS_SINK)
+    yield from _compared("stats sinks", expected, sinks, messages.STATS_SINK)
     # Consul sets an interval for its telemetry collector.
     interval = config.get("envoy_stats_flush_interval") or (ANYTHING if TELEMETRY_KEY in config else None)
-    yield from _compared("stats flush interval", interval, bootstrap.get("stats_flush_interval"), DURATION)
+    yield from _compared("stats flush interval", interval, bootstrap.get("stats_flush_interval"), messages.DURATION)
     stats = bootstrap.get("stats_config", {})
     if custom := _parsed(config, "envoy_stats_config_json"):
-        yield from _compared("stats config", custom[0], stats, STATS_CONFIG)
+        yield from _compared("stats config", custom[0], stats, messages.STATS_CONFIG)
     else:
         own = {**stats, "stats_tags": _own_tags(stats)}
-        yield from _compared("stats config", _stats_config(config), own, STATS_CONFIG)
+        yield from _compared("stats config", _stats_config(config), own, messages.STATS_CONFIG)
 
 
 def _sink(key: str, address: str) -> JsonObject:
