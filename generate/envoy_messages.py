@@ -14,30 +14,8 @@ from validate import validate_pb2  # type: ignore[import-untyped]
 
 ENVOY = Path(envoy.__path__[0])
 
-FOLDERS = (
-    "config/bootstrap/v3",
-    "config/metrics/v3",
-    "config/trace/v3",
-    "extensions/access_loggers",
-    "extensions/clusters",
-    "extensions/filters/http/credential_injector",
-    "extensions/filters/http/router",
-    "extensions/filters/http/upstream_codec",
-    "extensions/filters/network/http_connection_manager",
-    "extensions/filters/network/tcp_proxy",
-    "extensions/formatter",
-    "extensions/health_check",
-    "extensions/health_checkers",
-    "extensions/http/injected_credentials",
-    "extensions/load_balancing_policies",
-    "extensions/network",
-    "extensions/request_id",
-    "extensions/stat_sinks",
-    "extensions/tracers",
-    "extensions/transport_sockets",
-    "extensions/upstreams",
-)
-"""Folders with the messages of bootstraps and listeners, and with the extensions inside them."""
+FOLDERS = ("config", "extensions")
+"""Folders of the messages in bootstraps."""
 
 RULES = frozenset(
     {
@@ -66,11 +44,9 @@ def envoy_messages() -> str:
 
 
 def _roots() -> Iterator[Descriptor]:
-    for folder in FOLDERS:
-        for file in sorted((ENVOY / folder).rglob("*_pb2.py")):
-            module = import_module(".".join(("envoy", *file.relative_to(ENVOY).with_suffix("").parts)))
-            if "v2" not in file.parts and "v2alpha" not in file.parts:
-                yield from module.DESCRIPTOR.message_types_by_name.values()
+    for file in sorted(file for folder in FOLDERS for file in (ENVOY / folder).rglob("v3*/*_pb2.py")):
+        module = import_module(".".join(("envoy", *file.relative_to(ENVOY).with_suffix("").parts)))
+        yield from module.DESCRIPTOR.message_types_by_name.values()
 
 
 def _reachable(roots: Iterator[Descriptor]) -> tuple[dict[str, Descriptor], dict[str, EnumDescriptor]]:
