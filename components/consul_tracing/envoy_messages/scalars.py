@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import re
-from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from .messages import DURATION, INTEGERS, Field, enum
@@ -111,10 +110,10 @@ def _float(value: object, rules: Mapping[str, Any]) -> float:
 def _duration(value: object, rules: Mapping[str, Any]) -> str:
     if not isinstance(value, str) or not SECONDS.fullmatch(value):
         raise UnexpectedError('a duration in seconds, such as "3s" or "0.250s"')
-    seconds = Decimal(value[:-1])
-    if not _is_within(float(seconds), rules):
+    if not _is_within(float(value[:-1]), rules):
         raise UnexpectedError(f"a duration{_bounds(rules)}")
-    return f"{seconds.normalize():f}s"
+    whole, _, fraction = value[:-1].partition(".")
+    return f"{int(whole)}.{fraction}".rstrip("0").removesuffix(".") + "s" if fraction else f"{int(whole)}s"
 
 
 def _is_within(number: float, rules: Mapping[str, float]) -> bool:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from consul_tracing.envoy_messages.json_values import at, fraction_percent
 from consul_tracing.envoy_messages.messages import LISTENER_TRACING, TRACING
-from consul_tracing.envoy_messages.reader import Reading, read
+from consul_tracing.envoy_messages.reader import Reading, is_json, read
 from consul_tracing.envoy_messages.releases import CONSUL_MESSAGES
 from consul_tracing.envoy_messages.tracers import OPENTELEMETRY
 from consul_tracing.names import LISTENER_DECISION_ENVOY, LISTENER_KEY, SAMPLER_ENVOY
@@ -35,13 +35,16 @@ def sampling_issues(tracer: Tracer, listener: object, envoy: EnvoyRelease | None
         return
     rates = list(_limited(listener))
     severity = Severity.ERROR if envoy and envoy >= LISTENER_DECISION_ENVOY else Severity.WARNING
-    sampler = members(members(tracer.config.get("sampler")).get("typed_config"))
+    sampler = at(tracer.config, "sampler", "typed_config")
+    if not is_json(tracer.config.get("sampler")) or not is_json(sampler):
+        return
     if not sampler:
         for name, rate in rates if envoy is None or envoy >= SAMPLER_ENVOY else ():
             reason = f"is {rate:g} % and the tracer has no sampler: Envoy {BROKEN} and newer break traces"
             yield Issue("CT337", (*PATH, name), reason, severity=severity)
         return
-    message = str(sampler.get("@type", "")).rpartition(".")[2]
+    kind = at(sampler, "@type")
+    message = kind.rpartition(".")[2] if isinstance(kind, str) else ""
     if message and message != PARENT_BASED:
         reason = f"does not follow the decision of the caller: {message}. Wrap it in {PARENT_BASED}"
         yield Issue("CT338", (*tracer.path, "sampler"), reason)
@@ -59,13 +62,17 @@ def listener_reading(content: object) -> Reading:
     return read(fields, LISTENER_TRACING, PATH)
 
 
-def listener_rate(listener: object, name: str, default: float = 100) -> float | None:
+def listener_rate(listener: object, name: str) -> float | None:
     """Return a sampling rate of a canonical listener in percent. None if it is not known."""
-    if at(listener, name) is None:
-        return default
-    percent = at(listener, name)
-    rate = percent.get("value", 0) if isinstance(percent, dict) else None
-    return rate if isinstance(rate, int | float) and not isinstance(rate, bool) else None
+    match at(listener, name):
+        case None:
+            return 100
+        case {"value": value}:
+            return value if isinstance(value, int | float) else None
+        case dict():
+            return 0
+        case _:
+            return None
 
 
 def sampled_percent(config: ProxyConfig) -> float:
