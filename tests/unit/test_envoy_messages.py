@@ -82,9 +82,6 @@ def otlp(**fields: Any) -> dict[str, Any]:
 
 def extension(message_: str, **fields: Any) -> dict[str, Any]:
     field = "samplers" if "Sampler" in message_ else "resource_detectors"
-    kind = (
-        "parent_based" if "Parent" in message_ else "trace_id_ratio_based" if "Ratio" in message_ else "static_config"
-    )
     config = {"@type": f"type.googleapis.com/envoy.extensions.tracers.opentelemetry.{field}.v3.{message_}", **fields}
     return {"name": "any", "typed_config": config}
 
