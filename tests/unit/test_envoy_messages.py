@@ -156,6 +156,14 @@ def test_newer_envoy_may_have_another_member_of_a_group() -> None:
     ]
 
 
+def test_value_that_is_too_deep_for_envoy_is_a_mistake() -> None:
+    matcher: dict[str, Any] = {}
+    for _ in range(300):
+        matcher = {"on_no_match": {"matcher": matcher}}
+    (found,) = read({"name": "a", "transport_socket_matcher": matcher}, CLUSTER).mistakes
+    assert (len(found.path), found.reason) == (101, "must be at most 100 levels deep, got a map")
+
+
 def test_message_that_is_not_known_is_not_checked() -> None:
     assert read({"@type": "a/example.Config", "anyField": None, "b": {"cD": 1}}, ANY).value == {
         "@type": "example.Config",

@@ -33,6 +33,10 @@ SIMILARITY = 0.85
 """Minimum similarity (0 to 1) of an unknown field to a known one at which it is a misspelling."""
 
 
+MAX_DEPTH = 100
+"""Levels of nested messages and lists that Envoy's parser accepts."""
+
+
 class Kind(Enum):
     """Kinds of mistakes."""
 
@@ -89,6 +93,8 @@ class _Reader:
         """Return the canonical form of a value of any kind."""
         if not is_json(value) or kind.type in UNREAD:
             return value
+        if len(path) > MAX_DEPTH:
+            return self._mismatch(f"at most {MAX_DEPTH} levels deep", value, path)
         if kind.form == "list":
             return self._list(value, kind, path)
         if kind.form == "map" and isinstance(value, dict):
