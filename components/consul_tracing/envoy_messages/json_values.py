@@ -46,17 +46,6 @@ def snake_case(name: str) -> str:
     return IRREGULAR.get(separated, separated)
 
 
-def snake_case_keys(value: object) -> Any:  # noqa: ANN401 - JSON
-    """Return a JSON value with all keys in snake_case and without null."""
-    match value:
-        case dict():
-            return {snake_case(key): snake_case_keys(member) for key, member in value.items() if member is not None}
-        case list():
-            return [snake_case_keys(member) for member in value]
-        case _:
-            return value
-
-
 def maps_in(value: object, path: str) -> Iterator[tuple[str, JsonObject]]:
     """Yield the maps in a value and the value itself if it is one, with their paths."""
     if isinstance(value, dict):

@@ -2,15 +2,14 @@
 
 import json
 from dataclasses import replace
-from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
 from consul_tracing.cli.command import OutputFormat
 from consul_tracing.cli.stale.bootstrap import BootstrapError, bootstrap_differences
-from consul_tracing.cli.stale.command import exit_code, output
-from consul_tracing.cli.stale.proxies import Proxy, Report, started
+from consul_tracing.cli.stale.listing import exit_code, output
+from consul_tracing.cli.stale.proxies import Proxy, Report
 from consul_tracing.entries.propagation import ZIPKIN, ZIPKIN_W3C
 from consul_tracing.envoy_messages.comparison import differing_paths
 from consul_tracing.envoy_messages.messages import ANY, CLUSTER, SOCKET_ADDRESS
@@ -188,16 +187,13 @@ def test_exit_code_is_0_only_if_every_proxy_is_current() -> None:
         exit_code(Report([CURRENT], {"a": "refused"}))
 
 
-def test_start_is_the_uptime_before_now() -> None:
-    assert started("3661s", datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)) == "2026-01-02T02:03:04Z"
-
-
 @pytest.mark.parametrize(
     ("options", "message"),
     [
         ([], "exactly one of --admin and --kubernetes is required"),
         (["--admin", "a:1", "--kubernetes"], "exactly one of --admin and --kubernetes is required"),
         (["--namespace", "shop", "--admin", "a:1"], "--namespace requires --kubernetes"),
+        (["--admin", "user:secret@ proxy"], "an admin interface must have the form HOST:PORT"),
         (["--admin", "127.0.0.1:1"], "1 of 1 proxies cannot be read: 127.0.0.1:1"),
     ],
 )

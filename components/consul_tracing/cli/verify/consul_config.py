@@ -1,21 +1,19 @@
-"""The tracing configuration in Consul's config entries."""
+"""The tracing configuration in Consul: of the mesh, or of one proxy."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from consul_tracing.entries.field_paths import InvalidClustersError, split_clusters
-from consul_tracing.envoy_messages.json_values import json_objects, snake_case_keys
-from consul_tracing.names import CLUSTERS_KEY, HTTP_PROTOCOLS, LISTENER_KEY, TRACER_KEY
+from consul_tracing.entries.tracing_keys import tracing_keys
+from consul_tracing.names import HTTP_PROTOCOLS, JsonObject
 
-from .proxies import Endpoint, Tracer, endpoints, tracer_of
+from .tracers import Endpoint, Tracer, endpoints, tracer_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from consul_tracing.names import JsonObject
-    from consul_tracing.sources.consul import ConsulClient
+    from consul_tracing.sources.http import JsonClient
 
 UNTRACED: JsonObject = {"random_sampling": {}}
 """The tracing block of HTTP listeners that Consul writes if the entry has none."""
@@ -23,7 +21,7 @@ UNTRACED: JsonObject = {"random_sampling": {}}
 
 @dataclass(frozen=True)
 class ConsulConfig:
-    """The tracing configuration of a mesh."""
+    """The tracing configuration of a mesh, or of a proxy with its registration."""
 
     tracer: Tracer | None = None
     """The tracer with which proxies start."""
@@ -40,33 +38,23 @@ class ConsulConfig:
         return self.protocols.get(service, self.default_protocol) in HTTP_PROTOCOLS
 
 
-def read_config(client: ConsulClient) -> ConsulConfig:
+def read_config(consul: JsonClient) -> ConsulConfig:
     """Read the config entries of a mesh. Raises CommandError."""
-    return config_from(client.get("/v1/config/proxy-defaults/global"), client.get("/v1/config/service-defaults") or [])
+    mesh = consul.get("/v1/config/proxy-defaults/global", JsonObject) or {}
+    services = consul.get("/v1/config/service-defaults", list[JsonObject]) or []
+    with consul.expected_shape():
+        return config_from(mesh, services)
 
 
-def config_from(proxy_defaults: JsonObject | None, service_defaults: list[JsonObject]) -> ConsulConfig:
-    """Return the tracing configuration of these entries."""
-    config = {key.lower(): value for key, value in ((proxy_defaults or {}).get("Config") or {}).items()}
+def config_from(proxy: JsonObject, service_defaults: list[JsonObject]) -> ConsulConfig:
+    """Return the tracing configuration of proxy-defaults, or of the block `Proxy` of a registration."""
+    config = {key.lower(): value for key, value in (proxy.get("Config") or {}).items()}
     protocols = {str(one.get("Name")).lower(): str(one.get("Protocol") or "").lower() for one in service_defaults}
-    tracing = _decoded(config.get(TRACER_KEY)).get("http")
-    listener = {key: value for key, value in _decoded(config.get(LISTENER_KEY)).items() if key != "@type"}
+    keys = tracing_keys(config)
     return ConsulConfig(
-        tracer=tracer_of(tracing) if isinstance(tracing, dict) else None,
-        listener=listener or UNTRACED,
-        clusters={name: endpoints(_decoded(text)) for name, text in _clusters(config.get(CLUSTERS_KEY)).items()},
+        tracer=tracer_of(keys.bootstrap_tracer) if keys.bootstrap_tracer else None,
+        listener={key: value for key, value in keys.listener.items() if key != "@type"} or UNTRACED,
+        clusters={name: endpoints(cluster) for name, cluster in keys.clusters.items()},
         protocols={name: protocol for name, protocol in protocols.items() if protocol},
         default_protocol=str(config.get("protocol") or "tcp").lower(),
     )
-
-
-def _decoded(text: object) -> JsonObject:
-    objects = json_objects(text) or []
-    return snake_case_keys(objects[0]) if len(objects) == 1 else {}
-
-
-def _clusters(text: object) -> dict[str, str]:
-    try:
-        return split_clusters(text or "")
-    except InvalidClustersError:
-        return {}

@@ -6,11 +6,7 @@ import pytest
 
 from consul_tracing.backends.kubernetes.managed_fields import would_be_pruned
 from consul_tracing.backends.kubernetes.objects import (
-    annotation,
-    body,
-    camel_case,
     conflicting_entries,
-    in_kubernetes,
     is_patched,
     metadata,
     reject_second_mesh,
@@ -20,12 +16,13 @@ from consul_tracing.backends.kubernetes.objects import (
 )
 from consul_tracing.backends.kubernetes.sync import sync, sync_error_text, with_synced_generation
 from consul_tracing.entries.bodies import proxy_defaults, service_defaults
+from consul_tracing.entries.custom_resources import annotation, body, camel_case, in_kubernetes
 from consul_tracing.entries.entry import Entry
 from consul_tracing.entries.field_paths import field_paths
 from consul_tracing.entries.metadata import ownership_metadata
 from consul_tracing.entries.ownership import Existing, Plan, Policy, plan
-from consul_tracing.errors import ConflictError
 from consul_tracing.inputs.entry_settings import Metadata
+from consul_tracing.run_errors import ConflictError
 from tests.unit.meshes import STACK, URN, settings
 
 CLUSTERS = "envoy_extra_static_clusters_json"

@@ -5,6 +5,7 @@ import pytest
 
 from consul_tracing.cli.verify.consul_config import UNTRACED, config_from
 from consul_tracing.entries.bodies import proxy_defaults, service_defaults
+from consul_tracing.envoy_messages.tracers import ZIPKIN
 from tests.unit.meshes import settings
 
 
@@ -26,7 +27,7 @@ def test_rendered_entries_are_read() -> None:
 def test_missing_and_invalid_values_are_empty(config: Any) -> None:
     found = config_from({"Config": config}, [{"Name": "web", "Protocol": ""}])
     assert (found.tracer, found.listener, dict(found.clusters), found.is_http("web")) == (None, UNTRACED, {}, False)
-    assert config_from(None, []).tracer is None
+    assert config_from({}, []).tracer is None
 
 
 def test_keys_ignore_case_and_the_default_protocol_applies() -> None:
@@ -39,7 +40,7 @@ def test_keys_ignore_case_and_the_default_protocol_applies() -> None:
 
 
 def test_camel_case_and_single_members_are_read() -> None:
-    tracing = {"http": {"name": "envoy.tracers.zipkin", "typedConfig": {"collectorCluster": "zip"}}}
+    tracing = {"http": {"name": "envoy.tracers.zipkin", "typedConfig": {"@type": ZIPKIN, "collectorCluster": "zip"}}}
     address = {"socketAddress": {"address": "z", "portValue": "9411"}}
     cluster = {"name": "zip", "loadAssignment": {"endpoints": {"lbEndpoints": {"endpoint": {"address": address}}}}}
     config = {
@@ -50,7 +51,7 @@ def test_camel_case_and_single_members_are_read() -> None:
     found = config_from({"Config": config}, [])
     assert found.tracer
     assert found.tracer.cluster == "zip"
-    assert found.listener == {"random_sampling": {"value": 0}}
+    assert found.listener == {"random_sampling": {}}
     assert found.clusters == {"zip": (("z", 9411),)}
 
 

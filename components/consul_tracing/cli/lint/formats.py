@@ -1,0 +1,11 @@
+"""Output formats of `consul-tracing lint`."""
+
+from enum import StrEnum
+
+
+class LintFormat(StrEnum):
+    """Output format of the findings."""
+
+    TEXT = "text"
+    JSON = "json"
+    SARIF = "sarif"
