@@ -9,7 +9,7 @@ from google.protobuf import json_format
 
 from consul_tracing.envoy_messages.messages import ANY, CLUSTER, LISTENER_TRACING, PROVIDER, message
 from consul_tracing.envoy_messages.reader import Kind, read
-from consul_tracing.envoy_messages.releases import REPLACED, SINCE
+from consul_tracing.envoy_messages.releases import SINCE
 from consul_tracing.files.hcl import Unevaluated
 from tests.unit.envoy_messages import as_json
 from tests.unit.inputs.test_static_clusters import LENIENT, VALID
@@ -177,8 +177,15 @@ def test_tables_of_releases_name_messages_and_fields() -> None:
         holder, _, field = name.rpartition(".")
         found = message(holder)
         assert message(name) or (found and field in found.fields), name
-    for name in REPLACED:
-        holder, _, field = name.rpartition(".")
-        found = message(holder)
-        assert found, name
-        assert field in found.reserved, name
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "fix"),
+    [
+        (CLUSTER, {"name": "a", "tlsContext": {}}, "Set transport_socket"),
+        (PROVIDER, {"name": "a", "config": {}}, "Set typed_config"),
+        (LISTENER_TRACING, {"operation_name": "EGRESS"}, "Remove it"),
+    ],
+)
+def test_field_of_the_v2_api_has_its_replacement(name: str, value: object, fix: str) -> None:
+    assert [*mistakes(value, name).values()] == [f"belongs to Envoy's v2 API. {fix}"]

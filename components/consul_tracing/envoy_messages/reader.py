@@ -163,8 +163,8 @@ class _Reader:
     def _unknown_field(self, key: str, kind: Message, path: FieldPath) -> Kind:
         name = snake_case(key)
         if name in kind.reserved:
-            replacement = REPLACED.get(f"{kind.name}.{name}")
-            fix = f"Set {replacement}" if replacement else "Remove it"
+            replacement = REPLACED.get(name)
+            fix = f"Set {replacement}" if replacement in kind.fields else "Remove it"
             found, reason = Kind.FORMER, f"belongs to Envoy's v2 API. {fix}"
         else:
             is_start = any(one.startswith(f"{name}_") for one in kind.fields)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from consul_tracing.names import SAMPLER_ENVOY
 
-from .messages import CLUSTER, HTTP_PROTOCOL_OPTIONS, LISTENER_TRACING, PROVIDER
+from .messages import CLUSTER, HTTP_PROTOCOL_OPTIONS, LISTENER_TRACING
 from .tracers import ZIPKIN
 
 if TYPE_CHECKING:
@@ -43,16 +43,15 @@ CONSUL_MESSAGES: Mapping[tuple[int, int, int], EnvoyRelease] = {(1, 22, 6): (1, 
 Runs of Consul 1.20.6, 1.22.5 and 1.22.7 agree."""
 
 REPLACED: Mapping[str, str] = {
-    f"{CLUSTER}.extension_protocol_options": "typed_extension_protocol_options",
-    f"{CLUSTER}.hosts": "load_assignment",
-    f"{CLUSTER}.tls_context": "transport_socket",
-    "envoy.config.core.v3.TransportSocket.config": "typed_config",
-    f"{PROVIDER}.config": "typed_config",
-    "envoy.extensions.transport_sockets.tls.v3.CertificateValidationContext.verify_subject_alt_name": (
-        "match_typed_subject_alt_names"
-    ),
+    "config": "typed_config",
+    "extension_protocol_options": "typed_extension_protocol_options",
+    "hosts": "load_assignment",
+    "per_filter_config": "typed_per_filter_config",
+    "regex": "safe_regex",
+    "tls_context": "transport_socket",
+    "verify_subject_alt_name": "match_typed_subject_alt_names",
 }
-"""Fields of Envoy's v2 API, each with its replacement."""
+"""Fields of Envoy's v2 API, each with its replacement in the same message."""
 
 V2_TYPE = re.compile(r"(.*/)?envoy\.([a-z0-9_]+\.)+v2(alpha\d?)?\..+")
 """Types of Envoy's v2 API, which no supported Envoy reads."""
