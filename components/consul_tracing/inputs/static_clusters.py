@@ -71,15 +71,10 @@ def start_mistakes(cluster: object) -> Iterator[Mistake]:
     if not isinstance(cluster, dict):
         return
     kind, assignment = cluster.get("type", "STATIC"), cluster.get("load_assignment")
+    is_static = kind == "STATIC" and "cluster_type" not in cluster
     for place, holder in maps_in(assignment, "load_assignment"):
         host = at(holder, "socket_address", "address")
-        if (
-            kind == "STATIC"
-            and "cluster_type" not in cluster
-            and isinstance(host, str)
-            and host
-            and not is_address(host)
-        ):
+        if is_static and isinstance(host, str) and host and not is_address(host):
             reason = mismatch("an IP address if type is STATIC (Envoy's default)", host)
             yield Mistake((*place.split("."), "socket_address", "address"), f"{reason}. Set type: STRICT_DNS")
     if _takes_one_endpoint(cluster) and (found := _endpoints(assignment)):
@@ -87,8 +82,8 @@ def start_mistakes(cluster: object) -> Iterator[Mistake]:
         yield Mistake(ONE_ENDPOINT, f"{reason}. Set type: STRICT_DNS")
     if kind == "EDS" and "eds_cluster_config" not in cluster:
         yield Mistake(("eds_cluster_config",), "is required if type is EDS")
-    if (number := len(at(cluster, "health_checks") or ())) > 1:
-        yield Mistake(("health_checks",), f"must be one health check, got {number}")
+    if isinstance(checks := cluster.get("health_checks"), list) and len(checks) > 1:
+        yield Mistake(("health_checks",), f"must be one health check, got {len(checks)}")
     policy = cluster.get("lb_policy", "ROUND_ROBIN")
     if kind == "ORIGINAL_DST" and isinstance(policy, str) and policy != "CLUSTER_PROVIDED":
         yield Mistake(("lb_policy",), mismatch("CLUSTER_PROVIDED if type is ORIGINAL_DST", policy))
@@ -106,10 +101,10 @@ def _takes_one_endpoint(cluster: JsonObject) -> bool:
 
 def _endpoints(assignment: object) -> str:
     """Return the number of endpoints, or of localities. Empty if there is exactly one of each, or an expression."""
-    localities = at(assignment, "endpoints") or []
-    if (assignment is not None and not isinstance(assignment, dict)) or not isinstance(localities, list):
+    localities = assignment.get("endpoints", []) if isinstance(assignment, dict) else assignment or []
+    if not isinstance(localities, list) or not all(isinstance(one, dict) for one in localities):
         return ""
-    endpoints = [at(one, "lb_endpoints") or [] for one in localities]
+    endpoints = [one.get("lb_endpoints", []) for one in localities]
     if not all(isinstance(one, list) for one in endpoints):
         return ""
     count = sum(map(len, endpoints))

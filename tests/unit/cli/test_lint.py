@@ -240,6 +240,9 @@ def cluster_json(**socket: str) -> str:
         cluster_json(address="var.host"),
         'jsonencode({name = "zipkin", type = "LOGICAL_DNS", load_assignment = var.assignment})',
         'jsonencode({name = "zipkin", type = "EDS", eds_cluster_config = var.eds})',
+        'jsonencode({name = "zipkin", type = "STATIC", health_checks = var.checks, load_assignment = var.assignment})',
+        'jsonencode({name = "zipkin", transport_socket = var.socket, cluster_type = var.type})',
+        'jsonencode({name = "zipkin", type = 2, load_assignment = {cluster_name = "a", endpoints = [var.e]}})',
     ],
 )
 def test_expression_in_a_cluster_is_not_a_missing_field(clusters: str) -> None:
