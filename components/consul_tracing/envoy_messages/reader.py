@@ -71,12 +71,14 @@ class Reading:
     mistakes: list[Mistake]
     newer: list[tuple[FieldPath, EnvoyRelease]]
     """The fields and messages that are not in each Envoy, with the first Envoy that has them."""
+    lenient: list[FieldPath]
+    """The values in a form that Envoy's parser accepts and the one of Consul does not."""
 
 
 def read(value: object, name: str, path: FieldPath = (), *, form: str = "") -> Reading:
     """Return the value of a message, or the values of a list. `path` is the path of the value in mistakes."""
     reader = _Reader()
-    return Reading(reader.value(value, Field(name, form), path), reader.mistakes, reader.newer)
+    return Reading(reader.value(value, Field(name, form), path), reader.mistakes, reader.newer, reader.lenient)
 
 
 def is_json(value: object) -> bool:
@@ -88,6 +90,7 @@ def is_json(value: object) -> bool:
 class _Reader:
     mistakes: list[Mistake] = field(default_factory=list)
     newer: list[tuple[FieldPath, EnvoyRelease]] = field(default_factory=list)
+    lenient: list[FieldPath] = field(default_factory=list)
 
     def value(self, value: Any, kind: Field, path: FieldPath) -> Any:  # noqa: ANN401 - JSON
         """Return the canonical form of a value of any kind."""
@@ -108,9 +111,12 @@ class _Reader:
         if kind.type == ANY:
             return self._any(value, path)
         try:
-            return scalar(value, kind)
+            canonical = scalar(value, kind)
         except UnexpectedError as error:
             return self._mismatch(str(error), value, path)
+        if isinstance(value, str) and value != canonical and (kind.is_enum or kind.scalar == "bool"):
+            self.lenient.append(path)
+        return canonical
 
     def _mismatch(self, expected: str, value: Any, path: FieldPath) -> Any:  # noqa: ANN401 - JSON
         self.mistakes.append(Mistake(path, mismatch(expected, value)))
@@ -118,6 +124,8 @@ class _Reader:
 
     def _list(self, value: Any, kind: Field, path: FieldPath) -> list[Any]:  # noqa: ANN401 - JSON
         members = list(_flat(value, path)) if isinstance(value, list) else [(value, path)]
+        if not isinstance(value, list) or any(isinstance(one, list) for one in value):
+            self.lenient.append(path)
         lowest, highest = kind.rules.get("min_items", 0), kind.rules.get("max_items", math.inf)
         if not lowest <= len(members) <= highest:
             expected = f"at least {lowest}" if len(members) < lowest else f"at most {highest}"

@@ -100,12 +100,15 @@ def consul_issues(listener: object, consul: ConsulRelease | None) -> Iterator[Is
 
     `consul`: the oldest Consul of the mesh. Without it, only fields that no tested version parses are found.
     """
-    newest = next(iter(CONSUL_MESSAGES))
+    reading, newest = listener_reading(listener), next(iter(CONSUL_MESSAGES))
+    for path in reading.lenient:
+        reason = "has a form that only Envoy parses: Consul drops the whole block, and nothing is sampled"
+        yield Issue("CT339", path, reason, severity=Severity.ERROR)
     if consul and consul[:2] > newest[:2]:
         return
     parsed = next((CONSUL_MESSAGES[one] for one in CONSUL_MESSAGES if (consul or newest) >= one), (1, 28))
     version, severity = ("1.22.7", Severity.WARNING) if consul is None else (".".join(map(str, consul)), Severity.ERROR)
-    for path, since in listener_reading(listener).newer:
+    for path, since in reading.newer:
         if since > parsed:
             reason = f"cannot be parsed by Consul {version}, which drops the whole block: nothing is sampled"
             yield Issue("CT339", path, reason, severity=severity)
