@@ -11,12 +11,11 @@ from consul_tracing.entries.metadata import is_ownership_metadata
 from consul_tracing.envoy_messages.comparison import differences
 from consul_tracing.envoy_messages.json_values import at, fraction_percent, listed
 from consul_tracing.envoy_messages.messages import CLUSTER, HTTP_PROTOCOL_OPTIONS, TRACING
-from consul_tracing.envoy_messages.reader import read
+from consul_tracing.envoy_messages.reader import read, read_listener
 from consul_tracing.envoy_messages.tracers import CLUSTER_FIELDS, collector_name
 from consul_tracing.files.hcl import Unevaluated
 from consul_tracing.inputs.hosts import canonical_host, is_address
 from consul_tracing.lint.proxy_config import entry_objects
-from consul_tracing.lint.sampling_rules import listener_reading
 from consul_tracing.names import (
     CLUSTERS_KEY,
     COLLECTOR_CLUSTER,
@@ -130,7 +129,7 @@ def tracing_meaning(config: JsonObject) -> JsonObject:
     """Return the meaning of the tracing keys. A value that is not JSON text remains as it is."""
     objects = {key: found for key, value in config.items() if (found := entry_objects(value))}
     bootstrap = read(objects[TRACER_KEY][0], TRACING).value if TRACER_KEY in objects else {}
-    listener = listener_reading(objects[LISTENER_KEY][0]).value if LISTENER_KEY in objects else None
+    listener = read_listener(objects[LISTENER_KEY][0]).value if LISTENER_KEY in objects else None
     provider = at(bootstrap, "http") or at(listener, "provider")
     meaning = {**config}
     if CLUSTERS_KEY in objects:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from consul_tracing.errors import mismatch, with_suggestion
 
 from .json_values import snake_case
-from .messages import ANY, Field, Message, message
+from .messages import ANY, LISTENER_TRACING, Field, Message, message
 from .releases import REPLACED, SINCE, V2_TYPE
 from .scalars import UnexpectedError, is_zero, scalar
 
@@ -79,6 +79,11 @@ def read(value: object, name: str, path: FieldPath = (), *, form: str = "") -> R
     """Return the value of a message, or the values of a list. `path` is the path of the value in mistakes."""
     reader = _Reader()
     return Reading(reader.value(value, Field(name, form), path), reader.mistakes, reader.newer, reader.lenient)
+
+
+def read_listener(content: JsonObject, path: FieldPath = ()) -> Reading:
+    """Return the content of `envoy_listener_tracing_json`, which is an `Any`, without its type."""
+    return read({key: member for key, member in content.items() if key != "@type"}, LISTENER_TRACING, path)
 
 
 def is_json(value: object) -> bool:

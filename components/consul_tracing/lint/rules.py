@@ -11,7 +11,7 @@ from consul_tracing.entries.bodies import BOOTSTRAP_KEYS
 from consul_tracing.envoy import TYPE
 from consul_tracing.envoy_messages.json_values import snake_case
 from consul_tracing.envoy_messages.messages import LISTENER_TRACING, TRACING
-from consul_tracing.envoy_messages.reader import is_json, read
+from consul_tracing.envoy_messages.reader import is_json, read, read_listener
 from consul_tracing.errors import format_value, mismatch
 from consul_tracing.inputs.tracers import (
     REPLACED,
@@ -34,7 +34,7 @@ from .credentials import credential_issues
 from .findings import Finding, Issue
 from .proxy_config import UNKNOWN, ProxyConfig, entry_objects, members, proxy_config
 from .releases import Releases
-from .sampling_rules import consul_issues, listener_rate, listener_reading, sampling_issues
+from .sampling_rules import consul_issues, listener_rate, sampling_issues
 from .tracer_rules import mistake_issues, newer_issues, provider_issues, tracer_of
 
 if TYPE_CHECKING:
@@ -229,7 +229,7 @@ def _listener_issues(content: object, envoy: EnvoyRelease | None) -> Iterator[Is
         given = format_value(kind) if kind else "none"
         yield Issue("CT322", (*path, "@type"), f'must be "{TYPE}{LISTENER_TRACING}", got {given}')
         return
-    reading = listener_reading(content)
+    reading = read_listener(content, path)
     own = [one for one in reading.mistakes if one.path[2:3] != ("provider",) and one.path[3:] not in FRACTION]
     yield from mistake_issues(own)
     if isinstance(provider := content.get("provider"), dict):

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from consul_tracing.envoy_messages.json_values import at, fraction_percent
-from consul_tracing.envoy_messages.messages import LISTENER_TRACING, TRACING
-from consul_tracing.envoy_messages.reader import Reading, is_json, read
+from consul_tracing.envoy_messages.messages import TRACING
+from consul_tracing.envoy_messages.reader import is_json, read, read_listener
 from consul_tracing.envoy_messages.releases import CONSUL_MESSAGES
 from consul_tracing.envoy_messages.tracers import OPENTELEMETRY
 from consul_tracing.names import LISTENER_DECISION_ENVOY, LISTENER_KEY, SAMPLER_ENVOY
@@ -17,7 +17,7 @@ from .proxy_config import members
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from consul_tracing.names import EnvoyRelease
+    from consul_tracing.names import EnvoyRelease, JsonObject
 
     from .proxy_config import ProxyConfig
     from .releases import ConsulRelease
@@ -56,12 +56,6 @@ def sampling_issues(tracer: Tracer, listener: object, envoy: EnvoyRelease | None
         yield Issue("CT338", (*PATH, name), reason, severity=severity)
 
 
-def listener_reading(content: object) -> Reading:
-    """Return the content of `envoy_listener_tracing_json` as Envoy's message."""
-    fields = {key: member for key, member in members(content).items() if key != "@type"}
-    return read(fields, LISTENER_TRACING, PATH)
-
-
 def listener_rate(listener: object, name: str) -> float | None:
     """Return a sampling rate of a canonical listener in percent. None if it is not known."""
     match at(listener, name):
@@ -77,7 +71,7 @@ def listener_rate(listener: object, name: str) -> float | None:
 
 def sampled_percent(config: ProxyConfig) -> float:
     """Return the percentage of requests without trace context that start a trace: of the listener and the sampler."""
-    listener = listener_reading(config.listener).value
+    listener = read_listener(members(config.listener)).value
     rates = [listener_rate(listener, name) for name in RATES]
     provider = at(listener, "provider") or at(read(config.tracer, TRACING).value, "http")
     sampler = at(provider, "typed_config", "sampler", "typed_config")
@@ -86,9 +80,9 @@ def sampled_percent(config: ProxyConfig) -> float:
     return min(rate for rate in (*rates, 100.0) if rate is not None)
 
 
-def _limited(content: object) -> Iterator[tuple[str, float]]:
+def _limited(content: JsonObject) -> Iterator[tuple[str, float]]:
     """Yield the rates below 100 %."""
-    listener = listener_reading(content).value
+    listener = read_listener(content).value
     for name in RATES:
         rate = listener_rate(listener, name)
         if rate is not None and rate < 100:  # noqa: PLR2004 - percent
@@ -100,7 +94,7 @@ def consul_issues(listener: object, consul: ConsulRelease | None) -> Iterator[Is
 
     `consul`: the oldest Consul of the mesh. Without it, only fields that no tested version parses are found.
     """
-    reading, newest = listener_reading(listener), next(iter(CONSUL_MESSAGES))
+    reading, newest = read_listener(members(listener), PATH), next(iter(CONSUL_MESSAGES))
     for path in reading.lenient:
         reason = "has a form that only Envoy parses: Consul drops the whole block, and nothing is sampled"
         yield Issue("CT339", path, reason, severity=Severity.ERROR)

@@ -15,7 +15,7 @@ from consul_tracing.errors import CommandError, error_reason
 from consul_tracing.names import JsonObject
 
 from .envoy import Node
-from .http import SECONDS, HttpClient, JsonClient, basic_auth, parsed_url, printable, shown_url
+from .http import SECONDS, HttpClient, basic_auth, parsed_url, printable, shown_url
 
 DEFAULT_ADDRESS = "127.0.0.1:8500"
 
@@ -39,7 +39,7 @@ class Instance(TypedDict, total=False):
     ServiceProxy: JsonObject | None
 
 
-def consul_client(environment: Mapping[str, str] = os.environ) -> JsonClient:
+def consul_client(environment: Mapping[str, str] = os.environ) -> HttpClient:
     """Return a client of the Consul that `CONSUL_HTTP_ADDR` and the related variables name. Raises CommandError.
 
     Ref: https://developer.hashicorp.com/consul/commands#environment-variables
@@ -63,16 +63,18 @@ def consul_client(environment: Mapping[str, str] = os.environ) -> JsonClient:
         tls = _tls(environment)
     except (OSError, ValueError) as error:
         raise CommandError(f"the connection to Consul cannot be configured: {error}") from None
-    http = HttpClient(
-        url,
+    address = printable(given) if path else shown_url(url)
+    return HttpClient(
+        url=url,
+        program="Consul",
+        address=address,
+        label=f"Consul at {address}",
         headers={**(basic_auth(user, password) if auth else {}), **({"x-consul-token": token} if token else {})},
         query={name: value for name, value in scope.items() if value},
         tls=tls,
         server_name=environment.get("CONSUL_TLS_SERVER_NAME") or None,
         connect=partial(_unix_socket, path) if path else None,
     )
-    address = printable(given) if path else shown_url(url)
-    return JsonClient(http, "Consul", f"Consul at {address}", address)
 
 
 def _unix_socket(path: str) -> socket.socket:
@@ -86,7 +88,7 @@ def _unix_socket(path: str) -> socket.socket:
     return opened
 
 
-def registered_proxy(consul: JsonClient, node: Node) -> JsonObject | None:
+def registered_proxy(consul: HttpClient, node: Node) -> JsonObject | None:
     """Return the block `Proxy` of a registration, merged with proxy-defaults by Consul. None if Consul has none.
 
     The agent of the proxy knows the latest state. Other agents and servers read the catalog.

@@ -13,7 +13,7 @@ from typing_extensions import TypedDict
 from consul_tracing.errors import CommandError
 from consul_tracing.names import JsonObject
 
-from .http import HttpClient, JsonClient, ServerError, parsed_url, shown_url
+from .http import HttpClient, ServerError, parsed_url, shown_url
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -55,7 +55,7 @@ class RunningProxy:
         return self.node.get("cluster", "")
 
 
-def admin_client(address: str) -> JsonClient:
+def admin_client(address: str) -> HttpClient:
     """Return a client of an address such as `127.0.0.1:19000`. Raises CommandError for an invalid one.
 
     Ref: https://www.envoyproxy.io/docs/envoy/latest/operations/admin
@@ -64,13 +64,13 @@ def admin_client(address: str) -> JsonClient:
         url = parsed_url(address if "://" in address else f"http://{address}")
     except CommandError:
         raise CommandError("an admin interface must have the form HOST:PORT") from None
-    return JsonClient(HttpClient(url), PROGRAM, shown_url(url).removeprefix("http://").rstrip("/"))
+    return HttpClient(url=url, program=PROGRAM, address=shown_url(url).removeprefix("http://").rstrip("/"))
 
 
-def read_each(addresses: Iterable[str], read: Callable[[JsonClient], T]) -> dict[str, T | ServerError]:
-    """Return what a function reads from each admin interface, or the error, by the label of its client."""
+def read_each(addresses: Iterable[str], read: Callable[[HttpClient], T]) -> dict[str, T | ServerError]:
+    """Return what a function reads from each admin interface, or the error, by its address."""
 
-    def attempt(admin: JsonClient) -> T | ServerError:
+    def attempt(admin: HttpClient) -> T | ServerError:
         try:
             return read(admin)
         except ServerError as error:
@@ -78,17 +78,17 @@ def read_each(addresses: Iterable[str], read: Callable[[JsonClient], T]) -> dict
 
     admins = [admin_client(address) for address in addresses]
     with ThreadPoolExecutor(MAX_CONCURRENT) as pool:
-        return dict(zip([one.label for one in admins], pool.map(attempt, admins), strict=True))
+        return dict(zip([one.address for one in admins], pool.map(attempt, admins), strict=True))
 
 
-def read_proxy(admin: JsonClient) -> RunningProxy:
+def read_proxy(admin: HttpClient) -> RunningProxy:
     """Return what a proxy runs. Raises ServerError."""
     dump = admin.get("/config_dump", dict[str, list[JsonObject]]) or {}
     with admin.expected_shape():
         start = _section(dump["configs"], "BootstrapConfigDump")
         bootstrap: JsonObject = start.get("bootstrap", {})
         return RunningProxy(
-            admin.label,
+            admin.address,
             TypeAdapter(Node).validate_python(bootstrap.get("node", {})),
             bootstrap,
             tuple(map(dict, _section(dump["configs"], "ListenersConfigDump").get("dynamic_listeners", []))),
@@ -100,7 +100,7 @@ def _section(configs: list[JsonObject], name: str) -> JsonObject:
     return next((config for config in configs if str(config.get("@type", "")).endswith(f".{name}")), {})
 
 
-def counters(admin: JsonClient, pattern: str) -> dict[str, int]:
+def counters(admin: HttpClient, pattern: str) -> dict[str, int]:
     """Return the counters and gauges whose names match a regular expression. Raises ServerError."""
     found = admin.get("/stats", dict[str, list[JsonObject]], format="json", filter=pattern) or {}
     with admin.expected_shape():

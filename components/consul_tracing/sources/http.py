@@ -98,11 +98,17 @@ def basic_auth(user: str, password: str) -> dict[str, str]:
     return {"authorization": f"Basic {base64.b64encode(f'{user}:{password}'.encode()).decode()}"}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class HttpClient:
     """Requests to one server."""
 
     url: SplitResult = field(repr=False)
+    program: str = ""
+    """The program that the server should be: `Consul`."""
+    address: str = ""
+    """The address of the server in messages, without credentials."""
+    label: str = ""
+    """The server in messages. Default: its address."""
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     """Headers of each request."""
     query: Mapping[str, str] = field(default_factory=dict)
@@ -116,45 +122,83 @@ class HttpClient:
     connect: Callable[[], socket.socket] | None = field(default=None, repr=False)
     """Another way to the server than its address."""
 
-    def get(
+    def get(self, path: str, shape: type[T], **query: str | int) -> T | None:
+        """Return the JSON of a path in its shape, None if it is not found. Raises ServerError."""
+        response = self.response(path, **query)
+        if response.status == NOT_FOUND:
+            return None
+        if not response.is_success:
+            text = printable(response.body.decode(errors="replace"))
+            raise self._error(f"cannot be read: {response.status} {text}".rstrip())
+        try:
+            return TypeAdapter(shape).validate_json(response.body)
+        except (ValidationError, RecursionError) as error:
+            is_json = isinstance(error, ValidationError) and error.errors()[0]["type"] != "json_invalid"
+            raise self._unexpected("as expected" if is_json else "with JSON") from None
+
+    def response(self, path: str, **query: str | int) -> Response:
+        """Return the response for a path. Raises ServerError."""
+        try:
+            return self.request(path, query)
+        except HttpError as error:
+            raise self._error(f"cannot be read: {error}") from None
+
+    @contextmanager
+    def expected_shape(self) -> Iterator[None]:
+        """Raise ServerError if a value that is read in the block has another type than the program returns."""
+        try:
+            yield
+        except (AttributeError, IndexError, KeyError, TypeError, ValueError):
+            raise self._unexpected("as expected") from None
+
+    def _unexpected(self, how: str) -> ServerError:
+        return self._error(f"does not respond {how}: it is not {self.program}")
+
+    def _error(self, reason: str) -> ServerError:
+        return ServerError(f"{self.label or self.address} {reason}")
+
+    def request(
         self, path: str = "", query: Mapping[str, str | int] | None = None, headers: Mapping[str, str] | None = None
     ) -> Response:
         """Return the response for a path, which is appended to that of the URL. Raises HttpError."""
         ends = time.monotonic() + self.seconds
         parameters = "&".join(filter(None, [self.url.query, urlencode({**self.query, **(query or {})})]))
-        target = urlunsplit(("", "", f"{self.url.path.rstrip('/') if path else self.url.path}{path}", parameters, ""))
+        target = f"{self.url.path.rstrip('/') if path else self.url.path}{path}" or "/"
         own = {"host": self.url.netloc.rpartition("@")[2]}
         if self.url.username:
             own |= basic_auth(unquote(self.url.username), unquote(self.url.password or ""))
-        connection = http.client.HTTPConnection("localhost")
         opened = None
         try:
             opened = self._open(ends)
+            connection = http.client.HTTPConnection("localhost")
             connection.sock = _Timed(opened, ends)
-            sent = {**own, **self.headers, **(headers or {})}
-            connection.request("GET", quote(target or "/", safe=SAFE), headers=sent)
+            target = quote(f"{target}?{parameters}" if parameters else target, safe=SAFE)
+            connection.request("GET", target, headers={**own, **self.headers, **(headers or {})})
             response = connection.getresponse()
             answer = {name.lower(): value for name, value in response.getheaders()}
             return Response(response.status, answer, _body(response))
         except TimeoutError:
             raise HttpError(f"timeout after {self.seconds:g} s") from None
-        except (OSError, http.client.HTTPException, ValueError) as error:
+        except (OSError, http.client.HTTPException) as error:
             raise HttpError(printable(str(error)) or type(error).__name__) from None
+        except ValueError:
+            # Its text contains the value, which may be a secret.
+            raise HttpError("the host or a header has invalid characters") from None
         finally:
             if opened:
                 opened.close()
 
     def _open(self, ends: float) -> socket.socket:
         opened = self.connect() if self.connect else _connected(self.url.hostname or "", port_of(self.url), ends)
-        if self.url.scheme == "https":
-            context = self.tls or ssl.create_default_context()
+        if self.url.scheme == "http":
+            return opened
+        try:
             opened.settimeout(_remaining(ends))
-            try:
-                opened = context.wrap_socket(opened, server_hostname=self.server_name or self.url.hostname)
-            except BaseException:
-                opened.close()
-                raise
-        return opened
+            context = self.tls or ssl.create_default_context()
+            return context.wrap_socket(opened, server_hostname=self.server_name or self.url.hostname)
+        except BaseException:
+            opened.close()
+            raise
 
 
 def _connected(host: str, port: int, ends: float) -> socket.socket:
@@ -179,34 +223,29 @@ def _remaining(ends: float) -> float:
     return remaining
 
 
-@dataclass(frozen=True)
-class _Timed:
-    """The part of a socket that http.client uses, of which each operation ends at the deadline of the call."""
+class _Timed(io.RawIOBase):
+    """The part of a socket that http.client uses. Each operation ends at the deadline of the call."""
 
-    socket: socket.socket
-    ends: float
+    def __init__(self, opened: socket.socket, ends: float) -> None:
+        self._socket = opened
+        self._ends = ends
 
     def sendall(self, data: bytes) -> None:
-        self.socket.settimeout(_remaining(self.ends))
-        self.socket.sendall(data)
+        self._socket.settimeout(_remaining(self._ends))
+        self._socket.sendall(data)
 
     def makefile(self, _mode: str) -> io.BufferedReader:
-        return io.BufferedReader(_Stream(self))
-
-    def close(self) -> None:
-        """Do nothing: http.client closes the connection before it reads the body."""
-
-
-class _Stream(io.RawIOBase):
-    def __init__(self, timed: _Timed) -> None:
-        self._timed = timed
+        return io.BufferedReader(self)
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: Any) -> int:  # noqa: ANN401 - a buffer
-        self._timed.socket.settimeout(_remaining(self._timed.ends))
-        return self._timed.socket.recv_into(buffer)
+        self._socket.settimeout(_remaining(self._ends))
+        return self._socket.recv_into(buffer)
+
+    def close(self) -> None:
+        """Do nothing: http.client closes the connection before it reads the body."""
 
 
 def _body(response: http.client.HTTPResponse) -> bytes:
@@ -218,48 +257,3 @@ def _body(response: http.client.HTTPResponse) -> bytes:
     if response.length:
         raise HttpError("the response is incomplete")
     return bytes(body)
-
-
-@dataclass(frozen=True)
-class JsonClient:
-    """JSON of one server."""
-
-    http: HttpClient
-    program: str
-    """The program that the server should be: `Consul`."""
-    label: str
-    """The server in messages."""
-    address: str = ""
-    """The address of the server, without credentials."""
-
-    def get(self, path: str, shape: type[T], **query: str | int) -> T | None:
-        """Return the JSON of a path in its shape, None if it is not found. Raises ServerError."""
-        response = self.response(path, **query)
-        if response.status == NOT_FOUND:
-            return None
-        if not response.is_success:
-            text = printable(response.body.decode(errors="replace"))
-            raise ServerError(f"{self.label} cannot be read: {response.status} {text}".rstrip())
-        try:
-            return TypeAdapter(shape).validate_json(response.body)
-        except (ValidationError, RecursionError) as error:
-            is_json = isinstance(error, ValidationError) and error.errors()[0]["type"] != "json_invalid"
-            raise self._unexpected("as expected" if is_json else "with JSON") from None
-
-    @contextmanager
-    def expected_shape(self) -> Iterator[None]:
-        """Raise ServerError if a value that is read in the block has another type than the program returns."""
-        try:
-            yield
-        except (AttributeError, IndexError, KeyError, TypeError, ValueError):
-            raise self._unexpected("as expected") from None
-
-    def _unexpected(self, how: str) -> ServerError:
-        return ServerError(f"{self.label} does not respond {how}: it is not {self.program}")
-
-    def response(self, path: str, **query: str | int) -> Response:
-        """Return the response for a path. Raises ServerError."""
-        try:
-            return self.http.get(path, query)
-        except HttpError as error:
-            raise ServerError(f"{self.label} cannot be read: {error}") from None

@@ -11,7 +11,7 @@ from consul_tracing.backends.kubernetes.access import ACCESS, SECONDS_TO_ANSWER,
 from consul_tracing.errors import CommandError, UnreadableError
 
 from .envoy import PROGRAM
-from .http import HttpClient, JsonClient
+from .http import HttpClient
 
 if TYPE_CHECKING:
     from kubernetes.client import ApiClient
@@ -114,14 +114,14 @@ class Pods:
             self._client: ApiClient = client_for(dict.fromkeys(ACCESS))
         except UnreadableError as error:
             raise CommandError(str(error)) from None
-        self._core: Any = CoreV1Api(self._client)
+        self.core: Any = CoreV1Api(self._client)
 
     def with_proxies(self, namespace: str | None) -> list[Pod]:
         """Return the pods with a proxy in one or all namespaces. Raises CommandError."""
         from kubernetes.client import ApiException  # noqa: PLC0415
         from urllib3.exceptions import HTTPError  # noqa: PLC0415
 
-        core = self._core
+        core = self.core
         try:
             list_pods = partial(core.list_namespaced_pod, namespace) if namespace else core.list_pod_for_all_namespaces
             listed = list_pods(_request_timeout=SECONDS_TO_ANSWER)
@@ -131,10 +131,6 @@ class Pods:
         untyped: Any = self._client
         pods = [Pod(content) for content in untyped.sanitize_for_serialization(listed)["items"]]
         return [pod for pod in pods if pod.has_proxy]
-
-    def admin(self, pod: Pod) -> JsonClient:
-        """Return a client of the admin interface in a pod."""
-        return pod_admin(self._core, pod)
 
     def proxy_defaults(self) -> JsonObject | None:
         """Return the object ProxyDefaults. None if the cluster has none. Raises CommandError."""
@@ -149,7 +145,7 @@ class Pods:
         return next((one for one in objects if one["metadata"]["name"] == "global"), None)
 
 
-def pod_admin(core: Any, pod: Pod) -> JsonClient:  # noqa: ANN401 - the client is untyped
+def pod_admin(core: Any, pod: Pod) -> HttpClient:  # noqa: ANN401 - the client is untyped
     """Return a client of the admin interface in a pod."""
     connect: Any = partial(PodConnection, core, pod)
-    return JsonClient(HttpClient(urlsplit("http://localhost"), connect=connect), PROGRAM, pod.name)
+    return HttpClient(url=urlsplit("http://localhost"), program=PROGRAM, address=pod.name, connect=connect)

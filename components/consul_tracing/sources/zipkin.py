@@ -5,7 +5,7 @@ from typing import NotRequired
 from pydantic import ConfigDict
 from typing_extensions import TypedDict
 
-from .http import NOT_FOUND, HttpClient, JsonClient, ServerError, parsed_url, shown_url
+from .http import NOT_FOUND, HttpClient, ServerError, parsed_url, shown_url
 
 LOOKBACK_MILLISECONDS = 3_600_000
 
@@ -49,7 +49,7 @@ class TraceStore:
         base = given._replace(path=given.path.rstrip("/").removesuffix("/zipkin"), query="", fragment="")
         self.url = shown_url(base)
         """The URL without credentials."""
-        self._client = JsonClient(HttpClient(base), "Zipkin", self.url)
+        self._client = HttpClient(url=base, program="Zipkin", address=self.url)
 
     def check_health(self) -> None:
         """Check that the store is up. Raises ServerError."""

@@ -38,7 +38,7 @@ ANSWERS: dict[str, Any] = {
 """Answers of Envoy, Zipkin and Consul by the start of the path."""
 
 LISTENER = {"name": "x", "active_state": {"listener": {"address": {"socket_address": {"port_value": "y"}}}}}
-ANYTHING: list[Any] = [b"<html>", b"[" * 10_000, None, [], {}, 1, "text", [1], [[]], {"a": 1}, {"a": {}}]
+ANYTHING: list[Any] = [b"<html>", b"[" * 10_000, None, [], 1, [1], {"a": 1}]
 ODD: dict[str, list[Any]] = {
     "/config_dump": [
         *({"configs": 1}, {"configs": [1]}, {"configs": [{}]}),

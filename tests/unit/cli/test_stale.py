@@ -14,6 +14,8 @@ from consul_tracing.entries.propagation import ZIPKIN, ZIPKIN_W3C
 from consul_tracing.envoy_messages.comparison import differing_paths
 from consul_tracing.envoy_messages.messages import ANY, CLUSTER, SOCKET_ADDRESS
 from consul_tracing.errors import CommandError
+from tests.unit.cli.verify.dumps import dump
+from tests.unit.http_server import serving
 from tests.unit.test_cli import Run
 
 CONSUL_TAGS = [
@@ -202,6 +204,18 @@ def test_command_that_cannot_run_has_exit_code_2_and_one_line(
 ) -> None:
     run = Run(capsys, "stale", *options)
     assert (run.code, run.err) == (2, f"consul-tracing: CT601: {message}\n")
+
+
+def test_unreadable_consul_is_the_only_error(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CONSUL_HTTP_ADDR", "127.0.0.1:1")
+    node = {"id": "web-proxy", "cluster": "web"}
+    with serving(lambda *_: (200, {"configs": dump(node=node)})) as address:
+        run = Run(capsys, "stale", "--admin", address, "--admin", "127.0.0.1:1")
+    assert (run.code, run.out) == (2, "")
+    assert run.err.startswith("consul-tracing: CT601: Consul at http://127.0.0.1:1 cannot be read: ")
+    assert run.err.count("\n") == 1
 
 
 def test_unreadable_proxy_has_its_name_once(capsys: pytest.CaptureFixture[str]) -> None:

@@ -11,7 +11,7 @@ from consul_tracing.cli.stale.pods import HASH_ANNOTATION, proxy_of
 from consul_tracing.entries.bodies import bootstrap_hash, proxy_defaults
 from consul_tracing.entries.propagation import ZIPKIN
 from consul_tracing.names import JsonObject
-from consul_tracing.sources.http import JsonClient, ServerError
+from consul_tracing.sources.http import HttpClient, ServerError
 from consul_tracing.sources.pods import Pod, pod_admin
 from tests.unit.meshes import settings
 
@@ -95,7 +95,7 @@ class FakeForward:
         self.server.join()
 
 
-def admin() -> JsonClient:
+def admin() -> HttpClient:
     return pod_admin(FakeApi(), fake_pod(INJECTED))
 
 

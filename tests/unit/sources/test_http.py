@@ -13,7 +13,7 @@ import pytest
 
 from consul_tracing.errors import CommandError
 from consul_tracing.sources import http
-from consul_tracing.sources.http import HttpClient, HttpError, JsonClient, ServerError, parsed_url, shown_url
+from consul_tracing.sources.http import HttpClient, HttpError, ServerError, parsed_url, shown_url
 from tests.unit.http_server import Headers, serving
 
 SECONDS = 0.3
@@ -58,7 +58,9 @@ def bytes_for_ever(start: bytes, piece: bytes, pause: float = 0.0) -> Callable[[
 
 
 def client(url: str, **options: Any) -> HttpClient:
-    return HttpClient(parsed_url(url), **{"seconds": SECONDS, **options})
+    return HttpClient(
+        url=parsed_url(url), **{"seconds": SECONDS, "program": "Consul", "label": "Consul at x", **options}
+    )
 
 
 @pytest.mark.parametrize(
@@ -77,7 +79,7 @@ def test_deadline_holds_for_the_whole_call(send: Callable[[socket.socket], None]
     with answering(send) as url:
         began = time.monotonic()
         with pytest.raises(HttpError, match=r"^timeout after 0\.3 s$"):
-            client(url).get("/")
+            client(url).request("/")
         assert time.monotonic() - began < 5 * SECONDS
 
 
@@ -89,7 +91,7 @@ def test_size_is_limited(monkeypatch: pytest.MonkeyPatch, header: bytes) -> None
         answering(bytes_for_ever(OK + header + b"\r\n", piece)) as url,
         pytest.raises(HttpError, match="^the response has more than 1000000 bytes$"),
     ):
-        client(url, seconds=10).get("/")
+        client(url, seconds=10).request("/")
 
 
 @pytest.mark.parametrize(
@@ -107,16 +109,16 @@ def test_size_is_limited(monkeypatch: pytest.MonkeyPatch, header: bytes) -> None
 )
 def test_other_protocol_is_one_printable_line(answer: bytes) -> None:
     with answering(lambda connection: connection.sendall(answer)) as url, pytest.raises(HttpError) as error:
-        client(url).get("/")
+        client(url).request("/")
     assert str(error.value)
     assert str(error.value).isprintable()
 
 
 def test_closed_port_and_unknown_host_are_reported() -> None:
     with pytest.raises(HttpError, match="Connection refused"):
-        client("http://127.0.0.1:1").get("/")
+        client("http://127.0.0.1:1").request("/")
     with pytest.raises(HttpError, match="not known|resolution"):
-        client("http://no-such-host.invalid").get("/")
+        client("http://no-such-host.invalid").request("/")
 
 
 def test_url_of_a_server_has_a_host_and_no_control_characters() -> None:
@@ -150,7 +152,7 @@ def test_credentials_are_sent_and_are_in_no_message() -> None:
     with serving(answer) as address:
         one = client(f"http://user:sec%3Aret@{address}/base/?a=b", headers={"x-consul-token": "secret"})
         with pytest.raises(ServerError, match=r"cannot be read: 403 denied$") as error:
-            JsonClient(one, "Consul", shown_url(one.url)).get("/v1/ä b", dict[str, str], q="ä&")
+            one.get("/v1/ä b", dict[str, str], q="ä&")
     assert "sec" not in str(error.value)
     assert "ret" not in repr(one)
     ((path, headers),) = received
@@ -158,6 +160,13 @@ def test_credentials_are_sent_and_are_in_no_message() -> None:
     assert headers["authorization"] == "Basic dXNlcjpzZWM6cmV0"
     assert headers["x-consul-token"] == "secret"
     assert headers["host"] == address
+
+
+@pytest.mark.parametrize("token", ["secret\nx: y", "secret\u20ac"])
+def test_invalid_header_is_reported_without_its_value(token: str) -> None:
+    with serving(lambda *_: (200, {})) as address, pytest.raises(ServerError, match="invalid characters$") as error:
+        client(f"http://{address}", headers={"x-consul-token": token}).get("/", dict[str, str])
+    assert "secret" not in str(error.value)
 
 
 @pytest.mark.parametrize(
@@ -175,7 +184,7 @@ def test_credentials_are_sent_and_are_in_no_message() -> None:
 )
 def test_other_content_is_reported(body: bytes, reason: str) -> None:
     with serving(lambda *_: (200, body)) as address:
-        consul = JsonClient(client(f"http://{address}"), "Consul", "Consul at x")
+        consul = client(f"http://{address}")
         with pytest.raises(ServerError) as error:
             consul.get("/", dict[str, int])
     assert error.value.reason == f"Consul at x does not respond {reason}: it is not Consul"
@@ -183,14 +192,14 @@ def test_other_content_is_reported(body: bytes, reason: str) -> None:
 
 def test_error_of_a_server_is_short() -> None:
     with serving(lambda *_: (500, b"\x1b[31m" + b"long " * 10_000)) as address, pytest.raises(ServerError) as error:
-        JsonClient(client(f"http://{address}"), "Consul", "Consul").get("/", dict[str, int])
+        client(f"http://{address}").get("/", dict[str, int])
     assert len(str(error.value)) < 300
     assert str(error.value).isprintable()
 
 
 def test_missing_path_is_none() -> None:
     with serving(lambda *_: (404, b"no")) as address:
-        assert JsonClient(client(f"http://{address}"), "Consul", "Consul").get("/", dict[str, int]) is None
+        assert client(f"http://{address}").get("/", dict[str, int]) is None
 
 
 def test_connection_of_each_call_is_closed() -> None:
@@ -201,5 +210,5 @@ def test_connection_of_each_call_is_closed() -> None:
         ends.append(connection.recv(1))
 
     with answering(send) as url:
-        assert json.loads(client(url).get("/").body) == {}
+        assert json.loads(client(url).request("/").body) == {}
     assert ends == [b""]

@@ -4,10 +4,8 @@ from typing import Annotated
 
 import typer
 
-from consul_tracing.cli.command import FINDINGS, STANDARD_INPUT
+from consul_tracing.cli.command import FINDINGS, STANDARD_INPUT, LintFormat
 from consul_tracing.errors import CommandError
-
-from .formats import LintFormat
 
 
 def lint_command(  # noqa: PLR0913 - options of a command

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import typer
 from rich.console import Console
 
-from consul_tracing.cli.command import STANDARD_INPUT, read_text
+from consul_tracing.cli.command import STANDARD_INPUT, LintFormat, read_text
 from consul_tracing.errors import CommandError, FileError, error_reason
 from consul_tracing.files.documents import Document, read_documents
 from consul_tracing.lint.findings import Finding, Issue
@@ -18,7 +18,6 @@ from consul_tracing.lint.rules import findings
 from consul_tracing.sources.consul import consul_client
 
 from . import report
-from .formats import LintFormat
 from .live import catalog_services, consul_documents, service_findings
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from consul_tracing.names import HTTP_PROTOCOLS, JsonObject
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from consul_tracing.sources.http import JsonClient
+    from consul_tracing.sources.http import HttpClient
 
 ENTRY_KINDS = ("proxy-defaults", "service-defaults", "ingress-gateway", "api-gateway")
 
@@ -24,7 +24,7 @@ MAX_LISTED = 10
 """Services that a finding lists."""
 
 
-def consul_documents(client: JsonClient) -> list[Document]:
+def consul_documents(client: HttpClient) -> list[Document]:
     """Return the entries of a Consul, and the registrations of proxies at its agent. Raises CommandError."""
     entries = [entry for kind in ENTRY_KINDS for entry in client.get(f"/v1/config/{kind}", list[JsonObject]) or []]
     services = (client.get("/v1/agent/services", dict[str, JsonObject]) or {}).values()
@@ -58,7 +58,7 @@ def service_findings(documents: Sequence[Document], services: Iterable[str], ori
         yield Finding(Issue("CT335", (), "no service has the protocol http, http2 or grpc"), origin, None, "services")
 
 
-def catalog_services(client: JsonClient) -> list[str]:
+def catalog_services(client: HttpClient) -> list[str]:
     """Return the names of the services of a Consul, without proxies and gateways. Raises CommandError."""
     names = client.get("/v1/catalog/services", JsonObject, filter='ServiceKind == ""') or {}
     return sorted(names.keys() - {"consul"})

@@ -5,13 +5,12 @@ from typing import Annotated
 
 import typer
 
+from consul_tracing.cli.command import RenderFormat
 from consul_tracing.errors import CommandError
-
-from .formats import Format
 
 
 def render_command(  # noqa: PLR0913, PLR0917 - options of a command
-    output: Annotated[Format | None, typer.Option("--as", help="Output format.")] = None,
+    output: Annotated[RenderFormat | None, typer.Option("--as", help="Output format.")] = None,
     entries: Annotated[
         str | None,
         typer.Option("--from", help="File with config entries (- for standard input) to print as a stack file."),
@@ -36,5 +35,5 @@ def render_command(  # noqa: PLR0913, PLR0917 - options of a command
         return
     if output is None:
         raise CommandError("exactly one of --as and --from is required")
-    settings = read_settings(stack, args, {"target": "kubernetes"} if output is Format.YAML else {})
+    settings = read_settings(stack, args, {"target": "kubernetes"} if output is RenderFormat.YAML else {})
     print_settings(settings, output, entry=entry, service=service, out=out)

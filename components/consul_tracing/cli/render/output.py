@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 import yaml
 
-from consul_tracing.cli.command import FINDINGS, read_text
+from consul_tracing.cli.command import FINDINGS, RenderFormat, read_text
 from consul_tracing.entries.bodies import gateway_arguments
 from consul_tracing.envoy_messages.json_values import at
 from consul_tracing.errors import CommandError, error_reason
@@ -17,7 +17,6 @@ from consul_tracing.inputs.mesh_settings import MeshSettings
 from consul_tracing.stack_config import MESH_KEY, with_numbers
 
 from . import rendering
-from .formats import Format
 from .recovery import recover
 
 if TYPE_CHECKING:
@@ -25,15 +24,15 @@ if TYPE_CHECKING:
 
 
 def print_settings(
-    settings: MeshSettings, output: Format, entry: str | None, service: str | None, out: Path | None
+    settings: MeshSettings, output: RenderFormat, entry: str | None, service: str | None, out: Path | None
 ) -> None:
     """Print or write the settings of a mesh in a format. Raises CommandError."""
     match output:
-        case Format.YAML:
+        case RenderFormat.YAML:
             typer.echo(rendering.as_yaml(settings), nl=False)
-        case Format.REGISTRATION:
+        case RenderFormat.REGISTRATION:
             typer.echo(rendering.as_registration(settings, service))
-        case Format.GATEWAY:
+        case RenderFormat.GATEWAY:
             typer.echo("\n".join(gateway_arguments(settings)))
         case _:
             write_entries(settings, output, entry, out)
@@ -49,9 +48,9 @@ def print_stack_file(file: str) -> None:
         raise typer.Exit(FINDINGS)
 
 
-def write_entries(settings: MeshSettings, output: Format, chosen: str | None, out: Path | None) -> None:
+def write_entries(settings: MeshSettings, output: RenderFormat, chosen: str | None, out: Path | None) -> None:
     """Print one entry, or write one file per entry. Consul reads one entry per file."""
-    render_entry = rendering.as_hcl if output is Format.HCL else rendering.as_json
+    render_entry = rendering.as_hcl if output is RenderFormat.HCL else rendering.as_json
     rendered = [(one.title, render_entry(one)) for one in rendering.entries_of_consul(settings)]
     titles = ", ".join(dict.fromkeys(title for title, _ in rendered))
     if chosen is not None and not (rendered := [one for one in rendered if one[0] == chosen]):

@@ -10,20 +10,19 @@ from consul_tracing.entries.propagation import propagation
 from consul_tracing.entries.tracing_keys import tracing_keys
 from consul_tracing.errors import CommandError
 from consul_tracing.names import ANNOTATIONS_PREFIX, JsonObject
-from consul_tracing.sources.envoy import read_proxy
 from consul_tracing.sources.http import ServerError
-from consul_tracing.sources.pods import Pod, Pods
+from consul_tracing.sources.pods import Pod, Pods, pod_admin
 
-from .proxies import Proxy, Report
+from .proxies import Proxy, Report, compared
 
 if TYPE_CHECKING:
-    from consul_tracing.sources.http import JsonClient
+    from consul_tracing.sources.http import HttpClient
 
 HASH_ANNOTATION = f"{ANNOTATIONS_PREFIX}bootstrap-hash"
 """Annotation of pods with the output `bootstrap_hash`."""
 
 
-def report_of_pods(namespace: str | None, consul: JsonClient) -> Report:
+def report_of_pods(namespace: str | None, consul: HttpClient) -> Report:
     """Compare the proxies of the pods in one or all namespaces. Raises CommandError.
 
     A pod with the annotation of the bootstrap hash is compared with ProxyDefaults. Other pods are compared with Consul
@@ -40,13 +39,13 @@ def report_of_pods(namespace: str | None, consul: JsonClient) -> Report:
             report.proxies.append(hashed)
             continue
         try:
-            report.add(pod.name, read_proxy(pods.admin(pod)), consul)
+            report.add(pod.name, compared(pod_admin(pods.core, pod), consul))
         except ServerError as error:
-            report.add(pod.name, error, consul)
+            report.add(pod.name, error)
     return report
 
 
-def current_entry(pods: Pods, consul: JsonClient) -> JsonObject:
+def current_entry(pods: Pods, consul: HttpClient) -> JsonObject:
     """Return the live ProxyDefaults, or the entry in Consul if the cluster has no ProxyDefaults."""
     if live := pods.proxy_defaults():
         return body(live)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from consul_tracing.entries.propagation import Propagation, propagation
 from consul_tracing.entries.tracing_keys import tracing_keys
+from consul_tracing.errors import CommandError
 from consul_tracing.sources.consul import registered_proxy
-from consul_tracing.sources.envoy import RunningProxy, read_each, read_proxy
+from consul_tracing.sources.envoy import read_each, read_proxy
 from consul_tracing.sources.http import ServerError
 
 from .bootstrap import BootstrapError, bootstrap_differences
@@ -17,7 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from consul_tracing.names import JsonObject
-    from consul_tracing.sources.http import JsonClient
+    from consul_tracing.sources.envoy import RunningProxy
+    from consul_tracing.sources.http import HttpClient
 
 
 @dataclass(frozen=True)
@@ -56,15 +59,15 @@ class Report:
     proxies: list[Proxy] = field(default_factory=list)
     unreadable: dict[str, str] = field(default_factory=dict)
 
-    def add(self, name: str, running: RunningProxy | ServerError, consul: JsonClient) -> None:
-        """Add a proxy, or the reason why it cannot be read. Raises CommandError if Consul cannot be read."""
-        if isinstance(running, ServerError):
-            self.unreadable[name] = running.reason.removeprefix(f"{name} cannot be read: ")
-            return
-        try:
-            self.proxies.append(compared(running, consul))
-        except BootstrapError as error:
-            self.unreadable[name] = str(error)
+    def add(self, name: str, found: Proxy | BootstrapError | ServerError) -> None:
+        """Add a proxy, or the reason why it cannot be compared."""
+        match found:
+            case Proxy():
+                self.proxies.append(found)
+            case ServerError():
+                self.unreadable[name] = found.reason.removeprefix(f"{name} cannot be read: ")
+            case BootstrapError():
+                self.unreadable[name] = str(found)
 
     @property
     def common_propagation(self) -> Propagation | None:
@@ -79,39 +82,40 @@ class Report:
         return {"version": 1, "proxies": [one.as_json() for one in self.proxies], "unreadable": unreadable}
 
 
-def report_of(addresses: Iterable[str], consul: JsonClient) -> Report:
+def report_of(addresses: Iterable[str], consul: HttpClient) -> Report:
     """Compare the proxies with these admin addresses with Consul. Raises CommandError if Consul cannot be read."""
     report = Report()
-    for name, running in read_each(addresses, read_proxy).items():
-        report.add(name, running, consul)
+    for name, found in read_each(addresses, partial(compared, consul=consul)).items():
+        report.add(name, found)
     return report
 
 
-def registration_of(running: RunningProxy, consul: JsonClient) -> JsonObject:
-    """Return the block `Proxy` of the registration of a proxy, merged with proxy-defaults by Consul.
+def verdict(running: RunningProxy, consul: HttpClient) -> tuple[JsonObject, list[str]]:
+    """Return the configuration of a proxy in Consul, and the differences between its bootstrap and a start now.
 
-    Raises BootstrapError if there is none, and CommandError.
+    The configuration is the block `Proxy` of its registration, which Consul merges with proxy-defaults.
+    Raises BootstrapError if they cannot be compared, and CommandError.
     """
     if not running.node.get("id"):
         raise BootstrapError("it is not a proxy of Consul: its bootstrap has no node.id")
     if (registration := registered_proxy(consul, running.node)) is None:
         raise BootstrapError(f"{consul.label} has no registration of the proxy {running.node['id']}")
-    return registration
-
-
-def differences_of(registration: JsonObject, running: RunningProxy) -> list[str]:
-    """Return the differences between the bootstrap of a proxy and a start now. Raises BootstrapError."""
     try:
-        return bootstrap_differences(registration, running.bootstrap)
+        return registration, bootstrap_differences(registration, running.bootstrap)
     except (AttributeError, IndexError, KeyError, TypeError, ValueError):
         raise BootstrapError("a value in its bootstrap or in its registration has an unexpected type") from None
 
 
-def compared(running: RunningProxy, consul: JsonClient) -> Proxy:
-    """Compare a proxy with Consul. Raises BootstrapError and CommandError."""
-    registration = registration_of(running, consul)
-    differences = differences_of(registration, running)
+def compared(admin: HttpClient, consul: HttpClient) -> Proxy | BootstrapError:
+    """Compare a proxy with Consul. Raises ServerError if the proxy cannot be read, and CommandError for Consul."""
+    running = read_proxy(admin)
+    try:
+        configured, differences = verdict(running, consul)
+    except BootstrapError as error:
+        return error
+    except ServerError as error:
+        raise CommandError(error.reason) from None
     # The listener may have a tracer of its own, and the bootstrap is the running one.
     tracing = running.bootstrap.get("tracing")
-    keys = replace(tracing_keys(registration.get("Config")), bootstrap=tracing if isinstance(tracing, dict) else {})
+    keys = replace(tracing_keys(configured.get("Config")), bootstrap=tracing if isinstance(tracing, dict) else {})
     return Proxy(running.node["id"], running.service, running.started, differences, propagation(keys))

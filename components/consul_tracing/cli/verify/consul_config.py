@@ -1,34 +1,24 @@
-"""The tracing configuration in Consul: of the mesh, or of one proxy."""
+"""The configuration of a mesh in Consul, as far as a diagnosis needs it."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from consul_tracing.entries.tracing_keys import tracing_keys
+from consul_tracing.entries.tracing_keys import TracingKeys, tracing_keys
 from consul_tracing.names import HTTP_PROTOCOLS, JsonObject
-
-from .tracers import Endpoint, Tracer, endpoints, tracer_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from consul_tracing.sources.http import JsonClient
-
-UNTRACED: JsonObject = {"random_sampling": {}}
-"""The tracing block of HTTP listeners that Consul writes if the entry has none."""
+    from consul_tracing.sources.http import HttpClient
 
 
 @dataclass(frozen=True)
 class ConsulConfig:
-    """The tracing configuration of a mesh, or of a proxy with its registration."""
+    """The config entries of a mesh."""
 
-    tracer: Tracer | None = None
-    """The tracer with which proxies start."""
-    listener: JsonObject = field(default_factory=lambda: UNTRACED)
-    """The tracing block of HTTP listeners."""
-    clusters: Mapping[str, tuple[Endpoint, ...]] = field(default_factory=dict)
-    """Static clusters and their endpoints."""
+    keys: TracingKeys = field(default_factory=TracingKeys)
     protocols: Mapping[str, str] = field(default_factory=dict)
     """The protocols of services with an entry of their own."""
     default_protocol: str = "tcp"
@@ -38,7 +28,7 @@ class ConsulConfig:
         return self.protocols.get(service, self.default_protocol) in HTTP_PROTOCOLS
 
 
-def read_config(consul: JsonClient) -> ConsulConfig:
+def read_config(consul: HttpClient) -> ConsulConfig:
     """Read the config entries of a mesh. Raises CommandError."""
     mesh = consul.get("/v1/config/proxy-defaults/global", JsonObject) or {}
     services = consul.get("/v1/config/service-defaults", list[JsonObject]) or []
@@ -46,15 +36,12 @@ def read_config(consul: JsonClient) -> ConsulConfig:
         return config_from(mesh, services)
 
 
-def config_from(proxy: JsonObject, service_defaults: list[JsonObject]) -> ConsulConfig:
-    """Return the tracing configuration of proxy-defaults, or of the block `Proxy` of a registration."""
-    config = {key.lower(): value for key, value in (proxy.get("Config") or {}).items()}
+def config_from(proxy_defaults: JsonObject, service_defaults: list[JsonObject]) -> ConsulConfig:
+    """Return the configuration in these entries."""
+    config = {key.lower(): value for key, value in (proxy_defaults.get("Config") or {}).items()}
     protocols = {str(one.get("Name")).lower(): str(one.get("Protocol") or "").lower() for one in service_defaults}
-    keys = tracing_keys(config)
     return ConsulConfig(
-        tracer=tracer_of(keys.bootstrap_tracer) if keys.bootstrap_tracer else None,
-        listener={key: value for key, value in keys.listener.items() if key != "@type"} or UNTRACED,
-        clusters={name: endpoints(cluster) for name, cluster in keys.clusters.items()},
-        protocols={name: protocol for name, protocol in protocols.items() if protocol},
-        default_protocol=str(config.get("protocol") or "tcp").lower(),
+        tracing_keys(config),
+        {name: protocol for name, protocol in protocols.items() if protocol},
+        str(config.get("protocol") or "tcp").lower(),
     )

@@ -13,10 +13,12 @@ from consul_tracing.errors import format_rate
 from .contexts import Propagation
 from .failures import last_failure, last_servers
 from .trace_tree import service_of, trace_tree
+from .tracers import endpoints
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
+    from consul_tracing.entries.tracing_keys import TracingKeys
     from consul_tracing.sources.zipkin import Span
 
     from .consul_config import ConsulConfig
@@ -152,21 +154,21 @@ def stale_tracer(proxy: Proxy, _: Evidence) -> Cause | None:
     started = f"the proxy started at {start} " if start else "it started "
     restart = f"restart the proxy of {proxy.service}"
     if not proxy.tracers:
-        if configured and not configured.tracer:
+        if configured and not configured.bootstrap_tracer:
             if "provider" in configured.listener:
                 return None
             configure = "write the tracer to proxy-defaults/global (pulumi up), then " + restart
             return Cause("CT401", proxy.label, "neither the proxy nor proxy-defaults/global has a tracer", configure)
         now = ", and Consul has one now" if configured else ""
         return Cause("CT401", proxy.label, f"{started}without a tracer{now}", restart)
-    if configured is None or configured.tracer is None or proxy.tracer is None:
+    if configured is None or configured.bootstrap_tracer is None or proxy.tracer is None:
         return None
     if fields := _differing(proxy, "tracer"):
         return Cause("CT401", proxy.label, f"{started}with another tracer: {_listed(fields)} differ", restart)
     name = proxy.tracer.cluster
     if not (fields := _differing(proxy, f"static cluster {name}")):
         return None
-    before, now_at = proxy.clusters.get(name, ()), configured.clusters.get(name, ())
+    before, now_at = proxy.clusters.get(name, ()), endpoints(configured.clusters.get(name))
     changed = f"collector {_addresses(before)}, and Consul has {_addresses(now_at)}"
     if before == now_at:
         changed = f"settings of the collector: {_listed(fields)} differ"
@@ -284,7 +286,7 @@ def unsampled_request(evidence: Evidence) -> Iterator[Cause]:
             yield Cause("CT405", proxy.label, f"{rate}{ignored}", f"{repeat}{instead}")
         return
     if not evidence.proxies and consul and context is Propagation.NONE:
-        rate_of_mesh = consul.listener.get("random_sampling", {"value": 100}).get("value", 0)
+        rate_of_mesh = consul.keys.listener_block.get("random_sampling", {"value": 100}).get("value", 0)
         if rate_of_mesh == 0:
             evidence_text = "envoy_listener_tracing_json has no random sampling, so proxies start no trace"
             yield Cause("CT405", "proxy-defaults/global", evidence_text, "set sampling.random above 0, such as 1.0")
@@ -340,11 +342,11 @@ def _by_first_service(traces: Iterable[Sequence[Span]]) -> dict[str, list[Sequen
     return found
 
 
-def _is_current(listener: Listener, configured: ConsulConfig | None) -> bool:
+def _is_current(listener: Listener, configured: TracingKeys | None) -> bool:
     """Return whether a listener has the settings in Consul although an earlier update was rejected."""
     if configured is None or listener.tracing is None:
         return False
-    return not any(differing_paths(configured.listener, listener.tracing, LISTENER_TRACING))
+    return not any(differing_paths(configured.listener_block, listener.tracing, LISTENER_TRACING))
 
 
 def _unknown_cluster(proxy: Proxy, cluster: str) -> Cause:

@@ -16,10 +16,10 @@ from .tracers import Tracer, endpoints, tracer_of
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from consul_tracing.entries.tracing_keys import TracingKeys
     from consul_tracing.names import EnvoyRelease, JsonObject
-    from consul_tracing.sources.http import JsonClient
+    from consul_tracing.sources.http import HttpClient
 
-    from .consul_config import ConsulConfig
     from .contexts import Propagation
     from .tracers import Endpoint
 
@@ -71,7 +71,7 @@ class Proxy:
     """Increases of counters since the first request."""
     release: EnvoyRelease = (0, 0)
     """The release of its Envoy. Zero if it is not known."""
-    configured: ConsulConfig | None = None
+    configured: TracingKeys | None = None
     """Its tracing configuration in Consul. None if it cannot be read."""
     differences: tuple[str, ...] = ()
     """The differences between its bootstrap and its configuration in Consul, as `stale` lists them."""
@@ -196,16 +196,16 @@ def random_sampling(boot: JsonObject, tracing: JsonObject | None) -> float:
 def stats_of(addresses: Sequence[str]) -> dict[str, dict[str, int]]:
     """Return the counters of each proxy whose admin interface responds."""
     found = read_each(addresses, lambda admin: counters(admin, STATS))
-    return {label: stats for label, stats in found.items() if not isinstance(stats, ServerError)}
+    return {address: stats for address, stats in found.items() if not isinstance(stats, ServerError)}
 
 
 def proxies_of(addresses: Sequence[str], before: Mapping[str, Mapping[str, int]]) -> tuple[list[Proxy], list[str]]:
     """Return the facts of each proxy, and a note for each admin interface that cannot be read."""
 
-    def read(admin: JsonClient) -> Proxy:
+    def read(admin: HttpClient) -> Proxy:
         running, stats = read_proxy(admin), counters(admin, STATS)
         with admin.expected_shape():
-            return proxy_from(running, stats, before.get(admin.label))
+            return proxy_from(running, stats, before.get(admin.address))
 
     found = read_each(addresses, read).values()
     proxies = [one for one in found if not isinstance(one, ServerError)]

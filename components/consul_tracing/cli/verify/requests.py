@@ -103,7 +103,7 @@ def send(url: str, propagation: Propagation, headers: Mapping[str, str]) -> Sent
     status, error, responder = None, None, ""
     started = time.time_ns() // 1000
     try:
-        response = HttpClient(parsed, seconds=SECONDS).get(headers=sent)
+        response = HttpClient(url=parsed, seconds=SECONDS).request(headers=sent)
         status, responder = response.status, _responder(response)
     except HttpError as failure:
         error = str(failure)

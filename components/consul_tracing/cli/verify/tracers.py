@@ -43,7 +43,7 @@ def tracer_of(http: JsonObject) -> Tracer:
     return Tracer(str(http.get("name", "")), config if isinstance(config, dict) else {})
 
 
-def endpoints(cluster: JsonObject) -> tuple[Endpoint, ...]:
+def endpoints(cluster: JsonObject | None) -> tuple[Endpoint, ...]:
     """Return the addresses of a static cluster in the configuration, sorted."""
     addresses = [
         at(one, "endpoint", "address", "socket_address")

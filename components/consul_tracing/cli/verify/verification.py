@@ -8,13 +8,14 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from consul_tracing.cli.stale.bootstrap import BootstrapError
-from consul_tracing.cli.stale.proxies import differences_of, registration_of
+from consul_tracing.cli.stale.proxies import verdict
+from consul_tracing.entries.tracing_keys import tracing_keys
 from consul_tracing.errors import CommandError
 from consul_tracing.sources.consul import consul_client
 from consul_tracing.sources.http import ServerError
 from consul_tracing.sources.zipkin import TraceStore
 
-from .consul_config import config_from, read_config
+from .consul_config import read_config
 from .contexts import Propagation
 from .diagnosis import Evidence, diagnose
 from .proxies import proxies_of, stats_of
@@ -25,7 +26,7 @@ from .traces import Trace, other_traces, wait_for_traces
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from consul_tracing.sources.http import JsonClient
+    from consul_tracing.sources.http import HttpClient
     from consul_tracing.sources.zipkin import Span
 
     from .consul_config import ConsulConfig
@@ -97,7 +98,7 @@ def collect(
         try:
             client = consul_client(plan.environment)
             consul = read_config(client)
-            proxies = [configured(proxy, client, notes) for proxy in proxies]
+            proxies = [compared(proxy, client, notes) for proxy in proxies]
         except CommandError as error:
             notes.append(error.reason)
     else:
@@ -114,16 +115,14 @@ def collect(
     return evidence, notes
 
 
-def configured(proxy: Proxy, consul: JsonClient, notes: list[str]) -> Proxy:
+def compared(proxy: Proxy, consul: HttpClient, notes: list[str]) -> Proxy:
     """Add the configuration of a proxy in Consul, or a note if it cannot be compared. Raises CommandError."""
     try:
-        registration = registration_of(proxy.running, consul)
-        differences = tuple(differences_of(registration, proxy.running))
-        config = config_from(registration, [])
-    except (AttributeError, BootstrapError) as error:
+        configured, differences = verdict(proxy.running, consul)
+    except BootstrapError as error:
         notes.append(f"{proxy.label} cannot be compared with Consul: {error}")
         return proxy
-    return replace(proxy, configured=config, differences=differences)
+    return replace(proxy, configured=tracing_keys(configured.get("Config")), differences=tuple(differences))
 
 
 def reporting_services(store: TraceStore, services: Iterable[str], since: int) -> frozenset[str]:

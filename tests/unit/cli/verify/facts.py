@@ -10,6 +10,7 @@ from consul_tracing.cli.verify.proxies import Listener, Proxy
 from consul_tracing.cli.verify.requests import SentRequest
 from consul_tracing.cli.verify.tracers import Tracer
 from consul_tracing.cli.verify.traces import Trace
+from consul_tracing.entries.tracing_keys import TracingKeys
 from consul_tracing.sources.envoy import RunningProxy
 from consul_tracing.sources.zipkin import Span
 
@@ -19,7 +20,13 @@ EXPECTED = ("client", "web", "api")
 ZIPKIN = Tracer("envoy.tracers.zipkin", {"collector_cluster": "spans", "collector_endpoint": "/api/v2/spans"})
 COLLECTOR = {"spans": (("zipkin", 9411),)}
 SAMPLE_ALL = {name: {"value": 100} for name in ("client_sampling", "random_sampling", "overall_sampling")}
-CONSUL = ConsulConfig(ZIPKIN, SAMPLE_ALL, COLLECTOR, {"web": "http", "api": "http"})
+ADDRESS = {"address": {"socket_address": {"address": "zipkin", "port_value": 9411}}}
+KEYS = TracingKeys(
+    {"http": {"name": ZIPKIN.name, "typed_config": ZIPKIN.config}},
+    SAMPLE_ALL,
+    {"spans": {"load_assignment": {"endpoints": [{"lb_endpoints": [{"endpoint": ADDRESS}]}]}}},
+)
+CONSUL = ConsulConfig(KEYS, {"web": "http", "api": "http"})
 
 
 def request(**changes: Any) -> SentRequest:
@@ -66,7 +73,7 @@ def proxy(service: str, *listeners: Listener, **changes: Any) -> Proxy:
         "api": (public(),),
     }
     running = RunningProxy(f"{service}:19000", {"cluster": service}, {}, started="2026-01-01T00:00:00Z")
-    facts = {"tracer": ZIPKIN, "clusters": COLLECTOR, "listeners": listeners or own[service], "configured": CONSUL}
+    facts = {"tracer": ZIPKIN, "clusters": COLLECTOR, "listeners": listeners or own[service], "configured": KEYS}
     return Proxy(running, **{**facts, **changes})
 
 

@@ -9,6 +9,7 @@ from consul_tracing.cli.verify.proxies import Tracer
 from tests.unit.cli.verify.every_cause import EVIDENCE
 from tests.unit.cli.verify.facts import (
     CONSUL,
+    KEYS,
     SAMPLE_ALL,
     SPANS,
     ZIPKIN,
@@ -53,14 +54,14 @@ def test_incomplete_trace_without_evidence_has_no_cause() -> None:
 
 
 def test_mesh_without_tracer_must_be_configured_first() -> None:
-    untraced = replace(CONSUL, tracer=None)
+    untraced = replace(KEYS, bootstrap={})
     nothing = evidence(trace(expected=("web",)), proxies=[proxy("web", tracer=None, configured=untraced)])
     assert only(nothing).fix.startswith("write the tracer to proxy-defaults/global")
 
 
 def test_proxy_with_the_tracer_in_its_listener_needs_none_in_its_bootstrap() -> None:
     block = SAMPLE_ALL | {"provider": {"name": ZIPKIN.name, "typed_config": ZIPKIN.config}}
-    skip = replace(CONSUL, tracer=None, listener=block)
+    skip = replace(KEYS, bootstrap={}, listener=block)
     web = proxy("web", public(tracing=block), tracer=None, configured=skip)
     gateway = proxy("ingress-gateway", upstream("ingress", 9191), tracer=None, configured=skip)
     assert diagnose(evidence(trace(), proxies=[web, gateway])) == []
@@ -170,7 +171,7 @@ def test_low_sampling_and_unread_context() -> None:
 
 
 def test_sampling_of_the_entry_is_read_without_admin_interfaces() -> None:
-    zero = replace(CONSUL, listener={"random_sampling": {}})
+    zero = replace(CONSUL, keys=replace(KEYS, listener={"random_sampling": {}}))
     assert causes(evidence(trace(**NONE), proxies=[], consul=zero)) == [("CT405", "proxy-defaults/global")]
 
 
