@@ -52,7 +52,7 @@ bench: .venv/installed
 	@$(BIN)/python -m toolchain
 	@$(BIN)/python -m bench $(ARGS)
 
-# The files that repeat the inputs: types of the arguments, JSON Schema of stack files, reference.
+# The files that repeat a source: types of the arguments, JSON Schema of stack files, reference, Envoy's messages.
 generate: .venv/installed
 	$(BIN)/python -m generate
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from .arguments import arguments
+from .envoy_messages import envoy_messages
 from .reference import reference
 from .stack_schema import stack_schema
 
@@ -14,6 +15,7 @@ ROOT = Path(__file__).parents[1]
 def generated() -> dict[str, str]:
     """Return the text of each generated file by its path."""
     return {
+        "components/consul_tracing/envoy_messages/messages.json": envoy_messages(),
         "components/consul_tracing/inputs/args.py": arguments(),
         "components/consul_tracing/stack.schema.json": stack_schema(),
         "docs/reference/inputs.md": reference(),

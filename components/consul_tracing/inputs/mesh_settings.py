@@ -8,10 +8,9 @@ from pydantic import Field
 from consul_tracing.errors import Problem, format_value
 from consul_tracing.names import HTTP_PROTOCOLS, SAMPLER_ENVOY, UNRESOLVED, EnvoyRelease
 
-from .cluster_rules import newer_problems
 from .entry_fields import ProxyConfig, ProxyDefaultsFields, StaticClusters
 from .entry_settings import MANAGED_BY_CONSUL_K8S, EntrySettings, Protocol
-from .envoy_json import snake_case_keys
+from .static_clusters import newer_problems
 from .tracer_settings import Collector, Sampling, Span, Tag, Tracer, Zipkin
 from .types import EnvoyVersion, ServiceName, Text
 from .zipkin_collector_settings import ZipkinCollectorSettings
@@ -146,7 +145,7 @@ class MeshSettings(EntrySettings):
             yield Problem("proxy_defaults.Meta", MANAGED_BY_CONSUL_K8S)
         yield from self._sampler_problems()
         for index, cluster in enumerate(self.static_clusters):
-            yield from newer_problems(snake_case_keys(cluster), f"static_clusters.{index}", self.oldest_envoy)
+            yield from newer_problems(cluster, f"static_clusters.{index}", self.oldest_envoy)
         if self.tracer.zipkin and self.tracer.zipkin.propagation == "b3+w3c" and self.oldest_envoy < W3C_ENVOY:
             yield Problem(
                 "tracer.zipkin.propagation",
