@@ -1,4 +1,4 @@
-"""Fields of the config entries that this package writes, as Consul's Go structs.
+"""Consul's config entries: their kinds, and the fields of those that this package writes as Consul's Go structs.
 
 Source: `config_entry.go` of Consul 1.22's package `api`. A provider decodes an entry into these structs: it ignores the
 case of names, drops unknown fields and rejects values of another type.
@@ -8,6 +8,31 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
+
+KINDS = frozenset(
+    {
+        "api-gateway",
+        "bound-api-gateway",
+        "control-plane-request-limit",
+        "exported-services",
+        "file-system-certificate",
+        "http-route",
+        "ingress-gateway",
+        "inline-certificate",
+        "jwt-provider",
+        "mesh",
+        "proxy-defaults",
+        "sameness-group",
+        "service-defaults",
+        "service-intentions",
+        "service-resolver",
+        "service-router",
+        "service-splitter",
+        "tcp-route",
+        "terminating-gateway",
+    }
+)
+"""The kinds of config entries."""
 
 DURATION_TEXT = re.compile(r"-?((\d+(\.\d*)?|\.\d+)(ns|us|µs|ms|s|m|h))+")
 """A duration as Go writes it."""
@@ -173,7 +198,7 @@ SERVER_FILLED: Mapping[str, tuple[str, ...]] = {
 }
 """Fields that Consul adds to an entry. An omitted one would be a change in every preview."""
 
-# Without Kind, Name, Namespace, Partition and the indexes.
+# Without IDENTITY_FIELDS and READ_ONLY_FIELDS.
 ENTRY_STRUCTS: Mapping[str, Struct] = {
     "proxy-defaults": struct(
         SHARED_FIELDS,
@@ -225,5 +250,31 @@ def _names(shape: Shape) -> Iterator[str]:
             yield from _names(element)
 
 
-FIELD_NAMES = frozenset(name for one in ENTRY_STRUCTS.values() for name in _names(one))
-"""The names of all fields, at every depth."""
+IDENTITY_FIELDS = ("Kind", "Name", "Namespace", "Partition")
+"""The fields that identify an entry, which every kind has."""
+
+READ_ONLY_FIELDS = ("CreateIndex", "ModifyIndex", "Hash", "Status")
+"""The fields that Consul returns and that cannot be written."""
+
+FREE_FORM = frozenset({"Config", "Meta", "Arguments"})
+"""Fields with keys of any name, which are not converted."""
+
+GO_NAMES = {
+    name.lower(): name
+    for name in (
+        *(name for one in ENTRY_STRUCTS.values() for name in _names(one)),
+        *IDENTITY_FIELDS,
+        *READ_ONLY_FIELDS,
+    )
+}
+"""Go names by their letters in lower case."""
+
+INITIALISMS = {part: part.upper() for part in ("dns", "http", "json", "sni", "tls", "kb", "id", "url", "jwt", "tcp")}
+"""Parts of Go names in upper case."""
+
+
+def go_name(name: str) -> str:
+    """Return the Go name of a field in any case, which Consul accepts: `MeshGateway` for `mesh_gateway`."""
+    if known := GO_NAMES.get(name.replace("_", "").lower()):
+        return known
+    return "".join(INITIALISMS.get(part, part[:1].upper() + part[1:]) for part in name.split("_"))

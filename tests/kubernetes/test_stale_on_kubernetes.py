@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from consul_tracing.backends.kubernetes.objects import body
 from consul_tracing.cli.stale.pods import HASH_ANNOTATION
 from consul_tracing.entries.bodies import bootstrap_hash
+from consul_tracing.entries.custom_resources import body
 from testbed.consul import Consul
 from testbed.envoy import Envoy
 from testbed.kubernetes import Cluster

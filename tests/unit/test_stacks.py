@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 import yaml
 
-from consul_tracing.backends.kubernetes.objects import spec, title
+from consul_tracing.backends.kubernetes.objects import spec
 from consul_tracing.entries.bodies import proxy_defaults, service_defaults
+from consul_tracing.entries.custom_resources import title
 from consul_tracing.entries.ownership import Plan
 from consul_tracing.inputs.mesh_settings import MeshSettings
 from consul_tracing.zipkin.manifests import manifests

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from consul_tracing.entries.custom_resources import API_VERSION, KINDS
 from consul_tracing.entries.entry import Entry
 from consul_tracing.errors import ConflictError, message, numbered
 
@@ -23,18 +24,6 @@ if TYPE_CHECKING:
 
 CONFIG_ENTRY = "consul:index/configEntry:ConfigEntry"
 """The type of pulumi-consul's resource."""
-
-API_VERSION = "consul.hashicorp.com/v1alpha1"
-KINDS = {
-    "proxy-defaults": "ProxyDefaults",
-    "service-defaults": "ServiceDefaults",
-    "service-router": "ServiceRouter",
-    "service-splitter": "ServiceSplitter",
-    "service-resolver": "ServiceResolver",
-    "service-intentions": "ServiceIntentions",
-    "ingress-gateway": "IngressGateway",
-}
-"""The kinds of consul-k8s' custom resources, by the kind of the entry."""
 
 PROVIDERS = "pulumi:providers:"
 """Prefix of the types of providers. The package follows."""

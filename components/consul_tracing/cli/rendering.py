@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 import yaml
 
-from consul_tracing.backends.identity import API_VERSION, KINDS
 from consul_tracing.backends.kubernetes.objects import spec
 from consul_tracing.entries.bodies import canonical_json, proxy_defaults, service_defaults, tracing_config
+from consul_tracing.entries.custom_resources import API_VERSION, KINDS
 from consul_tracing.entries.ownership import Plan
 from consul_tracing.errors import message
 

@@ -8,14 +8,10 @@ from dataclasses import dataclass, replace
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, Literal
 
-from consul_tracing.backends.kubernetes.objects import body, go_name
+from consul_tracing.entries.custom_resources import GROUP, body
 from consul_tracing.entries.metadata import is_of_consul_k8s
-from consul_tracing.entry_structs import FIELD_NAMES, STRUCTS
+from consul_tracing.entry_structs import FREE_FORM, KINDS, READ_ONLY_FIELDS, STRUCTS, go_name
 from consul_tracing.errors import FileError
-from consul_tracing.inputs.entry_fields import (
-    RESERVED_PROXY_DEFAULTS_FIELDS,
-    RESERVED_SERVICE_DEFAULTS_FIELDS,
-)
 
 from .hcl import Heredoc, JsonText, Map, Unevaluated, parse, parse_json
 from .yaml_reader import parse_yaml
@@ -27,58 +23,10 @@ if TYPE_CHECKING:
 
 Form = Literal["hcl", "json", "yaml", "terraform", "api"]
 
-KINDS = frozenset(
-    {
-        "api-gateway",
-        "bound-api-gateway",
-        "control-plane-request-limit",
-        "exported-services",
-        "file-system-certificate",
-        "http-route",
-        "ingress-gateway",
-        "inline-certificate",
-        "jwt-provider",
-        "mesh",
-        "proxy-defaults",
-        "sameness-group",
-        "service-defaults",
-        "service-intentions",
-        "service-resolver",
-        "service-router",
-        "service-splitter",
-        "tcp-route",
-        "terminating-gateway",
-    }
-)
-"""The kinds of config entries. Source: Consul 1.22's `api/config_entry.go`."""
-
 KINDS_BY_LETTERS = {kind.replace("-", ""): kind for kind in KINDS}
-CUSTOM_RESOURCES = "consul.hashicorp.com/"
-"""The API group of consul-k8s' custom resources."""
 GATEWAY_API = "gateway.networking.k8s.io/"
 GATEWAY_CLASSES = ("consul", "consul-api-gateway")
 """The classes of Consul's API gateways. Source: consul-k8s' Helm chart, and the former chart of API gateways."""
-
-SERVER_FIELDS = frozenset({"CreateIndex", "ModifyIndex", "Hash", "Status", "Kind", "Name"})
-"""Fields that are not content of an entry."""
-
-FREE_FORM = frozenset({"Config", "Meta", "Arguments"})
-"""Fields with keys of any name, which are not converted."""
-
-KNOWN = {
-    name.lower(): name
-    for name in (
-        *FIELD_NAMES,
-        *RESERVED_PROXY_DEFAULTS_FIELDS,
-        *RESERVED_SERVICE_DEFAULTS_FIELDS,
-        *FREE_FORM,
-        *SERVER_FIELDS,
-    )
-}
-"""Go names by their letters in lower case."""
-
-INITIALISMS = {part: part.upper() for part in ("dns", "http", "json", "sni", "tls", "kb", "id", "url", "jwt", "tcp")}
-"""Parts of Go names in upper case."""
 
 ENTRY_JSON = ("config_json", "configjson")
 """The field of Terraform's and Pulumi's resources with the JSON of an entry."""
@@ -187,7 +135,7 @@ def _found(content: object, file: str, form: Form, service: str) -> Iterator[Doc
     else:
         name = _member(content, "name")
         for key, value in content.items():
-            if isinstance(value, Heredoc) and CUSTOM_RESOURCES in value:
+            if isinstance(value, Heredoc) and f"{GROUP}/" in value:
                 # Terraform's `kubectl_manifest`. Line breaks keep the lines of the file.
                 yield from _found(list(parse_yaml("\n" * content.lines[key] + value, file)), file, "yaml", "")
             yield from _found_in(key, value, file, form, name if isinstance(name, str) else service)
@@ -243,7 +191,7 @@ def _custom_resources(content: Map, version: str, file: str, form: Form) -> Iter
     gateway_class = spec.get("gatewayClassName") if isinstance(spec, Map) else None
     if version.startswith(GATEWAY_API) and kind == "Gateway" and gateway_class in GATEWAY_CLASSES:
         kind = "api-gateway"
-    elif not version.startswith(CUSTOM_RESOURCES):
+    elif not version.startswith(f"{GROUP}/"):
         return
     fields = Map(content.line)
     if isinstance(spec, Map):
@@ -289,7 +237,7 @@ def _document(  # noqa: PLR0913 - the fields of a document
 ) -> Document:
     """Build a document with fields under their Go names."""
     fields = _go_named(content, ())
-    for field in SERVER_FIELDS & fields.keys():
+    for field in {*READ_ONLY_FIELDS, "Kind", "Name"} & fields.keys():
         del fields[field]
     if form == "hcl" and "Config" in fields:
         fields["Config"] = _without_lists_of_one(fields["Config"])
@@ -313,7 +261,7 @@ def _go_named(value: object, path: FieldPath) -> Any:  # noqa: ANN401 - any valu
         case Map():
             named = Map(value.line)
             for key, member in value.items():
-                name = _entry_field(key) if FREE_FORM.isdisjoint(path) else key
+                name = go_name(key) if FREE_FORM.isdisjoint(path) else key
                 named[name] = _go_named(member, (*path, name))
                 named.lines[name] = value.lines.get(key, value.line)
             return named
@@ -321,13 +269,6 @@ def _go_named(value: object, path: FieldPath) -> Any:  # noqa: ANN401 - any valu
             return [_go_named(member, (*path, str(index))) for index, member in enumerate(value)]
         case _:
             return value
-
-
-def _entry_field(key: str) -> str:
-    """Return the Go name of a field in snake case, in camel case or in another case."""
-    if known := KNOWN.get(key.replace("_", "").lower()):
-        return known
-    return "".join(INITIALISMS.get(part, go_name(part)) for part in key.split("_"))
 
 
 def _without_lists_of_one(value: object) -> Any:  # noqa: ANN401 - any value

@@ -13,10 +13,9 @@ import pulumi
 import yaml
 from pulumi.runtime.sync_await import _sync_await
 
-from consul_tracing.backends.identity import API_VERSION, KINDS, custom_resource
+from consul_tracing.backends.identity import custom_resource
+from consul_tracing.entries.custom_resources import API_VERSION, KINDS, PLURALS
 from consul_tracing.errors import ConflictError, UnreadableError, message, numbered
-
-from .objects import PLURALS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping

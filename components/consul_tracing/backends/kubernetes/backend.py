@@ -14,9 +14,19 @@ import pulumi
 
 from consul_tracing.backends.base import Live, child_options, provider_urn, registered_urn
 from consul_tracing.backends.consul_api import live_entries
-from consul_tracing.backends.identity import API_VERSION, CONFIG_ENTRY, KINDS, custom_resource, identity_of
+from consul_tracing.backends.identity import CONFIG_ENTRY, custom_resource, identity_of
 from consul_tracing.backends.stack_state import StackState
 from consul_tracing.backends.urns import child_urn, is_child_of_component, type_of
+from consul_tracing.entries.custom_resources import (
+    API_VERSION,
+    KINDS,
+    PLURALS,
+    annotation,
+    body,
+    in_consul,
+    in_kubernetes,
+    title,
+)
 from consul_tracing.entries.entry import Entry
 from consul_tracing.entries.field_paths import field_paths
 from consul_tracing.entries.metadata import is_of_consul_k8s, ownership_metadata
@@ -29,12 +39,7 @@ from .managed_fields import would_be_pruned
 from .objects import (
     ACCESS_LOGS,
     MIGRATION_STEPS,
-    PLURALS,
-    annotation,
-    body,
     conflicting_entries,
-    in_consul,
-    in_kubernetes,
     is_adopted,
     is_patched,
     knows_access_logs,
@@ -44,7 +49,6 @@ from .objects import (
     reject_second_mesh,
     reject_unremovable,
     spec,
-    title,
     value_at,
     with_entry,
 )

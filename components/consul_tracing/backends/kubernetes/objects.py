@@ -1,17 +1,14 @@
-"""Entries as custom resources of consul-k8s: their content, and how live objects are read."""
+"""Custom resources of consul-k8s: what is applied, and what live objects mean for ownership."""
 
 from __future__ import annotations
 
-import re
 import shlex
 from typing import TYPE_CHECKING, Any
 
-from consul_tracing.backends.identity import KINDS
 from consul_tracing.entries.bodies import canonical_json
-from consul_tracing.entries.entry import Entry
+from consul_tracing.entries.custom_resources import PLURALS, annotations_of, body, camel_case, spec_fields
 from consul_tracing.entries.field_paths import InvalidClustersError, body_from, field_paths, is_cluster
 from consul_tracing.entries.metadata import is_of_consul_k8s
-from consul_tracing.entry_structs import STRUCTS
 from consul_tracing.errors import ConflictError, message, numbered
 from consul_tracing.names import (
     ANNOTATIONS_PREFIX,
@@ -27,12 +24,10 @@ from .managed_fields import OWNER_MANAGER, PATCH_MANAGER, has_unnamed_manager, w
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
+    from consul_tracing.entries.entry import Entry
     from consul_tracing.entries.ownership import Plan, Policy
     from consul_tracing.inputs.entry_settings import Metadata
     from consul_tracing.names import FieldPath, JsonObject
-
-PLURALS = {kind: name.lower().removesuffix("s") + "s" for kind, name in KINDS.items()}
-"""The kinds in URLs of the Kubernetes API, by the kind of the entry."""
 
 ADOPTED = f"{ANNOTATIONS_PREFIX}adopted"
 """Annotation of an adopted object. It stays a patch: a whole resource would delete the object of the other owner.
@@ -50,25 +45,9 @@ removed."""
 MANAGER = "pulumi.com/patchFieldManager"
 """Annotation that sets the field manager of the Kubernetes provider."""
 
-GO_NAMES = {"jsonFormat": "JSONFormat"}
-"""Go names that cannot be derived from the name in the custom resource."""
-
-FREE_FORM = frozenset({"config", "arguments"})
-"""Fields with keys of any name, which are not converted."""
-
 ACCESS_LOGS = "accessLogs"
 """Field of ProxyDefaults since consul-k8s 1.0, which compares it as a pointer. Consul always returns the struct, so an
 object without the field never matches its entry: consul-k8s does not migrate it, and writes it at each reconcile."""
-
-
-def title(entry: Entry) -> str:
-    """Return the name of an object in messages: `ProxyDefaults consul/global`."""
-    return f"{KINDS[entry.kind]} {entry.namespace}/{entry.name}"
-
-
-def annotation(key: str) -> str:
-    """Return the annotation that holds a key of ownership metadata."""
-    return f"{ANNOTATIONS_PREFIX}{key.removeprefix('consul-tracing-')}"
 
 
 def spec(
@@ -95,7 +74,7 @@ def spec(
     # An imported object replaces a patch of this stack, whose deletion removes its fields.
     is_unset = is_lacking(logs) or (live is not None and would_be_pruned(live, logs, patch=True))
     empty: JsonObject = {ACCESS_LOGS: {}} if has_access_logs and is_unset else {}
-    return {**empty, **renamed(body_from(applied), "")}
+    return {**empty, **spec_fields(body_from(applied))}
 
 
 def value_at(live: JsonObject, path: tuple[str, ...]) -> object:
@@ -149,61 +128,6 @@ def _json_patch(entry: Entry, key: str, value: object) -> str:
     return f"kubectl patch {where} --type=json -p {shlex.quote(canonical_json([change]))}"
 
 
-def camel_case(name: str) -> str:
-    """Convert a Go name to the custom resource's name: `MeshGateway` to `meshGateway`, `JSONFormat` to `jsonFormat`."""
-    return re.sub(r"^[A-Z]+(?=[A-Z][a-z])|^[A-Z]+", lambda start: start[0].lower(), name)
-
-
-def renamed(value: Any, field: str) -> Any:  # noqa: ANN401 - JSON
-    """Convert the names of the fields in a value to camelCase."""
-    match value:
-        case dict() if camel_case(field) not in FREE_FORM:
-            return {camel_case(name): renamed(member, name) for name, member in value.items()}
-        case list() if camel_case(field) not in FREE_FORM:
-            return [renamed(member, "") for member in value]
-        case _:
-            return value
-
-
-def body(live: JsonObject) -> JsonObject:
-    """Return the entry of a live object: Go names, and the ownership metadata as `Meta`."""
-    return {**_go_named(live.get("spec") or {}, ()), "Meta": dict(_ownership_metadata(live))}
-
-
-def go_name(name: str) -> str:
-    """Convert a custom resource's name to the Go name: `meshGateway` to `MeshGateway`, `jsonFormat` to `JSONFormat`."""
-    return GO_NAMES.get(name, name[:1].upper() + name[1:])
-
-
-def _go_named(fields: JsonObject, above: FieldPath) -> JsonObject:
-    named = {}
-    for name, value in fields.items():
-        path = (*above, go_name(name))
-        inner = path in STRUCTS and path != ("Config",) and isinstance(value, dict)
-        named[path[-1]] = _go_named(value, path) if inner else value
-    return named
-
-
-def in_kubernetes(entry: JsonObject, schema: JsonObject) -> JsonObject:
-    """Return the body that the object of an entry in Consul would have. `schema`: the schema of the object's `spec`."""
-    return body({"spec": _known(renamed(entry, ""), schema), "metadata": {}})
-
-
-def _known(value: Any, schema: JsonObject) -> Any:  # noqa: ANN401 - JSON
-    match value:
-        case dict() if "x-kubernetes-preserve-unknown-fields" not in schema:
-            fields = schema.get("properties", {})
-            known = {name: one for name, one in value.items() if name in fields and one is not None}
-            return {name: _known(one, fields[name]) for name, one in known.items()}
-        case list():
-            return [_known(one, schema.get("items", {})) for one in value]
-        case int() if schema.get("type") == "string":
-            # A duration, which Pulumi's Consul provider returns in nanoseconds.
-            return f"{value}ns"
-        case _:
-            return value
-
-
 def with_entry(of_object: JsonObject | None, of_consul: JsonObject | None) -> JsonObject | None:
     """Return the body of an object with the further fields of the entry in Consul. None if neither exists."""
     if of_object is None or of_consul is None:
@@ -212,31 +136,6 @@ def with_entry(of_object: JsonObject | None, of_consul: JsonObject | None) -> Js
         return body_from({**field_paths(of_consul), **field_paths(of_object)})
     except InvalidClustersError:
         return of_object
-
-
-def in_consul(kind: str, live: JsonObject) -> Entry:
-    """Return the entry that consul-k8s writes for an object of any kind."""
-    body: JsonObject = _all_go_named(live.get("spec") or {})
-    # The name of an object with intentions is free.
-    return Entry(kind, (body.get("Destination") or {}).get("Name") or live["metadata"]["name"], body)
-
-
-def _all_go_named(value: Any) -> Any:  # noqa: ANN401 - JSON
-    """Convert all names in a value of `spec` to Go names, also those of free form."""
-    match value:
-        case dict():
-            return {go_name(name): _all_go_named(member) for name, member in value.items()}
-        case list():
-            return [_all_go_named(member) for member in value]
-        case _:
-            return value
-
-
-def _ownership_metadata(live: JsonObject) -> Iterator[tuple[str, str]]:
-    for name, value in annotations_of(live).items():
-        if name.startswith(ANNOTATIONS_PREFIX) and name not in {ADOPTED, SYNCED_GENERATION, METADATA_KEYS}:
-            mark = name.removeprefix(ANNOTATIONS_PREFIX)
-            yield (f"consul-tracing-{mark}" if mark.startswith(("keys", "resource")) else mark), value
 
 
 def metadata(
@@ -280,11 +179,6 @@ def _foreign_metadata(live: JsonObject, field: str) -> dict[str, str]:
         and f"{field} {key}" not in own
         and would_be_pruned(live, ("metadata", field, key), patch=False)
     }
-
-
-def annotations_of(live: JsonObject) -> dict[str, str]:
-    """Return the annotations of a live object."""
-    return live.get("metadata", {}).get("annotations") or {}
 
 
 def is_adopted(live: JsonObject) -> bool:

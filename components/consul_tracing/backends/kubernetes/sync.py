@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Literal
 
+from consul_tracing.entries.custom_resources import PLURALS, annotations_of
 from consul_tracing.errors import message, numbered
 
 from .managed_fields import held_paths, is_own_write, managed_fields
-from .objects import ACCESS_LOGS, MIGRATION_STEPS, PLURALS, SYNCED_GENERATION, annotations_of, value_at
+from .objects import ACCESS_LOGS, MIGRATION_STEPS, SYNCED_GENERATION, value_at
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

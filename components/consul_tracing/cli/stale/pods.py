@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import httpx
 
 from consul_tracing.backends.kubernetes.access import ACCESS, SECONDS_TO_ANSWER, Cluster, MissingKindError, client_for
-from consul_tracing.backends.kubernetes.objects import body
 from consul_tracing.entries.bodies import bootstrap_hash
+from consul_tracing.entries.custom_resources import body
 from consul_tracing.entries.propagation import propagation
 from consul_tracing.errors import CommandError, UnreadableError
 from consul_tracing.names import ANNOTATIONS_PREFIX

@@ -6,11 +6,7 @@ import pytest
 
 from consul_tracing.backends.kubernetes.managed_fields import would_be_pruned
 from consul_tracing.backends.kubernetes.objects import (
-    annotation,
-    body,
-    camel_case,
     conflicting_entries,
-    in_kubernetes,
     is_patched,
     metadata,
     reject_second_mesh,
@@ -20,6 +16,7 @@ from consul_tracing.backends.kubernetes.objects import (
 )
 from consul_tracing.backends.kubernetes.sync import sync, sync_error_text, with_synced_generation
 from consul_tracing.entries.bodies import proxy_defaults, service_defaults
+from consul_tracing.entries.custom_resources import annotation, body, camel_case, in_kubernetes
 from consul_tracing.entries.entry import Entry
 from consul_tracing.entries.field_paths import field_paths
 from consul_tracing.entries.metadata import ownership_metadata
