@@ -1,6 +1,10 @@
-"""The codes of errors and warnings, each with its cause and its fix."""
+"""The codes of errors and warnings, each with its cause, its fix and the address of its documentation."""
 
+import re
 from typing import NamedTuple
+
+REFERENCE = "https://github.com/consul-tracing/consul-tracing/blob/main/docs/reference"
+"""The directory with the pages of the codes."""
 
 
 class Code(NamedTuple):
@@ -380,6 +384,12 @@ CODES: dict[str, Code] = {
         "namespaces do not find the collector.",
         "Set the full name, such as `zipkin.observability.svc.cluster.local`.",
     ),
+    "CT390": Code(
+        "An ignore has no effect",
+        "A comment `consul-tracing: ignore=` names a code that the file does not have or that does not exist, or has "
+        "another form.",
+        "Remove the code from the comment, or write `# consul-tracing: ignore=CT317 reason`.",
+    ),
     "CT401": Code(
         "A proxy has an old tracer",
         "A proxy reads its tracer and its collector only when it starts. This one started before `proxy-defaults` had "
@@ -662,3 +672,9 @@ CODES: dict[str, Code] = {
         "Accept the new value, or keep managing the entry outside of the stack.",
     ),
 }
+
+
+def page_of(code: str) -> str:
+    """Return the address of the documentation of a code."""
+    heading = re.sub(r"[^\w -]", "", f"{code}: {CODES[code].title}".lower()).replace(" ", "-")
+    return f"{REFERENCE}/{'lint' if code.startswith('CT3') else 'messages'}.md#{heading}"

@@ -17,6 +17,7 @@ from consul_tracing.stack_config import MESH_KEY, with_numbers
 
 from . import rendering
 from .command import COULD_NOT_RUN, FINDINGS, read_text
+from .explain import explain_command
 from .lint.command import lint_command
 from .meaning import at
 from .recovery import recover
@@ -27,6 +28,7 @@ app = typer.Typer(name="consul-tracing", no_args_is_help=True, pretty_exceptions
 
 
 app.command("lint", epilog="Example: consul-tracing lint deploy/ --format sarif > lint.sarif")(lint_command)
+app.command("explain", epilog="Example: consul-tracing explain CT310")(explain_command)
 app.command(
     "verify",
     epilog="Example: consul-tracing verify http://localhost:21000/ --zipkin http://zipkin:9411 --expect client,web",

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from difflib import get_close_matches
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from consul_tracing.cli.meaning import entry_objects
+from consul_tracing.cli.meaning import entry_meaning, entry_objects, mesh_meaning
 from consul_tracing.entries.bodies import BOOTSTRAP_KEYS
 from consul_tracing.envoy import HCM_TRACING
 from consul_tracing.errors import format_value, mismatch
@@ -32,6 +32,7 @@ from consul_tracing.names import (
 from .cluster_rules import cluster_issues, collector_issues
 from .credentials import credential_issues
 from .findings import Finding, Issue
+from .meshes import homes
 from .proxy_config import UNKNOWN, ProxyConfig, known, maps, members, percentage, proxy_config
 from .releases import Releases
 from .sampling_rules import consul_issues, sampling_issues
@@ -39,7 +40,7 @@ from .tracer_rules import newer_issues, problem_issues, provider_issues, schema_
 from .tracing_messages import LISTENER, TRACING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from consul_tracing.files.documents import Document
     from consul_tracing.names import EnvoyRelease, FieldPath, JsonObject
@@ -94,17 +95,25 @@ def findings(documents: Sequence[Document], oldest: Releases | None = None) -> l
     `oldest`: the oldest Envoy and Consul of the mesh. Without them, the versions of fields are not checked.
     """
     oldest = oldest or Releases()
-    configs = [proxy_config(document.fields.get("Config")) for document in documents]
-    mesh = [config for document, config in zip(documents, configs, strict=True) if document.kind == "proxy-defaults"]
-    base = mesh[0] if len(mesh) == 1 else None
-    found = []
-    for document, config in zip(documents, configs, strict=True):
-        effective = config if document.kind == "proxy-defaults" else config.over(base)
-        issues = [*config.issues, *document_issues(document, config), *listener_issues(document, config, effective)]
-        if document.kind in {"proxy-defaults", "registration"}:
-            issues += proxy_issues(config, effective, oldest, on_kubernetes=document.is_on_kubernetes)
-        found += [located(document, issue) for issue in issues]
-    return found + _relations(documents, configs)
+    base = mesh_config(documents)
+    found = [one for document in documents for one in document_findings(document, base, oldest)]
+    return found + _relations(documents)
+
+
+def mesh_config(documents: Iterable[Document]) -> ProxyConfig | None:
+    """Return the configuration that registrations inherit. None if it is unknown."""
+    found = [document for document in documents if document.kind == "proxy-defaults"]
+    return proxy_config(found[0].fields.get("Config")) if len(found) == 1 else None
+
+
+def document_findings(document: Document, base: ProxyConfig | None, oldest: Releases) -> list[Finding]:
+    """Return the findings of one document. `base`: the configuration that a registration inherits."""
+    config = proxy_config(document.fields.get("Config"))
+    effective = config if document.kind == "proxy-defaults" else config.over(base)
+    issues = [*config.issues, *document_issues(document, config), *listener_issues(document, config, effective)]
+    if document.kind in {"proxy-defaults", "registration"}:
+        issues += proxy_issues(config, effective, oldest, on_kubernetes=document.is_on_kubernetes)
+    return [located(document, issue) for issue in issues]
 
 
 def located(document: Document, issue: Issue) -> Finding:
@@ -167,14 +176,21 @@ def _service_issues(fields: JsonObject) -> Iterator[Issue]:
 
 
 def _key_issues(config: object) -> Iterator[Issue]:
-    for key in members(config):
-        lower = key.lower()
-        if lower in OTHER_KEYS or lower in TRACING_KEYS:
-            continue
-        close = get_close_matches(lower, TRACING_KEYS, n=1, cutoff=SIMILARITY)
-        if close:
-            reason = f'is not a key of Consul; did you mean "{close[0]}"? Consul ignores it'
-            yield Issue("CT325", ("Config", key), reason, replacement=(key, close[0]))
+    meant = {key: _meant_key(key.lower()) for key in members(config)}
+    count = Counter(meant.values())
+    for key, tracing_key in meant.items():
+        if tracing_key and key.lower() != tracing_key:
+            reason = f'is not a key of Consul; did you mean "{tracing_key}"? Consul ignores it'
+            # A second key would replace the first one.
+            replacement = (key, tracing_key) if count[tracing_key] == 1 else None
+            yield Issue("CT325", ("Config", key), reason, replacement=replacement)
+
+
+def _meant_key(key: str) -> str:
+    """Return the tracing key that a key is, or of which it is a misspelling. Empty if there is none."""
+    if key in OTHER_KEYS:
+        return ""
+    return key if key in TRACING_KEYS else next(iter(get_close_matches(key, TRACING_KEYS, 1, SIMILARITY)), "")
 
 
 def _owner_issues(meta: JsonObject) -> Iterator[Issue]:
@@ -279,21 +295,22 @@ def _tracers(config: ProxyConfig) -> Iterator[Tracer | None]:
         yield tracer_of(config.listener.get("provider"), ("Config", LISTENER_KEY, "provider"))
 
 
-def _relations(documents: Sequence[Document], configs: Sequence[ProxyConfig]) -> list[Finding]:
+def _relations(documents: Sequence[Document]) -> list[Finding]:
     """Return the findings between documents: two writers of one entry, and gateways that silence the mesh."""
     found = []
-    written: Mapping[tuple[str, ...], list[Document]] = defaultdict(list)
+    home = homes(documents)
+    written: Mapping[tuple[object, ...], list[Document]] = defaultdict(list)
     for document in documents:
         if document.kind in {"proxy-defaults", "service-defaults"}:
-            written[identity(document)].append(document)
+            written[home[document.file], *identity(document)].append(document)
     for versions in written.values():
         for first, second in pairwise(versions):
-            if _content(first) != _content(second):
+            if not _is_same(first, second):
                 reason = f"{title(second)} is also declared in {first.file}:{first.line}, with other content"
                 found.append(located(second, Issue("CT327", (), reason)))
     gateways = sorted({one.name for one in documents if one.kind in GATEWAYS})
-    for document, config in zip(documents, configs, strict=True):
-        if gateways and document.kind == "proxy-defaults" and config.tracer is not None:
+    for document in documents if gateways else ():
+        if document.kind == "proxy-defaults" and proxy_config(document.fields.get("Config")).tracer is not None:
             names = ", ".join(gateways[:MAX_LISTED])
             reason = f"gateways mark requests without trace context as not sampled: {names}"
             found.append(located(document, Issue("CT329", ("Config", TRACER_KEY), reason)))
@@ -306,5 +323,14 @@ def identity(document: Document) -> tuple[str, ...]:
     return document.kind, document.name, partition, "" if document.kind == "proxy-defaults" else namespace
 
 
-def _content(document: Document) -> JsonObject:
-    return {field: value for field, value in document.fields.items() if field not in SCOPE}
+def _is_same(first: Document, second: Document) -> bool:
+    """Return whether two declarations of an entry have the same meaning."""
+    return first.fields == second.fields or _meaning(first) == _meaning(second)
+
+
+def _meaning(document: Document) -> JsonObject:
+    if document.kind == "proxy-defaults":
+        return mesh_meaning(document.fields)
+    meaning = entry_meaning(document.fields)
+    protocol = meaning.get("Protocol")
+    return {**meaning, "Protocol": protocol.lower() if isinstance(protocol, str) else protocol}

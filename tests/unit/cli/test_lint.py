@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,21 +11,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from consul_tracing.cli.app import read_settings
-from consul_tracing.cli.command import read_text
-from consul_tracing.cli.lint.command import fix_files, lint_texts
 from consul_tracing.cli.lint.live import documents_of
 from consul_tracing.cli.lint.report import as_json as lint_json
 from consul_tracing.cli.lint.report import as_sarif, as_text
 from consul_tracing.cli.rendering import as_hcl, as_json, as_yaml, entries
-from consul_tracing.codes import CODES
+from consul_tracing.codes import CODES, page_of
 from consul_tracing.envoy import HCM_TRACING
 from consul_tracing.errors import CommandError
 from consul_tracing.files.documents import Document, read_documents
 from consul_tracing.inputs.mesh_settings import MeshSettings
+from consul_tracing.lint.checks import Checked, check_texts
 from consul_tracing.lint.findings import Finding
 from consul_tracing.lint.releases import Releases, oldest_releases
 from consul_tracing.lint.rules import findings
 from testbed import CHECKOUT
+from tests.command_line import consul_tracing
 from tests.unit import meshes
 from tests.unit.cli.test_recovery import DOCUMENTATION
 from tests.unit.inputs.test_tracers import daemon, listener, manager
@@ -35,6 +36,14 @@ BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 EXAMPLES = {code: blocks for code, section in SECTIONS.items() if (blocks := BLOCK.findall(section))}
 LIVE = {"CT328", "CT329", "CT335"}
 """Findings whose examples are more than one file."""
+
+
+def lint_texts(texts: dict[str, str], oldest: Releases | None = None) -> list[Finding]:
+    return check_texts(texts, oldest).findings
+
+
+def fix_texts(texts: dict[str, str]) -> Mapping[str, str]:
+    return check_texts(texts, fix=True).texts
 
 
 def lint(text: str, form: str = "hcl", oldest: Releases | None = None) -> list[Finding]:
@@ -334,7 +343,7 @@ def test_fix_keeps_the_line_ends_of_the_file(tmp_path: Path) -> None:
     (form, bad), _ = EXAMPLES["CT307"]
     file = tmp_path / f"example.{form}"
     file.write_bytes(bad.replace("\n", "\r\n").encode())
-    fix_files({str(file): read_text(str(file))}, None)
+    consul_tracing("lint", str(file), "--fix")
     assert file.read_bytes() == bad.replace("\n", "\r\n").replace("envoy.zipkin", "envoy.tracers.zipkin").encode()
 
 
@@ -384,7 +393,7 @@ def test_credential_is_never_printed(secret: str) -> None:
     config = {"envoy_tracing_json": tracer_of("x").replace('"/api/v2/spans"', json.dumps(secret)), "password": secret}
     found = findings([document(config)])
     assert codes(found).count("CT326") == 2
-    for output in (as_sarif(found), lint_json(found), "\n".join(map(str, as_text(found)))):
+    for output in (as_sarif(found), lint_json(Checked(found)), "\n".join(map(str, as_text(Checked(found))))):
         assert "hunter2" not in output
 
 
@@ -396,20 +405,17 @@ def test_line_inside_of_a_heredoc_is_reported() -> None:
     assert bad.splitlines()[(found.line or 0) - 1].strip().startswith('"collector_endpoint"')
 
 
-@pytest.mark.parametrize("code", [code for code in EXAMPLES if code in {"CT303", "CT307", "CT309", "CT314", "CT325"}])
-def test_fix_removes_the_finding(code: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("code", ["CT303", "CT307", "CT309", "CT314", "CT325"])
+def test_fix_removes_the_finding(code: str) -> None:
     (form, bad), _ = EXAMPLES[code]
-    file = tmp_path / f"example.{form}"
-    file.write_text(bad)
-    assert lint_texts(fix_files({str(file): bad}, None), None) == []
-    assert file.read_text() != bad
+    checked = check_texts({f"example.{form}": bad}, fix=True)
+    assert (checked.findings, codes(checked.fixed)) == ([], [code])
+    assert checked.texts[f"example.{form}"] != bad
 
 
-def test_fix_of_escaped_text_keeps_the_rest_of_the_file(tmp_path: Path) -> None:
-    file = tmp_path / "mesh.json"
+def test_fix_of_escaped_text_keeps_the_rest_of_the_file() -> None:
     text = json.dumps({"Kind": "proxy-defaults", "Name": "global", "Config": {CLUSTERS: '[{"name": "a"}]', "x": "[1]"}})
-    fix_files({str(file): text}, None)
-    assert file.read_text() == text.replace('"[{', '"{').replace('}]"', '}"')
+    assert fix_texts({"mesh.json": text}) == {"mesh.json": text.replace('"[{', '"{').replace('}]"', '}"')}
 
 
 CLUSTERS = "envoy_extra_static_clusters_json"
@@ -427,7 +433,7 @@ def test_sarif_has_the_rule_the_level_and_the_line() -> None:
 
 def test_json_has_a_version() -> None:
     (form, bad), _ = EXAMPLES["CT332"]
-    content = json.loads(lint_json(lint(bad, form)))
+    content = json.loads(lint_json(Checked(lint(bad, form))))
     assert content == {
         "version": 1,
         "findings": [
@@ -441,8 +447,11 @@ def test_json_has_a_version() -> None:
                 "reason": 'must be one of tcp, http, http2, grpc; got "https"',
                 "fix": "Set http, http2 or grpc, which Envoy traces, or tcp.",
                 "replacement": None,
+                "page": page_of("CT332"),
             }
         ],
+        "ignored": [],
+        "fixed": [],
     }
 
 

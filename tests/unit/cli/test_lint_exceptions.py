@@ -8,11 +8,13 @@ from typing import Any, cast
 import pytest
 
 from consul_tracing.backends.kubernetes.access import MissingKindError
-from consul_tracing.cli.lint.command import fix_files, lint_command, lint_texts, selected
+from consul_tracing.cli.lint.command import lint_command
 from consul_tracing.cli.lint.live import catalog_services, consul_documents, kubernetes_documents, service_findings
 from consul_tracing.cli.lint.report import as_sarif, as_text
+from consul_tracing.cli.lint.selection import selected
 from consul_tracing.errors import CommandError
 from consul_tracing.files.documents import read_documents
+from consul_tracing.lint.checks import Checked, check_texts
 from consul_tracing.lint.credentials import credential_issues
 from consul_tracing.lint.findings import Finding, Issue
 from consul_tracing.lint.fixes import fixed
@@ -216,7 +218,7 @@ def test_credentials_are_found_by_key_and_value(value: object, paths: list[str])
 
 def entry_codes(*entries: dict[str, Any]) -> list[str]:
     """Return the findings of entries in one file each, without those of the whole entry of the mesh."""
-    return codes(lint_texts({f"{number}.json": json.dumps(one) for number, one in enumerate(entries)}, None))
+    return codes(check_texts({f"{number}.json": json.dumps(one) for number, one in enumerate(entries)}).findings)
 
 
 MESH = {"Kind": "proxy-defaults", "Name": "global", "Config": edited()}
@@ -267,7 +269,7 @@ def test_reasons_name_what_the_reader_can_choose() -> None:
     (removed,) = findings([document(edited(http__name="envoy.lightstep", **{"tracer__@type": f"{TYPE}acme.Config"}))])
     assert removed.issue.reason == "is not supported since Envoy 1.24: acme.Config"
     gateways = [{**GATEWAY, "Name": f"edge-{number}"} for number in range(7)]
-    found = lint_texts({f"{n}.json": json.dumps(one) for n, one in enumerate([MESH, *gateways])}, None)
+    found = check_texts({f"{n}.json": json.dumps(one) for n, one in enumerate([MESH, *gateways])}).findings
     assert found[0].issue.reason.endswith(": edge-0, edge-1, edge-2, edge-3, edge-4")
 
 
@@ -400,12 +402,12 @@ def test_live_finding_has_no_line_and_information_no_fix() -> None:
     (result,) = json.loads(as_sarif([found]))["runs"][0]["results"]
     assert result["locations"] == [{"logicalLocations": [{"name": "services", "kind": "resource"}]}]
     (template,) = lint("{{ a }}: b", "yaml")
-    assert list(map(str, as_text([template]))) == [
+    assert list(map(str, as_text(Checked([template])))) == [
         "example.yaml:1: info CT330: is not checked, because the file is a template",
         "1 value not checked",
     ]
-    assert "--fix" not in str(list(as_text([found]))[1])
-    assert list(map(str, as_text([]))) == ["No findings."]
+    assert "--fix" not in str(list(as_text(Checked([found])))[1])
+    assert list(map(str, as_text(Checked([])))) == ["No findings."]
 
 
 def test_file_without_braces_that_cannot_be_read_is_an_error() -> None:
@@ -446,15 +448,13 @@ def test_fix_starts_at_the_line_of_its_finding(text: str, expected: str) -> None
         issue = Issue("CT307", (), "reason", replacement=("a", "c"))
         return [] if current == expected != text else [Finding(issue, "file", 2, "entry")]
 
-    assert fixed(text, one_finding) == expected
+    assert fixed(text, one_finding)[0] == expected
 
 
-def test_fix_that_causes_a_finding_is_not_written(tmp_path: Path) -> None:
-    mesh, web = tmp_path / "mesh.json", tmp_path / "web.json"
+def test_fix_that_causes_an_error_is_neither_written_nor_promised() -> None:
     tracer = edited(tracer__collector_cluster="other")[TRACER]
-    texts = {
-        str(mesh): json.dumps(MESH),
-        str(web): json.dumps({"name": "web", "proxy": {"config": {"envoy_tracing_jso": tracer}}}),
-    }
-    assert codes(lint_texts(texts, None)) == ["CT325"]
-    assert fix_files(texts, None) == texts
+    registration = {"name": "web", "proxy": {"config": {"envoy_tracing_jso": tracer}}}
+    texts = {"mesh.json": json.dumps(MESH), "web.json": json.dumps(registration)}
+    checked = check_texts(texts)
+    assert (codes(checked.findings), checked.texts) == (["CT325"], texts)
+    assert checked.findings[0].issue.replacement is None

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from enum import StrEnum
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,21 +11,24 @@ import typer
 from rich.console import Console
 
 from consul_tracing.backends.kubernetes.access import ACCESS, Cluster, client_for
-from consul_tracing.cli.command import FINDINGS, STANDARD_INPUT, read_text
-from consul_tracing.errors import CommandError, ConflictError, FileError, UnreadableError, error_reason
-from consul_tracing.files.documents import Document, read_documents
-from consul_tracing.lint.findings import Finding, Issue, Severity
-from consul_tracing.lint.fixes import fixed
+from consul_tracing.cli.command import FINDINGS, STANDARD_INPUT
+from consul_tracing.codes import CODES
+from consul_tracing.errors import CommandError, ConflictError, UnreadableError, error_reason, with_suggestion
+from consul_tracing.lint.checks import check_texts
+from consul_tracing.lint.findings import Finding, Severity
+from consul_tracing.lint.ignores import divided
 from consul_tracing.lint.releases import oldest_releases
 from consul_tracing.lint.rules import findings
 from consul_tracing.sources.consul import ConsulClient
 
 from . import report
 from .live import catalog_services, consul_documents, kubernetes_documents, service_findings
+from .selection import read_files
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Mapping, Sequence
 
+    from consul_tracing.lint.checks import Checked
     from consul_tracing.lint.releases import Releases
 
 
@@ -35,10 +38,14 @@ class LintFormat(StrEnum):
     TEXT = "text"
     JSON = "json"
     SARIF = "sarif"
+    GITHUB = "github"
 
 
-SUFFIXES = frozenset({".hcl", ".json", ".nomad", ".tf", ".yaml", ".yml"})
-"""Files that are read in a directory."""
+class FailOn(StrEnum):
+    """The least severity of a finding at which the exit code is 1."""
+
+    ERROR = "error"
+    WARNING = "warning"
 
 
 def lint_command(  # noqa: PLR0913 - options of a command
@@ -47,72 +54,63 @@ def lint_command(  # noqa: PLR0913 - options of a command
     consul: Annotated[bool, typer.Option("--consul", help="Check the entries of Consul.")] = False,
     kubernetes: Annotated[bool, typer.Option("--kubernetes", help="Check the custom resources of a cluster.")] = False,
     namespace: Annotated[str | None, typer.Option(help="Namespace of the custom resources. Default: all.")] = None,
+    exclude: Annotated[list[str] | None, typer.Option(help="Glob of files and directories. Repeatable.")] = None,
+    ignore: Annotated[list[str] | None, typer.Option(help="Codes that are no findings: CT317,CT340.")] = None,
+    fail_on: Annotated[FailOn, typer.Option(help="Exit code 1 for errors only, or for warnings too.")] = FailOn.WARNING,
     output: Annotated[LintFormat, typer.Option("--format", help="Output format.")] = LintFormat.TEXT,
     fix: Annotated[bool, typer.Option("--fix", help="Write unambiguous fixes to the files.")] = False,
+    diff: Annotated[bool, typer.Option("--diff", help="Print what --fix would change.")] = False,
     envoy: Annotated[str | None, typer.Option("--envoy-version", help="Oldest Envoy of the mesh.")] = None,
     consul_version: Annotated[str | None, typer.Option(help="Oldest Consul of the mesh.")] = None,
 ) -> None:
     """Find mistakes in the tracing configuration of files or of a live mesh.
 
-    The exit code is 1 for errors and warnings, and 2 if the command could not run.
+    The exit code is 1 for errors and warnings (--fail-on), and 2 if the command could not run.
     """
     oldest = oldest_releases(envoy, consul_version)
+    ignored = codes_of(ignore or [])
     if not (files or consul or kubernetes):
         raise CommandError("files, --consul or --kubernetes is required")
     if fix and STANDARD_INPUT in (files or []):
         raise CommandError("--fix requires files")
-    texts = {file: read_text(file) for file in selected(files or [])}
-    found = lint_texts(fix_files(texts, oldest) if fix else texts, oldest)
+    if diff and (fix or output is not LintFormat.TEXT or not files):
+        raise CommandError("--diff requires files, and conflicts with --fix and --format")
+    texts, unreadable = read_files(files or [], exclude or [])
+    checked = check_texts(texts, oldest, ignored, fix=fix)
+    if fix:
+        write_files(texts, checked.texts)
     with Console(stderr=True).status("reading the mesh"):
-        found += lint_consul(oldest) if consul else []
-        found += lint_kubernetes(namespace, oldest) if kubernetes else []
-    show(found, output)
-    if any(finding.severity is not Severity.INFO for finding in found):
+        live = lint_consul(oldest) if consul else []
+        live += lint_kubernetes(namespace, oldest) if kubernetes else []
+    remaining, not_shown = divided([*unreadable, *live], {}, ignored)
+    checked = replace(checked, findings=[*checked.findings, *remaining], ignored=[*checked.ignored, *not_shown])
+    if diff:
+        typer.echo("".join(report.as_diff(texts, checked.texts)), nl=False)
+    else:
+        show(checked, output)
+    failing = {Severity.ERROR, Severity(fail_on)}
+    if any(finding.severity in failing for finding in checked.findings):
         raise typer.Exit(FINDINGS)
 
 
-def selected(paths: Sequence[str]) -> Iterator[str]:
-    """Yield the files of the arguments. Of a directory: the files in which entries are written. Raises CommandError."""
-    for path in paths:
-        directory = Path(path)
-        if path != STANDARD_INPUT and directory.is_dir():
-            yield from sorted(str(one) for one in directory.rglob("*") if one.suffix in SUFFIXES and one.is_file())
-        else:
-            yield path
+def codes_of(options: Sequence[str]) -> frozenset[str]:
+    """Return the codes of `--ignore`. Raises CommandError for a code that `lint` does not have."""
+    codes = [code.strip().upper() for option in options for code in option.split(",")]
+    known = [code for code in CODES if code.startswith("CT3")]
+    if unknown := [code for code in codes if code not in known]:
+        reason = with_suggestion(f'--ignore must be codes of lint, got "{unknown[0]}"', unknown[0], known)
+        raise CommandError(reason)
+    return frozenset(codes)
 
 
-def lint_texts(texts: dict[str, str], oldest: Releases | None) -> list[Finding]:
-    """Return the findings of files that belong to one mesh."""
-    order = {file: number for number, file in enumerate(texts)}
-    documents: list[Document] = []
-    unreadable: list[Finding] = []
-    for file, text in texts.items():
-        try:
-            documents += read_documents(text, file)
-        except FileError as error:
-            # A chart's template is not YAML before it is rendered.
-            code = "CT330" if "{{" in text else "CT336"
-            reason = "is not checked, because the file is a template" if code == "CT330" else error.reason
-            unreadable.append(Finding(Issue(code, (), reason), file, error.line, file))
-    return sorted([*unreadable, *findings(documents, oldest)], key=lambda one: (order[one.file], one.line or 0))
-
-
-def fix_files(texts: dict[str, str], oldest: Releases | None) -> dict[str, str]:
-    """Write the files whose findings have unambiguous fixes, and return all texts. Raises CommandError."""
-    changed = dict(texts)
-    for file in texts:
-        text = fixed(changed[file], partial(_lint_with, changed, file, oldest))
-        if text != changed[file]:
-            changed[file] = text
+def write_files(texts: Mapping[str, str], changed: Mapping[str, str]) -> None:
+    """Write the texts that have changed. Raises CommandError."""
+    for file, text in changed.items():
+        if text != texts[file]:
             try:
                 Path(file).write_bytes(text.encode())
             except OSError as error:
                 raise CommandError(f"{file} cannot be written: {error_reason(error)}") from None
-    return changed
-
-
-def _lint_with(texts: dict[str, str], file: str, oldest: Releases | None, text: str) -> list[Finding]:
-    return [one for one in lint_texts({**texts, file: text}, oldest) if one.file == file]
 
 
 def lint_consul(oldest: Releases | None) -> list[Finding]:
@@ -131,14 +129,16 @@ def lint_kubernetes(namespace: str | None, oldest: Releases | None) -> list[Find
     return findings(documents, oldest)
 
 
-def show(found: Sequence[Finding], output: LintFormat) -> None:
+def show(checked: Checked, output: LintFormat) -> None:
     """Print the findings."""
     match output:
         case LintFormat.JSON:
-            typer.echo(report.as_json(found))
+            typer.echo(report.as_json(checked))
         case LintFormat.SARIF:
-            typer.echo(report.as_sarif(found))
+            typer.echo(report.as_sarif(checked.findings))
+        case LintFormat.GITHUB:
+            typer.echo("\n".join(report.as_github(checked)))
         case LintFormat.TEXT:
             console = Console(soft_wrap=True, highlight=False)
-            for line in report.as_text(found):
+            for line in report.as_text(checked):
                 console.print(line)
