@@ -30,9 +30,9 @@ class Checked:
     findings: list[Finding]
     ignored: list[Ignored] = field(default_factory=list)
     fixed: list[Finding] = field(default_factory=list)
-    """Findings that are removed by fixes in the texts."""
+    """The former findings of fixed texts."""
     texts: Mapping[str, str] = field(default_factory=dict)
-    """The text of each file, with the fixes."""
+    """The text of each file with its fixes, also if the findings are those of the original texts."""
 
 
 def check_texts(
@@ -49,21 +49,21 @@ def check_texts(
     found = [problem for _, problems in contents.values() for problem in problems]
     found += [one for mesh in divisions for one in findings(mesh, oldest)]
     remaining, not_shown = divided(found, {file: comments(text, file) for file, text in texts.items()}, ignored)
+    mesh_of = {one.file: mesh for mesh in divisions for one in mesh}
     changed = dict(texts)
     applied: list[Finding] = []
-    mesh_of = {one.file: mesh for mesh in divisions for one in mesh}
     for file in dict.fromkeys(one.file for one in remaining if one.issue.replacement):
         defaults = [one for one in mesh_of[file] if one.kind == "proxy-defaults" and one.file != file]
         changed[file], removed = fixed(texts[file], _LintOfFile(file, defaults, oldest, ignored))
         applied += removed
     if fix:
-        after = check_texts(changed, oldest, ignored) if applied else Checked(remaining, not_shown)
-        return Checked([without_fix(one) for one in after.findings], after.ignored, applied, changed)
+        after = check_texts(changed, oldest, ignored)
+        return Checked([_without_fix(one) for one in after.findings], after.ignored, applied, changed)
     fixable = {(one.file, key(one)) for one in applied}
-    shown = [one if (one.file, key(one)) in fixable else without_fix(one) for one in remaining]
+    shown = [one if (one.file, key(one)) in fixable else _without_fix(one) for one in remaining]
     order = {file: number for number, file in enumerate(texts)}
     shown.sort(key=lambda one: (order[one.file], one.line or 0))
-    return Checked(shown, not_shown, applied, changed)
+    return Checked(shown, not_shown, texts=changed)
 
 
 def read_file(text: str, file: str) -> tuple[list[Document], list[Finding]]:
@@ -77,7 +77,7 @@ def read_file(text: str, file: str) -> tuple[list[Document], list[Finding]]:
         return [], [Finding(Issue(code, (), reason), file, error.line, file)]
 
 
-def without_fix(finding: Finding) -> Finding:
+def _without_fix(finding: Finding) -> Finding:
     """Return a finding without its replacement, which is not applied."""
     return replace(finding, issue=replace(finding.issue, replacement=None)) if finding.issue.replacement else finding
 

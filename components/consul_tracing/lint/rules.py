@@ -188,9 +188,9 @@ def _key_issues(config: object) -> Iterator[Issue]:
 
 def _meant_key(key: str) -> str:
     """Return the tracing key that a key is, or of which it is a misspelling. Empty if there is none."""
-    if key in OTHER_KEYS:
-        return ""
-    return key if key in TRACING_KEYS else next(iter(get_close_matches(key, TRACING_KEYS, 1, SIMILARITY)), "")
+    if key in TRACING_KEYS or key in OTHER_KEYS:
+        return key if key in TRACING_KEYS else ""
+    return next(iter(get_close_matches(key, TRACING_KEYS, 1, SIMILARITY)), "")
 
 
 def _owner_issues(meta: JsonObject) -> Iterator[Issue]:
