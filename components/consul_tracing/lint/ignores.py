@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 COMMENT = re.compile(r"(?:#|//|/\*)[^\S\n]*consul-tracing:[^\S\n]*(?P<text>ignore\b[^\n]*)", re.IGNORECASE)
-IGNORE = re.compile(r"ignore\s*=\s*(?P<codes>CT\d+(?:\s*,\s*CT\d+)*)(?:\s+(?P<reason>.*))?", re.IGNORECASE)
-COMMENT_ENDS = re.compile(r"\s*(?:\*/|-?\}\})*\s*$")
+IGNORE = re.compile(r"ignore\s*=\s*(?P<codes>CT\d+(?:\s*,\s*CT\d+)*)(?:[\s:]+(?P<reason>.*))?", re.IGNORECASE)
+COMMENT_ENDS = re.compile(r"(?:\s*(?:\*/|-?\}\}))*\s*$")
 
 ELSEWHERE = frozenset({"CT323", "CT327", "CT329", "CT339"})
 """Findings that depend on other files or on options. A run without these does not report their ignores as unused."""
