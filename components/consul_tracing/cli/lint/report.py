@@ -134,7 +134,7 @@ def as_diff(texts: Mapping[str, str], changed: Mapping[str, str]) -> Iterator[st
     """Yield the lines of a unified diff of the texts of files."""
     for file, text in texts.items():
         old, new = LINE.findall(text), LINE.findall(changed[file])
-        for line in difflib.unified_diff(old, new, f"a/{file}", f"b/{file}"):
+        for line in difflib.unified_diff(old, new, f"a/{one_line(file)}", f"b/{one_line(file)}"):
             yield line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n"
 
 
