@@ -11,7 +11,7 @@ from consul_tracing.cli.meaning import entry_objects
 from consul_tracing.entries.bodies import BOOTSTRAP_KEYS
 from consul_tracing.envoy import HCM_TRACING
 from consul_tracing.errors import format_value, mismatch
-from consul_tracing.files.hcl import Unevaluated
+from consul_tracing.files.values import Unevaluated
 from consul_tracing.inputs.envoy_json import snake_case, snake_case_keys
 from consul_tracing.inputs.tracers import (
     REPLACED,
@@ -31,6 +31,7 @@ from consul_tracing.names import (
 
 from .cluster_rules import cluster_issues, collector_issues
 from .credentials import credential_issues
+from .entry_fields import entry_field_issues
 from .findings import Finding, Issue
 from .proxy_config import UNKNOWN, ProxyConfig, known, maps, members, percentage, proxy_config
 from .releases import Releases
@@ -41,7 +42,7 @@ from .tracing_messages import LISTENER, TRACING
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from consul_tracing.files.documents import Document
+    from consul_tracing.files.document import Document
     from consul_tracing.names import EnvoyRelease, FieldPath, JsonObject
 
     from .tracer_rules import Tracer
@@ -77,6 +78,8 @@ OTHER_KEYS = frozenset(
 )
 """Keys of `Config` other than the tracing keys. Source: `agent/xds` and `command/connect/envoy` of Consul 1.22."""
 
+CONFIG_KEYS = OTHER_KEYS | TRACING_KEYS.keys()
+
 SIMILARITY = 0.75
 """Minimum similarity (0 to 1) at which an unknown key is a misspelt tracing key."""
 
@@ -95,11 +98,16 @@ def findings(documents: Sequence[Document], oldest: Releases | None = None) -> l
     """
     oldest = oldest or Releases()
     configs = [proxy_config(document.fields.get("Config")) for document in documents]
-    mesh = [config for document, config in zip(documents, configs, strict=True) if document.kind == "proxy-defaults"]
+    mesh = [
+        config
+        for document, config in zip(documents, configs, strict=True)
+        if document.kind == "proxy-defaults" and not document.is_partial
+    ]
     base = mesh[0] if len(mesh) == 1 else None
     found = []
     for document, config in zip(documents, configs, strict=True):
-        effective = config if document.kind == "proxy-defaults" else config.over(base)
+        is_whole = document.kind == "proxy-defaults" and not document.is_partial
+        effective = config if is_whole else config.over(base, is_gateway=bool(document.gateway))
         issues = [*config.issues, *document_issues(document, config), *listener_issues(document, config, effective)]
         if document.kind in {"proxy-defaults", "registration"}:
             issues += proxy_issues(config, effective, oldest, on_kubernetes=document.is_on_kubernetes)
@@ -116,7 +124,7 @@ def located(document: Document, issue: Issue) -> Finding:
 
 def line_of(document: Document, path: FieldPath) -> int:
     """Return the line of a field. Files have snake_case or camelCase, and a single static cluster has no index."""
-    lines = {tuple(map(snake_case, place)): line for place, line in document.lines.items()}
+    lines = document.lines_in_snake_case
     names = tuple(map(snake_case, path))
     for one in (names, names[:2] + names[3:]):
         for length in range(len(one), 2, -1):
@@ -140,6 +148,7 @@ def document_issues(document: Document, config: ProxyConfig) -> Iterator[Issue]:
         case "service-defaults":
             yield from _service_issues(fields)
     yield from _key_issues(fields.get("Config"))
+    yield from entry_field_issues(document, CONFIG_KEYS)
     yield from _owner_issues(members(fields.get("Meta")))
     yield from credential_issues(known(fields))
     if document.kind == "proxy-defaults" and "envoy_bootstrap_json_tpl" in config.others and config.tracer is not None:
@@ -169,7 +178,7 @@ def _service_issues(fields: JsonObject) -> Iterator[Issue]:
 def _key_issues(config: object) -> Iterator[Issue]:
     for key in members(config):
         lower = key.lower()
-        if lower in OTHER_KEYS or lower in TRACING_KEYS:
+        if lower in CONFIG_KEYS:
             continue
         close = get_close_matches(lower, TRACING_KEYS, n=1, cutoff=SIMILARITY)
         if close:
@@ -284,7 +293,7 @@ def _relations(documents: Sequence[Document], configs: Sequence[ProxyConfig]) ->
     found = []
     written: Mapping[tuple[str, ...], list[Document]] = defaultdict(list)
     for document in documents:
-        if document.kind in {"proxy-defaults", "service-defaults"}:
+        if document.kind in {"proxy-defaults", "service-defaults"} and not document.is_partial:
             written[identity(document)].append(document)
     for versions in written.values():
         for first, second in pairwise(versions):
