@@ -384,6 +384,31 @@ CODES: dict[str, Code] = {
         "namespaces do not find the collector.",
         "Set the full name, such as `zipkin.observability.svc.cluster.local`.",
     ),
+    "CT350": Code(
+        "A tracing key is not read",
+        "A file contains a tracing key in a place that `lint` does not read, or in text with an error. The value is "
+        "not checked, and Consul may not read it either.",
+        "Write a config entry, a custom resource or the configuration of a proxy. Where another program writes the "
+        "entry, check its output, or the live entry with `--consul` or `--kubernetes`.",
+    ),
+    "CT351": Code(
+        "A kind or API version is unknown",
+        "Consul refuses an entry with another kind, such as `ProxyDefaults`, which is the kind of the custom resource. "
+        "Kubernetes refuses an object with another kind or API version.",
+        "Write the kind that the message names: `proxy-defaults` for Consul, `ProxyDefaults` with "
+        "`consul.hashicorp.com/v1alpha1` for Kubernetes.",
+    ),
+    "CT352": Code(
+        "A field is unknown",
+        "Consul refuses an entry with an unknown field. Kubernetes removes an unknown field, often without a message.",
+        "Correct the name, or move the field to the place that the message names.",
+    ),
+    "CT353": Code(
+        "Consul cannot parse the file",
+        "Consul reads HCL 1. `consul config write` refuses what Terraform and Nomad accept: words without quotes, "
+        "single quotes, `:`, expressions, functions such as `jsonencode`, and `null`.",
+        "Write literal values. JSON text is written as a heredoc.",
+    ),
     "CT390": Code(
         "An ignore has no effect",
         "A comment `consul-tracing: ignore=` names a code that the file does not have or that does not exist, or has "

@@ -4,7 +4,7 @@ import sys
 from enum import StrEnum
 from pathlib import Path
 
-from consul_tracing.errors import CommandError, FileError, error_reason
+from consul_tracing.errors import CommandError, error_reason
 
 FINDINGS = 1
 """Exit code of a command that found something wrong."""
@@ -24,13 +24,16 @@ class OutputFormat(StrEnum):
 
 
 def read_text(file: str) -> str:
-    """Return the text of a file, or of the standard input, with its line ends.
-
-    Raises CommandError, and FileError for a file that is not text.
-    """
+    """Return the text of a file, or of the standard input, with its line ends. Raises CommandError."""
     try:
-        return sys.stdin.read() if file == STANDARD_INPUT else Path(file).read_bytes().decode()
-    except UnicodeDecodeError as error:
-        raise FileError(file, 1, f"must be text in UTF-8, got byte 0x{error.object[error.start]:02x}") from None
+        return sys.stdin.read() if file == STANDARD_INPUT else read_bytes(file).decode()
+    except (OSError, ValueError) as error:
+        raise CommandError(f"{file} cannot be read: {error_reason(error)}") from None
+
+
+def read_bytes(file: str) -> bytes:
+    """Return the content of a file. Raises CommandError."""
+    try:
+        return Path(file).read_bytes()
     except (OSError, ValueError) as error:
         raise CommandError(f"{file} cannot be read: {error_reason(error)}") from None

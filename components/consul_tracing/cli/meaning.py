@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from consul_tracing.entries.metadata import is_ownership_metadata
 from consul_tracing.envoy import HTTP_PROTOCOL_OPTIONS, TYPE
-from consul_tracing.files.hcl import Unevaluated
+from consul_tracing.files.values import Unevaluated
 from consul_tracing.inputs.envoy_json import fraction_percent, json_objects, snake_case
 from consul_tracing.inputs.hosts import canonical_host, is_address
 from consul_tracing.names import (

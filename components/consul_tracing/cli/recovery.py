@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from consul_tracing.entries.bodies import proxy_defaults, service_defaults
 from consul_tracing.envoy import ENCODINGS, authority, exact
 from consul_tracing.errors import CommandError, InvalidInputError, format_value, message
-from consul_tracing.files.hcl import Unevaluated
+from consul_tracing.files.values import Unevaluated
 from consul_tracing.inputs.hosts import canonical_host
 from consul_tracing.inputs.mesh_args import MeshTracingArgs
 from consul_tracing.inputs.mesh_settings import (
@@ -37,7 +37,7 @@ from .meaning import UNSET, at, differences, mesh_meaning, message_of, service_m
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from consul_tracing.files.documents import Document
+    from consul_tracing.files.document import Document
     from consul_tracing.inputs.validation import Settings
     from consul_tracing.names import FieldPath, JsonObject
 

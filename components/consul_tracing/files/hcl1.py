@@ -207,7 +207,9 @@ class _Grammar:
             or (escape[1] and int(escape[1], 8) > LARGEST_OCTAL)
             or (escape[2] and int(escape[2], 16) > LARGEST_RUNE)
         ):
-            raise Refused(self.position, f'the escape "{self.text[self.position : self.position + 2]}" is not supported')
+            raise Refused(
+                self.position, f'the escape "{self.text[self.position : self.position + 2]}" is not supported'
+            )
         self.position = escape.end()
 
     def _skip_heredoc(self, start: str, position: int) -> None:

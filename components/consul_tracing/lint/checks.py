@@ -2,37 +2,52 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from consul_tracing.errors import FileError
-from consul_tracing.files.documents import read_documents
+from consul_tracing.errors import CommandError, FileError
+from consul_tracing.files.documents import is_about_consul, read_file
 
-from .findings import Finding, Issue
+from .findings import Finding, Issue, Severity
 from .fixes import fixed, key
 from .ignores import comments, divided
-from .meshes import meshes
+from .meshes import is_mesh, meshes
 from .releases import Releases
 from .rules import document_findings, findings, mesh_config
+from .unread import content_findings
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
-    from consul_tracing.files.documents import Document
+    from consul_tracing.files.document import Document
 
     from .ignores import Ignored
+
+INVALID_BYTE = re.compile("[\udc80-\udcff]")
+"""A byte that is not UTF-8, as `surrogateescape` decodes it."""
 
 
 @dataclass(frozen=True)
 class Checked:
-    """The findings of files and of live entries."""
+    """Findings, and what was checked."""
 
-    findings: list[Finding]
+    findings: list[Finding] = field(default_factory=list)
+    files: Mapping[str, int] = field(default_factory=dict)
+    """The number of entries by file."""
+    live: Mapping[str, int] = field(default_factory=dict)
+    """The number of entries by backend: Consul, Kubernetes."""
     ignored: list[Ignored] = field(default_factory=list)
     fixed: list[Finding] = field(default_factory=list)
     """The former findings of fixed texts."""
     texts: Mapping[str, str] = field(default_factory=dict)
     """The text of each file with its fixes, also if the findings are those of the original texts."""
+
+    def without_entries(self, files: Sequence[str]) -> bool:
+        """Return whether files have neither an entry nor a finding that explains why."""
+        found = [*self.findings, *(one.finding for one in self.ignored)]
+        explained = {one.file for one in found if one.severity is not Severity.INFO}
+        return not any(self.files.get(file) or file in explained for file in files)
 
 
 def check_texts(
@@ -43,7 +58,7 @@ def check_texts(
     `fix`: return the findings of the fixed texts. Otherwise a finding has a replacement if it would be fixed.
     """
     oldest = oldest or Releases()
-    contents = {file: read_file(text, file) for file, text in texts.items()}
+    contents = {file: read(text, file) for file, text in texts.items()}
     documents = [document for found, _ in contents.values() for document in found]
     divisions = meshes(documents)
     found = [problem for _, problems in contents.values() for problem in problems]
@@ -53,28 +68,36 @@ def check_texts(
     changed = dict(texts)
     applied: list[Finding] = []
     for file in dict.fromkeys(one.file for one in remaining if one.issue.replacement):
-        defaults = [one for one in mesh_of[file] if one.kind == "proxy-defaults" and one.file != file]
+        defaults = [one for one in mesh_of[file] if is_mesh(one) and one.file != file]
         changed[file], removed = fixed(texts[file], _LintOfFile(file, defaults, oldest, ignored))
         applied += removed
     if fix:
         after = check_texts(changed, oldest, ignored)
-        return Checked([_without_fix(one) for one in after.findings], after.ignored, applied, changed)
+        return replace(after, findings=[_without_fix(one) for one in after.findings], fixed=applied, texts=changed)
     fixable = {(one.file, key(one)) for one in applied}
     shown = [one if (one.file, key(one)) in fixable else _without_fix(one) for one in remaining]
     order = {file: number for number, file in enumerate(texts)}
     shown.sort(key=lambda one: (order[one.file], one.line or 0))
-    return Checked(shown, not_shown, texts=changed)
+    entries = {file: len(found) for file, (found, _) in contents.items()}
+    return Checked(shown, entries, ignored=not_shown, texts=changed)
 
 
-def read_file(text: str, file: str) -> tuple[list[Document], list[Finding]]:
-    """Return the documents of a file, or the finding of a file that cannot be read."""
+def read(text: str, file: str) -> tuple[list[Document], list[Finding]]:
+    """Return the documents of a file, and the findings beside them. A file that is not about Consul has none."""
+    is_ours = is_about_consul(text.replace("\0", ""))
+    if is_ours and (invalid := INVALID_BYTE.search(text)):
+        return [], [_unreadable(file, text.count("\n", 0, invalid.start()) + 1, "the text must be UTF-8")]
     try:
-        return read_documents(text, file), []
+        content = read_file(text, file)
     except FileError as error:
-        # A chart's template is not YAML before it is rendered.
-        code = "CT330" if "{{" in text else "CT336"
-        reason = "is not checked, because the file is a template" if code == "CT330" else error.reason
-        return [], [Finding(Issue(code, (), reason), file, error.line, file)]
+        return [], [_unreadable(file, error.line, error.reason)] if is_ours else []
+    except Exception as error:
+        raise CommandError(f"{file} cannot be checked: {type(error).__name__}: {error}") from error
+    return content.documents, list(content_findings(content, file))
+
+
+def _unreadable(file: str, line: int, reason: str) -> Finding:
+    return Finding(Issue("CT336", (), reason), file, line, file)
 
 
 def _without_fix(finding: Finding) -> Finding:
@@ -93,7 +116,7 @@ class _LintOfFile:
     ignored: Collection[str]
 
     def __call__(self, text: str) -> list[Finding]:
-        documents, problems = read_file(text, self.file)
+        documents, problems = read(text, self.file)
         base = mesh_config([*self.defaults, *documents])
         found = [one for document in documents for one in document_findings(document, base, self.oldest)]
         return divided([*problems, *found], {self.file: comments(text, self.file)}, self.ignored)[0]

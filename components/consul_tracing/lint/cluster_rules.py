@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from consul_tracing.envoy import HTTP_PROTOCOL_OPTIONS
 from consul_tracing.errors import format_value, mismatch, with_suggestion
-from consul_tracing.files.hcl import Unevaluated, expressions
+from consul_tracing.files.values import Unevaluated, expressions
 from consul_tracing.inputs.cluster_rules import newer_problems, start_problems, v2_problems
 from consul_tracing.inputs.collector_address import loopback_reason, mesh_reason, namespace_reason, port_reason
 from consul_tracing.inputs.envoy_json import maps_in, snake_case, snake_case_keys

@@ -46,6 +46,7 @@ WARNINGS = frozenset(
         "CT342",
         "CT343",
         "CT344",
+        "CT350",
         "CT390",
     }
 )

@@ -11,7 +11,7 @@ from consul_tracing.cli.meaning import entry_meaning, entry_objects, mesh_meanin
 from consul_tracing.entries.bodies import BOOTSTRAP_KEYS
 from consul_tracing.envoy import HCM_TRACING
 from consul_tracing.errors import format_value, mismatch
-from consul_tracing.files.hcl import Unevaluated
+from consul_tracing.files.values import Unevaluated
 from consul_tracing.inputs.envoy_json import snake_case, snake_case_keys
 from consul_tracing.inputs.tracers import (
     REPLACED,
@@ -31,8 +31,9 @@ from consul_tracing.names import (
 
 from .cluster_rules import cluster_issues, collector_issues
 from .credentials import credential_issues
+from .entry_fields import entry_field_issues
 from .findings import Finding, Issue
-from .meshes import homes
+from .meshes import homes, is_mesh
 from .proxy_config import UNKNOWN, ProxyConfig, known, maps, members, percentage, proxy_config
 from .releases import Releases
 from .sampling_rules import consul_issues, sampling_issues
@@ -42,7 +43,7 @@ from .tracing_messages import LISTENER, TRACING
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from consul_tracing.files.documents import Document
+    from consul_tracing.files.document import Document
     from consul_tracing.names import EnvoyRelease, FieldPath, JsonObject
 
     from .tracer_rules import Tracer
@@ -78,6 +79,8 @@ OTHER_KEYS = frozenset(
 )
 """Keys of `Config` other than the tracing keys. Source: `agent/xds` and `command/connect/envoy` of Consul 1.22."""
 
+CONFIG_KEYS = OTHER_KEYS | TRACING_KEYS.keys()
+
 SIMILARITY = 0.75
 """Minimum similarity (0 to 1) at which an unknown key is a misspelt tracing key."""
 
@@ -102,14 +105,14 @@ def findings(documents: Sequence[Document], oldest: Releases | None = None) -> l
 
 def mesh_config(documents: Iterable[Document]) -> ProxyConfig | None:
     """Return the configuration that registrations inherit. None if it is unknown."""
-    found = [document for document in documents if document.kind == "proxy-defaults"]
+    found = [document for document in documents if is_mesh(document)]
     return proxy_config(found[0].fields.get("Config")) if len(found) == 1 else None
 
 
 def document_findings(document: Document, base: ProxyConfig | None, oldest: Releases) -> list[Finding]:
     """Return the findings of one document. `base`: the configuration that a registration inherits."""
     config = proxy_config(document.fields.get("Config"))
-    effective = config if document.kind == "proxy-defaults" else config.over(base)
+    effective = config if is_mesh(document) else config.over(base, is_gateway=bool(document.gateway))
     issues = [*config.issues, *document_issues(document, config), *listener_issues(document, config, effective)]
     if document.kind in {"proxy-defaults", "registration"}:
         issues += proxy_issues(config, effective, oldest, on_kubernetes=document.is_on_kubernetes)
@@ -125,7 +128,7 @@ def located(document: Document, issue: Issue) -> Finding:
 
 def line_of(document: Document, path: FieldPath) -> int:
     """Return the line of a field. Files have snake_case or camelCase, and a single static cluster has no index."""
-    lines = {tuple(map(snake_case, place)): line for place, line in document.lines.items()}
+    lines = document.lines_in_snake_case
     names = tuple(map(snake_case, path))
     for one in (names, names[:2] + names[3:]):
         for length in range(len(one), 2, -1):
@@ -149,6 +152,7 @@ def document_issues(document: Document, config: ProxyConfig) -> Iterator[Issue]:
         case "service-defaults":
             yield from _service_issues(fields)
     yield from _key_issues(fields.get("Config"))
+    yield from entry_field_issues(document, CONFIG_KEYS)
     yield from _owner_issues(members(fields.get("Meta")))
     yield from credential_issues(known(fields))
     if document.kind == "proxy-defaults" and "envoy_bootstrap_json_tpl" in config.others and config.tracer is not None:
@@ -188,7 +192,7 @@ def _key_issues(config: object) -> Iterator[Issue]:
 
 def _meant_key(key: str) -> str:
     """Return the tracing key that a key is, or of which it is a misspelling. Empty if there is none."""
-    if key in TRACING_KEYS or key in OTHER_KEYS:
+    if key in CONFIG_KEYS:
         return key if key in TRACING_KEYS else ""
     return next(iter(get_close_matches(key, TRACING_KEYS, 1, SIMILARITY)), "")
 
@@ -301,7 +305,7 @@ def _relations(documents: Sequence[Document]) -> list[Finding]:
     home = homes(documents)
     written: Mapping[tuple[object, ...], list[Document]] = defaultdict(list)
     for document in documents:
-        if document.kind in {"proxy-defaults", "service-defaults"}:
+        if document.kind in {"proxy-defaults", "service-defaults"} and not document.is_partial:
             written[home[document.file], *identity(document)].append(document)
     for versions in written.values():
         for first, second in pairwise(versions):

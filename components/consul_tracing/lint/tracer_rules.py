@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from consul_tracing.cli.meaning import CLUSTER_FIELDS, at
 from consul_tracing.errors import mismatch, with_suggestion
-from consul_tracing.files.hcl import expressions
+from consul_tracing.files.values import expressions
 from consul_tracing.inputs.envoy_json import is_true, snake_case, snake_case_keys
 from consul_tracing.inputs.tracers import V1_PATH, V2_PATH, XRAY, v1_path_reason, xray_problems
 

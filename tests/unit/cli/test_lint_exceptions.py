@@ -401,17 +401,16 @@ def test_live_finding_has_no_line_and_information_no_fix() -> None:
     (found,) = service_findings([document({})], ["db"], "consul")
     (result,) = json.loads(as_sarif([found]))["runs"][0]["results"]
     assert result["locations"] == [{"logicalLocations": [{"name": "services", "kind": "resource"}]}]
-    (template,) = lint("{{ a }}: b", "yaml")
-    assert list(map(str, as_text(Checked([template])))) == [
-        "example.yaml:1: info CT330: is not checked, because the file is a template",
-        "1 value not checked",
+    (template,) = lint('{{ include "mesh" . }}', "yaml")
+    assert list(map(str, as_text(Checked([template], {"example.yaml": 0})))) == [
+        f"example.yaml:1: info CT330: {template.issue.reason}",
+        "1 value not checked. Checked: 1 file without entries",
     ]
     assert "--fix" not in str(list(as_text(Checked([found])))[1])
-    assert list(map(str, as_text(Checked([])))) == ["No findings."]
 
 
 def test_file_without_braces_that_cannot_be_read_is_an_error() -> None:
-    (found,) = lint("a: [", "yaml")
+    (found,) = lint("consul: [", "yaml")
     assert (found.code, found.issue.reason[:15]) == ("CT336", found.issue.reason[:15])
     assert "template" not in found.issue.reason
 
@@ -419,14 +418,15 @@ def test_file_without_braces_that_cannot_be_read_is_an_error() -> None:
 def test_files_of_a_directory_are_those_in_which_entries_are_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name in ("a.hcl", "b/c.yaml", "d.txt"):
-        (tmp_path / name).parent.mkdir(exist_ok=True)
+    for name in ("a.hcl", "b/c.yaml", "d.txt", ".terraform/a/b.tf", "node_modules/a.json"):
+        (tmp_path / name).parent.mkdir(exist_ok=True, parents=True)
         (tmp_path / name).touch()
     (tmp_path / "e.json").mkdir()
-    assert list(selected([str(tmp_path)])) == [str(tmp_path / name) for name in ("a.hcl", "b/c.yaml")]
+    root = str(tmp_path)
+    assert selected([root]) == {root: [str(tmp_path / name) for name in ("a.hcl", "b/c.yaml")]}
     (tmp_path / "-").mkdir()
     monkeypatch.chdir(tmp_path)
-    assert list(selected(["d.txt", "-"])) == ["d.txt", "-"]
+    assert selected(["d.txt", "-"]) == {"d.txt": ["d.txt"], "-": ["-"]}
     with pytest.raises(CommandError, match="--fix requires files"):
         lint_command(files=["-"], fix=True)
 

@@ -218,4 +218,7 @@ def test_mistake_is_found(files: dict[str, str], expected: list[str], tmp_path: 
 @pytest.mark.parametrize("files", CORRECT.values(), ids=CORRECT)
 def test_correct_files_pass(files: dict[str, str], tmp_path: Path) -> None:
     shown = consul_tracing("lint", write(tmp_path, files))
-    assert (shown.stdout[:12], shown.exit_code) == ("No findings.", 0) or shown.stdout == "No findings (1 ignored).\n"
+    assert (shown.stdout.partition("Checked")[0], shown.exit_code) in {
+        ("No findings. ", 0),
+        ("No findings, 1 ignored. ", 0),
+    }

@@ -14,8 +14,8 @@ from consul_tracing.backends.kubernetes.access import ACCESS, Cluster, client_fo
 from consul_tracing.cli.command import FINDINGS, STANDARD_INPUT
 from consul_tracing.codes import CODES
 from consul_tracing.errors import CommandError, ConflictError, UnreadableError, error_reason, with_suggestion
-from consul_tracing.lint.checks import check_texts
-from consul_tracing.lint.findings import Finding, Severity
+from consul_tracing.lint.checks import Checked, check_texts
+from consul_tracing.lint.findings import Severity
 from consul_tracing.lint.ignores import divided
 from consul_tracing.lint.releases import oldest_releases
 from consul_tracing.lint.rules import findings
@@ -23,12 +23,11 @@ from consul_tracing.sources.consul import ConsulClient
 
 from . import report
 from .live import catalog_services, consul_documents, kubernetes_documents, service_findings
-from .selection import read_files
+from .selection import read_files, selected
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from consul_tracing.lint.checks import Checked
     from consul_tracing.lint.releases import Releases
 
 
@@ -65,7 +64,8 @@ def lint_command(  # noqa: PLR0913 - options of a command
 ) -> None:
     """Find mistakes in the tracing configuration of files or of a live mesh.
 
-    The exit code is 1 for errors and warnings (--fail-on), and 2 if the command could not run.
+    The exit code is 1 for errors and warnings (--fail-on), and 2 if the command could not run or an argument has no
+    entry.
     """
     oldest = oldest_releases(envoy, consul_version)
     ignored = codes_of(ignore or [])
@@ -75,19 +75,28 @@ def lint_command(  # noqa: PLR0913 - options of a command
         raise CommandError("--fix requires files")
     if diff and (fix or output is not LintFormat.TEXT or not files):
         raise CommandError("--diff requires files, and conflicts with --fix and --format")
-    texts, unreadable = read_files(files or [], exclude or [])
+    arguments = selected(files or [], exclude or [])
+    texts, unread = read_files(arguments)
     checked = check_texts(texts, oldest, ignored, fix=fix)
     if fix:
         write_files(texts, checked.texts)
     with Console(stderr=True).status("reading the mesh"):
-        live = lint_consul(oldest) if consul else []
-        live += lint_kubernetes(namespace, oldest) if kubernetes else []
-    remaining, not_shown = divided([*unreadable, *live], {}, ignored)
-    checked = replace(checked, findings=[*checked.findings, *remaining], ignored=[*checked.ignored, *not_shown])
+        live = [lint_consul(oldest)] if consul else []
+        live += [lint_kubernetes(namespace, oldest)] if kubernetes else []
+    remaining, not_shown = divided([*unread, *(one for part in live for one in part.findings)], {}, ignored)
+    checked = replace(
+        checked,
+        findings=[*checked.findings, *remaining],
+        ignored=[*checked.ignored, *not_shown],
+        live={backend: number for part in live for backend, number in part.live.items()},
+    )
     if diff:
         typer.echo("".join(report.as_diff(texts, checked.texts)), nl=False)
     else:
         show(checked, output)
+    if empty := [path for path, found in arguments.items() if checked.without_entries(found)]:
+        verb = "contains" if len(empty) == 1 else "contain"
+        raise CommandError(f"{', '.join(empty)} {verb} no config entry and no configuration of a proxy")
     failing = {Severity.ERROR, Severity(fail_on)}
     if any(finding.severity in failing for finding in checked.findings):
         raise typer.Exit(FINDINGS)
@@ -108,29 +117,30 @@ def write_files(texts: Mapping[str, str], changed: Mapping[str, str]) -> None:
     for file, text in changed.items():
         if text != texts[file]:
             try:
-                Path(file).write_bytes(text.encode())
+                Path(file).write_bytes(text.encode(errors="surrogateescape"))
             except OSError as error:
                 raise CommandError(f"{file} cannot be written: {error_reason(error)}") from None
 
 
-def lint_consul(oldest: Releases | None) -> list[Finding]:
+def lint_consul(oldest: Releases | None) -> Checked:
     """Return the findings of a live Consul. Raises CommandError."""
     with ConsulClient() as client:
         documents = consul_documents(client)
-        return [*findings(documents, oldest), *service_findings(documents, catalog_services(client), client.address)]
+        found = service_findings(documents, catalog_services(client), client.address)
+        return Checked([*findings(documents, oldest), *found], live={"Consul": len(documents)})
 
 
-def lint_kubernetes(namespace: str | None, oldest: Releases | None) -> list[Finding]:
+def lint_kubernetes(namespace: str | None, oldest: Releases | None) -> Checked:
     """Return the findings of the custom resources in a namespace, or in all. Raises CommandError."""
     try:
         documents = kubernetes_documents(Cluster(client_for(dict.fromkeys(ACCESS))), namespace)
     except (UnreadableError, ConflictError) as error:
         raise CommandError(f"Kubernetes cannot be read: {error}") from None
-    return findings(documents, oldest)
+    return Checked(findings(documents, oldest), live={"Kubernetes": len(documents)})
 
 
 def show(checked: Checked, output: LintFormat) -> None:
-    """Print the findings."""
+    """Print the findings and what was checked."""
     match output:
         case LintFormat.JSON:
             typer.echo(report.as_json(checked))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from consul_tracing.backends.kubernetes.access import RESOURCES, MissingKindError
 from consul_tracing.errors import UnreadableError
-from consul_tracing.files.documents import Document, read_documents
+from consul_tracing.files.documents import read_documents
 from consul_tracing.lint.findings import Finding, Issue
 from consul_tracing.lint.proxy_config import members, proxy_config
 from consul_tracing.lint.rules import GATEWAYS
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from consul_tracing.backends.kubernetes.access import Cluster
+    from consul_tracing.files.document import Document
     from consul_tracing.names import JsonObject
     from consul_tracing.sources.consul import ConsulClient
 
@@ -34,7 +35,7 @@ def consul_documents(client: ConsulClient) -> list[Document]:
     entries = [entry for kind in ENTRY_KINDS for entry in client.get(f"/v1/config/{kind}") or []]
     services = members(client.get("/v1/agent/services")).values()
     registrations = [
-        {"name": service.get("Service"), "proxy": {"config": config}}
+        {"name": service.get("Service"), "kind": service["Kind"], "proxy": {"config": config}}
         for service in services
         if service.get("Kind") in PROXY_KINDS and (config := members(service.get("Proxy")).get("Config"))
     ]
@@ -62,7 +63,7 @@ def kubernetes_documents(cluster: Cluster, namespace: str | None) -> list[Docume
 
 def documents_of(objects: Iterable[JsonObject], origin: str) -> list[Document]:
     """Return the documents in objects of an API."""
-    documents = read_documents(json.dumps(list(objects)), "entries.json")
+    documents = read_documents(json.dumps(list(objects)), "entries.json", is_live=True)
     return [replace(document, file=origin, form="api") for document in documents]
 
 

@@ -15,7 +15,7 @@ from urllib.parse import quote
 from rich.text import Text
 
 from consul_tracing.codes import CODES, page_of
-from consul_tracing.errors import MAX_VALUE_LENGTH, format_value
+from consul_tracing.errors import MAX_VALUE_LENGTH, format_value, printable
 from consul_tracing.lint.credentials import credential_issues
 from consul_tracing.lint.findings import Finding, Severity, severity
 from consul_tracing.names import CLUSTERS_KEY
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
     from consul_tracing.lint.checks import Checked
     from consul_tracing.names import JsonObject
+
+PLURALS = {"entry": "entries", "file": "files"}
 
 COLORS = {Severity.ERROR: "bold red", Severity.WARNING: "bold yellow", Severity.INFO: "bold blue"}
 
@@ -38,18 +40,18 @@ GITHUB_COMMANDS = {Severity.ERROR: "error", Severity.WARNING: "warning", Severit
 def as_text(checked: Checked) -> Iterator[Text]:
     """Yield the lines of what is fixed, of the findings, of their documentation, and of the summary."""
     for finding in checked.fixed:
-        yield Text.assemble(one_line(f"{finding.place}: "), ("fixed", "bold green"), one_line(_fix_of(finding)))
+        yield Text.assemble(printable(f"{finding.place}: "), ("fixed", "bold green"), printable(_fix_of(finding)))
     for finding in checked.findings:
         path = f" {'.'.join(finding.issue.path)}" if finding.issue.path else ""
         level = finding.severity
         yield Text.assemble(
-            one_line(f"{finding.place}: "),
+            printable(f"{finding.place}: "),
             (f"{level} {finding.code}", COLORS[level]),
-            one_line(f":{path} {finding.issue.reason}"),
+            printable(f":{path} {finding.issue.reason}"),
         )
         if level is not Severity.INFO:
             fixable = " --fix applies it." if finding.issue.replacement else ""
-            yield Text(one_line(f"  Fix: {finding.fix}{fixable}"), style="dim")
+            yield Text(printable(f"  Fix: {finding.fix}{fixable}"), style="dim")
     for code in sorted({one.code for one in checked.findings if one.severity is not Severity.INFO}):
         yield Text(f"{code}: {page_of(code)}", style="dim")
     yield Text(summary(checked))
@@ -61,30 +63,41 @@ def _fix_of(finding: Finding) -> str:
     return f" {finding.code}: {'.'.join(finding.issue.path)}{change}"
 
 
-def one_line(text: str) -> str:
-    """Return text as one line for terminals and logs, without control characters and commands of CI systems."""
-    line = "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in text)
-    return ("\\" if line.startswith("::") else "") + line.replace("##[", "##\\[")
+def scope(checked: Checked) -> str:
+    """Return what was checked: `4 entries in 3 files; 2 files without entries`."""
+    found = sum(map(bool, checked.files.values()))
+    without = len(checked.files) - found
+    parts = [f"{_counted(sum(checked.files.values()), 'entry')} in {_counted(found, 'file')}"] if found else []
+    parts += [f"{_counted(entries, 'entry')} in {backend}" for backend, entries in checked.live.items()]
+    parts += [f"{_counted(without, 'file')} without entries"] if without else []
+    return "; ".join(parts) or "nothing"
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {PLURALS[noun]}"
 
 
 def summary(checked: Checked) -> str:
-    """Return the number of findings by severity, and of those that are fixed and ignored."""
+    """Return the numbers of findings by severity, of those that are fixed and ignored, and of what was checked."""
     counts = Counter(finding.severity for finding in checked.findings)
     nouns = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.INFO: "value not checked"}
     plurals = {Severity.ERROR: "errors", Severity.WARNING: "warnings", Severity.INFO: "values not checked"}
     shown = [f"{counts[one]} {nouns[one] if counts[one] == 1 else plurals[one]}" for one in Severity if counts[one]]
-    others = [
-        f"{len(found)} {name}" for found, name in ((checked.fixed, "fixed"), (checked.ignored, "ignored")) if found
-    ]
-    if not shown:
-        return f"No findings ({', '.join(others)})." if others else "No findings."
-    return ", ".join([*shown, *others])
+    others = {"fixed": len(checked.fixed), "ignored": len(checked.ignored)}
+    parts = [*(shown or ["No findings"]), *(f"{number} {name}" for name, number in others.items() if number)]
+    return f"{', '.join(parts)}. Checked: {scope(checked)}"
 
 
 def as_json(checked: Checked) -> str:
     """Return the findings as JSON. `version` changes when a field changes its meaning."""
+    found = sum(map(bool, checked.files.values()))
     content = {
         "version": 1,
+        "checked": {
+            "entries": sum(checked.files.values()) + sum(checked.live.values()),
+            "files": found,
+            "files_without_entries": len(checked.files) - found,
+        },
         "findings": [_finding(one) for one in checked.findings],
         "ignored": [{**_finding(one.finding), "ignored": one.reason} for one in checked.ignored],
         "fixed": [_finding(one) for one in checked.fixed],
@@ -115,11 +128,11 @@ def as_github(checked: Checked) -> Iterator[str]:
         properties = {**place, "title": f"{one.code}: {CODES[one.code].title}"}
         shown = ",".join(f"{name}={_github_property(value)}" for name, value in properties.items())
         yield f"::{GITHUB_COMMANDS[one.severity]} {shown}::{_github_data(f'{_message(one)} {page_of(one.code)}')}"
-    yield one_line(summary(checked))
+    yield printable(summary(checked))
 
 
 def _github_data(text: str) -> str:
-    return one_line(text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A"))
+    return printable(text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A"))
 
 
 def _github_property(text: str) -> str:
@@ -134,7 +147,7 @@ def as_diff(texts: Mapping[str, str], changed: Mapping[str, str]) -> Iterator[st
     """Yield the lines of a unified diff of the texts of files."""
     for file, text in texts.items():
         old, new = LINE.findall(text), LINE.findall(changed[file])
-        for line in difflib.unified_diff(old, new, f"a/{one_line(file)}", f"b/{one_line(file)}"):
+        for line in difflib.unified_diff(old, new, f"a/{printable(file)}", f"b/{printable(file)}"):
             yield line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n"
 
 

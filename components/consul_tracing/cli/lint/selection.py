@@ -7,12 +7,12 @@ from fnmatch import fnmatch
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
 
-from consul_tracing.cli.command import STANDARD_INPUT, read_text
-from consul_tracing.errors import CommandError, FileError
+from consul_tracing.cli.command import STANDARD_INPUT, read_bytes, read_text
+from consul_tracing.errors import CommandError
 from consul_tracing.lint.findings import Finding, Issue
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
 SUFFIXES = frozenset({".hcl", ".json", ".nomad", ".tf", ".tofu", ".yaml", ".yml"})
 """Files that are read in a directory, in any case."""
@@ -24,33 +24,39 @@ SKIPPED_DIRECTORIES = frozenset({"node_modules"})
 """Directories of other programs. Hidden directories, such as `.terraform`, are skipped too."""
 
 
-def read_files(paths: Sequence[str], excluded: Sequence[str] = ()) -> tuple[dict[str, str], list[Finding]]:
-    """Return the texts of files and directories, and the findings of those that cannot be read.
+def selected(paths: Sequence[str], excluded: Sequence[str] = ()) -> dict[str, list[str]]:
+    """Return the files of each argument. Of a directory: those with a suffix of entries in their name."""
+    found = {path: _files_of(path, excluded) for path in paths if not is_excluded(path, excluded)}
+    return {path: [file for file in files if not is_excluded(file, excluded)] for path, files in found.items()}
 
-    Raises CommandError for a path that does not exist.
+
+def read_files(arguments: Mapping[str, Sequence[str]]) -> tuple[dict[str, str], list[Finding]]:
+    """Return the texts of the files of arguments, and the findings of those that are not read.
+
+    Raises CommandError for an argument that cannot be read.
     """
     texts: dict[str, str] = {}
     skipped: list[Finding] = []
-    for file in dict.fromkeys(selected(paths, excluded)):
-        if file not in paths and not _is_read(file):
+    for file in dict.fromkeys(file for files in arguments.values() for file in files):
+        if file not in arguments and not _is_read(file):
             skipped.append(_skipped("CT330", file, f'is not read, because of its suffix "{PurePath(file).suffix}"'))
             continue
         try:
-            texts[file] = read_text(file)
-        except FileError as error:
-            skipped.append(_skipped("CT336", file, error.reason))
-        except CommandError:
-            if file in paths:
+            texts[file] = text_of(file)
+        except CommandError as error:
+            if file in arguments:
                 raise
-            skipped.append(_skipped("CT336", file, "cannot be read: permission denied"))
+            skipped.append(_skipped("CT336", file, error.reason.removeprefix(f"{file} ")))
     return texts, skipped
 
 
-def selected(paths: Sequence[str], excluded: Sequence[str] = ()) -> Iterator[str]:
-    """Yield the files of the arguments. Of a directory: those with a suffix of entries in their name."""
-    for path in paths:
-        found = sorted(_files_in(path, excluded)) if path != STANDARD_INPUT and Path(path).is_dir() else [path]
-        yield from (file for file in found if not is_excluded(file, excluded))
+def text_of(file: str) -> str:
+    """Return the text of a file, with the bytes that are not UTF-8 as surrogates. Raises CommandError."""
+    return read_text(file) if file == STANDARD_INPUT else read_bytes(file).decode(errors="surrogateescape")
+
+
+def _files_of(path: str, excluded: Sequence[str]) -> list[str]:
+    return sorted(_files_in(path, excluded)) if path != STANDARD_INPUT and Path(path).is_dir() else [path]
 
 
 def _files_in(root: str, excluded: Sequence[str]) -> Iterator[str]:
