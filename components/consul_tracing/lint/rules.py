@@ -185,9 +185,11 @@ def _key_issues(config: object) -> Iterator[Issue]:
     for key, tracing_key in meant.items():
         if tracing_key and key.lower() != tracing_key:
             reason = f'is not a key of Consul; did you mean "{tracing_key}"? Consul ignores it'
-            # A second key would replace the first one.
-            replacement = (key, tracing_key) if count[tracing_key] == 1 else None
-            yield Issue("CT325", ("Config", key), reason, replacement=replacement)
+            if count[tracing_key] > 1:
+                # A second key would replace the first one.
+                yield Issue("CT325", ("Config", key), reason, fix=f"Keep one of the keys that mean {tracing_key}.")
+            else:
+                yield Issue("CT325", ("Config", key), reason, replacement=(key, tracing_key))
 
 
 def _meant_key(key: str) -> str:
