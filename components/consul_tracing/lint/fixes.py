@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 from collections import Counter
@@ -86,15 +87,26 @@ def _is_better(
 
 
 def _replaced(text: str, finding: Finding, start: int) -> str:
-    """Replace the text of a finding at its first place from the start of its line, also in escaped JSON."""
+    """Replace the text of a finding at its first place from its line on, also if it is escaped or indented."""
     assert finding.issue.replacement is not None  # noqa: S101 - chosen findings have one
     old, new = finding.issue.replacement
     pairs = ((old, new), (_escaped(old), _escaped(new)))
     places = [(position, *pair) for pair in pairs if (position := text.find(pair[0], start)) >= 0]
+    if not places and (indented := _indented(old).search(text, start)):
+        line_end = ("\r\n" if "\r\n" in indented[0] else "\n") + indented.groupdict().get("indent", "")
+        places = [(indented.start(), indented[0], new.replace("\n", line_end))]
     if not places:
         return text
     position, old, new = min(places)
     return text[:position] + new + text[position + len(old) :]
+
+
+def _indented(text: str) -> re.Pattern[str]:
+    """Return a pattern for lines of YAML's `|` or HCL's `<<-`, whose indentation in the file is not in their text."""
+    first, *others = text.split("\n")
+    indents = itertools.chain([r"(?P<indent>[^\S\n]*)"], itertools.repeat("(?P=indent)"))
+    patterns = (next(indents) + re.escape(line) if line.strip() else r"[^\S\n]*" for line in others)
+    return re.compile(r"\r?\n".join([re.escape(first), *patterns]))
 
 
 def _escaped(text: str) -> str:

@@ -82,12 +82,14 @@ def test_files_of_a_directory_are_read_by_their_suffixes_in_any_case(here: Path)
         "a.yml.erb",
     ]
     skipped = ["a.hcl.bak", "mesh.yaml.orig"]
-    write(here, dict.fromkeys([*read, *skipped, "a.txt", "b.tpl", "hcl", "a.hclx"], ""))
+    write(here, dict.fromkeys([*read, *skipped, "a.txt", "b.tpl", "c.conf.ctmpl", "hcl", "a.hclx"], ""))
     write(here, dict.fromkeys([".git/a.hcl", ".terraform/a.tf", "b/node_modules/c/a.json", ".hidden/b/a.hcl"], ""))
-    assert selected(["."]) == {".": sorted([*read, *skipped])}
+    assert selected(["."]) == {".": sorted([*read, *skipped, "b.tpl", "c.conf.ctmpl"])}
     write(here, {"A.HCL": block(), "a.hcl.bak": block()})
     assert sorted(findings(".")) == [(name, "CT330") for name in skipped]
     assert findings("a.hcl.bak") == []
+    write(here, {"b.tpl": block(tracing=V1)})
+    assert ("b.tpl", "CT314") in findings(".")
     named = {".hidden": [".hidden/b/a.hcl"], "b/node_modules": ["b/node_modules/c/a.json"]}
     assert selected(named) == named
 

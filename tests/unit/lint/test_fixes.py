@@ -5,6 +5,7 @@ from time import perf_counter
 
 import pytest
 
+from consul_tracing.files.documents import read_documents
 from consul_tracing.lint.checks import Checked, check_texts
 from consul_tracing.lint.findings import Finding, Issue, Severity
 from consul_tracing.lint.fixes import fixed
@@ -16,6 +17,9 @@ V2_TYPE = tracer().replace("trace.v3", "trace.v2")
 def codes(checked: Checked) -> tuple[list[str], list[str]]:
     """Return the codes of what is fixed and of what remains."""
     return [one.code for one in checked.fixed], [one.code for one in checked.findings]
+
+
+CLUSTERS = "envoy_extra_static_clusters_json"
 
 
 def promised(checked: Checked) -> list[str]:
@@ -74,6 +78,19 @@ def test_fix_that_removes_lines_keeps_the_places_of_the_others() -> None:
     one = service(tracing=tracer(collector_endpoint="/api/v1/spans"), extra_static_clusters=brackets)
     checked = check_texts({"web.hcl": one * 3}, fix=True)
     assert (sorted(codes(checked)[0]), codes(checked)[1]) == (["CT309"] * 3 + ["CT314"] * 3, [])
+
+
+@pytest.mark.parametrize("line_end", ["\n", "\r\n"])
+@pytest.mark.parametrize("inner", [cluster(), json.dumps(json.loads(cluster()), indent=2), f"\n{cluster()}\n\n"])
+def test_indented_lines_are_fixed_and_keep_their_indentation(inner: str, line_end: str) -> None:
+    clusters = f"[\n{inner}\n]".replace("\n", "\n      ").replace("\n      \n", "\n\n")
+    text = manifest(extra_static_clusters=clusters).replace("\n", line_end)
+    checked = check_texts({"mesh.yaml": text}, fix=True)
+    assert codes(checked) == (["CT309"], [])
+    assert json.loads(cluster()) == json.loads(
+        read_documents(checked.texts["mesh.yaml"], "a.yaml")[0].fields["Config"][CLUSTERS]
+    )
+    assert checked.texts["mesh.yaml"].count(line_end) == checked.texts["mesh.yaml"].count("\n")
 
 
 def test_fixed_finding_has_its_former_line_and_replacement() -> None:

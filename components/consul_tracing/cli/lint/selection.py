@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from consul_tracing.cli.command import STANDARD_INPUT, read_bytes, read_text
 from consul_tracing.errors import CommandError
 from consul_tracing.lint.findings import Finding, Issue
+from consul_tracing.names import TRACING_KEYS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -18,7 +19,7 @@ SUFFIXES = frozenset({".hcl", ".json", ".nomad", ".tf", ".tofu", ".yaml", ".yml"
 """Files that are read in a directory, in any case."""
 
 TEMPLATES = frozenset({".ctmpl", ".erb", ".gotmpl", ".j2", ".jinja", ".jinja2", ".template", ".tftpl", ".tmpl", ".tpl"})
-"""Further suffixes of files that are read, as in `mesh.nomad.tpl`."""
+"""Suffixes of templates. They are read as `mesh.nomad.tpl`, and as `mesh.tpl` if they contain a tracing key."""
 
 SKIPPED_DIRECTORIES = frozenset({"node_modules"})
 """Directories of other programs. Hidden directories, such as `.terraform`, are skipped too."""
@@ -47,6 +48,9 @@ def read_files(arguments: Mapping[str, Sequence[str]]) -> tuple[dict[str, str], 
             if file in arguments:
                 raise
             skipped.append(_skipped("CT336", file, error.reason.removeprefix(f"{file} ")))
+            continue
+        if file not in arguments and SUFFIXES.isdisjoint(_suffixes(file)) and not _has_tracing_key(texts[file]):
+            del texts[file]
     return texts, skipped
 
 
@@ -67,7 +71,8 @@ def _files_in(root: str, excluded: Sequence[str]) -> Iterator[str]:
             if name[0] != "." and name not in SKIPPED_DIRECTORIES and not is_excluded(f"{directory}/{name}", excluded)
         ]
         places = (Path(directory, name) for name in files)
-        yield from (str(place) for place in places if not SUFFIXES.isdisjoint(_suffixes(place)) and place.is_file())
+        found = (place for place in places if not (SUFFIXES | TEMPLATES).isdisjoint(_suffixes(place.name)))
+        yield from (str(place) for place in found if place.is_file())
 
 
 def is_excluded(path: str, excluded: Sequence[str]) -> bool:
@@ -84,8 +89,12 @@ def is_excluded(path: str, excluded: Sequence[str]) -> bool:
     )
 
 
-def _suffixes(place: PurePath) -> list[str]:
-    return [suffix.lower() for suffix in place.suffixes]
+def _suffixes(file: str) -> list[str]:
+    return [suffix.lower() for suffix in PurePath(file).suffixes]
+
+
+def _has_tracing_key(text: str) -> bool:
+    return any(key in text.lower() for key in TRACING_KEYS)
 
 
 def _is_read(file: str) -> bool:
