@@ -84,9 +84,9 @@ class Masked:
         if not is_yaml:
             return line
         indented = INDENTED.search(values[-1])
-        width = int(indented[1]) if indented else len(line) - len(line.lstrip())
+        width = int(indented[1]) if indented else _indentation(line)
         number = next(one[0] for one in NUMBER.finditer(line) if self.templates[int(one[1])] == values[-1])
-        is_member = any(_is_key(one, width) for one in _neighbours(lines, index))
+        is_member = any(_is_key(one, width) for one in _neighbours(lines, index, width))
         return " " * width + number + ("__:" if is_member else "")
 
     def restored(self, value: object) -> Any:  # noqa: ANN401 - any value
@@ -163,12 +163,16 @@ def _balanced(text: str, position: int) -> int:
     return -1
 
 
-def _neighbours(lines: list[str], index: int) -> Iterator[str]:
-    """Yield the nearest lines before and after a line that have content of their own."""
+def _neighbours(lines: list[str], index: int, width: int) -> Iterator[str]:
+    """Yield the nearest lines before and after a line that have content of their own and no larger indentation."""
     for numbers in (range(index - 1, -1, -1), range(index + 1, len(lines))):
-        nearest = islice(numbers, MAX_DISTANCE)
-        yield next((lines[one] for one in nearest if NUMBER.sub("", lines[one]).strip()), "")
+        nearest = (lines[one] for one in islice(numbers, MAX_DISTANCE))
+        yield next((one for one in nearest if NUMBER.sub("", one).strip() and _indentation(one) <= width), "")
+
+
+def _indentation(line: str) -> int:
+    return len(line) - len(line.lstrip())
 
 
 def _is_key(line: str, width: int) -> bool:
-    return len(line) - len(line.lstrip()) == width and bool(KEY.match(line.lstrip()))
+    return _indentation(line) == width and bool(KEY.match(line.lstrip()))
