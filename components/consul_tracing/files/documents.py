@@ -54,7 +54,7 @@ def read_documents(text: str, file: str, *, is_live: bool = False) -> list[Docum
 def read_file(text: str, file: str, *, is_live: bool = False) -> Content:
     """Return what a file contains. Raises FileError for invalid syntax."""
     form = form_of(text, file)
-    masked = Masked("" if is_live else text, is_yaml=form == "yaml", is_hcl=form == "hcl")
+    masked = Masked("" if is_live else text, is_yaml=form == "yaml", is_hcl=form == "hcl", is_json=form == "json")
     finder = Finder(file, form, read_text)
     try:
         for content in parsed(text if is_live else masked.text, file, form):
@@ -85,7 +85,7 @@ def read_text(text: str, name: str, finder: Finder) -> Content:
     `name`: the name of the text, such as the key of a ConfigMap. `finder`: for the text, with its lines.
     """
     form = finder.form = form_of(text, name)
-    masked = Masked(text, is_yaml=form == "yaml")
+    masked = Masked(text, is_yaml=form == "yaml", is_json=form == "json")
     for content in parsed(masked.text, finder.file, form, finder.first_line):
         finder.walk(masked.restored(content))
         if form == "hcl" and is_read_by_consul(content, text, "") and (refused := _refused(masked.text)):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field, replace
+from itertools import zip_longest
 from typing import TYPE_CHECKING, NamedTuple
 
 from consul_tracing.entries.custom_resources import GROUP, body
@@ -23,7 +24,7 @@ from .recognition import (
     meant_kind,
     member_of,
 )
-from .values import Heredoc, JsonText, Map, Unevaluated
+from .values import Heredoc, Items, JsonText, Map, Unevaluated
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -122,8 +123,9 @@ class Finder:
             case Map():
                 self._map(value, path, service)
             case list():
-                for member in value:
-                    self.walk(member, line, path, service)
+                lines = value.lines if isinstance(value, Items) else []
+                for member, own in zip_longest(value, lines, fillvalue=line):
+                    self.walk(member, own, path, service)
             case JsonText():
                 self.walk(value.encoded, line, path, service)
             case Unevaluated() if value.encoded is not None:
@@ -233,7 +235,9 @@ class Finder:
         else:
             self._members(operation, (), "")
             return
-        if any(key.lower() in TRACING_KEYS for key in config) and operation["op"] in {"add", "replace"}:
+        if operation["op"] not in {"add", "replace"}:
+            self._members(operation, (), "")
+        elif any(key.lower() in TRACING_KEYS for key in config):
             fields = Map(operation.line)
             fields.put("Config", config, line)
             self._add(document_of(fields, self.file, self.form, kind="proxy-defaults", name="global", is_partial=True))

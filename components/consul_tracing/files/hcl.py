@@ -10,7 +10,7 @@ from typing import NoReturn
 
 from consul_tracing.errors import FileError
 
-from .values import Blocks, Heredoc, JsonText, Map, Unevaluated, expressions
+from .values import Blocks, Heredoc, Items, JsonText, Map, Unevaluated, expressions
 
 BLANKS = re.compile(r"(?:\s|#[^\n]*|//[^\n]*|/\*.*?\*/)*", re.DOTALL)
 BLANKS_IN_LINE = re.compile(r"(?:[^\S\n]|/\*.*?\*/)*", re.DOTALL)
@@ -222,7 +222,7 @@ class Reader:
     def _list(self) -> object:
         start = self.position
         self.position += 1
-        members: list[object] = []
+        members = Items()
         self.peek()
         if FOR.match(self.text, self.position):
             self.position = start
@@ -230,6 +230,7 @@ class Reader:
         while (found := self.peek()) != "]":
             if not found:
                 self.fail('"]" is required before the end of the file')
+            members.lines.append(self.line)
             members.append(self.value())
             if self.peek() == ",":
                 # HCL 1 accepts further commas, and none after a list in a list.

@@ -6,11 +6,12 @@ replaced by the expression: it is not checked, its neighbours are.
 
 from __future__ import annotations
 
+import json
 import re
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from .values import Heredoc, JsonText, Map, Unevaluated, expressions
+from .values import Heredoc, Items, JsonText, Map, Unevaluated, expressions
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -41,8 +42,12 @@ MAX_DISTANCE = 50
 class Masked:
     """A text with numbers in the place of its templates. Line breaks stay."""
 
-    def __init__(self, text: str, *, is_yaml: bool = False, is_hcl: bool = False) -> None:
-        """Replace the templates. HCL's own ones, `${ }` and `%{ }`, are left to its reader."""
+    def __init__(self, text: str, *, is_yaml: bool = False, is_hcl: bool = False, is_json: bool = False) -> None:
+        """Replace the templates. HCL's own ones, `${ }` and `%{ }`, are left to its reader.
+
+        `is_json`: templates have the escapes of the JSON text around them.
+        """
+        self._is_json = is_json
         self.templates: list[str] = []
         self.lines: set[int] = set()
         """The lines, from 1, with templates."""
@@ -96,6 +101,8 @@ class Masked:
         match value:
             case Map():
                 return self._restored_map(value)
+            case Items():
+                return Items(map(self.restored, value), value.lines)
             case list():
                 return type(value)(map(self.restored, value))
             case JsonText():
@@ -129,7 +136,17 @@ class Masked:
 
     def _template(self, number: re.Match[str]) -> str:
         index = int(number[1])
-        return self.templates[index] if index < len(self.templates) else number[0]
+        if index >= len(self.templates):
+            return number[0]
+        return _unescaped(self.templates[index]) if self._is_json else self.templates[index]
+
+
+def _unescaped(template: str) -> str:
+    """Return a template without the escapes of JSON text. One that is not in text has none."""
+    try:
+        return str(json.loads(f'"{template}"', strict=False))
+    except ValueError:
+        return template
 
 
 def _spans(text: str) -> Iterator[tuple[int, int]]:
