@@ -23,8 +23,9 @@ CODES: dict[str, Code] = {
     ),
     "CT103": Code(
         "A dependency is not installed",
-        "`target: kubernetes` and `ZipkinCollector` require the extra `consul-tracing[kubernetes]`.",
-        "`pip install 'consul-tracing[kubernetes]'`",
+        "`target: kubernetes` and `ZipkinCollector` require the extra `consul-tracing[kubernetes]`, the command line "
+        "`consul-tracing[cli]`.",
+        "`pip install 'consul-tracing[kubernetes]'`, or the command of the message.",
     ),
     "CT201": Code(
         "Entries are unmanaged",

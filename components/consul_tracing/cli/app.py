@@ -3,13 +3,13 @@
 import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NoReturn
 
 import typer
 import yaml
 
 from consul_tracing.entries.bodies import gateway_arguments
-from consul_tracing.errors import CommandError, InvalidInputError, error_reason
+from consul_tracing.errors import CommandError, InvalidInputError, error_reason, printable
 from consul_tracing.files.documents import read_documents
 from consul_tracing.inputs.mesh_args import MeshTracingArgs
 from consul_tracing.inputs.mesh_settings import MeshSettings
@@ -49,12 +49,19 @@ class Format(StrEnum):
 
 
 def main() -> None:
-    """Run the command line. The exit code is 2 if a command could not run."""
+    """Run the command line. The exit code is 2 if a command could not run, also for an error of this package."""
     try:
         app(prog_name="consul-tracing")
     except (CommandError, InvalidInputError, rendering.RenderError) as error:
-        typer.echo(error, err=True)
-        sys.exit(COULD_NOT_RUN)
+        fail(error)
+    except Exception as error:  # noqa: BLE001 - the exit code of a traceback is that of findings
+        fail(CommandError(f"{type(error).__name__}: {error}"))
+
+
+def fail(error: Exception) -> NoReturn:
+    """Print an error without control characters, and exit."""
+    typer.echo("\n".join(map(printable, str(error).split("\n"))), err=True)
+    sys.exit(COULD_NOT_RUN)
 
 
 @app.callback()

@@ -71,6 +71,9 @@ class Document:
     gateway: str = ""
     """The kind of the gateway to which a registration belongs: `ingress-gateway`. Empty for sidecars."""
 
+    repeated: tuple[FieldPath, ...] = ()
+    """The fields with several blocks, which Consul refuses unless their keys are free."""
+
     is_partial: bool = False
     """Whether the file contains a part of the entry only: a patch, or an entry whose other keys a template adds."""
 
@@ -108,7 +111,8 @@ def document_of(  # noqa: PLR0913 - the fields of a document
 ) -> Document:
     """Build a document with fields under their Go names. `more`: further fields of the document."""
     keys: dict[FieldPath, str] = {}
-    fields = _go_named(content, (), keys)
+    repeated: list[FieldPath] = []
+    fields = _go_named(content, (), keys, repeated)
     for read_only in {*READ_ONLY_FIELDS, "Kind", "Name"} & fields.keys():
         del fields[read_only]
     config = fields.get("Config")
@@ -129,6 +133,7 @@ def document_of(  # noqa: PLR0913 - the fields of a document
         lines={**_lines_of_keys(keys, lines), **lines},
         form=form,
         keys=keys,
+        repeated=tuple(repeated),
         is_partial=more.pop("is_partial", False) or (isinstance(config, Map) and config.has_unknown_keys),
         **more,
     )
@@ -149,9 +154,11 @@ def merged(value: object) -> object:
     return content
 
 
-def _go_named(value: object, path: FieldPath, keys: dict[FieldPath, str]) -> Any:  # noqa: ANN401 - any value
+def _go_named(value: object, path: FieldPath, keys: dict[FieldPath, str], repeated: list[FieldPath]) -> Any:  # noqa: ANN401 - any value
     """Convert the keys to Go names. Consul accepts them in snake case and in any case."""
     if path in STRUCTS:
+        if isinstance(value, Blocks) and FREE_FORM.isdisjoint(path):
+            repeated.append(path)
         value = merged(value)
     match value:
         case Map():
@@ -160,11 +167,11 @@ def _go_named(value: object, path: FieldPath, keys: dict[FieldPath, str]) -> Any
             for key, member in value.items():
                 name = go_name(key) if FREE_FORM.isdisjoint(path) else key
                 keys[*path, name] = key
-                named[name] = _go_named(member, (*path, name), keys)
+                named[name] = _go_named(member, (*path, name), keys, repeated)
                 named.lines[name] = value.lines.get(key, value.line)
             return named
         case list():
-            return [_go_named(member, (*path, str(index)), keys) for index, member in enumerate(value)]
+            return [_go_named(member, (*path, str(index)), keys, repeated) for index, member in enumerate(value)]
         case _:
             return value
 

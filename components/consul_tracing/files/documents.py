@@ -27,13 +27,16 @@ KEY_OF_YAML = re.compile(r"---|%YAML|- |[\"'\w.-]+[^\S\n]*:(?:\s|$)")
 CONSUL_ROOTS = frozenset({"kind", "config_entries", "service", "services"})
 """Keys at the root of the HCL files that Consul reads: an entry, its configuration, registrations."""
 
+KIND_AT_ROOT = re.compile(r'^"?(?:[Kk]ind|Name)"?[^\S\n]*=', re.MULTILINE)
+
 OTHER_HCL = (".tf", ".nomad", ".tofu")
 """Suffixes of the files that Terraform and Nomad read, as HCL 2."""
 
 ABOUT_CONSUL = re.compile(
     r"envoy_|consul|sidecar_?service|(?:proxy|service|exported)[-_]?(?:defaults|router|splitter|resolver|intentions|"
-    r"services)|(?:ingress|api|terminating|mesh)[-_]?gateway",
-    re.IGNORECASE,
+    r"services)|(?:ingress|api|terminating|mesh)[-_]?gateway|^\s*\"?kind\"?\s*=|"
+    r"^(?-i:Name)\s*=",
+    re.IGNORECASE | re.MULTILINE,
 )
 """Words of the files in which entries and registrations are written."""
 
@@ -51,12 +54,12 @@ def read_documents(text: str, file: str, *, is_live: bool = False) -> list[Docum
 def read_file(text: str, file: str, *, is_live: bool = False) -> Content:
     """Return what a file contains. Raises FileError for invalid syntax."""
     form = form_of(text, file)
-    masked = Masked("" if is_live else text, is_yaml=form == "yaml", is_hcl=form == "hcl")
+    masked = Masked("" if is_live else text, is_yaml=form == "yaml", is_hcl=form == "hcl", is_json=form == "json")
     finder = Finder(file, form, read_text)
     try:
         for content in parsed(text if is_live else masked.text, file, form):
             finder.walk(masked.restored(content))
-            if form == "hcl" and is_read_by_consul(content, file):
+            if form == "hcl" and is_read_by_consul(content, text, file):
                 finder.content.refused = _refused(masked.text)
     except FileError as error:
         if masked.lines & {error.line - 1, error.line, error.line + 1}:
@@ -82,10 +85,10 @@ def read_text(text: str, name: str, finder: Finder) -> Content:
     `name`: the name of the text, such as the key of a ConfigMap. `finder`: for the text, with its lines.
     """
     form = finder.form = form_of(text, name)
-    masked = Masked(text, is_yaml=form == "yaml")
+    masked = Masked(text, is_yaml=form == "yaml", is_json=form == "json")
     for content in parsed(masked.text, finder.file, form, finder.first_line):
         finder.walk(masked.restored(content))
-        if form == "hcl" and is_read_by_consul(content, "") and (refused := _refused(masked.text)):
+        if form == "hcl" and is_read_by_consul(content, text, "") and (refused := _refused(masked.text)):
             finder.content.refused = Place(finder.line_of(refused.line - 1 + finder.first_line), refused.reason)
     return finder.content
 
@@ -98,7 +101,7 @@ def parsed(text: str, file: str, form: Form, first_line: int = 1) -> Iterable[ob
         case "yaml":
             return parse_yaml(text, file, first_line)
         case _:
-            return [parse(text, file, first_line)]
+            return [parse(text, file, first_line, is_hcl1=is_read_by_consul({}, text, file))]
 
 
 def form_of(text: str, file: str) -> Form:
@@ -118,10 +121,10 @@ def form_of(text: str, file: str) -> Form:
     return "yaml" if KEY_OF_YAML.match(first) or first.startswith("{{") else "hcl"
 
 
-def is_read_by_consul(content: object, file: str) -> bool:
-    """Return whether Consul reads an HCL file itself, as HCL 1."""
+def is_read_by_consul(content: object, text: str, file: str) -> bool:
+    """Return whether Consul reads an HCL text itself, as HCL 1."""
     is_consuls = isinstance(content, dict) and any(key.lower() in CONSUL_ROOTS for key in content)
-    return is_consuls and not file.lower().endswith(OTHER_HCL)
+    return (is_consuls or bool(KIND_AT_ROOT.search(text))) and not file.lower().endswith(OTHER_HCL)
 
 
 def _refused(text: str) -> Place | None:

@@ -4,43 +4,34 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field, replace
-from difflib import get_close_matches
-from typing import TYPE_CHECKING, Any, NamedTuple
+from itertools import zip_longest
+from typing import TYPE_CHECKING, NamedTuple
 
-from consul_tracing.entries.custom_resources import API_VERSION, GROUP, body
-from consul_tracing.entry_structs import KINDS
+from consul_tracing.entries.custom_resources import GROUP, body
 from consul_tracing.errors import FileError
 from consul_tracing.names import TRACING_KEYS
 
 from .document import Document, document_of, merged
 from .hcl import parse_expression, parse_json
-from .values import Heredoc, JsonText, Map, Unevaluated
+from .recognition import (
+    ENTRY_JSON,
+    entry_kind,
+    gateway_kind,
+    is_consul_gateway,
+    is_custom_resource,
+    is_entry,
+    is_registration,
+    meant_kind,
+    member_of,
+)
+from .values import Heredoc, Items, JsonText, Map, Unevaluated
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping
+    from collections.abc import Callable, Collection
 
     from consul_tracing.names import FieldPath
 
     from .document import Form
-
-KINDS_BY_LETTERS = {kind.replace("-", ""): kind for kind in KINDS}
-SIMILARITY = 0.8
-"""Minimum similarity (0 to 1) at which an unknown kind is a misspelt one."""
-
-GATEWAY_API = "gateway.networking.k8s.io/"
-GATEWAY_CLASSES = ("consul", "consul-api-gateway")
-"""The classes of Consul's API gateways. Source: consul-k8s' Helm chart, and the former chart of API gateways."""
-
-GATEWAYS = {name.replace("-", ""): name for name in ("api-gateway", "ingress-gateway", "mesh-gateway")} | {
-    "terminatinggateway": "terminating-gateway"
-}
-NOMAD_GATEWAYS = {"api": "api-gateway", "ingress": "ingress-gateway", "mesh": "mesh-gateway"} | {
-    "terminating": "terminating-gateway"
-}
-"""The kinds of gateways by the blocks of Nomad."""
-
-ENTRY_JSON = ("config_json", "configjson")
-"""The field of Terraform's and Pulumi's resources with the JSON of an entry."""
 
 PROXY_CONFIG_MAP = "consul.hashicorp.com/proxy-config-map"
 """Annotation of a pod with further configuration of its proxy, as JSON."""
@@ -51,9 +42,14 @@ LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 PROXY_DEFAULTS_IN_VALUES = ("centralconfig", "proxydefaults")
 """The value of consul-k8s' former Helm charts with the `Config` of proxy-defaults, as JSON."""
 
+NOT_READ = "in a place that lint does not read"
+
 TRACING_KEY = re.compile("|".join(TRACING_KEYS), re.IGNORECASE)
 ASSIGNED = re.compile(rf"(?:{TRACING_KEY.pattern})(?:[\\\"'\]]*\s*[:=]|[\\\"']*\s*$)", re.IGNORECASE | re.MULTILINE)
 """A tracing key with a value, or at the end of a path. Other text that names one is prose."""
+
+VALUES = re.compile(r"[:={]")
+"""Characters of every text with an entry."""
 
 COMMENT = re.compile(r"^\s*(?:#|//).*", re.MULTILINE)
 MAY_CONTAIN_AN_ENTRY = re.compile(
@@ -61,6 +57,10 @@ MAY_CONTAIN_AN_ENTRY = re.compile(
 )
 PATCH = re.compile(r"/spec(?:/config)?(?:/([\w~-]+))?")
 """The path of a JSON patch (RFC 6902) in a ProxyDefaults."""
+
+
+MISSING = "none"
+"""The kind of an entry without one."""
 
 
 class Place(NamedTuple):
@@ -123,8 +123,9 @@ class Finder:
             case Map():
                 self._map(value, path, service)
             case list():
-                for member in value:
-                    self.walk(member, line, path, service)
+                lines = value.lines if isinstance(value, Items) else []
+                for member, own in zip_longest(value, lines, fillvalue=line):
+                    self.walk(member, own, path, service)
             case JsonText():
                 self.walk(value.encoded, line, path, service)
             case Unevaluated() if value.encoded is not None:
@@ -132,18 +133,24 @@ class Finder:
             case Unevaluated(inner=str(text)) | str(text):
                 self._text(text, line, path)
             case Unevaluated() if ASSIGNED.search(value.text):
-                self._add_unread(line, "is in an expression")
+                self._add_unread(line, "in an expression that lint does not read")
 
     def _map(self, content: Map, path: FieldPath, service: str) -> None:
-        version, kind, name = content.get("apiVersion"), _member(content, "kind"), _member(content, "name")
+        version, kind, name = content.get("apiVersion"), member_of(content, "kind"), member_of(content, "name")
         if isinstance(version, str) and isinstance(content.get("kind"), str):
             self._object(content, version, path)
         elif isinstance(content.get("op"), str) and isinstance(content.get("path"), str):
             self._patch(content)
-        elif _is_registration(content):
+        elif isinstance(name, str) and name.lower().endswith(".".join(PROXY_DEFAULTS_IN_VALUES)):
+            # A value that Terraform sets in a Helm release.
+            line = content.lines.get("value", content.line)
+            self._config(content.get("value"), line, path, kind="proxy-defaults", name="global")
+        elif is_registration(content):
             self._members(content, path, name if isinstance(name, str) else service)
-        elif isinstance(kind, str) and _is_entry(content, kind, is_root=not path):
+        elif isinstance(kind, str) and is_entry(content, kind, self.form, is_root=not path):
             self._entry(content, entry_kind(kind) or kind)
+        elif kind is None and not path and (meant := meant_kind(content, self.form)):
+            self._entry(content, meant)
         else:
             self._members(content, path, name if isinstance(name, str) else service)
 
@@ -153,7 +160,7 @@ class Finder:
             if key.lower() in without or key == LAST_APPLIED:
                 continue
             if TRACING_KEY.search(key):
-                self._add_unread(line, "is in a place")
+                self._add_unread(line, NOT_READ)
             elif key == PROXY_CONFIG_MAP:
                 self._proxy_config_map(value, line, service)
             elif tuple(one.lower() for one in (*path[-1:], key)) == PROXY_DEFAULTS_IN_VALUES:
@@ -169,13 +176,13 @@ class Finder:
         """Read Terraform's resources. A data source has no content."""
         for label, resource in resources.items():
             for one in resource if isinstance(resource, list) else [resource]:
-                if isinstance(one, Map) and _member(one, *ENTRY_JSON) is not None:
+                if isinstance(one, Map) and member_of(one, *ENTRY_JSON) is not None:
                     self.walk(one, resources.lines.get(label, resources.line), (label,))
 
     def _proxy(self, value: object, around: Map, path: FieldPath, service: str) -> None:
         """Read the `proxy` of a registration."""
         proxy = merged(value)
-        config = merged(_member(proxy, "config")) if isinstance(proxy, Map) else None
+        config = merged(member_of(proxy, "config")) if isinstance(proxy, Map) else None
         if not isinstance(proxy, Map) or not isinstance(config, Map | Unevaluated):
             self.walk(value, around.line, (*path, "proxy"), service)
             return
@@ -190,7 +197,7 @@ class Finder:
                 kind="registration",
                 name=service,
                 line=proxy.line,
-                gateway=_gateway(around),
+                gateway=gateway_kind(around),
             )
         )
         self._members(proxy, (*path, "proxy"), service, without={"config"})
@@ -206,7 +213,7 @@ class Finder:
                 config = parse_json(config, self.file, line + isinstance(config, Heredoc))
             except FileError as error:
                 self._add_unread(
-                    error.line if isinstance(value, Heredoc) else line, f"is in JSON with an error: {error.reason}"
+                    error.line if isinstance(value, Heredoc) else line, f"in text that lint cannot read: {error.reason}"
                 )
                 return
         if not isinstance(config, Map | Unevaluated):
@@ -228,7 +235,9 @@ class Finder:
         else:
             self._members(operation, (), "")
             return
-        if any(key.lower() in TRACING_KEYS for key in config) and operation["op"] in {"add", "replace"}:
+        if operation["op"] not in {"add", "replace"}:
+            self._members(operation, (), "")
+        elif any(key.lower() in TRACING_KEYS for key in config):
             fields = Map(operation.line)
             fields.put("Config", config, line)
             self._add(document_of(fields, self.file, self.form, kind="proxy-defaults", name="global", is_partial=True))
@@ -237,9 +246,8 @@ class Finder:
         """Read an object of Kubernetes: an entry, a list, or another object with entries inside of it."""
         kind, metadata, spec = content["kind"], content.get("metadata"), content.get("spec")
         name = metadata.get("name") if isinstance(metadata, Map) else None
-        gateway_class = spec.get("gatewayClassName") if isinstance(spec, Map) else None
-        is_gateway = version.startswith(GATEWAY_API) and kind == "Gateway" and gateway_class in GATEWAY_CLASSES
-        if not isinstance(metadata, Map) or not (is_gateway or _is_custom_resource(version, kind)):
+        is_gateway = is_consul_gateway(version, kind, spec)
+        if not isinstance(metadata, Map) or not (is_gateway or is_custom_resource(version, kind)):
             self._members(content, path, name if isinstance(name, str) else "")
             return
         fields = Map(content.line)
@@ -275,9 +283,9 @@ class Finder:
         """Read an entry, or the entry of a resource of Terraform or Pulumi."""
         if repeated := [key for key in content.replaced if key.lower() == "kind"]:
             raise FileError(self.file, content.lines[repeated[0]], "a file must contain one entry in HCL")
-        name, line = _member(content, "name"), content.line
-        shared = {"kind": kind, "name": name, "written_kind": _member(content, "kind")}
-        encoded = _member(content, *ENTRY_JSON)
+        name, line = member_of(content, "name"), content.line
+        shared = {"kind": kind, "name": name, "written_kind": member_of(content, "kind") or MISSING}
+        encoded = member_of(content, *ENTRY_JSON)
         if encoded is None:
             self._add(document_of(content, self.file, self.form, is_partial=content.has_unknown_keys, **shared))
             return
@@ -312,6 +320,10 @@ class Finder:
         """Read a text inside of the file: JSON, HCL or YAML."""
         if not MAY_CONTAIN_AN_ENTRY.search(text):
             return
+        if not VALUES.search(text):
+            if ASSIGNED.search(text):
+                self._add_unread(line, NOT_READ)
+            return
         is_block = isinstance(text, Heredoc)
         inner = Finder(
             self.file,
@@ -322,11 +334,11 @@ class Finder:
         )
         inner._is_patch = "patch" in "".join(path[-2:]).lower()
         try:
-            found = self._read_text(text, path[-1] if path else "", inner)
+            found = self._read_text(str(text), path[-1] if path else "", inner)
         except FileError as error:
-            found, reason = Content(), f"is in text with an error: {error.reason}"
+            found, reason = Content(), f"in text that lint cannot read: {error.reason}"
         else:
-            reason = "is in text"
+            reason = NOT_READ
         self.content.add(found)
         mention = ASSIGNED.search(COMMENT.sub(lambda comment: " " * len(comment[0]), text))
         if mention and not found.documents and not found.unread:
@@ -346,50 +358,5 @@ class Finder:
         self.content.unread.append(Place(self.line_of(line), where))
 
 
-def entry_kind(kind: str) -> str:
-    """Return the kind of an entry, also for that of a custom resource, and for a misspelt one. Empty if unknown."""
-    close = get_close_matches(_letters(kind), KINDS_BY_LETTERS, n=1, cutoff=SIMILARITY)
-    return KINDS_BY_LETTERS[close[0]] if close else ""
-
-
-def _letters(kind: str) -> str:
-    return kind.lower().replace("-", "").replace("_", "")
-
-
-def _is_entry(content: Map, kind: str, *, is_root: bool) -> bool:
-    """Return whether an object with a kind is an entry. One with a misspelt kind, or in an object, has a name too."""
-    if is_root and _letters(kind) in KINDS_BY_LETTERS:
-        return True
-    is_written_as_entry = {"Kind", "Name", "Config"} <= content.keys() or _member(content, *ENTRY_JSON) is not None
-    return "name" in map(str.lower, content) and (bool(entry_kind(kind)) or is_written_as_entry)
-
-
-def _is_custom_resource(version: str, kind: str) -> bool:
-    """Return whether an object is a custom resource of consul-k8s, also with a misspelt API version."""
-    if version.startswith(f"{GROUP}/"):
-        return True
-    if version.partition("/")[0].endswith(f".{GROUP}"):
-        return False
-    is_close = bool(get_close_matches(version, [API_VERSION], cutoff=SIMILARITY))
-    return is_close and entry_kind(kind) != ""
-
-
-def _is_registration(content: Map) -> bool:
-    """Return whether an object is the registration of a service: that of a gateway has the kind of an entry."""
-    return isinstance(merged(_member(content, "proxy")), Map)
-
-
-def _gateway(around: Mapping[str, Any]) -> str:
-    """Return the kind of the gateway whose registration has a `proxy`. Nomad has a block for each kind."""
-    kind = _member(around, "kind")
-    nomad = next((kind for block, kind in NOMAD_GATEWAYS.items() if block in around), "")
-    return GATEWAYS.get(kind.lower().replace("-", ""), "") if isinstance(kind, str) else nomad
-
-
 def _outer_keys(content: Map) -> dict[str, int]:
     return {key: content.lines.get(key, content.line) for key in content if key != "spec"}
-
-
-def _member(content: Mapping[str, Any], *names: str) -> Any:  # noqa: ANN401 - any value
-    """Return a member. Consul ignores the case of keys."""
-    return next((value for key, value in content.items() if key.lower() in names), None)

@@ -10,7 +10,7 @@ from typing import NoReturn
 
 from consul_tracing.errors import FileError
 
-from .values import Blocks, Heredoc, JsonText, Map, Unevaluated, expressions
+from .values import Blocks, Heredoc, Items, JsonText, Map, Unevaluated, expressions
 
 BLANKS = re.compile(r"(?:\s|#[^\n]*|//[^\n]*|/\*.*?\*/)*", re.DOTALL)
 BLANKS_IN_LINE = re.compile(r"(?:[^\S\n]|/\*.*?\*/)*", re.DOTALL)
@@ -23,6 +23,7 @@ HEREDOC = re.compile(r"<<(-?)([^\W\d][\w.-]*)[^\S\n]*\n")
 QUOTED = re.compile(r'"(?:[^"\\\n]|\\.)*"')
 ESCAPE = re.compile(r"\\(?:u([0-9A-Fa-f]{4})|U([0-9A-Fa-f]{8})|x([0-9A-Fa-f]{2})|([0-7]{3})|(.))")
 TEMPLATE = re.compile(r"(?<!\$)\$\{|(?<!%)%\{")
+TEMPLATE_OF_HCL1 = re.compile(r"\$\{")
 ATTRIBUTE = re.compile(r"\.[\w.-]+")
 FOR = re.compile(r"for\s")
 CONSTANTS = {"true": True, "false": False, "null": None}
@@ -37,12 +38,12 @@ OPERATORS = frozenset("?+-*/%=!<>&|.[")
 """Characters after a literal that make it part of an expression."""
 
 
-def parse(text: str, file: str, first_line: int = 1) -> Map:
+def parse(text: str, file: str, first_line: int = 1, *, is_hcl1: bool = False) -> Map:
     """Return the content of an HCL text. Raises FileError for invalid syntax.
 
-    `first_line`: the line in the file on which the text starts.
+    `first_line`: the line in the file on which the text starts. `is_hcl1`: it has no `%{ }` and no escapes of `${`.
     """
-    reader = Reader(text, file, first_line)
+    reader = Reader(text, file, first_line, is_hcl1=is_hcl1)
     content = reader.members("")
     reader.reject_rest()
     return content
@@ -70,12 +71,17 @@ def _reject_constant(name: str) -> NoReturn:
 class Reader:
     """Recursive-descent parser with a position in the text."""
 
-    def __init__(self, text: str, file: str, first_line: int = 1, *, is_json: bool = False) -> None:
+    def __init__(
+        self, text: str, file: str, first_line: int = 1, *, is_json: bool = False, is_hcl1: bool = False
+    ) -> None:
         """Start at the beginning of the text. JSON has no templates."""
         self.text = text.removeprefix("\ufeff")
         self.file = file
         self.position = 0
+        self._depth = 0
         self.is_json = is_json
+        self.is_hcl1 = is_hcl1
+        self._template = TEMPLATE_OF_HCL1 if is_hcl1 else TEMPLATE
         self._first_line = first_line
         self._line_ends = [match.start() for match in re.finditer("\n", self.text)]
 
@@ -110,6 +116,7 @@ class Reader:
     def members(self, end: str) -> Map:
         """Read the attributes and blocks of a body or an object up to `end`: the closing brace, or none for a body."""
         content = Map(self.line)
+        self._depth += bool(end)
         while (found := self.peek()) != end:
             if not found:
                 self.fail(f'"{end}" is required before the end of the file')
@@ -117,6 +124,7 @@ class Reader:
             if self.peek() == ",":
                 self.position += 1
         self.position += len(end)
+        self._depth -= bool(end)
         return content
 
     def _member(self, content: Map) -> None:
@@ -127,6 +135,9 @@ class Reader:
             path.append(self._key())
         if found != "{":
             self.position += 1
+        if self.is_hcl1 and not self._depth and not self.peek():
+            # The parser of HCL 1 takes the end of the text after "=" for the end of the file.
+            return
         *labels, last = path
         for label in labels:
             if not isinstance(content.get(label), Map):
@@ -211,7 +222,7 @@ class Reader:
     def _list(self) -> object:
         start = self.position
         self.position += 1
-        members: list[object] = []
+        members = Items()
         self.peek()
         if FOR.match(self.text, self.position):
             self.position = start
@@ -219,6 +230,7 @@ class Reader:
         while (found := self.peek()) != "]":
             if not found:
                 self.fail('"]" is required before the end of the file')
+            members.lines.append(self.line)
             members.append(self.value())
             if self.peek() == ",":
                 # HCL 1 accepts further commas, and none after a list in a list.
@@ -239,16 +251,16 @@ class Reader:
         while (found := self.text[self.position : self.position + 1]) != '"':
             if found in {"", "\n"}:
                 self.fail("the text has no closing quote in its line")
-            if TEMPLATE.match(self.text, self.position):
+            if self._template.match(self.text, self.position):
                 self._skip_template()
             else:
                 self.position += 2 if found == "\\" else 1
         self.position += 1
         quoted = self.text[start + 1 : self.position - 1]
-        if TEMPLATE.search(quoted):
+        if self._template.search(quoted):
             content = ESCAPE.sub(lambda escape: ESCAPED.get(escape[5], escape[0]), quoted)
             return Unevaluated(f'"{quoted}"', inner=content)
-        return _literal_text(ESCAPE.sub(self._unescaped, quoted))
+        return self._literal_text(ESCAPE.sub(self._unescaped, quoted))
 
     def _skip_template(self) -> None:
         start = self.position
@@ -272,6 +284,10 @@ class Reader:
             return chr(number) if number <= sys.maxunicode else self.fail(f'the escape "{escape[0]}" is not supported')
         return ESCAPED[escape[5]] if escape[5] in ESCAPED else self.fail(f'the escape "{escape[0]}" is not supported')
 
+    def _literal_text(self, text: str) -> str:
+        """Return text without the escapes of templates."""
+        return text if self.is_hcl1 else text.replace("$${", "${").replace("%%{", "%{")
+
     def _heredoc(self) -> str | Unevaluated:
         start = HEREDOC.match(self.text, self.position)
         if not start:
@@ -282,9 +298,9 @@ class Reader:
         content = self.text[start.end() : end.start()]
         self.position = end.end()
         unindented = _without_indentation(content) if start[1] else content
-        if TEMPLATE.search(content):
+        if self._template.search(content):
             return Unevaluated(content, inner=Heredoc(unindented))
-        return Heredoc(_literal_text(unindented))
+        return Heredoc(self._literal_text(unindented))
 
     def _encoded(self, after: int) -> object:
         start = self.position
@@ -351,11 +367,6 @@ class Reader:
                 self.peek()
         else:
             self.position += 1
-
-
-def _literal_text(text: str) -> str:
-    """Return text without the escapes of templates."""
-    return text.replace("$${", "${").replace("%%{", "%{")
 
 
 def _without_indentation(text: str) -> str:

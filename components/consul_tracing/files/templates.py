@@ -6,11 +6,12 @@ replaced by the expression: it is not checked, its neighbours are.
 
 from __future__ import annotations
 
+import json
 import re
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from .values import Heredoc, JsonText, Map, Unevaluated, expressions
+from .values import Heredoc, Items, JsonText, Map, Unevaluated, expressions
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -41,8 +42,12 @@ MAX_DISTANCE = 50
 class Masked:
     """A text with numbers in the place of its templates. Line breaks stay."""
 
-    def __init__(self, text: str, *, is_yaml: bool = False, is_hcl: bool = False) -> None:
-        """Replace the templates. HCL's own ones, `${ }` and `%{ }`, are left to its reader."""
+    def __init__(self, text: str, *, is_yaml: bool = False, is_hcl: bool = False, is_json: bool = False) -> None:
+        """Replace the templates. HCL's own ones, `${ }` and `%{ }`, are left to its reader.
+
+        `is_json`: templates have the escapes of the JSON text around them.
+        """
+        self._is_json = is_json
         self.templates: list[str] = []
         self.lines: set[int] = set()
         """The lines, from 1, with templates."""
@@ -84,9 +89,9 @@ class Masked:
         if not is_yaml:
             return line
         indented = INDENTED.search(values[-1])
-        width = int(indented[1]) if indented else len(line) - len(line.lstrip())
+        width = int(indented[1]) if indented else _indentation(line)
         number = next(one[0] for one in NUMBER.finditer(line) if self.templates[int(one[1])] == values[-1])
-        is_member = any(_is_key(one, width) for one in _neighbours(lines, index))
+        is_member = any(_is_key(one, width) for one in _neighbours(lines, index, width))
         return " " * width + number + ("__:" if is_member else "")
 
     def restored(self, value: object) -> Any:  # noqa: ANN401 - any value
@@ -96,6 +101,8 @@ class Masked:
         match value:
             case Map():
                 return self._restored_map(value)
+            case Items():
+                return Items(map(self.restored, value), value.lines)
             case list():
                 return type(value)(map(self.restored, value))
             case JsonText():
@@ -129,7 +136,17 @@ class Masked:
 
     def _template(self, number: re.Match[str]) -> str:
         index = int(number[1])
-        return self.templates[index] if index < len(self.templates) else number[0]
+        if index >= len(self.templates):
+            return number[0]
+        return _unescaped(self.templates[index]) if self._is_json else self.templates[index]
+
+
+def _unescaped(template: str) -> str:
+    """Return a template without the escapes of JSON text. One that is not in text has none."""
+    try:
+        return str(json.loads(f'"{template}"', strict=False))
+    except ValueError:
+        return template
 
 
 def _spans(text: str) -> Iterator[tuple[int, int]]:
@@ -163,12 +180,16 @@ def _balanced(text: str, position: int) -> int:
     return -1
 
 
-def _neighbours(lines: list[str], index: int) -> Iterator[str]:
-    """Yield the nearest lines before and after a line that have content of their own."""
+def _neighbours(lines: list[str], index: int, width: int) -> Iterator[str]:
+    """Yield the nearest lines before and after a line that have content of their own and no larger indentation."""
     for numbers in (range(index - 1, -1, -1), range(index + 1, len(lines))):
-        nearest = islice(numbers, MAX_DISTANCE)
-        yield next((lines[one] for one in nearest if NUMBER.sub("", lines[one]).strip()), "")
+        nearest = (lines[one] for one in islice(numbers, MAX_DISTANCE))
+        yield next((one for one in nearest if NUMBER.sub("", one).strip() and _indentation(one) <= width), "")
+
+
+def _indentation(line: str) -> int:
+    return len(line) - len(line.lstrip())
 
 
 def _is_key(line: str, width: int) -> bool:
-    return len(line) - len(line.lstrip()) == width and bool(KEY.match(line.lstrip()))
+    return _indentation(line) == width and bool(KEY.match(line.lstrip()))

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from consul_tracing.names import FieldPath
 
@@ -34,6 +34,15 @@ class Map(dict[str, Any]):
             self.replaced.add(key)
         self[key] = value
         self.lines[key] = line
+
+
+class Items(list[Any]):
+    """A list with the lines of its members."""
+
+    def __init__(self, members: Iterable[Any] = (), lines: Iterable[int] = ()) -> None:
+        """Create a list. Members without a line have that of their key."""
+        super().__init__(members)
+        self.lines = list(lines)
 
 
 class Blocks(list[Any]):

@@ -8,7 +8,7 @@ import yaml
 
 from consul_tracing.errors import FileError
 
-from .values import Heredoc, Map
+from .values import Heredoc, Items, Map
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -64,7 +64,7 @@ class _YamlReader:
             case yaml.MappingNode():
                 return self._map(node)
             case yaml.SequenceNode():
-                return [self.value(member) for member in node.value]
+                return Items(map(self.value, node.value), map(self._line, node.value))
             case yaml.ScalarNode():
                 return self._scalar(node)
         raise TypeError(node)

@@ -19,5 +19,5 @@ def content_findings(content: Content, file: str) -> Iterator[Finding]:
     if content.refused:
         yield Finding(Issue("CT353", (), content.refused.reason), file, content.refused.line, file)
     for place in sorted(set(content.unread)):
-        reason = f"a tracing key {place.reason} that lint does not read"
+        reason = f"a tracing key is {place.reason}"
         yield Finding(Issue("CT350", (), reason), file, place.line, file)
