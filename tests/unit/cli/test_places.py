@@ -4,12 +4,11 @@ import json
 
 import pytest
 
-from consul_tracing.cli.lint.files import lint_texts
 from consul_tracing.cli.rendering import entries
 from consul_tracing.files.documents import read_file
 from consul_tracing.files.finder import LAST_APPLIED, NOT_READ
 from consul_tracing.names import CLUSTERS_KEY, TRACER_KEY
-from tests.unit.cli.test_lint import codes, lint
+from tests.unit.cli.test_lint import codes, lint, lint_texts
 from tests.unit.meshes import settings
 
 TRACER = '{"http":{"name":"envoy.zipkin","config":{"collector_cluster":"zipkin","collector_endpoint":"/api/v1/spans"}}}'

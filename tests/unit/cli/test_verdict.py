@@ -9,8 +9,8 @@ import pytest
 
 import consul_tracing.cli
 from consul_tracing.cli import app
-from consul_tracing.cli.lint import files as lint_files
 from consul_tracing.errors import printable
+from consul_tracing.lint import checks
 from tests.unit.test_cli import Run
 
 ENTRY = 'Kind = "service-defaults"\nName = "web"\nProtocol = "http"\n'
@@ -124,7 +124,7 @@ def test_unexpected_error_is_one_line_with_the_file(
     def fail(*_arguments: object) -> None:
         raise KeyError("a\nb")
 
-    monkeypatch.setattr(lint_files, "read_file", fail)
+    monkeypatch.setattr(checks, "read_file", fail)
     run = Run(capsys, "lint", "a.hcl")
     assert (run.code, run.err) == (2, "consul-tracing: CT601: a.hcl cannot be checked: KeyError: 'a\\nb'\n")
     monkeypatch.setattr(app, "app", fail)
