@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from consul_tracing.errors import CommandError, FileError
@@ -69,7 +70,7 @@ def check_texts(
     applied: list[Finding] = []
     for file in dict.fromkeys(one.file for one in remaining if one.issue.replacement):
         defaults = [one for one in mesh_of[file] if is_mesh(one) and one.file != file]
-        changed[file], removed = fixed(texts[file], _LintOfFile(file, defaults, oldest, ignored))
+        changed[file], removed = fixed(texts[file], partial(_file_findings, file, defaults, oldest, ignored))
         applied += removed
     if fix:
         after = check_texts(changed, oldest, ignored)
@@ -105,18 +106,11 @@ def _without_fix(finding: Finding) -> Finding:
     return replace(finding, issue=replace(finding.issue, replacement=None)) if finding.issue.replacement else finding
 
 
-@dataclass(frozen=True)
-class _LintOfFile:
-    """The findings of one file of a mesh, without relations."""
-
-    file: str
-    defaults: Sequence[Document]
-    """The proxy-defaults entries in other files of the mesh."""
-    oldest: Releases
-    ignored: Collection[str]
-
-    def __call__(self, text: str) -> list[Finding]:
-        documents, problems = read(text, self.file)
-        base = mesh_config([*self.defaults, *documents])
-        found = [one for document in documents for one in document_findings(document, base, self.oldest)]
-        return divided([*problems, *found], {self.file: comments(text, self.file)}, self.ignored)[0]
+def _file_findings(
+    file: str, defaults: Sequence[Document], oldest: Releases, ignored: Collection[str], text: str
+) -> list[Finding]:
+    """Return the findings of one file, without relations. `defaults`: proxy-defaults in other files of its mesh."""
+    documents, problems = read(text, file)
+    base = mesh_config([*defaults, *documents])
+    found = [one for document in documents for one in document_findings(document, base, oldest)]
+    return divided([*problems, *found], {file: comments(text, file)}, ignored)[0]

@@ -24,6 +24,7 @@ ERROR = {"mesh.hcl": block(tracing=V1)}
 @pytest.fixture
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("GITHUB_WORKSPACE", raising=False)
     return tmp_path
 
 
@@ -223,19 +224,19 @@ def test_text_has_the_address_of_each_code_once() -> None:
     assert [line for line in lines if "https://" in line] == [f"CT314: {page_of('CT314')}"]
 
 
-def test_uri_of_a_file_is_encoded_and_relative_to_the_current_directory(here: Path) -> None:
-    assert (
-        file_uri("a b/ü%.hcl")
-        == file_uri("./a b/ü%.hcl")
-        == file_uri(str(here / "a b/ü%.hcl"))
-        == "a%20b/%C3%BC%25.hcl"
-    )
-    assert (file_uri("../a.hcl"), file_uri("/a b.hcl"), file_uri("a:b.hcl")) == (
-        "../a.hcl",
-        "file:///a%20b.hcl",
+def test_uri_of_a_file_is_encoded_and_relative_to_the_checkout(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for file in ("a b/ü%.hcl", "./a b/ü%.hcl", str(here / "a b/ü%.hcl")):
+        assert file_uri(file) == "a%20b/%C3%BC%25.hcl"
+    assert (file_uri("a/../b.hcl"), file_uri("a:b.hcl"), file_uri("/a b.hcl")) == (
+        "b.hcl",
         "a%3Ab.hcl",
+        "file:///a%20b.hcl",
     )
+    assert file_uri("../a.hcl") == (here.parent / "a.hcl").as_uri()
     assert file_uri(os.fsdecode(b"\xff.hcl")) == "%FF.hcl"
+    monkeypatch.setenv("GITHUB_WORKSPACE", str(here.parent))
+    assert (file_uri("../a.hcl"), file_uri("a.hcl")) == ("a.hcl", f"{here.name}/a.hcl")
+    assert f"file={here.name}/mesh.hcl," in next(as_github(finding()))
 
 
 def test_sarif_has_the_address_of_the_rule_and_the_uri_of_the_file(here: Path) -> None:

@@ -124,7 +124,7 @@ def as_github(checked: Checked) -> Iterator[str]:
     Ref: https://docs.github.com/en/actions/reference/workflow-commands-for-github-actions
     """
     for one in checked.findings:
-        place = {"file": one.file, "line": str(one.line)} if one.line is not None else {}
+        place = {"file": str(path_in_checkout(one.file)), "line": str(one.line)} if one.line is not None else {}
         properties = {**place, "title": f"{one.code}: {CODES[one.code].title}"}
         shown = ",".join(f"{name}={_github_property(value)}" for name, value in properties.items())
         yield f"::{GITHUB_COMMANDS[one.severity]} {shown}::{_github_data(f'{_message(one)} {page_of(one.code)}')}"
@@ -196,10 +196,15 @@ def _result(finding: Finding, codes: list[str]) -> JsonObject:
 
 
 def file_uri(file: str) -> str:
-    """Return the URI of a file, relative to the current directory for the files in it."""
-    path = Path(file)
-    if path.is_absolute():
-        if not path.is_relative_to(Path.cwd()):
-            return path.as_uri()
-        path = path.relative_to(Path.cwd())
-    return quote(os.fsencode(path.as_posix()))
+    """Return the URI of a file, relative to the root of the checkout for the files in it."""
+    path = path_in_checkout(file)
+    return path.as_uri() if path.is_absolute() else quote(os.fsencode(path))
+
+
+def path_in_checkout(file: str) -> Path:
+    """Return the path from the root of GitHub's checkout, or from the current directory. Other files are absolute."""
+    here = Path.cwd()
+    workspace = Path(os.environ.get("GITHUB_WORKSPACE", here))
+    root = workspace if here.is_relative_to(workspace) else here
+    path = Path(os.path.normpath(here / file))
+    return path.relative_to(root) if path.is_relative_to(root) else path
