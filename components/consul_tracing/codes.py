@@ -298,7 +298,8 @@ CODES: dict[str, Code] = {
     ),
     "CT330": Code(
         "A value is not checked",
-        "The value is an expression: a variable, a function or a template.",
+        "The value is an expression: a variable, a function or a template. Or the file is a template, or has a suffix "
+        "that is not read, such as `.bak`.",
         "Nothing to do. Check the rendered entry, or the live one with `--consul` or `--kubernetes`.",
     ),
     "CT331": Code(
