@@ -125,7 +125,7 @@ PLACES = {
         5,
         (
             'resource "kubectl_manifest" "a" {\n  yaml_body = yamlencode({\n    apiVersion = '
-            '"consul.hashicorp.com/v1alpha1", kind = "ProxyDefaults"\n    metadata = { name = "global", namespace = var.a }'
+            '"consul.hashicorp.com/v1alpha1", kind = "ProxyDefaults"\n    metadata = { name = "global", label = var.a }'
             f"\n    spec = {{ config = {{ envoy_tracing_json = {QUOTED} }} }}\n  }})\n}}\n"
         ),
     ),
