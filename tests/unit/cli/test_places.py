@@ -5,7 +5,7 @@ import json
 import pytest
 
 from consul_tracing.cli.lint.files import lint_texts
-from consul_tracing.cli.rendering import entries
+from consul_tracing.cli.render.rendering import entries
 from consul_tracing.files.documents import read_file
 from consul_tracing.files.finder import LAST_APPLIED, NOT_READ
 from consul_tracing.names import CLUSTERS_KEY, TRACER_KEY
