@@ -5,7 +5,8 @@ from typing import Any
 
 import pulumi
 
-from .errors import InvalidInputError, Problem
+from .errors import Problem
+from .run_errors import InvalidInputError
 
 NO_ARGS: Any = None
 """Default of `args`, whose type is no union because Pulumi's schema inference does not support one."""

@@ -12,14 +12,15 @@ from .backends.planning import accept, plan_entries
 from .backends.selection import select_backend
 from .component import NO_ARGS, Component, merged
 from .entries.bodies import bootstrap_hash, gateway_arguments, proxy_defaults, service_resources
-from .entries.ownership import reject_missing_cluster
-from .entries.propagation import adds_sampler, reject_broken_traces
+from .entries.ownership import missing_cluster_text
+from .entries.propagation import adds_sampler, broken_traces_text
 from .envoy import collector_url, proxy_environment
 from .errors import UnreadableError
 from .inputs.mesh_args import MeshTracingArgs
 from .inputs.warnings import declares_http, setting_warnings
 from .names import HTTP_PROTOCOLS
 from .outputs import known
+from .run_errors import ConflictError
 from .zipkin_collector import ZipkinCollector
 
 if TYPE_CHECKING:
@@ -148,10 +149,11 @@ def _check_live_mesh(
     """
     if not mesh.live.is_known:
         return False
-    if settings.enabled and settings.gateways == "skip":
-        reject_missing_cluster(mesh.live.body)
-    if not settings.accept_broken_traces:
-        reject_broken_traces(mesh.live.body, mesh.entry.body)
+    is_skipped = settings.enabled and settings.gateways == "skip"
+    if text := missing_cluster_text(mesh.live.body) if is_skipped else "":
+        raise ConflictError(text)
+    if text := "" if settings.accept_broken_traces else broken_traces_text(mesh.live.body, mesh.entry.body):
+        raise ConflictError(text)
     if adds_sampler(mesh.live.body, mesh.entry.body):
         pulumi.log.warn(sampler_text(), backend.component)
     backend.warn_of_http_default(settings, services, mesh.live.body)

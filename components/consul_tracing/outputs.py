@@ -9,8 +9,9 @@ import pulumi
 # A private name that every generated SDK imports. It waits without a traceback in the output.
 from pulumi.runtime.sync_await import _sync_await
 
-from .errors import InvalidInputError, Problem
+from .errors import Problem
 from .names import UNRESOLVED
+from .run_errors import InvalidInputError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -62,8 +62,11 @@ def gateway_proxy(
     finally:
         envoy.stop()
         if kind == "api":
+            # The entry remains: Consul 1.22.7 can panic (StatusFromStructs) when a new one gets its first status while
+            # the subscription of a former gateway reads it.
             consul.delete_config_entry("http-route", "to-web")
-        consul.delete_config_entry(name, name)
+        else:
+            consul.delete_config_entry(name, name)
 
 
 def enter(port: int, **headers: str) -> Response:

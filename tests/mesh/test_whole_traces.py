@@ -116,6 +116,9 @@ DEFAULT_LANE = {
 }
 """Cells of `make test`. The others repeat most of what these test."""
 
+NIGHTLY = {"1.38.3"}
+"""Versions of Envoy between the oldest and the newest: `make test-nightly`."""
+
 
 def cells(*, propagating: bool) -> pytest.MarkDecorator:
     """Return the cells whose applications propagate headers that the proxies read, or the other cells."""
@@ -127,11 +130,16 @@ def cells(*, propagating: bool) -> pytest.MarkDecorator:
         for entrance in ENTRANCES
         if (application in PROPAGATING[tracer]) == propagating
     ]
-    lane = {cell: [] if (*cell[0], *cell[1:]) in DEFAULT_LANE else [pytest.mark.slow] for cell in found}
-    params = [pytest.param(*cell, id="-".join((*cell[0], *cell[1:])), marks=lane[cell]) for cell in found]
+    params = [pytest.param(*cell, id="-".join((*cell[0], *cell[1:])), marks=_lane(*cell)) for cell in found]
     # The scope keeps a deployment for all of its cells.
     names = ("deployment", "application", "entrance")
     return pytest.mark.parametrize(names, params, indirect=["deployment"], scope="module")
+
+
+def _lane(deployment: tuple[str, str], *cell: str) -> list[pytest.MarkDecorator]:
+    if deployment[0] in NIGHTLY:
+        return [pytest.mark.nightly]
+    return [] if (*deployment, *cell) in DEFAULT_LANE else [pytest.mark.slow]
 
 
 @cells(propagating=True)

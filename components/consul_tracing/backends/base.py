@@ -10,7 +10,8 @@ import pulumi
 # A private name that every generated SDK imports. It waits without a traceback in the output.
 from pulumi.runtime.sync_await import _sync_await
 
-from consul_tracing.errors import ConflictError, message
+from consul_tracing.errors import message
+from consul_tracing.run_errors import ConflictError
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence

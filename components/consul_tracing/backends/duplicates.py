@@ -8,7 +8,8 @@ from weakref import WeakSet
 import pulumi
 from pulumi.runtime.settings import get_monitor, get_root_resource
 
-from consul_tracing.errors import InvalidInputError, Problem
+from consul_tracing.errors import Problem
+from consul_tracing.run_errors import InvalidInputError
 
 from .identity import identity_of
 

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from consul_tracing.entries.custom_resources import API_VERSION, KINDS
 from consul_tracing.entries.entry import Entry
-from consul_tracing.errors import ConflictError, message, numbered
+from consul_tracing.errors import message, numbered
+from consul_tracing.run_errors import ConflictError
 
 from .urns import is_child_of_component, is_sibling, type_of
 

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import pulumi
 
 from consul_tracing.entries.ownership import Change, Conflict, Plan, drift, plan
-from consul_tracing.errors import ConflictError, UnreadableError
+from consul_tracing.errors import UnreadableError
+from consul_tracing.run_errors import ConflictError
 
 from .base import LiveT, Planned, continue_in_previews
 from .dependants import check_dependants

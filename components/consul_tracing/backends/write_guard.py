@@ -9,7 +9,8 @@ import pulumi
 # A private name that every generated SDK imports. It waits without a traceback in the output.
 from pulumi.runtime.sync_await import _sync_await
 
-from consul_tracing.errors import ConflictError, UnreadableError, message
+from consul_tracing.errors import UnreadableError, message
+from consul_tracing.run_errors import ConflictError
 
 from .consul_api import independent_reader
 

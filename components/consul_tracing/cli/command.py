@@ -23,6 +23,32 @@ class OutputFormat(StrEnum):
     JSON = "json"
 
 
+class LintFormat(StrEnum):
+    """Output format of the findings of `lint`."""
+
+    TEXT = "text"
+    JSON = "json"
+    SARIF = "sarif"
+    GITHUB = "github"
+
+
+class FailOn(StrEnum):
+    """The least severity of a finding of `lint` at which the exit code is 1."""
+
+    ERROR = "error"
+    WARNING = "warning"
+
+
+class RenderFormat(StrEnum):
+    """Output format of `render`."""
+
+    HCL = "hcl"
+    JSON = "json"
+    YAML = "yaml"
+    REGISTRATION = "registration"
+    GATEWAY = "gateway"
+
+
 def read_text(file: str) -> str:
     """Return the text of a file, or of the standard input, with its line ends. Raises CommandError."""
     try:

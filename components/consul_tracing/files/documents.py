@@ -34,8 +34,8 @@ OTHER_HCL = (".tf", ".nomad", ".tofu")
 
 ABOUT_CONSUL = re.compile(
     r"envoy_|consul|sidecar_?service|(?:proxy|service|exported)[-_]?(?:defaults|router|splitter|resolver|intentions|"
-    r"services)|(?:ingress|api|terminating|mesh)[-_]?gateway|^\s*\"?kind\"?\s*=|"
-    r"^(?-i:Name)\s*=",
+    r"services)|(?:ingress|api|terminating|mesh)[-_]?gateway|^[^\S\n]*\"?kind\"?[^\S\n]*=|"
+    r"^(?-i:Name)[^\S\n]*=",
     re.IGNORECASE | re.MULTILINE,
 )
 """Words of the files in which entries and registrations are written."""

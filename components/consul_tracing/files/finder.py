@@ -51,7 +51,7 @@ ASSIGNED = re.compile(rf"(?:{TRACING_KEY.pattern})(?:[\\\"'\]]*\s*[:=]|[\\\"']*\
 VALUES = re.compile(r"[:={]")
 """Characters of every text with an entry."""
 
-COMMENT = re.compile(r"^\s*(?:#|//).*", re.MULTILINE)
+COMMENT = re.compile(r"^[^\S\n]*(?:#|//).*", re.MULTILINE)
 MAY_CONTAIN_AN_ENTRY = re.compile(
     rf"{TRACING_KEY.pattern}|{re.escape(GROUP)}/|(?:proxy|service)-?defaults", re.IGNORECASE
 )

@@ -27,6 +27,7 @@ OPENING = re.compile(r"#?\{\{|\{%|^[^\S\n]*\{#(?=[^\n]*#\}[^\S\n]*$)|(?<!\$)\$\{
 CLOSING = {"{{": "}}", "{%": "%}", "{#": "#}"}
 CONTROL = re.compile(
     r"#?\{\{-?\s*(?:/\*|(?:if|else|end|range|with|define|block|break|continue)\b|\$\w+\s*:?=)|\{%|\s*\{#"
+    r"|%\{~?\s*(?:if|else|endif|for|endfor)\b"
 )
 """Start of a template that has no text of its own."""
 
@@ -35,7 +36,10 @@ KEY = re.compile(r"[\"']?[\w./-]+[\"']?:(?:\s|$)")
 MAX_LENGTH = 2000
 """Characters of a template."""
 
-MAX_DISTANCE = 50
+MAX_DEPTH = 20
+"""Braces in each other inside of a template."""
+
+MAX_DISTANCE = 20
 """Lines between a template and its neighbours."""
 
 
@@ -177,6 +181,8 @@ def _balanced(text: str, position: int) -> int:
         depth += 1 if brace[0] == "{" else -1
         if not depth:
             return brace.end()
+        if depth > MAX_DEPTH:
+            break
     return -1
 
 

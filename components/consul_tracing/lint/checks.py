@@ -41,8 +41,8 @@ class Checked:
     ignored: list[Ignored] = field(default_factory=list)
     fixed: list[Finding] = field(default_factory=list)
     """The former findings of fixed texts."""
-    texts: Mapping[str, str] = field(default_factory=dict)
-    """The text of each file with its fixes, also if the findings are those of the original texts."""
+    changes: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    """The texts before and after the fixes, by file, also if the findings are those of the texts before."""
 
     def without_entries(self, files: Sequence[str]) -> bool:
         """Return whether files have neither an entry nor a finding that explains why."""
@@ -66,21 +66,23 @@ def check_texts(
     found += [one for mesh in divisions for one in findings(mesh, oldest)]
     remaining, not_shown = divided(found, {file: comments(text, file) for file, text in texts.items()}, ignored)
     mesh_of = {one.file: mesh for mesh in divisions for one in mesh}
-    changed = dict(texts)
+    changes: dict[str, tuple[str, str]] = {}
     applied: list[Finding] = []
     for file in dict.fromkeys(one.file for one in remaining if one.issue.replacement):
         defaults = [one for one in mesh_of[file] if is_mesh(one) and one.file != file]
-        changed[file], removed = fixed(texts[file], partial(_file_findings, file, defaults, oldest, ignored))
-        applied += removed
+        text, removed = fixed(texts[file], partial(_file_findings, file, defaults, oldest, ignored))
+        if removed:
+            changes[file] = (texts[file], text)
+            applied += removed
     if fix:
-        after = check_texts(changed, oldest, ignored)
-        return replace(after, findings=[_without_fix(one) for one in after.findings], fixed=applied, texts=changed)
+        after = check_texts({**texts, **{file: text for file, (_, text) in changes.items()}}, oldest, ignored)
+        return replace(after, findings=[_without_fix(one) for one in after.findings], fixed=applied, changes=changes)
     fixable = {(one.file, key(one)) for one in applied}
     shown = [one if (one.file, key(one)) in fixable else _without_fix(one) for one in remaining]
     order = {file: number for number, file in enumerate(texts)}
     shown.sort(key=lambda one: (order[one.file], one.line or 0))
     entries = {file: len(found) for file, (found, _) in contents.items()}
-    return Checked(shown, entries, ignored=not_shown, texts=changed)
+    return Checked(shown, entries, ignored=not_shown, changes=changes)
 
 
 def read(text: str, file: str) -> tuple[list[Document], list[Finding]]:

@@ -9,7 +9,8 @@ import pytest
 from consul_tracing.backends.base import child_options
 from consul_tracing.backends.write_guard import WriteGuard
 from consul_tracing.entries.entry import Entry
-from consul_tracing.errors import ConflictError, UnreadableError
+from consul_tracing.errors import UnreadableError
+from consul_tracing.run_errors import ConflictError
 from tests.unit.mocked_engine import Engine
 
 ENTRY = Entry("service-defaults", "web", {})

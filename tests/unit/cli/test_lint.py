@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from consul_tracing.cli.lint.live import documents_of
 from consul_tracing.cli.lint.report import as_json as lint_json
 from consul_tracing.cli.lint.report import as_sarif, as_text
-from consul_tracing.cli.rendering import as_hcl, as_json, as_yaml, entries
+from consul_tracing.cli.render.rendering import as_hcl, as_json, as_yaml, entries
 from consul_tracing.codes import CODES, page_of
 from consul_tracing.envoy import HCM_TRACING
 from consul_tracing.errors import CommandError
@@ -43,8 +43,8 @@ def lint_texts(texts: dict[str, str], oldest: Releases | None = None) -> list[Fi
     return check_texts(texts, oldest).findings
 
 
-def fix_texts(texts: dict[str, str]) -> Mapping[str, str]:
-    return check_texts(texts, fix=True).texts
+def fix_texts(texts: Mapping[str, str]) -> dict[str, str]:
+    return {**texts, **{file: text for file, (_, text) in check_texts(texts, fix=True).changes.items()}}
 
 
 def lint(text: str, form: str = "hcl", oldest: Releases | None = None) -> list[Finding]:
@@ -417,7 +417,7 @@ def test_fix_removes_the_finding(code: str) -> None:
     (form, bad), _ = EXAMPLES[code]
     checked = check_texts({f"example.{form}": bad}, fix=True)
     assert (checked.findings, codes(checked.fixed)) == ([], [code])
-    assert checked.texts[f"example.{form}"] != bad
+    assert checked.changes.keys() == {f"example.{form}"}
 
 
 def test_fix_of_escaped_text_keeps_the_rest_of_the_file() -> None:

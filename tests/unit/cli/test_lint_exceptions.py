@@ -9,7 +9,8 @@ import pytest
 
 from consul_tracing.backends.kubernetes.access import MissingKindError
 from consul_tracing.cli.lint.command import lint_command
-from consul_tracing.cli.lint.live import catalog_services, consul_documents, kubernetes_documents, service_findings
+from consul_tracing.cli.lint.kubernetes import documents_in
+from consul_tracing.cli.lint.live import catalog_services, consul_documents, service_findings
 from consul_tracing.cli.lint.report import as_sarif, as_text
 from consul_tracing.cli.lint.selection import selected
 from consul_tracing.errors import CommandError
@@ -330,7 +331,7 @@ def test_sampled_percentage_is_the_lowest_rate(listener: Any, sampler: Any, expe
 
 def fake_consul(answers: dict[str, Any]) -> Any:
     """Return a client of a Consul with these answers, by path and filter."""
-    return SimpleNamespace(address="consul", get=lambda path, **query: answers.get(path + "".join(query.values())))
+    return SimpleNamespace(address="consul", get=lambda path, _, **query: answers.get(path + "".join(query.values())))
 
 
 def test_registrations_of_proxies_of_an_agent_are_read() -> None:
@@ -362,10 +363,10 @@ def test_cluster_may_lack_gateways_only() -> None:
 
     cluster = cast("Any", SimpleNamespace(objects=objects))
     missing = {"api-gateway", "ingress-gateway"}
-    assert kubernetes_documents(cluster, None) == []
+    assert documents_in(cluster, None) == []
     missing = {"service-defaults"}
     with pytest.raises(MissingKindError):
-        kubernetes_documents(cluster, None)
+        documents_in(cluster, None)
 
 
 @pytest.mark.parametrize(
@@ -456,5 +457,5 @@ def test_fix_that_causes_an_error_is_neither_written_nor_promised() -> None:
     registration = {"name": "web", "proxy": {"config": {"envoy_tracing_jso": tracer}}}
     texts = {"mesh.json": json.dumps(MESH), "web.json": json.dumps(registration)}
     checked = check_texts(texts)
-    assert (codes(checked.findings), checked.texts) == (["CT325"], texts)
+    assert (codes(checked.findings), checked.changes) == (["CT325"], {})
     assert checked.findings[0].issue.replacement is None

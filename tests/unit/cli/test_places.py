@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from consul_tracing.cli.rendering import entries
+from consul_tracing.cli.render.rendering import entries
 from consul_tracing.files.documents import read_file
 from consul_tracing.files.finder import LAST_APPLIED, NOT_READ
 from consul_tracing.names import CLUSTERS_KEY, TRACER_KEY
@@ -124,7 +124,7 @@ PLACES = {
         5,
         (
             'resource "kubectl_manifest" "a" {\n  yaml_body = yamlencode({\n    apiVersion = '
-            '"consul.hashicorp.com/v1alpha1", kind = "ProxyDefaults"\n    metadata = { name = "global", namespace = var.a }'
+            '"consul.hashicorp.com/v1alpha1", kind = "ProxyDefaults"\n    metadata = { name = "global", label = var.a }'
             f"\n    spec = {{ config = {{ envoy_tracing_json = {QUOTED} }} }}\n  }})\n}}\n"
         ),
     ),

@@ -121,7 +121,7 @@ def test_unexpected_error_is_one_line_with_the_file(
 ) -> None:
     (directory / "a.hcl").write_text(ENTRY + "# unexpected")
 
-    def fail(*_arguments: object) -> None:
+    def fail(*_arguments: object, **_keywords: object) -> None:
         raise KeyError("a\nb")
 
     monkeypatch.setattr(checks, "read_file", fail)

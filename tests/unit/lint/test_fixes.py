@@ -9,6 +9,7 @@ from consul_tracing.files.documents import read_documents
 from consul_tracing.lint.checks import Checked, check_texts
 from consul_tracing.lint.findings import Finding, Issue, Severity
 from consul_tracing.lint.fixes import fixed
+from tests.unit.cli.test_lint import fix_texts
 from tests.unit.cli.test_lint_inputs import block, cluster, entry, listener, manifest, service, tracer
 
 V2_TYPE = tracer().replace("trace.v3", "trace.v2")
@@ -34,7 +35,7 @@ def test_misspelt_key_beside_the_right_one_is_not_renamed(second: str) -> None:
     keys = f"envoy_extra_static_cluster_json = <<EOF\n{cluster('old.example')}\nEOF\n{second} = "
     text = block().replace("envoy_extra_static_clusters_json = ", keys)
     checked = check_texts({"mesh.hcl": text}, fix=True)
-    assert (checked.texts["mesh.hcl"], checked.fixed) == (text, [])
+    assert (checked.changes, checked.fixed) == ({}, [])
     assert promised(check_texts({"mesh.hcl": text})) == []
 
 
@@ -49,15 +50,15 @@ def test_fixes_that_appear_one_after_the_other_are_all_written() -> None:
     text = manifest(tracing=hidden).replace("{name: global}", "{name: global} # was envoy.zipkin at /api/v1/spans")
     checked = check_texts({"mesh.yaml": text}, fix=True)
     assert codes(checked) == (["CT306", "CT307", "CT314"], [])
-    assert "# was envoy.zipkin at /api/v1/spans" in checked.texts["mesh.yaml"]
-    assert promised(check_texts(checked.texts)) == []
+    assert "# was envoy.zipkin at /api/v1/spans" in checked.changes["mesh.yaml"][1]
+    assert promised(check_texts(fix_texts({"mesh.yaml": text}))) == []
 
 
 def test_fix_that_does_not_remove_its_finding_is_neither_written_nor_promised() -> None:
     text = entry(tracing=tracer(collector_endpoint="/api/v1/spans")).replace("/api/v1", "\\/api\\/v1")
     checked = check_texts({"mesh.json": text})
     assert (codes(checked)[1], promised(checked)) == (["CT314"], [])
-    assert check_texts({"mesh.json": text}, fix=True).texts == {"mesh.json": text}
+    assert check_texts({"mesh.json": text}, fix=True).changes == {}
 
 
 def test_one_fix_that_is_rejected_does_not_prevent_the_others() -> None:
@@ -70,7 +71,7 @@ def test_one_fix_that_is_rejected_does_not_prevent_the_others() -> None:
         one["proxy"] = {"config": {"envoy_tracing_json": tracer(collector_endpoint=uri)}}
     text = json.dumps(registrations)
     checked = check_texts({"mesh.hcl": block(), "web.json": text}, fix=True)
-    assert len(checked.fixed) == checked.texts["web.json"].count("/api/v2/spans") >= 4
+    assert len(checked.fixed) == checked.changes["web.json"][1].count("/api/v2/spans") >= 4
 
 
 def test_fix_that_removes_lines_keeps_the_places_of_the_others() -> None:
@@ -88,9 +89,9 @@ def test_indented_lines_are_fixed_and_keep_their_indentation(inner: str, line_en
     checked = check_texts({"mesh.yaml": text}, fix=True)
     assert codes(checked) == (["CT309"], [])
     assert json.loads(cluster()) == json.loads(
-        read_documents(checked.texts["mesh.yaml"], "a.yaml")[0].fields["Config"][CLUSTERS]
+        read_documents(checked.changes["mesh.yaml"][1], "a.yaml")[0].fields["Config"][CLUSTERS]
     )
-    assert checked.texts["mesh.yaml"].count(line_end) == checked.texts["mesh.yaml"].count("\n")
+    assert checked.changes["mesh.yaml"][1].count(line_end) == checked.changes["mesh.yaml"][1].count("\n")
 
 
 def test_fixed_finding_has_its_former_line_and_replacement() -> None:

@@ -5,6 +5,7 @@ import json
 import pytest
 
 from consul_tracing.lint.checks import check_texts
+from tests.unit.cli.test_lint import fix_texts
 from tests.unit.cli.test_lint_inputs import GATEWAY, block, cluster, defaults, entry, manifest, tracer
 
 OTHER = cluster("other.example")
@@ -57,4 +58,4 @@ def test_entries_with_the_same_meaning_are_no_two_writers() -> None:
 
 def test_meshes_have_their_own_fixes() -> None:
     texts = {f"{name}/mesh.hcl": block(tracing=tracer(collector_endpoint="/api/v1/spans")) for name in ("a", "b")}
-    assert check_texts(texts, fix=True).texts == {f"{name}/mesh.hcl": block() for name in ("a", "b")}
+    assert fix_texts(texts) == {f"{name}/mesh.hcl": block() for name in ("a", "b")}

@@ -15,7 +15,8 @@ from pulumi.runtime.sync_await import _sync_await
 
 from consul_tracing.backends.identity import custom_resource
 from consul_tracing.entries.custom_resources import API_VERSION, KINDS, PLURALS
-from consul_tracing.errors import ConflictError, UnreadableError, message, numbered
+from consul_tracing.errors import UnreadableError, message, numbered
+from consul_tracing.run_errors import ConflictError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping

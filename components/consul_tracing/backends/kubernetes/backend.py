@@ -30,9 +30,10 @@ from consul_tracing.entries.custom_resources import (
 from consul_tracing.entries.entry import Entry
 from consul_tracing.entries.field_paths import field_paths
 from consul_tracing.entries.metadata import is_of_consul_k8s, ownership_metadata
-from consul_tracing.errors import ConflictError, SyncError, UnreadableError, message, numbered
+from consul_tracing.errors import UnreadableError, message, numbered
 from consul_tracing.names import HTTP_PROTOCOLS, MIGRATE_ANNOTATION, UNRESOLVED
 from consul_tracing.outputs import with_unknown
+from consul_tracing.run_errors import ConflictError, SyncError
 
 from .access import MissingKindError, MissingPrerequisiteError, cluster_of
 from .managed_fields import would_be_pruned

@@ -9,7 +9,7 @@ from consul_tracing.entries.bodies import canonical_json
 from consul_tracing.entries.custom_resources import PLURALS, annotations_of, body, camel_case, spec_fields
 from consul_tracing.entries.field_paths import InvalidClustersError, body_from, field_paths, is_cluster
 from consul_tracing.entries.metadata import is_of_consul_k8s
-from consul_tracing.errors import ConflictError, message, numbered
+from consul_tracing.errors import message, numbered
 from consul_tracing.names import (
     ANNOTATIONS_PREFIX,
     CLUSTERS_KEY,
@@ -18,6 +18,7 @@ from consul_tracing.names import (
     OWNER_KEY,
     TRACING_KEYS,
 )
+from consul_tracing.run_errors import ConflictError
 
 from .managed_fields import OWNER_MANAGER, PATCH_MANAGER, has_unnamed_manager, would_be_pruned
 

@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from consul_tracing.errors import MissingDependencyError, message, numbered
+from consul_tracing.errors import message, numbered
+from consul_tracing.run_errors import MissingDependencyError
 
 
 def kubernetes_sdk(feature: str) -> Any:  # noqa: ANN401 - a module

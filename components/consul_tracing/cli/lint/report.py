@@ -143,11 +143,11 @@ def _message(finding: Finding) -> str:
     return f"{'.'.join(finding.issue.path)} {finding.issue.reason}. {finding.fix}".strip()
 
 
-def as_diff(texts: Mapping[str, str], changed: Mapping[str, str]) -> Iterator[str]:
+def as_diff(changes: Mapping[str, tuple[str, str]]) -> Iterator[str]:
     """Yield the lines of a unified diff of the texts of files."""
-    for file, text in texts.items():
-        old, new = LINE.findall(text), LINE.findall(changed[file])
-        for line in difflib.unified_diff(old, new, f"a/{printable(file)}", f"b/{printable(file)}"):
+    for file, (old, new) in changes.items():
+        name = printable(file)
+        for line in difflib.unified_diff(LINE.findall(old), LINE.findall(new), f"a/{name}", f"b/{name}"):
             yield line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n"
 
 
