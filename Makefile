@@ -8,7 +8,7 @@ ACTIONLINT := go run github.com/rhysd/actionlint/cmd/actionlint@v1.7.12
 # Two workers: the tests of the shared mesh take as long as all other tests.
 PARALLEL := --numprocesses=2 --dist=loadgroup
 
-.PHONY: demo picture test test-unit test-explore test-pythons test-slow test-nightly test-kubernetes bench lint lock dist clean
+.PHONY: demo picture test test-unit test-explore test-pythons test-slow test-nightly test-kubernetes bench generate lint lock dist clean
 .DELETE_ON_ERROR:
 
 demo: .venv/installed
@@ -51,6 +51,10 @@ picture: .venv/installed
 bench: .venv/installed
 	@$(BIN)/python -m toolchain
 	@$(BIN)/python -m bench $(ARGS)
+
+# The files that repeat a source: Envoy's messages.
+generate: .venv/installed
+	$(BIN)/python -m generate
 
 lint: .venv/installed
 	$(BIN)/ruff check

@@ -352,8 +352,10 @@ CODES: dict[str, Code] = {
         "Consul cannot parse a field of the listener",
         "Consul parses `envoy_listener_tracing_json` with its own copy of Envoy's messages: Consul 1.22.6 and 1.22.7 "
         "with those of Envoy 1.36, 1.21 to 1.22.5 with those of 1.32, 1.20 with those of 1.28. It drops a block with a "
-        "newer field (`failed to parse ListenerTracingJSON config` in its log), and sampling is 0 %.",
-        "Remove the field, or update Consul.",
+        "newer field (`failed to parse ListenerTracingJSON config` in its log), and sampling is 0 %. It also drops a "
+        "block with text for true or false, an enumeration in another case, or a single value for a list, which only "
+        "Envoy parses.",
+        "Remove the field, or update Consul. Write true and false, exact names, and lists.",
     ),
     "CT340": Code(
         "The port belongs to another protocol",

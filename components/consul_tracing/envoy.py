@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from .envoy_messages.messages import HTTP_PROTOCOL_OPTIONS, LISTENER_TRACING
 from .inputs.hosts import is_address
 from .names import COLLECTOR_CLUSTER, RESOURCE_ATTRIBUTE_SEPARATORS, SAMPLING_RATES
 
@@ -27,8 +28,6 @@ if TYPE_CHECKING:
 
 
 TYPE = "type.googleapis.com/"
-HCM_TRACING = f"{TYPE}envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager.Tracing"
-HTTP_PROTOCOL_OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
 
 ENCODINGS: Mapping[str, str] = {"json": "HTTP_JSON", "protobuf": "HTTP_PROTO"}
 
@@ -45,7 +44,7 @@ def listener_tracing(settings: MeshSettings) -> JsonObject:
     100 % if the tracer has a sampler, which then decides.
     With `gateways: skip` the block contains the tracer. Proxies without the collector's cluster reject it.
     """
-    block: JsonObject = {"@type": HCM_TRACING, **percentages(listener_sampling(settings))}
+    block: JsonObject = {"@type": TYPE + LISTENER_TRACING, **percentages(listener_sampling(settings))}
     block |= span_fields(settings.spans)
     if settings.tags:
         block["custom_tags"] = [custom_tag(name, tag) for name, tag in sorted(settings.tags.items())]

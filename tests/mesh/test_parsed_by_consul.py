@@ -12,6 +12,7 @@ import pytest
 
 from consul_tracing.names import LISTENER_KEY
 from tests.mesh.traced_mesh import UNTRACED, TracedMesh, listener_tracing, traces_as
+from tests.unit.cli.test_lint import CONSUL_FORM, ENVOY_FORMS
 
 pytestmark = pytest.mark.mesh
 
@@ -76,13 +77,28 @@ def test_consul_parses_the_listener_without_a_tracer(traced: TracedMesh) -> None
     assert "failed to parse" not in log()[before:]
 
 
-def test_consul_drops_a_block_with_a_field_that_it_does_not_know(traced: TracedMesh) -> None:
-    traced.apply()
+def write(traced: TracedMesh, fields: dict[str, Any]) -> None:
+    """Add fields to the live listener."""
     entry = traced.proxy_defaults()
     block = json.loads(entry["Config"][LISTENER_KEY])
-    before = len(traced.mesh.consul.program.output())
-    entry["Config"][LISTENER_KEY] = json.dumps({**block, "unknown_field": 1})
+    entry["Config"][LISTENER_KEY] = json.dumps({**block, **fields})
     traced.mesh.consul.write_config_entry(entry)
+
+
+def test_consul_parses_protobufs_forms(traced: TracedMesh) -> None:
+    traced.apply()
+    before = len(traced.mesh.consul.program.output())
+    write(traced, CONSUL_FORM)
+    sidecar = traced.mesh.sidecars["web"]
+    traced.wait_until(lambda: any("custom_tags" in one for one in listener_tracing(sidecar.config_dump())), "the block")
+    assert "failed to parse" not in traced.mesh.consul.program.output()[before:]
+
+
+@pytest.mark.parametrize("fields", [{"unknown_field": 1}, *ENVOY_FORMS])
+def test_consul_drops_a_block_that_it_cannot_parse(traced: TracedMesh, fields: dict[str, Any]) -> None:
+    traced.apply()
+    before = len(traced.mesh.consul.program.output())
+    write(traced, fields)
     warning = "failed to parse ListenerTracingJSON config"
     traced.wait_until(lambda: warning in traced.mesh.consul.program.output()[before:], f'"{warning}" in Consul\'s log')
     sidecar = traced.mesh.sidecars["web"]

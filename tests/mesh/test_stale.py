@@ -10,7 +10,9 @@ from typing import Any
 import pytest
 
 from consul_tracing.cli.stale.proxies import report_of
+from consul_tracing.envoy_messages.reader import read
 from consul_tracing.sources.consul import consul_client, registered_proxy
+from consul_tracing.sources.envoy import admin_client, read_proxy
 from testbed.consul import Consul
 from testbed.envoy import Envoy
 from testbed.mesh import Instance, Service
@@ -210,7 +212,7 @@ def test_proxy_with_each_tracer_is_current(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("version", ENVOYS)
+@pytest.mark.parametrize("version", [*ENVOYS, "1.38.3"])
 def test_proxy_of_each_supported_envoy_is_current(programs: Programs, mesh: Consul, version: str) -> None:
     write(programs, mesh, entry(proxy_defaults={"AccessLogs": LOGS}))
     with running(programs, mesh) as envoy:
@@ -220,6 +222,8 @@ def test_proxy_of_each_supported_envoy_is_current(programs: Programs, mesh: Cons
         programs.wait_until(lambda: envoy.is_ready, "a ready proxy", program=envoy.program)
         assert envoy.running_version == version
         assert differences(mesh, envoy) == []
+        bootstrap = read_proxy(admin_client(f"{LOOPBACK}:{envoy.admin_port}")).bootstrap
+        assert read(bootstrap, "envoy.config.bootstrap.v3.Bootstrap").mistakes == []
 
 
 OTHERS: dict[str, dict[str, Any]] = {

@@ -4,7 +4,6 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from envoy.config.cluster.v3 import cluster_pb2
 
 from consul_tracing import envoy
 from consul_tracing.entries.bodies import (
@@ -15,7 +14,6 @@ from consul_tracing.entries.bodies import (
     tracing_config,
 )
 from consul_tracing.inputs.mesh_settings import Sampling
-from consul_tracing.inputs.static_clusters import CLUSTER
 from consul_tracing.names import CLUSTERS_KEY, LISTENER_KEY, TRACER_KEY
 from tests.unit import envoy_messages
 from tests.unit.meshes import settings
@@ -212,8 +210,3 @@ def test_gateway_runtime_has_the_random_sampling_rate() -> None:
 def test_gateway_runtime_has_the_overall_sampling_rate() -> None:
     layer = envoy.gateway_runtime(Sampling(random=100, overall=50))["layered_runtime"]["layers"][0]
     assert layer["static_layer"]["tracing.global_enabled"] == {"numerator": 5000, "denominator": "TEN_THOUSAND"}
-
-
-def test_cluster_fields_are_those_of_the_envoy_api() -> None:
-    envoy_fields = {field.name for field in cluster_pb2.Cluster.DESCRIPTOR.fields}
-    assert envoy_fields == CLUSTER.keys()

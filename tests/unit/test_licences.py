@@ -13,7 +13,7 @@ PAGE = CHECKOUT / "docs" / "reference" / "licences.md"
 HEAD = """# Licences
 
 The licences of the packages that consul-tracing and its extras install, by their metadata. All permit the use in
-proprietary programs.
+proprietary programs. `consul_tracing/envoy_messages/messages.json` is derived from Envoy's API (Apache-2.0).
 
 | package | licence |
 |---|---|

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from consul_tracing.entries.bodies import canonical_json
 from consul_tracing.entries.field_paths import is_cluster, path_label
+from consul_tracing.envoy_messages.json_values import fraction_percent, json_objects, snake_case
 from consul_tracing.errors import format_rate, format_value
-from consul_tracing.inputs.envoy_json import fraction_percent, json_objects, snake_case
 from consul_tracing.names import LISTENER_KEY, SAMPLING_RATES
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ from consul_tracing.envoy import (
     listener_sampling,
     listener_tracing,
 )
-from consul_tracing.inputs.envoy_json import json_objects
+from consul_tracing.envoy_messages.json_values import json_objects
 from consul_tracing.names import CLUSTERS_KEY, LISTENER_KEY, TRACER_KEY
 
 from .entry import Entry

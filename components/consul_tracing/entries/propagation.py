@@ -50,14 +50,12 @@ MESSAGES = {
 }
 """Envoy's tracers by the names of their messages."""
 
-W3C_OPTION = {"USE_B3_WITH_W3C_PROPAGATION", "1"}
-
 
 def propagation(keys: TracingKeys) -> Propagation | None:
     """Return the tracer of a proxy. None without a tracer, or for one that is not known."""
     config = _typed_config(keys.tracer)
     found = MESSAGES.get(str(config.get("@type")).rpartition(".")[2])
-    has_w3c = str(config.get("trace_context_option")).upper() in W3C_OPTION
+    has_w3c = config.get("trace_context_option") == "USE_B3_WITH_W3C_PROPAGATION"
     return ZIPKIN_W3C if found is ZIPKIN and has_w3c else found
 
 

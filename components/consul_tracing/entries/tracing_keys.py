@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from consul_tracing.inputs.envoy_json import json_objects, snake_case_keys
+from consul_tracing.envoy_messages.json_values import json_objects
+from consul_tracing.envoy_messages.messages import CLUSTER, TRACING
+from consul_tracing.envoy_messages.reader import read, read_listener
 from consul_tracing.names import CLUSTERS_KEY, LISTENER_KEY, TRACER_KEY, JsonObject
 
 if TYPE_CHECKING:
@@ -17,7 +19,7 @@ UNTRACED: JsonObject = {"random_sampling": {}}
 
 @dataclass(frozen=True)
 class TracingKeys:
-    """The content of the keys, with fields in snake_case. A missing or an invalid value is empty."""
+    """The canonical content of the keys. A missing or an invalid value is empty."""
 
     bootstrap: JsonObject = field(default_factory=dict)
     """TRACER_KEY: Envoy's `config.trace.v3.Tracing`."""
@@ -29,7 +31,7 @@ class TracingKeys:
     @property
     def listener_block(self) -> JsonObject:
         """The tracing block that Consul writes to HTTP listeners."""
-        return {key: value for key, value in self.listener.items() if key != "@type"} or UNTRACED
+        return self.listener or UNTRACED
 
     @property
     def bootstrap_tracer(self) -> JsonObject | None:
@@ -44,14 +46,10 @@ class TracingKeys:
 
 def tracing_keys(config: object) -> TracingKeys:
     """Read the keys of a `Config`. Consul ignores their case."""
-    found = {str(key).lower(): value for key, value in (_map(config) or {}).items()}
-
-    def objects(key: str) -> list[JsonObject]:
-        decoded: list[JsonObject] = snake_case_keys(json_objects(found.get(key)) or [])
-        return decoded
-
-    bootstrap, listener = (one[0] if len(one := objects(key)) == 1 else {} for key in (TRACER_KEY, LISTENER_KEY))
-    return TracingKeys(bootstrap, listener, {str(one.get("name")): one for one in objects(CLUSTERS_KEY)})
+    found = {str(key).lower(): json_objects(value) or [] for key, value in (_map(config) or {}).items()}
+    bootstrap, listener = (one[0] if len(one := found.get(key, [])) == 1 else {} for key in (TRACER_KEY, LISTENER_KEY))
+    clusters = {str(one.get("name")): read(one, CLUSTER).value for one in found.get(CLUSTERS_KEY, [])}
+    return TracingKeys(read(bootstrap, TRACING).value, read_listener(listener).value, clusters)
 
 
 def _map(value: Any) -> JsonObject | None:  # noqa: ANN401 - JSON

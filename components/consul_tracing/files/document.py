@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from consul_tracing.entries.metadata import is_of_consul_k8s
 from consul_tracing.entry_structs import FREE_FORM, READ_ONLY_FIELDS, STRUCTS, go_name
+from consul_tracing.envoy_messages.json_values import snake_case
 from consul_tracing.errors import FileError
-from consul_tracing.inputs.envoy_json import snake_case
 from consul_tracing.names import TRACING_KEYS
 
 from .hcl import parse_json

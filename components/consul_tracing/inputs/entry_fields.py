@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 from pydantic import AfterValidator
 
 from consul_tracing.entry_structs import ENTRY_STRUCTS, FreeForm, ListOf, MapOf, Scalar, Struct, target_of
+from consul_tracing.envoy_messages.json_values import json_objects
 from consul_tracing.errors import Problem, format_value, mismatch, with_suggestion
 from consul_tracing.names import (
     EXTERNAL_SOURCE_KEY,
@@ -18,7 +19,6 @@ from consul_tracing.names import (
     JsonObject,
 )
 
-from .envoy_json import json_objects
 from .static_clusters import static_cluster_problems
 from .tracers import listener_problems, upstream_listeners
 from .types import Json

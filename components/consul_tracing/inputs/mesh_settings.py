@@ -8,12 +8,11 @@ from pydantic import BeforeValidator, Field
 from consul_tracing.errors import Problem, format_value
 from consul_tracing.names import HTTP_PROTOCOLS, SAMPLER_ENVOY, UNRESOLVED, EnvoyRelease
 
-from .cluster_rules import newer_problems
 from .entry_fields import ProxyConfig, ProxyDefaultsFields, StaticClusters
 from .entry_settings import MANAGED_BY_CONSUL_K8S, EntrySettings, Protocol
-from .envoy_json import snake_case_keys
 from .hosts import is_loopback
 from .mesh_args import MeshTracingArgs
+from .static_clusters import newer_problems
 from .tracers import v1_path_reason
 from .types import (
     EnvironmentVariable,
@@ -310,4 +309,4 @@ class MeshSettings(EntrySettings):
 
     def _cluster_problems(self) -> Iterator[Problem]:
         for index, cluster in enumerate(self.static_clusters):
-            yield from newer_problems(snake_case_keys(cluster), f"static_clusters.{index}", self.oldest_envoy)
+            yield from newer_problems(cluster, f"static_clusters.{index}", self.oldest_envoy)

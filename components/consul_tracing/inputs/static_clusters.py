@@ -1,39 +1,21 @@
-"""Validation of additional Envoy clusters: field names, and the values of common fields.
-
-Other values are not validated.
-"""
+"""Validation of additional Envoy clusters. The inputs and `lint` share the rules."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from consul_tracing.errors import Problem, format_value
+from consul_tracing.envoy_messages.json_values import at, maps_in
+from consul_tracing.envoy_messages.messages import CLUSTER
+from consul_tracing.envoy_messages.reader import Kind, Mistake, read
+from consul_tracing.errors import Problem, format_value, mismatch
 from consul_tracing.names import COLLECTOR_CLUSTER
 
-from .cluster_rules import start_problems, v2_problems
-from .envoy_json import (
-    Messages,
-    anything,
-    boolean,
-    count,
-    duration,
-    is_map,
-    name,
-    one_of,
-    port,
-    snake_case,
-    snake_case_keys,
-    text,
-    timeout,
-    typed_message,
-)
+from .hosts import is_address
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
-    from consul_tracing.names import JsonObject
-
-    from .envoy_json import Check, Schema
+    from consul_tracing.names import EnvoyRelease, JsonObject
 
 RESERVED_CLUSTERS = frozenset(
     {
@@ -47,250 +29,85 @@ RESERVED_CLUSTERS = frozenset(
 )
 """Clusters that Consul adds to each proxy. Source: `command/connect/envoy` and `agent/xds` of Consul 1.22."""
 
+TLS_SOCKET = "envoy.transport_sockets.tls"
 
-def others(*names: str) -> dict[str, Check]:
-    """Return the fields of a message whose values are not validated."""
-    return dict.fromkeys(names, anything)
-
-
-SOCKET_ADDRESS: Schema = {
-    "address": name,
-    "port_value": port,
-    "named_port": text,
-    "protocol": one_of("TCP", "UDP"),
-    "resolver_name": text,
-    "ipv4_compat": boolean,
-    "network_namespace_filepath": text,
-}
-ADDRESS: Schema = {
-    "socket_address": SOCKET_ADDRESS,
-    "pipe": {"path": name, "mode": count},
-    "envoy_internal_address": is_map,
-}
-LOAD_ASSIGNMENT: Schema = {
-    "cluster_name": name,
-    "named_endpoints": is_map,
-    "policy": is_map,
-    "endpoints": [
-        {
-            "lb_endpoints": [
-                {
-                    "endpoint": {
-                        "address": ADDRESS,
-                        "health_check_config": is_map,
-                        "hostname": anything,
-                        "additional_addresses": anything,
-                    },
-                    "endpoint_name": text,
-                    "health_status": anything,
-                    "metadata": is_map,
-                    "load_balancing_weight": count,
-                }
-            ],
-            "locality": is_map,
-            "metadata": is_map,
-            "load_balancer_endpoints": is_map,
-            "leds_cluster_locality_config": is_map,
-            "load_balancing_weight": count,
-            "priority": count,
-            "proximity": count,
-        }
-    ],
-}
-DATA_SOURCE: Schema = {
-    "watched_directory": is_map,
-    "filename": name,
-    "inline_bytes": text,
-    "inline_string": text,
-    "environment_variable": text,
-}
-TYPED: Mapping[str, Schema] = {
-    "envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext": {
-        "common_tls_context": {
-            "alpn_protocols": [text],
-            "combined_validation_context": is_map,
-            "tls_certificates": [
-                {
-                    "certificate_chain": DATA_SOURCE,
-                    "private_key": DATA_SOURCE,
-                    **others(
-                        "ocsp_staple",
-                        "password",
-                        "pkcs12",
-                        "private_key_provider",
-                        "signed_certificate_timestamp",
-                        "watched_directory",
-                    ),
-                }
-            ],
-            "tls_params": is_map,
-            "validation_context": {
-                "trusted_ca": DATA_SOURCE,
-                "match_typed_subject_alt_names": [is_map],
-                "match_subject_alt_names": anything,
-                **others(
-                    "allow_expired_certificate",
-                    "ca_certificate_provider_instance",
-                    "crl",
-                    "custom_validator_config",
-                    "max_verify_depth",
-                    "only_verify_leaf_cert_crl",
-                    "require_signed_certificate_timestamp",
-                    "system_root_certs",
-                    "trust_chain_verification",
-                    "verify_certificate_hash",
-                    "verify_certificate_spki",
-                    "watched_directory",
-                ),
-            },
-            **others(
-                "custom_handshaker",
-                "custom_tls_certificate_selector",
-                "key_log",
-                "tls_certificate_certificate_provider",
-                "tls_certificate_certificate_provider_instance",
-                "tls_certificate_provider_instance",
-                "tls_certificate_sds_secret_configs",
-                "validation_context_certificate_provider",
-                "validation_context_certificate_provider_instance",
-                "validation_context_sds_secret_config",
-            ),
-        },
-        "sni": text,
-        **others("auto_host_sni", "auto_sni_san_validation", "enforce_rsa_key_usage"),
-        "allow_renegotiation": boolean,
-        "max_session_keys": count,
-    },
-    "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {
-        "auto_config": is_map,
-        "common_http_protocol_options": is_map,
-        "explicit_http_config": {
-            "http_protocol_options": is_map,
-            "http2_protocol_options": {
-                "max_concurrent_streams": count,
-                "initial_stream_window_size": count,
-                "initial_connection_window_size": count,
-                "connection_keepalive": {
-                    "interval": duration,
-                    "timeout": duration,
-                    **others("connection_idle_interval", "interval_jitter"),
-                },
-                **others(
-                    "allow_connect",
-                    "allow_metadata",
-                    "custom_settings_parameters",
-                    "hpack_table_size",
-                    "max_consecutive_inbound_frames_with_empty_payload",
-                    "max_inbound_priority_frames_per_stream",
-                    "max_inbound_window_update_frames_per_data_frame_sent",
-                    "max_metadata_size",
-                    "max_outbound_control_frames",
-                    "max_outbound_frames",
-                    "override_stream_error_on_invalid_http_message",
-                    "stream_error_on_invalid_http_messaging",
-                    "use_oghttp2_codec",
-                ),
-            },
-            "http3_protocol_options": is_map,
-        },
-        "upstream_http_protocol_options": is_map,
-        "use_downstream_protocol_config": is_map,
-        **others(
-            "hash_policy",
-            "header_validation_config",
-            "http_filters",
-            "outlier_detection",
-            "request_mirror_policies",
-            "retry_policy",
-        ),
-    },
-}
-"""The schemas of messages in an `Any`, by their names."""
-
-MESSAGES = Messages(TYPED)
-
-CLUSTER: Mapping[str, Schema] = {
-    "alt_stat_name": text,
-    "circuit_breakers": is_map,
-    "cleanup_interval": duration,
-    "close_connections_on_host_health_failure": boolean,
-    "cluster_type": is_map,
-    "common_http_protocol_options": is_map,
-    "common_lb_config": is_map,
-    "connect_timeout": timeout,
-    "connection_pool_per_downstream_connection": boolean,
-    "dns_failure_refresh_rate": is_map,
-    "dns_jitter": duration,
-    "dns_lookup_family": one_of("AUTO", "V4_ONLY", "V6_ONLY", "V4_PREFERRED", "ALL"),
-    "dns_refresh_rate": duration,
-    "dns_resolution_config": is_map,
-    "dns_resolvers": anything,
-    "eds_cluster_config": is_map,
-    "filters": anything,
-    "health_checks": [is_map],
-    "http2_protocol_options": is_map,
-    "http_protocol_options": is_map,
-    "ignore_health_on_host_removal": boolean,
-    "lb_policy": one_of(
-        "ROUND_ROBIN",
-        "LEAST_REQUEST",
-        "RING_HASH",
-        "RANDOM",
-        "MAGLEV",
-        "CLUSTER_PROVIDED",
-        "LOAD_BALANCING_POLICY_CONFIG",
-    ),
-    "lb_subset_config": is_map,
-    "least_request_lb_config": is_map,
-    "load_assignment": LOAD_ASSIGNMENT,
-    "load_balancing_policy": is_map,
-    "lrs_report_endpoint_metrics": anything,
-    "lrs_server": is_map,
-    "maglev_lb_config": is_map,
-    "max_requests_per_connection": count,
-    "metadata": is_map,
-    "name": name,
-    "original_dst_lb_config": is_map,
-    "outlier_detection": is_map,
-    "per_connection_buffer_limit_bytes": count,
-    "preconnect_policy": is_map,
-    "protocol_selection": one_of("USE_CONFIGURED_PROTOCOL", "USE_DOWNSTREAM_PROTOCOL"),
-    "respect_dns_ttl": boolean,
-    "ring_hash_lb_config": is_map,
-    "round_robin_lb_config": is_map,
-    "track_cluster_stats": is_map,
-    "track_timeout_budgets": boolean,
-    "transport_socket": {"name": text, "typed_config": typed_message},
-    "transport_socket_matcher": is_map,
-    "transport_socket_matches": [is_map],
-    "type": one_of("STATIC", "STRICT_DNS", "LOGICAL_DNS", "EDS", "ORIGINAL_DST"),
-    "typed_dns_resolver_config": {"name": text, "typed_config": typed_message},
-    "typed_extension_protocol_options": {"*": typed_message},
-    "upstream_bind_config": is_map,
-    "upstream_config": is_map,
-    "upstream_connection_options": is_map,
-    "upstream_http_protocol_options": is_map,
-    "use_tcp_for_dns_lookups": boolean,
-    "wait_for_warm_on_init": boolean,
-}
-"""The fields of Envoy's `config.cluster.v3.Cluster`. A test compares them with Envoy's protobuf messages."""
+ONE_ENDPOINT = ("load_assignment", "endpoints")
 
 
 def static_cluster_problems(clusters: list[JsonObject]) -> Iterator[Problem]:
-    """Return the problems of additional clusters. A proxy with an invalid cluster does not start."""
+    """Return the problems of additional clusters. A proxy with an invalid cluster does not start.
+
+    Fields that may be new in the Envoy of the mesh have warnings.
+    """
     owners = {COLLECTOR_CLUSTER: "the collector's cluster", **dict.fromkeys(RESERVED_CLUSTERS, "a cluster of Consul")}
     for index, cluster in enumerate(clusters):
-        match cluster.get("name"):
-            case None:
-                yield Problem(f"{index}.name", "is required")
-            case str(known) if known in owners:
-                reason = f"conflicts with {owners[known]}, which has the same name ({format_value(known)})"
-                yield Problem(f"{index}.name", reason)
-            case known:
-                owners[str(known)] = f"static_clusters.{index}"
-        fields = snake_case_keys(cluster)
-        removed = {problem.path: problem for problem in v2_problems(fields, str(index))}
-        misspelt = MESSAGES.problems(cluster, CLUSTER, str(index))
-        yield from removed.values()
-        yield from (problem for problem in misspelt if snake_case(problem.path) not in removed)
-        yield from start_problems(fields, str(index))
+        name = cluster.get("name")
+        if isinstance(name, str) and name in owners:
+            reason = f"conflicts with {owners[name]}, which has the same name ({format_value(name)})"
+            yield Problem(f"{index}.name", reason)
+        elif isinstance(name, str):
+            owners[name] = f"static_clusters.{index}"
+        reading = read(cluster, CLUSTER)
+        for mistake in (*reading.mistakes, *start_mistakes(reading.value)):
+            if mistake.kind is not Kind.UNKNOWN:
+                yield Problem(".".join((str(index), *mistake.path)), mistake.reason)
+
+
+def unknown_fields(cluster: JsonObject) -> Iterator[Mistake]:
+    """Return the fields of a cluster that may be new in the Envoy of the mesh."""
+    return (one for one in read(cluster, CLUSTER).mistakes if one.kind is Kind.UNKNOWN)
+
+
+def newer_problems(cluster: JsonObject, path: str, envoy: EnvoyRelease) -> Iterator[Problem]:
+    """Return the fields that this Envoy does not support."""
+    for place, since in read(cluster, CLUSTER, (path,)).newer:
+        if envoy < since:
+            reason = f"requires Envoy {since[0]}.{since[1]}, got {envoy[0]}.{envoy[1]} (the oldest of the mesh)"
+            yield Problem(".".join(place), reason)
+
+
+def start_mistakes(cluster: object) -> Iterator[Mistake]:
+    """Return the values of a canonical cluster that Envoy parses and rejects at startup. Expressions are accepted."""
+    if not isinstance(cluster, dict):
+        return
+    kind, assignment = cluster.get("type", "STATIC"), cluster.get("load_assignment")
+    is_static = kind == "STATIC" and "cluster_type" not in cluster
+    for place, holder in maps_in(assignment, "load_assignment"):
+        host = at(holder, "socket_address", "address")
+        if is_static and isinstance(host, str) and host and not is_address(host):
+            reason = mismatch("an IP address if type is STATIC (Envoy's default)", host)
+            yield Mistake((*place.split("."), "socket_address", "address"), f"{reason}. Set type: STRICT_DNS")
+    if _takes_one_endpoint(cluster) and (found := _endpoints(assignment)):
+        reason = f"must be one locality with one endpoint if type is LOGICAL_DNS, got {found}"
+        yield Mistake(ONE_ENDPOINT, f"{reason}. Set type: STRICT_DNS")
+    if kind == "EDS" and "eds_cluster_config" not in cluster:
+        yield Mistake(("eds_cluster_config",), "is required if type is EDS")
+    if isinstance(checks := cluster.get("health_checks"), list) and len(checks) > 1:
+        yield Mistake(("health_checks",), f"must be one health check, got {len(checks)}")
+    policy = cluster.get("lb_policy", "ROUND_ROBIN")
+    if kind == "ORIGINAL_DST" and isinstance(policy, str) and policy != "CLUSTER_PROVIDED":
+        yield Mistake(("lb_policy",), mismatch("CLUSTER_PROVIDED if type is ORIGINAL_DST", policy))
+    socket = cluster.get("transport_socket")
+    if isinstance(socket, dict) and socket.get("name") == TLS_SOCKET and not {"typed_config", "config"} & socket.keys():
+        yield Mistake(("transport_socket", "typed_config"), "is required")
+
+
+def _takes_one_endpoint(cluster: JsonObject) -> bool:
+    """Return whether the type of a cluster is LOGICAL_DNS, also as an extension."""
+    extension = cluster.get("cluster_type")
+    is_single = at(extension, "typed_config", "all_addresses_in_single_endpoint") is True
+    return cluster.get("type") == "LOGICAL_DNS" or at(extension, "name") == "envoy.cluster.logical_dns" or is_single
+
+
+def _endpoints(assignment: object) -> str:
+    """Return the number of endpoints, or of localities. Empty if there is exactly one of each, or an expression."""
+    localities = assignment.get("endpoints", []) if isinstance(assignment, dict) else assignment or []
+    if not isinstance(localities, list) or not all(isinstance(one, dict) for one in localities):
+        return ""
+    endpoints = [one.get("lb_endpoints", []) for one in localities]
+    if not all(isinstance(one, list) for one in endpoints):
+        return ""
+    count = sum(map(len, endpoints))
+    if count != 1:
+        return f"{count} endpoints"
+    return "" if len(localities) == 1 else f"{len(localities)} localities"

@@ -6,9 +6,12 @@ import re
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
+from consul_tracing.envoy_messages.json_values import maps_in
+from consul_tracing.envoy_messages.messages import ANY, HTTP_CONNECTION_MANAGER
+from consul_tracing.envoy_messages.reader import is_json, read
+from consul_tracing.envoy_messages.tracers import XRAY
 from consul_tracing.errors import Problem, format_value, mismatch
 
-from .envoy_json import maps_in, snake_case_keys
 from .hosts import is_address
 
 if TYPE_CHECKING:
@@ -19,8 +22,6 @@ if TYPE_CHECKING:
 V1_PATH = "/api/v1/spans"
 V2_PATH = "/api/v2/spans"
 
-XRAY = "envoy.config.trace.v3.XRayConfig"
-HTTP_CONNECTION_MANAGER = "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"
 
 REPLACED = (
     "replaces a listener of Consul, which sampling rates and tags do not reach, and requests are not traced: its HTTP "
@@ -40,20 +41,21 @@ def v1_path_reason(url: str) -> str:
 
 
 def xray_problems(config: JsonObject, path: str) -> Iterator[Problem]:
-    """Return the problems of the daemon's address of an X-Ray tracer. Keys are in snake_case.
+    """Return the problems of the daemon's address of a canonical X-Ray tracer. Expressions are accepted.
 
     Envoy ends with a segmentation fault at an address that is not an IP address, also a running proxy.
     """
     endpoint, place = config.get("daemon_endpoint"), f"{path}.daemon_endpoint"
     if not isinstance(endpoint, dict):
-        yield Problem(place, "is required")
+        if is_json(endpoint):
+            yield Problem(place, "is required")
         return
-    host = endpoint.get("address")
-    if not _is_socket_host(host):
+    host, protocol = endpoint.get("address"), endpoint.get("protocol", "TCP")
+    if is_json(host) and not _is_socket_host(host):
         reason = mismatch("an IP address, IPv6 in brackets", host)
         yield Problem(f"{place}.address", f"{reason}. Envoy crashes at any other address")
-    if str(endpoint.get("protocol")).upper() not in {"UDP", "1"}:
-        yield Problem(f"{place}.protocol", mismatch("UDP", endpoint.get("protocol", "TCP")))
+    if is_json(protocol) and protocol != "UDP":
+        yield Problem(f"{place}.protocol", mismatch("UDP", protocol))
     if "port_value" not in endpoint:
         yield Problem(f"{place}.port_value", "is required")
 
@@ -72,7 +74,7 @@ def listener_problems(listeners: object, path: str) -> Iterator[Problem]:
     for listener in listeners if isinstance(listeners, list) else []:
         for place, message in maps_in(listener, path):
             if _is(message, XRAY):
-                yield from xray_problems(snake_case_keys(message), place)
+                yield from xray_problems(read(message, ANY).value, place)
 
 
 def has_untraced_requests(listeners: object) -> bool:

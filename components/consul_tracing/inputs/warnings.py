@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from consul_tracing.errors import format_rate, format_value, message, with_suggestion
+from consul_tracing.envoy_messages.json_values import json_objects
+from consul_tracing.errors import format_rate, format_value, message
 from consul_tracing.names import HTTP_PROTOCOLS, RESOURCE_ATTRIBUTE_SEPARATORS
 
 from .collector_address import HTTPS_PORT, PORTS, loopback_reason, mesh_reason, namespace_reason, port_reason
-from .envoy_json import json_objects, snake_case
-from .static_clusters import CLUSTER
+from .static_clusters import unknown_fields
 from .tracers import REPLACED, has_untraced_requests, is_public_listener, upstream_listeners
 
 if TYPE_CHECKING:
@@ -144,11 +144,10 @@ def _collector_warnings(settings: MeshSettings, *, single_machine: bool) -> Iter
 
 def _static_cluster_warnings(settings: MeshSettings) -> Iterator[str]:
     for index, cluster in enumerate(settings.static_clusters):
-        for field in (field for field in cluster if snake_case(field) not in CLUSTER):
-            reason = "is not a field of an Envoy cluster, and a proxy does not start with an unsupported field"
-            yield message(
-                "CT517", f"static_clusters.{index}.{field}: {with_suggestion(reason, field, sorted(CLUSTER))}"
-            )
+        for field in unknown_fields(cluster):
+            path = ".".join(("static_clusters", str(index), *field.path))
+            reason = field.reason if field.reason.endswith("?") else f"{field.reason}."
+            yield message("CT517", f"{path}: {reason} A proxy does not start with an unsupported field.")
 
 
 def _replacement_warnings(settings: MeshSettings) -> Iterator[str]:

@@ -6,6 +6,7 @@ import json
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from consul_tracing.envoy_messages.json_values import json_objects
 from consul_tracing.files.values import Blocks, Unevaluated, expressions
 from consul_tracing.names import CLUSTERS_KEY, LISTENER_KEY, TRACER_KEY, TRACING_KEYS
 
@@ -156,33 +157,13 @@ MAX_EXPRESSION_LENGTH = 60
 """Characters of an expression that a finding shows."""
 
 
-def known(value: object) -> Any:  # noqa: ANN401 - JSON
-    """Return a value without expressions: null, which Envoy reads as an unset field."""
-    match value:
-        case Unevaluated():
-            return None
-        case dict():
-            return {key: known(member) for key, member in value.items()}
-        case list():
-            return [known(member) for member in value]
-        case _:
-            return value
-
-
-def maps(value: object) -> list[JsonObject]:
-    """Return the maps in a list, empty for any other value."""
-    return [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []
-
-
 def members(value: object) -> JsonObject:
     """Return the members of a map, empty for any other value."""
     return value if isinstance(value, dict) else {}
 
 
-def percentage(value: object) -> float | None:
-    """Return the value of Envoy's `Percent`. None if it is not a number from 0 to 100."""
-    try:
-        number = float(value) if isinstance(value, int | float | str) and not isinstance(value, bool) else -1
-    except (ValueError, OverflowError):
-        return None
-    return number if 0 <= number <= 100 else None  # noqa: PLR2004 - percent
+def entry_objects(value: object) -> list[JsonObject] | None:
+    """Return the objects in JSON text, or in `jsonencode`. None if there are none."""
+    if isinstance(value, Unevaluated):
+        return [value.encoded] if isinstance(value.encoded, dict) else None
+    return json_objects(value) or None

@@ -7,12 +7,12 @@ from difflib import get_close_matches
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from consul_tracing.cli.meaning import entry_meaning, entry_objects, mesh_meaning
 from consul_tracing.entries.bodies import BOOTSTRAP_KEYS
-from consul_tracing.envoy import HCM_TRACING
+from consul_tracing.envoy import TYPE
+from consul_tracing.envoy_messages.json_values import snake_case
+from consul_tracing.envoy_messages.messages import LISTENER_TRACING, TRACING
+from consul_tracing.envoy_messages.reader import is_json, read, read_listener
 from consul_tracing.errors import format_value, mismatch
-from consul_tracing.files.values import Unevaluated
-from consul_tracing.inputs.envoy_json import snake_case, snake_case_keys
 from consul_tracing.inputs.tracers import (
     REPLACED,
     has_untraced_requests,
@@ -33,12 +33,12 @@ from .cluster_rules import cluster_issues, collector_issues
 from .credentials import credential_issues
 from .entry_fields import entry_field_issues
 from .findings import Finding, Issue
+from .meaning import entry_meaning, mesh_meaning
 from .meshes import homes, is_mesh
-from .proxy_config import UNKNOWN, ProxyConfig, known, maps, members, percentage, proxy_config
+from .proxy_config import UNKNOWN, ProxyConfig, entry_objects, members, proxy_config
 from .releases import Releases
-from .sampling_rules import consul_issues, sampling_issues
-from .tracer_rules import newer_issues, problem_issues, provider_issues, schema_issues, tracer_of
-from .tracing_messages import LISTENER, TRACING
+from .sampling_rules import consul_issues, listener_rate, sampling_issues
+from .tracer_rules import mistake_issues, newer_issues, provider_issues, tracer_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -88,6 +88,9 @@ GATEWAYS = frozenset({"api-gateway", "ingress-gateway"})
 """Kinds of the gateways that mark requests as not sampled."""
 
 MAX_LISTED = 5
+
+FRACTION = {("numerator",), ("denominator",)}
+"""Fields of a fraction in a sampling rate, which have a finding of their own."""
 
 SCOPE = ("Partition", "Namespace")
 
@@ -154,7 +157,7 @@ def document_issues(document: Document, config: ProxyConfig) -> Iterator[Issue]:
     yield from _key_issues(fields.get("Config"))
     yield from entry_field_issues(document, CONFIG_KEYS)
     yield from _owner_issues(members(fields.get("Meta")))
-    yield from credential_issues(known(fields))
+    yield from credential_issues(fields)
     if document.kind == "proxy-defaults" and "envoy_bootstrap_json_tpl" in config.others and config.tracer is not None:
         reason = "replaces Consul's bootstrap. Proxies do not trace unless the template contains the tracer"
         yield Issue("CT333", ("Config", "envoy_bootstrap_json_tpl"), reason)
@@ -165,8 +168,9 @@ def listener_issues(document: Document, config: ProxyConfig, effective: ProxyCon
     is_traced = isinstance(effective.tracer, dict) or isinstance(effective.listener, dict)
     keys = [(("Config", key), value) for key, value in config.others.items() if is_public_listener(key)]
     for path, value in [*keys, *upstream_listeners(document.fields)]:
-        listeners = known(entry_objects(value))
-        yield from problem_issues("CT341", listener_problems(listeners, ".".join(path)), ())
+        listeners = entry_objects(value)
+        for problem in listener_problems(listeners, ".".join(path)):
+            yield Issue("CT341", tuple(problem.path.split(".")), problem.reason)
         if is_traced and has_untraced_requests(listeners):
             yield Issue("CT342", path, REPLACED)
 
@@ -231,7 +235,8 @@ def _tracer_issues(content: object, envoy: EnvoyRelease | None) -> Iterator[Issu
     if not isinstance(content, dict):
         return
     path = ("Config", TRACER_KEY)
-    yield from schema_issues({key: None if key == "http" else member for key, member in content.items()}, TRACING, path)
+    mistakes = read(content, TRACING, path).mistakes
+    yield from mistake_issues(one for one in mistakes if one.path[2:3] != ("http",))
     if not isinstance(content.get("http"), dict):
         yield Issue("CT304", (*path, "http"), "is required, a map with name and typed_config")
         return
@@ -243,43 +248,27 @@ def _listener_issues(content: object, envoy: EnvoyRelease | None) -> Iterator[Is
         return
     path = ("Config", LISTENER_KEY)
     kind = content.get("@type") or ""
-    if not isinstance(kind, Unevaluated) and str(kind).rpartition("/")[2] != HCM_TRACING.rpartition("/")[2]:
+    if is_json(kind) and str(kind).rpartition("/")[2] != LISTENER_TRACING:
         given = format_value(kind) if kind else "none"
-        yield Issue("CT322", (*path, "@type"), f'must be "{HCM_TRACING}", got {given}')
+        yield Issue("CT322", (*path, "@type"), f'must be "{TYPE}{LISTENER_TRACING}", got {given}')
         return
-    fields = {key: member for key, member in content.items() if key != "@type"}
-    yield from schema_issues({**fields, "provider": None}, LISTENER, path)
-    yield from newer_issues({**known(fields), "provider": None}, path, envoy)
-    if isinstance(provider := fields.get("provider"), dict):
+    reading = read_listener(content, path)
+    own = [one for one in reading.mistakes if one.path[2:3] != ("provider",) and one.path[3:] not in FRACTION]
+    yield from mistake_issues(own)
+    if isinstance(provider := content.get("provider"), dict):
         yield from provider_issues(provider, (*path, "provider"), envoy)
-    yield from _rate_issues(snake_case_keys(known(fields)), path)
-    for index, tag in enumerate(maps(members(snake_case_keys(known(fields))).get("custom_tags"))):
-        if not {"literal", "environment", "request_header", "metadata", "value"} & tag.keys():
-            reason = "must have one of literal, request_header, environment, metadata"
-            yield Issue("CT308", (*path, "custom_tags", str(index)), reason)
-        if "tag" not in tag:
-            yield Issue("CT308", (*path, "custom_tags", str(index), "tag"), "is required")
-        if "value" not in members(tag.get("literal", {"value": ""})):
-            yield Issue("CT308", (*path, "custom_tags", str(index), "literal", "value"), "is required")
+    yield from newer_issues((one for one in reading.newer if one[0][2:3] != ("provider",)), envoy)
+    yield from _rate_issues(reading.value, path)
 
 
-def _rate_issues(fields: JsonObject, path: FieldPath) -> Iterator[Issue]:
+def _rate_issues(listener: JsonObject, path: FieldPath) -> Iterator[Issue]:
     """Yield the mistakes in sampling rates, whose message is Envoy's `Percent`."""
+    if "random_sampling" not in listener:
+        yield Issue("CT319", (*path, "random_sampling"), "is required, because Envoy's default is 100 %")
     for name in ("client_sampling", "random_sampling", "overall_sampling"):
-        rate = fields.get(name)
-        if rate is None:
-            if name == "random_sampling":
-                yield Issue("CT319", (*path, name), "is required, because Envoy's default is 100 %")
-            continue
-        if not isinstance(rate, dict):
-            continue
-        if {"numerator", "denominator"} & rate.keys():
+        if {"numerator", "denominator"} & members(listener.get(name)).keys():
             yield Issue("CT318", (*path, name), 'must be a percentage such as {"value": 1}, got a fraction')
-            continue
-        value = percentage(rate.get("value", 0))
-        if value is None:
-            yield Issue("CT308", (*path, name, "value"), mismatch("a number from 0 to 100", rate.get("value")))
-        elif value == 0 and name != "client_sampling":
+        elif listener_rate(listener, name) == 0 and name != "client_sampling":
             yield Issue("CT321", (*path, name), "is 0 %")
 
 

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from consul_tracing.cli.meaning import at
-from consul_tracing.inputs.envoy_json import fraction_percent, snake_case_keys
+from consul_tracing.envoy_messages.json_values import at, fraction_percent
+from consul_tracing.envoy_messages.messages import TRACING
+from consul_tracing.envoy_messages.reader import is_json, read, read_listener
+from consul_tracing.envoy_messages.releases import CONSUL_MESSAGES
+from consul_tracing.envoy_messages.tracers import OPENTELEMETRY
 from consul_tracing.names import LISTENER_DECISION_ENVOY, LISTENER_KEY, SAMPLER_ENVOY
 
 from .findings import Issue, Severity
-from .proxy_config import known, members, percentage
-from .tracer_rules import newer_fields
-from .tracing_messages import CONSUL_MESSAGES, TRACE
+from .proxy_config import members
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,17 +31,20 @@ PARENT_BASED = "ParentBasedSamplerConfig"
 
 def sampling_issues(tracer: Tracer, listener: object, envoy: EnvoyRelease | None) -> Iterator[Issue]:
     """Yield the mistakes in the sampling of an OpenTelemetry tracer. `listener`: its rates."""
-    if tracer.message != f"{TRACE}OpenTelemetryConfig" or not isinstance(listener, dict):
+    if tracer.message != OPENTELEMETRY or not isinstance(listener, dict):
         return
-    rates = list(_limited(snake_case_keys(known(listener))))
+    rates = list(_limited(listener))
     severity = Severity.ERROR if envoy and envoy >= LISTENER_DECISION_ENVOY else Severity.WARNING
-    sampler = members(members(tracer.config.get("sampler")).get("typed_config"))
+    sampler = at(tracer.config, "sampler", "typed_config")
+    if not is_json(tracer.config.get("sampler")) or not is_json(sampler):
+        return
     if not sampler:
         for name, rate in rates if envoy is None or envoy >= SAMPLER_ENVOY else ():
             reason = f"is {rate:g} % and the tracer has no sampler: Envoy {BROKEN} and newer break traces"
             yield Issue("CT337", (*PATH, name), reason, severity=severity)
         return
-    message = str(sampler.get("@type", "")).rpartition(".")[2]
+    kind = at(sampler, "@type")
+    message = kind.rpartition(".")[2] if isinstance(kind, str) else ""
     if message and message != PARENT_BASED:
         reason = f"does not follow the decision of the caller: {message}. Wrap it in {PARENT_BASED}"
         yield Issue("CT338", (*tracer.path, "sampler"), reason)
@@ -52,24 +56,37 @@ def sampling_issues(tracer: Tracer, listener: object, envoy: EnvoyRelease | None
         yield Issue("CT338", (*PATH, name), reason, severity=severity)
 
 
+def listener_rate(listener: object, name: str) -> float | None:
+    """Return a sampling rate of a canonical listener in percent. None if it is not known."""
+    match at(listener, name):
+        case None:
+            return 100
+        case {"value": value}:
+            return value if isinstance(value, int | float) else None
+        case dict():
+            return 0
+        case _:
+            return None
+
+
 def sampled_percent(config: ProxyConfig) -> float:
     """Return the percentage of requests without trace context that start a trace: of the listener and the sampler."""
-    listener = members(snake_case_keys(known(config.listener)))
-    rates = [percentage(members(listener.get(name, {"value": 100})).get("value", 0)) for name in RATES]
-    provider = listener.get("provider") or members(snake_case_keys(known(config.tracer))).get("http")
+    listener = read_listener(members(config.listener)).value
+    rates = [listener_rate(listener, name) for name in RATES]
+    provider = at(listener, "provider") or at(read(config.tracer, TRACING).value, "http")
     sampler = at(provider, "typed_config", "sampler", "typed_config")
     wrapped = at(sampler, "wrapped_sampler", "typed_config")
     rates += [fraction_percent(at(one, "sampling_percentage")) for one in (sampler, wrapped)]
     return min(rate for rate in (*rates, 100.0) if rate is not None)
 
 
-def _limited(listener: JsonObject) -> Iterator[tuple[str, float]]:
+def _limited(content: JsonObject) -> Iterator[tuple[str, float]]:
     """Yield the rates below 100 %."""
+    listener = read_listener(content).value
     for name in RATES:
-        if isinstance(percent := listener.get(name), dict):
-            rate = percentage(percent.get("value", 0))
-            if rate is not None and rate < 100:  # noqa: PLR2004 - percent
-                yield name, rate
+        rate = listener_rate(listener, name)
+        if rate is not None and rate < 100:  # noqa: PLR2004 - percent
+            yield name, rate
 
 
 def consul_issues(listener: object, consul: ConsulRelease | None) -> Iterator[Issue]:
@@ -77,12 +94,15 @@ def consul_issues(listener: object, consul: ConsulRelease | None) -> Iterator[Is
 
     `consul`: the oldest Consul of the mesh. Without it, only fields that no tested version parses are found.
     """
-    newest = next(iter(CONSUL_MESSAGES))
+    reading, newest = read_listener(members(listener), PATH), next(iter(CONSUL_MESSAGES))
+    for path in reading.lenient:
+        reason = "has a form that only Envoy parses: Consul drops the whole block, and nothing is sampled"
+        yield Issue("CT339", path, reason, severity=Severity.ERROR)
     if consul and consul[:2] > newest[:2]:
         return
     parsed = next((CONSUL_MESSAGES[one] for one in CONSUL_MESSAGES if (consul or newest) >= one), (1, 28))
     version, severity = ("1.22.7", Severity.WARNING) if consul is None else (".".join(map(str, consul)), Severity.ERROR)
-    for path, since in newer_fields(known(listener), PATH):
+    for path, since in reading.newer:
         if since > parsed:
             reason = f"cannot be parsed by Consul {version}, which drops the whole block: nothing is sampled"
             yield Issue("CT339", path, reason, severity=severity)

@@ -16,7 +16,9 @@ from consul_tracing.cli.lint.report import as_json as lint_json
 from consul_tracing.cli.lint.report import as_sarif, as_text
 from consul_tracing.cli.render.rendering import as_hcl, as_json, as_yaml, entries
 from consul_tracing.codes import CODES, page_of
-from consul_tracing.envoy import HCM_TRACING
+from consul_tracing.envoy import TYPE
+from consul_tracing.envoy_messages.messages import LISTENER_TRACING
+from consul_tracing.envoy_messages.tracers import ZIPKIN
 from consul_tracing.errors import CommandError
 from consul_tracing.files.document import Document
 from consul_tracing.files.documents import read_documents
@@ -25,6 +27,7 @@ from consul_tracing.lint.checks import Checked, check_texts
 from consul_tracing.lint.findings import Finding
 from consul_tracing.lint.releases import Releases, oldest_releases
 from consul_tracing.lint.rules import findings
+from consul_tracing.names import COLLECTOR_CLUSTER, LISTENER_KEY
 from testbed import CHECKOUT
 from tests.command_line import consul_tracing
 from tests.unit import meshes
@@ -255,6 +258,9 @@ def cluster_json(**socket: str) -> str:
         cluster_json(address="var.host"),
         'jsonencode({name = "zipkin", type = "LOGICAL_DNS", load_assignment = var.assignment})',
         'jsonencode({name = "zipkin", type = "EDS", eds_cluster_config = var.eds})',
+        'jsonencode({name = "zipkin", type = "STATIC", health_checks = var.checks, load_assignment = var.assignment})',
+        'jsonencode({name = "zipkin", transport_socket = var.socket, cluster_type = var.type})',
+        'jsonencode({name = "zipkin", type = 2, load_assignment = {cluster_name = "a", endpoints = [var.e]}})',
     ],
 )
 def test_expression_in_a_cluster_is_not_a_missing_field(clusters: str) -> None:
@@ -284,9 +290,9 @@ def test_field_of_the_v2_api_in_a_cluster_is_reported_once() -> None:
     clusters = {"name": "zipkin", "type": "STRICT_DNS", "tlsContext": {}, "hosts": [], "extension_protocol_options": {}}
     found = findings([document({CLUSTERS: json.dumps(clusters)})])
     assert [(one.code, one.issue.path[-1]) for one in found] == [
-        ("CT306", "extension_protocol_options"),
+        ("CT306", "tlsContext"),
         ("CT306", "hosts"),
-        ("CT306", "tls_context"),
+        ("CT306", "extension_protocol_options"),
     ]
 
 
@@ -559,7 +565,39 @@ def test_sampling_of_opentelemetry_is_checked(entry: str, envoy: Any, expected: 
 
 SKIP = meshes.settings(tracer={"opentelemetry": {}}, gateways="skip")
 W3C_SKIP = meshes.settings(tracer={"zipkin": {"propagation": "b3+w3c"}}, gateways="skip", envoy_version="1.36")
-NEW_FIELD = {"@type": HCM_TRACING, "random_sampling": {"value": 1}, "operation": "x"}
+ZIPKIN_TRACER = {
+    "@type": f"{TYPE}{ZIPKIN}",
+    "collector_cluster": COLLECTOR_CLUSTER,
+    "collector_endpoint": "/api/v2/spans",
+    "collector_endpoint_version": "HTTP_JSON",
+}
+CONSUL_FORM: dict[str, Any] = {
+    "verbose": True,
+    "max_path_tag_length": "256",
+    "custom_tags": [{"tag": "a", "literal": {"value": "b"}}],
+    "provider": {
+        "name": "envoy.tracers.zipkin",
+        "typed_config": {**ZIPKIN_TRACER, "trace_id_128bit": True},
+    },
+}
+"""Fields of a listener that Consul and Envoy parse."""
+
+ENVOY_FORMS: list[dict[str, Any]] = [
+    {"verbose": "yes"},
+    {"custom_tags": {"tag": "a", "literal": {"value": "b"}}},
+    {"provider": {"name": "zipkin", "typed_config": {**ZIPKIN_TRACER, "collector_endpoint_version": "http_json"}}},
+]
+"""Fields of a listener that only Envoy parses. tests/mesh/test_parsed_by_consul.py writes them to Consul."""
+
+
+@pytest.mark.parametrize("fields", [CONSUL_FORM, *ENVOY_FORMS])
+def test_form_of_a_listener_that_only_envoy_parses_is_reported(fields: dict[str, Any]) -> None:
+    block = {"@type": TYPE + LISTENER_TRACING, "random_sampling": {"value": 1}, **fields}
+    found = [one for one in findings([document({LISTENER_KEY: json.dumps(block)})]) if one.code == "CT339"]
+    assert len(found) == (fields is not CONSUL_FORM)
+
+
+NEW_FIELD = {"@type": TYPE + LISTENER_TRACING, "random_sampling": {"value": 1}, "operation": "x"}
 
 
 OLD_SKIP = meshes.settings(tracer={"opentelemetry": {}}, gateways="skip", envoy_version="1.34")

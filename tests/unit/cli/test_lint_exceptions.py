@@ -19,7 +19,7 @@ from consul_tracing.lint.checks import Checked, check_texts
 from consul_tracing.lint.credentials import credential_issues
 from consul_tracing.lint.findings import Finding, Issue
 from consul_tracing.lint.fixes import fixed
-from consul_tracing.lint.proxy_config import ProxyConfig, percentage
+from consul_tracing.lint.proxy_config import ProxyConfig
 from consul_tracing.lint.releases import Releases
 from consul_tracing.lint.rules import findings
 from consul_tracing.lint.sampling_rules import sampled_percent
@@ -50,6 +50,7 @@ W3C = {
     "typed_config": {**ZIPKIN, "trace_context_option": "USE_B3_WITH_W3C_PROPAGATION"},
 }
 NAMES = {"match_typed_subject_alt_names": [{"san_type": "DNS", "matcher": {"exact": "zipkin.example"}}]}
+COMBINED = {"default_validation_context": {}, "validation_context_sds_secret_config": {"name": "ca"}}
 CA = {"trusted_ca": {"filename": "/ca.pem"}}
 
 
@@ -67,6 +68,8 @@ def edited(**edits: Any) -> dict[str, Any]:
             holder[field] = value
         else:
             holder.update(value)
+    if "transport_socket" in config.get(CLUSTERS, {}):
+        config[CLUSTERS]["transport_socket"].setdefault("name", "envoy.transport_sockets.tls")
     return {key: value if isinstance(value, str) else json.dumps(value) for key, value in config.items()}
 
 
@@ -132,15 +135,18 @@ ROWS: list[tuple[dict[str, Any], list[str]]] = [
     ({"tls": {"@type": TLS}}, ["CT316"]),
     ({"tls": {"@type": TLS}, "validation": CA}, ["CT316"]),
     *(({"tls": {"@type": TLS}, "validation": {**CA, name: value}}, []) for name, value in NAMES.items()),
-    ({"tls": {"@type": TLS}, "validation": {**CA, "match_subject_alt_names": NAMES}}, []),
+    ({"tls": {"@type": TLS}, "validation": {**CA, "match_subject_alt_names": [{"exact": "zipkin.example"}]}}, []),
     ({"tls": {"@type": TLS, "auto_sni_san_validation": True}, "validation": CA}, []),
     *(
-        ({"tls": {"@type": TLS}, "validation": {**NAMES, name: {}}}, [])
-        for name in ("system_root_certs", "ca_certificate_provider_instance")
+        ({"tls": {"@type": TLS}, "validation": {**NAMES, name: value}}, [])
+        for name, value in (("system_root_certs", {}), ("ca_certificate_provider_instance", {"instance_name": "a"}))
     ),
-    ({"tls": {"@type": TLS, "common_tls_context": {"combined_validation_context": {}}}}, []),
-    ({"tls": {"@type": TLS, "common_tls_context": {"combined_validation_context": {}}}, "validation": CA}, []),
-    ({"tls": {"@type": f"{TYPE}envoy.extensions.transport_sockets.quic.v3.QuicUpstreamTransport"}}, []),
+    ({"tls": {"@type": TLS, "common_tls_context": {"combined_validation_context": COMBINED}}}, []),
+    (
+        {"tls": {"@type": TLS, "common_tls_context": {"combined_validation_context": COMBINED}}, "validation": CA},
+        ["CT308"],
+    ),
+    ({"tls": {"@type": f"{TYPE}envoy.extensions.transport_sockets.raw_buffer.v3.RawBuffer"}}, []),
     ({"tls": {"@type": TLS.replace("Upstream", "Downstream")}}, []),
     # The form of values.
     ({"config": {TRACER: ""}}, ["CT334"]),
@@ -164,7 +170,7 @@ ROWS: list[tuple[dict[str, Any], list[str]]] = [
     ({"listener__@type": CONFIG[LISTENER]["@type"].removeprefix(TYPE)}, []),
     ({"listener__@type": f"{TYPE}envoy.config.trace.v3.Tracing"}, ["CT322"]),
     *(({"listener__custom_tags": [{**TAG, name: {"name": "a"}}]}, []) for name in ("environment", "request_header")),
-    ({"listener__custom_tags": [{**TAG, "metadata": {"kind": {}}}, {**TAG, "literal": {"value": "b"}}]}, []),
+    ({"listener__custom_tags": [{**TAG, "metadata": {"kind": {"host": {}}}}, {**TAG, "literal": {"value": "b"}}]}, []),
     ({"listener__custom_tags": [TAG, {"literal": {"value": "b"}}, {**TAG, "literal": {}}]}, ["CT308"] * 3),
     ({"listener__client_sampling": {"value": 0}}, []),
     ({"listener__client_sampling": None, "listener__overall_sampling": None}, []),
@@ -291,24 +297,6 @@ def test_reasons_name_what_the_reader_can_choose() -> None:
 )
 def test_findings_depend_on_the_oldest_envoy(edits: dict[str, Any], envoy: Any, expected: list[str]) -> None:
     assert codes(findings([document(edited(**edits))], Releases(envoy))) == expected
-
-
-@pytest.mark.parametrize(
-    ("value", "expected"),
-    [
-        (0, 0.0),
-        ("12.5", 12.5),
-        (100, 100.0),
-        (100.5, None),
-        (-1, None),
-        (True, None),
-        ("x", None),
-        (10**400, None),
-        ([], None),
-    ],
-)
-def test_percentage_is_a_number_from_0_to_100(value: object, expected: float | None) -> None:
-    assert percentage(value) == expected
 
 
 RATIO = {"typed_config": {"@type": "TraceIdRatioBasedSamplerConfig", "sampling_percentage": {"numerator": 5}}}

@@ -9,12 +9,13 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from consul_tracing.cli.meaning import differences, entry_objects, mesh_meaning, service_meaning
 from consul_tracing.cli.render.recovery import Recovered, recover
 from consul_tracing.cli.render.rendering import as_json, as_yaml, entries_of_consul, entry_fields
 from consul_tracing.errors import CommandError
 from consul_tracing.files.documents import read_documents
 from consul_tracing.inputs.mesh_settings import MeshSettings
+from consul_tracing.lint.meaning import meaning_differences, mesh_meaning, service_meaning
+from consul_tracing.lint.proxy_config import entry_objects
 from tests.unit.meshes import JSON, MESHES, settings
 
 GOLDEN = Path(__file__).parents[2] / "golden"
@@ -477,5 +478,5 @@ def test_meaning_ignores_layout_and_defaults() -> None:
         read_documents(text, "-")[0].fields
         for text in (entry(), entry(cluster={"lb_policy": "ROUND_ROBIN", "connect_timeout": "3.000s"}))
     )
-    assert list(differences(mesh_meaning(one), mesh_meaning(other))) == []
+    assert list(meaning_differences(mesh_meaning(one), mesh_meaning(other))) == []
     assert service_meaning({"Protocol": "HTTP", "Expose": {}}, None) == {"Protocol": "http"}

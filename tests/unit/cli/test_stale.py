@@ -5,19 +5,14 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from envoy.config.bootstrap.v3 import bootstrap_pb2
-from envoy.config.metrics.v3 import stats_pb2
-from envoy.config.trace.v3 import datadog_pb2, opentelemetry_pb2, zipkin_pb2
-from envoy.extensions.filters.network.http_connection_manager.v3 import http_connection_manager_pb2 as hcm_pb2
-from envoy.extensions.transport_sockets.tls.v3 import tls_pb2
-from envoy.extensions.upstreams.http.v3 import http_protocol_options_pb2
 
 from consul_tracing.cli.command import OutputFormat
-from consul_tracing.cli.message_comparison import ENUMS, MAPS, SET_ZEROS, differing_paths
 from consul_tracing.cli.stale.bootstrap import BootstrapError, bootstrap_differences
 from consul_tracing.cli.stale.listing import exit_code, output
 from consul_tracing.cli.stale.proxies import Proxy, Report
 from consul_tracing.entries.propagation import ZIPKIN, ZIPKIN_W3C
+from consul_tracing.envoy_messages.comparison import differing_paths
+from consul_tracing.envoy_messages.messages import ANY, CLUSTER, SOCKET_ADDRESS
 from consul_tracing.errors import CommandError
 from tests.unit.cli.verify.dumps import dump
 from tests.unit.http_server import serving
@@ -31,46 +26,62 @@ PLAIN: dict[str, Any] = {"stats_config": {"stats_tags": CONSUL_TAGS, "use_all_de
 """The dump of a bootstrap from an empty `Config`."""
 
 
-@pytest.mark.parametrize(
-    ("expected", "actual"),
-    [
-        ({"connect_timeout": "3.000s"}, {"connect_timeout": "3s"}),
-        ({"connectTimeout": "0.25s"}, {"connect_timeout": "0.250s"}),
-        ({"traceId128bit": True}, {"trace_id_128bit": True}),
-        ({"port_value": "9411"}, {"port_value": 9411}),
-        ({"type": "strict_dns"}, {"type": "STRICT_DNS"}),
-        ({"type": 1}, {"type": "STRICT_DNS"}),
-        ({"lb_policy": "ROUND_ROBIN", "dns_lookup_family": 0}, {}),
-        ({"alt_stat_name": "", "respect_dns_ttl": False, "endpoints": [], "metadata": None}, {}),
-        ({"value": 0.1}, {"value": 0.10000000149}),
-        ({"reuse_connection": "Yes"}, {"reuse_connection": True}),
-        ({"grpc_services": {"a": 1}}, {"grpc_services": [{"a": 1}]}),
-        ({"@type": "envoy.X"}, {"@type": "type.googleapis.com/envoy.X"}),
-        ({"private_key": {"inline_string": "secret"}}, {"private_key": {"inline_string": "[redacted]"}}),
-    ],
-)
-def test_forms_of_the_same_message_are_equal(expected: object, actual: object) -> None:
-    assert list(differing_paths(expected, actual)) == []
+ZIPKIN_CONFIG = "envoy.config.trace.v3.ZipkinConfig"
+PERCENT = "envoy.type.v3.Percent"
+CERTIFICATE = "envoy.extensions.transport_sockets.tls.v3.TlsCertificate"
+HEALTH = "envoy.config.core.v3.HealthCheck"
 
 
 @pytest.mark.parametrize(
-    ("expected", "actual", "path"),
+    ("name", "expected", "actual"),
     [
-        ({"a": {"b": "x"}}, {"a": {"b": "y"}}, "a.b"),
-        ({"path": "/API"}, {"path": "/api"}, "path"),
-        ({"type": 2}, {"type": "STRICT_DNS"}, "type"),
-        ({"timeout": "3s"}, {"timeout": "3.001s"}, "timeout"),
-        ({"port_value": 9411}, {"port_value": 9412}, "port_value"),
-        ({"shared_span_context": False}, {}, "shared_span_context"),
-        ({}, {"shared_span_context": False}, "shared_span_context"),
-        ({"http2_protocol_options": {}}, {}, "http2_protocol_options"),
-        ({"endpoints": [{"a": 1}]}, {"endpoints": [{"a": 2}]}, "endpoints.0.a"),
-        ({"endpoints": [1, 2]}, {"endpoints": [1]}, "endpoints"),
-        ({"lb_policy": "RANDOM"}, {}, "lb_policy"),
+        (CLUSTER, {"connect_timeout": "3.000s"}, {"connect_timeout": "3s"}),
+        (CLUSTER, {"connectTimeout": "0.25s"}, {"connect_timeout": "0.250s"}),
+        (ZIPKIN_CONFIG, {"traceId128bit": True}, {"trace_id_128bit": True}),
+        (SOCKET_ADDRESS, {"port_value": "9411"}, {"port_value": 9411}),
+        (CLUSTER, {"type": "strict_dns"}, {"type": "STRICT_DNS"}),
+        (CLUSTER, {"type": 1}, {"type": "STRICT_DNS"}),
+        (CLUSTER, {"lb_policy": "ROUND_ROBIN", "dns_lookup_family": 0}, {}),
+        (CLUSTER, {"alt_stat_name": "", "respect_dns_ttl": False, "health_checks": [], "metadata": None}, {}),
+        (PERCENT, {"value": "12.50"}, {"value": 12.5}),
+        (HEALTH, {"reuse_connection": "Yes"}, {"reuse_connection": True}),
+        (CLUSTER, {"health_checks": {"alt_port": 1}}, {"health_checks": [{"alt_port": "1"}]}),
+        (ANY, {"@type": "envoy.X"}, {"@type": "type.googleapis.com/envoy.X"}),
+        (CERTIFICATE, {"private_key": {"inline_string": "x"}}, {"private_key": {"inline_string": "[redacted]"}}),
+        (CLUSTER, {}, {"field_of_a_newer_envoy": 1}),
+        (CLUSTER, {"fieldOfANewerEnvoy": {"a": 1}}, {"field_of_a_newer_envoy": {"a": 1}}),
     ],
 )
-def test_different_messages_have_the_path_of_the_field(expected: object, actual: object, path: str) -> None:
-    assert [".".join(found) for found in differing_paths(expected, actual)] == [path]
+def test_forms_of_the_same_message_are_equal(name: str, expected: object, actual: object) -> None:
+    assert list(differing_paths(expected, actual, name)) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "expected", "actual", "path"),
+    [
+        (CLUSTER, {"metadata": {"filter_metadata": {"a": {"B": "x"}}}}, {}, "metadata"),
+        (CLUSTER, {"upstream_config": {"name": "x"}}, {"upstream_config": {"name": "y"}}, "upstream_config.name"),
+        (ZIPKIN_CONFIG, {"collector_endpoint": "/API"}, {"collector_endpoint": "/api"}, "collector_endpoint"),
+        (CLUSTER, {"type": 2}, {"type": "STRICT_DNS"}, "type"),
+        (HEALTH, {"timeout": "3s"}, {"timeout": "3.001s"}, "timeout"),
+        (SOCKET_ADDRESS, {"port_value": 9411}, {"port_value": 9412}, "port_value"),
+        (ZIPKIN_CONFIG, {"shared_span_context": False}, {}, "shared_span_context"),
+        (ZIPKIN_CONFIG, {}, {"shared_span_context": False}, "shared_span_context"),
+        (CLUSTER, {"http2_protocol_options": {}}, {}, "http2_protocol_options"),
+        (
+            CLUSTER,
+            {"health_checks": [{"alt_port": 1}]},
+            {"health_checks": [{"alt_port": 2}]},
+            "health_checks.0.alt_port",
+        ),
+        (CLUSTER, {"health_checks": [{}, {}]}, {"health_checks": [{}]}, "health_checks"),
+        (CLUSTER, {"lb_policy": "RANDOM"}, {}, "lb_policy"),
+        (CLUSTER, {"field_of_a_newer_envoy": 1}, {}, "field_of_a_newer_envoy"),
+        (CLUSTER, {"field_of_a_newer_envoy": 1}, {"field_of_a_newer_envoy": 2}, "field_of_a_newer_envoy"),
+    ],
+)
+def test_different_messages_have_the_path_of_the_field(name: str, expected: object, actual: object, path: str) -> None:
+    assert [".".join(found) for found in differing_paths(expected, actual, name)] == [path]
 
 
 def test_sampling_and_unknown_keys_need_no_restart() -> None:
@@ -176,53 +187,6 @@ def test_exit_code_is_0_only_if_every_proxy_is_current() -> None:
     assert exit_code(Report([CURRENT, STALE], {"a": "refused"})) == 1
     with pytest.raises(CommandError, match="1 of 2 proxies cannot be read: a"):
         exit_code(Report([CURRENT], {"a": "refused"}))
-
-
-MESSAGES = [
-    bootstrap_pb2.Bootstrap,
-    datadog_pb2.DatadogConfig,
-    hcm_pb2.HttpConnectionManager,
-    http_protocol_options_pb2.HttpProtocolOptions,
-    opentelemetry_pb2.OpenTelemetryConfig,
-    stats_pb2.DogStatsdSink,
-    stats_pb2.StatsdSink,
-    tls_pb2.UpstreamTlsContext,
-    zipkin_pb2.ZipkinConfig,
-]
-
-
-def fields_of_messages() -> list[Any]:
-    """Return the descriptors of all fields in `MESSAGES` and the messages inside them."""
-    pending, found = [message.DESCRIPTOR for message in MESSAGES], {}
-    while pending:
-        descriptor = pending.pop()
-        if descriptor.full_name not in found and not descriptor.full_name.startswith("google.protobuf."):
-            found[descriptor.full_name] = descriptor
-            pending += [field.message_type for field in descriptor.fields if field.message_type]
-    return [field for descriptor in found.values() for field in descriptor.fields]
-
-
-def test_enumerations_are_those_of_envoy() -> None:
-    """An enumeration of another name has no entry, and a name has one meaning only."""
-    values: dict[str, set[tuple[str, ...]]] = {}
-    for field in fields_of_messages():
-        if field.enum_type:
-            numbered = sorted((value.number, value.name) for value in field.enum_type.values)
-            values.setdefault(field.name, set()).add(tuple(name for _, name in numbered))
-    unambiguous = {name: next(iter(found)) for name, found in values.items() if len(found) == 1}
-    assert {name: unambiguous.get(name) for name in ENUMS} == dict(ENUMS)
-
-
-def test_set_zeros_are_wrapped_fields_of_envoy() -> None:
-    fields = [field for field in fields_of_messages() if field.name in SET_ZEROS]
-    assert {field.name for field in fields} == SET_ZEROS
-    assert [field.full_name for field in fields if not (field.message_type or field.has_presence)] == []
-
-
-def test_maps_are_maps_of_envoy() -> None:
-    fields = [field for field in fields_of_messages() if field.name in MAPS]
-    assert {field.name for field in fields} == MAPS
-    assert all(field.message_type.GetOptions().map_entry for field in fields)
 
 
 @pytest.mark.parametrize(

@@ -2,22 +2,17 @@
 
 import json
 import re
-from collections.abc import Callable, Iterator
-from itertools import chain
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import envoy
 import pytest
-from envoy.config.cluster.v3 import cluster_pb2
 from envoy.extensions.clusters.dns.v3 import dns_cluster_pb2  # noqa: F401 - parsed inside an Any
-from envoy.extensions.transport_sockets.tls.v3 import tls_pb2
-from envoy.extensions.upstreams.http.v3 import http_protocol_options_pb2
-from google.protobuf import descriptor, descriptor_pb2
+from envoy.extensions.network.dns_resolver.cares.v3 import cares_dns_resolver_pb2  # noqa: F401 - parsed inside an Any
 
 from consul_tracing import InvalidInputError
-from consul_tracing.inputs.cluster_rules import V2_FIELDS, V2_TYPE
-from consul_tracing.inputs.static_clusters import CLUSTER, TYPED
+from consul_tracing.envoy_messages.releases import V2_TYPE
 from tests.unit.envoy_messages import clusters
 from tests.unit.meshes import settings
 
@@ -64,6 +59,21 @@ def extension(name: str, **config: Any) -> dict[str, Any]:
     return {**fields, "cluster_type": {"name": name, **typed}}
 
 
+CARES = "type.googleapis.com/envoy.extensions.network.dns_resolver.cares.v3.CaresDnsResolverConfig"
+
+
+def health_check(**fields: Any) -> dict[str, Any]:
+    given = {
+        "timeout": "1s",
+        "interval": "5s",
+        "unhealthy_threshold": 2,
+        "healthy_threshold": 1,
+        "tcp_health_check": {},
+        **fields,
+    }
+    return {name: value for name, value in given.items() if value is not None}
+
+
 VALID = [
     cluster(),
     dns(1),
@@ -88,6 +98,10 @@ VALID = [
     },
     tls(sni="statsd", common_tls_context={"validation_context": {"trusted_ca": {"filename": "/etc/ca.pem"}}}),
     http2({"max_concurrent_streams": 100, "connection_keepalive": {"interval": "30s", "timeout": "5s"}}),
+    cluster(health_checks=[health_check(tcp_health_check=None, http_health_check={"path": "/"})]),
+    cluster(circuit_breakers={"thresholds": [{"priority": "HIGH", "max_connections": 0}]}),
+    cluster(typed_dns_resolver_config={"name": "cares", "typed_config": {"@type": CARES, "udp_max_queries": 1}}),
+    cluster(metadata={"filter_metadata": {"a.b": {"cD": [None, 1]}}}),
 ]
 
 LENIENT = [
@@ -116,6 +130,8 @@ LENIENT = [
             },
         },
     ),
+    cluster(type="STRICT_DNS", health_checks=health_check(reuse_connection="No", unhealthy_threshold="2")),
+    cluster(circuit_breakers={"thresholds": [[{"priority": "high"}], {"priority": 0}]}),
     cluster(field_of_a_newer_envoy=1, load_assignment={"cluster_name": "a", "field_of_a_newer_envoy": 1}),
 ]
 """Clusters that Envoy's parser accepts and the stricter one of Python does not. The last one needs a newer Envoy."""
@@ -138,6 +154,15 @@ INVALID = [
     cluster(dns_lookup_family="IPV4"),
     cluster(respect_dns_ttl="maybe"),
     cluster(per_connection_buffer_limit_bytes=2**33),
+    cluster(circuit_breakers={"tresholds": []}),
+    cluster(circuit_breakers={"thresholds": [{"max_conections": 1}]}),
+    cluster(circuit_breakers={"thresholds": {"priority": "low"}}),
+    cluster(health_checks=[health_check(healthy_treshold=1)]),
+    cluster(health_checks=[health_check(interval="1m")]),
+    cluster(outlier_detection={"consecutive_5xxs": 3}),
+    cluster(type="STATIC", cluster_type={"name": "envoy.cluster.dns"}),
+    cluster(typed_dns_resolver_config={"name": "cares", "typed_config": {"@type": CARES, "udp_max_querys": 1}}),
+    cluster(typed_extension_protocol_options={"a": {"@type": f"type.googleapis.com/{HTTP2}", "auto_cnfig": {}}}),
     cluster(hosts=[]),
     cluster(tlsContext={}),
     cluster(extension_protocol_options={}),
@@ -168,6 +193,15 @@ NOT_STARTED = [
     extension("envoy.cluster.dns", all_addresses_in_single_endpoint=True),
     cluster(type="EDS"),
     cluster(type="ORIGINAL_DST"),
+    cluster(health_checks=[health_check(http_health_check={})]),
+    cluster(health_checks=[health_check(timeout=None)]),
+    cluster(health_checks=[health_check(), health_check()]),
+    cluster(health_checks=[health_check(tcp_health_check=None)]),
+    cluster(outlier_detection={"max_ejection_percent": 101}),
+    cluster(
+        upstream_connection_options={"tcp_keepalive": {}, "happy_eyeballs_config": {"first_address_family_count": 0}}
+    ),
+    {"type": "STRICT_DNS"},
 ]
 """Clusters that Envoy rejects at startup."""
 
@@ -198,14 +232,22 @@ NEWER = [
     (cluster(type="STRICT_DNS", transportSocketMatcher={}), "1.37"),
     *[
         (
-            cluster(typed_extension_protocol_options={HTTP2: {"@type": f"type.googleapis.com/{HTTP2}", field: {}}}),
+            cluster(
+                typed_extension_protocol_options={
+                    HTTP2: {
+                        "@type": f"type.googleapis.com/{HTTP2}",
+                        "explicit_http_config": {"http_protocol_options": {}},
+                        field: value,
+                    }
+                }
+            ),
             version,
         )
-        for field, version in (
-            ("hash_policy", "1.37"),
-            ("outlier_detection", "1.36"),
-            ("request_mirror_policies", "1.37"),
-            ("retry_policy", "1.37"),
+        for field, value, version in (
+            ("hash_policy", {"header": {"header_name": "a"}}, "1.37"),
+            ("outlier_detection", {"error_matcher": {"any_match": True}}, "1.36"),
+            ("request_mirror_policies", {"cluster": "b"}, "1.37"),
+            ("retry_policy", {}, "1.37"),
         )
     ],
 ]
@@ -228,30 +270,6 @@ def test_field_of_the_v2_api_is_reported_once() -> None:
 def test_very_long_number_is_described() -> None:
     with pytest.raises(InvalidInputError, match="got a number with more than 20 digits"):
         settings(static_clusters=[cluster(load_assignment=endpoint(address="10.0.0.1", port_value=10**5000))])
-
-
-def messages(schema: Any, message: descriptor.Descriptor) -> Iterator[tuple[dict[str, Any], descriptor.Descriptor]]:
-    """Yield the schema of each checked message, with Envoy's descriptor of the message."""
-    yield schema, message
-    for name, one in schema.items():
-        if name == "typed_extension_protocol_options":
-            continue
-        nested = one[0] if isinstance(one, list) else one
-        if isinstance(nested, dict):
-            yield from messages(nested, message.fields_by_name[name].message_type)
-
-
-def test_schema_lists_the_fields_of_each_checked_envoy_message() -> None:
-    typed = (tls_pb2.UpstreamTlsContext.DESCRIPTOR, http_protocol_options_pb2.HttpProtocolOptions.DESCRIPTOR)
-    assert {message.full_name for message in typed} == TYPED.keys()
-    known = [messages(CLUSTER, cluster_pb2.Cluster.DESCRIPTOR), *(messages(TYPED[one.full_name], one) for one in typed)]
-    reserved = set()
-    for schema, message in chain(*known):
-        assert set(schema) == set(message.fields_by_name), message.full_name
-        proto = descriptor_pb2.DescriptorProto()
-        message.CopyToProto(proto)
-        reserved |= set(proto.reserved_name)
-    assert {field[-1] for field in V2_FIELDS} == reserved - {"disable_overprovisioning"}
 
 
 def test_types_of_the_v3_api_are_not_those_of_the_v2_api() -> None:

@@ -6,7 +6,9 @@ from typing import Any
 import pytest
 
 from consul_tracing import InvalidInputError
-from consul_tracing.inputs.tracers import HTTP_CONNECTION_MANAGER, XRAY, has_untraced_requests, upstream_listeners
+from consul_tracing.envoy_messages.messages import HTTP_CONNECTION_MANAGER
+from consul_tracing.envoy_messages.tracers import XRAY
+from consul_tracing.inputs.tracers import has_untraced_requests, upstream_listeners
 from tests.unit.meshes import settings
 
 TYPE = "type.googleapis.com/"

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from consul_tracing.cli.meaning import UNSET, at, differences, mesh_meaning, service_meaning
 from consul_tracing.entries.bodies import proxy_defaults, service_defaults
+from consul_tracing.envoy_messages.comparison import UNSET
+from consul_tracing.envoy_messages.json_values import at
 from consul_tracing.errors import format_value, message
 from consul_tracing.files.values import Unevaluated
+from consul_tracing.lint.meaning import meaning_differences, mesh_meaning, service_meaning
 from consul_tracing.names import TRACING_KEYS
 
 if TYPE_CHECKING:
@@ -28,7 +30,7 @@ def mesh_losses(
     new = mesh_meaning(proxy_defaults(settings).body)
     if mesh.is_on_kubernetes:
         old = {field: value for field, value in old.items() if field != "Meta"}
-    yield from (_loss(mesh, *difference) for difference in differences(old, new))
+    yield from (_loss(mesh, *difference) for difference in meaning_differences(old, new))
     if settings.collector.host == UNKNOWN_HOST:
         yield _loss(mesh, ("collector",), UNSET, UNKNOWN_HOST)
     entries, protocol = service_defaults(settings), at(old, "Config", "protocol")
@@ -40,7 +42,7 @@ def mesh_losses(
             yield _loss(document, (), UNSET, UNSET)
             continue
         after = service_meaning(entries[key].body, protocol)
-        yield from (_loss(document, *difference) for difference in differences(before, after))
+        yield from (_loss(document, *difference) for difference in meaning_differences(before, after))
 
 
 def other_losses(documents: Sequence[Document]) -> Iterator[str]:

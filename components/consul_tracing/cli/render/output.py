@@ -8,8 +8,8 @@ import typer
 import yaml
 
 from consul_tracing.cli.command import FINDINGS, RenderFormat, read_text
-from consul_tracing.cli.meaning import at
 from consul_tracing.entries.bodies import gateway_arguments
+from consul_tracing.envoy_messages.json_values import at
 from consul_tracing.errors import CommandError, error_reason
 from consul_tracing.files.documents import read_documents
 from consul_tracing.inputs.mesh_args import MeshTracingArgs

@@ -6,8 +6,9 @@ import re
 from itertools import chain, count
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from consul_tracing.cli.meaning import at, mesh_meaning, message_of, service_meaning, socket_address
 from consul_tracing.envoy import ENCODINGS, authority, exact
+from consul_tracing.envoy_messages.json_values import at
+from consul_tracing.envoy_messages.scalars import SECONDS
 from consul_tracing.errors import CommandError, InputError
 from consul_tracing.files.values import Unevaluated
 from consul_tracing.inputs.hosts import canonical_host
@@ -22,6 +23,7 @@ from consul_tracing.inputs.mesh_settings import (
     Tls,
     Zipkin,
 )
+from consul_tracing.lint.meaning import mesh_meaning, message_of, service_meaning, socket_address
 from consul_tracing.names import (
     CLUSTERS_KEY,
     COLLECTOR_CLUSTER,
@@ -210,7 +212,7 @@ def collector_inputs(cluster: object) -> JsonObject:
     """Return the inputs of the collector's cluster."""
     address = socket_address(cluster)
     host = at(address, "address")
-    values = {"port": at(address, "port_value"), "connect_timeout_ms": whole(at(cluster, "connect_timeout"))}
+    values = {"port": at(address, "port_value"), "connect_timeout_ms": milliseconds(at(cluster, "connect_timeout"))}
     tls = tls_inputs(at(cluster, "transport_socket", "typed_config"), host)
     is_host = isinstance(host, str) and canonical_host(host) is not None
     return {
@@ -279,13 +281,20 @@ def opentelemetry_inputs(config: object) -> JsonObject:
 
 def export_timeout(config: object) -> object:
     """Return the timeout of an OTLP export in milliseconds."""
-    return whole(at(config, "http_service", "http_uri", "timeout") or at(config, "grpc_service", "timeout"))
+    return milliseconds(at(config, "http_service", "http_uri", "timeout") or at(config, "grpc_service", "timeout"))
 
 
 def declared_rate(value: object) -> object:
     """Return the rate of which `exact` is the value."""
     short = round(value, 2) if isinstance(value, float) else value
     return short if isinstance(short, float) and exact(short) == value else value
+
+
+def milliseconds(duration: object) -> object:
+    """Return a canonical duration of Envoy in milliseconds."""
+    if isinstance(duration, str) and SECONDS.fullmatch(duration):
+        return whole(round(float(duration[:-1]) * 1000, 6))
+    return duration
 
 
 def whole(value: object) -> object:

@@ -8,8 +8,9 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from consul_tracing.cli.message_comparison import ANY, differing_paths
-from consul_tracing.inputs.envoy_json import json_objects
+from consul_tracing.envoy_messages import messages
+from consul_tracing.envoy_messages.comparison import ANYTHING, differing_paths
+from consul_tracing.envoy_messages.json_values import json_objects
 from consul_tracing.inputs.static_clusters import RESERVED_CLUSTERS
 from consul_tracing.names import CLUSTERS_KEY, TRACER_KEY
 
@@ -54,28 +55,35 @@ def bootstrap_differences(proxy: JsonObject, bootstrap: JsonObject) -> list[str]
     if TEMPLATE_KEY in config:
         raise BootstrapError(f"{TEMPLATE_KEY} replaces the whole bootstrap, which is not supported")
     return [
-        *_compared("tracer", next(iter(_parsed(config, TRACER_KEY)), None), bootstrap.get("tracing")),
+        *_compared("tracer", next(iter(_parsed(config, TRACER_KEY)), None), bootstrap.get("tracing"), messages.TRACING),
         *_cluster_differences(config, bootstrap),
         *_listener_differences(config, bootstrap),
         *_stats_differences(config, bootstrap),
-        *_compared("admin access log", _expected_logs(proxy.get("AccessLogs") or {}), _actual_logs(bootstrap)),
+        *_compared(
+            "admin access log",
+            _expected_logs(proxy.get("AccessLogs") or {}),
+            _actual_logs(bootstrap),
+            messages.ACCESS_LOG,
+        ),
     ]
 
 
-def _compared(subject: str, expected: Any, actual: Any) -> Iterator[str]:  # noqa: ANN401 - JSON
+def _compared(subject: str, expected: Any, actual: Any, message: str) -> Iterator[str]:  # noqa: ANN401 - JSON
     if not expected and not actual:
         return
     if not expected or not actual:
         yield f"{subject}: {'removed' if actual else 'added'}"
         return
-    for path in differing_paths(expected, actual):
+    for path in differing_paths(expected, actual, message):
         yield f"{subject}: {'.'.join(path) or 'changed'}"
 
 
-def _compared_by_name(subject: str, expected: list[JsonObject], actual: list[JsonObject]) -> Iterator[str]:
+def _compared_by_name(
+    subject: str, expected: list[JsonObject], actual: list[JsonObject], message: str
+) -> Iterator[str]:
     wanted, found = _by_name(expected), _by_name(actual)
     for name in sorted(wanted.keys() | found.keys()):
-        yield from _compared(f"{subject} {name}", wanted.get(name), found.get(name))
+        yield from _compared(f"{subject} {name}", wanted.get(name), found.get(name), message)
 
 
 def _by_name(messages: list[JsonObject]) -> dict[str, JsonObject]:
@@ -93,10 +101,10 @@ def _parsed(config: Mapping[str, Any], key: str) -> list[JsonObject]:
 def _cluster_differences(config: Mapping[str, Any], bootstrap: JsonObject) -> Iterator[str]:
     clusters = bootstrap.get("static_resources", {}).get("clusters", [])
     own = [cluster for cluster in clusters if cluster.get("name") not in RESERVED_CLUSTERS]
-    yield from _compared_by_name("static cluster", _parsed(config, CLUSTERS_KEY), own)
+    yield from _compared_by_name("static cluster", _parsed(config, CLUSTERS_KEY), own, messages.CLUSTER)
     telemetry = next((cluster for cluster in clusters if cluster.get("name") == TELEMETRY_CLUSTER), None)
     directory = TELEMETRY_KEY in config and str(PurePosixPath(config[TELEMETRY_KEY]))
-    yield from _compared("telemetry collector", directory, telemetry and _socket_directory(telemetry))
+    yield from _compared("telemetry collector", directory, telemetry and _socket_directory(telemetry), messages.STRING)
 
 
 def _socket_directory(cluster: JsonObject) -> str:
@@ -108,7 +116,9 @@ def _socket_directory(cluster: JsonObject) -> str:
 def _listener_differences(config: Mapping[str, Any], bootstrap: JsonObject) -> Iterator[str]:
     listeners = bootstrap.get("static_resources", {}).get("listeners", [])
     own = [listener for listener in listeners if listener.get("name") not in LISTENERS.values()]
-    yield from _compared_by_name("static listener", _parsed(config, "envoy_extra_static_listeners_json"), own)
+    yield from _compared_by_name(
+        "static listener", _parsed(config, "envoy_extra_static_listeners_json"), own, messages.LISTENER
+    )
     found = {
         listener.get("name"): listener["address"]["socket_address"] for listener in listeners if listener not in own
     }
@@ -116,7 +126,7 @@ def _listener_differences(config: Mapping[str, Any], bootstrap: JsonObject) -> I
         ("envoy_prometheus_bind_addr", "Prometheus address"),
         ("envoy_stats_bind_addr", "stats address"),
     ):
-        yield from _compared(subject, _address(config.get(key)), found.get(LISTENERS[key]))
+        yield from _compared(subject, _address(config.get(key)), found.get(LISTENERS[key]), messages.SOCKET_ADDRESS)
 
 
 def _address(text: str | None) -> JsonObject | None:
@@ -129,22 +139,24 @@ def _address(text: str | None) -> JsonObject | None:
 def _stats_differences(config: Mapping[str, Any], bootstrap: JsonObject) -> Iterator[str]:
     sinks = [sink for sink in bootstrap.get("stats_sinks", []) if TELEMETRY_CLUSTER not in json.dumps(sink)]
     expected = [_sink(key, config[key]) for key in SINKS if key in config]
-    yield from _compared("stats sinks", [*expected, *_parsed(config, "envoy_extra_stats_sinks_json")], sinks)
+    expected += _parsed(config, "envoy_extra_stats_sinks_json")
+    yield from _compared("stats sinks", expected, sinks, messages.STATS_SINK)
     # Consul sets an interval for its telemetry collector.
-    interval = config.get("envoy_stats_flush_interval") or (ANY if TELEMETRY_KEY in config else None)
-    yield from _compared("stats flush interval", interval, bootstrap.get("stats_flush_interval"))
+    interval = config.get("envoy_stats_flush_interval") or (ANYTHING if TELEMETRY_KEY in config else None)
+    yield from _compared("stats flush interval", interval, bootstrap.get("stats_flush_interval"), messages.DURATION)
     stats = bootstrap.get("stats_config", {})
     if custom := _parsed(config, "envoy_stats_config_json"):
-        yield from _compared("stats config", custom[0], stats)
+        yield from _compared("stats config", custom[0], stats, messages.STATS_CONFIG)
     else:
-        yield from _compared("stats config", _stats_config(config), {**stats, "stats_tags": _own_tags(stats)})
+        own = {**stats, "stats_tags": _own_tags(stats)}
+        yield from _compared("stats config", _stats_config(config), own, messages.STATS_CONFIG)
 
 
 def _sink(key: str, address: str) -> JsonObject:
     name, kind = SINKS[key]
     if address.startswith("$"):
         # The environment of the proxy has the address.
-        return {"name": name, "typed_config": ANY}
+        return {"name": name, "typed_config": ANYTHING}
     url = urlsplit(address)
     socket = {"socket_address": {"address": url.hostname, "port_value": url.netloc.rpartition(":")[2]}}
     location = {"pipe": {"path": url.path}} if url.scheme == "unix" else socket
@@ -176,7 +188,7 @@ def _expected_logs(logs: JsonObject) -> list[JsonObject]:
         return []
     kind = ACCESS_LOGS.get(logs.get("Type") or "stdout", "")
     folder = "file" if kind == "FileAccessLog" else "stream"
-    config: JsonObject = {"@type": f"envoy.extensions.access_loggers.{folder}.v3.{kind}", "log_format": ANY}
+    config: JsonObject = {"@type": f"envoy.extensions.access_loggers.{folder}.v3.{kind}", "log_format": ANYTHING}
     if logs.get("Path"):
         config["path"] = logs["Path"]
     if logs.get("JSONFormat"):
@@ -184,4 +196,4 @@ def _expected_logs(logs: JsonObject) -> list[JsonObject]:
     elif logs.get("TextFormat"):
         text = f"{logs['TextFormat'].rstrip(chr(10))}\n"
         config["log_format"] = {"text_format_source": {"inline_string": text}}
-    return [{"name": ANY, "typed_config": config}]
+    return [{"name": ANYTHING, "typed_config": config}]

@@ -6,7 +6,8 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from consul_tracing.cli.message_comparison import differing_paths
+from consul_tracing.envoy_messages.comparison import differing_paths
+from consul_tracing.envoy_messages.messages import LISTENER_TRACING
 from consul_tracing.errors import format_rate
 
 from .contexts import Propagation
@@ -345,7 +346,7 @@ def _is_current(listener: Listener, configured: TracingKeys | None) -> bool:
     """Return whether a listener has the settings in Consul although an earlier update was rejected."""
     if configured is None or listener.tracing is None:
         return False
-    return not any(differing_paths(configured.listener_block, listener.tracing))
+    return not any(differing_paths(configured.listener_block, listener.tracing, LISTENER_TRACING))
 
 
 def _unknown_cluster(proxy: Proxy, cluster: str) -> Cause:

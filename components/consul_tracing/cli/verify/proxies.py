@@ -6,8 +6,7 @@ import re
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from consul_tracing.cli.meaning import at
-from consul_tracing.inputs.envoy_json import fraction_percent
+from consul_tracing.envoy_messages.json_values import at, fraction_percent
 from consul_tracing.names import LISTENER_DECISION_ENVOY
 from consul_tracing.sources.envoy import RunningProxy, counters, read_each, read_proxy
 from consul_tracing.sources.http import ServerError

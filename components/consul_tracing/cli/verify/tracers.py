@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from consul_tracing.cli.meaning import at, collector_name, listed
+from consul_tracing.envoy_messages.json_values import at, listed
+from consul_tracing.envoy_messages.tracers import collector_name
 
 from .contexts import Propagation
 

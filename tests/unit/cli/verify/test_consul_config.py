@@ -7,6 +7,7 @@ from consul_tracing.cli.verify.consul_config import config_from
 from consul_tracing.cli.verify.tracers import endpoints, tracer_of
 from consul_tracing.entries.bodies import proxy_defaults, service_defaults
 from consul_tracing.entries.tracing_keys import UNTRACED, TracingKeys
+from consul_tracing.envoy_messages.tracers import ZIPKIN
 from tests.unit.meshes import settings
 
 
@@ -40,7 +41,7 @@ def test_keys_ignore_case_and_the_default_protocol_applies() -> None:
 
 
 def test_camel_case_and_single_members_are_read() -> None:
-    tracing = {"http": {"name": "envoy.tracers.zipkin", "typedConfig": {"collectorCluster": "zip"}}}
+    tracing = {"http": {"name": "envoy.tracers.zipkin", "typedConfig": {"@type": ZIPKIN, "collectorCluster": "zip"}}}
     address = {"socketAddress": {"address": "z", "portValue": "9411"}}
     cluster = {"name": "zip", "loadAssignment": {"endpoints": {"lbEndpoints": {"endpoint": {"address": address}}}}}
     config = {
@@ -50,7 +51,7 @@ def test_camel_case_and_single_members_are_read() -> None:
     }
     found = config_from({"Config": config}, [])
     assert tracer_of(found.keys.tracer or {}).cluster == "zip"
-    assert found.keys.listener_block == {"random_sampling": {"value": 0}}
+    assert found.keys.listener_block == {"random_sampling": {}}
     assert endpoints(found.keys.clusters["zip"]) == (("z", 9411),)
 
 

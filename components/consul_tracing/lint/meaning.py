@@ -5,14 +5,17 @@ Entries with the same meaning configure proxies identically, whatever the layout
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Any
 
 from consul_tracing.entries.metadata import is_ownership_metadata
-from consul_tracing.envoy import HTTP_PROTOCOL_OPTIONS, TYPE
+from consul_tracing.envoy_messages.comparison import differences
+from consul_tracing.envoy_messages.json_values import at, fraction_percent, listed
+from consul_tracing.envoy_messages.messages import CLUSTER, HTTP_PROTOCOL_OPTIONS, TRACING
+from consul_tracing.envoy_messages.reader import read, read_listener
+from consul_tracing.envoy_messages.tracers import CLUSTER_FIELDS, collector_name
 from consul_tracing.files.values import Unevaluated
-from consul_tracing.inputs.envoy_json import fraction_percent, json_objects, snake_case
 from consul_tracing.inputs.hosts import canonical_host, is_address
+from consul_tracing.lint.proxy_config import entry_objects
 from consul_tracing.names import (
     CLUSTERS_KEY,
     COLLECTOR_CLUSTER,
@@ -28,13 +31,7 @@ if TYPE_CHECKING:
 
     from consul_tracing.names import FieldPath, JsonObject
 
-UNSET: Any = object()
-"""The value of a field that an entry does not have."""
-
 FREE_FORM = frozenset({"Config", "Meta", "Arguments"})
-DURATION = re.compile(r"(\d{1,9}(?:\.\d{1,9})?)s", re.ASCII)
-PLAIN_KEYS = frozenset({"attributes"})
-"""Fields of Envoy with keys of any name."""
 
 ENVOY_DEFAULTS: Mapping[str, JsonObject] = {
     "ZipkinConfig": {
@@ -55,7 +52,7 @@ LISTENER_DEFAULTS: JsonObject = {
 """Envoy's defaults of `HttpConnectionManager.Tracing`."""
 
 CLUSTER_DEFAULTS: JsonObject = {
-    "connect_timeout": 5000,
+    "connect_timeout": "5s",
     "dns_lookup_family": "AUTO",
     "lb_policy": "ROUND_ROBIN",
     "type": "STATIC",
@@ -67,7 +64,7 @@ CONSUL_SAMPLING = {"random_sampling": {"value": 0}}
 
 HTTP2: JsonObject = {
     HTTP_PROTOCOL_OPTIONS: {
-        "@type": TYPE + HTTP_PROTOCOL_OPTIONS,
+        "@type": HTTP_PROTOCOL_OPTIONS,
         "explicit_http_config": {"http2_protocol_options": {}},
     }
 }
@@ -130,14 +127,13 @@ def _compact(value: Any, path: FieldPath) -> Any:  # noqa: ANN401 - any value
 
 def tracing_meaning(config: JsonObject) -> JsonObject:
     """Return the meaning of the tracing keys. A value that is not JSON text remains as it is."""
-    objects = {key: found for key, value in config.items() if (found := envoy_objects(value)) is not None}
-    bootstrap: JsonObject = next(iter(objects.get(TRACER_KEY, [])), {})
-    listener: JsonObject | None = next(iter(objects.get(LISTENER_KEY, [])), None)
+    objects = {key: found for key, value in config.items() if (found := entry_objects(value))}
+    bootstrap = read(objects[TRACER_KEY][0], TRACING).value if TRACER_KEY in objects else {}
+    listener = read_listener(objects[LISTENER_KEY][0]).value if LISTENER_KEY in objects else None
     provider = at(bootstrap, "http") or at(listener, "provider")
-    collector = collector_name(at(provider, "typed_config"))
     meaning = {**config}
     if CLUSTERS_KEY in objects:
-        meaning[CLUSTERS_KEY] = _clusters(config[CLUSTERS_KEY], objects[CLUSTERS_KEY], collector)
+        meaning[CLUSTERS_KEY] = _clusters(objects[CLUSTERS_KEY], collector_name(at(provider, "typed_config")))
     if TRACER_KEY in objects:
         meaning[TRACER_KEY] = {**bootstrap, "http": _provider(at(bootstrap, "http"))}
     if listener is not None:
@@ -149,73 +145,9 @@ def tracing_meaning(config: JsonObject) -> JsonObject:
     return meaning
 
 
-def envoy_objects(value: object) -> list[JsonObject] | None:
-    """Return the objects in JSON text, with fields in snake_case. None if the value is not such text."""
-    objects = entry_objects(value)
-    return None if objects is None else [_envoy_fields(member) for member in objects]
-
-
-def entry_objects(value: object) -> list[JsonObject] | None:
-    """Return the objects in JSON text, or in `jsonencode`. None if there are none."""
-    if isinstance(value, Unevaluated):
-        return [value.encoded] if isinstance(value.encoded, dict) else None
-    return json_objects(value) or None
-
-
-def _envoy_fields(value: object) -> Any:  # noqa: ANN401 - JSON
-    """Return fields in snake_case without null, and with durations in milliseconds."""
-    match value:
-        case dict():
-            fields = {}
-            for key, member in value.items():
-                name = key if "." in key or key[:1] == "@" else snake_case(key)
-                is_duration = name in {"timeout", "connect_timeout"} and isinstance(member, str)
-                if is_duration and (seconds := DURATION.fullmatch(member)):
-                    fields[name] = round(float(seconds[1]) * 1000, 6)
-                elif member is not None:
-                    fields[name] = member if name in PLAIN_KEYS else _envoy_fields(member)
-            return fields
-        case list():
-            return [_envoy_fields(member) for member in value]
-        case _:
-            return value
-
-
-def at(value: Any, *path: str | int) -> Any:  # noqa: ANN401 - JSON
-    """Return a member of a value. None if there is none."""
-    for step in path:
-        is_member = isinstance(step, str) and isinstance(value, dict) and step in value
-        is_element = isinstance(step, int) and isinstance(value, list) and step < len(value)
-        if not is_member and not is_element:
-            return None
-        value = value[step]
-    return value
-
-
-def listed(value: object) -> list[Any]:
-    """Return the members of a list. Protobuf's JSON also accepts a single member."""
-    return value if isinstance(value, list) else [] if value is None else [value]
-
-
 def message_of(provider: object) -> str:
     """Return the name of a tracer's message: `ZipkinConfig`."""
     return str(at(provider, "typed_config", "@type")).rpartition(".")[2]
-
-
-CLUSTER_FIELDS = (
-    ("collector_cluster",),
-    ("cluster",),
-    ("grpc_service", "envoy_grpc", "cluster_name"),
-    ("http_service", "http_uri", "cluster"),
-    ("collector_service", "http_uri", "cluster"),
-)
-"""The fields of tracers with the name of the collector's cluster."""
-
-
-def collector_name(config: object) -> str | None:
-    """Return the name of the collector's cluster in the `typed_config` of a tracer."""
-    names = (at(config, *path) for path in CLUSTER_FIELDS)
-    return next((name for name in names if isinstance(name, str) and name), None)
 
 
 def _provider(provider: object) -> Any:  # noqa: ANN401 - JSON
@@ -268,7 +200,7 @@ def _replaced(value: JsonObject, path: list[str], member: object) -> JsonObject:
 
 
 def _listener(listener: JsonObject) -> JsonObject:
-    filled = {**LISTENER_DEFAULTS, **{key: value for key, value in listener.items() if key != "@type"}}
+    filled = {**LISTENER_DEFAULTS, **listener}
     for rate in SAMPLING_RATES:
         if isinstance(percent := filled[f"{rate}_sampling"], dict):
             filled[f"{rate}_sampling"] = {"value": 0, **percent}
@@ -283,23 +215,20 @@ def _tag(tag: object) -> Any:  # noqa: ANN401 - JSON
     if not isinstance(tag, dict):
         return tag
     fields = {key: value for key, value in tag.items() if key != "tag"}
-    for source in ("request_header", "environment"):
-        if isinstance(fields.get(source), dict):
-            fields[source] = {key: value for key, value in fields[source].items() if value != ""}
     if isinstance(name := at(fields, "request_header", "name"), str):
         fields["request_header"]["name"] = name.lower()
     return fields
 
 
-def _clusters(value: object, clusters: list[JsonObject], collector: str | None) -> JsonObject:
+def _clusters(clusters: list[JsonObject], collector: str | None) -> JsonObject:
     """Return the clusters by name. The collector's has its defaults filled in, and others remain as they are."""
     meaning: JsonObject = {}
-    for index, (original, cluster) in enumerate(zip(entry_objects(value) or [], clusters, strict=True)):
+    for index, cluster in enumerate(clusters):
         name = str(cluster.get("name", f"#{index}"))
         if name == collector and COLLECTOR_CLUSTER not in meaning:
-            meaning[COLLECTOR_CLUSTER] = _collector_cluster(cluster)
+            meaning[COLLECTOR_CLUSTER] = _collector_cluster(read(cluster, CLUSTER).value)
         else:
-            meaning[name if name != COLLECTOR_CLUSTER else f"{name} (unused)"] = original
+            meaning[name if name != COLLECTOR_CLUSTER else f"{name} (unused)"] = cluster
     return meaning
 
 
@@ -312,8 +241,6 @@ def _collector_cluster(cluster: JsonObject) -> JsonObject:
         filled["typed_extension_protocol_options"] = HTTP2
     address = socket_address(filled)
     if isinstance(address, dict):
-        if address.get("protocol") == "TCP":
-            del address["protocol"]
         host = address.get("address")
         if isinstance(host, str):
             address["address"] = canonical_host(host) or host
@@ -331,20 +258,8 @@ def socket_address(cluster: object) -> Any:  # noqa: ANN401 - JSON
     return at(cluster, "load_assignment", "endpoints", 0, "lb_endpoints", 0, "endpoint", "address", "socket_address")
 
 
-def _is_divided(path: FieldPath) -> bool:
-    """Return whether the members of a missing map are listed one by one."""
-    return path in {("Config",), ("Config", CLUSTERS_KEY), ("Config", LISTENER_KEY, "custom_tags")}
-
-
-def differences(old: object, new: object, path: FieldPath = ()) -> Iterator[tuple[FieldPath, object, object]]:
+def meaning_differences(old: object, new: object) -> Iterator[tuple[FieldPath, object, object]]:
     """Yield the paths at which two meanings differ, with both values. A missing value is UNSET."""
-    if _is_divided(path):
-        old, new = ({} if value is UNSET else value for value in (old, new))
-    if isinstance(old, dict) and isinstance(new, dict):
-        for key in dict.fromkeys([*old, *new]):
-            yield from differences(old.get(key, UNSET), new.get(key, UNSET), (*path, key))
-    elif isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
-        for index, (one, other) in enumerate(zip(old, new, strict=True)):
-            yield from differences(one, other, (*path, str(index)))
-    elif old != new or isinstance(old, bool) != isinstance(new, bool):
-        yield path, old, new
+    return differences(
+        old, new, divided={("Config",), ("Config", CLUSTERS_KEY), ("Config", LISTENER_KEY, "custom_tags")}
+    )
