@@ -1,6 +1,10 @@
-"""The codes of errors and warnings, each with its cause and its fix."""
+"""The codes of errors and warnings, each with its cause, its fix and the address of its documentation."""
 
+import re
 from typing import NamedTuple
+
+REFERENCE = "https://github.com/consul-tracing/consul-tracing/blob/main/docs/reference"
+"""The directory with the pages of the codes."""
 
 
 class Code(NamedTuple):
@@ -19,8 +23,9 @@ CODES: dict[str, Code] = {
     ),
     "CT103": Code(
         "A dependency is not installed",
-        "`target: kubernetes` and `ZipkinCollector` require the extra `consul-tracing[kubernetes]`.",
-        "`pip install 'consul-tracing[kubernetes]'`",
+        "`target: kubernetes` and `ZipkinCollector` require the extra `consul-tracing[kubernetes]`, the command line "
+        "`consul-tracing[cli]`.",
+        "`pip install 'consul-tracing[kubernetes]'`, or the command of the message.",
     ),
     "CT201": Code(
         "Entries are unmanaged",
@@ -293,7 +298,8 @@ CODES: dict[str, Code] = {
     ),
     "CT330": Code(
         "A value is not checked",
-        "The value is an expression: a variable, a function or a template.",
+        "The value is an expression: a variable, a function or a template. Or the file is a template, or has a suffix "
+        "that is not read, such as `.bak`.",
         "Nothing to do. Check the rendered entry, or the live one with `--consul` or `--kubernetes`.",
     ),
     "CT331": Code(
@@ -381,6 +387,37 @@ CODES: dict[str, Code] = {
         "On Kubernetes, each pod looks for a name without a dot in the pod's own namespace. Proxies in other "
         "namespaces do not find the collector.",
         "Set the full name, such as `zipkin.observability.svc.cluster.local`.",
+    ),
+    "CT350": Code(
+        "A tracing key is not read",
+        "A file contains a tracing key in a place that `lint` does not read, or in text with an error. The value is "
+        "not checked, and Consul may not read it either.",
+        "Write a config entry, a custom resource or the configuration of a proxy. Where another program writes the "
+        "entry, check its output, or the live entry with `--consul` or `--kubernetes`.",
+    ),
+    "CT351": Code(
+        "A kind or API version is unknown",
+        "Consul refuses an entry with another kind, such as `ProxyDefaults`, which is the kind of the custom resource. "
+        "Kubernetes refuses an object with another kind or API version.",
+        "Write the kind that the message names: `proxy-defaults` for Consul, `ProxyDefaults` with "
+        "`consul.hashicorp.com/v1alpha1` for Kubernetes.",
+    ),
+    "CT352": Code(
+        "A field is unknown",
+        "Consul refuses an entry with an unknown field. Kubernetes removes an unknown field, often without a message.",
+        "Correct the name, or move the field to the place that the message names.",
+    ),
+    "CT353": Code(
+        "Consul cannot parse the file",
+        "Consul reads HCL 1. `consul config write` refuses what Terraform and Nomad accept: words without quotes, "
+        "single quotes, `:`, expressions, functions such as `jsonencode`, and `null`.",
+        "Write literal values. JSON text is written as a heredoc.",
+    ),
+    "CT390": Code(
+        "An ignore has no effect",
+        "A comment `consul-tracing: ignore=` names a code that the file does not have or that does not exist, or has "
+        "another form.",
+        "Remove the code from the comment, or write `# consul-tracing: ignore=CT317 reason`.",
     ),
     "CT401": Code(
         "A proxy has an old tracer",
@@ -664,3 +701,9 @@ CODES: dict[str, Code] = {
         "Accept the new value, or keep managing the entry outside of the stack.",
     ),
 }
+
+
+def page_of(code: str) -> str:
+    """Return the address of the documentation of a code."""
+    heading = re.sub(r"[^\w -]", "", f"{code}: {CODES[code].title}".lower()).replace(" ", "-")
+    return f"{REFERENCE}/{'lint' if code.startswith('CT3') else 'messages'}.md#{heading}"

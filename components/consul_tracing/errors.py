@@ -6,6 +6,7 @@ import difflib
 import json
 import math
 import re
+import unicodedata
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,9 @@ MAX_VALUE_LENGTH = 60
 """Characters of a value that a message shows."""
 
 CREDENTIALS_IN_URL = re.compile(r"//[^/\s]*@")
+
+UNPRINTABLE = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
+"""Unicode's categories of characters that change how a terminal shows other text."""
 
 LARGEST_NUMBER = 10**20
 """Messages describe whole numbers of this size or larger, because Python limits the conversion of long integers."""
@@ -63,7 +67,7 @@ class CommandError(Exception):
 
     def __init__(self, reason: str) -> None:
         """Report the reason, which is one line."""
-        super().__init__(message(self.code, reason))
+        super().__init__(message(self.code, printable(reason)))
         self.reason = reason
 
 
@@ -75,6 +79,17 @@ class FileError(CommandError):
         super().__init__(f"{file}:{line}: {reason}")
         self.line = line
         self.reason = reason
+
+
+def printable(text: str) -> str:
+    """Return text from a file in one line that no terminal and no CI service reads as a command.
+
+    Control characters, line breaks and marks of the direction of text become escapes. GitHub reads lines that start
+    with `::`, and `##[` anywhere.
+    """
+    escaped = "".join(json.dumps(one)[1:-1] if unicodedata.category(one) in UNPRINTABLE else one for one in text)
+    escaped = escaped.replace("##[", "##\\[").replace("##vso[", "##vso\\[")
+    return f"\\{escaped}" if escaped.lstrip().startswith("::") else escaped
 
 
 def message(code: str, reason: str, *lines: str) -> str:

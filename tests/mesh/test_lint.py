@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from consul_tracing.files.documents import Document, read_documents
+from consul_tracing.files.document import Document
+from consul_tracing.files.documents import read_documents
 from consul_tracing.lint.findings import Severity, severity
 from testbed.mesh import Mesh, Service
 from testbed.processes import ProgramFailedError, Programs

@@ -8,8 +8,8 @@ import pytest
 import yaml
 
 import toolchain
-from consul_tracing.cli.meaning import mesh_meaning, service_meaning
 from consul_tracing.files.documents import read_documents
+from consul_tracing.lint.meaning import mesh_meaning, service_meaning
 from testbed.consul import Consul
 from testbed.http import send_request
 from testbed.ports import LOOPBACK, free_port

@@ -10,7 +10,7 @@ from google.protobuf import json_format
 from consul_tracing.envoy_messages.messages import ANY, CLUSTER, LISTENER_TRACING, PROVIDER, message
 from consul_tracing.envoy_messages.reader import Kind, read
 from consul_tracing.envoy_messages.releases import SINCE
-from consul_tracing.files.hcl import Unevaluated
+from consul_tracing.files.values import Unevaluated
 from tests.unit.envoy_messages import as_json
 from tests.unit.inputs.test_static_clusters import LENIENT, VALID
 from tests.unit.test_envoy import OTLP, TRACERS, tracer

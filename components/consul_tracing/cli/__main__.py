@@ -1,5 +1,5 @@
 """`python -m consul_tracing.cli`: the command line `consul-tracing`."""
 
-from .app import main
+from . import main
 
 main()

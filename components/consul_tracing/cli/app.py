@@ -1,12 +1,14 @@
 """The command line `consul-tracing`. Each command imports what it needs when it runs."""
 
 import sys
+from typing import NoReturn
 
 import typer
 
-from consul_tracing.errors import CommandError, InputError
+from consul_tracing.errors import CommandError, InputError, printable
 
 from .command import COULD_NOT_RUN
+from .explain import explain_command
 from .lint.command import lint_command
 from .render.command import render_command
 from .stale.command import stale_command
@@ -15,6 +17,7 @@ from .verify.command import verify_command
 app = typer.Typer(name="consul-tracing", no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None)
 
 app.command("lint", epilog="Example: consul-tracing lint deploy/ --format sarif > lint.sarif")(lint_command)
+app.command("explain", epilog="Example: consul-tracing explain CT310")(explain_command)
 app.command(
     "verify",
     epilog="Example: consul-tracing verify http://localhost:21000/ --zipkin http://zipkin:9411 --expect client,web",
@@ -28,12 +31,19 @@ app.command("render", epilog="Example: consul-tracing render --stack Pulumi.prod
 
 
 def main() -> None:
-    """Run the command line. The exit code is 2 if a command could not run."""
+    """Run the command line. The exit code is 2 if a command could not run, also for an error of this package."""
     try:
         app(prog_name="consul-tracing")
     except (CommandError, InputError) as error:
-        typer.echo(error, err=True)
-        sys.exit(COULD_NOT_RUN)
+        fail(error)
+    except Exception as error:  # noqa: BLE001 - the exit code of a traceback is that of findings
+        fail(CommandError(f"{type(error).__name__}: {error}"))
+
+
+def fail(error: Exception) -> NoReturn:
+    """Print an error without control characters, and exit."""
+    typer.echo("\n".join(map(printable, str(error).split("\n"))), err=True)
+    sys.exit(COULD_NOT_RUN)
 
 
 @app.callback()

@@ -29,6 +29,14 @@ class LintFormat(StrEnum):
     TEXT = "text"
     JSON = "json"
     SARIF = "sarif"
+    GITHUB = "github"
+
+
+class FailOn(StrEnum):
+    """The least severity of a finding of `lint` at which the exit code is 1."""
+
+    ERROR = "error"
+    WARNING = "warning"
 
 
 class RenderFormat(StrEnum):
@@ -44,6 +52,14 @@ class RenderFormat(StrEnum):
 def read_text(file: str) -> str:
     """Return the text of a file, or of the standard input, with its line ends. Raises CommandError."""
     try:
-        return sys.stdin.read() if file == STANDARD_INPUT else Path(file).read_bytes().decode()
+        return sys.stdin.read() if file == STANDARD_INPUT else read_bytes(file).decode()
+    except (OSError, ValueError) as error:
+        raise CommandError(f"{file} cannot be read: {error_reason(error)}") from None
+
+
+def read_bytes(file: str) -> bytes:
+    """Return the content of a file. Raises CommandError."""
+    try:
+        return Path(file).read_bytes()
     except (OSError, ValueError) as error:
         raise CommandError(f"{file} cannot be read: {error_reason(error)}") from None

@@ -6,24 +6,25 @@ import json
 import re
 import sys
 from bisect import bisect_right
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import NoReturn
 
 from consul_tracing.errors import FileError
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from consul_tracing.names import FieldPath
+from .values import Blocks, Heredoc, Items, JsonText, Map, Unevaluated, expressions
 
 BLANKS = re.compile(r"(?:\s|#[^\n]*|//[^\n]*|/\*.*?\*/)*", re.DOTALL)
 BLANKS_IN_LINE = re.compile(r"(?:[^\S\n]|/\*.*?\*/)*", re.DOTALL)
-IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
-NUMBER = re.compile(r"-?\d+(?P<fraction>\.\d+)?(?P<exponent>[eE][+-]?\d+)?(?![A-Za-z0-9_])")
-HEREDOC = re.compile(r"<<(-?)([A-Za-z_][A-Za-z0-9_.-]*)[^\S\n]*\n")
+IDENTIFIER = re.compile(r"[^\W\d][\w.-]*")
+NUMBER = re.compile(
+    r"-?(?:(?P<hexadecimal>0[xX][0-9a-fA-F]+)|[0-9]*(?P<fraction>\.[0-9]+)|[0-9]+)"
+    r"(?P<exponent>[eE][+-]?[0-9]+)?(?![A-Za-z0-9_])"
+)
+HEREDOC = re.compile(r"<<(-?)([^\W\d][\w.-]*)[^\S\n]*\n")
 QUOTED = re.compile(r'"(?:[^"\\\n]|\\.)*"')
-ESCAPE = re.compile(r"\\(?:u([0-9A-Fa-f]{4})|U([0-9A-Fa-f]{8})|x([0-9A-Fa-f]{2})|(.))")
+ESCAPE = re.compile(r"\\(?:u([0-9A-Fa-f]{4})|U([0-9A-Fa-f]{8})|x([0-9A-Fa-f]{2})|([0-7]{3})|(.))")
 TEMPLATE = re.compile(r"(?<!\$)\$\{|(?<!%)%\{")
+TEMPLATE_OF_HCL1 = re.compile(r"\$\{")
+ATTRIBUTE = re.compile(r"\.[\w.-]+")
 FOR = re.compile(r"for\s")
 CONSTANTS = {"true": True, "false": False, "null": None}
 ESCAPED = {"n": "\n", "t": "\t", "r": "\r", "b": "\b", "f": "\f", "a": "\a", "v": "\v", '"': '"', "\\": "\\", "/": "/"}
@@ -31,93 +32,56 @@ MAX_DIGITS = 400
 """Characters of a number. A float has at most 309 digits, and Python limits the conversion of long integers."""
 
 JSON = json.JSONDecoder(strict=False)
+ENCODERS = frozenset({"jsonencode", "yamlencode"})
 CLOSING = {"{": "}", "[": "]", "(": ")"}
 OPERATORS = frozenset("?+-*/%=!<>&|.[")
 """Characters after a literal that make it part of an expression."""
 
 
-class Map(dict[str, Any]):
-    """A map with the lines of its keys."""
+def parse(text: str, file: str, first_line: int = 1, *, is_hcl1: bool = False) -> Map:
+    """Return the content of an HCL text. Raises FileError for invalid syntax.
 
-    def __init__(self, line: int) -> None:
-        """Create an empty map that starts on a line."""
-        super().__init__()
-        self.line = line
-        self.lines: dict[str, int] = {}
-        self.replaced: set[str] = set()
-        """The keys whose value replaced another one."""
-
-    def put(self, key: str, value: object, line: int) -> None:
-        """Set a key. Repeated maps form a list, as repeated blocks do. Other repeated values replace each other."""
-        existing = self.get(key)
-        if isinstance(value, Map) and isinstance(existing, Map | Blocks):
-            self[key] = Blocks([*existing, value] if isinstance(existing, Blocks) else [existing, value])
-            return
-        if key in self:
-            self.replaced.add(key)
-        self[key] = value
-        self.lines[key] = line
-
-
-class Blocks(list[Any]):
-    """Repeated blocks with the same name."""
-
-
-class Heredoc(str):
-    """Text that starts in the line after its key."""
-
-    __slots__ = ()
-
-
-class JsonText(str):
-    """The text that `jsonencode` returns, with the encoded value."""
-
-    __slots__ = ("encoded",)
-
-    encoded: object
-
-
-@dataclass(frozen=True)
-class Unevaluated:
-    """An expression whose value is unknown: a variable, a function or a template."""
-
-    text: str
-    """The expression as in the file."""
-
-    encoded: Any = None
-    """The argument of `jsonencode`, if only parts of it are unknown."""
-
-
-def parse(text: str, file: str) -> Map:
-    """Return the content of an HCL file. Raises FileError for invalid syntax."""
-    reader = Reader(text, file)
+    `first_line`: the line in the file on which the text starts. `is_hcl1`: it has no `%{ }` and no escapes of `${`.
+    """
+    reader = Reader(text, file, first_line, is_hcl1=is_hcl1)
     content = reader.members("")
     reader.reject_rest()
     return content
 
 
-def parse_json(text: str, file: str, first_line: int = 1) -> object:
-    """Return the value of a JSON text. Raises FileError for invalid syntax.
+def parse_expression(text: str, file: str, line: int) -> object:
+    """Return the value of an expression that is in one line of a file. Raises FileError for invalid syntax."""
+    return Reader(text, file, line).value()
 
-    `first_line`: the line in the file on which the text starts.
-    """
+
+def parse_json(text: str, file: str, first_line: int = 1) -> object:
+    """Return the value of a JSON text. Raises FileError for invalid syntax."""
     try:
-        json.loads(text)
+        json.loads(text, parse_constant=_reject_constant)
     except ValueError as error:
         line = first_line + (error.lineno - 1 if isinstance(error, json.JSONDecodeError) else 0)
         raise FileError(file, line, str(error).partition(": line")[0]) from None
     return Reader(text, file, first_line, is_json=True).value()
 
 
+def _reject_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not a number of JSON")
+
+
 class Reader:
     """Recursive-descent parser with a position in the text."""
 
-    def __init__(self, text: str, file: str, first_line: int = 1, *, is_json: bool = False) -> None:
+    def __init__(
+        self, text: str, file: str, first_line: int = 1, *, is_json: bool = False, is_hcl1: bool = False
+    ) -> None:
         """Start at the beginning of the text. JSON has no templates."""
         self.text = text.removeprefix("\ufeff")
         self.file = file
         self.position = 0
+        self._depth = 0
         self.is_json = is_json
+        self.is_hcl1 = is_hcl1
+        self._template = TEMPLATE_OF_HCL1 if is_hcl1 else TEMPLATE
         self._first_line = first_line
         self._line_ends = [match.start() for match in re.finditer("\n", self.text)]
 
@@ -152,6 +116,7 @@ class Reader:
     def members(self, end: str) -> Map:
         """Read the attributes and blocks of a body or an object up to `end`: the closing brace, or none for a body."""
         content = Map(self.line)
+        self._depth += bool(end)
         while (found := self.peek()) != end:
             if not found:
                 self.fail(f'"{end}" is required before the end of the file')
@@ -159,6 +124,7 @@ class Reader:
             if self.peek() == ",":
                 self.position += 1
         self.position += len(end)
+        self._depth -= bool(end)
         return content
 
     def _member(self, content: Map) -> None:
@@ -169,6 +135,9 @@ class Reader:
             path.append(self._key())
         if found != "{":
             self.position += 1
+        if self.is_hcl1 and not self._depth and not self.peek():
+            # The parser of HCL 1 takes the end of the text after "=" for the end of the file.
+            return
         *labels, last = path
         for label in labels:
             if not isinstance(content.get(label), Map):
@@ -183,9 +152,15 @@ class Reader:
         if found == '"':
             key = self._string()
             return key if isinstance(key, str) else key.text
-        if found == "(":
-            return self._expression(self.position).text
-        return self._skip(IDENTIFIER) or self.fail(f'a key is required, got "{found}"')
+        start = self.position
+        word = self._skip(IDENTIFIER)
+        if not word and found != "(":
+            self.fail(f'a key is required, got "{found}"')
+        # Terraform's expressions as keys: `(var.a)`, `upper("a")`, `var.names[0]`.
+        while self.text.startswith(("(", "["), self.position) and not self.is_json:
+            self._skip_brackets()
+            self._skip(ATTRIBUTE)
+        return self.text[start : self.position]
 
     def value(self) -> object:
         """Read a value. An expression that is not a literal is unevaluated."""
@@ -216,17 +191,22 @@ class Reader:
             case "":
                 self.fail("a value is required")
         if number := NUMBER.match(self.text, self.position):
-            if len(number[0]) > MAX_DIGITS:
-                self.fail(f"a number has at most {MAX_DIGITS} digits")
-            self.position = number.end()
-            return float(number[0]) if number["fraction"] or number["exponent"] else int(number[0])
+            return self._number(number)
         word = IDENTIFIER.match(self.text, self.position)
         if word and word[0] in CONSTANTS:
             self.position = word.end()
             return CONSTANTS[word[0]]
-        if word and word[0] == "jsonencode":
-            return self._jsonencode(word.end())
+        if word and word[0] in ENCODERS:
+            return self._encoded(word.end())
         return Unevaluated("")
+
+    def _number(self, number: re.Match[str]) -> int | float:
+        if len(number[0]) > MAX_DIGITS:
+            self.fail(f"a number has at most {MAX_DIGITS} digits")
+        self.position = number.end()
+        if number["hexadecimal"]:
+            return int(number[0], 16)
+        return float(number[0]) if number["fraction"] or number["exponent"] else int(number[0])
 
     def _braces(self) -> object:
         start = self.position
@@ -242,7 +222,7 @@ class Reader:
     def _list(self) -> object:
         start = self.position
         self.position += 1
-        members: list[object] = []
+        members = Items()
         self.peek()
         if FOR.match(self.text, self.position):
             self.position = start
@@ -250,10 +230,14 @@ class Reader:
         while (found := self.peek()) != "]":
             if not found:
                 self.fail('"]" is required before the end of the file')
+            members.lines.append(self.line)
             members.append(self.value())
             if self.peek() == ",":
-                self.position += 1
-            elif self.peek() not in {"]", ""}:
+                # HCL 1 accepts further commas, and none after a list in a list.
+                while self.peek() == "," and not self.is_json:
+                    self.position += 1
+                self.position += self.is_json
+            elif self.peek() not in {"]", ""} and not isinstance(members[-1], list):
                 self.fail('"," or "]" is required in a list')
         self.position += 1
         return members
@@ -267,23 +251,26 @@ class Reader:
         while (found := self.text[self.position : self.position + 1]) != '"':
             if found in {"", "\n"}:
                 self.fail("the text has no closing quote in its line")
-            if TEMPLATE.match(self.text, self.position):
+            if self._template.match(self.text, self.position):
                 self._skip_template()
             else:
                 self.position += 2 if found == "\\" else 1
         self.position += 1
         quoted = self.text[start + 1 : self.position - 1]
-        if TEMPLATE.search(quoted):
-            return Unevaluated(f'"{quoted}"')
-        return _literal_text(ESCAPE.sub(self._unescaped, quoted))
+        if self._template.search(quoted):
+            content = ESCAPE.sub(lambda escape: ESCAPED.get(escape[5], escape[0]), quoted)
+            return Unevaluated(f'"{quoted}"', inner=content)
+        return self._literal_text(ESCAPE.sub(self._unescaped, quoted))
 
     def _skip_template(self) -> None:
+        start = self.position
         self.position += 2
         depth = 1
         while depth:
             found = self.text[self.position : self.position + 1]
-            if found in {"", "\n"}:
-                self.fail("the template has no closing brace in its line")
+            if not found:
+                self.position = start
+                self.fail("the template has no closing brace")
             if quoted := QUOTED.match(self.text, self.position):
                 self.position = quoted.end()
                 continue
@@ -291,11 +278,15 @@ class Reader:
             self.position += 1
 
     def _unescaped(self, escape: re.Match[str]) -> str:
-        code = escape[1] or escape[2] or escape[3]
+        code = escape[1] or escape[2] or escape[3] or escape[4]
         if code:
-            number = int(code, 16)
+            number = int(code, 8 if escape[4] else 16)
             return chr(number) if number <= sys.maxunicode else self.fail(f'the escape "{escape[0]}" is not supported')
-        return ESCAPED[escape[4]] if escape[4] in ESCAPED else self.fail(f'the escape "{escape[0]}" is not supported')
+        return ESCAPED[escape[5]] if escape[5] in ESCAPED else self.fail(f'the escape "{escape[0]}" is not supported')
+
+    def _literal_text(self, text: str) -> str:
+        """Return text without the escapes of templates."""
+        return text if self.is_hcl1 else text.replace("$${", "${").replace("%%{", "%{")
 
     def _heredoc(self) -> str | Unevaluated:
         start = HEREDOC.match(self.text, self.position)
@@ -306,11 +297,12 @@ class Reader:
             self.fail(f"the heredoc has no closing {start[2]}")
         content = self.text[start.end() : end.start()]
         self.position = end.end()
-        if TEMPLATE.search(content):
-            return Unevaluated(content)
-        return Heredoc(_literal_text(_without_indentation(content) if start[1] else content))
+        unindented = _without_indentation(content) if start[1] else content
+        if self._template.search(content):
+            return Unevaluated(content, inner=Heredoc(unindented))
+        return Heredoc(self._literal_text(unindented))
 
-    def _jsonencode(self, after: int) -> object:
+    def _encoded(self, after: int) -> object:
         start = self.position
         self.position = after
         if self.peek() != "(":
@@ -321,7 +313,7 @@ class Reader:
         if self.peek() == ",":
             self.position += 1
         if self.peek() != ")":
-            self.fail('")" is required after the argument of jsonencode')
+            self.fail(f'")" is required after the argument of {self.text[start:after]}')
         self.position += 1
         if any(expressions(value)):
             return Unevaluated(self.text[start : self.position], value)
@@ -332,49 +324,52 @@ class Reader:
     def _expression(self, start: int) -> Unevaluated:
         """Skip an expression: up to a comma, a closing bracket or the end of the line outside of brackets."""
         self.position = start
-        open_brackets: list[str] = []
         while self.position < len(self.text):
             found = self.text[self.position]
-            if found == '"':
-                self._string()
-            elif HEREDOC.match(self.text, self.position):
-                self._heredoc()
-            elif found == "#" or self.text.startswith(("//", "/*"), self.position):
-                if not open_brackets and found == "#":
-                    break
-                self.peek()
-            elif open_brackets and found == open_brackets[-1]:
-                open_brackets.pop()
-                self.position += 1
-            elif not open_brackets and found in ",\n)]}":
+            if found in CLOSING:
+                self._skip_brackets()
+            elif found in ",\n)]}#" or self.text.startswith("//", self.position):
                 break
             else:
-                if found in CLOSING:
-                    open_brackets.append(CLOSING[found])
-                self.position += 1
+                self._skip_in_expression(found)
         expression = self.text[start : self.position].strip()
         return Unevaluated(expression) if expression else self.fail("a value is required")
 
+    def _skip_brackets(self) -> None:
+        """Skip a bracket, its content and the bracket that closes it, if the text has one."""
+        open_brackets: list[str] = []
+        while self.position < len(self.text):
+            found = self.text[self.position]
+            if found in CLOSING:
+                open_brackets.append(CLOSING[found])
+            elif found == open_brackets[-1]:
+                open_brackets.pop()
+            elif found == "#":
+                self.peek()
+                continue
+            else:
+                self._skip_in_expression(found)
+                continue
+            self.position += 1
+            if not open_brackets:
+                return
 
-def _literal_text(text: str) -> str:
-    """Return text without the escapes of templates."""
-    return text.replace("$${", "${").replace("%%{", "%{")
+    def _skip_in_expression(self, found: str) -> None:
+        """Skip a text, a comment or another character."""
+        if found == '"':
+            self._string()
+        elif HEREDOC.match(self.text, self.position):
+            self._heredoc()
+        elif self.text.startswith("//", self.position):
+            self.peek()
+        elif self.text.startswith("/*", self.position):
+            if not self._skip(BLANKS_IN_LINE):
+                self.peek()
+        else:
+            self.position += 1
 
 
 def _without_indentation(text: str) -> str:
     lines = text.splitlines(keepends=True)
     widths = [len(line) - len(line.lstrip(" \t")) for line in lines if line.strip()]
     return "".join(line[min(widths, default=0) :] if line.strip() else line.lstrip(" \t") for line in lines)
-
-
-def expressions(value: object, path: FieldPath = ()) -> Iterator[tuple[FieldPath, str]]:
-    """Yield the paths and texts of the expressions inside a value."""
-    match value:
-        case Unevaluated():
-            yield path, value.text
-        case dict():
-            for key, member in value.items():
-                yield from expressions(member, (*path, key))
-        case list():
-            for index, member in enumerate(value):
-                yield from expressions(member, (*path, str(index)))

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from consul_tracing.codes import CODES
+from consul_tracing.codes import CODES, page_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -46,6 +46,8 @@ WARNINGS = frozenset(
         "CT342",
         "CT343",
         "CT344",
+        "CT350",
+        "CT390",
     }
 )
 INFORMATION = frozenset({"CT330"})
@@ -119,4 +121,5 @@ class Finding:
             "reason": self.issue.reason,
             "fix": self.fix,
             "replacement": replaced and {"old": replaced[0], "new": replaced[1]},
+            "page": page_of(self.code),
         }

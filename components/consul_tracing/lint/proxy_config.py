@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from consul_tracing.envoy_messages.json_values import json_objects
-from consul_tracing.files.hcl import Unevaluated, expressions
+from consul_tracing.files.values import Blocks, Unevaluated, expressions
 from consul_tracing.names import CLUSTERS_KEY, LISTENER_KEY, TRACER_KEY, TRACING_KEYS
 
 from .findings import Issue
@@ -40,9 +40,14 @@ class ProxyConfig:
     issues: tuple[Issue, ...] = ()
     """Mistakes in the form of the values."""
 
-    def over(self, base: ProxyConfig | None) -> ProxyConfig:
-        """Return the configuration of a proxy: its registration over proxy-defaults, which is None if unknown."""
+    def over(self, base: ProxyConfig | None, *, is_gateway: bool = False) -> ProxyConfig:
+        """Return the configuration of a proxy: its registration over proxy-defaults, which is None if unknown.
+
+        `is_gateway`: the proxy ignores sampling rates, so that it needs none.
+        """
         below = base or ProxyConfig(UNKNOWN, UNKNOWN, UNKNOWN)
+        if is_gateway and below.listener is None:
+            below = replace(below, listener=UNKNOWN)
         return ProxyConfig(
             below.tracer if self.tracer is None else self.tracer,
             below.listener if self.listener is None else self.listener,
@@ -91,6 +96,8 @@ def _content(key: str, value: object, issues: list[Issue]) -> object:
 def _evaluated(value: Unevaluated, path: FieldPath, issues: list[Issue], *, is_list: bool) -> object:
     """Return the known part of a `jsonencode` whose argument contains expressions."""
     issues += [_not_checked((*path, *place), text) for place, text in expressions(value.encoded)]
+    if isinstance(value.encoded, Blocks):
+        return value.encoded if is_list else UNKNOWN
     if isinstance(value.encoded, list) and is_list:
         issues.append(_brackets(path))
         return value.encoded

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from difflib import get_close_matches
 from itertools import pairwise
 from typing import TYPE_CHECKING
@@ -31,16 +31,19 @@ from consul_tracing.names import (
 
 from .cluster_rules import cluster_issues, collector_issues
 from .credentials import credential_issues
+from .entry_fields import entry_field_issues
 from .findings import Finding, Issue
+from .meaning import entry_meaning, mesh_meaning
+from .meshes import homes, is_mesh
 from .proxy_config import UNKNOWN, ProxyConfig, entry_objects, members, proxy_config
 from .releases import Releases
 from .sampling_rules import consul_issues, listener_rate, sampling_issues
 from .tracer_rules import mistake_issues, newer_issues, provider_issues, tracer_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from consul_tracing.files.documents import Document
+    from consul_tracing.files.document import Document
     from consul_tracing.names import EnvoyRelease, FieldPath, JsonObject
 
     from .tracer_rules import Tracer
@@ -76,6 +79,8 @@ OTHER_KEYS = frozenset(
 )
 """Keys of `Config` other than the tracing keys. Source: `agent/xds` and `command/connect/envoy` of Consul 1.22."""
 
+CONFIG_KEYS = OTHER_KEYS | TRACING_KEYS.keys()
+
 SIMILARITY = 0.75
 """Minimum similarity (0 to 1) at which an unknown key is a misspelt tracing key."""
 
@@ -96,17 +101,25 @@ def findings(documents: Sequence[Document], oldest: Releases | None = None) -> l
     `oldest`: the oldest Envoy and Consul of the mesh. Without them, the versions of fields are not checked.
     """
     oldest = oldest or Releases()
-    configs = [proxy_config(document.fields.get("Config")) for document in documents]
-    mesh = [config for document, config in zip(documents, configs, strict=True) if document.kind == "proxy-defaults"]
-    base = mesh[0] if len(mesh) == 1 else None
-    found = []
-    for document, config in zip(documents, configs, strict=True):
-        effective = config if document.kind == "proxy-defaults" else config.over(base)
-        issues = [*config.issues, *document_issues(document, config), *listener_issues(document, config, effective)]
-        if document.kind in {"proxy-defaults", "registration"}:
-            issues += proxy_issues(config, effective, oldest, on_kubernetes=document.is_on_kubernetes)
-        found += [located(document, issue) for issue in issues]
-    return found + _relations(documents, configs)
+    base = mesh_config(documents)
+    found = [one for document in documents for one in document_findings(document, base, oldest)]
+    return found + _relations(documents)
+
+
+def mesh_config(documents: Iterable[Document]) -> ProxyConfig | None:
+    """Return the configuration that registrations inherit. None if it is unknown."""
+    found = [document for document in documents if is_mesh(document)]
+    return proxy_config(found[0].fields.get("Config")) if len(found) == 1 else None
+
+
+def document_findings(document: Document, base: ProxyConfig | None, oldest: Releases) -> list[Finding]:
+    """Return the findings of one document. `base`: the configuration that a registration inherits."""
+    config = proxy_config(document.fields.get("Config"))
+    effective = config if is_mesh(document) else config.over(base, is_gateway=bool(document.gateway))
+    issues = [*config.issues, *document_issues(document, config), *listener_issues(document, config, effective)]
+    if document.kind in {"proxy-defaults", "registration"}:
+        issues += proxy_issues(config, effective, oldest, on_kubernetes=document.is_on_kubernetes)
+    return [located(document, issue) for issue in issues]
 
 
 def located(document: Document, issue: Issue) -> Finding:
@@ -118,7 +131,7 @@ def located(document: Document, issue: Issue) -> Finding:
 
 def line_of(document: Document, path: FieldPath) -> int:
     """Return the line of a field. Files have snake_case or camelCase, and a single static cluster has no index."""
-    lines = {tuple(map(snake_case, place)): line for place, line in document.lines.items()}
+    lines = document.lines_in_snake_case
     names = tuple(map(snake_case, path))
     for one in (names, names[:2] + names[3:]):
         for length in range(len(one), 2, -1):
@@ -142,6 +155,7 @@ def document_issues(document: Document, config: ProxyConfig) -> Iterator[Issue]:
         case "service-defaults":
             yield from _service_issues(fields)
     yield from _key_issues(fields.get("Config"))
+    yield from entry_field_issues(document, CONFIG_KEYS)
     yield from _owner_issues(members(fields.get("Meta")))
     yield from credential_issues(fields)
     if document.kind == "proxy-defaults" and "envoy_bootstrap_json_tpl" in config.others and config.tracer is not None:
@@ -170,14 +184,23 @@ def _service_issues(fields: JsonObject) -> Iterator[Issue]:
 
 
 def _key_issues(config: object) -> Iterator[Issue]:
-    for key in members(config):
-        lower = key.lower()
-        if lower in OTHER_KEYS or lower in TRACING_KEYS:
-            continue
-        close = get_close_matches(lower, TRACING_KEYS, n=1, cutoff=SIMILARITY)
-        if close:
-            reason = f'is not a key of Consul; did you mean "{close[0]}"? Consul ignores it'
-            yield Issue("CT325", ("Config", key), reason, replacement=(key, close[0]))
+    meant = {key: _meant_key(key.lower()) for key in members(config)}
+    count = Counter(meant.values())
+    for key, tracing_key in meant.items():
+        if tracing_key and key.lower() != tracing_key:
+            reason = f'is not a key of Consul; did you mean "{tracing_key}"? Consul ignores it'
+            if count[tracing_key] > 1:
+                # A second key would replace the first one.
+                yield Issue("CT325", ("Config", key), reason, fix=f"Keep one of the keys that mean {tracing_key}.")
+            else:
+                yield Issue("CT325", ("Config", key), reason, replacement=(key, tracing_key))
+
+
+def _meant_key(key: str) -> str:
+    """Return the tracing key that a key is, or of which it is a misspelling. Empty if there is none."""
+    if key in CONFIG_KEYS:
+        return key if key in TRACING_KEYS else ""
+    return next(iter(get_close_matches(key, TRACING_KEYS, 1, SIMILARITY)), "")
 
 
 def _owner_issues(meta: JsonObject) -> Iterator[Issue]:
@@ -267,21 +290,22 @@ def _tracers(config: ProxyConfig) -> Iterator[Tracer | None]:
         yield tracer_of(config.listener.get("provider"), ("Config", LISTENER_KEY, "provider"))
 
 
-def _relations(documents: Sequence[Document], configs: Sequence[ProxyConfig]) -> list[Finding]:
+def _relations(documents: Sequence[Document]) -> list[Finding]:
     """Return the findings between documents: two writers of one entry, and gateways that silence the mesh."""
     found = []
-    written: Mapping[tuple[str, ...], list[Document]] = defaultdict(list)
+    home = homes(documents)
+    written: Mapping[tuple[object, ...], list[Document]] = defaultdict(list)
     for document in documents:
-        if document.kind in {"proxy-defaults", "service-defaults"}:
-            written[identity(document)].append(document)
+        if document.kind in {"proxy-defaults", "service-defaults"} and not document.is_partial:
+            written[home[document.file], *identity(document)].append(document)
     for versions in written.values():
         for first, second in pairwise(versions):
-            if _content(first) != _content(second):
+            if not _is_same(first, second):
                 reason = f"{title(second)} is also declared in {first.file}:{first.line}, with other content"
                 found.append(located(second, Issue("CT327", (), reason)))
     gateways = sorted({one.name for one in documents if one.kind in GATEWAYS})
-    for document, config in zip(documents, configs, strict=True):
-        if gateways and document.kind == "proxy-defaults" and config.tracer is not None:
+    for document in documents if gateways else ():
+        if document.kind == "proxy-defaults" and proxy_config(document.fields.get("Config")).tracer is not None:
             names = ", ".join(gateways[:MAX_LISTED])
             reason = f"gateways mark requests without trace context as not sampled: {names}"
             found.append(located(document, Issue("CT329", ("Config", TRACER_KEY), reason)))
@@ -294,5 +318,14 @@ def identity(document: Document) -> tuple[str, ...]:
     return document.kind, document.name, partition, "" if document.kind == "proxy-defaults" else namespace
 
 
-def _content(document: Document) -> JsonObject:
-    return {field: value for field, value in document.fields.items() if field not in SCOPE}
+def _is_same(first: Document, second: Document) -> bool:
+    """Return whether two declarations of an entry have the same meaning."""
+    return first.fields == second.fields or _meaning(first) == _meaning(second)
+
+
+def _meaning(document: Document) -> JsonObject:
+    if document.kind == "proxy-defaults":
+        return mesh_meaning(document.fields)
+    meaning = entry_meaning(document.fields)
+    protocol = meaning.get("Protocol")
+    return {**meaning, "Protocol": protocol.lower() if isinstance(protocol, str) else protocol}

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 
 from consul_tracing.cli.render.rendering import RenderError, as_hcl, as_json, entries_of_consul
 from consul_tracing.errors import CommandError
-from consul_tracing.files.documents import Document, read_documents
-from consul_tracing.files.hcl import Unevaluated
+from consul_tracing.files.document import Document
+from consul_tracing.files.documents import read_documents
+from consul_tracing.files.values import Unevaluated
 from tests.unit.meshes import JSON, MESHES, settings
 
 HCL = """
@@ -327,10 +328,10 @@ def test_yaml_merge_keys_and_aliases_are_resolved() -> None:
         ("a: {<<: 1}", '1: "<<" must be a map or a list of maps'),
         ("? [a]\n: 1", "1: a key must be text"),
         ("a: !!int b", "1: the value cannot be read: b"),
-        ("a: [", "1: expected the node content"),
-        ("a: 1\nb: }", "2: expected the node content"),
+        ("a: [", "expected node content"),
+        ("a: 1\nb: }", "2: did not find expected node content"),
         ("a: \x00", "1: "),
-        ("[" * 5000, "nested too deeply"),
+        ("[" * 5000, "nest"),
         (
             "a0: &a0 [1]\n" + "".join(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]\n" for n in range(1, 9)),
             "at most",

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from consul_tracing.cli.render.rendering import as_hcl
 from consul_tracing.entries.entry import Entry
 from consul_tracing.errors import CommandError
-from consul_tracing.files.hcl import JsonText, Map, Unevaluated, parse, parse_json
+from consul_tracing.files.hcl import parse, parse_json
+from consul_tracing.files.values import JsonText, Map, Unevaluated
 from tests.unit.meshes import JSON, NAME, TEXT
 
 
@@ -97,7 +98,7 @@ def test_keys_have_lines() -> None:
         ("a 1", '1: "=" or "{" is required after the key "a"'),
         ("}", '1: a key is required, got "}"'),
         ('a = "b\n"', "1: the text has no closing quote in its line"),
-        ('a = "${b', "1: the template has no closing brace in its line"),
+        ('a = "${b', "1: the template has no closing brace"),
         (r'a = "\q"', r'1: the escape "\q" is not supported'),
         ("a = <<EOF\nb\n", "1: the heredoc has no closing EOF"),
         ("a = b /* c", "1: the comment has no end"),

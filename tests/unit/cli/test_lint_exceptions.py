@@ -10,11 +10,12 @@ import pytest
 from consul_tracing.backends.kubernetes.access import MissingKindError
 from consul_tracing.cli.lint.command import lint_command
 from consul_tracing.cli.lint.kubernetes import documents_in
-from consul_tracing.cli.lint.linting import fix_files, lint_texts, selected
 from consul_tracing.cli.lint.live import catalog_services, consul_documents, service_findings
 from consul_tracing.cli.lint.report import as_sarif, as_text
+from consul_tracing.cli.lint.selection import selected
 from consul_tracing.errors import CommandError
 from consul_tracing.files.documents import read_documents
+from consul_tracing.lint.checks import Checked, check_texts
 from consul_tracing.lint.credentials import credential_issues
 from consul_tracing.lint.findings import Finding, Issue
 from consul_tracing.lint.fixes import fixed
@@ -224,7 +225,7 @@ def test_credentials_are_found_by_key_and_value(value: object, paths: list[str])
 
 def entry_codes(*entries: dict[str, Any]) -> list[str]:
     """Return the findings of entries in one file each, without those of the whole entry of the mesh."""
-    return codes(lint_texts({f"{number}.json": json.dumps(one) for number, one in enumerate(entries)}, None))
+    return codes(check_texts({f"{number}.json": json.dumps(one) for number, one in enumerate(entries)}).findings)
 
 
 MESH = {"Kind": "proxy-defaults", "Name": "global", "Config": edited()}
@@ -275,7 +276,7 @@ def test_reasons_name_what_the_reader_can_choose() -> None:
     (removed,) = findings([document(edited(http__name="envoy.lightstep", **{"tracer__@type": f"{TYPE}acme.Config"}))])
     assert removed.issue.reason == "is not supported since Envoy 1.24: acme.Config"
     gateways = [{**GATEWAY, "Name": f"edge-{number}"} for number in range(7)]
-    found = lint_texts({f"{n}.json": json.dumps(one) for n, one in enumerate([MESH, *gateways])}, None)
+    found = check_texts({f"{n}.json": json.dumps(one) for n, one in enumerate([MESH, *gateways])}).findings
     assert found[0].issue.reason.endswith(": edge-0, edge-1, edge-2, edge-3, edge-4")
 
 
@@ -389,17 +390,16 @@ def test_live_finding_has_no_line_and_information_no_fix() -> None:
     (found,) = service_findings([document({})], ["db"], "consul")
     (result,) = json.loads(as_sarif([found]))["runs"][0]["results"]
     assert result["locations"] == [{"logicalLocations": [{"name": "services", "kind": "resource"}]}]
-    (template,) = lint("{{ a }}: b", "yaml")
-    assert list(map(str, as_text([template]))) == [
-        "example.yaml:1: info CT330: is not checked, because the file is a template",
-        "1 value not checked",
+    (template,) = lint('{{ include "mesh" . }}', "yaml")
+    assert list(map(str, as_text(Checked([template], {"example.yaml": 0})))) == [
+        f"example.yaml:1: info CT330: {template.issue.reason}",
+        "1 value not checked. Checked: 1 file without entries",
     ]
-    assert "--fix" not in str(list(as_text([found]))[1])
-    assert list(map(str, as_text([]))) == ["No findings."]
+    assert "--fix" not in str(list(as_text(Checked([found])))[1])
 
 
 def test_file_without_braces_that_cannot_be_read_is_an_error() -> None:
-    (found,) = lint("a: [", "yaml")
+    (found,) = lint("consul: [", "yaml")
     assert (found.code, found.issue.reason[:15]) == ("CT336", found.issue.reason[:15])
     assert "template" not in found.issue.reason
 
@@ -407,14 +407,15 @@ def test_file_without_braces_that_cannot_be_read_is_an_error() -> None:
 def test_files_of_a_directory_are_those_in_which_entries_are_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name in ("a.hcl", "b/c.yaml", "d.txt"):
-        (tmp_path / name).parent.mkdir(exist_ok=True)
+    for name in ("a.hcl", "b/c.yaml", "d.txt", ".terraform/a/b.tf", "node_modules/a.json"):
+        (tmp_path / name).parent.mkdir(exist_ok=True, parents=True)
         (tmp_path / name).touch()
     (tmp_path / "e.json").mkdir()
-    assert list(selected([str(tmp_path)])) == [str(tmp_path / name) for name in ("a.hcl", "b/c.yaml")]
+    root = str(tmp_path)
+    assert selected([root]) == {root: [str(tmp_path / name) for name in ("a.hcl", "b/c.yaml")]}
     (tmp_path / "-").mkdir()
     monkeypatch.chdir(tmp_path)
-    assert list(selected(["d.txt", "-"])) == ["d.txt", "-"]
+    assert selected(["d.txt", "-"]) == {"d.txt": ["d.txt"], "-": ["-"]}
     with pytest.raises(CommandError, match="--fix requires files"):
         lint_command(files=["-"], fix=True)
 
@@ -436,15 +437,13 @@ def test_fix_starts_at_the_line_of_its_finding(text: str, expected: str) -> None
         issue = Issue("CT307", (), "reason", replacement=("a", "c"))
         return [] if current == expected != text else [Finding(issue, "file", 2, "entry")]
 
-    assert fixed(text, one_finding) == expected
+    assert fixed(text, one_finding)[0] == expected
 
 
-def test_fix_that_causes_a_finding_is_not_written(tmp_path: Path) -> None:
-    mesh, web = tmp_path / "mesh.json", tmp_path / "web.json"
+def test_fix_that_causes_an_error_is_neither_written_nor_promised() -> None:
     tracer = edited(tracer__collector_cluster="other")[TRACER]
-    texts = {
-        str(mesh): json.dumps(MESH),
-        str(web): json.dumps({"name": "web", "proxy": {"config": {"envoy_tracing_jso": tracer}}}),
-    }
-    assert codes(lint_texts(texts, None)) == ["CT325"]
-    assert fix_files(texts, None) == texts
+    registration = {"name": "web", "proxy": {"config": {"envoy_tracing_jso": tracer}}}
+    texts = {"mesh.json": json.dumps(MESH), "web.json": json.dumps(registration)}
+    checked = check_texts(texts)
+    assert (codes(checked.findings), checked.changes) == (["CT325"], {})
+    assert checked.findings[0].issue.replacement is None

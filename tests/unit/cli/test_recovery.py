@@ -9,12 +9,12 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from consul_tracing.cli.meaning import meaning_differences, mesh_meaning, service_meaning
 from consul_tracing.cli.render.recovery import Recovered, recover
 from consul_tracing.cli.render.rendering import as_json, as_yaml, entries_of_consul, entry_fields
 from consul_tracing.errors import CommandError
 from consul_tracing.files.documents import read_documents
 from consul_tracing.inputs.mesh_settings import MeshSettings
+from consul_tracing.lint.meaning import meaning_differences, mesh_meaning, service_meaning
 from consul_tracing.lint.proxy_config import entry_objects
 from tests.unit.meshes import JSON, MESHES, settings
 

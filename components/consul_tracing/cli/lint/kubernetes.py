@@ -12,7 +12,7 @@ from consul_tracing.run_errors import ConflictError
 from .live import ENTRY_KINDS, documents_of
 
 if TYPE_CHECKING:
-    from consul_tracing.files.documents import Document
+    from consul_tracing.files.document import Document
     from consul_tracing.names import JsonObject
 
 

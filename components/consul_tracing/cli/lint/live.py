@@ -6,7 +6,7 @@ import json
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from consul_tracing.files.documents import Document, read_documents
+from consul_tracing.files.documents import read_documents
 from consul_tracing.lint.findings import Finding, Issue
 from consul_tracing.lint.proxy_config import members, proxy_config
 from consul_tracing.names import HTTP_PROTOCOLS, JsonObject
@@ -14,6 +14,7 @@ from consul_tracing.names import HTTP_PROTOCOLS, JsonObject
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
+    from consul_tracing.files.document import Document
     from consul_tracing.sources.http import HttpClient
 
 ENTRY_KINDS = ("proxy-defaults", "service-defaults", "ingress-gateway", "api-gateway")
@@ -29,7 +30,7 @@ def consul_documents(client: HttpClient) -> list[Document]:
     entries = [entry for kind in ENTRY_KINDS for entry in client.get(f"/v1/config/{kind}", list[JsonObject]) or []]
     services = (client.get("/v1/agent/services", dict[str, JsonObject]) or {}).values()
     registrations = [
-        {"name": service.get("Service"), "proxy": {"config": config}}
+        {"name": service.get("Service"), "kind": service["Kind"], "proxy": {"config": config}}
         for service in services
         if str(service.get("Kind")) in PROXY_KINDS and (config := members(service.get("Proxy")).get("Config"))
     ]
@@ -38,7 +39,7 @@ def consul_documents(client: HttpClient) -> list[Document]:
 
 def documents_of(objects: Iterable[JsonObject], origin: str) -> list[Document]:
     """Return the documents in objects of an API."""
-    documents = read_documents(json.dumps(list(objects)), "entries.json")
+    documents = read_documents(json.dumps(list(objects)), "entries.json", is_live=True)
     return [replace(document, file=origin, form="api") for document in documents]
 
 

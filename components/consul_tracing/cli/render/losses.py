@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from consul_tracing.cli.meaning import meaning_differences, mesh_meaning, service_meaning
 from consul_tracing.entries.bodies import proxy_defaults, service_defaults
 from consul_tracing.envoy_messages.comparison import UNSET
 from consul_tracing.envoy_messages.json_values import at
 from consul_tracing.errors import format_value, message
-from consul_tracing.files.hcl import Unevaluated
+from consul_tracing.files.values import Unevaluated
+from consul_tracing.lint.meaning import meaning_differences, mesh_meaning, service_meaning
 from consul_tracing.names import TRACING_KEYS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from consul_tracing.files.documents import Document
+    from consul_tracing.files.document import Document
     from consul_tracing.inputs.mesh_settings import MeshSettings
     from consul_tracing.names import FieldPath, JsonObject
 

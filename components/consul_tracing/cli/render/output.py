@@ -50,8 +50,10 @@ def print_stack_file(file: str) -> None:
 
 def write_entries(settings: MeshSettings, output: RenderFormat, chosen: str | None, out: Path | None) -> None:
     """Print one entry, or write one file per entry. Consul reads one entry per file."""
+    found = rendering.entries_of_consul(settings)
     render_entry = rendering.as_hcl if output is RenderFormat.HCL else rendering.as_json
-    rendered = [(one.title, render_entry(one)) for one in rendering.entries_of_consul(settings)]
+    comments = {"proxy-defaults": rendering.accepted(settings)} if output is RenderFormat.HCL else {}
+    rendered = [(one.title, comments.get(one.kind, "") + render_entry(one)) for one in found]
     titles = ", ".join(dict.fromkeys(title for title, _ in rendered))
     if chosen is not None and not (rendered := [one for one in rendered if one[0] == chosen]):
         raise CommandError(f"--entry must be one of {titles}; got {chosen}")

@@ -6,16 +6,16 @@ import re
 from itertools import chain, count
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from consul_tracing.cli.meaning import mesh_meaning, message_of, service_meaning, socket_address
 from consul_tracing.envoy import ENCODINGS, authority, exact
 from consul_tracing.envoy_messages.json_values import at
 from consul_tracing.envoy_messages.scalars import SECONDS
 from consul_tracing.errors import CommandError, InputError
-from consul_tracing.files.hcl import Unevaluated
+from consul_tracing.files.values import Unevaluated
 from consul_tracing.inputs.args import MeshTracingArgs
 from consul_tracing.inputs.hosts import canonical_host
 from consul_tracing.inputs.mesh_settings import MeshSettings
 from consul_tracing.inputs.tracer_settings import Collector, Datadog, OpenTelemetry, Sampling, Span, Tls, Zipkin
+from consul_tracing.lint.meaning import mesh_meaning, message_of, service_meaning, socket_address
 from consul_tracing.names import (
     CLUSTERS_KEY,
     COLLECTOR_CLUSTER,
@@ -31,7 +31,7 @@ from .losses import UNKNOWN_HOST, mesh_losses, other_losses
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from consul_tracing.files.documents import Document
+    from consul_tracing.files.document import Document
     from consul_tracing.inputs.validation import Settings
     from consul_tracing.names import JsonObject
 

@@ -34,6 +34,15 @@ class RenderError(CommandError):
         super().__init__(f"{'.'.join(path)}: {reason}. Use --as json")
 
 
+PER_HOST = "# consul-tracing: ignore=CT317 collector.per_host is true\n"
+"""The comment with which `lint` accepts a collector beside every proxy."""
+
+
+def accepted(settings: MeshSettings) -> str:
+    """Return the comment for `lint` at the start of a file with the collector, empty if there is nothing to accept."""
+    return PER_HOST if settings.collector.per_host else ""
+
+
 def entries(settings: MeshSettings) -> list[Entry]:
     """Return all entries of the settings, services first: an HTTP default must not precede the tcp services."""
     return [*service_defaults(settings).values(), proxy_defaults(settings)]
@@ -63,7 +72,7 @@ def as_hcl(entry: Entry) -> str:
 
 def as_yaml(settings: MeshSettings) -> str:
     """Render all entries as manifests of consul-k8s for `kubectl apply`."""
-    return yaml_text(*(manifest(entry, settings) for entry in entries(settings)))
+    return accepted(settings) + yaml_text(*(manifest(entry, settings) for entry in entries(settings)))
 
 
 class Dumper(yaml.SafeDumper):
@@ -99,7 +108,9 @@ def as_registration(settings: MeshSettings, service: str | None) -> str:
     `service`: the service name of its spans with OpenTelemetry and Datadog.
     """
     config = tracing_config(with_service_name(settings, service) if service else settings)
-    return "\n".join(["proxy {", "  config {", *(f"    {line}" for line in hcl_lines(config)), "  }", "}"])
+    return accepted(settings) + "\n".join(
+        ["proxy {", "  config {", *(f"    {line}" for line in hcl_lines(config)), "  }", "}"]
+    )
 
 
 def with_service_name(settings: MeshSettings, service: str) -> MeshSettings:

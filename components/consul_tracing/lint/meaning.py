@@ -13,7 +13,7 @@ from consul_tracing.envoy_messages.json_values import at, fraction_percent, list
 from consul_tracing.envoy_messages.messages import CLUSTER, HTTP_PROTOCOL_OPTIONS, TRACING
 from consul_tracing.envoy_messages.reader import read, read_listener
 from consul_tracing.envoy_messages.tracers import CLUSTER_FIELDS, collector_name
-from consul_tracing.files.hcl import Unevaluated
+from consul_tracing.files.values import Unevaluated
 from consul_tracing.inputs.hosts import canonical_host, is_address
 from consul_tracing.lint.proxy_config import entry_objects
 from consul_tracing.names import (
