@@ -126,7 +126,8 @@ def located(document: Document, issue: Issue) -> Finding:
     """Return the finding of an issue, at the line of the innermost known key of its path."""
     is_live = document.form == "api"
     entry = f"{document.kind} {document.name}".strip() if document.kind == "registration" else title(document)
-    return Finding(issue, document.file, None if is_live else line_of(document, issue.path), entry)
+    line = None if is_live else line_of(document, issue.path) + issue.text_line
+    return Finding(issue, document.file, line, entry)
 
 
 def line_of(document: Document, path: FieldPath) -> int:
