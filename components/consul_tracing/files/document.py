@@ -163,7 +163,7 @@ def _go_named(value: object, path: FieldPath, keys: dict[FieldPath, str], repeat
     match value:
         case Map():
             named = Map(value.line)
-            named.has_unknown_keys = value.has_unknown_keys
+            named.has_unknown_keys, named.replaced = value.has_unknown_keys, value.replaced
             for key, member in value.items():
                 name = go_name(key) if FREE_FORM.isdisjoint(path) else key
                 keys[*path, name] = key

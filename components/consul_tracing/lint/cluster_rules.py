@@ -10,6 +10,7 @@ from consul_tracing.envoy_messages.messages import CLUSTER, HTTP_PROTOCOL_OPTION
 from consul_tracing.envoy_messages.reader import is_json, read
 from consul_tracing.envoy_messages.tracers import DATADOG, OPENTELEMETRY, ZIPKIN
 from consul_tracing.errors import format_value, with_suggestion
+from consul_tracing.files.values import expressions
 from consul_tracing.inputs.collector_address import loopback_reason, mesh_reason, namespace_reason, port_reason
 from consul_tracing.inputs.hosts import canonical_host, host_reason
 from consul_tracing.inputs.static_clusters import RESERVED_CLUSTERS, start_mistakes
@@ -57,12 +58,23 @@ def _destination_issues(cluster: JsonObject, name: str, tracer: Tracer, *, on_ku
             "CT340": port_reason(port, _own_port(tracer), has_tls="transport_socket" in cluster),
             "CT343": mesh_reason(host),
             "CT344": namespace_reason(host) if on_kubernetes else "",
+            "CT348": "" if port else "an endpoint has port 0",
         }
         for code, reason in reasons.items():
             if reason:
                 found.setdefault(code, reason)
+    if _has_no_endpoint(cluster):
+        found["CT348"] = "has no endpoint"
     for code, reason in found.items():
         yield Issue(code, ("Config", CLUSTERS_KEY), f"cluster {format_value(name)}: {reason}")
+
+
+def _has_no_endpoint(cluster: JsonObject) -> bool:
+    """Return whether a cluster with endpoints of its own has none. Expressions are accepted."""
+    assignment = cluster.get("load_assignment")
+    has_own = cluster.get("type", "STATIC") in ("STATIC", "STRICT_DNS") and "cluster_type" not in cluster
+    has_address = any({"socket_address", "pipe"} & one.keys() for _, one in maps_in(assignment, ""))
+    return bool(cluster) and has_own and not has_address and not any(expressions(assignment))
 
 
 def _own_port(tracer: Tracer) -> int:
@@ -86,11 +98,11 @@ def _speaks_http2(cluster: JsonObject) -> bool:
 
 
 def _addresses(cluster: object) -> Iterator[tuple[str, int]]:
-    """Yield the hosts and ports in a canonical cluster. They are empty and 0 if they are not known."""
+    """Yield the hosts and ports in a canonical cluster. They are empty and -1 if they are not known."""
     for _, holder in maps_in(cluster, ""):
         if isinstance(socket := holder.get("socket_address"), dict):
-            host, port = socket.get("address"), socket.get("port_value")
-            yield host if isinstance(host, str) else "", port if isinstance(port, int) else 0
+            host, port = socket.get("address"), socket.get("port_value", -1 if "named_port" in socket else 0)
+            yield host if isinstance(host, str) else "", port if isinstance(port, int) else -1
 
 
 def cluster_issues(clusters: object, envoy: EnvoyRelease | None) -> Iterator[Issue]:

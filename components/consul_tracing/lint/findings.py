@@ -46,6 +46,8 @@ WARNINGS = frozenset(
         "CT342",
         "CT343",
         "CT344",
+        "CT345",
+        "CT346",
         "CT350",
         "CT390",
     }

@@ -80,6 +80,7 @@ def otlp(**fields: Any) -> dict[str, Any]:
         "name": "envoy.tracers.opentelemetry",
         "typed_config": {
             "@type": f"{TYPE}envoy.config.trace.v3.OpenTelemetryConfig",
+            "service_name": "mesh",
             **(fields or {"grpc_service": service}),
         },
     }

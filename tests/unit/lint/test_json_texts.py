@@ -43,7 +43,9 @@ def test_backslashes_are_named_and_removed(text: str, form: str) -> None:
     assert "\\" not in fixed(text, form)
 
 
-@pytest.mark.parametrize("text", [COMMA, INDENTED.replace("\n    }", ",\n    }"), INDENTED.rstrip("}\n ") + "}, \n}\n}"])
+@pytest.mark.parametrize(
+    "text", [COMMA, INDENTED.replace("\n    }", ",\n    }"), INDENTED.rstrip("}\n ") + "}, \n}\n}"]
+)
 def test_trailing_comma_is_named_with_its_line_and_removed(text: str) -> None:
     for content, form in ((block(tracing=text), "hcl"), (manifest(tracing=text.replace("\n", "\n      ")), "yaml")):
         (found,) = lint(content, form)
@@ -58,7 +60,10 @@ def test_text_with_a_comma_before_a_bracket_is_kept() -> None:
 
 
 def test_error_in_a_heredoc_has_the_line_of_the_file() -> None:
-    for content, form in ((block(tracing=NO_COMMA), "hcl"), (manifest(tracing=NO_COMMA.replace("\n", "\n      ")), "yaml")):
+    for content, form in (
+        (block(tracing=NO_COMMA), "hcl"),
+        (manifest(tracing=NO_COMMA.replace("\n", "\n      ")), "yaml"),
+    ):
         (found,) = lint(content, form)
         assert '"collector_endpoint"' in content.splitlines()[(found.line or 1) - 1]
         assert "line" not in found.issue.reason
@@ -75,5 +80,3 @@ def test_error_in_an_element_of_several_clusters_has_its_line() -> None:
     content = block(extra_static_clusters=text)
     (found,) = lint(content, "hcl")
     assert content.splitlines()[(found.line or 1) - 1] == '{"name": }'
-
-
