@@ -19,11 +19,13 @@ from .rules import document_findings, findings, mesh_config
 from .unread import content_findings
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
     from consul_tracing.files.document import Document
 
     from .ignores import Ignored
+
+    Judge = Callable[[Sequence[Document]], Iterable[Finding]]
 
 INVALID_BYTE = re.compile("[\udc80-\udcff]")
 """A byte that is not UTF-8, as `surrogateescape` decodes it."""
@@ -52,11 +54,17 @@ class Checked:
 
 
 def check_texts(
-    texts: Mapping[str, str], oldest: Releases | None = None, ignored: Collection[str] = (), *, fix: bool = False
+    texts: Mapping[str, str],
+    oldest: Releases | None = None,
+    ignored: Collection[str] = (),
+    *,
+    fix: bool = False,
+    judge: Judge | None = None,
 ) -> Checked:
     """Return the findings of files, in the order of the files and lines. `ignored`: codes that are no findings.
 
     `fix`: return the findings of the fixed texts. Otherwise a finding has a replacement if it would be fixed.
+    `judge`: returns further findings of each mesh.
     """
     oldest = oldest or Releases()
     contents = {file: read(text, file) for file, text in texts.items()}
@@ -64,6 +72,8 @@ def check_texts(
     divisions = meshes(documents)
     found = [problem for _, problems in contents.values() for problem in problems]
     found += [one for mesh in divisions for one in findings(mesh, oldest)]
+    if judge and not fix:
+        found += [one for mesh in divisions for one in judge(mesh)]
     remaining, not_shown = divided(found, {file: comments(text, file) for file, text in texts.items()}, ignored)
     mesh_of = {one.file: mesh for mesh in divisions for one in mesh}
     changes: dict[str, tuple[str, str]] = {}
@@ -75,7 +85,9 @@ def check_texts(
             changes[file] = (texts[file], text)
             applied += removed
     if fix:
-        after = check_texts({**texts, **{file: text for file, (_, text) in changes.items()}}, oldest, ignored)
+        after = check_texts(
+            {**texts, **{file: text for file, (_, text) in changes.items()}}, oldest, ignored, judge=judge
+        )
         return replace(after, findings=[_without_fix(one) for one in after.findings], fixed=applied, changes=changes)
     fixable = {(one.file, key(one)) for one in applied}
     shown = [one if (one.file, key(one)) in fixable else _without_fix(one) for one in remaining]

@@ -89,6 +89,9 @@ SIMILARITY = 0.75
 GATEWAYS = frozenset({"api-gateway", "ingress-gateway"})
 """Kinds of the gateways that mark requests as not sampled."""
 
+CONFIGURATIONS = frozenset({"proxy-defaults", "registration"})
+"""Kinds of documents that configure proxies."""
+
 MAX_LISTED = 5
 
 FRACTION = {("numerator",), ("denominator",)}
@@ -114,12 +117,24 @@ def mesh_config(documents: Iterable[Document]) -> ProxyConfig | None:
     return proxy_config(found[0].fields.get("Config")) if len(found) == 1 else None
 
 
+def effective_configs(documents: Sequence[Document]) -> Iterator[tuple[Document, ProxyConfig]]:
+    """Yield the configurations of the proxies of a mesh: of its entry, and of registrations over it."""
+    base = mesh_config(documents)
+    for document in documents:
+        if document.kind in CONFIGURATIONS:
+            yield document, _effective(document, proxy_config(document.fields.get("Config")), base)
+
+
+def _effective(document: Document, own: ProxyConfig, base: ProxyConfig | None) -> ProxyConfig:
+    return own if is_mesh(document) else own.over(base, is_gateway=bool(document.gateway))
+
+
 def document_findings(document: Document, base: ProxyConfig | None, oldest: Releases) -> list[Finding]:
     """Return the findings of one document. `base`: the configuration that a registration inherits."""
     config = proxy_config(document.fields.get("Config"))
-    effective = config if is_mesh(document) else config.over(base, is_gateway=bool(document.gateway))
+    effective = _effective(document, config, base)
     issues = [*config.issues, *document_issues(document, config), *listener_issues(document, config, effective)]
-    if document.kind in {"proxy-defaults", "registration"}:
+    if document.kind in CONFIGURATIONS:
         issues += proxy_issues(document, config, effective, oldest)
     return [located(document, issue) for issue in issues]
 

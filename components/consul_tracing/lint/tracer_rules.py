@@ -139,7 +139,7 @@ def _unknown_tracer(message: str, name: str, place: FieldPath) -> Iterator[Issue
     if removed := next((one for one in REMOVED_TRACERS if one in f"{name}{message}".lower()), None):
         yield Issue("CT305", place, f"is not supported since Envoy {REMOVED_TRACERS[removed]}{shown}")
     elif message not in TRACERS and "jaeger" in f"{name}{message}".lower():
-        yield Issue("CT305", place, f"is not a tracer of Envoy. {JAEGER}{shown}")
+        yield Issue("CT305", place, f"is not a tracer of Envoy{shown}. {JAEGER}")
     elif message and message not in TRACERS:
         yield Issue("CT305", place, with_suggestion(f"is not a tracer of Envoy: {message}", message, sorted(TRACERS)))
 

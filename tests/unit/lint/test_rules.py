@@ -81,9 +81,8 @@ def test_removed_tracer_in_the_config_of_the_v2_api_is_named() -> None:
 )
 def test_jaeger_receives_the_spans_of_other_tracers(text: str) -> None:
     (reason,) = [one.issue.reason for one in lint(tracing=text) if one.code == "CT305"]
-    assert reason.startswith(
-        "is not a tracer of Envoy. Jaeger receives the spans of zipkin (port 9411) and of opentelemetry (4317, 4318)"
-    )
+    assert reason.startswith("is not a tracer of Envoy")
+    assert reason.endswith(". Jaeger receives the spans of zipkin (port 9411) and of opentelemetry (4317, 4318)")
     assert "did you mean" not in reason
 
 
