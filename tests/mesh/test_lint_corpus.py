@@ -72,8 +72,10 @@ def documents() -> Iterator[Document]:
     for name, files in [*((name, files) for name, files, _ in inputs.MISTAKES), *inputs.CORRECT.items()]:
         for file, text in files.items():
             yield from documents_in(text, f"{name}/{file}")[0]
-    for golden in sorted((CHECKOUT / "tests" / "golden").glob("*.json")):
-        yield from documents_in(golden.read_text(), golden.name)[0]
+    for golden in ("dev", "staging", "prod"):
+        entries = json.loads((CHECKOUT / "tests" / "golden" / f"{golden}.json").read_text())
+        config = entries["proxy-defaults/global"]["Config"]
+        yield entry({key: json.dumps(value)[1:-1] for key, value in config.items()}, f"{golden}.json")
     for number in range(MUTANTS):
         yield entry(mutant(random.Random(number)), f"mutant-{number}.json")  # noqa: S311 - the same in each run
 
@@ -127,7 +129,7 @@ def test_what_envoy_refuses_is_an_error_of_lint(version: str) -> None:
         and "Invalid path" not in reason
         and not any(one.severity is Severity.ERROR for one in document_findings(document, None, oldest))
     ]
-    assert missed == []
+    assert not missed, "\n".join(missed)
     assert sum(map(bool, refused)) > MUTANTS // 4
     assert sum(not reason for reason in refused) > MUTANTS // 4
 

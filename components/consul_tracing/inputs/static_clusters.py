@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from consul_tracing.envoy_messages.json_values import at, maps_in
-from consul_tracing.envoy_messages.messages import CLUSTER
+from consul_tracing.envoy_messages.json_values import at, listed, maps_in
+from consul_tracing.envoy_messages.messages import CLUSTER, HTTP_PROTOCOL_OPTIONS
 from consul_tracing.envoy_messages.reader import Kind, Mistake, read
 from consul_tracing.errors import Problem, format_value, mismatch
 from consul_tracing.names import COLLECTOR_CLUSTER
@@ -87,9 +87,51 @@ def start_mistakes(cluster: object) -> Iterator[Mistake]:
     policy = cluster.get("lb_policy", "ROUND_ROBIN")
     if kind == "ORIGINAL_DST" and isinstance(policy, str) and policy != "CLUSTER_PROVIDED":
         yield Mistake(("lb_policy",), mismatch("CLUSTER_PROVIDED if type is ORIGINAL_DST", policy))
+    yield from _socket_mistakes(cluster)
     socket = cluster.get("transport_socket")
     if isinstance(socket, dict) and socket.get("name") == TLS_SOCKET and not {"typed_config", "config"} & socket.keys():
         yield Mistake(("transport_socket", "typed_config"), "is required")
+
+
+def _socket_mistakes(cluster: JsonObject) -> Iterator[Mistake]:
+    """Return the values of TLS that Envoy rejects, and the protocols that the transport socket does not support."""
+    config = at(cluster, "transport_socket", "typed_config")
+    kind = at(config, "@type")
+    path = ("transport_socket", "typed_config")
+    name = kind.rpartition(".")[2] if isinstance(kind, str) else ""
+    if name.startswith("Downstream"):
+        yield Mistake((*path, "@type"), mismatch("UpstreamTlsContext", name))
+    for place, holder in maps_in(config, ".".join(path)):
+        for key, secret in holder.items():
+            if "sds_secret_config" in key and any("sds_config" not in one for one in _maps(secret)):
+                yield Mistake((*place.split("."), key, "sds_config"), "is required: the bootstrap has no static secret")
+    tls = at(config, "common_tls_context")
+    validation = at(tls, "validation_context")
+    checks = {"match_typed_subject_alt_names", "match_subject_alt_names"} & _keys(validation)
+    names = checks or {"auto_sni_san_validation"} & _keys(config)
+    if (
+        names
+        and "trusted_ca" not in _keys(validation)
+        and not any("sds_" in key or "combined" in key for key in _keys(tls))
+    ):
+        place = (*path, "common_tls_context", "validation_context", "trusted_ca")
+        yield Mistake(place, f"is required with {min(names)}")
+    options = at(cluster, "typed_extension_protocol_options", HTTP_PROTOCOL_OPTIONS)
+    if "transport_socket_matches" in cluster or (config is not None and not name) or at(options, "@type") is None:
+        return
+    place = ("typed_extension_protocol_options", HTTP_PROTOCOL_OPTIONS)
+    if "http3_protocol_options" in _keys(at(options, "explicit_http_config")) and name != "QuicUpstreamTransport":
+        yield Mistake((*place, "explicit_http_config"), "http3_protocol_options requires QuicUpstreamTransport")
+    elif "auto_config" in _keys(options) and name not in {"UpstreamTlsContext", "QuicUpstreamTransport"}:
+        yield Mistake((*place, "auto_config"), "requires a transport_socket with TLS, which negotiates the protocol")
+
+
+def _maps(value: object) -> list[JsonObject]:
+    return [one for one in listed(value) if isinstance(one, dict)]
+
+
+def _keys(value: object) -> set[str]:
+    return set(value) if isinstance(value, dict) else set()
 
 
 def _takes_one_endpoint(cluster: JsonObject) -> bool:

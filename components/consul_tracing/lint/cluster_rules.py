@@ -147,14 +147,12 @@ def _tls_issues(cluster: JsonObject, path: FieldPath) -> Iterator[Issue]:
     validation = members(common.get("validation_context"))
     elsewhere = any(key != "validation_context" and "validation_context" in key for key in common)
     place = (*path, "transport_socket", "typed_config")
-    if (
-        not elsewhere
-        and not {"trusted_ca", "system_root_certs", "ca_certificate_provider_instance"} & validation.keys()
-    ):
-        yield Issue("CT316", place, "does not verify the certificate of the collector: trusted_ca is not set")
-    elif not elsewhere and not (
-        {"match_typed_subject_alt_names", "match_subject_alt_names"} & validation.keys()
-        or config.get("auto_sni_san_validation")
-    ):
+    has_names = {"match_typed_subject_alt_names", "match_subject_alt_names"} & validation.keys()
+    if elsewhere:
+        return
+    if "trusted_ca" not in validation:
+        if not has_names and not config.get("auto_sni_san_validation"):
+            yield Issue("CT316", place, "does not verify the certificate of the collector: trusted_ca is not set")
+    elif not has_names and not config.get("auto_sni_san_validation"):
         reason = "does not verify the name in the collector's certificate: match_typed_subject_alt_names is not set"
         yield Issue("CT316", place, reason)

@@ -287,9 +287,11 @@ def _listener_issues(content: object, envoy: EnvoyRelease | None) -> Iterator[Is
         yield Issue("CT322", (*path, "@type"), f'must be "{TYPE}{LISTENER_TRACING}", got {given}')
         return
     reading = read_listener(content, path)
-    own = [one for one in reading.mistakes if one.path[2:3] != ("provider",) and one.path[3:] not in FRACTION]
-    yield from mistake_issues(own)
-    if isinstance(provider := content.get("provider"), dict):
+    provider = content.get("provider")
+    # The provider has findings of its own.
+    elsewhere = [one for one in reading.mistakes if one.path[2:3] != ("provider",) or not isinstance(provider, dict)]
+    yield from mistake_issues(one for one in elsewhere if one.path[3:] not in FRACTION)
+    if isinstance(provider, dict):
         yield from provider_issues(provider, (*path, "provider"), envoy)
     yield from newer_issues((one for one in reading.newer if one[0][2:3] != ("provider",)), envoy)
     yield from _rate_issues(reading.value, path)

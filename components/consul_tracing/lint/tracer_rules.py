@@ -87,8 +87,8 @@ def provider_issues(provider: object, path: FieldPath, envoy: EnvoyRelease | Non
     reading, tracer = read(provider, PROVIDER, path), tracer_of(provider, path)
     config, name = at(reading.value, "typed_config"), str(at(reading.value, "name"))
     message = at(config, "@type")
+    yield from mistake_issues(one for one in reading.mistakes if one.path == (*path, "config"))
     if at(reading.value, "config") is not None:
-        yield from mistake_issues(one for one in reading.mistakes if one.kind is Kind.FORMER)
         yield from _unknown_tracer("", name, (*path, "name"))
     elif not is_json(config) or not is_json(message):
         return

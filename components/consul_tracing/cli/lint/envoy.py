@@ -33,7 +33,7 @@ MAX_LENGTH = 400
 """Characters of Envoy's message that a finding shows."""
 
 REJECTED = re.compile(r"error initializing configuration '[^']*':\s*(.*)", re.DOTALL)
-DUMP = re.compile(r"^goo\.gle/debug.*?(?=Proto constraint validation failed)|: \{\"node.*", re.DOTALL)
+DUMP = re.compile(r"\s*goo\.gle/debug.*?(?=Proto constraint validation failed|\Z)|: \{\"node.*", re.DOTALL)
 """The configuration, which precedes or follows the reason."""
 
 MISSING_FILE = re.compile(r"Invalid path: |[Uu]nable to read file: |file .* does not exist")
