@@ -74,7 +74,7 @@ def documents() -> Iterator[Document]:
             yield from documents_in(text, f"{name}/{file}")[0]
     for golden in ("dev", "staging", "prod"):
         entries = json.loads((CHECKOUT / "tests" / "golden" / f"{golden}.json").read_text())
-        config = entries["proxy-defaults/global"]["Config"]
+        config = next(one.get("Config", one.get("config")) for one in entries.values())
         yield entry({key: json.dumps(value)[1:-1] for key, value in config.items()}, f"{golden}.json")
     for number in range(MUTANTS):
         yield entry(mutant(random.Random(number)), f"mutant-{number}.json")  # noqa: S311 - the same in each run

@@ -104,12 +104,11 @@ def provider_issues(provider: object, path: FieldPath, envoy: EnvoyRelease | Non
         return
     if new := OLD_NAMES.get(name):
         yield Issue("CT307", (*path, "name"), f'must be "{new}", got "{name}"', replacement=(name, new))
-    outside = [
-        one for one in reading.mistakes if one.path[: len(path) + 1] != tracer.path and one.kind is not Kind.FORMER
-    ]
+    depth = len(tracer.path)
+    outside = (one for one in reading.mistakes if one.path[:depth] != tracer.path or one.path[depth:] == ("@type",))
+    yield from mistake_issues(one for one in outside if one.kind is not Kind.FORMER)
     daemon = (*tracer.path, "daemon_endpoint") if tracer.message == XRAY else None
-    inside = [one for one in tracer.reading.mistakes if one.path[: len(path) + 2] != daemon]
-    yield from mistake_issues([*outside, *inside])
+    yield from mistake_issues(one for one in tracer.reading.mistakes if one.path[: depth + 1] != daemon)
     yield from newer_issues(tracer.reading.newer, envoy)
     yield from _required_issues(tracer)
     yield from _zipkin_issues(tracer)
@@ -145,8 +144,7 @@ def _unknown_tracer(message: str, name: str, place: FieldPath) -> Iterator[Issue
 
 
 def _example(name: str) -> str:
-    kind = next((one for one in TRACERS if one.lower().endswith(f"{name.rpartition('.')[2]}config")), ZIPKIN)
-    return f'"type.googleapis.com/{kind}"'
+    return f'"type.googleapis.com/{_message_of(name.rpartition(".")[2]) or ZIPKIN}"'
 
 
 def _required_issues(tracer: Tracer) -> Iterator[Issue]:
