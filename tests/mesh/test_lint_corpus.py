@@ -86,17 +86,16 @@ def entry(config: object, file: str) -> Document:
 
 
 def mutant(choice: random.Random) -> dict[str, str]:
-    """Return the keys of a mesh with one or two changed, removed, renamed or added values."""
+    """Return the keys of a mesh with one changed, removed, renamed or added value."""
     keys = {key: json.loads(text) for key, text in choice.choice(SEEDS).items()}
-    for _ in range(choice.randint(1, 2)):
-        holder: Any = keys[choice.choice(sorted(keys))]
-        while True:
-            steps = list(holder) if isinstance(holder, dict) else list(range(len(holder)))
-            step = choice.choice(steps) if steps else None
-            if step is None or not isinstance(holder[step], dict | list) or choice.random() < 0.15:
-                break
-            holder = holder[step]
-        change(holder, step, choice)
+    holder: Any = keys[choice.choice(sorted(keys))]
+    while True:
+        steps = list(holder) if isinstance(holder, dict) else list(range(len(holder)))
+        step = choice.choice(steps) if steps else None
+        if step is None or not isinstance(holder[step], dict | list) or choice.random() < 0.05:
+            break
+        holder = holder[step]
+    change(holder, step, choice)
     return {key: json.dumps(value) for key, value in keys.items()}
 
 
