@@ -15,7 +15,7 @@ from .hosts import is_address
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from consul_tracing.names import EnvoyRelease, JsonObject
+    from consul_tracing.names import EnvoyRelease, FieldPath, JsonObject
 
 RESERVED_CLUSTERS = frozenset(
     {
@@ -80,6 +80,7 @@ def start_mistakes(cluster: object) -> Iterator[Mistake]:
         if is_static and isinstance(host, str) and host and not is_address(host):
             reason = mismatch("an IP address if type is STATIC (Envoy's default)", host)
             yield Mistake((*place.split("."), "socket_address", "address"), f"{reason}. Set type: STRICT_DNS")
+        yield from _endpoint_mistakes(holder.get("lb_endpoints"), (*place.split("."), "lb_endpoints"))
     if _takes_one_endpoint(cluster) and (found := _endpoints(assignment)):
         reason = f"must be one locality with one endpoint if type is LOGICAL_DNS, got {found}"
         yield Mistake(ONE_ENDPOINT, f"{reason}. Set type: STRICT_DNS")
@@ -94,6 +95,13 @@ def start_mistakes(cluster: object) -> Iterator[Mistake]:
     socket = cluster.get("transport_socket")
     if isinstance(socket, dict) and not {"typed_config", "config"} & socket.keys():
         yield Mistake(("transport_socket", "typed_config"), "is required")
+
+
+def _endpoint_mistakes(endpoints: object, path: FieldPath) -> Iterator[Mistake]:
+    for index, one in enumerate(listed(endpoints)):
+        endpoint = at(one, "endpoint")
+        if isinstance(one, dict) and is_json(endpoint) and not endpoint and "endpoint_name" not in one:
+            yield Mistake((*path, str(index), "endpoint"), "is required")
 
 
 def _socket_mistakes(cluster: JsonObject) -> Iterator[Mistake]:

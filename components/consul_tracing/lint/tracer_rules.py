@@ -165,7 +165,9 @@ def _required_issues(tracer: Tracer) -> Iterator[Issue]:
 def _zipkin_issues(tracer: Tracer) -> Iterator[Issue]:
     if tracer.message != ZIPKIN:
         return
-    if (version := tracer.config.get("collector_endpoint_version")) == "GRPC":
+    version = tracer.config.get("collector_endpoint_version")
+    # A number remains if it has no name. Envoy crashes with it.
+    if version == "GRPC" or (isinstance(version, int) and not isinstance(version, bool)):
         reason = mismatch("HTTP_JSON or HTTP_PROTO", version)
         yield Issue("CT308", (*tracer.path, "collector_endpoint_version"), reason)
     endpoint = tracer.config.get("collector_endpoint")

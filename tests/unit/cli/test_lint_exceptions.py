@@ -198,7 +198,11 @@ ROWS: list[tuple[dict[str, Any], list[str]]] = [
     ({"http__name": "envoy.lightstep", "tracer__@type": f"{TYPE}acme.Config"}, ["CT305"]),
     ({"tracer__@type": f"{TYPE}acme.Config"}, ["CT305"]),
     *(({"tracer__collector_endpoint_version": one}, []) for one in ("http_json", "HTTP_PROTO", 1, "2")),
-    ({"tracer__collector_endpoint_version": "GRPC"}, ["CT308"]),
+    *(({"tracer__collector_endpoint_version": one}, ["CT308"]) for one in ("GRPC", 101, "HTTP_XML")),
+    (
+        {"cluster__load_assignment": {"cluster_name": "zipkin", "endpoints": [{"lb_endpoints": [{}]}]}},
+        ["CT308", "CT348"],
+    ),
     ({"tracer__collector_endpoint": "/api/v1/spans/"}, ["CT314"]),
     ({"tracer__trace_id_128bit": "true"}, []),
     ({"tracer__collector_endpoint": None}, ["CT308"]),
