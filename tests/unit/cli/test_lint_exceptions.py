@@ -437,7 +437,7 @@ def test_fix_starts_at_the_line_of_its_finding(text: str, expected: str) -> None
         issue = Issue("CT307", (), "reason", replacement=("a", "c"))
         return [] if current == expected != text else [Finding(issue, "file", 2, "entry")]
 
-    assert fixed(text, one_finding)[0] == expected
+    assert fixed(text, one_finding(text), one_finding)[0] == expected
 
 
 def test_fix_that_causes_an_error_is_neither_written_nor_promised() -> None:

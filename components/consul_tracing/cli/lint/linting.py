@@ -90,6 +90,7 @@ def show(checked: Checked, output: LintFormat, *, diff: bool) -> None:
     match output:
         case _ if diff:
             typer.echo("".join(report.as_diff(checked.changes)), nl=False)
+            typer.echo(report.summary(checked), err=True)
         case LintFormat.JSON:
             typer.echo(report.as_json(checked))
         case LintFormat.SARIF:
