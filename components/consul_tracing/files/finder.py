@@ -33,6 +33,9 @@ if TYPE_CHECKING:
 
     from .document import Form
 
+REGISTRATIONS = frozenset({"service", "services"})
+"""Keys of registrations. That of a gateway has the kind of an entry."""
+
 PROXY_CONFIG_MAP = "consul.hashicorp.com/proxy-config-map"
 """Annotation of a pod with further configuration of its proxy, as JSON."""
 
@@ -145,7 +148,7 @@ class Finder:
             # A value that Terraform sets in a Helm release.
             line = content.lines.get("value", content.line)
             self._config(content.get("value"), line, path, kind="proxy-defaults", name="global")
-        elif is_registration(content):
+        elif is_registration(content) or (path and path[-1].lower() in REGISTRATIONS):
             self._members(content, path, name if isinstance(name, str) else service)
         elif isinstance(kind, str) and is_entry(content, kind, self.form, is_root=not path):
             self._entry(content, entry_kind(kind) or kind)
