@@ -70,9 +70,9 @@ def check_texts(
     changes, applied = _fixes(texts, remaining, defaults, partial(_file_findings, oldest, ignored))
     if fix:
         after = check_texts({**texts, **{file: text for file, (_, text) in changes.items()}}, oldest, ignored)
-        return replace(after, findings=[_without_fix(one) for one in after.findings], fixed=applied, changes=changes)
+        return replace(after, findings=[without_fix(one) for one in after.findings], fixed=applied, changes=changes)
     fixable = {(one.file, key(one)) for one in applied}
-    shown = [one if (one.file, key(one)) in fixable else _without_fix(one) for one in remaining]
+    shown = [one if (one.file, key(one)) in fixable else without_fix(one) for one in remaining]
     order = {file: number for number, file in enumerate(texts)}
     shown.sort(key=lambda one: (order[one.file], one.line or 0))
     entries = {file: len(found) for file, (found, _) in contents.items()}
@@ -119,7 +119,7 @@ def _unreadable(file: str, line: int, reason: str) -> Finding:
     return Finding(Issue("CT336", (), reason), file, line, file)
 
 
-def _without_fix(finding: Finding) -> Finding:
+def without_fix(finding: Finding) -> Finding:
     """Return a finding without its replacement, which is not applied."""
     return replace(finding, issue=replace(finding.issue, replacement=None)) if finding.issue.replacement else finding
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from consul_tracing.cli.lint import linting
 from consul_tracing.cli.lint.report import as_github, as_json, as_text, file_uri
 from consul_tracing.cli.lint.selection import is_excluded, selected
 from consul_tracing.codes import page_of
@@ -179,6 +180,17 @@ def test_fix_reports_what_it_changed_and_where(here: Path) -> None:
             "No findings, 2 fixed. Checked: 1 entry in 1 file",
         ],
     )
+
+
+def test_live_findings_promise_no_fix_and_may_be_ignored(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    replaced = Issue("CT314", (), "reason", replacement=("/api/v1/spans", "/api/v2/spans"))
+    live = [Finding(replaced, "http://consul", None, "proxy-defaults/global")]
+    monkeypatch.setattr(linting, "lint_consul", lambda _oldest: Checked(live, live={"Consul": 1}))
+    write(here, {"web.json": defaults("http")})
+    shown = consul_tracing("lint", "web.json", "--consul", "--fix")
+    assert (shown.exit_code, "--fix" in shown.stdout) == (1, False)
+    ignored = consul_tracing("lint", "--consul", "--ignore", "CT314")
+    assert (ignored.exit_code, ignored.stdout) == (0, "No findings, 1 ignored. Checked: 1 entry in Consul\n")
 
 
 def finding(reason: str = "reason", file: str = "mesh.hcl", path: tuple[str, ...] = ("Config",)) -> Checked:
