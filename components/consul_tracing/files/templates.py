@@ -95,7 +95,7 @@ class Masked:
         indented = INDENTED.search(values[-1])
         width = int(indented[1]) if indented else _indentation(line)
         number = next(one[0] for one in NUMBER.finditer(line) if self.templates[int(one[1])] == values[-1])
-        is_member = any(_is_key(one, width) for one in _neighbours(lines, index, width))
+        is_member = not width or any(_is_key(one, width) for one in _neighbours(lines, index, width))
         return " " * width + number + ("__:" if is_member else "")
 
     def restored(self, value: object) -> Any:  # noqa: ANN401 - any value
