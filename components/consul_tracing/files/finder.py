@@ -181,7 +181,7 @@ class Finder:
         for label, resource in resources.items():
             for one in resource if isinstance(resource, list) else [resource]:
                 if isinstance(one, Map) and member_of(one, *ENTRY_JSON) is not None:
-                    self.walk(one, resources.lines.get(label, resources.line), (label,))
+                    self.walk(one, resources.lines.get(label, resources.line), ("consul_config_entry",))
 
     def _proxy(self, value: object, around: Map, path: FieldPath, service: str) -> None:
         """Read the `proxy` of a registration."""

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 from consul_tracing.cli.command import STANDARD_INPUT, read_bytes, read_text
 from consul_tracing.errors import CommandError, FileError
-from consul_tracing.files.documents import is_about_consul, read_file
+from consul_tracing.files.documents import is_about_consul, may_have_entries, read_file
+from consul_tracing.files.finder import Content
 from consul_tracing.lint.findings import Finding, Issue, Severity
 from consul_tracing.lint.rules import findings
 from consul_tracing.lint.unread import content_findings
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from consul_tracing.files.document import Document
-    from consul_tracing.files.finder import Content
     from consul_tracing.lint.releases import Releases
 
 SUFFIXES = frozenset({".hcl", ".json", ".nomad", ".tf", ".yaml", ".yml"})
@@ -98,12 +98,14 @@ def _content(text: str, file: str) -> Content | FileError:
 
     It is read once although `--fix` checks all files after each fix.
     """
+    if not may_have_entries(text):
+        return Content()
     is_ours = is_about_consul(text)
     if is_ours and (invalid := INVALID_BYTE.search(text)):
         return FileError(file, text.count("\n", 0, invalid.start()) + 1, "the text must be UTF-8")
     try:
         return read_file(text, file)
     except FileError as error:
-        return error if is_ours else read_file("", file)
+        return error if is_ours else Content()
     except Exception as error:
         raise CommandError(f"{file} cannot be checked: {type(error).__name__}: {error}") from error
