@@ -9,7 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from consul_tracing.errors import CommandError, FileError
-from consul_tracing.files.documents import is_about_consul, read_file
+from consul_tracing.files.documents import is_about_consul, may_have_entries, read_file
 
 from .findings import Finding, Issue, Severity
 from .fixes import fixed, key
@@ -103,7 +103,10 @@ def _fixes(
 
 def read(text: str, file: str) -> tuple[list[Document], list[Finding]]:
     """Return the documents of a file, and the findings beside them. A file that is not about Consul has none."""
-    is_ours = is_about_consul(text.replace("\0", ""))
+    plain = text.replace("\0", "")
+    if not may_have_entries(plain):
+        return [], []
+    is_ours = is_about_consul(plain)
     if is_ours and (invalid := INVALID_BYTE.search(text)):
         return [], [_unreadable(file, text.count("\n", 0, invalid.start()) + 1, "the text must be UTF-8")]
     try:
