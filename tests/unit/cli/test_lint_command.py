@@ -209,7 +209,7 @@ def test_findings_are_workflow_commands_of_github() -> None:
     assert next(as_github(live)).startswith("::warning title=CT328%3A Undeclared services are HTTP::reason. ")
 
 
-INJECTED = ["a\n::error::pwned", "a\r::error::pwned", "\x1b[2J\u2028::warning::x\u202e", "##[error]pwned", "\ud800"]
+INJECTED = ["a\n::error::pwned", "a\r::error::pwned", "\x1b[2J\u2028::warning::x\u202e", "##[error]pwned", "##vso[task]x", "\ud800"]
 
 
 @pytest.mark.parametrize("text", INJECTED)
@@ -220,6 +220,7 @@ def test_no_name_reaches_the_terminal_or_is_a_command_of_a_ci_system(text: str, 
     for line in map(str, output(checked)):
         assert line.isprintable()
         assert "##[" not in line
+        assert "##vso[" not in line
         assert line.lstrip().startswith("::") == (output is as_github and line != "1 error. Checked: nothing")
 
 
