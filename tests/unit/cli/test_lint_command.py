@@ -209,7 +209,14 @@ def test_findings_are_workflow_commands_of_github() -> None:
     assert next(as_github(live)).startswith("::warning title=CT328%3A Undeclared services are HTTP::reason. ")
 
 
-INJECTED = ["a\n::error::pwned", "a\r::error::pwned", "\x1b[2J\u2028::warning::x\u202e", "##[error]pwned", "##vso[task]x", "\ud800"]
+INJECTED = [
+    "a\n::error::pwned",
+    "a\r::error::pwned",
+    "\x1b[2J\u2028::warning::x\u202e",
+    "##[error]pwned",
+    "##vso[task]x",
+    "\ud800",
+]
 
 
 @pytest.mark.parametrize("text", INJECTED)
