@@ -7,6 +7,7 @@ import re
 from pathlib import PurePath
 from typing import TYPE_CHECKING
 
+from consul_tracing.entry_structs import KINDS
 from consul_tracing.errors import FileError
 
 from .finder import Content, Finder, Place
@@ -40,6 +41,12 @@ ABOUT_CONSUL = re.compile(
 )
 """Words of the files in which entries and registrations are written."""
 
+MAY_HAVE_ENTRIES = re.compile(
+    rf"{ABOUT_CONSUL.pattern}|\bkind[\"']?\s*[:=]\s*[\"']?[\w-]*(?:{'|'.join(KINDS)})|\bproxy[\"']?\s*[:={{]|[{{$%]{{",
+    ABOUT_CONSUL.flags,
+)
+"""Text of each file with an entry, a registration or a template."""
+
 RENDER = "is not checked, because the file is a template. Render it: helm template ... | consul-tracing lint -"
 
 
@@ -72,6 +79,11 @@ def read_file(text: str, file: str, *, is_live: bool = False) -> Content:
     if not finder.content.documents and masked.templates and not masked.text.strip("-0123456789_: \n"):
         finder.content.template = Place(min(masked.lines, default=1), RENDER)
     return finder.content
+
+
+def may_have_entries(text: str) -> bool:
+    """Return whether a text can have an entry, a registration or a template. Others need not be read."""
+    return bool(MAY_HAVE_ENTRIES.search(text))
 
 
 def is_about_consul(text: str) -> bool:
