@@ -13,7 +13,7 @@ from consul_tracing.errors import CommandError, FileError
 from consul_tracing.files.documents import is_about_consul, may_have_entries, read_file
 from consul_tracing.files.finder import Content
 from consul_tracing.lint.findings import Finding, Issue, Severity
-from consul_tracing.lint.rules import findings
+from consul_tracing.lint.rules import GATEWAYS, findings, identity
 from consul_tracing.lint.unread import content_findings
 
 if TYPE_CHECKING:
@@ -90,6 +90,25 @@ def check(texts: Mapping[str, str], oldest: Releases | None) -> Checked:
             entries[file] = len(content.documents)
     found += findings(documents, oldest)
     return Checked(sorted(found, key=lambda one: (order[one.file], one.line or 0)), entries)
+
+
+def related(file: str, texts: Mapping[str, str]) -> dict[str, str]:
+    """Return the files on which the findings of a file depend: proxy-defaults, gateways and the same entries."""
+    own = {identity(document) for document in _documents(texts[file], file)}
+    return {
+        one: text
+        for one, text in texts.items()
+        if one == file
+        or any(
+            document.kind in {"proxy-defaults", *GATEWAYS} or identity(document) in own
+            for document in _documents(text, one)
+        )
+    }
+
+
+def _documents(text: str, file: str) -> Sequence[Document]:
+    content = _content(text, file)
+    return () if isinstance(content, FileError) else content.documents
 
 
 @lru_cache(maxsize=10_000)

@@ -16,7 +16,7 @@ from consul_tracing.lint.rules import findings
 from consul_tracing.sources.consul import consul_client
 
 from . import report
-from .files import Checked, check, lint_texts, text_of
+from .files import Checked, check, lint_texts, related, text_of
 from .live import catalog_services, consul_documents, service_findings
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ def fix_files(texts: dict[str, str], oldest: Releases | None) -> dict[str, str]:
 
 
 def _lint_with(texts: dict[str, str], file: str, oldest: Releases | None, text: str) -> list[Finding]:
-    return [one for one in lint_texts({**texts, file: text}, oldest) if one.file == file]
+    return [one for one in lint_texts(related(file, {**texts, file: text}), oldest) if one.file == file]
 
 
 def lint_consul(oldest: Releases | None) -> Checked:
