@@ -67,11 +67,11 @@ def read_file(text: str, file: str, *, is_live: bool = False) -> Content:
         for content in parsed(text if is_live else masked.text, file, form):
             finder.walk(masked.restored(content))
             if form == "hcl" and is_read_by_consul(content, text, file):
-                finder.content.refused = _refused(masked.text)
+                finder.content.refused = _refused(masked)
     except FileError as error:
         if masked.lines & {error.line - 1, error.line, error.line + 1}:
             return Content(template=Place(error.line, RENDER))
-        raise
+        raise FileError(file, error.line, masked.original(error.reason)) from None
     except RecursionError:
         raise FileError(file, 1, "the values are nested too deeply") from None
     except (ValueError, OverflowError):
@@ -98,10 +98,13 @@ def read_text(text: str, name: str, finder: Finder) -> Content:
     """
     form = finder.form = form_of(text, name)
     masked = Masked(text, is_yaml=form == "yaml", is_json=form == "json")
-    for content in parsed(masked.text, finder.file, form, finder.first_line):
-        finder.walk(masked.restored(content))
-        if form == "hcl" and is_read_by_consul(content, text, "") and (refused := _refused(masked.text)):
-            finder.content.refused = Place(finder.line_of(refused.line - 1 + finder.first_line), refused.reason)
+    try:
+        for content in parsed(masked.text, finder.file, form, finder.first_line):
+            finder.walk(masked.restored(content))
+            if form == "hcl" and is_read_by_consul(content, text, "") and (refused := _refused(masked)):
+                finder.content.refused = Place(finder.line_of(refused.line - 1 + finder.first_line), refused.reason)
+    except FileError as error:
+        raise FileError(finder.file, error.line, masked.original(error.reason)) from None
     return finder.content
 
 
@@ -139,9 +142,9 @@ def is_read_by_consul(content: object, text: str, file: str) -> bool:
     return (is_consuls or bool(KIND_AT_ROOT.search(text))) and not file.lower().endswith(OTHER_HCL)
 
 
-def _refused(text: str) -> Place | None:
-    refused = first_refused(text)
-    return refused and Place(*refused)
+def _refused(masked: Masked) -> Place | None:
+    refused = first_refused(masked.text)
+    return refused and Place(refused[0], masked.original(refused[1]))
 
 
 def _json_values(text: str, file: str, first_line: int) -> Iterator[object]:
