@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from difflib import get_close_matches
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from consul_tracing.entries.custom_resources import API_VERSION, GROUP
@@ -40,6 +41,7 @@ ENTRY_JSON = ("config_json", "configjson")
 """The field of Terraform's and Pulumi's resources with the JSON of an entry."""
 
 
+@cache
 def entry_kind(kind: str) -> str:
     """Return the kind of an entry, also for that of a custom resource, and for a misspelt one. Empty if unknown."""
     close = get_close_matches(_letters(kind), KINDS_BY_LETTERS, n=1, cutoff=SIMILARITY)
