@@ -1,45 +1,78 @@
-"""Distributed tracing for a Consul service mesh, as Pulumi components."""
+"""Distributed tracing for a Consul service mesh, as Pulumi components.
 
-from .envoy import environment_of
-from .errors import ConflictError, InvalidInputError, Problem, SyncError
-from .inputs.mesh_args import (
-    CollectorArgs,
-    DatadogArgs,
-    MeshTracingArgs,
-    MetadataArgs,
-    OpenTelemetryArgs,
-    SamplingArgs,
-    ServiceArgs,
-    SpanArgs,
-    TagArgs,
-    TlsArgs,
-    TracerArgs,
-    ZipkinArgs,
-)
-from .inputs.service_protocols_args import ServiceProtocolsArgs
-from .inputs.zipkin_collector_args import (
-    AutoscalingArgs,
-    CassandraStorageArgs,
-    CollectorServiceArgs,
-    DependenciesJobArgs,
-    DisruptionBudgetArgs,
-    ElasticsearchStorageArgs,
-    IngressArgs,
-    MemoryStorageArgs,
-    NetworkPolicyArgs,
-    PeerArgs,
-    ResourcesArgs,
-    SchedulingArgs,
-    SecretKeyArgs,
-    ServiceMonitorArgs,
-    StorageArgs,
-    TrustStoreArgs,
-    ZipkinCollectorArgs,
-)
-from .mesh_tracing import MeshTracing
-from .service_protocols import ServiceProtocols
-from .stack_config import args_from_config, protect_from_config
-from .zipkin_collector import ZipkinCollector
+The names are imported at their first use: Pulumi takes half a second, and the command line does not need it.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .envoy import environment_of
+    from .errors import Problem
+    from .inputs.mesh_args import (
+        CollectorArgs,
+        DatadogArgs,
+        MeshTracingArgs,
+        MetadataArgs,
+        OpenTelemetryArgs,
+        SamplingArgs,
+        ServiceArgs,
+        SpanArgs,
+        TagArgs,
+        TlsArgs,
+        TracerArgs,
+        ZipkinArgs,
+    )
+    from .inputs.service_protocols_args import ServiceProtocolsArgs
+    from .inputs.zipkin_collector_args import (
+        AutoscalingArgs,
+        CassandraStorageArgs,
+        CollectorServiceArgs,
+        DependenciesJobArgs,
+        DisruptionBudgetArgs,
+        ElasticsearchStorageArgs,
+        IngressArgs,
+        MemoryStorageArgs,
+        NetworkPolicyArgs,
+        PeerArgs,
+        ResourcesArgs,
+        SchedulingArgs,
+        SecretKeyArgs,
+        ServiceMonitorArgs,
+        StorageArgs,
+        TrustStoreArgs,
+        ZipkinCollectorArgs,
+    )
+    from .mesh_tracing import MeshTracing
+    from .run_errors import ConflictError, InvalidInputError, SyncError
+    from .service_protocols import ServiceProtocols
+    from .stack_config import args_from_config, protect_from_config
+    from .zipkin_collector import ZipkinCollector
+else:
+    _MODULES = (
+        "errors",
+        "run_errors",
+        "envoy",
+        "stack_config",
+        "inputs.mesh_args",
+        "inputs.service_protocols_args",
+        "inputs.zipkin_collector_args",
+        "mesh_tracing",
+        "service_protocols",
+        "zipkin_collector",
+    )
+
+    def __getattr__(name: str) -> object:
+        if name in __all__:
+            for module in _MODULES:
+                if hasattr(found := import_module(f".{module}", __name__), name):
+                    globals()[name] = getattr(found, name)
+                    return globals()[name]
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+    def __dir__() -> list[str]:
+        return [*globals(), *__all__]
+
 
 __all__ = [
     "AutoscalingArgs",

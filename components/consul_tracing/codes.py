@@ -382,8 +382,8 @@ CODES: dict[str, Code] = {
     ),
     "CT401": Code(
         "A proxy has an old tracer",
-        "A proxy reads its tracer and its collector only when it starts. This one started before `proxy-defaults` had "
-        "the current ones.",
+        "A proxy reads its tracer and its collector only when it starts. This one started before `proxy-defaults` or "
+        "its registration had the current ones.",
         "Restart the proxy. If `proxy-defaults/global` has no tracer either, run `pulumi up` first.",
     ),
     "CT402": Code(

@@ -1,4 +1,4 @@
-"""Exceptions and error formatting."""
+"""Error formatting, and the exceptions that need no Pulumi, which takes half a second to import."""
 
 from __future__ import annotations
 
@@ -8,8 +8,6 @@ import math
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
-
-import pulumi
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -40,12 +38,8 @@ class Problem:
         return f"{self.path}: {self.reason}"
 
 
-class InvalidInputError(pulumi.RunError, ValueError):
-    """Inputs of a component that are invalid, all in one error.
-
-    A `pulumi.RunError`, so that Pulumi shows the message without a traceback, and a `ValueError` for Python code that
-    builds arguments.
-    """
+class InputError(ValueError):
+    """Inputs that are invalid, all in one error."""
 
     problems: tuple[Problem, ...]
     """The invalid inputs, sorted by path."""
@@ -58,18 +52,6 @@ class InvalidInputError(pulumi.RunError, ValueError):
         )
 
 
-class ConflictError(pulumi.RunError):
-    """The live state of the mesh does not allow the change. Nothing was written."""
-
-
-class SyncError(pulumi.RunError):
-    """consul-k8s did not write the custom resources into Consul. The message contains the controller's error."""
-
-
-class MissingDependencyError(pulumi.RunError):
-    """An optional dependency that the inputs require is not installed."""
-
-
 class UnreadableError(Exception):
     """The backend cannot be read. The message is the server's."""
 
@@ -77,9 +59,12 @@ class UnreadableError(Exception):
 class CommandError(Exception):
     """The command could not run."""
 
+    code = "CT601"
+
     def __init__(self, reason: str) -> None:
         """Report the reason, which is one line."""
-        super().__init__(message("CT601", reason))
+        super().__init__(message(self.code, reason))
+        self.reason = reason
 
 
 class FileError(CommandError):
@@ -125,8 +110,6 @@ def format_value(value: object) -> str:
             return "a map"
         case list() | tuple():
             return "a list"
-        case pulumi.Output():
-            return "an Output"
         case _:
             name = type(value).__name__
             return f"an {name}" if name[0].lower() in "aeiou" else f"a {name}"

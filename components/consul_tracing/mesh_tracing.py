@@ -12,13 +12,14 @@ from .backends.planning import accept, plan_entries
 from .backends.selection import select_backend
 from .component import NO_ARGS, EntryComponent
 from .entries.bodies import bootstrap_hash, gateway_arguments, proxy_defaults, service_resources
-from .entries.ownership import reject_missing_cluster
-from .entries.propagation import adds_sampler, reject_broken_traces
+from .entries.ownership import missing_cluster_text
+from .entries.propagation import adds_sampler, broken_traces_text
 from .envoy import collector_url, proxy_environment
 from .inputs.mesh_args import MeshTracingArgs
 from .inputs.warnings import declares_http, setting_warnings
 from .names import HTTP_PROTOCOLS
 from .outputs import known
+from .run_errors import ConflictError
 from .stack_config import single_machine
 from .zipkin_collector import ZipkinCollector
 
@@ -154,10 +155,11 @@ def _check_live_mesh(
     if not live.is_known:
         return False
     body = declared[0].body
-    if settings.enabled and settings.gateways == "skip":
-        reject_missing_cluster(live.body)
-    if not settings.accept_broken_traces:
-        reject_broken_traces(live.body, body)
+    is_skipped = settings.enabled and settings.gateways == "skip"
+    if text := missing_cluster_text(live.body) if is_skipped else "":
+        raise ConflictError(text)
+    if text := "" if settings.accept_broken_traces else broken_traces_text(live.body, body):
+        raise ConflictError(text)
     if adds_sampler(live.body, body):
         pulumi.log.warn(sampler_text(), backend.component)
     warn_of_http_default(backend, settings, declared, live.body)

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import pulumi
 
 from .engine import wait_for
-from .errors import InvalidInputError, Problem
+from .errors import Problem
 from .names import UNRESOLVED
+from .run_errors import InvalidInputError
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -8,9 +8,10 @@ from urllib.parse import urlsplit
 
 import pulumi
 
-from .errors import InvalidInputError, Problem
+from .errors import Problem
 from .inputs.hosts import is_loopback
 from .inputs.mesh_args import MeshTracingArgs
+from .run_errors import InvalidInputError
 
 NAMESPACE = "consul-tracing"
 """The namespace of the configuration keys. It does not depend on the name of the project."""

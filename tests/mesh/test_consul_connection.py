@@ -10,7 +10,7 @@ import pytest
 
 import toolchain
 from consul_tracing.errors import CommandError
-from consul_tracing.sources.consul import ConsulClient
+from consul_tracing.sources.consul import consul_client
 from testbed.consul import Consul
 from testbed.ports import LOOPBACK, free_port
 from testbed.processes import ProgramFailedError, Programs
@@ -82,8 +82,7 @@ TLS = {"CONSUL_HTTP_ADDR": "https://{tls}", **CLIENT, **AUTHORITY}
 def test_connection_is_accepted(programs: Programs, place: dict[str, str], environment: Environment) -> None:
     environment = {name: value.format(**place) for name, value in environment.items()}
     run_consul(programs, environment)
-    with ConsulClient(environment) as client:
-        assert client.get(DATACENTERS) == ["dc1"]
+    assert consul_client(environment).get(DATACENTERS, list[str]) == ["dc1"]
 
 
 @pytest.mark.parametrize(
@@ -107,8 +106,8 @@ def test_connection_that_consul_refuses_fails_in_one_line(
     environment = {name: value.format(**place) for name, value in environment.items()}
     with pytest.raises(ProgramFailedError):
         run_consul(programs, environment)
-    with pytest.raises(CommandError) as error, ConsulClient(environment) as client:
-        client.get(DATACENTERS)
+    with pytest.raises(CommandError) as error:
+        consul_client(environment).get(DATACENTERS, list[str])
     assert str(error.value).startswith("consul-tracing: CT601: ")
     assert reason.format(**place) in str(error.value)
     assert "\n" not in str(error.value)
@@ -162,7 +161,6 @@ def test_credentials_and_scope_are_those_of_consul(
     given = {"CONSUL_HTTP_ADDR": "{address}", **environment}
     given = {name: value.format(address=address, files=tmp_path) for name, value in given.items()}
     run_consul(programs, given)
-    with ConsulClient(given) as client:
-        client.get(DATACENTERS)
+    consul_client(given).get(DATACENTERS, list[str])
     consul, ours = handler.requests
     assert ours == consul

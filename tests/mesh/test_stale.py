@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from consul_tracing.cli.stale.proxies import current_proxy, report_of
-from consul_tracing.sources.consul import ConsulClient
+from consul_tracing.cli.stale.proxies import report_of
+from consul_tracing.sources.consul import consul_client, registered_proxy
 from testbed.consul import Consul
 from testbed.envoy import Envoy
 from testbed.mesh import Instance, Service
@@ -100,8 +100,7 @@ def write(programs: Programs, consul: Consul, written: dict[str, Any], proxy: st
 
 
 def differences(consul: Consul, envoy: Envoy) -> list[str]:
-    with ConsulClient(consul.environment) as client:
-        report = report_of([f"{LOOPBACK}:{envoy.admin_port}"], client)
+    report = report_of([f"{LOOPBACK}:{envoy.admin_port}"], consul_client(consul.environment))
     assert report.unreadable == {}
     return report.proxies[0].differences
 
@@ -291,15 +290,15 @@ def test_proxy_unknown_to_the_agent_is_read_from_the_catalog(programs: Programs,
     for kind, name in (("connect-proxy", "far-proxy"), ("ingress-gateway", "far-gateway")):
         service = {"Kind": kind, "Service": name, "ID": name, "Port": 1, **({"Proxy": proxy} if kind[0] == "c" else {})}
         mesh.put("/v1/catalog/register", {"Node": "far", "Address": LOOPBACK, "Service": service})
-    with ConsulClient(mesh.environment) as client:
-        found = current_proxy({"id": "far-proxy", "cluster": "web", "metadata": {"node_name": "far"}}, client)
-        assert found is not None
-        assert found["Config"] == {**mesh.config_entry("proxy-defaults", "global")["Config"], **proxy["Config"]}  # type: ignore[index, dict-item]
-        assert found["AccessLogs"] == LOGS
-        gateway = current_proxy({"id": "far-gateway", "cluster": "far-gateway"}, client)
-        assert gateway is not None
-        assert "envoy_tracing_json" in gateway["Config"]
-        assert current_proxy({"id": "far-proxy", "cluster": "web", "metadata": {"node_name": "near"}}, client) is None
+    client = consul_client(mesh.environment)
+    found = registered_proxy(client, {"id": "far-proxy", "cluster": "web", "metadata": {"node_name": "far"}})
+    assert found is not None
+    assert found["Config"] == {**mesh.config_entry("proxy-defaults", "global")["Config"], **proxy["Config"]}  # type: ignore[index, dict-item]
+    assert found["AccessLogs"] == LOGS
+    gateway = registered_proxy(client, {"id": "far-gateway", "cluster": "far-gateway"})
+    assert gateway is not None
+    assert "envoy_tracing_json" in gateway["Config"]
+    assert registered_proxy(client, {"id": "far-proxy", "cluster": "web", "metadata": {"node_name": "near"}}) is None
     mesh.put("/v1/catalog/deregister", {"Node": "far"})
 
 

@@ -13,8 +13,8 @@ another value as JSON."""
 
 
 @contextmanager
-def serving(answer: Answer, *, keep_alive: bool = False) -> Iterator[str]:
-    """Start a server and yield its address, `127.0.0.1:PORT`."""
+def serving(answer: Answer, *, keep_alive: bool = False, headers: Mapping[str, str] | None = None) -> Iterator[str]:
+    """Start a server and yield its address, `127.0.0.1:PORT`. `headers`: additional headers of each response."""
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1" if keep_alive else "HTTP/1.0"
@@ -23,7 +23,9 @@ def serving(answer: Answer, *, keep_alive: bool = False) -> Iterator[str]:
         def do_GET(self) -> None:
             status, content = answer(self.path, {name.lower(): value for name, value in self.headers.items()})
             body = content if isinstance(content, bytes) else json.dumps(content).encode()
-            self.send_response(status)
+            self.send_response_only(status)
+            for name, value in (headers or {}).items():
+                self.send_header(name, value)
             self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()

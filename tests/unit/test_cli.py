@@ -2,6 +2,7 @@
 
 import io
 import json
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ import pytest
 import yaml
 
 from consul_tracing.cli import app
-from consul_tracing.cli.rendering import RenderError, as_hcl, as_registration
+from consul_tracing.cli.render.rendering import RenderError, as_hcl, as_registration
 from consul_tracing.entries.entry import Entry
 from tests.unit.meshes import settings
 
@@ -27,6 +28,27 @@ class Run:
                 app.main()
         self.code = ended.value.code or 0
         self.out, self.err = capsys.readouterr()
+
+
+HEAVY = ("google", "grpc", "httpx", "kubernetes", "pulumi", "pydantic", "rich", "yaml")
+
+
+def imported(*modules: str) -> set[str]:
+    """Return the packages of HEAVY that are imported with modules of the command line."""
+    names = ", ".join(f"consul_tracing.cli.{module}" for module in modules)
+    program = f"import sys, {names}; print(*(name for name in {HEAVY} if name in sys.modules))"
+    return set(
+        subprocess.run([sys.executable, "-c", program], capture_output=True, check=True, text=True).stdout.split()
+    )
+
+
+def test_help_imports_nothing_that_takes_time() -> None:
+    assert imported("app") == set()
+
+
+def test_commands_without_components_import_no_pulumi() -> None:
+    found = imported("lint.linting", "stale.listing", "verify.verification", "verify.report")
+    assert found.isdisjoint({"grpc", "kubernetes", "pulumi"})
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from rules import RULES, Resource
 
 from consul_tracing.backends.identity import CONFIG_ENTRY
 from consul_tracing.backends.kubernetes.objects import WholeObject
-from consul_tracing.cli.rendering import entries
+from consul_tracing.cli.render.rendering import entries
 from consul_tracing.entries.custom_resources import KINDS
 from consul_tracing.entries.ownership import Plan
 from consul_tracing.zipkin.manifests import manifests

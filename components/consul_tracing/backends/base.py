@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, NamedTuple, TypeVar
 import pulumi
 
 from consul_tracing.engine import provider_urn, urn_of
-from consul_tracing.errors import ConflictError, message
+from consul_tracing.errors import message
+from consul_tracing.run_errors import ConflictError
 
 from .identity import Provider
 from .live import LiveT

@@ -8,8 +8,9 @@ import pulumi
 
 from consul_tracing.entries.dependants import RELYING_KINDS, RESOLVER, Protocols, refusals, reliances
 from consul_tracing.entries.entry import Entry
-from consul_tracing.errors import ConflictError, UnreadableError, fix, message
+from consul_tracing.errors import UnreadableError, fix, message
 from consul_tracing.names import HTTP_PROTOCOLS
+from consul_tracing.run_errors import ConflictError
 
 from .default_protocol import default_of, protocol_of
 from .stack_state import former_outputs

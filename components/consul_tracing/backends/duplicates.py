@@ -10,7 +10,8 @@ from weakref import WeakSet
 import pulumi
 
 from consul_tracing.engine import address
-from consul_tracing.errors import InvalidInputError, Problem
+from consul_tracing.errors import Problem
+from consul_tracing.run_errors import InvalidInputError
 
 from .identity import identity_of
 

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from consul_tracing.entries.custom_resources import API_VERSION, KINDS, body
 from consul_tracing.entries.entry import Entry
-from consul_tracing.errors import ConflictError, fix, message
+from consul_tracing.errors import fix, message
+from consul_tracing.run_errors import ConflictError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

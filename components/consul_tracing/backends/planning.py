@@ -9,7 +9,8 @@ import pulumi
 
 from consul_tracing.entries.ownership import Change, Conflict, Plan, drift
 from consul_tracing.entries.ownership import plan as plan_entry
-from consul_tracing.errors import ConflictError, UnreadableError
+from consul_tracing.errors import UnreadableError
+from consul_tracing.run_errors import ConflictError
 
 from .base import continue_in_previews
 from .dependants import check_dependants

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import pulumi
 
 from consul_tracing.engine import hook
-from consul_tracing.errors import ConflictError, UnreadableError, message
+from consul_tracing.errors import UnreadableError, message
+from consul_tracing.run_errors import ConflictError
 
 if TYPE_CHECKING:
     from consul_tracing.entries.entry import Entry

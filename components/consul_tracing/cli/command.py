@@ -23,6 +23,24 @@ class OutputFormat(StrEnum):
     JSON = "json"
 
 
+class LintFormat(StrEnum):
+    """Output format of the findings of `lint`."""
+
+    TEXT = "text"
+    JSON = "json"
+    SARIF = "sarif"
+
+
+class RenderFormat(StrEnum):
+    """Output format of `render`."""
+
+    HCL = "hcl"
+    JSON = "json"
+    YAML = "yaml"
+    REGISTRATION = "registration"
+    GATEWAY = "gateway"
+
+
 def read_text(file: str) -> str:
     """Return the text of a file, or of the standard input, with its line ends. Raises CommandError."""
     try:

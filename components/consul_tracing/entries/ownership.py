@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from consul_tracing.errors import ConflictError, fix, message
+from consul_tracing.errors import fix, message
 from consul_tracing.names import CLUSTERS_KEY, COLLECTOR_CLUSTER, OWNER_KEY, TRACING_KEYS
 
 from .field_paths import InvalidClustersError, body_from, canonical_path, field_paths, split_clusters
@@ -215,8 +215,8 @@ def is_tracing(part: FieldPath) -> bool:
             return False
 
 
-def reject_missing_cluster(live: JsonObject | None) -> None:
-    """Reject a tracer in the listener key before proxies can have the collector's cluster.
+def missing_cluster_text(live: JsonObject | None) -> str:
+    """Return why a tracer in the listener key is too early: no proxy has the collector's cluster. Empty if some have.
 
     A proxy without the cluster rejects the listener and every later change of it, intentions included, until it
     restarts.
@@ -225,18 +225,17 @@ def reject_missing_cluster(live: JsonObject | None) -> None:
         clusters = split_clusters(((live or {}).get("Config") or {}).get(CLUSTERS_KEY, ""))
     except InvalidClustersError:
         clusters = {}
-    if COLLECTOR_CLUSTER not in clusters:
-        raise ConflictError(
-            message(
-                "CT213",
-                f'gateways: "skip" requires proxies with the cluster {COLLECTOR_CLUSTER}, and the live entry has none',
-                "Running proxies would reject the listener and its later changes until they restart.",
-                *fix(
-                    "To roll out the cluster first:",
-                    'pulumi up with gateways: "join"',
-                    "restart every proxy",
-                    'pulumi up with gateways: "skip"',
-                    "restart the gateways, which keep the tracer of their last start",
-                ),
-            )
-        )
+    if COLLECTOR_CLUSTER in clusters:
+        return ""
+    return message(
+        "CT213",
+        f'gateways: "skip" requires proxies with the cluster {COLLECTOR_CLUSTER}, and the live entry has none',
+        "Running proxies would reject the listener and its later changes until they restart.",
+        *fix(
+            "To roll out the cluster first:",
+            'pulumi up with gateways: "join"',
+            "restart every proxy",
+            'pulumi up with gateways: "skip"',
+            "restart the gateways, which keep the tracer of their last start",
+        ),
+    )

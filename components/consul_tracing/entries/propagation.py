@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from consul_tracing.errors import ConflictError, fix, message
-from consul_tracing.inputs.envoy_json import json_objects, snake_case_keys
-from consul_tracing.names import LISTENER_KEY, TRACER_KEY
+from consul_tracing.errors import fix, message
+
+from .tracing_keys import TracingKeys, tracing_keys
 
 if TYPE_CHECKING:
     from consul_tracing.names import JsonObject
@@ -52,24 +52,13 @@ MESSAGES = {
 
 W3C_OPTION = {"USE_B3_WITH_W3C_PROPAGATION", "1"}
 
-SOURCES = ((LISTENER_KEY, "provider"), (TRACER_KEY, "http"))
-"""The keys of `Config` with a tracer and its field in each of them. Envoy prefers the tracer of the listener."""
 
-
-def propagation(body: JsonObject | None) -> Propagation | None:
-    """Return the tracer of a proxy-defaults entry. None without a tracer, or for one that is not known."""
-    tracer = _tracer(body)
-    found = MESSAGES.get(str(_member(tracer, "@type")).rpartition(".")[2])
-    has_w3c = str(_member(tracer, "trace_context_option")).upper() in W3C_OPTION
+def propagation(keys: TracingKeys) -> Propagation | None:
+    """Return the tracer of a proxy. None without a tracer, or for one that is not known."""
+    config = _typed_config(keys.tracer)
+    found = MESSAGES.get(str(config.get("@type")).rpartition(".")[2])
+    has_w3c = str(config.get("trace_context_option")).upper() in W3C_OPTION
     return ZIPKIN_W3C if found is ZIPKIN and has_w3c else found
-
-
-def _tracer(body: JsonObject | None) -> Any:  # noqa: ANN401 - JSON
-    """Return the configuration of the tracer of an entry, with keys in snake_case. None without a tracer."""
-    config = {key.lower(): value for key, value in ((body or {}).get("Config") or {}).items()}
-    blocks = [(next(iter(json_objects(config.get(key)) or ()), None), field) for key, field in SOURCES]
-    provider = next((found for block, field in blocks if (found := _member(block, field))), None)
-    return _member(snake_case_keys(provider), "typed_config")
 
 
 def adds_sampler(live: JsonObject | None, declared: JsonObject) -> bool:
@@ -78,37 +67,40 @@ def adds_sampler(live: JsonObject | None, declared: JsonObject) -> bool:
     Each running proxy then samples all requests: it has the new listener, and its tracer has no sampler until it
     restarts. A tracer in the listener changes together with the rate.
     """
-    old, new = _tracer(live), _tracer(declared)
-    is_bootstrap = TRACER_KEY in (declared.get("Config") or {})
-    return bool(old) and _member(old, "sampler") is None and _member(new, "sampler") is not None and is_bootstrap
+    before, after = _keys(live), _keys(declared)
+    old, new = _typed_config(before.tracer), _typed_config(after.tracer)
+    return bool(old) and "sampler" not in old and "sampler" in new and bool(after.bootstrap)
 
 
-def _member(value: object, name: str) -> Any:  # noqa: ANN401 - JSON
-    return value.get(name) if isinstance(value, dict) else None
+def _keys(body: JsonObject | None) -> TracingKeys:
+    return tracing_keys((body or {}).get("Config"))
 
 
-def reject_broken_traces(live: JsonObject | None, declared: JsonObject) -> None:
-    """Reject a tracer that shares no trace headers with the tracer of the running proxies. Raises ConflictError.
+def _typed_config(tracer: JsonObject | None) -> JsonObject:
+    config = (tracer or {}).get("typed_config")
+    return config if isinstance(config, dict) else {}
+
+
+def broken_traces_text(live: JsonObject | None, declared: JsonObject) -> str:
+    """Return why a tracer breaks traces: it has no trace headers of the running proxies' tracer. Empty if it has.
 
     A proxy changes its tracer when it restarts. Until the last restart, each trace breaks between two proxies with
     different headers.
     """
-    old, new = propagation(live), propagation(declared)
+    old, new = propagation(_keys(live)), propagation(_keys(declared))
     if old is None or new is None or old.is_compatible(new):
-        return
-    raise ConflictError(
-        message(
-            "CT218",
-            f"tracer: changes from {old.tracer} to {new.tracer}, which have no common trace headers",
-            "A proxy changes its tracer when it restarts. Until the last proxy has restarted, traces are in pieces.",
-            *_steps(old, new),
-            *fix(
-                "To change now, where incomplete traces do not matter:",
-                "set accept_broken_traces: true",
-                "pulumi up",
-                "restart every proxy",
-            ),
-        )
+        return ""
+    return message(
+        "CT218",
+        f"tracer: changes from {old.tracer} to {new.tracer}, which have no common trace headers",
+        "A proxy changes its tracer when it restarts. Until the last proxy has restarted, traces are in pieces.",
+        *_steps(old, new),
+        *fix(
+            "To change now, where incomplete traces do not matter:",
+            "set accept_broken_traces: true",
+            "pulumi up",
+            "restart every proxy",
+        ),
     )
 
 

@@ -18,7 +18,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from consul_tracing.errors import InvalidInputError, Problem, format_value, mismatch, with_suggestion
+from consul_tracing.errors import Problem, format_value, mismatch, with_suggestion
 from consul_tracing.names import Unresolved
 
 if TYPE_CHECKING:
@@ -148,10 +148,17 @@ class Settings(BaseModel):
         try:
             settings = cls.model_validate(args)
         except ValidationError as error:
-            raise InvalidInputError(name, [*problems_in(error, cls), *missing]) from None
+            raise _invalid(name, [*problems_in(error, cls), *missing]) from None
         if missing:
-            raise InvalidInputError(name, missing)
+            raise _invalid(name, missing)
         return settings
+
+
+def _invalid(name: str, problems: list[Problem]) -> Exception:
+    # Commands that need no Pulumi validate inputs too.
+    from consul_tracing.run_errors import InvalidInputError  # noqa: PLC0415 - takes half a second
+
+    return InvalidInputError(name, problems)
 
 
 def problems_in(error: ValidationError, model: type[Settings], *parent: str) -> Iterator[Problem]:

@@ -1,20 +1,21 @@
 """Client of Consul's HTTP API, configured by the environment variables of Consul's own command line."""
 
-from __future__ import annotations
-
 import os
+import socket
 import ssl
+from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import Required
+from urllib.parse import quote
 
-import httpx
+from typing_extensions import TypedDict
 
-from consul_tracing.errors import CommandError
+from consul_tracing.errors import CommandError, error_reason
+from consul_tracing.names import JsonObject
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-TIMEOUT_SECONDS = 10.0
+from .envoy import Node
+from .http import SECONDS, HttpClient, basic_auth, parsed_url, printable, shown_url
 
 DEFAULT_ADDRESS = "127.0.0.1:8500"
 
@@ -24,64 +25,87 @@ TRUE = frozenset({"1", "t", "true"})
 """Texts that Consul reads as true, in lower case. Ref: https://pkg.go.dev/strconv#ParseBool"""
 
 
-class ConsulClient:
-    """Read-only client of one Consul."""
+class Registration(TypedDict, total=False):
+    """A service of an agent."""
 
-    def __init__(self, environment: Mapping[str, str] = os.environ) -> None:
-        """Read `CONSUL_HTTP_ADDR` and the related variables. Raises CommandError.
+    Proxy: JsonObject | None
 
-        Ref: https://developer.hashicorp.com/consul/commands#environment-variables
-        """
-        given = environment.get("CONSUL_HTTP_ADDR") or DEFAULT_ADDRESS
-        scheme, _, place = given.rpartition("://")
-        if scheme not in SCHEMES:
-            raise CommandError(f'CONSUL_HTTP_ADDR must start with http://, https:// or unix://, got "{scheme}://"')
-        # Consul never reverts to HTTP if CONSUL_HTTP_SSL requests TLS.
-        secure = "https" if scheme == "https" or _is_true(environment.get("CONSUL_HTTP_SSL")) else "http"
-        socket = place if scheme == "unix" else None
-        url = f"{secure}://{'localhost' if socket else place}"
-        self.address = given if socket else url
-        auth = environment.get("CONSUL_HTTP_AUTH") or ""
-        user, _, password = auth.partition(":")
-        scope = {"ns": environment.get("CONSUL_NAMESPACE"), "partition": environment.get("CONSUL_PARTITION")}
-        server_name = environment.get("CONSUL_TLS_SERVER_NAME")
-        self._extensions = {"sni_hostname": server_name} if server_name else {}
-        try:
-            self._client = httpx.Client(
-                base_url=url,
-                headers={"X-Consul-Token": token} if (token := _token(environment)) else {},
-                params={name: value for name, value in scope.items() if value},
-                auth=(user, password) if auth else None,
-                timeout=TIMEOUT_SECONDS,
-                transport=httpx.HTTPTransport(uds=socket, verify=_tls(environment)),
-                trust_env=False,
-            )
-        except (OSError, ValueError, httpx.InvalidURL) as error:
-            raise CommandError(f"the connection to Consul cannot be configured: {error}") from None
 
-    def __enter__(self) -> Self:
-        """Return the client, whose connections are closed at the end of the block."""
-        return self
+class Instance(TypedDict, total=False):
+    """An instance of a service in the catalog."""
 
-    def __exit__(self, *_error: object) -> None:
-        """Close the connections."""
-        self._client.close()
+    Node: Required[str]
+    ServiceID: Required[str]
+    ServiceProxy: JsonObject | None
 
-    def get(self, path: str, **query: str) -> Any:  # noqa: ANN401 - JSON
-        """Return the JSON of a path such as `/v1/catalog/services`, None if it is not found. Raises CommandError."""
-        try:
-            response = self._client.get(path, params=query, extensions=self._extensions)
-        except httpx.HTTPError as error:
-            raise CommandError(f"Consul at {self.address} cannot be read: {error}") from None
-        if response.status_code == httpx.codes.NOT_FOUND:
-            return None
-        if not response.is_success:
-            reason = " ".join(response.text.split())
-            raise CommandError(f"Consul at {self.address} cannot be read: {response.status_code} {reason}".strip())
-        try:
-            return response.json()
-        except ValueError:
-            raise CommandError(f"{self.address} does not respond with JSON: it is not Consul") from None
+
+def consul_client(environment: Mapping[str, str] = os.environ) -> HttpClient:
+    """Return a client of the Consul that `CONSUL_HTTP_ADDR` and the related variables name. Raises CommandError.
+
+    Ref: https://developer.hashicorp.com/consul/commands#environment-variables
+    """
+    given = environment.get("CONSUL_HTTP_ADDR") or DEFAULT_ADDRESS
+    scheme, _, place = given.rpartition("://")
+    if scheme not in SCHEMES:
+        raise CommandError(f'CONSUL_HTTP_ADDR must start with http://, https:// or unix://, got "{scheme}://"')
+    # Consul never reverts to HTTP if CONSUL_HTTP_SSL requests TLS.
+    secure = "https" if scheme == "https" or _is_true(environment.get("CONSUL_HTTP_SSL")) else "http"
+    path = place if scheme == "unix" else None
+    try:
+        url = parsed_url(f"{secure}://{'localhost' if path else place}")
+    except CommandError:
+        raise CommandError("CONSUL_HTTP_ADDR must be an address such as 127.0.0.1:8500") from None
+    auth = environment.get("CONSUL_HTTP_AUTH") or ""
+    user, _, password = auth.partition(":")
+    scope = {"ns": environment.get("CONSUL_NAMESPACE"), "partition": environment.get("CONSUL_PARTITION")}
+    token = _token(environment)
+    try:
+        tls = _tls(environment)
+    except (OSError, ValueError) as error:
+        raise CommandError(f"the connection to Consul cannot be configured: {error}") from None
+    address = printable(given) if path else shown_url(url)
+    return HttpClient(
+        url=url,
+        program="Consul",
+        address=address,
+        label=f"Consul at {address}",
+        headers={**(basic_auth(user, password) if auth else {}), **({"x-consul-token": token} if token else {})},
+        query={name: value for name, value in scope.items() if value},
+        tls=tls,
+        server_name=environment.get("CONSUL_TLS_SERVER_NAME") or None,
+        connect=partial(_unix_socket, path) if path else None,
+    )
+
+
+def _unix_socket(path: str) -> socket.socket:
+    opened = socket.socket(socket.AF_UNIX)
+    opened.settimeout(SECONDS)
+    try:
+        opened.connect(path)
+    except OSError:
+        opened.close()
+        raise
+    return opened
+
+
+def registered_proxy(consul: HttpClient, node: Node) -> JsonObject | None:
+    """Return the block `Proxy` of a registration, merged with proxy-defaults by Consul. None if Consul has none.
+
+    The agent of the proxy knows the latest state. Other agents and servers read the catalog.
+    `node`: the node in the bootstrap of the proxy.
+    """
+    metadata = node.get("metadata", {})
+    scope = {"ns": metadata.get("namespace"), "partition": metadata.get("partition")}
+    query = {name: value for name, value in scope.items() if value and value != "default"}
+    if found := consul.get(f"/v1/agent/service/{quote(node['id'], safe='')}", Registration, **query):
+        return found.get("Proxy") or {}
+    for kind in ("connect", "service"):
+        path = f"/v1/catalog/{kind}/{quote(node.get('cluster', ''), safe='')}"
+        for instance in consul.get(path, list[Instance], **query, **{"merge-central-config": ""}) or []:
+            is_node = metadata.get("node_name", instance["Node"]) == instance["Node"]
+            if instance["ServiceID"] == node["id"] and is_node:
+                return instance.get("ServiceProxy") or {}
+    return None
 
 
 def _token(environment: Mapping[str, str]) -> str | None:
@@ -89,8 +113,8 @@ def _token(environment: Mapping[str, str]) -> str | None:
     if file := environment.get("CONSUL_HTTP_TOKEN_FILE"):
         try:
             token = Path(file).read_text(encoding="utf-8").strip()
-        except OSError as error:
-            raise CommandError(f"CONSUL_HTTP_TOKEN_FILE cannot be read: {error.strerror}: {file}") from None
+        except (OSError, ValueError) as error:
+            raise CommandError(f"CONSUL_HTTP_TOKEN_FILE cannot be read: {error_reason(error)}: {file}") from None
         if token:
             return token
     return environment.get("CONSUL_HTTP_TOKEN")

@@ -1,87 +1,107 @@
-"""Client of Envoy's admin interface, and its view of a proxy."""
+"""The admin interface of Envoy, and what a proxy runs."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Self
+import re
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeVar
 
-import httpx
+from pydantic import TypeAdapter
+from typing_extensions import TypedDict
+
+from consul_tracing.errors import CommandError
+from consul_tracing.names import JsonObject
+
+from .http import HttpClient, ServerError, parsed_url, shown_url
 
 if TYPE_CHECKING:
-    from consul_tracing.names import JsonObject
+    from collections.abc import Callable, Iterable
 
-TIMEOUT_SECONDS = 10.0
-"""A dump of thousands of clusters takes Envoy about a second."""
+MAX_CONCURRENT = 16
+"""Proxies that are read at a time. An address that does not respond takes seconds."""
+
+PROGRAM = "Envoy's admin interface"
+
+T = TypeVar("T")
 
 
-class AdminError(Exception):
-    """The admin interface cannot be read."""
+class Node(TypedDict, total=False):
+    """The node in a bootstrap, as Consul writes it."""
+
+    id: str
+    cluster: str
+    """The name of the service."""
+    metadata: JsonObject
+    user_agent_build_version: JsonObject
 
 
-class EnvoyAdmin:
-    """Read-only client of the admin interface of one proxy.
+@dataclass(frozen=True)
+class RunningProxy:
+    """A proxy, from its config dump."""
+
+    address: str
+    node: Node
+    bootstrap: JsonObject
+    """The bootstrap with which it started."""
+    listeners: tuple[JsonObject, ...] = ()
+    """The listeners from Consul: `dynamic_listeners`."""
+    started: str = ""
+    """UTC time of its start."""
+
+    @property
+    def service(self) -> str:
+        """The name of the service."""
+        return self.node.get("cluster", "")
+
+
+def admin_client(address: str) -> HttpClient:
+    """Return a client of an address such as `127.0.0.1:19000`. Raises CommandError for an invalid one.
 
     Ref: https://www.envoyproxy.io/docs/envoy/latest/operations/admin
     """
+    try:
+        url = parsed_url(address if "://" in address else f"http://{address}")
+    except CommandError:
+        raise CommandError("an admin interface must have the form HOST:PORT") from None
+    return HttpClient(url=url, program=PROGRAM, address=shown_url(url).removeprefix("http://").rstrip("/"))
 
-    def __init__(self, address: str, client: httpx.Client | None = None) -> None:
-        """Read from an address such as `127.0.0.1:19000`. Raises AdminError for an invalid one.
 
-        `client`: another way to the interface, such as the pod proxy of a Kubernetes API server.
-        """
-        self.address = address
+def read_each(addresses: Iterable[str], read: Callable[[HttpClient], T]) -> dict[str, T | ServerError]:
+    """Return what a function reads from each admin interface, or the error, by its address."""
+
+    def attempt(admin: HttpClient) -> T | ServerError:
         try:
-            self._client = client or httpx.Client(
-                base_url=address if "://" in address else f"http://{address}", timeout=TIMEOUT_SECONDS, trust_env=False
-            )
-        except httpx.InvalidURL as error:
-            raise AdminError(f"{address} is not an address such as 127.0.0.1:19000: {error}") from None
+            return read(admin)
+        except ServerError as error:
+            return error
 
-    def __enter__(self) -> Self:
-        """Return the client, whose connections are closed at the end of the block."""
-        return self
-
-    def __exit__(self, *_error: object) -> None:
-        """Close the connections."""
-        self._client.close()
-
-    def get(self, path: str, **query: str) -> Any:  # noqa: ANN401 - JSON
-        """Return the JSON of a path. Raises AdminError."""
-        try:
-            response = self._client.get(path, params=query)
-            response.raise_for_status()
-            return response.json()
-        except httpx.HTTPStatusError as error:
-            raise AdminError(f"{self.address} responds with status {error.response.status_code}") from None
-        except httpx.HTTPError as error:
-            raise AdminError(f"{self.address} cannot be read: {str(error) or type(error).__name__}") from None
-        except ValueError:
-            raise AdminError(f"{self.address} does not respond with JSON: it is not Envoy's admin interface") from None
-
-    def config_dump(self) -> list[JsonObject]:
-        """Return the sections of the configuration: bootstrap, clusters, listeners. Raises AdminError."""
-        dump = self.get("/config_dump")
-        configs = dump.get("configs", []) if isinstance(dump, dict) else []
-        if not isinstance(configs, list) or not all(isinstance(one, dict) for one in configs):
-            raise AdminError(f"{self.address} does not respond as Envoy's admin interface")
-        return configs
-
-    def stats(self, pattern: str) -> dict[str, int]:
-        """Return the counters and gauges whose names match a regular expression. Raises AdminError."""
-        found = self.get("/stats", format="json", filter=pattern)
-        return {stat["name"]: stat["value"] for stat in found.get("stats", []) if "value" in stat}
+    admins = [admin_client(address) for address in addresses]
+    with ThreadPoolExecutor(MAX_CONCURRENT) as pool:
+        return dict(zip([one.address for one in admins], pool.map(attempt, admins), strict=True))
 
 
-def section(configs: list[JsonObject], name: str) -> JsonObject:
-    """Return a section of a config dump, such as `BootstrapConfigDump`. Empty if the dump has none."""
+def read_proxy(admin: HttpClient) -> RunningProxy:
+    """Return what a proxy runs. Raises ServerError."""
+    dump = admin.get("/config_dump", dict[str, list[JsonObject]]) or {}
+    with admin.expected_shape():
+        start = _section(dump["configs"], "BootstrapConfigDump")
+        bootstrap: JsonObject = start.get("bootstrap", {})
+        return RunningProxy(
+            admin.address,
+            TypeAdapter(Node).validate_python(bootstrap.get("node", {})),
+            bootstrap,
+            tuple(map(dict, _section(dump["configs"], "ListenersConfigDump").get("dynamic_listeners", []))),
+            re.sub(r"\.\d+", "", str(start.get("last_updated", ""))),
+        )
+
+
+def _section(configs: list[JsonObject], name: str) -> JsonObject:
     return next((config for config in configs if str(config.get("@type", "")).endswith(f".{name}")), {})
 
 
-def bootstrap(configs: list[JsonObject]) -> JsonObject:
-    """Return the bootstrap with which a proxy started."""
-    found: JsonObject = section(configs, "BootstrapConfigDump").get("bootstrap", {})
-    return found
-
-
-def service_of(configs: list[JsonObject]) -> str:
-    """Return the name of the service of a proxy. Consul sets it as the cluster of the node."""
-    return str(bootstrap(configs).get("node", {}).get("cluster", ""))
+def counters(admin: HttpClient, pattern: str) -> dict[str, int]:
+    """Return the counters and gauges whose names match a regular expression. Raises ServerError."""
+    found = admin.get("/stats", dict[str, list[JsonObject]], format="json", filter=pattern) or {}
+    with admin.expected_shape():
+        return {str(stat["name"]): int(stat["value"]) for stat in found.get("stats", []) if "value" in stat}

@@ -16,7 +16,7 @@ from consul_tracing.backends.identity import (
     patch_type,
 )
 from consul_tracing.entries.entry import Entry, Identity
-from consul_tracing.errors import ConflictError
+from consul_tracing.run_errors import ConflictError
 
 ROOT = f"urn:pulumi:prod::mesh::{CONFIG_ENTRY}::"
 COMPONENT = "urn:pulumi:prod::mesh::consul-tracing:index:MeshTracing::mesh"

@@ -9,7 +9,8 @@ import pytest
 
 from consul_tracing.backends.write_guard import WriteGuard
 from consul_tracing.entries.entry import Entry
-from consul_tracing.errors import ConflictError, UnreadableError
+from consul_tracing.errors import UnreadableError
+from consul_tracing.run_errors import ConflictError
 
 ENTRY = Entry("service-defaults", "web", {})
 

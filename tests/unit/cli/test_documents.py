@@ -10,7 +10,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consul_tracing.cli.rendering import RenderError, as_hcl, as_json, entries_of_consul
+from consul_tracing.cli.render.rendering import RenderError, as_hcl, as_json, entries_of_consul
 from consul_tracing.errors import CommandError
 from consul_tracing.files.documents import Document, read_documents
 from consul_tracing.files.hcl import Unevaluated

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consul_tracing.cli.rendering import as_hcl
+from consul_tracing.cli.render.rendering import as_hcl
 from consul_tracing.entries.entry import Entry
 from consul_tracing.errors import CommandError
 from consul_tracing.files.hcl import JsonText, Map, Unevaluated, parse, parse_json

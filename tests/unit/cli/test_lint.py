@@ -9,13 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consul_tracing.cli.app import read_settings
 from consul_tracing.cli.command import read_text
-from consul_tracing.cli.lint.command import fix_files, lint_texts
+from consul_tracing.cli.lint.linting import fix_files, lint_texts
 from consul_tracing.cli.lint.live import documents_of
 from consul_tracing.cli.lint.report import as_json as lint_json
 from consul_tracing.cli.lint.report import as_sarif, as_text
-from consul_tracing.cli.rendering import as_hcl, as_json, as_yaml, entries
+from consul_tracing.cli.render.output import read_settings
+from consul_tracing.cli.render.rendering import as_hcl, as_json, as_yaml, entries
 from consul_tracing.codes import CODES
 from consul_tracing.envoy import HCM_TRACING
 from consul_tracing.errors import CommandError

@@ -8,8 +8,10 @@ from typing import Any, cast
 import pytest
 
 from consul_tracing.backends.kubernetes.access import MissingKindError
-from consul_tracing.cli.lint.command import fix_files, lint_command, lint_texts, selected
-from consul_tracing.cli.lint.live import catalog_services, consul_documents, kubernetes_documents, service_findings
+from consul_tracing.cli.lint.command import lint_command
+from consul_tracing.cli.lint.kubernetes import documents_in
+from consul_tracing.cli.lint.linting import fix_files, lint_texts, selected
+from consul_tracing.cli.lint.live import catalog_services, consul_documents, service_findings
 from consul_tracing.cli.lint.report import as_sarif, as_text
 from consul_tracing.errors import CommandError
 from consul_tracing.files.documents import read_documents
@@ -328,7 +330,7 @@ def test_sampled_percentage_is_the_lowest_rate(listener: Any, sampler: Any, expe
 
 def fake_consul(answers: dict[str, Any]) -> Any:
     """Return a client of a Consul with these answers, by path and filter."""
-    return SimpleNamespace(address="consul", get=lambda path, **query: answers.get(path + "".join(query.values())))
+    return SimpleNamespace(address="consul", get=lambda path, _, **query: answers.get(path + "".join(query.values())))
 
 
 def test_registrations_of_proxies_of_an_agent_are_read() -> None:
@@ -360,10 +362,10 @@ def test_cluster_may_lack_gateways_only() -> None:
 
     cluster = cast("Any", SimpleNamespace(objects=objects))
     missing = {"api-gateway", "ingress-gateway"}
-    assert kubernetes_documents(cluster, None) == []
+    assert documents_in(cluster, None) == []
     missing = {"service-defaults"}
     with pytest.raises(MissingKindError):
-        kubernetes_documents(cluster, None)
+        documents_in(cluster, None)
 
 
 @pytest.mark.parametrize(

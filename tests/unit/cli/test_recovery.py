@@ -10,8 +10,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from consul_tracing.cli.meaning import differences, entry_objects, mesh_meaning, service_meaning
-from consul_tracing.cli.recovery import Recovered, recover
-from consul_tracing.cli.rendering import as_json, as_yaml, entries_of_consul, entry_fields
+from consul_tracing.cli.render.recovery import Recovered, recover
+from consul_tracing.cli.render.rendering import as_json, as_yaml, entries_of_consul, entry_fields
 from consul_tracing.errors import CommandError
 from consul_tracing.files.documents import read_documents
 from consul_tracing.inputs.mesh_settings import MeshSettings

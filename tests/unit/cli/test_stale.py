@@ -2,7 +2,6 @@
 
 import json
 from dataclasses import replace
-from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -16,10 +15,12 @@ from envoy.extensions.upstreams.http.v3 import http_protocol_options_pb2
 from consul_tracing.cli.command import OutputFormat
 from consul_tracing.cli.message_comparison import ENUMS, MAPS, SET_ZEROS, differing_paths
 from consul_tracing.cli.stale.bootstrap import BootstrapError, bootstrap_differences
-from consul_tracing.cli.stale.command import exit_code, output
-from consul_tracing.cli.stale.proxies import Proxy, Report, started
+from consul_tracing.cli.stale.listing import exit_code, output
+from consul_tracing.cli.stale.proxies import Proxy, Report
 from consul_tracing.entries.propagation import ZIPKIN, ZIPKIN_W3C
 from consul_tracing.errors import CommandError
+from tests.unit.cli.verify.dumps import dump
+from tests.unit.http_server import serving
 from tests.unit.test_cli import Run
 
 CONSUL_TAGS = [
@@ -224,16 +225,13 @@ def test_maps_are_maps_of_envoy() -> None:
     assert all(field.message_type.GetOptions().map_entry for field in fields)
 
 
-def test_start_is_the_uptime_before_now() -> None:
-    assert started("3661s", datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)) == "2026-01-02T02:03:04Z"
-
-
 @pytest.mark.parametrize(
     ("options", "message"),
     [
         ([], "exactly one of --admin and --kubernetes is required"),
         (["--admin", "a:1", "--kubernetes"], "exactly one of --admin and --kubernetes is required"),
         (["--namespace", "shop", "--admin", "a:1"], "--namespace requires --kubernetes"),
+        (["--admin", "user:secret@ proxy"], "an admin interface must have the form HOST:PORT"),
         (["--admin", "127.0.0.1:1"], "1 of 1 proxies cannot be read: 127.0.0.1:1"),
     ],
 )
@@ -242,6 +240,18 @@ def test_command_that_cannot_run_has_exit_code_2_and_one_line(
 ) -> None:
     run = Run(capsys, "stale", *options)
     assert (run.code, run.err) == (2, f"consul-tracing: CT601: {message}\n")
+
+
+def test_unreadable_consul_is_the_only_error(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CONSUL_HTTP_ADDR", "127.0.0.1:1")
+    node = {"id": "web-proxy", "cluster": "web"}
+    with serving(lambda *_: (200, {"configs": dump(node=node)})) as address:
+        run = Run(capsys, "stale", "--admin", address, "--admin", "127.0.0.1:1")
+    assert (run.code, run.out) == (2, "")
+    assert run.err.startswith("consul-tracing: CT601: Consul at http://127.0.0.1:1 cannot be read: ")
+    assert run.err.count("\n") == 1
 
 
 def test_unreadable_proxy_has_its_name_once(capsys: pytest.CaptureFixture[str]) -> None:

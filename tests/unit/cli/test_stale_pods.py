@@ -2,30 +2,30 @@
 
 import socket
 from threading import Thread
-from typing import Any
 
-import httpx
 import pytest
 from kubernetes import stream
 from kubernetes.client import ApiException
 
-from consul_tracing.cli.stale.pods import HASH_ANNOTATION, PodTransport, has_proxy, proxy_of
+from consul_tracing.cli.stale.pods import HASH_ANNOTATION, proxy_of
 from consul_tracing.entries.bodies import bootstrap_hash, proxy_defaults
 from consul_tracing.entries.propagation import ZIPKIN
-from consul_tracing.sources.envoy import AdminError, EnvoyAdmin
+from consul_tracing.names import JsonObject
+from consul_tracing.sources.http import HttpClient, ServerError
+from consul_tracing.sources.pods import Pod, pod_admin
 from tests.unit.meshes import settings
 
 INJECTED = {"consul.hashicorp.com/connect-inject-status": "injected"}
 
 
-def fake_pod(annotations: dict[str, str], phase: str = "Running", restarts: int = 0) -> dict[str, Any]:
+def fake_pod(annotations: dict[str, str], phase: str = "Running", restarts: int = 0) -> Pod:
     started = {"running": {"startedAt": "2026-01-02T03:04:05Z"}}
     containers = [
         {"name": "web", "restartCount": 9, "state": {"running": {"startedAt": "2025-01-01T00:00:00Z"}}},
         {"name": "consul-dataplane", "restartCount": restarts, "state": started},
     ]
     metadata = {"name": "web-1", "namespace": "shop", "annotations": annotations}
-    return {"metadata": metadata, "status": {"phase": phase, "containerStatuses": containers}}
+    return Pod({"metadata": metadata, "status": {"phase": phase, "containerStatuses": containers}})
 
 
 @pytest.mark.parametrize(
@@ -36,11 +36,11 @@ def fake_pod(annotations: dict[str, str], phase: str = "Running", restarts: int 
         (fake_pod({}), False),
         (fake_pod({"consul.hashicorp.com/connect-inject": "true"}), False),
         (fake_pod(INJECTED, phase="Succeeded"), False),
-        ({**fake_pod(INJECTED), "metadata": {"annotations": INJECTED, "deletionTimestamp": "now"}}, False),
+        (Pod({**fake_pod(INJECTED).content, "metadata": {"annotations": INJECTED, "deletionTimestamp": "now"}}), False),
     ],
 )
-def test_running_pods_with_a_proxy_are_selected(pod: dict[str, Any], expected: bool) -> None:  # noqa: FBT001
-    assert has_proxy(pod) == expected
+def test_running_pods_with_a_proxy_are_selected(pod: Pod, expected: bool) -> None:  # noqa: FBT001
+    assert pod.has_proxy == expected
 
 
 ENTRY = proxy_defaults(settings()).body
@@ -95,9 +95,8 @@ class FakeForward:
         self.server.join()
 
 
-def admin() -> EnvoyAdmin:
-    transport = PodTransport(FakeApi(), fake_pod(INJECTED))
-    return EnvoyAdmin("shop/web-1", httpx.Client(base_url="http://localhost", transport=transport))
+def admin() -> HttpClient:
+    return pod_admin(FakeApi(), fake_pod(INJECTED))
 
 
 def test_admin_interface_is_read_through_a_port_forward(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -110,19 +109,15 @@ def test_admin_interface_is_read_through_a_port_forward(monkeypatch: pytest.Monk
         return forward
 
     monkeypatch.setattr(stream, "portforward", fake_portforward)
-    with admin() as client:
-        assert client.get("/stats", format="json") == {"a": 1}
+    assert admin().get("/stats", dict[str, int], format="json") == {"a": 1}
     assert forward.request.startswith(b"GET /stats?format=json HTTP/1.1\r\n")
     assert arguments == ["web-1", "shop", "19000"]
 
 
 def test_failed_connection_in_the_pod_has_the_reason_of_the_kubelet(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stream, "portforward", lambda *_arguments, **_options: FakeForward(b""))
-    with (
-        admin() as client,
-        pytest.raises(AdminError, match="the port-forward to port 19000 failed: connection refused$"),
-    ):
-        client.get("/config_dump")
+    with pytest.raises(ServerError, match="shop/web-1 cannot be read: the port-forward .* failed: connection refused$"):
+        admin().get("/config_dump", JsonObject)
 
 
 @pytest.mark.parametrize("error", [ApiException(status=0, reason="Handshake status 403\nForbidden"), OSError("reset")])
@@ -131,5 +126,5 @@ def test_failed_port_forward_is_one_reason(monkeypatch: pytest.MonkeyPatch, erro
         raise error
 
     monkeypatch.setattr(stream, "portforward", fail)
-    with admin() as client, pytest.raises(AdminError, match="the port-forward to port 19000 failed: (Hand.*|reset)$"):
-        client.get("/config_dump")
+    with pytest.raises(ServerError, match="the port-forward to port 19000 failed: (Hand.*Forbidden|reset)$"):
+        admin().get("/config_dump", JsonObject)

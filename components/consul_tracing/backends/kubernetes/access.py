@@ -16,7 +16,8 @@ from consul_tracing.backends.identity import object_type
 from consul_tracing.engine import not_known_yet, output_of, wait_for
 from consul_tracing.entries.custom_resources import API_VERSION, KINDS, PLURALS
 from consul_tracing.entries.entry import Entry
-from consul_tracing.errors import ConflictError, UnreadableError, fix, message
+from consul_tracing.errors import UnreadableError, fix, message
+from consul_tracing.run_errors import ConflictError
 
 from .sdk import kubernetes_client
 

@@ -27,9 +27,10 @@ from consul_tracing.entries.custom_resources import (
 )
 from consul_tracing.entries.entry import Entry
 from consul_tracing.entries.metadata import is_of_consul_k8s
-from consul_tracing.errors import ConflictError, UnreadableError, fix, message
+from consul_tracing.errors import UnreadableError, fix, message
 from consul_tracing.names import MIGRATE_ANNOTATION, UNRESOLVED
 from consul_tracing.outputs import with_unknown
+from consul_tracing.run_errors import ConflictError
 
 from .access import MissingKindError, MissingPrerequisiteError, cluster_of, live_objects
 from .objects import (

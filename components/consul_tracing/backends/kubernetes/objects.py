@@ -13,7 +13,7 @@ from consul_tracing.entries.bodies import canonical_json
 from consul_tracing.entries.custom_resources import PLURALS, annotations_of, body, camel_case, spec_fields, title
 from consul_tracing.entries.field_paths import InvalidClustersError, body_from, field_paths, is_cluster
 from consul_tracing.entries.metadata import is_of_consul_k8s
-from consul_tracing.errors import ConflictError, fix, message
+from consul_tracing.errors import fix, message
 from consul_tracing.names import (
     ANNOTATIONS_PREFIX,
     CLUSTERS_KEY,
@@ -22,6 +22,7 @@ from consul_tracing.names import (
     OWNER_KEY,
     TRACING_KEYS,
 )
+from consul_tracing.run_errors import ConflictError
 
 from .managed_fields import (
     OWNER_MANAGER,

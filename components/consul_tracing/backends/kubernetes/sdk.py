@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from consul_tracing.errors import MissingDependencyError, fix, message
+from consul_tracing.errors import fix, message
+from consul_tracing.run_errors import MissingDependencyError
 
 
 def kubernetes_client() -> Any:  # noqa: ANN401 - a module

@@ -7,7 +7,8 @@ import time
 from typing import TYPE_CHECKING
 
 from consul_tracing.entries.custom_resources import title
-from consul_tracing.errors import SyncError, UnreadableError
+from consul_tracing.errors import UnreadableError
+from consul_tracing.run_errors import SyncError
 
 from .access import live_objects
 from .sync import Sync, sync, sync_error_text

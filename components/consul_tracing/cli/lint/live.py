@@ -6,20 +6,15 @@ import json
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from consul_tracing.backends.kubernetes.access import RESOURCES, MissingKindError
-from consul_tracing.errors import UnreadableError
 from consul_tracing.files.documents import Document, read_documents
 from consul_tracing.lint.findings import Finding, Issue
 from consul_tracing.lint.proxy_config import members, proxy_config
-from consul_tracing.lint.rules import GATEWAYS
-from consul_tracing.names import HTTP_PROTOCOLS
+from consul_tracing.names import HTTP_PROTOCOLS, JsonObject
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from consul_tracing.backends.kubernetes.access import Cluster
-    from consul_tracing.names import JsonObject
-    from consul_tracing.sources.consul import ConsulClient
+    from consul_tracing.sources.http import HttpClient
 
 ENTRY_KINDS = ("proxy-defaults", "service-defaults", "ingress-gateway", "api-gateway")
 
@@ -29,35 +24,16 @@ MAX_LISTED = 10
 """Services that a finding lists."""
 
 
-def consul_documents(client: ConsulClient) -> list[Document]:
+def consul_documents(client: HttpClient) -> list[Document]:
     """Return the entries of a Consul, and the registrations of proxies at its agent. Raises CommandError."""
-    entries = [entry for kind in ENTRY_KINDS for entry in client.get(f"/v1/config/{kind}") or []]
-    services = members(client.get("/v1/agent/services")).values()
+    entries = [entry for kind in ENTRY_KINDS for entry in client.get(f"/v1/config/{kind}", list[JsonObject]) or []]
+    services = (client.get("/v1/agent/services", dict[str, JsonObject]) or {}).values()
     registrations = [
         {"name": service.get("Service"), "proxy": {"config": config}}
         for service in services
-        if service.get("Kind") in PROXY_KINDS and (config := members(service.get("Proxy")).get("Config"))
+        if str(service.get("Kind")) in PROXY_KINDS and (config := members(service.get("Proxy")).get("Config"))
     ]
     return documents_of([*entries, *registrations], client.address)
-
-
-def kubernetes_documents(cluster: Cluster, namespace: str | None) -> list[Document]:
-    """Return the entries in the custom resources of a namespace, or of all.
-
-    Raises UnreadableError, also without permission to list one of them, and MissingKindError without consul-k8s.
-    """
-    objects: list[JsonObject] = []
-    for kind in ENTRY_KINDS:
-        try:
-            found = cluster.objects(kind, namespace)
-        except MissingKindError:
-            if kind not in GATEWAYS:
-                raise
-            found = []
-        if found is None:
-            raise UnreadableError(f"permission to list {RESOURCES[kind][1]} in all namespaces is required")
-        objects += found
-    return documents_of(objects, "kubernetes")
 
 
 def documents_of(objects: Iterable[JsonObject], origin: str) -> list[Document]:
@@ -82,7 +58,7 @@ def service_findings(documents: Sequence[Document], services: Iterable[str], ori
         yield Finding(Issue("CT335", (), "no service has the protocol http, http2 or grpc"), origin, None, "services")
 
 
-def catalog_services(client: ConsulClient) -> list[str]:
+def catalog_services(client: HttpClient) -> list[str]:
     """Return the names of the services of a Consul, without proxies and gateways. Raises CommandError."""
-    names = members(client.get("/v1/catalog/services", filter='ServiceKind == ""'))
+    names = client.get("/v1/catalog/services", JsonObject, filter='ServiceKind == ""') or {}
     return sorted(names.keys() - {"consul"})

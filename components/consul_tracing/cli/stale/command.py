@@ -1,27 +1,10 @@
-"""Output and exit code of `consul-tracing stale`."""
+"""The command `consul-tracing stale`."""
 
-from __future__ import annotations
-
-import json
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
-from rich.console import Console
 
-from consul_tracing.cli.command import FINDINGS, OutputFormat
-from consul_tracing.entries.propagation import TRACERS
-from consul_tracing.errors import CommandError
-from consul_tracing.sources.consul import ConsulClient
-
-from .pods import report_of_pods
-from .proxies import report_of
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
-
-    from .proxies import Report
-
-HEAD = ("PROXY", "SERVICE", "SINCE", "DIFFERENCES")
+from consul_tracing.cli.command import OutputFormat
 
 
 def stale_command(
@@ -35,57 +18,11 @@ def stale_command(
 
     The exit code is 1 if there are any, and 2 if a proxy cannot be read.
     """
+    from rich.console import Console  # noqa: PLC0415 - not for --help
+
+    from .listing import exit_code, find_stale, output  # noqa: PLC0415 - not for --help
+
     with Console(stderr=True).status("reading the proxies"):
         report = find_stale(admin or [], kubernetes=kubernetes, namespace=namespace)
     typer.echo(output(report, form))
     raise typer.Exit(exit_code(report))
-
-
-def find_stale(addresses: Sequence[str], *, kubernetes: bool, namespace: str | None) -> Report:
-    """Read the proxies. Raises CommandError."""
-    if bool(addresses) == kubernetes:
-        raise CommandError("exactly one of --admin and --kubernetes is required")
-    if namespace and not kubernetes:
-        raise CommandError("--namespace requires --kubernetes")
-    with ConsulClient() as consul:
-        return report_of_pods(namespace, consul) if kubernetes else report_of(addresses, consul)
-
-
-def output(report: Report, form: OutputFormat) -> str:
-    """Return the report as text or JSON."""
-    return json.dumps(report.as_json(), indent=2) if form is OutputFormat.JSON else "\n".join(lines(report))
-
-
-def exit_code(report: Report) -> int:
-    """Return the exit code. Raises CommandError if no proxy is stale, but not all of them could be read."""
-    if any(proxy.is_stale for proxy in report.proxies):
-        return FINDINGS
-    if report.unreadable:
-        total = len(report.proxies) + len(report.unreadable)
-        raise CommandError(
-            f"{len(report.unreadable)} of {total} proxies cannot be read: {', '.join(report.unreadable)}"
-        )
-    return 0
-
-
-def lines(report: Report) -> Iterator[str]:
-    """Yield a table with one line per difference, and the proxies that cannot be read."""
-    rows = [HEAD]
-    for one in report.proxies:
-        first, *others = one.differences or ["none"]
-        rows += [(one.proxy, one.service, one.since, first), *(("", "", "", other) for other in others)]
-    if report.proxies:
-        yield from aligned(rows)
-    for name, reason in report.unreadable.items():
-        yield f"{name} cannot be read: {reason}"
-    if common := report.common_propagation:
-        safe = ", ".join(one.tracer for one in TRACERS if one != common and one.is_compatible(common))
-        yield f"All proxies have the tracer {common.tracer}. A change to one of these keeps traces complete: {safe}"
-
-
-def aligned(rows: Iterable[Sequence[str]]) -> Iterator[str]:
-    """Yield the rows of a table with aligned columns."""
-    table = list(rows)
-    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
-    for row in table:
-        yield "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()

@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
-import json
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING
-from urllib.parse import quote
 
 from consul_tracing.entries.propagation import Propagation, propagation
-from consul_tracing.names import TRACER_KEY
-from consul_tracing.sources.envoy import AdminError, EnvoyAdmin, bootstrap, service_of
+from consul_tracing.entries.tracing_keys import tracing_keys
+from consul_tracing.errors import CommandError
+from consul_tracing.sources.consul import registered_proxy
+from consul_tracing.sources.envoy import read_each, read_proxy
+from consul_tracing.sources.http import ServerError
 
 from .bootstrap import BootstrapError, bootstrap_differences
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterable
 
     from consul_tracing.names import JsonObject
-    from consul_tracing.sources.consul import ConsulClient
-
-MAX_CONCURRENT = 16
-"""Proxies that are read at a time."""
+    from consul_tracing.sources.envoy import RunningProxy
+    from consul_tracing.sources.http import HttpClient
 
 
 @dataclass(frozen=True)
@@ -61,12 +59,15 @@ class Report:
     proxies: list[Proxy] = field(default_factory=list)
     unreadable: dict[str, str] = field(default_factory=dict)
 
-    def add(self, name: str, read: Callable[[], Proxy]) -> None:
-        """Add a proxy, or the reason why it cannot be read."""
-        try:
-            self.proxies.append(read())
-        except (AdminError, BootstrapError) as error:
-            self.unreadable[name] = str(error).removeprefix(f"{name} cannot be read: ")
+    def add(self, name: str, found: Proxy | BootstrapError | ServerError) -> None:
+        """Add a proxy, or the reason why it cannot be compared."""
+        match found:
+            case Proxy():
+                self.proxies.append(found)
+            case ServerError():
+                self.unreadable[name] = found.reason.removeprefix(f"{name} cannot be read: ")
+            case BootstrapError():
+                self.unreadable[name] = str(found)
 
     @property
     def common_propagation(self) -> Propagation | None:
@@ -81,63 +82,40 @@ class Report:
         return {"version": 1, "proxies": [one.as_json() for one in self.proxies], "unreadable": unreadable}
 
 
-def report_of(addresses: Iterable[str], consul: ConsulClient) -> Report:
+def report_of(addresses: Iterable[str], consul: HttpClient) -> Report:
     """Compare the proxies with these admin addresses with Consul. Raises CommandError if Consul cannot be read."""
     report = Report()
-    # An address that does not respond takes seconds.
-    with ThreadPoolExecutor(MAX_CONCURRENT) as pool:
-        reads = [(address, pool.submit(read_address, address, consul)) for address in addresses]
-        for address, read in reads:
-            report.add(address, read.result)
+    for name, found in read_each(addresses, partial(compared, consul=consul)).items():
+        report.add(name, found)
     return report
 
 
-def read_address(address: str, consul: ConsulClient) -> Proxy:
-    """Compare the proxy with this admin address with Consul. Raises as `read_proxy` does."""
-    with EnvoyAdmin(address) as admin:
-        return read_proxy(admin, consul)
+def verdict(running: RunningProxy, consul: HttpClient) -> tuple[JsonObject, list[str]]:
+    """Return the configuration of a proxy in Consul, and the differences between its bootstrap and a start now.
 
-
-def read_proxy(admin: EnvoyAdmin, consul: ConsulClient) -> Proxy:
-    """Compare a proxy with Consul. Raises AdminError, BootstrapError and CommandError."""
-    dump = admin.config_dump()
-    running = bootstrap(dump)
-    node = running.get("node", {})
-    if not node.get("id"):
-        raise AdminError(f"{admin.address} is not a proxy of Consul: its bootstrap has no node.id")
-    proxy = current_proxy(node, consul)
-    if proxy is None:
-        raise AdminError(f"Consul at {consul.address} has no registration of the proxy {node['id']}")
-    uptime = admin.get("/server_info").get("uptime_current_epoch", "0s")
-    differences = bootstrap_differences(proxy, running)
-    # The listener may have a tracer of its own, and the bootstrap is the running one.
-    config = {key.lower(): value for key, value in (proxy.get("Config") or {}).items()}
-    traced = propagation({"Config": {**config, TRACER_KEY: json.dumps(running.get("tracing") or {})}})
-    return Proxy(node["id"], service_of(dump), started(uptime), differences, traced)
-
-
-def current_proxy(node: JsonObject, consul: ConsulClient) -> JsonObject | None:
-    """Return the registration of a proxy, merged with proxy-defaults by Consul. None if Consul does not know it.
-
-    The agent of the proxy knows the latest state. Other agents and servers read the catalog.
+    The configuration is the block `Proxy` of its registration, which Consul merges with proxy-defaults.
+    Raises BootstrapError if they cannot be compared, and CommandError.
     """
-    metadata = node.get("metadata", {})
-    scope = {"ns": metadata.get("namespace"), "partition": metadata.get("partition")}
-    query = {name: value for name, value in scope.items() if value and value != "default"}
-    if found := consul.get(f"/v1/agent/service/{quote(node['id'], safe='')}", **query):
-        registered: JsonObject = found.get("Proxy") or {}
-        return registered
-    for kind in ("connect", "service"):
-        path = f"/v1/catalog/{kind}/{quote(node.get('cluster', ''), safe='')}"
-        for instance in consul.get(path, **query, **{"merge-central-config": ""}) or []:
-            is_node = metadata.get("node_name", instance["Node"]) == instance["Node"]
-            if instance["ServiceID"] == node["id"] and is_node:
-                cataloged: JsonObject = instance.get("ServiceProxy") or {}
-                return cataloged
-    return None
+    if not running.node.get("id"):
+        raise BootstrapError("it is not a proxy of Consul: its bootstrap has no node.id")
+    if (registration := registered_proxy(consul, running.node)) is None:
+        raise BootstrapError(f"{consul.label} has no registration of the proxy {running.node['id']}")
+    try:
+        return registration, bootstrap_differences(registration, running.bootstrap)
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError):
+        raise BootstrapError("a value in its bootstrap or in its registration has an unexpected type") from None
 
 
-def started(uptime: str, now: datetime | None = None) -> str:
-    """Return the time of a start, from an uptime such as `61s`."""
-    time = (now or datetime.now(UTC)) - timedelta(seconds=float(uptime.removesuffix("s")))
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ")
+def compared(admin: HttpClient, consul: HttpClient) -> Proxy | BootstrapError:
+    """Compare a proxy with Consul. Raises ServerError if the proxy cannot be read, and CommandError for Consul."""
+    running = read_proxy(admin)
+    try:
+        configured, differences = verdict(running, consul)
+    except BootstrapError as error:
+        return error
+    except ServerError as error:
+        raise CommandError(error.reason) from None
+    # The listener may have a tracer of its own, and the bootstrap is the running one.
+    tracing = running.bootstrap.get("tracing")
+    keys = replace(tracing_keys(configured.get("Config")), bootstrap=tracing if isinstance(tracing, dict) else {})
+    return Proxy(running.node["id"], running.service, running.started, differences, propagation(keys))

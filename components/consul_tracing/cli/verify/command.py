@@ -7,14 +7,11 @@ import sys
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from consul_tracing.cli.command import FINDINGS, OutputFormat
 from consul_tracing.errors import CommandError
 
-from .report import as_json, print_text
-from .requests import Propagation, parsed_headers
-from .verification import Plan, verify
+from .contexts import Propagation
 
 WIDTH_WITHOUT_TERMINAL = 160
 
@@ -43,6 +40,12 @@ def verify_command(  # noqa: PLR0913, PLR0917 - options of a command
     The exit code is 0 for complete traces, 1 for an incomplete one, and 2 if the command could not run. If
     CONSUL_HTTP_ADDR is set, the config entries in Consul are compared with the configuration of the proxies.
     """
+    from rich.console import Console  # noqa: PLC0415 - not for --help
+
+    from .report import as_json, print_text  # noqa: PLC0415 - not for --help
+    from .requests import parsed_headers  # noqa: PLC0415 - not for --help
+    from .verification import Plan, verify  # noqa: PLC0415 - not for --help
+
     if not all(map(ADMIN.fullmatch, admin or [])):
         raise CommandError("--admin must have the form HOST:PORT, without credentials")
     plan = Plan(

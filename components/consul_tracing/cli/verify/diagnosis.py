@@ -9,30 +9,22 @@ from typing import TYPE_CHECKING
 from consul_tracing.cli.message_comparison import differing_paths
 from consul_tracing.errors import format_rate
 
-from .requests import Propagation
+from .contexts import Propagation
+from .failures import last_failure, last_servers
 from .trace_tree import service_of, trace_tree
+from .tracers import endpoints
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
+    from consul_tracing.entries.tracing_keys import TracingKeys
+    from consul_tracing.sources.zipkin import Span
+
     from .consul_config import ConsulConfig
-    from .proxies import Endpoint, Listener, Proxy
-    from .trace_tree import Node, Span
+    from .proxies import Listener, Proxy
+    from .tracers import Endpoint
     from .traces import Trace
 
-RESPONSE_FLAGS = {
-    "DC": "the caller closed the connection",
-    "NR": "no route",
-    "UAEX": "denied by an intention",
-    "UC": "the upstream closed the connection",
-    "UF": "the upstream refuses connections",
-    "UH": "the upstream has no healthy instance",
-    "UO": "the upstream has too many requests",
-    "UT": "the upstream did not respond in time",
-}
-"""Ref: https://www.envoyproxy.io/docs/envoy/latest/configuration/observability/access_log/usage"""
-
-ERROR_STATUS = 400
 MAX_LISTED = 3
 
 
@@ -98,10 +90,10 @@ def rejected_listeners(evidence: Evidence) -> Iterator[Cause]:
     """CT402 and CT407: proxies that do not have the current listener. Its absence also makes requests fail."""
     for proxy in evidence.suspects:
         for listener in proxy.listeners:
-            if not listener.error or _is_current(listener, evidence.consul):
+            if not listener.error or _is_current(listener, proxy.configured):
                 continue
             if "unknown cluster" in listener.error:
-                yield _unknown_cluster(proxy, listener.error.rpartition("unknown cluster ")[2].strip("'"), evidence)
+                yield _unknown_cluster(proxy, listener.error.rpartition("unknown cluster ")[2].strip("'"))
             else:
                 yield Cause(
                     "CT407",
@@ -155,39 +147,46 @@ def silent_proxies(evidence: Evidence) -> Iterator[Cause]:
     yield from (cause for name, cause in services_without_http(evidence) if name not in explained)
 
 
-def stale_tracer(proxy: Proxy, evidence: Evidence) -> Cause | None:
-    """CT401: the proxy started without the tracer of Consul's entry."""
-    consul, started = evidence.consul, f"the proxy started at {proxy.started} " if proxy.started else "it started "
+def stale_tracer(proxy: Proxy, _: Evidence) -> Cause | None:
+    """CT401: the proxy started with another tracer than the one of its configuration in Consul."""
+    configured, start = proxy.configured, proxy.running.started
+    started = f"the proxy started at {start} " if start else "it started "
     restart = f"restart the proxy of {proxy.service}"
     if not proxy.tracers:
-        if consul and not consul.tracer:
-            if "provider" in consul.listener:
+        if configured and not configured.bootstrap_tracer:
+            if "provider" in configured.listener:
                 return None
             configure = "write the tracer to proxy-defaults/global (pulumi up), then " + restart
             return Cause("CT401", proxy.label, "neither the proxy nor proxy-defaults/global has a tracer", configure)
-        now = ", and proxy-defaults/global has one now" if consul else ""
+        now = ", and Consul has one now" if configured else ""
         return Cause("CT401", proxy.label, f"{started}without a tracer{now}", restart)
-    if consul is None or consul.tracer is None or proxy.tracer is None:
+    if configured is None or configured.bootstrap_tracer is None or proxy.tracer is None:
         return None
-    expected, actual = consul.tracer, proxy.tracer
-    paths = differing_paths({"name": expected.name, **expected.config}, {"name": actual.name, **actual.config})
-    fields = [".".join(path) for path in paths]
-    if fields:
+    if fields := _differing(proxy, "tracer"):
         return Cause("CT401", proxy.label, f"{started}with another tracer: {_listed(fields)} differ", restart)
-    before, now_at = proxy.clusters.get(actual.cluster), consul.clusters.get(actual.cluster)
-    if before is not None and now_at is not None and before != now_at:
-        changed = f"{_addresses(before)}, and proxy-defaults/global has {_addresses(now_at)}"
-        return Cause("CT401", proxy.label, f"{started}with the collector {changed}", restart)
-    return None
+    name = proxy.tracer.cluster
+    if not (fields := _differing(proxy, f"static cluster {name}")):
+        return None
+    before, now_at = proxy.clusters.get(name, ()), endpoints(configured.clusters.get(name))
+    changed = f"collector {_addresses(before)}, and Consul has {_addresses(now_at)}"
+    if before == now_at:
+        changed = f"settings of the collector: {_listed(fields)} differ"
+    return Cause("CT401", proxy.label, f"{started}with {'the' if before != now_at else 'other'} {changed}", restart)
 
 
-def missing_cluster(proxy: Proxy, evidence: Evidence) -> Cause | None:
+def _differing(proxy: Proxy, subject: str) -> list[str]:
+    """Return the fields in which a message of the bootstrap differs from the one in Consul."""
+    found = [one.removeprefix(f"{subject}: ") for one in proxy.differences if one.startswith(f"{subject}: ")]
+    return [one.removeprefix("http.").removeprefix("typed_config.") for one in found if one not in {"added", "removed"}]
+
+
+def missing_cluster(proxy: Proxy, _: Evidence) -> Cause | None:
     """CT402: the proxy does not have the cluster of its tracer."""
     name = proxy.collector
     is_known = not name or name in proxy.clusters or f"cluster.{name}.membership_total" in proxy.stats
     if is_known and not proxy.count(r"tracing\.\w+\.reports_skipped_no_cluster"):
         return None
-    return _unknown_cluster(proxy, name, evidence)
+    return _unknown_cluster(proxy, name)
 
 
 def undelivered_spans(proxy: Proxy, _: Evidence) -> Cause | None:
@@ -286,7 +285,7 @@ def unsampled_request(evidence: Evidence) -> Iterator[Cause]:
             yield Cause("CT405", proxy.label, f"{rate}{ignored}", f"{repeat}{instead}")
         return
     if not evidence.proxies and consul and context is Propagation.NONE:
-        rate_of_mesh = consul.listener.get("random_sampling", {"value": 100}).get("value", 0)
+        rate_of_mesh = consul.keys.listener_block.get("random_sampling", {"value": 100}).get("value", 0)
         if rate_of_mesh == 0:
             evidence_text = "envoy_listener_tracing_json has no random sampling, so proxies start no trace"
             yield Cause("CT405", "proxy-defaults/global", evidence_text, "set sampling.random above 0, such as 1.0")
@@ -323,29 +322,6 @@ def lost_headers(evidence: Evidence) -> Iterator[Cause]:
             yield Cause("CT408", service, seen, _pass_on(service))
 
 
-def last_failure(spans: Sequence[Span]) -> str:
-    """Return where a request ended: the deepest span with an error. Empty if there is none."""
-    failures = [node.span for tree in trace_tree(spans) for node in _deepest_first(tree) if _is_failure(node.span)]
-    if not failures:
-        return ""
-    span = failures[0]
-    flags = [
-        RESPONSE_FLAGS.get(flag, flag) for flag in _tag(span, "response_flags").split(",") if flag not in {"-", ""}
-    ]
-    status = f"status {_tag(span, 'http.status_code')}" if _tag(span, "http.status_code") else "no status"
-    cluster = _tag(span, "upstream_cluster.name").partition(".")[0]
-    upstream = f" to {cluster}" if span.get("kind") == "CLIENT" and cluster else ""
-    return f"it ended at the {span.get('kind', 'unknown')} span of {service_of(span)}{upstream}: " + ", ".join(
-        [status, *flags]
-    )
-
-
-def last_servers(spans: Sequence[Span]) -> list[str]:
-    """Return the services that received the request and have no span of a call."""
-    leaves = [node.span for tree in trace_tree(spans) for node in _deepest_first(tree) if not node.children]
-    return sorted({service_of(span) for span in leaves if span.get("kind") == "SERVER"})
-
-
 def _services_to_check(evidence: Evidence) -> list[str]:
     """Return the services that may not be HTTP: the missing ones, and the upstream that receives the request.
 
@@ -365,28 +341,15 @@ def _by_first_service(traces: Iterable[Sequence[Span]]) -> dict[str, list[Sequen
     return found
 
 
-def _deepest_first(node: Node) -> Iterator[Node]:
-    for child in node.children:
-        yield from _deepest_first(child)
-    yield node
-
-
-def _is_failure(span: Span) -> bool:
-    status = _tag(span, "http.status_code")
-    return bool(_tag(span, "error")) or (status.isdigit() and (int(status) >= ERROR_STATUS or status == "0"))
-
-
-def _tag(span: Span, name: str) -> str:
-    return str(span.get("tags", {}).get(name, ""))
-
-
-def _is_current(listener: Listener, consul: ConsulConfig | None) -> bool:
+def _is_current(listener: Listener, configured: TracingKeys | None) -> bool:
     """Return whether a listener has the settings in Consul although an earlier update was rejected."""
-    return bool(consul and listener.tracing is not None and not any(differing_paths(consul.listener, listener.tracing)))
+    if configured is None or listener.tracing is None:
+        return False
+    return not any(differing_paths(configured.listener_block, listener.tracing))
 
 
-def _unknown_cluster(proxy: Proxy, cluster: str, evidence: Evidence) -> Cause:
-    is_declared = evidence.consul is None or cluster in evidence.consul.clusters
+def _unknown_cluster(proxy: Proxy, cluster: str) -> Cause:
+    is_declared = proxy.configured is None or cluster in proxy.configured.clusters
     fix = f"restart the proxy of {proxy.service}, so that it reads the cluster"
     if not is_declared:
         fix = f"add the cluster {cluster} to envoy_extra_static_clusters_json, or correct its name in the tracer"

@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import re
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
-from consul_tracing.cli.meaning import at, collector_name, listed
+from consul_tracing.cli.meaning import at
 from consul_tracing.inputs.envoy_json import fraction_percent
 from consul_tracing.names import LISTENER_DECISION_ENVOY
-from consul_tracing.sources.envoy import AdminError, EnvoyAdmin, bootstrap, section, service_of
+from consul_tracing.sources.envoy import RunningProxy, counters, read_each, read_proxy
+from consul_tracing.sources.http import ServerError
 
-from .requests import Propagation
+from .tracers import Tracer, endpoints, tracer_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
+    from consul_tracing.entries.tracing_keys import TracingKeys
     from consul_tracing.names import EnvoyRelease, JsonObject
+    from consul_tracing.sources.http import HttpClient
+
+    from .contexts import Propagation
+    from .tracers import Endpoint
 
 MANAGER = ".HttpConnectionManager"
 
@@ -33,31 +38,6 @@ STATS = (
 MAX_ERROR_LENGTH = 200
 
 RUNTIME_KEY = "tracing.random_sampling"
-
-T = TypeVar("T")
-
-Endpoint = tuple[str, int]
-"""Host and port."""
-
-
-@dataclass(frozen=True)
-class Tracer:
-    """A tracer in the configuration of a proxy: Envoy's `config.trace.v3.Tracing.Http`."""
-
-    name: str
-    config: JsonObject
-
-    @property
-    def cluster(self) -> str:
-        """The cluster of the collector."""
-        return collector_name(self.config) or ""
-
-    def reads(self, context: Propagation) -> bool:
-        """Return whether the tracer follows the sampling decision in these headers."""
-        if self.name.endswith(".zipkin"):
-            formats = {Propagation.B3, Propagation.B3_SINGLE}
-            return context in formats | ({Propagation.W3C} if "trace_context_option" in self.config else set())
-        return context is Propagation.W3C
 
 
 @dataclass(frozen=True)
@@ -78,9 +58,7 @@ class Listener:
 class Proxy:
     """A proxy of the mesh."""
 
-    address: str
-    service: str
-    started: str = ""
+    running: RunningProxy
     tracer: Tracer | None = None
     """The tracer in the bootstrap."""
     clusters: Mapping[str, tuple[Endpoint, ...]] = field(default_factory=dict)
@@ -94,11 +72,20 @@ class Proxy:
     """Increases of counters since the first request."""
     release: EnvoyRelease = (0, 0)
     """The release of its Envoy. Zero if it is not known."""
+    configured: TracingKeys | None = None
+    """Its tracing configuration in Consul. None if it cannot be read."""
+    differences: tuple[str, ...] = ()
+    """The differences between its bootstrap and its configuration in Consul, as `stale` lists them."""
+
+    @property
+    def service(self) -> str:
+        """The name of its service."""
+        return self.running.service
 
     @property
     def label(self) -> str:
         """The service and the address of the admin interface."""
-        return f"{self.service} ({self.address})"
+        return f"{self.service} ({self.running.address})"
 
     @property
     def is_gateway(self) -> bool:
@@ -136,21 +123,15 @@ class Proxy:
         return sum(value for name, value in self.increases.items() if re.fullmatch(pattern, name))
 
 
-def proxy_from(
-    address: str, configs: list[JsonObject], stats: Mapping[str, int], before: Mapping[str, int] | None = None
-) -> Proxy:
-    """Return the facts of a config dump and of the counters now and before the first request."""
-    boot = bootstrap(configs)
+def proxy_from(running: RunningProxy, stats: Mapping[str, int], before: Mapping[str, int] | None = None) -> Proxy:
+    """Return the facts of a proxy and of the counters now and before the first request."""
+    boot = running.bootstrap
     tracing = boot.get("tracing", {}).get("http")
     clusters = boot.get("static_resources", {}).get("clusters", [])
-    dynamic = section(configs, "ListenersConfigDump").get("dynamic_listeners", [])
-    listeners = listeners_from(dynamic)
+    listeners = listeners_from(running.listeners)
     build = at(boot, "node", "user_agent_build_version", "version")
-    started = str(section(configs, "BootstrapConfigDump").get("last_updated", ""))
     return Proxy(
-        address=address,
-        service=service_of(configs),
-        started=re.sub(r"\.\d+", "", started),
+        running=running,
         tracer=tracer_of(tracing) if tracing else None,
         clusters={str(cluster.get("name")): endpoints(cluster) for cluster in clusters},
         listeners=listeners,
@@ -166,27 +147,6 @@ def increases(before: Mapping[str, int], after: Mapping[str, int]) -> dict[str, 
     return {
         name: value - before.get(name, 0) if value >= before.get(name, 0) else value for name, value in after.items()
     }
-
-
-def tracer_of(http: JsonObject) -> Tracer:
-    """Return the tracer of Envoy's `config.trace.v3.Tracing.Http`."""
-    config = http.get("typed_config")
-    return Tracer(str(http.get("name", "")), config if isinstance(config, dict) else {})
-
-
-def endpoints(cluster: JsonObject) -> tuple[Endpoint, ...]:
-    """Return the addresses of a static cluster in the configuration, sorted."""
-    addresses = [
-        at(one, "endpoint", "address", "socket_address")
-        for group in listed(at(cluster, "load_assignment", "endpoints"))
-        for one in listed(at(group, "lb_endpoints"))
-    ]
-    return tuple(sorted(map(_endpoint, addresses)))
-
-
-def _endpoint(address: object) -> Endpoint:
-    port = str(at(address, "port_value"))
-    return str(at(address, "address") or ""), int(port) if port.isdecimal() else 0
 
 
 def listeners_from(dynamic: Sequence[JsonObject]) -> tuple[Listener, ...]:
@@ -234,36 +194,20 @@ def random_sampling(boot: JsonObject, tracing: JsonObject | None) -> float:
     return min(float(rate.get("value", 0)) for rate in rates)
 
 
-@dataclass(frozen=True)
-class Admins:
-    """The admin interfaces of some proxies."""
+def stats_of(addresses: Sequence[str]) -> dict[str, dict[str, int]]:
+    """Return the counters of each proxy whose admin interface responds."""
+    found = read_each(addresses, lambda admin: counters(admin, STATS))
+    return {address: stats for address, stats in found.items() if not isinstance(stats, ServerError)}
 
-    addresses: Sequence[str]
 
-    def stats(self) -> dict[str, dict[str, int]]:
-        """Return the counters of each proxy whose admin interface responds."""
-        found = self._each(lambda admin: admin.stats(STATS))
-        return {address: stats for address, stats in found.items() if not isinstance(stats, AdminError)}
+def proxies_of(addresses: Sequence[str], before: Mapping[str, Mapping[str, int]]) -> tuple[list[Proxy], list[str]]:
+    """Return the facts of each proxy, and a note for each admin interface that cannot be read."""
 
-    def proxies(self, before: Mapping[str, Mapping[str, int]]) -> tuple[list[Proxy], list[str]]:
-        """Return the facts of each proxy, and a note for each admin interface that cannot be read."""
-        found = self._each(
-            lambda admin: proxy_from(
-                admin.address, admin.config_dump(), admin.stats(STATS), before.get(admin.address, {})
-            )
-        )
-        proxies = [one for one in found.values() if not isinstance(one, AdminError)]
-        return proxies, [f"the admin interface {one}" for one in found.values() if isinstance(one, AdminError)]
+    def read(admin: HttpClient) -> Proxy:
+        running, stats = read_proxy(admin), counters(admin, STATS)
+        with admin.expected_shape():
+            return proxy_from(running, stats, before.get(admin.address))
 
-    def _each(self, read: Callable[[EnvoyAdmin], T]) -> dict[str, T | AdminError]:
-        def attempt(address: str) -> T | AdminError:
-            try:
-                with EnvoyAdmin(address) as admin:
-                    return read(admin)
-            except AdminError as error:
-                return error
-            except (AttributeError, KeyError, TypeError, ValueError):
-                return AdminError(f"{address} does not respond as Envoy's admin interface")
-
-        with ThreadPoolExecutor(max(1, len(self.addresses))) as pool:
-            return dict(zip(self.addresses, pool.map(attempt, self.addresses), strict=True))
+    found = read_each(addresses, read).values()
+    proxies = [one for one in found if not isinstance(one, ServerError)]
+    return proxies, [f"the admin interface {one.reason}" for one in found if isinstance(one, ServerError)]

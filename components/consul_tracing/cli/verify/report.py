@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from consul_tracing.codes import CODES
 from consul_tracing.errors import message
@@ -16,8 +16,9 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
+    from consul_tracing.sources.zipkin import Span
+
     from .diagnosis import Cause
-    from .trace_tree import Span
     from .traces import Trace
 
 VERSION = 1
@@ -76,14 +77,14 @@ def print_text(result: Result, console: Console) -> None:
 def public_fields(span: Span) -> Span:
     """Return a span without tags that may contain secrets: headers and the query of the URL."""
     tags = {name: value for name, value in span.get("tags", {}).items() if name in PUBLIC_TAGS}
-    return {key: value for key, value in span.items() if key in PUBLIC_FIELDS} | {"tags": tags}
+    return cast("Span", {key: value for key, value in span.items() if key in PUBLIC_FIELDS} | {"tags": tags})
 
 
 def without_caller(trace: Trace) -> list[Span]:
     """Return the spans of a trace. Those whose parent is the request of this command have no parent."""
-    callers = {("parentId", span_id) for span_id in trace.request.span_ids}
+    callers = trace.request.span_ids
     return [
-        {key: value for key, value in span.items() if key != "parentId" or (key, value) not in callers}
+        cast("Span", {key: value for key, value in span.items() if key != "parentId" or value not in callers})
         for span in trace.spans
     ]
 

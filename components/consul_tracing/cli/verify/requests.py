@@ -6,34 +6,28 @@ import re
 import secrets
 import time
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import TYPE_CHECKING
 
-import httpx
-
 from consul_tracing.errors import CommandError
+from consul_tracing.sources.http import HttpClient, HttpError, parsed_url, port_of, shown_url
+
+from .contexts import Propagation, context_headers, context_of, sampled_by
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from consul_tracing.sources.http import Response
+
 USER_AGENT = "consul-tracing-verify"
 """Envoy tags spans with the user agent. The tag finds a trace whose id the first proxy chooses."""
 
-TIMEOUT_SECONDS = 30.0
+SECONDS = 30.0
+"""Deadline of a request."""
+
+ERROR_STATUS = 400
+"""The first status of an error."""
 
 HEADER = re.compile(r"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([\x20-\x7e]*?)[ \t]*")
-
-SAMPLED = frozenset({"1", "true", "d"})
-NOT_SAMPLED = frozenset({"0", "false"})
-
-
-class Propagation(StrEnum):
-    """Headers that carry the trace context of a request."""
-
-    B3 = "b3"
-    B3_SINGLE = "b3-single"
-    W3C = "w3c"
-    NONE = "none"
 
 
 @dataclass(frozen=True)
@@ -70,49 +64,12 @@ class SentRequest:
     @property
     def is_successful(self) -> bool:
         """Whether a response without an error arrived."""
-        return self.status is not None and self.status < httpx.codes.BAD_REQUEST
+        return self.status is not None and self.status < ERROR_STATUS
 
     @property
     def outcome(self) -> str:
         """The status of the response, or the reason why there is none."""
         return f"no response: {self.error}" if self.status is None else f"status {self.status}"
-
-
-def context_headers(propagation: Propagation, trace_id: str, span_id: str) -> dict[str, str]:
-    """Return the headers of a sampled trace context."""
-    match propagation:
-        case Propagation.B3:
-            return {"x-b3-traceid": trace_id, "x-b3-spanid": span_id, "x-b3-sampled": "1"}
-        case Propagation.B3_SINGLE:
-            return {"b3": f"{trace_id}-{span_id}-1"}
-        case Propagation.W3C:
-            return {"traceparent": f"00-{trace_id}-{span_id}-01"}
-        case Propagation.NONE:
-            return {}
-
-
-def context_of(headers: Mapping[str, str]) -> tuple[str, str]:
-    """Return the trace id and the span id in the headers of a request. Both are empty without a trace context."""
-    if trace_id := headers.get("x-b3-traceid"):
-        return trace_id, headers.get("x-b3-spanid", "")
-    for fields in (headers.get("b3", "").split("-"), headers.get("traceparent", "").split("-")[1:]):
-        if len(fields) > 1:
-            return fields[0], fields[1]
-    return "", ""
-
-
-def sampled_by(headers: Mapping[str, str]) -> tuple[Propagation, str | None]:
-    """Return the context that marks a request as sampled, and the header that marks it as not sampled."""
-    b3 = headers.get("b3", "").split("-")
-    flags = headers.get("traceparent", "").split("-")[3:4]
-    decisions = [
-        (Propagation.B3, "x-b3-sampled", headers.get("x-b3-sampled", "").lower()),
-        (Propagation.B3_SINGLE, "b3", "".join(b3[2:3]) if len(b3) > 1 else b3[0]),
-        (Propagation.W3C, "traceparent", str(int(flags[0], 16) % 2) if flags else ""),
-    ]
-    sampled = (context for context, _, decision in decisions if decision in SAMPLED)
-    unsampled = (header for _, header, decision in decisions if decision in NOT_SAMPLED)
-    return next(sampled, Propagation.NONE), next(unsampled, None)
 
 
 def parsed_headers(options: Sequence[str]) -> dict[str, str]:
@@ -131,18 +88,7 @@ def parsed_headers(options: Sequence[str]) -> dict[str, str]:
     return headers
 
 
-def shown_url(url: str) -> httpx.URL:
-    """Return a URL without credentials and query. Raises CommandError."""
-    try:
-        parsed = httpx.URL(url)
-    except (httpx.InvalidURL, ValueError):
-        raise CommandError("a URL cannot be read. It must have the form http://HOST:PORT/PATH") from None
-    if parsed.scheme not in {"http", "https"} or not parsed.host:
-        raise CommandError("a URL must have the form http://HOST:PORT/PATH")
-    return parsed.copy_with(username=None, password=None, query=None, fragment=None)
-
-
-def send(client: httpx.Client, url: str, propagation: Propagation, headers: Mapping[str, str]) -> SentRequest:
+def send(url: str, propagation: Propagation, headers: Mapping[str, str]) -> SentRequest:
     """Send one request with a new trace context, and return its outcome. Additional headers replace the context."""
     context = context_headers(propagation, secrets.token_hex(16), secrets.token_hex(8))
     has_own_context = any(name in {"b3", "traceparent"} or name.startswith("x-b3-") for name in headers)
@@ -153,19 +99,17 @@ def send(client: httpx.Client, url: str, propagation: Propagation, headers: Mapp
     }
     trace_id, span_id = context_of(sent)
     sampled, unsampled = sampled_by(sent)
-    shown = shown_url(url)
+    parsed = parsed_url(url)
     status, error, responder = None, None, ""
     started = time.time_ns() // 1000
     try:
-        response = client.get(url, headers=sent)
-        status, responder = response.status_code, _responder(response)
-    except httpx.TimeoutException:
-        error = f"timeout after {TIMEOUT_SECONDS:g} s"
-    except httpx.HTTPError as failure:
-        error = " ".join(str(failure).split()) or type(failure).__name__
+        response = HttpClient(url=parsed, seconds=SECONDS).request(headers=sent)
+        status, responder = response.status, _responder(response)
+    except HttpError as failure:
+        error = str(failure)
     return SentRequest(
-        url=str(shown),
-        port=shown.port or (443 if shown.scheme == "https" else 80),
+        url=shown_url(parsed),
+        port=port_of(parsed),
         trace_id=trace_id,
         span_id=span_id,
         user_agent="" if "user-agent" in headers else sent["user-agent"],
@@ -178,7 +122,7 @@ def send(client: httpx.Client, url: str, propagation: Propagation, headers: Mapp
     )
 
 
-def _responder(response: httpx.Response) -> str:
+def _responder(response: Response) -> str:
     """Return where a response comes from. Envoy adds the duration header to the responses of upstreams only."""
     if response.headers.get("server") != "envoy":
         return ""

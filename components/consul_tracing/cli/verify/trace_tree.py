@@ -6,12 +6,11 @@ appear to start before its parent.
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from rich.markup import escape
 from rich.table import Table
 
-Span = dict[str, Any]
+from consul_tracing.sources.zipkin import Span
 
 UNKNOWN = "-"
 
@@ -119,8 +118,7 @@ def _line(span: Span, known: Collection[str], outline: str) -> Line:
 
 def service_of(span: Span) -> str:
     """Return the name of the service that reported a span."""
-    name: str = (span.get("localEndpoint") or {}).get("serviceName", UNKNOWN)
-    return name
+    return span.get("localEndpoint", {}).get("serviceName", UNKNOWN)
 
 
 def _milliseconds(microseconds: int | None) -> str:

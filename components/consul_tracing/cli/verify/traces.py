@@ -11,10 +11,9 @@ from .trace_tree import service_of, trace_tree
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from consul_tracing.sources.zipkin import TraceStore
+    from consul_tracing.sources.zipkin import Span, TraceStore
 
     from .requests import SentRequest
-    from .trace_tree import Span
 
 POLL_SECONDS = 0.3
 
@@ -70,7 +69,7 @@ class Trace:
 def wait_for_traces(
     store: TraceStore, traces: Sequence[Trace], timeout: float, progress: Callable[[Sequence[Trace]], object]
 ) -> list[Trace]:
-    """Wait until all traces are complete, or as long as spans can arrive. Raises StoreError.
+    """Wait until all traces are complete, or as long as spans can arrive. Raises ServerError.
 
     Without expected services a trace is complete when spans stop arriving.
     """
@@ -93,7 +92,7 @@ def wait_for_traces(
 def other_traces(store: TraceStore, trace: Trace) -> list[list[Span]]:
     """Return the traces that services of this trace started for it, first those of the missing services.
 
-    Raises StoreError. The times of the spans are those of the proxies, whose clocks may differ from this one.
+    Raises ServerError. The times of the spans are those of the proxies, whose clocks may differ from this one.
     """
     if not trace.spans:
         return []

@@ -4,27 +4,33 @@ from __future__ import annotations
 
 import os
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-import httpx
-
+from consul_tracing.cli.stale.bootstrap import BootstrapError
+from consul_tracing.cli.stale.proxies import verdict
+from consul_tracing.entries.tracing_keys import tracing_keys
 from consul_tracing.errors import CommandError
-from consul_tracing.sources.consul import ConsulClient
-from consul_tracing.sources.zipkin import StoreError, TraceStore
+from consul_tracing.sources.consul import consul_client
+from consul_tracing.sources.http import ServerError
+from consul_tracing.sources.zipkin import TraceStore
 
 from .consul_config import read_config
+from .contexts import Propagation
 from .diagnosis import Evidence, diagnose
-from .proxies import Admins
+from .proxies import proxies_of, stats_of
 from .report import Result
-from .requests import TIMEOUT_SECONDS, Propagation, send
+from .requests import send
 from .traces import Trace, other_traces, wait_for_traces
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
+    from consul_tracing.sources.http import HttpClient
+    from consul_tracing.sources.zipkin import Span
+
     from .consul_config import ConsulConfig
-    from .trace_tree import Span
+    from .proxies import Proxy
 
 CLOCK_SKEW_MICROSECONDS = 1_000_000
 """Tolerance for the clocks of proxies."""
@@ -48,22 +54,17 @@ class Plan:
 
 def verify(plan: Plan, progress: Callable[[str], object] = lambda _: None) -> Result:
     """Send the requests and return the result for the first one with an incomplete trace. Raises CommandError."""
-    with TraceStore(plan.zipkin) as store:
-        return _verify_with(store, plan, progress)
-
-
-def _verify_with(store: TraceStore, plan: Plan, progress: Callable[[str], object]) -> Result:
-    before = Admins(plan.admins).stats()
+    store = TraceStore(plan.zipkin)
+    before = stats_of(plan.admins)
     expected = tuple(name.lower() for name in plan.expected)
     progress("sending requests")
-    with httpx.Client(timeout=TIMEOUT_SECONDS, trust_env=False) as client:
-        sent = [send(client, plan.url, plan.propagation, plan.headers) for _ in range(plan.requests)]
+    sent = [send(plan.url, plan.propagation, plan.headers) for _ in range(plan.requests)]
     traces, store_error = [Trace(request, (), expected) for request in sent], ""
     try:
         store.check_health()
         traces = wait_for_traces(store, traces, plan.timeout, lambda current: progress(arrived(current)))
-    except StoreError as error:
-        store_error = str(error)
+    except ServerError as error:
+        store_error = error.reason
     complete = sum(trace.is_complete for trace in traces)
     trace = next((one for one in traces if not one.is_complete), traces[-1])
     if trace.is_complete:
@@ -87,39 +88,44 @@ def collect(
     plan: Plan, trace: Trace, store: TraceStore, store_error: str, before: Mapping[str, Mapping[str, int]]
 ) -> tuple[Evidence, list[str]]:
     """Return the evidence for an incomplete trace, and notes about facts that cannot be read."""
-    proxies, notes = Admins(plan.admins).proxies(before)
+    proxies, notes = proxies_of(plan.admins, before)
     consul: ConsulConfig | None = None
     stored: frozenset[str] = frozenset()
     others: list[list[Span]] = []
     if not plan.admins:
         notes.append("the option --admin, once for each proxy, allows checks of the proxies")
-    try:
-        consul = consul_config(plan.environment)
-    except CommandError as error:
-        notes.append(str(error))
-    if not plan.environment.get("CONSUL_HTTP_ADDR"):
+    if plan.environment.get("CONSUL_HTTP_ADDR"):
+        try:
+            client = consul_client(plan.environment)
+            consul = read_config(client)
+            proxies = [compared(proxy, client, notes) for proxy in proxies]
+        except CommandError as error:
+            notes.append(error.reason)
+    else:
         notes.append("the environment variable CONSUL_HTTP_ADDR allows checks of the config entries")
     if not store_error:
         try:
             stored = reporting_services(store, {proxy.service.lower() for proxy in proxies}, trace.request.started)
             others = other_traces(store, trace)
-        except StoreError as error:
-            store_error = str(error)
+        except ServerError as error:
+            store_error = error.reason
     evidence = Evidence(trace, store.url, store_error, stored, others, proxies, consul)
     if proxies and not evidence.entry:
         notes.append(f"no proxy of --admin listens on port {trace.request.port} of the URL")
     return evidence, notes
 
 
-def consul_config(environment: Mapping[str, str]) -> ConsulConfig | None:
-    """Return the config entries, or None if the environment does not name a Consul. Raises CommandError."""
-    if not environment.get("CONSUL_HTTP_ADDR"):
-        return None
-    with ConsulClient(environment) as client:
-        return read_config(client)
+def compared(proxy: Proxy, consul: HttpClient, notes: list[str]) -> Proxy:
+    """Add the configuration of a proxy in Consul, or a note if it cannot be compared. Raises CommandError."""
+    try:
+        configured, differences = verdict(proxy.running, consul)
+    except BootstrapError as error:
+        notes.append(f"{proxy.label} cannot be compared with Consul: {error}")
+        return proxy
+    return replace(proxy, configured=tracing_keys(configured.get("Config")), differences=tuple(differences))
 
 
 def reporting_services(store: TraceStore, services: Iterable[str], since: int) -> frozenset[str]:
-    """Return the services with spans since a time in microseconds: their proxies use this store. Raises StoreError."""
+    """Return the services with spans since a time in microseconds: their proxies use this store. Raises ServerError."""
     start, end = since - CLOCK_SKEW_MICROSECONDS, time.time_ns() // 1000 + CLOCK_SKEW_MICROSECONDS
     return frozenset(name for name in services if store.traces_of(name, start, end, limit=1))

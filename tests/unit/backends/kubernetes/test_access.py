@@ -18,7 +18,8 @@ from consul_tracing.backends.kubernetes.access import (
     client_for,
     cluster_of,
 )
-from consul_tracing.errors import ConflictError, UnreadableError
+from consul_tracing.errors import UnreadableError
+from consul_tracing.run_errors import ConflictError
 from tests.unit.http_server import Headers, serving
 
 TOKEN = "hush-hush"  # noqa: S105 - must not appear in a message

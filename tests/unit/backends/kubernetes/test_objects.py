@@ -20,8 +20,8 @@ from consul_tracing.entries.entry import Entry
 from consul_tracing.entries.field_paths import field_paths
 from consul_tracing.entries.metadata import ownership_metadata
 from consul_tracing.entries.ownership import Existing, Plan, Policy, plan
-from consul_tracing.errors import ConflictError
 from consul_tracing.inputs.entry_settings import Metadata
+from consul_tracing.run_errors import ConflictError
 from tests.unit.meshes import STACK, URN, settings
 
 CLUSTERS = "envoy_extra_static_clusters_json"

@@ -1,8 +1,8 @@
 """Evidence for each cause that `verify` finds."""
 
+from consul_tracing.cli.verify.contexts import Propagation
 from consul_tracing.cli.verify.diagnosis import Evidence
-from consul_tracing.cli.verify.proxies import Tracer
-from consul_tracing.cli.verify.requests import Propagation
+from consul_tracing.cli.verify.tracers import Tracer
 from tests.unit.cli.verify.facts import SPANS, evidence, proxy, public, span, trace, upstream
 
 UNSAMPLED = {"random_sampling": {}}

@@ -1,14 +1,18 @@
 """Facts of the demo mesh for the tests of `verify`."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 from consul_tracing.cli.verify.consul_config import ConsulConfig
+from consul_tracing.cli.verify.contexts import Propagation
 from consul_tracing.cli.verify.diagnosis import Evidence
-from consul_tracing.cli.verify.proxies import Listener, Proxy, Tracer
-from consul_tracing.cli.verify.requests import Propagation, SentRequest
-from consul_tracing.cli.verify.trace_tree import Span
+from consul_tracing.cli.verify.proxies import Listener, Proxy
+from consul_tracing.cli.verify.requests import SentRequest
+from consul_tracing.cli.verify.tracers import Tracer
 from consul_tracing.cli.verify.traces import Trace
+from consul_tracing.entries.tracing_keys import TracingKeys
+from consul_tracing.sources.envoy import RunningProxy
+from consul_tracing.sources.zipkin import Span
 
 TRACE_ID, CALLER = "463ac35c9f6413ad48485a3953bb6124", "a2fb4a1d1a96d312"
 EXPECTED = ("client", "web", "api")
@@ -16,7 +20,13 @@ EXPECTED = ("client", "web", "api")
 ZIPKIN = Tracer("envoy.tracers.zipkin", {"collector_cluster": "spans", "collector_endpoint": "/api/v2/spans"})
 COLLECTOR = {"spans": (("zipkin", 9411),)}
 SAMPLE_ALL = {name: {"value": 100} for name in ("client_sampling", "random_sampling", "overall_sampling")}
-CONSUL = ConsulConfig(ZIPKIN, SAMPLE_ALL, COLLECTOR, {"web": "http", "api": "http"})
+ADDRESS = {"address": {"socket_address": {"address": "zipkin", "port_value": 9411}}}
+KEYS = TracingKeys(
+    {"http": {"name": ZIPKIN.name, "typed_config": ZIPKIN.config}},
+    SAMPLE_ALL,
+    {"spans": {"load_assignment": {"endpoints": [{"lb_endpoints": [{"endpoint": ADDRESS}]}]}}},
+)
+CONSUL = ConsulConfig(KEYS, {"web": "http", "api": "http"})
 
 
 def request(**changes: Any) -> SentRequest:
@@ -31,7 +41,7 @@ def span(
     own = {"traceId": TRACE_ID, "id": identity, "kind": kind, "name": "get", "tags": dict(tags or {})}
     times = {"timestamp": int(identity, 16) * 1000, "duration": 10_000}
     parents = {} if parent is None else {"parentId": parent}
-    return {**own, **times, "localEndpoint": {"serviceName": service}, **parents, **more}
+    return cast("Span", {**own, **times, "localEndpoint": {"serviceName": service}, **parents, **more})
 
 
 SPANS = (
@@ -62,8 +72,9 @@ def proxy(service: str, *listeners: Listener, **changes: Any) -> Proxy:
         "web": (public(), upstream("api", 9192)),
         "api": (public(),),
     }
-    facts = {"tracer": ZIPKIN, "clusters": COLLECTOR, "listeners": listeners or own[service], **changes}
-    return Proxy(f"{service}:19000", service, "2026-01-01T00:00:00Z", **facts)
+    running = RunningProxy(f"{service}:19000", {"cluster": service}, {}, started="2026-01-01T00:00:00Z")
+    facts = {"tracer": ZIPKIN, "clusters": COLLECTOR, "listeners": listeners or own[service], "configured": KEYS}
+    return Proxy(running, **{**facts, **changes})
 
 
 def proxies(**changes: Any) -> list[Proxy]:

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from consul_tracing.cli.app import app
 from consul_tracing.errors import CommandError
-from tests.unit.cli.verify.dumps import SAMPLE_ALL, dump, http, listener
+from tests.unit.cli.verify.dumps import COLLECTOR, SAMPLE_ALL, TRACER, dump, http, listener
 from tests.unit.cli.verify.facts import span
 from tests.unit.http_server import Headers, serving
 
@@ -27,6 +27,7 @@ class Stub:
         self.tags: dict[str, str] = {}
         self.status: dict[str, int] = {}
         self.dump: Any = dump(listener("public_listener:1", 1, http(SAMPLE_ALL)))
+        self.consul: dict[str, Any] = {}
         self.received: list[Headers] = []
 
     def answer(self, path: str, headers: Headers) -> tuple[int, Any]:
@@ -45,6 +46,8 @@ class Stub:
                 else None
             )
         answers = {"/health": {"status": "UP"}, "/config_dump": {"configs": self.dump}, "/stats": {"stats": []}}
+        answers["/server_info"] = {"uptime_current_epoch": "1s"}
+        answers |= self.consul
         return answers.get(path.partition("?")[0], [])
 
 
@@ -108,6 +111,31 @@ Note: no proxy of --admin listens on port {stub.address.partition(":")[2]} of th
     )
 
 
+RUNNING = {
+    "envoy_tracing_json": json.dumps({"http": TRACER}),
+    "envoy_extra_static_clusters_json": json.dumps(COLLECTOR),
+}
+OTHER = json.loads(json.dumps(RUNNING).replace("/api/v2/spans", "/other"))
+
+
+@pytest.mark.parametrize(("mesh", "own", "is_stale"), [(OTHER, RUNNING, False), (RUNNING, OTHER, True)])
+def test_verify_and_stale_agree_on_a_proxy_with_a_tracer_of_its_own(
+    stub: Stub, monkeypatch: pytest.MonkeyPatch, mesh: Any, own: Any, *, is_stale: bool
+) -> None:
+    """The registration has precedence over proxy-defaults."""
+    monkeypatch.setenv("CONSUL_HTTP_ADDR", stub.address)
+    stub.traced = False
+    node, stats = {"id": "web-proxy", "cluster": "web"}, {"use_all_default_tags": True}
+    stub.dump = dump(listener("public_listener:1", 1, http(SAMPLE_ALL)), node=node, stats_config=stats)
+    stub.consul["/v1/config/proxy-defaults/global"] = {"Config": mesh}
+    stub.consul["/v1/agent/service/web-proxy"] = {"Proxy": {"Config": own}}
+    stale = CliRunner().invoke(app, ["stale", f"--admin={stub.address}"])
+    assert (stale.exit_code, "collector_endpoint" in stale.stdout) == (int(is_stale), is_stale)
+    result = verify(stub, "--expect=web", f"--admin={stub.address}", "--format=json")
+    causes = [(one["code"], one["evidence"].partition("with ")[2]) for one in json.loads(result.stdout)["causes"]]
+    assert causes == ([("CT401", "another tracer: collector_endpoint differ")] if is_stale else [])
+
+
 def test_json_has_the_documented_fields(stub: Stub) -> None:
     stub.tags = {"http.url": "http://web/?key=secret", "user": "secret", "http.status_code": "200"}
     result = verify(stub, "--expect=web,api", "--format=json")
@@ -137,7 +165,10 @@ def test_unreachable_consul_and_admin_interfaces_are_notes(stub: Stub, monkeypat
 def test_other_server_is_not_an_admin_interface(stub: Stub) -> None:
     stub.traced = False
     stub.dump = [1]
-    assert "does not respond as Envoy's admin interface" in verify(stub, f"--admin={stub.address}").stdout
+    assert (
+        "does not respond as expected: it is not Envoy's admin interface"
+        in verify(stub, f"--admin={stub.address}").stdout
+    )
 
 
 @pytest.mark.parametrize("status", [500, 404])

@@ -3,12 +3,13 @@ from typing import Any
 
 import pytest
 
+from consul_tracing.cli.verify.contexts import Propagation
 from consul_tracing.cli.verify.diagnosis import Cause, Evidence, diagnose
 from consul_tracing.cli.verify.proxies import Tracer
-from consul_tracing.cli.verify.requests import Propagation
 from tests.unit.cli.verify.every_cause import EVIDENCE
 from tests.unit.cli.verify.facts import (
     CONSUL,
+    KEYS,
     SAMPLE_ALL,
     SPANS,
     ZIPKIN,
@@ -53,26 +54,37 @@ def test_incomplete_trace_without_evidence_has_no_cause() -> None:
 
 
 def test_mesh_without_tracer_must_be_configured_first() -> None:
-    nothing = evidence(
-        trace(expected=("web",)), proxies=[proxy("web", tracer=None)], consul=replace(CONSUL, tracer=None)
-    )
+    untraced = replace(KEYS, bootstrap={})
+    nothing = evidence(trace(expected=("web",)), proxies=[proxy("web", tracer=None, configured=untraced)])
     assert only(nothing).fix.startswith("write the tracer to proxy-defaults/global")
 
 
 def test_proxy_with_the_tracer_in_its_listener_needs_none_in_its_bootstrap() -> None:
     block = SAMPLE_ALL | {"provider": {"name": ZIPKIN.name, "typed_config": ZIPKIN.config}}
-    skip = replace(CONSUL, tracer=None, listener=block)
-    web = proxy("web", public(tracing=block), tracer=None)
-    gateway = proxy("ingress-gateway", upstream("ingress", 9191), tracer=None)
-    assert diagnose(evidence(trace(), proxies=[web, gateway], consul=skip)) == []
+    skip = replace(KEYS, bootstrap={}, listener=block)
+    web = proxy("web", public(tracing=block), tracer=None, configured=skip)
+    gateway = proxy("ingress-gateway", upstream("ingress", 9191), tracer=None, configured=skip)
+    assert diagnose(evidence(trace(), proxies=[web, gateway])) == []
 
 
 def test_other_tracer_and_other_collector_are_named_by_field() -> None:
-    other = Tracer("envoy.tracers.zipkin", {**ZIPKIN.config, "collector_hostname": "secret"})
-    (one, *_) = diagnose(evidence(trace(), proxies=proxies(tracer=other)))
+    other = ("tracer: http.typed_config.collector_hostname", "static cluster statsd: type")
+    (one, *_) = diagnose(evidence(trace(), proxies=proxies(differences=other)))
     assert one.evidence.endswith("with another tracer: collector_hostname differ")
-    (moved, *_) = diagnose(evidence(trace(), proxies=proxies(clusters={"spans": (("old", 9411),)})))
-    assert moved.evidence.endswith("with the collector old:9411, and proxy-defaults/global has zipkin:9411")
+    cluster = ("static cluster spans: load_assignment.endpoints.0",)
+    (moved, *_) = diagnose(
+        evidence(trace(), proxies=proxies(clusters={"spans": (("old", 9411),)}, differences=cluster))
+    )
+    assert moved.evidence.endswith("with the collector old:9411, and Consul has zipkin:9411")
+    (changed, *_) = diagnose(
+        evidence(trace(), proxies=proxies(differences=("static cluster spans: transport_socket",)))
+    )
+    assert changed.evidence.endswith("with other settings of the collector: transport_socket differ")
+
+
+@pytest.mark.parametrize("difference", ["tracer: removed", "static cluster statsd: type", "stats sinks: added"])
+def test_difference_that_loses_no_span_is_no_cause(difference: str) -> None:
+    assert diagnose(evidence(trace(), proxies=proxies(differences=(difference,)))) == []
 
 
 REJECTED = "envoy.tracers.zipkin: unknown cluster 'nope'"
@@ -159,7 +171,7 @@ def test_low_sampling_and_unread_context() -> None:
 
 
 def test_sampling_of_the_entry_is_read_without_admin_interfaces() -> None:
-    zero = replace(CONSUL, listener={"random_sampling": {}})
+    zero = replace(CONSUL, keys=replace(KEYS, listener={"random_sampling": {}}))
     assert causes(evidence(trace(**NONE), proxies=[], consul=zero)) == [("CT405", "proxy-defaults/global")]
 
 
@@ -228,7 +240,7 @@ def test_error_status_of_an_application_is_no_cause_if_all_expected_services_hav
 
 
 def test_proxies_of_other_services_are_not_suspects() -> None:
-    unrelated = replace(proxy("api", tracer=None), service="billing")
+    unrelated = proxy("billing", public(), tracer=None)
     assert diagnose(evidence(trace(*SPANS[:1], expected=("client", "web")), proxies=[unrelated])) == []
 
 

@@ -2,15 +2,19 @@ from typing import Any
 
 import pytest
 
-from consul_tracing.cli.verify.proxies import Proxy, Tracer, increases, proxy_from, rejection
-from consul_tracing.cli.verify.requests import Propagation
+from consul_tracing.cli.verify.contexts import Propagation
+from consul_tracing.cli.verify.proxies import Proxy, increases, proxy_from, rejection
+from consul_tracing.cli.verify.tracers import Tracer
+from consul_tracing.sources.envoy import admin_client, read_proxy
 from tests.unit.cli.verify.dumps import SAMPLE_ALL, TCP, TRACER, dump, http, listener
+from tests.unit.http_server import serving
 
 PUBLIC = "public_listener:127.0.0.1:20000"
 
 
 def facts(*listeners: Any, **more: Any) -> Proxy:
-    return proxy_from("localhost:19000", dump(*listeners, **more), {})
+    with serving(lambda *_: (200, {"configs": dump(*listeners, **more)})) as address:
+        return proxy_from(read_proxy(admin_client(address)), {})
 
 
 def test_facts_of_a_sidecar() -> None:
@@ -19,8 +23,8 @@ def test_facts_of_a_sidecar() -> None:
         listener("api:127.0.0.1:9192", 9192, TCP, direction="OUTBOUND"),
         clusters=1000,
     )
-    assert (web.label, web.started, web.collector) == (
-        "web (localhost:19000)",
+    assert (web.label, web.running.started, web.collector) == (
+        f"web ({web.running.address})",
         "2026-01-01T00:00:00Z",
         "tracing_collector",
     )

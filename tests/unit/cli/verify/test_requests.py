@@ -1,9 +1,10 @@
-import httpx
 import pytest
 
-from consul_tracing.cli.verify.requests import Propagation, SentRequest, parsed_headers, send, shown_url
+from consul_tracing.cli.verify.contexts import Propagation
+from consul_tracing.cli.verify.requests import SentRequest, parsed_headers, send
 from consul_tracing.errors import CommandError
 from consul_tracing.sources.zipkin import TraceStore
+from tests.unit.http_server import Headers, serving
 
 OWN_TRACE, OWN_SPAN = "463ac35c9f6413ad48485a3953bb6124", "a2fb4a1d1a96d312"
 
@@ -12,15 +13,16 @@ class Sent:
     """A request that is answered without a network."""
 
     def __init__(self, propagation: Propagation, *options: str, status: int = 200, **headers: str) -> None:
-        self.headers: dict[str, str] = {}
+        self.headers: Headers = {}
 
-        def answer(request: httpx.Request) -> httpx.Response:
-            self.headers = dict(request.headers)
-            return httpx.Response(status, headers={name.replace("_", "-"): value for name, value in headers.items()})
+        def answer(_: str, received: Headers) -> tuple[int, bytes]:
+            self.headers = received
+            return status, b""
 
-        with httpx.Client(transport=httpx.MockTransport(answer)) as client:
-            url = "http://user:secret@web:8080/a?token=secret"
-            self.request: SentRequest = send(client, url, propagation, parsed_headers(options))
+        added = {name.replace("_", "-"): value for name, value in headers.items()}
+        with serving(answer, headers=added) as address:
+            url = f"http://user:secret@{address}/a?token=secret"
+            self.request: SentRequest = send(url, propagation, parsed_headers(options))
 
 
 def test_context_is_sent_in_the_chosen_headers() -> None:
@@ -74,10 +76,9 @@ def test_outcome_names_status_and_responder() -> None:
 
 def test_credentials_and_query_are_not_shown() -> None:
     sent = Sent(Propagation.B3).request
-    assert (sent.url, sent.port) == ("http://web:8080/a", 8080)
+    assert sent.url == f"http://127.0.0.1:{sent.port}/a"
     assert "secret" not in repr(sent)
     assert TraceStore("http://user:secret@zipkin/zipkin/").url == "http://zipkin"
-    assert str(shown_url("https://web")) == "https://web"
 
 
 @pytest.mark.parametrize(
@@ -97,15 +98,7 @@ def test_invalid_header_is_reported_without_its_value(options: str) -> None:
     assert "sec" not in str(failure.value)
 
 
-@pytest.mark.parametrize("url", ["secret", "ftp://secret", "http://", "http://secret:port"])
-def test_invalid_url_is_reported_without_it(url: str) -> None:
-    with pytest.raises(CommandError, match="http://HOST:PORT/PATH") as failure:
-        shown_url(url)
-    assert "secret" not in str(failure.value)
-
-
 def test_request_without_response_has_a_reason() -> None:
-    with httpx.Client(trust_env=False) as client:
-        sent = send(client, "http://127.0.0.1:1/", Propagation.B3, {})
+    sent = send("http://127.0.0.1:1/", Propagation.B3, {})
     assert "refused" in sent.outcome
     assert not sent.is_successful

@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING
 
 import yaml
 
-from consul_tracing.backends.kubernetes.objects import WholeObject
 from consul_tracing.entries.bodies import canonical_json, proxy_defaults, service_defaults, tracing_config
-from consul_tracing.entries.custom_resources import API_VERSION, KINDS
-from consul_tracing.entries.ownership import Plan
-from consul_tracing.errors import message
+from consul_tracing.entries.custom_resources import API_VERSION, KINDS, spec_fields
+from consul_tracing.entries.field_paths import body_from
+from consul_tracing.errors import CommandError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -25,12 +24,14 @@ if TYPE_CHECKING:
 IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
-class RenderError(ValueError):
+class RenderError(CommandError):
     """HCL cannot express a value."""
+
+    code = "CT602"
 
     def __init__(self, path: Sequence[str], reason: str) -> None:
         """Report the path of the value and the reason."""
-        super().__init__(message("CT602", f"{'.'.join(path)}: {reason}. Use --as json"))
+        super().__init__(f"{'.'.join(path)}: {reason}. Use --as json")
 
 
 def entries(settings: MeshSettings) -> list[Entry]:
@@ -88,7 +89,7 @@ def manifest(entry: Entry, settings: MeshSettings) -> JsonObject:
         "apiVersion": API_VERSION,
         "kind": KINDS[entry.kind],
         "metadata": {"name": entry.name, "namespace": entry.namespace, **declared},
-        "spec": WholeObject().spec(entry, Plan()),
+        "spec": spec_fields(body_from(entry.fields)),
     }
 
 

@@ -4,8 +4,10 @@ from pathlib import Path
 import pytest
 
 from consul_tracing.errors import CommandError
-from consul_tracing.sources.consul import ConsulClient
+from consul_tracing.names import JsonObject
+from consul_tracing.sources.consul import consul_client
 from tests.unit.http_server import Headers, serving
+from tests.unit.sources.test_http import answering
 
 
 def answer(path: str, headers: Headers) -> tuple[int, object]:
@@ -31,26 +33,26 @@ def test_environment_of_consul_determines_address_token_and_scope(address: str, 
         "CONSUL_PARTITION": "east",
     }
     answer = {"path": "/v1/agent/self?ns=team&partition=east", "token": "from-file"}
-    assert ConsulClient(environment).get("/v1/agent/self") == answer
+    assert consul_client(environment).get("/v1/agent/self", JsonObject) == answer
     variable = {"CONSUL_HTTP_TOKEN": "t", "CONSUL_HTTP_TOKEN_FILE": ""}
-    assert ConsulClient(environment | variable).get("/v1/agent/self") == answer | {"token": "t"}
+    assert consul_client(environment | variable).get("/v1/agent/self", JsonObject) == answer | {"token": "t"}
 
 
 def test_missing_path_is_none(address: str) -> None:
-    assert ConsulClient({"CONSUL_HTTP_ADDR": f"http://{address}"}).get("/missing") is None
+    assert consul_client({"CONSUL_HTTP_ADDR": f"http://{address}"}).get("/missing", JsonObject) is None
 
 
 def test_other_server_is_reported(address: str) -> None:
-    with pytest.raises(CommandError, match=f"http://{address} does not respond with JSON: it is not Consul$"):
-        ConsulClient({"CONSUL_HTTP_ADDR": address}).get("/page")
+    with pytest.raises(CommandError, match=f"Consul at http://{address} does not respond with JSON: it is not Consul$"):
+        consul_client({"CONSUL_HTTP_ADDR": address}).get("/page", JsonObject)
 
 
 def test_failures_are_one_line_without_the_token(address: str) -> None:
     with pytest.raises(CommandError, match=r"cannot be read: 403 denied$") as failure:
-        ConsulClient({"CONSUL_HTTP_ADDR": address, "CONSUL_HTTP_TOKEN": "secret-token"}).get("/forbidden")
+        consul_client({"CONSUL_HTTP_ADDR": address, "CONSUL_HTTP_TOKEN": "secret-token"}).get("/forbidden", JsonObject)
     assert "secret-token" not in str(failure.value)
     with pytest.raises(CommandError, match="Consul at http://127.0.0.1:1 cannot be read: .*refused"):
-        ConsulClient({"CONSUL_HTTP_ADDR": "127.0.0.1:1"}).get("/v1/agent/self")
+        consul_client({"CONSUL_HTTP_ADDR": "127.0.0.1:1"}).get("/v1/agent/self", JsonObject)
 
 
 @pytest.mark.parametrize(
@@ -63,13 +65,31 @@ def test_failures_are_one_line_without_the_token(address: str) -> None:
         ),
         ("CONSUL_CACERT", "/absent", "the connection to Consul cannot be configured: .*No such file or directory"),
         ("CONSUL_CAPATH", "/absent", "CONSUL_CAPATH must be a directory with certificates, got /absent"),
-        ("CONSUL_HTTP_ADDR", "http://[::1", "the connection to Consul cannot be configured: Invalid"),
+        ("CONSUL_HTTP_ADDR", "http://[::1", "CONSUL_HTTP_ADDR must be an address such as 127.0.0.1:8500"),
     ],
 )
 def test_unusable_variable_is_reported(variable: str, value: str, reason: str) -> None:
     with pytest.raises(CommandError, match=f"^consul-tracing: CT601: {reason}"):
-        ConsulClient({variable: value})
+        consul_client({variable: value})
 
 
 def test_https_is_used_with_consul_http_ssl() -> None:
-    assert ConsulClient({"CONSUL_HTTP_SSL": "true"}).address == "https://127.0.0.1:8500"
+    assert consul_client({"CONSUL_HTTP_SSL": "true"}).address == "https://127.0.0.1:8500"
+
+
+def test_credentials_in_the_address_are_in_no_message(address: str) -> None:
+    consul = consul_client({"CONSUL_HTTP_ADDR": f"http://user:secret@{address}"})
+    assert consul.address == f"http://{address}"
+    with pytest.raises(CommandError) as failure:
+        consul.get("/forbidden", JsonObject)
+    assert "secret" not in str(failure.value)
+
+
+def test_unix_socket_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "consul.sock"
+    ok = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}"
+    with answering(lambda connection: connection.sendall(ok), path) as url:
+        consul = consul_client({"CONSUL_HTTP_ADDR": url})
+        assert consul.get("/v1/agent/self", JsonObject) == {}
+    with pytest.raises(CommandError, match=f"Consul at unix://{path} cannot be read: .*refused"):
+        consul.get("/v1/agent/self", JsonObject)

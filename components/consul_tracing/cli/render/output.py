@@ -1,0 +1,90 @@
+"""Output of `consul-tracing render`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import typer
+import yaml
+
+from consul_tracing.cli.command import FINDINGS, RenderFormat, read_text
+from consul_tracing.cli.meaning import at
+from consul_tracing.entries.bodies import gateway_arguments
+from consul_tracing.errors import CommandError, error_reason
+from consul_tracing.files.documents import read_documents
+from consul_tracing.inputs.mesh_args import MeshTracingArgs
+from consul_tracing.inputs.mesh_settings import MeshSettings
+from consul_tracing.stack_config import MESH_KEY, with_numbers
+
+from . import rendering
+from .recovery import recover
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def print_settings(
+    settings: MeshSettings, output: RenderFormat, entry: str | None, service: str | None, out: Path | None
+) -> None:
+    """Print or write the settings of a mesh in a format. Raises CommandError."""
+    match output:
+        case RenderFormat.YAML:
+            typer.echo(rendering.as_yaml(settings), nl=False)
+        case RenderFormat.REGISTRATION:
+            typer.echo(rendering.as_registration(settings, service))
+        case RenderFormat.GATEWAY:
+            typer.echo("\n".join(gateway_arguments(settings)))
+        case _:
+            write_entries(settings, output, entry, out)
+
+
+def print_stack_file(file: str) -> None:
+    """Print the settings of the entries in a file as a stack file, and each field that they do not express."""
+    recovered = recover(read_documents(read_text(file), file))
+    typer.echo(rendering.yaml_text({"config": {MESH_KEY: recovered.inputs}}), nl=False)
+    for loss in recovered.losses:
+        typer.echo(loss, err=True)
+    if recovered.losses:
+        raise typer.Exit(FINDINGS)
+
+
+def write_entries(settings: MeshSettings, output: RenderFormat, chosen: str | None, out: Path | None) -> None:
+    """Print one entry, or write one file per entry. Consul reads one entry per file."""
+    render_entry = rendering.as_hcl if output is RenderFormat.HCL else rendering.as_json
+    rendered = [(one.title, render_entry(one)) for one in rendering.entries_of_consul(settings)]
+    titles = ", ".join(dict.fromkeys(title for title, _ in rendered))
+    if chosen is not None and not (rendered := [one for one in rendered if one[0] == chosen]):
+        raise CommandError(f"--entry must be one of {titles}; got {chosen}")
+    if out is None:
+        if len(rendered) > 1:
+            raise CommandError(f"{len(rendered)} entries require --out DIR, or --entry to select one: {titles}")
+        typer.echo(rendered[0][1])
+        return
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        for number, (title, text) in enumerate(rendered, 1):
+            (out / f"{number:03}-{title.replace('/', '-')}.{output}").write_text(f"{text}\n")
+    except OSError as error:
+        raise CommandError(f"{out} cannot be written: {error_reason(error)}") from None
+
+
+def read_settings(stack: Path | None, args: Path | None, overridden: dict[str, str]) -> MeshSettings:
+    """Return the validated settings of a stack file or of a file with the inputs. Raises CommandError.
+
+    `overridden`: inputs that replace those of the file.
+    """
+    if (stack is None) == (args is None):
+        raise CommandError("exactly one of --stack and --args is required")
+    file = stack or args
+    assert file is not None  # noqa: S101 - for mypy
+    try:
+        content: Any = yaml.safe_load(read_text(str(file)))
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise CommandError(f"{file} cannot be read: {error_reason(error)}") from None
+    if stack is not None:
+        content = at(content, "config", MESH_KEY)
+        if content is None:
+            raise CommandError(f"{file} has no {MESH_KEY}")
+        content = with_numbers(content, MeshTracingArgs)
+    inputs: Any = {**content, **overridden} if isinstance(content, dict) else content
+    return MeshSettings.of(str(file), inputs)
