@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pulumi
@@ -25,7 +25,7 @@ class Known(NamedTuple):
     """Inputs without Outputs, and what the resources that use them must wait for."""
 
     args: Any
-    """The inputs with the values of their Outputs; UNRESOLVED for a value that a preview does not know."""
+    """The inputs as dicts and lists with the values of their Outputs; UNRESOLVED if a preview does not know one."""
 
     given: Any
     """The inputs as they were given."""
@@ -51,9 +51,7 @@ def known(name: str, args: object, keywords: Mapping[str, object]) -> Known:
     given = _merged(name, args, keywords)
     found: dict[Path, pulumi.Output[Any]] = {}
     _mapped(given, lambda path, leaf: found.update({path: leaf}) if isinstance(leaf, pulumi.Output) else None)
-    if not found:
-        return Known(given, given, {}, [])
-    values, secrets, resources = wait_for(_values(found))
+    values, secrets, resources = wait_for(_values(found)) if found else ({}, [], [])
     if secrets:
         raise InvalidInputError(name, [Problem(".".join(path) or "args", SECRET) for path in secrets])
     return Known(_mapped(given, values.get), given, found, resources)
@@ -72,9 +70,9 @@ def _merged(name: str, args: object, keywords: Mapping[str, object]) -> Any:  # 
 def _mapped(value: Any, change: Callable[[Path, Any], Any], path: Path = ()) -> Any:  # noqa: ANN401 - not validated yet
     """Return the value with `change(path, leaf)` in place of each leaf."""
     match value:
-        case dict():
+        case Mapping():
             return {key: _mapped(member, change, (*path, str(key))) for key, member in value.items()}
-        case list() | tuple():
+        case Sequence() if not isinstance(value, str | bytes):
             return [_mapped(member, change, (*path, str(index))) for index, member in enumerate(value)]
         case _:
             return change(path, value)
