@@ -28,7 +28,7 @@ KEY_OF_YAML = re.compile(r"---|%YAML|- |[\"'\w.-]+[^\S\n]*:(?:\s|$)")
 CONSUL_ROOTS = frozenset({"kind", "config_entries", "service", "services"})
 """Keys at the root of the HCL files that Consul reads: an entry, its configuration, registrations."""
 
-KIND_AT_ROOT = re.compile(r'^"?(?:[Kk]ind|Name)"?[^\S\n]*=', re.MULTILINE)
+KIND_AT_ROOT = re.compile(r'^"?(?:[Kk]ind|Name)"?[^\S\n]*[=:]', re.MULTILINE)
 
 OTHER_HCL = (".tf", ".nomad", ".tofu")
 """Suffixes of the files that Terraform and Nomad read, as HCL 2."""
@@ -36,7 +36,7 @@ OTHER_HCL = (".tf", ".nomad", ".tofu")
 ABOUT_CONSUL = re.compile(
     r"envoy_|consul|sidecar_?service|(?:proxy|service|exported)[-_]?(?:defaults|router|splitter|resolver|intentions|"
     r"services)|(?:ingress|api|terminating|mesh)[-_]?gateway|^[^\S\n]*\"?kind\"?[^\S\n]*=|"
-    r"^(?-i:Name)[^\S\n]*=",
+    r"^(?-i:Name)[^\S\n]*=|^(?-i:Kind)[^\S\n]*:",
     re.IGNORECASE | re.MULTILINE,
 )
 """Words of the files in which entries and registrations are written."""
