@@ -115,10 +115,10 @@ def in_consul(kind: str, live: JsonObject) -> Entry:
 
 
 def _all_go_named(value: Any) -> Any:  # noqa: ANN401 - JSON
-    """Convert all names in a value of `spec` to Go names, also those of free form."""
+    """Convert all names in a value of `spec` to Go names, also keys of any name, which may contain underscores."""
     match value:
         case dict():
-            return {go_name(name): _all_go_named(member) for name, member in value.items()}
+            return {name if "_" in name else go_name(name): _all_go_named(one) for name, one in value.items()}
         case list():
             return [_all_go_named(member) for member in value]
         case _:
