@@ -12,8 +12,11 @@ from testbed.processes import Program, Programs
 
 READY_SECONDS = 30.0
 
-DRAIN_IMMEDIATELY = ("--disable-hot-restart", "--drain-time-s", "0", "--drain-strategy", "immediate")
-"""By default an idle connection keeps the former listener for ten minutes. Consul disables hot restarts by default."""
+DRAIN_IN_A_SECOND = ("--disable-hot-restart", "--drain-time-s", "1", "--drain-strategy", "immediate")
+"""A connection keeps the former listener for a second instead of ten minutes, in which requests are answered.
+
+Consul disables hot restarts only where no option of them is given.
+"""
 SEND_SPANS_IMMEDIATELY = {"tracing.zipkin.min_flush_spans": 1, "tracing.opentelemetry.min_flush_spans": 1}
 """By default Envoy reports spans after five spans or five seconds."""
 
@@ -48,7 +51,7 @@ class Envoy:
         self._consul = consul
         # Envoy accepts one `--config-yaml` only.
         layer = [] if "--config-yaml" in envoy_arguments else _runtime_layer()
-        self._arguments = [*arguments, "--", *layer, *DRAIN_IMMEDIATELY, "--concurrency", "1", *envoy_arguments]
+        self._arguments = [*arguments, "--", *layer, *DRAIN_IN_A_SECOND, "--concurrency", "1", *envoy_arguments]
         self.program = self.start()
 
     def start(self) -> Program:

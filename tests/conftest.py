@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 
 from testbed.http_proxy_variables import bypass_on_loopback
@@ -13,6 +14,14 @@ from testbed.processes import Programs
 
 # For the gRPC and Kubernetes clients in the test process.
 os.environ.update(bypass_on_loopback(os.environ))
+
+# The same examples in every run, so that a run does not fail by chance. `make test-explore` searches for new ones.
+# Mesh tests import unit tests, whose settings are those of the import. A busy machine would exceed the default deadline
+# of 200 ms per example, and the time for the generation of examples.
+BUSY = {"deadline": None, "suppress_health_check": [hypothesis.HealthCheck.too_slow]}
+hypothesis.settings.register_profile("fixed", derandomize=True, database=None, **BUSY)
+hypothesis.settings.register_profile("explore", max_examples=2_000, print_blob=True, **BUSY)
+hypothesis.settings.load_profile("explore" if os.environ.get("CONSUL_TRACING_EXPLORE") else "fixed")
 
 GOLDEN = Path(__file__).parent / "golden"
 
