@@ -250,3 +250,23 @@ def test_gateway_needs_no_sampling_rates() -> None:
     for kind, expected in (("ingress-gateway", []), ("connect-proxy", ["CT320"])):
         registration = json.dumps({"name": "a", "kind": kind, "proxy": {"config": tracing}})
         assert codes(lint_texts({"mesh.hcl": mesh, "a.json": registration}, None)) == expected
+
+
+@pytest.mark.parametrize(
+    ("form", "text"),
+    [
+        ("hcl", 'services {\n  name = "a"\n  kind = "terminating-gateway"\n  port = 8443\n}'),
+        ("json", '{"service": {"name": "a", "kind": "mesh-gateway", "port": 1}}'),
+        (
+            "yaml",
+            (
+                "apiVersion: gateway.networking.k8s.io/v1\nkind: HTTPRoute\nmetadata: {name: a}\n"
+                "spec: {parentRefs: [{kind: Gateway, name: b, port: 1}, {group: a, kind: Mesh, name: c}]}"
+            ),
+        ),
+        ("yaml", "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata: {kind: proxy-defaults, name: b}"),
+        ("json", '{"targets": [{"kind": "Gateway", "name": "a", "port": 1}]}'),
+    ],
+)
+def test_objects_with_a_kind_that_are_no_entries(form: str, text: str) -> None:
+    assert read_file(text, f"a.{form}").documents == []

@@ -2,6 +2,7 @@
 
 import json
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -144,3 +145,19 @@ def test_missing_extra_is_one_line_that_names_it(
     assert capsys.readouterr().err == (
         "consul-tracing: CT103: the command line requires typer. Run pip install 'consul-tracing[cli]'\n"
     )
+
+
+@pytest.mark.parametrize("blank", ["\n", " \n", "\t", "# a\n", "#\n\n"])
+def test_blank_lines_and_comments_are_read_in_linear_time(blank: str) -> None:
+    text = f"{blank * 50_000}\n{ENTRY}"
+    started = time.process_time()
+    for file in ("-", "a.hcl"):
+        assert [document.name for document in lint_files.read_file(text, file).documents] == ["web"]
+    assert time.process_time() - started < 10
+
+
+def test_fix_reads_the_files_on_which_a_finding_depends() -> None:
+    registration = json.dumps({"name": "web", "proxy": {"config": {"envoy_tracing_json": "{}"}}})
+    mesh = 'Kind = "proxy-defaults"\nName = "global"\n'
+    texts = {"a.json": registration, "b.json": registration.replace("web", "db"), "c.json": registration, "d.hcl": mesh}
+    assert list(lint_files.related("a.json", texts)) == ["a.json", "c.json", "d.hcl"]
