@@ -262,7 +262,7 @@ class Finder:
             fields.lines = spec.lines
             fields.has_unknown_keys = spec.has_unknown_keys
         elif isinstance(spec, Unevaluated):
-            fields.put("Config", spec, content.lines["spec"])
+            fields.put("config", spec, content.lines["spec"])
         annotations = metadata.get("annotations")
         if ownership := body({"metadata": {"annotations": annotations if isinstance(annotations, Map) else {}}})[
             "Meta"

@@ -116,6 +116,11 @@ def test_file_that_is_a_template_says_how_to_render_it(text: str) -> None:
     assert found.issue.reason.endswith("Render it: helm template ... | consul-tracing lint -")
 
 
+def test_name_and_fields_that_are_templates_are_not_checked() -> None:
+    text = HEAD.replace("{name: global}", "{name: '{{ .a }}'}").replace("spec:\n  config:\n", "spec: {{ toJson .b }}\n")
+    assert [one.code for one in lint(text, "yaml")] == ["CT330"]
+
+
 def test_braces_of_json_are_no_templates() -> None:
     text = '{"a": {"b": {"c": [{"d": {}}]}}} # }} {{'
     assert Masked(text).templates == []
