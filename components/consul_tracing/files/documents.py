@@ -69,7 +69,7 @@ def read_file(text: str, file: str, *, is_live: bool = False) -> Content:
             if form == "hcl" and is_read_by_consul(content, text, file):
                 finder.content.refused = _refused(masked)
     except FileError as error:
-        if masked.lines & {error.line - 1, error.line, error.line + 1}:
+        if masked.may_cause_error(error.line):
             return Content(template=Place(error.line, RENDER))
         raise FileError(file, error.line, masked.original(error.reason)) from None
     except RecursionError:

@@ -55,6 +55,8 @@ class Masked:
         self.templates: list[str] = []
         self.lines: set[int] = set()
         """The lines, from 1, with templates."""
+        self.own_lines: set[int] = set()
+        """The lines that have templates only."""
         self.text = self._masked(text, is_yaml=is_yaml, is_hcl=is_hcl)
 
     def _masked(self, text: str, *, is_yaml: bool, is_hcl: bool) -> str:
@@ -67,14 +69,21 @@ class Masked:
             end = after
         masked = "".join([*parts, text[end:]])
         lines = masked.split("\n")
-        self.lines = {number for number, line in enumerate(lines, 1) if self._prefix in line}
-        for number in self.lines:
-            lines[number - 1] = self._own_line(lines, number - 1, is_yaml=is_yaml)
+        for index, line in enumerate(lines):
+            if self._prefix in line:
+                numbers = self._number.finditer(line)
+                breaks = sum(self.templates[int(number[1])].count("\n") for number in numbers)
+                self.lines |= set(range(index + 1, index + breaks + 2))
+                lines[index] = self._own_line(lines, index, is_yaml=is_yaml)
         return "\n".join(lines)
 
     def _replaced(self, template: str) -> str:
         self.templates.append(template)
         return f"{self._prefix}{len(self.templates) - 1:08d}" + "\n" * template.count("\n")
+
+    def may_cause_error(self, line: int) -> bool:
+        """Return whether a syntax error in a line can have a template as its cause: in the line, or one around it."""
+        return line in self.lines or not self.own_lines.isdisjoint((line - 1, line + 1))
 
     @property
     def has_control(self) -> bool:
@@ -87,6 +96,7 @@ class Masked:
         found = [self.templates[int(one[1])] for one in self._number.finditer(line)]
         if self._number.sub("", line).strip():
             return line
+        self.own_lines.add(index + 1)
         values = [one for one in found if not CONTROL.match(one)]
         if not values:
             return ""

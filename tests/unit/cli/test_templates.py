@@ -86,6 +86,8 @@ def test_entry_with_keys_from_a_template_lacks_no_key() -> None:
     ("form", "text", "line"),
     [
         ("yaml", "kind: ProxyDefaults # {{ a }}\nspec: {{ .b }}\nmetadata:\n  x: y\n a: [\n", 5),
+        ("yaml", "kind: ProxyDefaults\nmetadata:\n  name: {{ .a }}\nspec\n  config:\n", 5),
+        ("yaml", "kind: ProxyDefaults\nmetadata: {{ .a }}\nspec: {\n", 3),
         ("yaml", "envoy_a: {{ .b }}\nb: c\nd: e\nf: g\nh: 'i\n", 5),
         ("hcl", 'Kind = "{{ a }}"\nName = "b"\nConfig {\n  c = 1\n\n', 6),
         ("json", '{"Kind": "proxy-defaults",\n"Name": "{{ a }}",\n"Config": {},\n\n"b" 1}', 5),
