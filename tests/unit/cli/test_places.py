@@ -270,3 +270,10 @@ def test_gateway_needs_no_sampling_rates() -> None:
 )
 def test_objects_with_a_kind_that_are_no_entries(form: str, text: str) -> None:
     assert read_file(text, f"a.{form}").documents == []
+
+
+def test_tracing_keys_in_a_script_are_reported_at_their_lines() -> None:
+    text = f"#!/bin/sh\nset -e\ncat > mesh.hcl <<EOF{HCL}EOF\n# envoy_tracing_json = a\nconsul config write mesh.hcl\n"
+    found = lint_texts({"install.sh": text}, None)
+    assert [(one.code, one.line) for one in found] == [("CT350", 7)]
+    assert [one.code for one in lint_texts({"consul.sh": "consul config write 'a"}, None)] == ["CT336"]

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from consul_tracing.cli.command import STANDARD_INPUT, read_bytes, read_text
 from consul_tracing.errors import CommandError, FileError
 from consul_tracing.files.documents import is_about_consul, may_have_entries, read_file
-from consul_tracing.files.finder import Content
+from consul_tracing.files.finder import NOT_READ, Content, Place, lines_of_tracing_keys
 from consul_tracing.lint.findings import Finding, Issue, Severity
 from consul_tracing.lint.rules import GATEWAYS, findings, identity
 from consul_tracing.lint.unread import content_findings
@@ -111,6 +111,14 @@ def _documents(text: str, file: str) -> Sequence[Document]:
     return () if isinstance(content, FileError) else content.documents
 
 
+def _unread_text(text: str, file: str, error: FileError) -> Content | FileError:
+    """Return the tracing keys in a file of another format, such as a script, or its syntax error."""
+    lines = lines_of_tracing_keys(text)
+    if file == STANDARD_INPUT or Path(file).suffix.lower() in SUFFIXES or not lines:
+        return error
+    return Content(unread=[Place(line, NOT_READ) for line in lines])
+
+
 @lru_cache(maxsize=10_000)
 def _content(text: str, file: str) -> Content | FileError:
     """Return the content of a file, or the reason why it cannot be read. A file that is not about Consul has none.
@@ -125,6 +133,6 @@ def _content(text: str, file: str) -> Content | FileError:
     try:
         return read_file(text, file)
     except FileError as error:
-        return error if is_ours else Content()
+        return _unread_text(text, file, error) if is_ours else Content()
     except Exception as error:
         raise CommandError(f"{file} cannot be checked: {type(error).__name__}: {error}") from error
