@@ -62,6 +62,9 @@ def recover(documents: Sequence[Document]) -> Recovered:
         found = ", ".join(f"{one.file}:{one.line}" for one in meshes) or "none"
         raise CommandError(f"exactly one proxy-defaults entry is required, got {found}")
     mesh = meshes[0]
+    if mesh.is_partial:
+        reason = "must be a whole entry, got a patch or an entry with keys from a template"
+        raise CommandError(f"{mesh.file}:{mesh.line}: proxy-defaults/global {reason}")
     old = mesh_meaning(mesh.fields)
     services = service_documents(documents)
     inputs = mesh_inputs(mesh, known(old))
