@@ -44,6 +44,7 @@ class RenderFormat(StrEnum):
 
     HCL = "hcl"
     JSON = "json"
+    TERRAFORM = "terraform"
     YAML = "yaml"
     REGISTRATION = "registration"
     GATEWAY = "gateway"

@@ -58,6 +58,8 @@ MAY_CONTAIN_AN_ENTRY = re.compile(
 PATCH = re.compile(r"/spec(?:/config)?(?:/([\w~-]+))?")
 """The path of a JSON patch (RFC 6902) in a ProxyDefaults."""
 
+TARGET = ("target",)
+"""The key of kustomize with the kind and the name of the object that a patch changes."""
 
 MISSING = "none"
 """The kind of an entry without one."""
@@ -147,7 +149,7 @@ class Finder:
             self._config(content.get("value"), line, path, kind="proxy-defaults", name="global")
         elif is_registration(content):
             self._members(content, path, name if isinstance(name, str) else service)
-        elif isinstance(kind, str) and is_entry(content, kind, self.form, is_root=not path):
+        elif isinstance(kind, str) and path[-1:] != TARGET and is_entry(content, kind, self.form, is_root=not path):
             self._entry(content, entry_kind(kind) or kind)
         elif kind is None and not path and (meant := meant_kind(content, self.form)):
             self._entry(content, meant)
