@@ -427,23 +427,20 @@ def test_service_with_an_unknown_name_is_reported() -> None:
     assert "services" not in inputs
     assert losses[-1] == (
         "consul-tracing: CT603: main.tf:7: service-defaults/each.key: "
-        "is not imported, because its name, namespace or partition is an expression"
+        "is not imported, because its name, namespace, partition or protocol is an expression"
     )
 
 
-def test_service_with_an_unknown_namespace_is_not_imported() -> None:
-    service = """
-        resource "consul_config_entry" "web" {
-          kind        = "service-defaults"
-          name        = "web"
-          namespace   = var.namespace
-          config_json = jsonencode({ Protocol = "http" })
-        }
-    """
+@pytest.mark.parametrize("fields", ['namespace = var.x\nProtocol = "http"', "Protocol = var.x"])
+def test_service_with_an_unknown_scope_or_protocol_is_not_imported(fields: str) -> None:
+    """The stack would write another entry, or the protocol tcp."""
+    service = 'resource "consul_config_entry" "web" {\nkind = "service-defaults"\nname = "web"\n'
+    scope, _, protocol = fields.rpartition("\n")
+    service += f"{scope}\nconfig_json = jsonencode({{ {protocol} }})\n}}\n"
     inputs, losses = recover([*read_documents(entry(), "mesh.json"), *read_documents(dedent(service), "web.tf")])
     assert "services" not in inputs
     assert [loss.partition("/web: ")[2] for loss in losses] == [
-        "is not imported, because its name, namespace or partition is an expression"
+        "is not imported, because its name, namespace, partition or protocol is an expression"
     ]
 
 

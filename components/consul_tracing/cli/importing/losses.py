@@ -41,13 +41,15 @@ def meaning_of(document: Document, default_protocol: object = None) -> JsonObjec
 def unread_values(mesh: Document, old: JsonObject) -> dict[FieldPath, str]:
     """Return the paths of values that are unknown, and of tracing keys that are not JSON, each with the reason."""
     issues = proxy_config(mesh.fields.get("Config")).issues
-    wrong = {("Config", issue.path[1].lower()): issue.reason for issue in issues if issue.code in NOT_JSON}
-    return {**wrong, **_unknown(old)}
+    wrong: dict[FieldPath, str] = {
+        ("Config", one.path[1].lower()): one.reason for one in issues if one.code in NOT_JSON
+    }
+    return wrong | _unknown(old)
 
 
 def incomplete(old: JsonObject, settings: MeshSettings, unread: Collection[FieldPath]) -> str:
     """Return the reason why the settings would change the tracing of the entry, or remove it. Empty otherwise."""
-    decisive = {("Config",), *((field,) for field in SCOPE), *(("Config", key) for key in TRACING_KEYS)}
+    decisive = {("Config",), *((field,) for field in SCOPE), *(("Config", key) for key in (*TRACING_KEYS, "protocol"))}
     if any(path[:2] in decisive for path in unread):
         return "a part of the tracing cannot be read"
     if not settings.enabled:
@@ -91,13 +93,16 @@ def other_losses(documents: Sequence[Document]) -> Iterator[str]:
                 yield loss(document, (), "no input expresses the tracing of one proxy")
         elif document.is_partial and document.kind in {"proxy-defaults", "service-defaults"}:
             yield loss(document, (), "is not imported, because the file contains only a part of the entry")
-        elif document.kind == "service-defaults" and not is_identified(document):
-            yield loss(document, (), "is not imported, because its name, namespace or partition is an expression")
+        elif document.kind == "service-defaults" and not is_known(document):
+            yield loss(
+                document, (), "is not imported, because its name, namespace, partition or protocol is an expression"
+            )
 
 
-def is_identified(document: Document) -> bool:
-    """Return whether the name and the scope of an entry are known."""
-    return document.has_known_name and not any(isinstance(document.fields.get(field), Unevaluated) for field in SCOPE)
+def is_known(service: Document) -> bool:
+    """Return whether the name, the scope and the protocol of a service are known, which the stack always writes."""
+    fields = (service.fields.get(field) for field in (*SCOPE, "Protocol"))
+    return service.has_known_name and not any(isinstance(value, Unevaluated) for value in fields)
 
 
 def _unknown(meaning: JsonObject) -> dict[FieldPath, str]:

@@ -31,7 +31,7 @@ from .losses import (
     SCOPE,
     UNKNOWN_HOST,
     incomplete,
-    is_identified,
+    is_known,
     loss,
     meaning_of,
     mesh_losses,
@@ -96,7 +96,7 @@ def service_documents(documents: Sequence[Document]) -> dict[str, Document]:
     found: dict[str, Document] = {}
     seen: dict[tuple[str, ...], Document] = {}
     for document in documents:
-        if document.kind == "service-defaults" and is_identified(document) and not document.is_partial:
+        if document.kind == "service-defaults" and is_known(document) and not document.is_partial:
             scope = [str(document.fields.get(field, "")) for field in SCOPE[::-1]]
             first = seen.setdefault((document.name, *scope), document)
             if first is not document:
@@ -146,10 +146,7 @@ def service_inputs(services: Mapping[str, Document], mesh: JsonObject, protocol:
             tcp.append(key)
         else:
             declared[key] = service
-    return {
-        **({"services": declared} if declared else {}),
-        **({"tcp_services": tcp} if protocol in HTTP_PROTOCOLS else {}),
-    }
+    return {"services": declared, **({"tcp_services": tcp} if protocol in HTTP_PROTOCOLS else {})}
 
 
 def tracing_inputs(config: JsonObject) -> JsonObject:
@@ -168,7 +165,7 @@ def tracing_inputs(config: JsonObject) -> JsonObject:
         return {"enabled": False, "collector": {"host": UNKNOWN_HOST}, **inputs}
     timeout = export_timeout(at(provider, "typed_config"))
     collector |= without_defaults(Collector, {"export_timeout_ms": timeout})
-    inputs |= {"collector": collector, **({} if tracer == {"zipkin": {}} else {"tracer": tracer})}
+    inputs |= {"collector": collector, "tracer": tracer}
     if bootstrap is None:
         inputs["gateways"] = "skip"
     if at(tracer, "zipkin", "propagation"):

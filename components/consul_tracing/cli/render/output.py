@@ -16,6 +16,7 @@ from consul_tracing.inputs.mesh_settings import MeshSettings
 from consul_tracing.stack_config import MESH_KEY, with_numbers
 
 from . import rendering
+from .terraform import as_terraform
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -32,6 +33,8 @@ def print_settings(
     match output:
         case RenderFormat.YAML:
             typer.echo(rendering.as_yaml(settings), nl=False)
+        case RenderFormat.TERRAFORM:
+            typer.echo(as_terraform(settings), nl=False)
         case RenderFormat.REGISTRATION:
             typer.echo(rendering.as_registration(settings, service))
         case RenderFormat.GATEWAY:
