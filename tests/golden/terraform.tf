@@ -93,18 +93,21 @@ resource "consul_config_entry" "proxy_defaults_global" {
         client_sampling = {
           value = 100
         }
-        custom_tags = [{
-          literal = {
-            value = "a \"$${b}\" %%{c}"
-          }
-          tag = "price"
-        }, {
-          environment = {
-            default_value = "none"
-            name          = "ZONE"
-          }
-          tag = "zone"
-        }]
+        custom_tags = [
+          {
+            literal = {
+              value = "a \"$${b}\" %%{c}"
+            }
+            tag = "price"
+          },
+          {
+            environment = {
+              default_value = "none"
+              name          = "ZONE"
+            }
+            tag = "zone"
+          },
+        ]
         overall_sampling = {
           value = 100
         }

@@ -82,10 +82,14 @@ def _expression(value: object) -> str:
         case _Json():
             return f"jsonencode({_expression(dict(value))})"
         case dict() if value:
-            members = _attributes({key: _expression(member) for key, member in value.items()})
-            return "\n".join(["{", *(f"  {line}" for line in members), "}"])
+            lines = _attributes({key: _expression(member) for key, member in value.items()})
+            return "\n".join(["{", *(f"  {line}" for line in lines), "}"])
         case list():
-            return f"[{', '.join(map(_expression, value))}]"
+            members = [_expression(member) for member in value]
+            if len(value) == 1 or not any("\n" in member for member in members):
+                return f"[{', '.join(members)}]"
+            lines = (f"  {line}" for member in members for line in f"{member},".split("\n"))
+            return "\n".join(["[", *lines, "]"])
         case str():
             return _text(value)
         case _:
