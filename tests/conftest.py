@@ -16,8 +16,8 @@ from testbed.processes import Programs
 os.environ.update(bypass_on_loopback(os.environ))
 
 # The same examples in every run, so that a run does not fail by chance. `make test-explore` searches for new ones.
-# Mesh tests import unit tests, whose settings are those of the import. A busy machine would exceed the default deadline of
-# 200 ms per example, and the time for the generation of examples.
+# Mesh tests import unit tests, whose settings are those of the import. A busy machine would exceed the default deadline
+# of 200 ms per example, and the time for the generation of examples.
 BUSY = {"deadline": None, "suppress_health_check": [hypothesis.HealthCheck.too_slow]}
 hypothesis.settings.register_profile("fixed", derandomize=True, database=None, **BUSY)
 hypothesis.settings.register_profile("explore", max_examples=2_000, print_blob=True, **BUSY)

@@ -413,6 +413,12 @@ CODES: dict[str, Code] = {
         "single quotes, `:`, expressions, functions such as `jsonencode`, and `null`.",
         "Write literal values. JSON text is written as a heredoc.",
     ),
+    "CT354": Code(
+        "A key is set more than once",
+        "Consul keeps the last value of a key in `Config`. Of keys that differ in their case only, it uses the one in "
+        "lower case. Without that, each start of a proxy may use another one.",
+        "Keep one of them, in lower case.",
+    ),
     "CT390": Code(
         "An ignore has no effect",
         "A comment `consul-tracing: ignore=` names a code that the file does not have or that does not exist, or has "

@@ -33,6 +33,9 @@ if TYPE_CHECKING:
 
     from .document import Form
 
+REGISTRATIONS = frozenset({"service", "services"})
+"""Keys of registrations. That of a gateway has the kind of an entry."""
+
 PROXY_CONFIG_MAP = "consul.hashicorp.com/proxy-config-map"
 """Annotation of a pod with further configuration of its proxy, as JSON."""
 
@@ -57,9 +60,6 @@ MAY_CONTAIN_AN_ENTRY = re.compile(
 )
 PATCH = re.compile(r"/spec(?:/config)?(?:/([\w~-]+))?")
 """The path of a JSON patch (RFC 6902) in a ProxyDefaults."""
-
-TARGET = ("target",)
-"""The key of kustomize with the kind and the name of the object that a patch changes."""
 
 MISSING = "none"
 """The kind of an entry without one."""
@@ -114,6 +114,7 @@ class Finder:
         self._read_text = read_text
         self._fixed_line = fixed_line
         self._is_patch = False
+        self._is_in_object = False
 
     def line_of(self, line: int) -> int:
         """Return the line in the file."""
@@ -147,9 +148,9 @@ class Finder:
             # A value that Terraform sets in a Helm release.
             line = content.lines.get("value", content.line)
             self._config(content.get("value"), line, path, kind="proxy-defaults", name="global")
-        elif is_registration(content):
+        elif is_registration(content) or (path and path[-1].lower() in REGISTRATIONS):
             self._members(content, path, name if isinstance(name, str) else service)
-        elif isinstance(kind, str) and path[-1:] != TARGET and is_entry(content, kind, self.form, is_root=not path):
+        elif isinstance(kind, str) and not self._is_in_object and is_entry(content, kind, self.form, path):
             self._entry(content, entry_kind(kind) or kind)
         elif kind is None and not path and (meant := meant_kind(content, self.form)):
             self._entry(content, meant)
@@ -179,7 +180,7 @@ class Finder:
         for label, resource in resources.items():
             for one in resource if isinstance(resource, list) else [resource]:
                 if isinstance(one, Map) and member_of(one, *ENTRY_JSON) is not None:
-                    self.walk(one, resources.lines.get(label, resources.line), (label,))
+                    self.walk(one, resources.lines.get(label, resources.line), ("consul_config_entry",))
 
     def _proxy(self, value: object, around: Map, path: FieldPath, service: str) -> None:
         """Read the `proxy` of a registration."""
@@ -250,7 +251,9 @@ class Finder:
         name = metadata.get("name") if isinstance(metadata, Map) else None
         is_gateway = is_consul_gateway(version, kind, spec)
         if not isinstance(metadata, Map) or not (is_gateway or is_custom_resource(version, kind)):
+            is_in_object, self._is_in_object = self._is_in_object, True
             self._members(content, path, name if isinstance(name, str) else "")
+            self._is_in_object = is_in_object
             return
         fields = Map(content.line)
         if isinstance(spec, Map):

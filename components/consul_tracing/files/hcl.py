@@ -31,6 +31,9 @@ ESCAPED = {"n": "\n", "t": "\t", "r": "\r", "b": "\b", "f": "\f", "a": "\a", "v"
 MAX_DIGITS = 400
 """Characters of a number. A float has at most 309 digits, and Python limits the conversion of long integers."""
 
+MAX_SHOWN = 60
+"""Characters of a key in a message."""
+
 JSON = json.JSONDecoder(strict=False)
 ENCODERS = frozenset({"jsonencode", "yamlencode"})
 CLOSING = {"{": "}", "[": "]", "(": ")"}
@@ -131,7 +134,7 @@ class Reader:
         line, path = self.line, [self._key()]
         while (found := self.peek()) not in {"=", ":", "{"}:
             if found != '"' and not IDENTIFIER.match(self.text, self.position):
-                self.fail(f'"=" or "{{" is required after the key "{path[-1]}"')
+                self.fail(f'"=" or "{{" is required after the key "{path[-1][:MAX_SHOWN]}"')
             path.append(self._key())
         if found != "{":
             self.position += 1
@@ -336,8 +339,9 @@ class Reader:
         return Unevaluated(expression) if expression else self.fail("a value is required")
 
     def _skip_brackets(self) -> None:
-        """Skip a bracket, its content and the bracket that closes it, if the text has one."""
+        """Skip a bracket, its content and the bracket that closes it."""
         open_brackets: list[str] = []
+        start = self.position
         while self.position < len(self.text):
             found = self.text[self.position]
             if found in CLOSING:
@@ -353,6 +357,8 @@ class Reader:
             self.position += 1
             if not open_brackets:
                 return
+        self.position = start
+        self.fail(f'"{open_brackets[-1]}" is required before the end of the file')
 
     def _skip_in_expression(self, found: str) -> None:
         """Skip a text, a comment or another character."""

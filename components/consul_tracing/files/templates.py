@@ -26,7 +26,7 @@ BRACES = re.compile(r"[{}]")
 OPENING = re.compile(r"#?\{\{|\{%|^[^\S\n]*\{#(?=[^\n]*#\}[^\S\n]*$)|(?<!\$)\$\{|(?<!%)%\{", re.MULTILINE)
 CLOSING = {"{{": "}}", "{%": "%}", "{#": "#}"}
 CONTROL = re.compile(
-    r"#?\{\{-?\s*(?:/\*|(?:if|else|end|range|with|define|block|break|continue)\b|\$\w+\s*:?=)|\{%|\s*\{#"
+    r"#?\{\{-?\s*(?:/\*|(?:if|else|end|range|with|define|block|break|continue|fail)\b|\$\w+\s*:?=)|\{%|\s*\{#"
     r"|%\{~?\s*(?:if|else|endif|for|endfor)\b"
 )
 """Start of a template that has no text of its own."""
@@ -95,7 +95,10 @@ class Masked:
         indented = INDENTED.search(values[-1])
         width = int(indented[1]) if indented else _indentation(line)
         number = next(one[0] for one in NUMBER.finditer(line) if self.templates[int(one[1])] == values[-1])
-        is_member = any(_is_key(one, width) for one in _neighbours(lines, index, width))
+        before, after = _neighbours(lines, index, width)
+        if not before:
+            width = 0
+        is_member = not width or _is_key(before, width) or _is_key(after, width)
         return " " * width + number + ("__:" if is_member else "")
 
     def restored(self, value: object) -> Any:  # noqa: ANN401 - any value

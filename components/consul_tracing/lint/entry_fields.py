@@ -60,6 +60,10 @@ CUSTOM_RESOURCE_KINDS = frozenset(
         *(INITIALISMS.get(kind, kind.title().replace("-", "")) for kind in KINDS),
         "GatewayClassConfig",
         "GatewayPolicy",
+        "RateLimit",
+        "RouteExtProc",
+        "RouteTLSSDSFilter",
+        "TrafficPermissions",
         "MeshService",
         "PeeringAcceptor",
         "PeeringDialer",
@@ -69,7 +73,7 @@ CUSTOM_RESOURCE_KINDS = frozenset(
         "RouteTimeoutFilter",
     }
 )
-"""The kinds of consul-k8s' group. Source: `api/v1alpha1` of consul-k8s 1.8."""
+"""The kinds of consul-k8s' group. Source: the CRDs of consul-k8s' Helm chart, 2026."""
 
 
 def entry_field_issues(document: Document, config_keys: Collection[str]) -> Iterator[Issue]:

@@ -47,6 +47,7 @@ WARNINGS = frozenset(
         "CT343",
         "CT344",
         "CT350",
+        "CT354",
         "CT390",
     }
 )

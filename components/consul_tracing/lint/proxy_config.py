@@ -62,7 +62,9 @@ def proxy_config(config: object) -> ProxyConfig:
     if not isinstance(config, dict):
         return ProxyConfig()
     issues: list[Issue] = []
-    found = {key.lower(): _content(key, value, issues) for key, value in config.items() if key.lower() in TRACING_KEYS}
+    # Of keys that differ in their case, Consul uses the one in lower case.
+    keys = sorted((key for key in config if key.lower() in TRACING_KEYS), key=str.islower)
+    found = {key.lower(): _content(key, config[key], issues) for key in keys}
     return ProxyConfig(
         found.get(TRACER_KEY),
         found.get(LISTENER_KEY),

@@ -13,6 +13,7 @@ from consul_tracing.envoy_messages.json_values import snake_case
 from consul_tracing.envoy_messages.messages import LISTENER_TRACING, TRACING
 from consul_tracing.envoy_messages.reader import is_json, read, read_listener
 from consul_tracing.errors import format_value, mismatch
+from consul_tracing.files.values import Map
 from consul_tracing.inputs.tracers import (
     REPLACED,
     has_untraced_requests,
@@ -155,6 +156,7 @@ def document_issues(document: Document, config: ProxyConfig) -> Iterator[Issue]:
         case "service-defaults":
             yield from _service_issues(fields)
     yield from _key_issues(fields.get("Config"))
+    yield from _repeated_issues(fields.get("Config"))
     yield from entry_field_issues(document, CONFIG_KEYS)
     yield from _owner_issues(members(fields.get("Meta")))
     yield from credential_issues(fields)
@@ -194,6 +196,22 @@ def _key_issues(config: object) -> Iterator[Issue]:
                 yield Issue("CT325", ("Config", key), reason, fix=f"Keep one of the keys that mean {tracing_key}.")
             else:
                 yield Issue("CT325", ("Config", key), reason, replacement=(key, tracing_key))
+
+
+def _repeated_issues(config: object) -> Iterator[Issue]:
+    """Yield the keys that are set more than once, also in another case."""
+    for key in sorted(config.replaced if isinstance(config, Map) else ()):
+        yield Issue("CT354", ("Config", key), "is set more than once. Consul uses the last value")
+    spellings: Mapping[str, list[str]] = defaultdict(list)
+    for key in members(config):
+        spellings[key.lower()].append(key)
+    for name, keys in spellings.items():
+        if name in CONFIG_KEYS and len(keys) > 1:
+            used = name if name in keys else keys[0]
+            effect = "Consul uses the other one" if name in keys else "Consul uses one or the other"
+            for key in keys:
+                if key != used:
+                    yield Issue("CT354", ("Config", key), f"is also set as {format_value(used)}. {effect}")
 
 
 def _meant_key(key: str) -> str:

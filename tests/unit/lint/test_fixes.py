@@ -112,7 +112,7 @@ def test_warning_does_not_become_another_warning() -> None:
             return [Finding(Issue("CT308", (), "other", severity=Severity.WARNING), "file", 1, "entry")]
         return [Finding(Issue("CT307", (), "one", replacement=("old", "new")), "file", 1, "entry")]
 
-    assert fixed("old", lint) == ("old", [])
+    assert fixed("old", lint("old"), lint) == ("old", [])
 
 
 @pytest.mark.parametrize("in_one_file", [True, False])

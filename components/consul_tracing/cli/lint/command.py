@@ -15,7 +15,7 @@ def lint_command(  # noqa: PLR0913 - options of a command
     kubernetes: Annotated[bool, typer.Option("--kubernetes", help="Check the custom resources of a cluster.")] = False,
     namespace: Annotated[str | None, typer.Option(help="Namespace of the custom resources. Default: all.")] = None,
     exclude: Annotated[list[str] | None, typer.Option(help="Glob of files and directories. Repeatable.")] = None,
-    ignore: Annotated[list[str] | None, typer.Option(help="Codes that are no findings: CT317,CT340.")] = None,
+    ignore: Annotated[list[str] | None, typer.Option(help="Codes to ignore: CT317,CT340. Repeatable.")] = None,
     fail_on: Annotated[FailOn, typer.Option(help="Exit code 1 for errors only, or for warnings too.")] = FailOn.WARNING,
     output: Annotated[LintFormat, typer.Option("--format", help="Output format.")] = LintFormat.TEXT,
     fix: Annotated[bool, typer.Option("--fix", help="Write unambiguous fixes to the files.")] = False,

@@ -11,7 +11,7 @@ import yaml
 
 from consul_tracing.entries.bodies import canonical_json, proxy_defaults, service_defaults, tracing_config
 from consul_tracing.entries.custom_resources import API_VERSION, KINDS, spec_fields
-from consul_tracing.entries.field_paths import body_from, field_paths
+from consul_tracing.entries.field_paths import body_from
 from consul_tracing.errors import CommandError
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ def manifest(entry: Entry, settings: MeshSettings) -> JsonObject:
         "apiVersion": API_VERSION,
         "kind": KINDS[entry.kind],
         "metadata": {"name": entry.name, "namespace": entry.namespace, **declared},
-        "spec": spec_fields(body_from(field_paths(entry.body))),
+        "spec": spec_fields(body_from(entry.fields)),
     }
 
 
