@@ -61,6 +61,7 @@ MAY_CONTAIN_AN_ENTRY = re.compile(
 PATCH = re.compile(r"/spec(?:/config)?(?:/([\w~-]+))?")
 """The path of a JSON patch (RFC 6902) in a ProxyDefaults."""
 
+
 MISSING = "none"
 """The kind of an entry without one."""
 

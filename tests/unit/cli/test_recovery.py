@@ -365,7 +365,7 @@ def test_unknown_part_of_the_tracing_leaves_out_the_collector() -> None:
     assert "host" not in inputs["collector"]
     assert 'collector_endpoint: is unknown, because it is an expression: "var.path"' in losses[0]
     assert [loss for loss in losses if "collector_endpoint:" in loss] == losses[:1]
-    assert "a part of the tracing cannot be read" in losses[-1]
+    assert "tracing depends on a value that cannot be read" in losses[-1]
 
 
 def test_lists_of_different_lengths_are_compared_by_member() -> None:

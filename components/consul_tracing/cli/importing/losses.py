@@ -51,7 +51,7 @@ def incomplete(old: JsonObject, settings: MeshSettings, unread: Collection[Field
     """Return the reason why the settings would change the tracing of the entry, or remove it. Empty otherwise."""
     decisive = {("Config",), *((field,) for field in SCOPE), *(("Config", key) for key in (*TRACING_KEYS, "protocol"))}
     if any(path[:2] in decisive for path in unread):
-        return "a part of the tracing cannot be read"
+        return "tracing depends on a value that cannot be read"
     if not settings.enabled:
         tracer = message_of(at(old, "Config", TRACER_KEY, "http") or at(old, "Config", LISTENER_KEY, "provider"))
         return f"the tracer {tracer} is not supported" if tracer else "the entry has no tracer"
