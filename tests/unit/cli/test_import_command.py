@@ -78,7 +78,8 @@ def test_tracing_in_other_files_is_left_to_the_user(capsys: pytest.CaptureFixtur
         assert shown[line - 7] == f"{line}: proxy-defaults/global: Config.{key}: {reason}: {found}"
     assert shown[3:] == [
         (
-            "2: proxy-defaults/global: collector.host is left out, because tracing depends on a value that cannot be read. "
+            "2: proxy-defaults/global: collector.host is left out, "
+            "because tracing depends on a value that cannot be read. "
             "Complete the inputs and set it: a stack without it is rejected"
         )
     ]

@@ -38,19 +38,21 @@ def meaning_of(document: Document, default_protocol: object = None) -> JsonObjec
     return meaning | {field: value for field in SCOPE if isinstance(value := document.fields.get(field), Unevaluated)}
 
 
-def unread_values(mesh: Document, old: JsonObject) -> dict[FieldPath, str]:
+def unread(document: Document, old: JsonObject) -> dict[FieldPath, str]:
     """Return the paths of values that are unknown, and of tracing keys that are not JSON, each with the reason."""
-    issues = proxy_config(mesh.fields.get("Config")).issues
-    wrong: dict[FieldPath, str] = {
-        ("Config", one.path[1].lower()): one.reason for one in issues if one.code in NOT_JSON
+    reasons = {
+        path: f"is unknown, because it is an expression: {format_value(text)}" for path, text in expressions(old)
     }
-    return wrong | _unknown(old)
+    for issue in proxy_config(document.fields.get("Config")).issues:
+        if issue.code in NOT_JSON:
+            reasons["Config", issue.path[1].lower()] = issue.reason
+    return reasons
 
 
-def incomplete(old: JsonObject, settings: MeshSettings, unread: Collection[FieldPath]) -> str:
+def incomplete(mesh: Document, old: JsonObject, settings: MeshSettings) -> str:
     """Return the reason why the settings would change the tracing of the entry, or remove it. Empty otherwise."""
     decisive = {("Config",), *((field,) for field in SCOPE), *(("Config", key) for key in (*TRACING_KEYS, "protocol"))}
-    if any(path[:2] in decisive for path in unread):
+    if any(path[:2] in decisive for path in unread(mesh, old)):
         return "tracing depends on a value that cannot be read"
     if not settings.enabled:
         tracer = message_of(at(old, "Config", TRACER_KEY, "http") or at(old, "Config", LISTENER_KEY, "provider"))
@@ -58,30 +60,39 @@ def incomplete(old: JsonObject, settings: MeshSettings, unread: Collection[Field
     return "the entry has no address of a collector" if settings.collector.host == UNKNOWN_HOST else ""
 
 
-def mesh_losses(
-    mesh: Document, old: JsonObject, settings: MeshSettings, unread: Mapping[FieldPath, str]
-) -> Iterator[str]:
+def mesh_losses(mesh: Document, old: JsonObject, settings: MeshSettings) -> Iterator[str]:
     """Yield what the settings do not express of a proxy-defaults entry with this meaning."""
-    explained = set(unread)
+    explained: set[FieldPath] = set()
     if not settings.enabled:
-        explained |= {("Config", key) for key in TRACING_KEYS}
+        explained = {("Config", key) for key in TRACING_KEYS}
     elif settings.collector.host == UNKNOWN_HOST:
-        explained |= {("Config", CLUSTERS_KEY, COLLECTOR_CLUSTER)}
-    yield from (loss(mesh, path, reason) for path, reason in unread.items())
-    yield from _differences(mesh, old, mesh_meaning(proxy_defaults(settings).body), explained)
+        explained = {("Config", CLUSTERS_KEY, COLLECTOR_CLUSTER)}
+    yield from _losses(mesh, old, mesh_meaning(proxy_defaults(settings).body), explained)
 
 
 def service_losses(services: Mapping[str, Document], protocol: object, settings: MeshSettings) -> Iterator[str]:
     """Yield what the settings do not express of the service-defaults entries by key."""
     entries = service_defaults(settings)
     for key, document in services.items():
-        if key not in entries:
+        if key in entries:
+            new = service_meaning(entries[key].body, protocol)
+            yield from _losses(document, meaning_of(document, protocol), new)
+        else:
             yield loss(document, (), "no input expresses this entry")
-            continue
-        old = meaning_of(document, protocol)
-        unknown = _unknown(old)
-        yield from (loss(document, path, reason) for path, reason in unknown.items())
-        yield from _differences(document, old, service_meaning(entries[key].body, protocol), unknown)
+
+
+def _losses(
+    document: Document, old: JsonObject, new: JsonObject, explained: Collection[FieldPath] = ()
+) -> Iterator[str]:
+    """Yield what is not read of an entry, and the differences between its meaning and that of the rendered one.
+
+    `explained`: paths with a message of their own.
+    """
+    reasons = unread(document, old)
+    yield from (loss(document, path, reason) for path, reason in reasons.items())
+    for path, before, after in meaning_differences(_by_index(old), _by_index(new)):
+        if not any(path[: len(one)] == one for one in (*reasons, *explained)):
+            yield loss(document, path, _difference(path, before, after))
 
 
 def other_losses(documents: Sequence[Document]) -> Iterator[str]:
@@ -105,24 +116,8 @@ def is_known(service: Document) -> bool:
     return service.has_known_name and not any(isinstance(value, Unevaluated) for value in fields)
 
 
-def _unknown(meaning: JsonObject) -> dict[FieldPath, str]:
-    found = expressions(meaning)
-    return {path: f"is unknown, because it is an expression: {format_value(text)}" for path, text in found}
-
-
-def _differences(
-    document: Document, old: JsonObject, new: JsonObject, explained: Collection[FieldPath]
-) -> Iterator[str]:
-    """Yield the differences between the meanings of an entry and of the rendered one. Lists are compared by index.
-
-    `explained`: paths of values with a message of their own.
-    """
-    for path, before, after in meaning_differences(_by_index(old), _by_index(new)):
-        if not any(path[: len(one)] == one for one in explained):
-            yield loss(document, path, _difference(path, before, after))
-
-
 def _by_index(value: object) -> object:
+    """Return a value whose lists are maps by index, so that lists of different lengths are compared by member."""
     match value:
         case dict():
             return {key: _by_index(member) for key, member in value.items()}

@@ -37,7 +37,6 @@ from .losses import (
     mesh_losses,
     other_losses,
     service_losses,
-    unread_values,
 )
 
 if TYPE_CHECKING:
@@ -79,11 +78,10 @@ def recover(documents: Sequence[Document]) -> Recovered:
     inputs = mesh_inputs(mesh, known(old))
     inputs |= service_inputs(services, inputs, protocol)
     settings = accepted(inputs)
-    unread = unread_values(mesh, old)
-    losses = [*mesh_losses(mesh, old, settings, unread), *service_losses(services, protocol, settings)]
+    losses = [*mesh_losses(mesh, old, settings), *service_losses(services, protocol, settings)]
     if settings.collector.port == settings.tracer.default_port:
         inputs["collector"].pop("port", None)
-    if reason := incomplete(old, settings, unread):
+    if reason := incomplete(mesh, old, settings):
         inputs.pop("enabled", None)
         del inputs["collector"]["host"]
         fix = "Complete the inputs and set it: a stack without it is rejected"
