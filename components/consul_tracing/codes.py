@@ -702,10 +702,12 @@ CODES: dict[str, Code] = {
     ),
     "CT603": Code(
         "The settings do not express a part of an entry",
-        "`consul-tracing render --from` read a field that no input of `MeshTracing` expresses, or whose value is "
-        "unknown, such as a variable of Terraform. The message shows its value in the entry and the value that the "
-        "settings write.",
-        "Accept the new value, or keep managing the entry outside of the stack.",
+        "`consul-tracing import` read a field that no input of `MeshTracing` expresses, or a value that is unknown, "
+        "such as a variable of Terraform. The message names its place, and the value that the stack would write. "
+        "`collector.host` is left out if the stack would remove or change tracing that cannot be read: Pulumi rejects "
+        "the stack file until you have completed it.",
+        "Complete the stack file: replace unknown values, and set `collector.host`. Accept other differences, or keep "
+        "managing the entry outside of the stack.",
     ),
 }
 

@@ -42,6 +42,7 @@ class RenderFormat(StrEnum):
 
     HCL = "hcl"
     JSON = "json"
+    TERRAFORM = "terraform"
     YAML = "yaml"
     REGISTRATION = "registration"
     GATEWAY = "gateway"

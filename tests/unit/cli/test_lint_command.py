@@ -9,7 +9,7 @@ import pytest
 
 from consul_tracing.cli.lint import linting
 from consul_tracing.cli.lint.report import as_github, as_json, as_text, file_uri
-from consul_tracing.cli.lint.selection import is_excluded, selected
+from consul_tracing.cli.selection import is_excluded, selected
 from consul_tracing.codes import page_of
 from consul_tracing.errors import CommandError
 from consul_tracing.lint.checks import Checked, check_texts

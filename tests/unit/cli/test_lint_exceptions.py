@@ -12,7 +12,7 @@ from consul_tracing.cli.lint.command import lint_command
 from consul_tracing.cli.lint.kubernetes import documents_in
 from consul_tracing.cli.lint.live import catalog_services, consul_documents, service_findings
 from consul_tracing.cli.lint.report import as_sarif, as_text
-from consul_tracing.cli.lint.selection import selected
+from consul_tracing.cli.selection import selected
 from consul_tracing.errors import CommandError
 from consul_tracing.files.documents import read_documents
 from consul_tracing.lint.checks import Checked, check_texts

@@ -29,11 +29,11 @@ def lint_command(  # noqa: PLR0913 - options of a command
     The exit code is 1 for errors and warnings (--fail-on), and 2 if the command could not run or an argument has no
     entry.
     """
+    from consul_tracing.cli.selection import selected  # noqa: PLC0415 - not for --help
     from consul_tracing.lint.findings import Severity  # noqa: PLC0415 - not for --help
     from consul_tracing.lint.releases import oldest_releases  # noqa: PLC0415 - not for --help
 
     from .linting import codes_of, lint, show  # noqa: PLC0415 - not for --help
-    from .selection import selected  # noqa: PLC0415 - not for --help
 
     if not (files or consul or kubernetes):
         raise CommandError("files, --consul or --kubernetes is required")

@@ -10,6 +10,7 @@ import typer
 from rich.console import Console
 
 from consul_tracing.cli.command import LintFormat
+from consul_tracing.cli.selection import read_files
 from consul_tracing.codes import CODES
 from consul_tracing.errors import CommandError, error_reason, with_suggestion
 from consul_tracing.lint.checks import Checked, check_texts, without_fix
@@ -19,7 +20,6 @@ from consul_tracing.sources.consul import consul_client
 
 from . import report
 from .live import catalog_services, consul_documents, service_findings
-from .selection import read_files
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence

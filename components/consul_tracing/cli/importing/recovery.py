@@ -15,7 +15,8 @@ from consul_tracing.inputs.args import MeshTracingArgs
 from consul_tracing.inputs.hosts import canonical_host
 from consul_tracing.inputs.mesh_settings import MeshSettings
 from consul_tracing.inputs.tracer_settings import Collector, Datadog, OpenTelemetry, Sampling, Span, Tls, Zipkin
-from consul_tracing.lint.meaning import mesh_meaning, message_of, service_meaning, socket_address
+from consul_tracing.lint.meaning import message_of, socket_address
+from consul_tracing.lint.meshes import is_mesh
 from consul_tracing.names import (
     CLUSTERS_KEY,
     COLLECTOR_CLUSTER,
@@ -26,7 +27,17 @@ from consul_tracing.names import (
     TRACING_KEYS,
 )
 
-from .losses import UNKNOWN_HOST, mesh_losses, other_losses
+from .losses import (
+    SCOPE,
+    UNKNOWN_HOST,
+    incomplete,
+    is_known,
+    loss,
+    meaning_of,
+    mesh_losses,
+    other_losses,
+    service_losses,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -45,10 +56,10 @@ class Recovered(NamedTuple):
     """Settings from config entries."""
 
     inputs: JsonObject
-    """The inputs of `MeshTracing`, without defaults."""
+    """The inputs of `MeshTracing`, without defaults. Without `collector.host` if the tracing is not read completely."""
 
     losses: list[str]
-    """A message for each field of the entries that the inputs do not express."""
+    """A message for each part of the entries that the inputs do not express."""
 
 
 def recover(documents: Sequence[Document]) -> Recovered:
@@ -57,22 +68,25 @@ def recover(documents: Sequence[Document]) -> Recovered:
     Raises CommandError unless there is exactly one proxy-defaults entry, and for a service-defaults entry that occurs
     twice.
     """
-    meshes = [document for document in documents if document.kind == "proxy-defaults"]
+    meshes = [document for document in documents if is_mesh(document)]
     if len(meshes) != 1:
         found = ", ".join(f"{one.file}:{one.line}" for one in meshes) or "none"
-        raise CommandError(f"exactly one proxy-defaults entry is required, got {found}")
-    mesh = meshes[0]
-    if mesh.is_partial:
-        reason = "must be a whole entry, got a patch or an entry with keys from a template"
-        raise CommandError(f"{mesh.file}:{mesh.line}: proxy-defaults/global {reason}")
-    old = mesh_meaning(mesh.fields)
-    services = service_documents(documents)
+        raise CommandError(f"exactly one whole proxy-defaults entry is required, got {found}")
+    mesh, services = meshes[0], service_documents(documents)
+    old = meaning_of(mesh)
+    protocol = at(known(old), "Config", "protocol")
     inputs = mesh_inputs(mesh, known(old))
-    inputs |= service_inputs(services, inputs, known(old))
+    inputs |= service_inputs(services, inputs, protocol)
     settings = accepted(inputs)
+    losses = [*mesh_losses(mesh, old, settings), *service_losses(services, protocol, settings)]
     if settings.collector.port == settings.tracer.default_port:
         inputs["collector"].pop("port", None)
-    return Recovered(ordered(inputs), [*mesh_losses(mesh, services, old, settings), *other_losses(documents)])
+    if reason := incomplete(mesh, old, settings):
+        inputs.pop("enabled", None)
+        del inputs["collector"]["host"]
+        fix = "Complete the inputs and set it: a stack without it is rejected"
+        losses.append(loss(mesh, (), f"collector.host is left out, because {reason}. {fix}"))
+    return Recovered(ordered(inputs), [*losses, *other_losses(documents)])
 
 
 def service_documents(documents: Sequence[Document]) -> dict[str, Document]:
@@ -80,8 +94,8 @@ def service_documents(documents: Sequence[Document]) -> dict[str, Document]:
     found: dict[str, Document] = {}
     seen: dict[tuple[str, ...], Document] = {}
     for document in documents:
-        if document.kind == "service-defaults" and document.has_known_name:
-            scope = [str(document.fields.get(field, "")) for field in ("Partition", "Namespace")]
+        if document.kind == "service-defaults" and is_known(document) and not document.is_partial:
+            scope = [str(document.fields.get(field, "")) for field in SCOPE[::-1]]
             first = seen.setdefault((document.name, *scope), document)
             if first is not document:
                 reason = f"{document.file}:{document.line}: service-defaults/{document.name} is already in"
@@ -106,28 +120,23 @@ def mesh_inputs(mesh: Document, meaning: JsonObject) -> JsonObject:
     elif (partition := mesh.fields.get("Partition", "default")) != "default":
         inputs["partition"] = partition
     further = {field: value for field, value in meaning.items() if field != "Config"}
-    if mesh.is_on_kubernetes:
-        further.pop("Meta", None)
     inputs |= {"default_protocol": protocol, "proxy_config": config, "proxy_defaults": further, "existing": "adopt"}
     return {key: value for key, value in known(inputs).items() if value not in (None, {}, [])}
 
 
-def service_inputs(services: Mapping[str, Document], mesh: JsonObject, meaning: JsonObject) -> JsonObject:
+def service_inputs(services: Mapping[str, Document], mesh: JsonObject, protocol: object) -> JsonObject:
     """Return `services`, and `tcp_services` if the protocol of the mesh is HTTP."""
-    protocol = at(meaning, "Config", "protocol")
     declared, tcp = {}, []
     for key, document in services.items():
-        fields = known(service_meaning(document.fields, protocol))
+        fields = known(meaning_of(document, protocol))
         service = {"protocol": fields.pop("Protocol", None) or "tcp"}
-        if document.is_on_kubernetes:
-            fields.pop("Meta", None)
         if key != document.name:
             service["name"] = document.name
         homes = {"Namespace": mesh.get("namespace", "consul") if document.is_custom_resource else "default"}
         homes["Partition"] = mesh.get("partition", "default")
         for field, home in homes.items():
             value = document.fields.get(field, home)
-            if value != home and not isinstance(value, Unevaluated):
+            if value != home:
                 service[field.lower()] = value
         if fields:
             service["service_defaults"] = fields
@@ -135,10 +144,7 @@ def service_inputs(services: Mapping[str, Document], mesh: JsonObject, meaning: 
             tcp.append(key)
         else:
             declared[key] = service
-    return {
-        **({"services": declared} if declared else {}),
-        **({"tcp_services": tcp} if protocol in HTTP_PROTOCOLS else {}),
-    }
+    return {"services": declared, **({"tcp_services": tcp} if protocol in HTTP_PROTOCOLS else {})}
 
 
 def tracing_inputs(config: JsonObject) -> JsonObject:
@@ -157,7 +163,7 @@ def tracing_inputs(config: JsonObject) -> JsonObject:
         return {"enabled": False, "collector": {"host": UNKNOWN_HOST}, **inputs}
     timeout = export_timeout(at(provider, "typed_config"))
     collector |= without_defaults(Collector, {"export_timeout_ms": timeout})
-    inputs |= {"collector": collector, **({} if tracer == {"zipkin": {}} else {"tracer": tracer})}
+    inputs |= {"collector": collector, "tracer": tracer}
     if bootstrap is None:
         inputs["gateways"] = "skip"
     if at(tracer, "zipkin", "propagation"):

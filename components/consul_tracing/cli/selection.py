@@ -1,4 +1,4 @@
-"""The files of `consul-tracing lint`."""
+"""The files of `consul-tracing lint` and `import`."""
 
 from __future__ import annotations
 
