@@ -405,11 +405,6 @@ CODES: dict[str, Code] = {
         "Add the resource detector of the environment to `resource_detectors` and start each proxy with "
         "`OTEL_RESOURCE_ATTRIBUTES=service.name=...`, or set `service_name`, one name for all proxies.",
     ),
-    "CT347": Code(
-        "A key is repeated",
-        "The entry has a key twice, also in another case. One of the values is ignored.",
-        "Keep one of them.",
-    ),
     "CT348": Code(
         "The collector's cluster has no endpoint",
         "The cluster has no endpoint, or an endpoint with port 0. Envoy starts with it, and loses all spans.",

@@ -28,6 +28,7 @@ ELSEWHERE = {
     "CT351": "Consul rejects the entry",
     "CT352": "Kubernetes removes the field",
     "CT353": "Consul rejects the entry",
+    "CT354": "either value may have an effect",
     "CT341": "X-Ray: tests/mesh/test_tracers_of_envoy.py",
 }
 ERRORS = sorted(code for code in EXAMPLES.keys() - ELSEWHERE if severity(code) is Severity.ERROR)

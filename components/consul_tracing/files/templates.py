@@ -144,7 +144,8 @@ class Masked:
 
     def _restored_map(self, value: Map) -> Map:
         restored = Map(value.line)
-        restored.replaced = value.replaced
+        # Of a key in each branch of a condition, one remains.
+        restored.replaced = set() if self.has_control else value.replaced
         for key, member in value.items():
             if self._number.fullmatch(key):
                 restored.has_unknown_keys = True

@@ -94,7 +94,7 @@ def start_mistakes(cluster: object) -> Iterator[Mistake]:
         yield Mistake(("lb_policy",), mismatch("CLUSTER_PROVIDED if type is ORIGINAL_DST", policy))
     yield from _socket_mistakes(cluster)
     socket = cluster.get("transport_socket")
-    if isinstance(socket, dict) and socket.get("name") == TLS_SOCKET and not {"typed_config", "config"} & socket.keys():
+    if isinstance(socket, dict) and _needs_config(socket) and not {"typed_config", "config"} & socket.keys():
         yield Mistake(("transport_socket", "typed_config"), "is required")
 
 
@@ -125,6 +125,12 @@ def _socket_mistakes(cluster: JsonObject) -> Iterator[Mistake]:
         yield Mistake((*place, "explicit_http_config"), f"http3_protocol_options requires {QUIC} in transport_socket")
     elif "auto_config" in options and name not in {"UpstreamTlsContext", QUIC}:
         yield Mistake((*place, "auto_config"), "requires a transport_socket with TLS, which negotiates the protocol")
+
+
+def _needs_config(socket: JsonObject) -> bool:
+    """Return whether Envoy does not find a transport socket by its name alone."""
+    name = socket.get("name")
+    return isinstance(name, str) and (name == TLS_SOCKET or not name.startswith("envoy.transport_sockets."))
 
 
 def _members(value: object) -> JsonObject:

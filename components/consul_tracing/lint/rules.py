@@ -211,11 +211,6 @@ def _key_issues(config: object) -> Iterator[Issue]:
     if reason := _protocol_reason({key.lower(): value for key, value in members(config).items()}.get("protocol")):
         effect = "Consul takes it for tcp, which Envoy does not trace"
         yield Issue("CT332", ("Config", "protocol"), f"{reason}. {effect}")
-    written = Counter(key.lower() for key in members(config))
-    for name, key in {key.lower(): key for key in members(config)}.items():
-        is_repeated = isinstance(config, Map) and key in config.replaced
-        if is_repeated or (name in CONFIG_KEYS and written[name] > 1):
-            yield Issue("CT347", ("Config", key), "is repeated, and only one of its values has an effect")
     meant = {key: _meant_key(key.lower()) for key in members(config)}
     count = Counter(meant.values())
     for key, tracing_key in meant.items():

@@ -185,7 +185,7 @@ def test_fix_reports_what_it_changed_and_where(here: Path) -> None:
 def test_live_findings_promise_no_fix_and_may_be_ignored(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     replaced = Issue("CT314", (), "reason", replacement=("/api/v1/spans", "/api/v2/spans"))
     live = [Finding(replaced, "http://consul", None, "proxy-defaults/global")]
-    monkeypatch.setattr(linting, "lint_consul", lambda _oldest: Checked(live, live={"Consul": 1}))
+    monkeypatch.setattr(linting, "lint_consul", lambda _oldest, _judge: Checked(live, live={"Consul": 1}))
     write(here, {"web.json": defaults("http")})
     shown = consul_tracing("lint", "web.json", "--consul", "--fix")
     assert (shown.exit_code, "--fix" in shown.stdout) == (1, False)

@@ -570,5 +570,5 @@ def test_meaning_ignores_layout_and_defaults() -> None:
 
 def test_patch_of_an_entry_is_rejected() -> None:
     text = "- op: add\n  path: /spec/config/envoy_tracing_json\n  value: '{}'\n"
-    with pytest.raises(CommandError, match=r"a\.yaml:1: proxy-defaults/global must be a whole entry, got a patch"):
+    with pytest.raises(CommandError, match="exactly one whole proxy-defaults entry is required, got none"):
         recovered(text, "a.yaml")

@@ -100,8 +100,8 @@ def test_syntax_error_beside_templates_is_an_error(form: str, text: str, line: i
 
 @pytest.mark.parametrize("value", ['{"a": "{{ b }}" "c": 1}', '{"a": "${b}", }'])
 def test_json_with_an_error_beside_its_template_is_an_error(value: str) -> None:
-    (found,) = (one for one in lint(f"{HEAD}    envoy_tracing_json: '{value}'\n", "yaml") if one.code != "CT320")
-    assert found.code == "CT302"
+    found = lint(f"{HEAD}    envoy_tracing_json: '{value}'\n", "yaml")
+    assert "CT302" in [one.code for one in found]
 
 
 def test_json_with_a_condition_is_not_checked() -> None:

@@ -36,7 +36,7 @@ REJECTED = re.compile(r"error initializing configuration '[^']*':\s*(.*)", re.DO
 DUMP = re.compile(r"\s*goo\.gle/debug.*?(?=Proto constraint validation failed|\Z)|: \{\"node.*", re.DOTALL)
 """The configuration, which precedes or follows the reason."""
 
-MISSING_FILE = re.compile(r"Invalid path: |[Uu]nable to read file: |file .* does not exist")
+MISSING_FILE = re.compile(r"Invalid path: |existing path in the system")
 
 
 def executable(path: str) -> str:
