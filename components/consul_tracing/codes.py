@@ -404,7 +404,8 @@ CODES: dict[str, Code] = {
     ),
     "CT352": Code(
         "A field is unknown",
-        "Consul refuses an entry with an unknown field. Kubernetes removes an unknown field, often without a message.",
+        "Consul refuses an entry with an unknown field, or with a map in the place of a text. Kubernetes removes an "
+        "unknown field, often without a message.",
         "Correct the name, or move the field to the place that the message names.",
     ),
     "CT353": Code(

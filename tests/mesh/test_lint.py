@@ -25,6 +25,9 @@ ELSEWHERE = {
     "CT331": "Consul rejects the entry",
     "CT332": "configures a service",
     "CT336": "is not an entry",
+    "CT351": "Consul rejects the entry",
+    "CT352": "Kubernetes removes the field",
+    "CT353": "Consul rejects the entry",
     "CT341": "X-Ray: tests/mesh/test_tracers_of_envoy.py",
 }
 ERRORS = sorted(code for code in EXAMPLES.keys() - ELSEWHERE if severity(code) is Severity.ERROR)

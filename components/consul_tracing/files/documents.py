@@ -17,7 +17,7 @@ from .templates import Masked
 from .yaml_reader import parse_yaml
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
     from .document import Document, Form
 
@@ -28,7 +28,7 @@ KEY_OF_YAML = re.compile(r"---|%YAML|- |[\"'\w.-]+[^\S\n]*:(?:\s|$)")
 CONSUL_ROOTS = frozenset({"kind", "config_entries", "service", "services"})
 """Keys at the root of the HCL files that Consul reads: an entry, its configuration, registrations."""
 
-KIND_AT_ROOT = re.compile(r'^"?(?:[Kk]ind|Name)"?[^\S\n]*=', re.MULTILINE)
+KIND_AT_ROOT = re.compile(r'^"?(?:[Kk]ind|Name)"?[^\S\n]*[=:]', re.MULTILINE)
 
 OTHER_HCL = (".tf", ".nomad", ".tofu")
 """Suffixes of the files that Terraform and Nomad read, as HCL 2."""
@@ -36,7 +36,7 @@ OTHER_HCL = (".tf", ".nomad", ".tofu")
 ABOUT_CONSUL = re.compile(
     r"envoy_|consul|sidecar_?service|(?:proxy|service|exported)[-_]?(?:defaults|router|splitter|resolver|intentions|"
     r"services)|(?:ingress|api|terminating|mesh)[-_]?gateway|^[^\S\n]*\"?kind\"?[^\S\n]*=|"
-    r"^(?-i:Name)[^\S\n]*=",
+    r"^(?-i:Name)[^\S\n]*=|^(?-i:Kind)[^\S\n]*:",
     re.IGNORECASE | re.MULTILINE,
 )
 """Words of the files in which entries and registrations are written."""
@@ -69,7 +69,7 @@ def read_file(text: str, file: str, *, is_live: bool = False) -> Content:
             if form == "hcl" and is_read_by_consul(content, text, file):
                 finder.content.refused = _refused(masked)
     except FileError as error:
-        if masked.lines & {error.line - 1, error.line, error.line + 1}:
+        if masked.may_cause_error(error.line):
             return Content(template=Place(error.line, RENDER))
         raise FileError(file, error.line, masked.original(error.reason)) from None
     except RecursionError:
@@ -119,16 +119,23 @@ def parsed(text: str, file: str, form: Form, first_line: int = 1) -> Iterable[ob
             return [parse(text, file, first_line, is_hcl1=is_read_by_consul({}, text, file))]
 
 
+FORMS: Mapping[str, Form] = {
+    ".json": "json",
+    ".yaml": "yaml",
+    ".yml": "yaml",
+    **dict.fromkeys((".hcl", ".nomad", ".tf", ".tofu"), "hcl"),
+}
+"""The formats of files with entries, by suffix in lower case."""
+
+
 def form_of(text: str, file: str) -> Form:
     """Return the format of a text: from the name of its file, or from its start."""
     starts_with_bracket = text.lstrip("\ufeff \t\r\n")[:1] in {"{", "["}
-    match PurePath(file).suffix.lower():
-        case ".json":
-            return "json"
-        case ".yaml" | ".yml":
-            return "yaml"
-        case ".hcl" | ".tf" | ".nomad":
+    match FORMS.get(PurePath(file).suffix.lower()):
+        case "hcl":
             return "json" if starts_with_bracket else "hcl"
+        case str() as form:
+            return form
     if starts_with_bracket and not text.lstrip("\ufeff \t\r\n").startswith("{{"):
         return "json"
     lines = (line.strip() for line in text.removeprefix("\ufeff").split("\n"))

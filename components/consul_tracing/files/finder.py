@@ -92,6 +92,12 @@ class Content:
         self.refused = self.refused or other.refused
 
 
+def lines_of_tracing_keys(text: str) -> list[int]:
+    """Return the lines, from 1, on which a text gives a value to a tracing key, without comments."""
+    without_comments = COMMENT.sub(lambda comment: " " * len(comment[0]), text)
+    return [text.count("\n", 0, key.start()) + 1 for key in ASSIGNED.finditer(without_comments)]
+
+
 class Finder:
     """Walk through the content of a file, or of a text inside of it."""
 
@@ -262,7 +268,7 @@ class Finder:
             fields.lines = spec.lines
             fields.has_unknown_keys = spec.has_unknown_keys
         elif isinstance(spec, Unevaluated):
-            fields.put("Config", spec, content.lines["spec"])
+            fields.put("config", spec, content.lines["spec"])
         annotations = metadata.get("annotations")
         if ownership := body({"metadata": {"annotations": annotations if isinstance(annotations, Map) else {}}})[
             "Meta"
@@ -346,10 +352,8 @@ class Finder:
         else:
             reason = NOT_READ
         self.content.add(found)
-        mention = ASSIGNED.search(COMMENT.sub(lambda comment: " " * len(comment[0]), text))
-        if mention and not found.documents and not found.unread:
-            offset = text.count("\n", 0, mention.start())
-            self._add_unread(line + 1 + offset if is_block else line, reason)
+        if not found.documents and not found.unread and (offsets := lines_of_tracing_keys(text)):
+            self._add_unread(line + offsets[0] if is_block else line, reason)
 
     def _add(self, document: Document) -> None:
         if self._fixed_line is not None:

@@ -15,10 +15,12 @@ from .values import Blocks, Heredoc, Items, JsonText, Map, Unevaluated, expressi
 BLANKS = re.compile(r"(?:\s|#[^\n]*|//[^\n]*|/\*.*?\*/)*", re.DOTALL)
 BLANKS_IN_LINE = re.compile(r"(?:[^\S\n]|/\*.*?\*/)*", re.DOTALL)
 IDENTIFIER = re.compile(r"[^\W\d][\w.-]*")
-NUMBER = re.compile(
-    r"-?(?:(?P<hexadecimal>0[xX][0-9a-fA-F]+)|[0-9]*(?P<fraction>\.[0-9]+)|[0-9]+)"
-    r"(?P<exponent>[eE][+-]?[0-9]+)?(?![A-Za-z0-9_])"
+NUMBER_OF_HCL1 = re.compile(
+    r"-?(?:(?P<hexadecimal>0[xX][0-9a-fA-F]+)|[0-9]*(?P<fraction>\.[0-9]+)|[0-9]+)(?P<exponent>[eE][+-]?[0-9]+)?"
 )
+"""A number, after which HCL 1 accepts the next key without a blank."""
+
+NUMBER = re.compile(rf"{NUMBER_OF_HCL1.pattern}(?![A-Za-z0-9_])")
 HEREDOC = re.compile(r"<<(-?)([^\W\d][\w.-]*)[^\S\n]*\n")
 QUOTED = re.compile(r'"(?:[^"\\\n]|\\.)*"')
 ESCAPE = re.compile(r"\\(?:u([0-9A-Fa-f]{4})|U([0-9A-Fa-f]{8})|x([0-9A-Fa-f]{2})|([0-7]{3})|(.))")
@@ -193,7 +195,7 @@ class Reader:
                 return self._heredoc()
             case "":
                 self.fail("a value is required")
-        if number := NUMBER.match(self.text, self.position):
+        if number := (NUMBER_OF_HCL1 if self.is_hcl1 else NUMBER).match(self.text, self.position):
             return self._number(number)
         word = IDENTIFIER.match(self.text, self.position)
         if word and word[0] in CONSTANTS:

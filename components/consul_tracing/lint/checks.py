@@ -6,10 +6,13 @@ import re
 from collections import defaultdict
 from dataclasses import dataclass, field, replace
 from functools import partial
+from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 from consul_tracing.errors import CommandError, FileError
-from consul_tracing.files.documents import is_about_consul, may_have_entries, read_file
+from consul_tracing.files.documents import FORMS, is_about_consul, may_have_entries, read_file
+from consul_tracing.files.finder import NOT_READ, Content, Place, lines_of_tracing_keys
+from consul_tracing.names import STANDARD_INPUT
 
 from .findings import Finding, Issue, Severity
 from .fixes import fixed, key
@@ -112,7 +115,13 @@ def read(text: str, file: str) -> tuple[list[Document], list[Finding]]:
     try:
         content = read_file(text, file)
     except FileError as error:
-        return [], [_unreadable(file, error.line, error.reason)] if is_ours else []
+        if not is_ours:
+            return [], []
+        is_other = file != STANDARD_INPUT and PurePath(file).suffix.lower() not in FORMS
+        if is_other and (lines := lines_of_tracing_keys(text)):
+            content = Content(unread=[Place(line, NOT_READ) for line in lines])
+        else:
+            return [], [_unreadable(file, error.line, error.reason)]
     except Exception as error:
         raise CommandError(f"{file} cannot be checked: {type(error).__name__}: {error}") from error
     return content.documents, list(content_findings(content, file))

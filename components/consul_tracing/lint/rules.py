@@ -150,7 +150,7 @@ def document_issues(document: Document, config: ProxyConfig) -> Iterator[Issue]:
     """Yield the mistakes in the entry itself: its name, its keys, its protocol and its owners."""
     fields = document.fields
     match document.kind:
-        case "proxy-defaults" if document.name not in {"global", ""}:
+        case "proxy-defaults" if document.has_known_name and document.name not in {"global", ""}:
             reason = f'must be "global", got {format_value(document.name)}: Consul has one proxy-defaults entry'
             yield Issue("CT324", ("Name",), reason)
         case "service-defaults":

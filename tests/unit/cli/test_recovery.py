@@ -456,7 +456,7 @@ def test_header_with_a_credential_is_not_shown() -> None:
 
 @pytest.mark.parametrize("text", ["", entry() + entry(), '{"Kind": "service-defaults", "Name": "web"}'])
 def test_exactly_one_mesh_is_required(text: str) -> None:
-    with pytest.raises(CommandError, match="exactly one whole proxy-defaults entry is required"):
+    with pytest.raises(CommandError, match="exactly one proxy-defaults entry is required"):
         recovered(text)
 
 
@@ -566,3 +566,9 @@ def test_meaning_ignores_layout_and_defaults() -> None:
     )
     assert list(meaning_differences(mesh_meaning(one), mesh_meaning(other))) == []
     assert service_meaning({"Protocol": "HTTP", "Expose": {}}, None) == {"Protocol": "http"}
+
+
+def test_patch_of_an_entry_is_rejected() -> None:
+    text = "- op: add\n  path: /spec/config/envoy_tracing_json\n  value: '{}'\n"
+    with pytest.raises(CommandError, match=r"a\.yaml:1: proxy-defaults/global must be a whole entry, got a patch"):
+        recovered(text, "a.yaml")

@@ -68,11 +68,15 @@ def recover(documents: Sequence[Document]) -> Recovered:
     Raises CommandError unless there is exactly one proxy-defaults entry, and for a service-defaults entry that occurs
     twice.
     """
-    meshes = [document for document in documents if is_mesh(document)]
+    candidates = [document for document in documents if document.kind == "proxy-defaults"]
+    meshes = list(filter(is_mesh, candidates)) or candidates
     if len(meshes) != 1:
         found = ", ".join(f"{one.file}:{one.line}" for one in meshes) or "none"
-        raise CommandError(f"exactly one whole proxy-defaults entry is required, got {found}")
+        raise CommandError(f"exactly one proxy-defaults entry is required, got {found}")
     mesh, services = meshes[0], service_documents(documents)
+    if mesh.is_partial:
+        reason = "must be a whole entry, got a patch or an entry with keys from a template"
+        raise CommandError(f"{mesh.file}:{mesh.line}: proxy-defaults/global {reason}")
     old = meaning_of(mesh)
     protocol = at(known(old), "Config", "protocol")
     inputs = mesh_inputs(mesh, known(old))

@@ -4,8 +4,9 @@ from typing import Annotated
 
 import typer
 
-from consul_tracing.cli.command import FINDINGS, STANDARD_INPUT, FailOn, LintFormat
+from consul_tracing.cli.command import FINDINGS, FailOn, LintFormat
 from consul_tracing.errors import CommandError
+from consul_tracing.names import STANDARD_INPUT
 
 
 def lint_command(  # noqa: PLR0913 - options of a command
