@@ -568,6 +568,20 @@ def test_meaning_ignores_layout_and_defaults() -> None:
     assert service_meaning({"Protocol": "HTTP", "Expose": {}}, None) == {"Protocol": "http"}
 
 
+def test_many_fields_that_are_not_supported_are_removed_at_once() -> None:
+    services = [
+        {"Kind": "service-defaults", "Name": f"s{number}", "Protocol": "http", "Nonsense": 1, "Expose": {"a": 1}}
+        for number in range(1200)
+    ]
+    clusters = [{"name": f"c{number}", "type": "NONE"} for number in range(12)]
+    text = json.loads(entry())
+    text["Config"]["envoy_extra_static_clusters_json"] += "".join(f",{json.dumps(one)}" for one in clusters)
+    inputs, losses = recovered("\n".join(map(json.dumps, [text, *services])))
+    assert set(map(str, inputs["services"].values())) == {"{'protocol': 'http'}"}
+    assert "static_clusters" not in inputs
+    assert len(losses) == 2 * len(services) + len(clusters)
+
+
 def test_patch_of_an_entry_is_rejected() -> None:
     text = "- op: add\n  path: /spec/config/envoy_tracing_json\n  value: '{}'\n"
     with pytest.raises(CommandError, match=r"a\.yaml:1: proxy-defaults/global must be a whole entry, got a patch"):
