@@ -141,8 +141,9 @@ CODES: dict[str, Code] = {
     ),
     "CT302": Code(
         "A tracing key is not valid JSON",
-        "The text is not JSON, is JSON of another type, or is escaped twice. Consul does not check it.",
-        "Correct the JSON. `consul-tracing render` writes it.",
+        "The text is not JSON, is JSON of another type, or is escaped twice. Consul does not check it. Backslashes "
+        "before quotes belong into JSON files and double quotes only: single-quoted YAML, `|` and heredocs need none.",
+        "Correct the JSON.",
     ),
     "CT303": Code(
         "Static clusters end with a comma",
@@ -215,7 +216,7 @@ CODES: dict[str, Code] = {
     "CT315": Code(
         "Trace ids have 64 bits",
         "Applications with 128-bit trace ids, the default of OpenTelemetry, cannot join the traces.",
-        "Set `trace_id_128bit: true`.",
+        "Set `trace_id_128bit: true`. Ignore the warning if all applications have 64-bit trace ids.",
     ),
     "CT316": Code(
         "TLS is not verified",
@@ -243,11 +244,12 @@ CODES: dict[str, Code] = {
         "Without `envoy_listener_tracing_json` Consul sets random sampling to 0 %. Proxies trace only requests whose "
         "caller sampled them, and mark all others as not sampled, which disables tracing in applications "
         "(hashicorp/consul#8519, envoyproxy/envoy#38222).",
-        "Add `envoy_listener_tracing_json` with all three sampling rates.",
+        "Add `envoy_listener_tracing_json` with all three sampling rates, as the line in the finding.",
     ),
     "CT321": Code(
         "A sampling rate is 0",
-        "Proxies that sample nothing mark every request as not sampled (envoyproxy/envoy#38222).",
+        "Proxies that sample nothing mark every request as not sampled (envoyproxy/envoy#38222). Rates are "
+        "percentages, and Envoy rounds a rate below 0.01 % to 0.",
         "Increase the rate, or remove the tracing keys.",
     ),
     "CT322": Code(
@@ -293,8 +295,9 @@ CODES: dict[str, Code] = {
         "Gateways disable tracing behind them",
         "With a tracer in the bootstrap, an ingress or API gateway marks every request without trace context as not "
         "sampled, and all sidecars obey (hashicorp/consul#6645).",
-        "Start the gateways with the arguments that `consul-tracing render --as gateway` prints. On Kubernetes, where "
-        "gateways cannot have arguments, set `gateways: skip`.",
+        "Start the gateways with the arguments that `consul-tracing render --as gateway` prints. Where gateways cannot "
+        "have arguments, restart all proxies with the static cluster, and then move the tracer from "
+        "`envoy_tracing_json` to `provider` in `envoy_listener_tracing_json`.",
     ),
     "CT330": Code(
         "A value is not checked",
@@ -309,7 +312,8 @@ CODES: dict[str, Code] = {
     ),
     "CT332": Code(
         "A protocol is unknown",
-        "Consul rejects an entry with an unknown protocol.",
+        "Consul rejects a service-defaults entry with an unknown protocol. In the configuration of proxies it takes "
+        "one for tcp, which Envoy does not trace. There is no https: a sidecar adds and removes mutual TLS.",
         "Set http, http2 or grpc, which Envoy traces, or tcp.",
     ),
     "CT333": Code(
@@ -387,6 +391,35 @@ CODES: dict[str, Code] = {
         "On Kubernetes, each pod looks for a name without a dot in the pod's own namespace. Proxies in other "
         "namespaces do not find the collector.",
         "Set the full name, such as `zipkin.observability.svc.cluster.local`.",
+    ),
+    "CT345": Code(
+        "SkyWalking has no spans of upstream requests",
+        "SkyWalking requires a span of each upstream request for a correct topology of the services (documentation of "
+        "Envoy's `SkyWalkingConfig`).",
+        "Set `spawn_upstream_span: true` in `envoy_listener_tracing_json`.",
+    ),
+    "CT346": Code(
+        "Spans of OpenTelemetry have no service name",
+        "The tracer has neither `service_name` nor a resource detector. The spans of all proxies belong to "
+        "`unknown_service:envoy`.",
+        "Add the resource detector of the environment to `resource_detectors` and start each proxy with "
+        "`OTEL_RESOURCE_ATTRIBUTES=service.name=...`, or set `service_name`, one name for all proxies.",
+    ),
+    "CT347": Code(
+        "A key is repeated",
+        "The entry has a key twice, also in another case. One of the values is ignored.",
+        "Keep one of them.",
+    ),
+    "CT348": Code(
+        "The collector's cluster has no endpoint",
+        "The cluster has no endpoint, or an endpoint with port 0. Envoy starts with it, and loses all spans.",
+        "Set `load_assignment` with the address and the port of the collector.",
+    ),
+    "CT349": Code(
+        "Envoy rejects the entry",
+        "`lint --with-envoy` has validated a bootstrap with the tracing keys of the entry, and Envoy rejected it. No "
+        "proxy of this version starts, or each one keeps its former listeners.",
+        "Correct what Envoy's message names.",
     ),
     "CT350": Code(
         "A tracing key is not read",

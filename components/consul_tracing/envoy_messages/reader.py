@@ -143,6 +143,8 @@ class _Reader:
             return value
         if not isinstance(kind, str):
             return self._mismatch('a map with the text "@type"', value, path)
+        if not kind.partition("/")[0] or "/" not in kind:
+            self.mistakes.append(Mistake((*path, "@type"), mismatch('a URL such as "type.googleapis.com/…"', kind)))
         if V2_TYPE.fullmatch(kind):
             self.mistakes.append(Mistake((*path, "@type"), mismatch("a type of Envoy's v3 API", kind), Kind.FORMER))
         name, count = kind.rpartition("/")[2], len(self.newer)
@@ -158,9 +160,9 @@ class _Reader:
         unknown = set()
         for key, member in value.items():
             name = snake_case(key)
-            if member is None:
-                continue
             if one := kind.fields.get(name):
+                if member is None:
+                    continue
                 canonical[name] = self.value(member, one, (*path, key))
             else:
                 canonical[name] = member

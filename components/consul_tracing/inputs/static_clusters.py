@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from consul_tracing.envoy_messages.json_values import at, maps_in
-from consul_tracing.envoy_messages.messages import CLUSTER
-from consul_tracing.envoy_messages.reader import Kind, Mistake, read
+from consul_tracing.envoy_messages.json_values import at, listed, maps_in
+from consul_tracing.envoy_messages.messages import CLUSTER, HTTP_PROTOCOL_OPTIONS
+from consul_tracing.envoy_messages.reader import Kind, Mistake, is_json, read
 from consul_tracing.errors import Problem, format_value, mismatch
 from consul_tracing.names import COLLECTOR_CLUSTER
 
@@ -30,6 +30,11 @@ RESERVED_CLUSTERS = frozenset(
 """Clusters that Consul adds to each proxy. Source: `command/connect/envoy` and `agent/xds` of Consul 1.22."""
 
 TLS_SOCKET = "envoy.transport_sockets.tls"
+
+QUIC = "QuicUpstreamTransport"
+
+NAME_CHECKS = frozenset({"auto_sni_san_validation", "match_subject_alt_names", "match_typed_subject_alt_names"})
+"""Fields that verify the name in a certificate."""
 
 ONE_ENDPOINT = ("load_assignment", "endpoints")
 
@@ -87,9 +92,43 @@ def start_mistakes(cluster: object) -> Iterator[Mistake]:
     policy = cluster.get("lb_policy", "ROUND_ROBIN")
     if kind == "ORIGINAL_DST" and isinstance(policy, str) and policy != "CLUSTER_PROVIDED":
         yield Mistake(("lb_policy",), mismatch("CLUSTER_PROVIDED if type is ORIGINAL_DST", policy))
+    yield from _socket_mistakes(cluster)
     socket = cluster.get("transport_socket")
     if isinstance(socket, dict) and socket.get("name") == TLS_SOCKET and not {"typed_config", "config"} & socket.keys():
         yield Mistake(("transport_socket", "typed_config"), "is required")
+
+
+def _socket_mistakes(cluster: JsonObject) -> Iterator[Mistake]:
+    """Return the values of TLS that Envoy rejects, and protocols that the transport socket does not support."""
+    config, place = at(cluster, "transport_socket", "typed_config"), ("transport_socket", "typed_config")
+    name = str(at(config, "@type") or "").rpartition(".")[2]
+    if name.startswith("Downstream"):
+        yield Mistake((*place, "@type"), mismatch("UpstreamTlsContext", name))
+    for path, holder in maps_in(config, ".".join(place)):
+        for key in holder:
+            if "sds_secret_config" in key and any(
+                "sds_config" not in one for one in map(_members, listed(holder[key]))
+            ):
+                yield Mistake((*path.split("."), key, "sds_config"), "is required: the bootstrap has no static secret")
+    tls = _members(at(config, "common_tls_context"))
+    validation = _members(tls.get("validation_context"))
+    names = NAME_CHECKS & {*validation, *(_members(config).keys() & {"auto_sni_san_validation"})}
+    is_elsewhere = any("validation_context" in key and key != "validation_context" for key in tls)
+    if names and "trusted_ca" not in validation and not is_elsewhere and is_json(tls.get("validation_context")):
+        required = (*place, "common_tls_context", "validation_context", "trusted_ca")
+        yield Mistake(required, f"is required with {min(names)}")
+    options = at(cluster, "typed_extension_protocol_options", HTTP_PROTOCOL_OPTIONS)
+    if "transport_socket_matches" in cluster or (config is not None and not name) or at(options, "@type") is None:
+        return
+    place = ("typed_extension_protocol_options", HTTP_PROTOCOL_OPTIONS)
+    if "http3_protocol_options" in _members(at(options, "explicit_http_config")) and name != QUIC:
+        yield Mistake((*place, "explicit_http_config"), f"http3_protocol_options requires {QUIC} in transport_socket")
+    elif "auto_config" in options and name not in {"UpstreamTlsContext", QUIC}:
+        yield Mistake((*place, "auto_config"), "requires a transport_socket with TLS, which negotiates the protocol")
+
+
+def _members(value: object) -> JsonObject:
+    return value if isinstance(value, dict) else {}
 
 
 def _takes_one_endpoint(cluster: JsonObject) -> bool:

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
     from .ignores import Ignored
 
+    Judge = Callable[[Sequence[Document]], Iterable[Finding]]
+
 INVALID_BYTE = re.compile("[\udc80-\udcff]")
 """A byte that is not UTF-8, as `surrogateescape` decodes it."""
 
@@ -56,11 +58,17 @@ class Checked:
 
 
 def check_texts(
-    texts: Mapping[str, str], oldest: Releases | None = None, ignored: Collection[str] = (), *, fix: bool = False
+    texts: Mapping[str, str],
+    oldest: Releases | None = None,
+    ignored: Collection[str] = (),
+    *,
+    fix: bool = False,
+    judge: Judge | None = None,
 ) -> Checked:
     """Return the findings of files, in the order of the files and lines. `ignored`: codes that are no findings.
 
     `fix`: return the findings of the fixed texts. Otherwise a finding has a replacement if it would be fixed.
+    `judge`: returns further findings of each mesh.
     """
     oldest = oldest or Releases()
     contents = {file: read(text, file) for file, text in texts.items()}
@@ -68,11 +76,15 @@ def check_texts(
     divisions = meshes(documents)
     found = [problem for _, problems in contents.values() for problem in problems]
     found += [one for mesh in divisions for one in findings(mesh, oldest)]
+    if judge and not fix:
+        found += [one for mesh in divisions for one in judge(mesh)]
     remaining, not_shown = divided(found, {file: comments(text, file) for file, text in texts.items()}, ignored)
     defaults = {one.file: list(filter(is_mesh, mesh)) for mesh in divisions for one in mesh}
     changes, applied = _fixes(texts, remaining, defaults, partial(_file_findings, oldest, ignored))
     if fix:
-        after = check_texts({**texts, **{file: text for file, (_, text) in changes.items()}}, oldest, ignored)
+        after = check_texts(
+            {**texts, **{file: text for file, (_, text) in changes.items()}}, oldest, ignored, judge=judge
+        )
         return replace(after, findings=[without_fix(one) for one in after.findings], fixed=applied, changes=changes)
     fixable = {(one.file, key(one)) for one in applied}
     shown = [one if (one.file, key(one)) in fixable else without_fix(one) for one in remaining]

@@ -10,6 +10,7 @@ from consul_tracing.envoy_messages.messages import CLUSTER, HTTP_PROTOCOL_OPTION
 from consul_tracing.envoy_messages.reader import is_json, read
 from consul_tracing.envoy_messages.tracers import DATADOG, OPENTELEMETRY, ZIPKIN
 from consul_tracing.errors import format_value, with_suggestion
+from consul_tracing.files.values import expressions
 from consul_tracing.inputs.collector_address import loopback_reason, mesh_reason, namespace_reason, port_reason
 from consul_tracing.inputs.hosts import canonical_host, host_reason
 from consul_tracing.inputs.static_clusters import RESERVED_CLUSTERS, start_mistakes
@@ -57,12 +58,23 @@ def _destination_issues(cluster: JsonObject, name: str, tracer: Tracer, *, on_ku
             "CT340": port_reason(port, _own_port(tracer), has_tls="transport_socket" in cluster),
             "CT343": mesh_reason(host),
             "CT344": namespace_reason(host) if on_kubernetes else "",
+            "CT348": "" if port else "an endpoint has port 0",
         }
         for code, reason in reasons.items():
             if reason:
                 found.setdefault(code, reason)
+    if _has_no_endpoint(cluster):
+        found["CT348"] = "has no endpoint"
     for code, reason in found.items():
         yield Issue(code, ("Config", CLUSTERS_KEY), f"cluster {format_value(name)}: {reason}")
+
+
+def _has_no_endpoint(cluster: JsonObject) -> bool:
+    """Return whether a cluster with endpoints of its own has none. Expressions are accepted."""
+    assignment = cluster.get("load_assignment")
+    has_own = cluster.get("type", "STATIC") in ("STATIC", "STRICT_DNS") and "cluster_type" not in cluster
+    has_address = any({"socket_address", "pipe"} & one.keys() for _, one in maps_in(assignment, ""))
+    return bool(cluster) and has_own and not has_address and not any(expressions(assignment))
 
 
 def _own_port(tracer: Tracer) -> int:
@@ -86,11 +98,11 @@ def _speaks_http2(cluster: JsonObject) -> bool:
 
 
 def _addresses(cluster: object) -> Iterator[tuple[str, int]]:
-    """Yield the hosts and ports in a canonical cluster. They are empty and 0 if they are not known."""
+    """Yield the hosts and ports in a canonical cluster. They are empty and -1 if they are not known."""
     for _, holder in maps_in(cluster, ""):
         if isinstance(socket := holder.get("socket_address"), dict):
-            host, port = socket.get("address"), socket.get("port_value")
-            yield host if isinstance(host, str) else "", port if isinstance(port, int) else 0
+            host, port = socket.get("address"), socket.get("port_value", -1 if "named_port" in socket else 0)
+            yield host if isinstance(host, str) else "", port if isinstance(port, int) else -1
 
 
 def cluster_issues(clusters: object, envoy: EnvoyRelease | None) -> Iterator[Issue]:
@@ -135,14 +147,12 @@ def _tls_issues(cluster: JsonObject, path: FieldPath) -> Iterator[Issue]:
     validation = members(common.get("validation_context"))
     elsewhere = any(key != "validation_context" and "validation_context" in key for key in common)
     place = (*path, "transport_socket", "typed_config")
-    if (
-        not elsewhere
-        and not {"trusted_ca", "system_root_certs", "ca_certificate_provider_instance"} & validation.keys()
-    ):
-        yield Issue("CT316", place, "does not verify the certificate of the collector: trusted_ca is not set")
-    elif not elsewhere and not (
-        {"match_typed_subject_alt_names", "match_subject_alt_names"} & validation.keys()
-        or config.get("auto_sni_san_validation")
-    ):
+    has_names = {"match_typed_subject_alt_names", "match_subject_alt_names"} & validation.keys()
+    if elsewhere:
+        return
+    if "trusted_ca" not in validation:
+        if not has_names and not config.get("auto_sni_san_validation"):
+            yield Issue("CT316", place, "does not verify the certificate of the collector: trusted_ca is not set")
+    elif not has_names and not config.get("auto_sni_san_validation"):
         reason = "does not verify the name in the collector's certificate: match_typed_subject_alt_names is not set"
         yield Issue("CT316", place, reason)

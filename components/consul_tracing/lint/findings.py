@@ -46,6 +46,8 @@ WARNINGS = frozenset(
         "CT342",
         "CT343",
         "CT344",
+        "CT345",
+        "CT346",
         "CT350",
         "CT354",
         "CT390",
@@ -75,6 +77,8 @@ class Issue:
     """Text in the file and its replacement, where the fix is unambiguous."""
     severity: Severity | None = None
     """Severity where it depends on the versions of the mesh. Default: that of the code."""
+    text_line: int = 0
+    """The line in the text of a heredoc, from 1. 0: the line of the path."""
 
 
 @dataclass(frozen=True)

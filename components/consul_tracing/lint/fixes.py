@@ -64,7 +64,7 @@ def _applied(
         starts = [0, *(one.end() for one in re.finditer("\n", text))]
         # From the last line to the first, because a fix can remove lines.
         for one in sorted(chosen, key=lambda it: it.line or 1, reverse=True):
-            text = _replaced(text, one, starts[(one.line or 1) - 1])
+            text = _replaced(text, one, starts[(one.line or 1) - 1 - one.issue.text_line])
         applied += chosen
         after = lint(text)
         chosen = [one for one in after if one.issue.replacement and key(one) not in seen]

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from consul_tracing.envoy_messages.json_values import json_objects
-from consul_tracing.files.values import Blocks, Unevaluated, expressions
+from consul_tracing.files.templates import PREFIX
+from consul_tracing.files.values import Blocks, Heredoc, Unevaluated, expressions
 from consul_tracing.names import CLUSTERS_KEY, LISTENER_KEY, TRACER_KEY, TRACING_KEYS
 
 from .findings import Issue
@@ -88,11 +90,19 @@ def _content(key: str, value: object, issues: list[Issue]) -> object:
         return _members(value) if is_list else value
     content, issue = _parsed_clusters(value, path) if is_list else _parsed(value, path)
     if issue:
-        issues.append(issue)
+        issues.append(_with_line(issue, value))
     if content is UNKNOWN or isinstance(content, list if is_list else dict):
         return content
     issues.append(Issue("CT302", path, "must be a JSON object, got another value"))
     return UNKNOWN
+
+
+def _with_line(issue: Issue, text: str) -> Issue:
+    """Name the line of text that has no lines of its own in the file."""
+    if not issue.text_line or isinstance(text, Heredoc):
+        return issue
+    shown = f" in line {issue.text_line} of the text" if "\n" in text.strip() else ""
+    return replace(issue, reason=f"{issue.reason}{shown}", text_line=0)
 
 
 def _evaluated(value: Unevaluated, path: FieldPath, issues: list[Issue], *, is_list: bool) -> object:
@@ -117,19 +127,62 @@ def _members(value: object) -> list[object]:
 def _parsed(text: str, path: FieldPath) -> tuple[object, Issue | None]:
     try:
         content = json.loads(text)
+    except json.JSONDecodeError as error:
+        return _repaired(text, error, path)
     except (ValueError, RecursionError) as error:
-        reason = f"{error.msg} in line {error.lineno} of the text" if isinstance(error, json.JSONDecodeError) else error
-        return UNKNOWN, Issue("CT302", path, f"must be valid JSON, got an error: {reason}")
+        return UNKNOWN, _not_json(path, f"an error: {error}")
     if not isinstance(content, str):
         return content, None
     inner, _ = _parsed(content, path)
     return inner, Issue("CT302", path, "must be JSON that is escaped once, got JSON that is escaped twice")
 
 
+def _repaired(text: str, error: json.JSONDecodeError, path: FieldPath) -> tuple[object, Issue | None]:
+    """Return the content of text with backslashes or commas that JSON does not have, UNKNOWN for another error."""
+    if PREFIX in text:
+        # A template is no value that can be checked.
+        fixed, line, reason = text, 0, ""
+    elif text.startswith("\\", error.pos):
+        fixed, line = text.replace('\\"', '"'), error.lineno
+        reason = "backslashes before the quotes: single-quoted YAML, `|` and heredocs need none"
+    else:
+        fixed, place = _without_commas(text)
+        line, reason = text.count("\n", 0, place) + 1, "a comma after the last member"
+    try:
+        content = json.loads(fixed)
+    except (ValueError, RecursionError):
+        return UNKNOWN, _not_json(path, f"an error: {error.msg}", error.lineno)
+    return content, _not_json(path, reason, line, (text.strip(), fixed.strip()))
+
+
+def _without_commas(text: str) -> tuple[str, int]:
+    """Return text without the commas after last members, and the place of the first."""
+    first = 0
+    for _ in range(MAX_COMMAS):
+        try:
+            json.loads(text)
+        except json.JSONDecodeError as error:
+            # Python 3.13 reports the comma, older versions the bracket.
+            comma = error.pos if text.startswith(",", error.pos) else len(text[: error.pos].rstrip()) - 1
+            if not LAST_COMMA.match(text, comma):
+                break
+            text, first = text[:comma] + text[comma + 1 :], first or comma
+        else:
+            break
+    return text, first
+
+
+def _not_json(path: FieldPath, got: str, line: int = 0, replacement: tuple[str, str] | None = None) -> Issue:
+    return Issue("CT302", path, f"must be valid JSON, got {got}", replacement=replacement, text_line=line)
+
+
 def _parsed_clusters(text: str, path: FieldPath) -> tuple[object, Issue | None]:
     """Return the clusters of text that Consul inserts between the brackets of a list."""
     stripped = text.strip()
     content, issue = _parsed(f"[{text}]", path)
+    if issue and issue.replacement:
+        old, new = issue.replacement
+        issue = replace(issue, replacement=(old[1:-1].strip(), new[1:-1].strip()))
     if isinstance(content, list) and len(content) == 1 and isinstance(content[0], list):
         fixed = stripped[1:-1].strip()
         return content[0], _brackets(path, (stripped, fixed))
@@ -154,6 +207,11 @@ def _not_checked(path: FieldPath, expression: str) -> Issue:
     shown = short if len(short) <= MAX_EXPRESSION_LENGTH else f"{short[:MAX_EXPRESSION_LENGTH]}…"
     return Issue("CT330", path, f"is not checked, because it is an expression: {shown}")
 
+
+LAST_COMMA = re.compile(r",\s*[}\]]")
+
+MAX_COMMAS = 50
+"""Commas after last members that are removed."""
 
 MAX_EXPRESSION_LENGTH = 60
 """Characters of an expression that a finding shows."""

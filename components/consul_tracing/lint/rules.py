@@ -21,6 +21,7 @@ from consul_tracing.inputs.tracers import (
     listener_problems,
     upstream_listeners,
 )
+from consul_tracing.inputs.types import SMALLEST_PERCENT
 from consul_tracing.names import (
     EXTERNAL_SOURCE_KEY,
     HTTP_PROTOCOLS,
@@ -38,7 +39,7 @@ from .meaning import entry_meaning, mesh_meaning
 from .meshes import homes, is_mesh
 from .proxy_config import UNKNOWN, ProxyConfig, entry_objects, members, proxy_config
 from .releases import Releases
-from .sampling_rules import consul_issues, listener_rate, sampling_issues
+from .sampling_rules import consul_issues, listener_rate, missing_rates, sampling_issues
 from .tracer_rules import mistake_issues, newer_issues, provider_issues, tracer_of
 
 if TYPE_CHECKING:
@@ -88,6 +89,9 @@ SIMILARITY = 0.75
 GATEWAYS = frozenset({"api-gateway", "ingress-gateway"})
 """Kinds of the gateways that mark requests as not sampled."""
 
+CONFIGURATIONS = frozenset({"proxy-defaults", "registration"})
+"""Kinds of documents that configure proxies."""
+
 MAX_LISTED = 5
 
 FRACTION = {("numerator",), ("denominator",)}
@@ -113,13 +117,25 @@ def mesh_config(documents: Iterable[Document]) -> ProxyConfig | None:
     return proxy_config(found[0].fields.get("Config")) if len(found) == 1 else None
 
 
+def effective_configs(documents: Sequence[Document]) -> Iterator[tuple[Document, ProxyConfig]]:
+    """Yield the configurations of the proxies of a mesh: of its entry, and of registrations over it."""
+    base = mesh_config(documents)
+    for document in documents:
+        if document.kind in CONFIGURATIONS:
+            yield document, _effective(document, proxy_config(document.fields.get("Config")), base)
+
+
+def _effective(document: Document, own: ProxyConfig, base: ProxyConfig | None) -> ProxyConfig:
+    return own if is_mesh(document) else own.over(base, is_gateway=bool(document.gateway))
+
+
 def document_findings(document: Document, base: ProxyConfig | None, oldest: Releases) -> list[Finding]:
     """Return the findings of one document. `base`: the configuration that a registration inherits."""
     config = proxy_config(document.fields.get("Config"))
-    effective = config if is_mesh(document) else config.over(base, is_gateway=bool(document.gateway))
+    effective = _effective(document, config, base)
     issues = [*config.issues, *document_issues(document, config), *listener_issues(document, config, effective)]
-    if document.kind in {"proxy-defaults", "registration"}:
-        issues += proxy_issues(config, effective, oldest, on_kubernetes=document.is_on_kubernetes)
+    if document.kind in CONFIGURATIONS:
+        issues += proxy_issues(document, config, effective, oldest)
     return [located(document, issue) for issue in issues]
 
 
@@ -127,7 +143,8 @@ def located(document: Document, issue: Issue) -> Finding:
     """Return the finding of an issue, at the line of the innermost known key of its path."""
     is_live = document.form == "api"
     entry = f"{document.kind} {document.name}".strip() if document.kind == "registration" else title(document)
-    return Finding(issue, document.file, None if is_live else line_of(document, issue.path), entry)
+    line = None if is_live else line_of(document, issue.path) + issue.text_line
+    return Finding(issue, document.file, line, entry)
 
 
 def line_of(document: Document, path: FieldPath) -> int:
@@ -180,12 +197,25 @@ def listener_issues(document: Document, config: ProxyConfig, effective: ProxyCon
 def _service_issues(fields: JsonObject) -> Iterator[Issue]:
     if keys := [key for key in members(fields.get("Config")) if key.lower() in TRACING_KEYS]:
         yield Issue("CT331", ("Config", keys[0]), "is not supported in service-defaults, which has no Config")
-    protocol = fields.get("Protocol")
-    if isinstance(protocol, str) and protocol and protocol.lower() not in PROTOCOLS:
-        yield Issue("CT332", ("Protocol",), mismatch("one of tcp, http, http2, grpc", protocol))
+    if reason := _protocol_reason(fields.get("Protocol")):
+        yield Issue("CT332", ("Protocol",), reason)
+
+
+def _protocol_reason(protocol: object) -> str:
+    """Return why a protocol is a mistake. Empty for the protocols of Consul and for an expression."""
+    is_unknown = isinstance(protocol, str) and protocol and protocol.lower() not in PROTOCOLS
+    return mismatch("one of tcp, http, http2, grpc", protocol) if is_unknown else ""
 
 
 def _key_issues(config: object) -> Iterator[Issue]:
+    if reason := _protocol_reason({key.lower(): value for key, value in members(config).items()}.get("protocol")):
+        effect = "Consul takes it for tcp, which Envoy does not trace"
+        yield Issue("CT332", ("Config", "protocol"), f"{reason}. {effect}")
+    written = Counter(key.lower() for key in members(config))
+    for name, key in {key.lower(): key for key in members(config)}.items():
+        is_repeated = isinstance(config, Map) and key in config.replaced
+        if is_repeated or (name in CONFIG_KEYS and written[name] > 1):
+            yield Issue("CT347", ("Config", key), "is repeated, and only one of its values has an effect")
     meant = {key: _meant_key(key.lower()) for key in members(config)}
     count = Counter(meant.values())
     for key, tracing_key in meant.items():
@@ -227,9 +257,7 @@ def _owner_issues(meta: JsonObject) -> Iterator[Issue]:
         yield Issue("CT327", ("Meta",), reason)
 
 
-def proxy_issues(
-    own: ProxyConfig, effective: ProxyConfig, oldest: Releases, *, on_kubernetes: bool = False
-) -> Iterator[Issue]:
+def proxy_issues(document: Document, own: ProxyConfig, effective: ProxyConfig, oldest: Releases) -> Iterator[Issue]:
     """Yield the mistakes in the tracing configuration of proxies.
 
     `own`: the keys of the document. `effective`: with the keys that a registration inherits from proxy-defaults.
@@ -240,13 +268,18 @@ def proxy_issues(
     yield from cluster_issues(own.clusters, oldest.envoy)
     if (own.tracer, own.listener, own.clusters) == (None, None, None):
         return
-    yield from _sampling_issues(effective)
     tracers = [one for one in _tracers(effective) if one is not None]
+    if effective.tracer is not None and effective.listener is None:
+        yield missing_rates(document, tracers)
+    has_provider = isinstance(effective.listener, dict) and "provider" in effective.listener
+    if effective.listener not in (None, UNKNOWN) and effective.tracer is None and not has_provider:
+        reason = f"has no effect without a tracer. Set {TRACER_KEY}"
+        yield Issue("CT334", ("Config", LISTENER_KEY), reason)
     for tracer in tracers:
         yield from sampling_issues(tracer, effective.listener, oldest.envoy)
     if isinstance(effective.clusters, list) or effective.clusters is None:
         for tracer in tracers:
-            yield from collector_issues(tracer, effective.clusters or [], on_kubernetes=on_kubernetes)
+            yield from collector_issues(tracer, effective.clusters or [], on_kubernetes=document.is_on_kubernetes)
 
 
 def _tracer_issues(content: object, envoy: EnvoyRelease | None) -> Iterator[Issue]:
@@ -271,9 +304,11 @@ def _listener_issues(content: object, envoy: EnvoyRelease | None) -> Iterator[Is
         yield Issue("CT322", (*path, "@type"), f'must be "{TYPE}{LISTENER_TRACING}", got {given}')
         return
     reading = read_listener(content, path)
-    own = [one for one in reading.mistakes if one.path[2:3] != ("provider",) and one.path[3:] not in FRACTION]
-    yield from mistake_issues(own)
-    if isinstance(provider := content.get("provider"), dict):
+    provider = content.get("provider")
+    # The provider has findings of its own.
+    elsewhere = [one for one in reading.mistakes if one.path[2:3] != ("provider",) or not isinstance(provider, dict)]
+    yield from mistake_issues(one for one in elsewhere if one.path[3:] not in FRACTION)
+    if isinstance(provider, dict):
         yield from provider_issues(provider, (*path, "provider"), envoy)
     yield from newer_issues((one for one in reading.newer if one[0][2:3] != ("provider",)), envoy)
     yield from _rate_issues(reading.value, path)
@@ -286,19 +321,11 @@ def _rate_issues(listener: JsonObject, path: FieldPath) -> Iterator[Issue]:
     for name in ("client_sampling", "random_sampling", "overall_sampling"):
         if {"numerator", "denominator"} & members(listener.get(name)).keys():
             yield Issue("CT318", (*path, name), 'must be a percentage such as {"value": 1}, got a fraction')
-        elif listener_rate(listener, name) == 0 and name != "client_sampling":
-            yield Issue("CT321", (*path, name), "is 0 %")
-
-
-def _sampling_issues(config: ProxyConfig) -> Iterator[Issue]:
-    """Yield a tracer without sampling rates, and sampling rates without a tracer."""
-    has_provider = isinstance(config.listener, dict) and "provider" in config.listener
-    if config.tracer is not None and config.listener is None:
-        reason = f"has no effect without {LISTENER_KEY}, because Consul sets random_sampling to 0 %"
-        yield Issue("CT320", ("Config", TRACER_KEY), reason)
-    if config.listener is not None and config.listener is not UNKNOWN and config.tracer is None and not has_provider:
-        reason = f"has no effect without a tracer. Set {TRACER_KEY}"
-        yield Issue("CT334", ("Config", LISTENER_KEY), reason)
+            continue
+        rate = listener_rate(listener, name)
+        if name != "client_sampling" and rate is not None and rate < SMALLEST_PERCENT:
+            reason = f"is {rate:g} %, which Envoy rounds to 0 %" if rate else "is 0 %"
+            yield Issue("CT321", (*path, name), reason)
 
 
 def _tracers(config: ProxyConfig) -> Iterator[Tracer | None]:

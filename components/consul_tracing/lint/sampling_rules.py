@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
+from consul_tracing.envoy import TYPE
 from consul_tracing.envoy_messages.json_values import at, fraction_percent
-from consul_tracing.envoy_messages.messages import TRACING
+from consul_tracing.envoy_messages.messages import LISTENER_TRACING, TRACING
 from consul_tracing.envoy_messages.reader import is_json, read, read_listener
 from consul_tracing.envoy_messages.releases import CONSUL_MESSAGES
-from consul_tracing.envoy_messages.tracers import OPENTELEMETRY
-from consul_tracing.names import LISTENER_DECISION_ENVOY, LISTENER_KEY, SAMPLER_ENVOY
+from consul_tracing.envoy_messages.tracers import OPENTELEMETRY, SKYWALKING
+from consul_tracing.names import LISTENER_DECISION_ENVOY, LISTENER_KEY, SAMPLER_ENVOY, SAMPLING_RATES, TRACER_KEY
 
 from .findings import Issue, Severity
 from .proxy_config import members
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
+    from consul_tracing.files.document import Document
     from consul_tracing.names import EnvoyRelease, JsonObject
 
     from .proxy_config import ProxyConfig
@@ -29,9 +32,29 @@ BROKEN = ".".join(map(str, LISTENER_DECISION_ENVOY))
 PARENT_BASED = "ParentBasedSamplerConfig"
 
 
+def missing_rates(document: Document, tracers: Sequence[Tracer]) -> Issue:
+    """Return the issue of a tracer without rates, with the line that adds them as the fix."""
+    random = 100 if any("sampler" in one.config for one in tracers) else 1
+    rates = {f"{name}_sampling": {"value": random if name == "random" else 100} for name in SAMPLING_RATES}
+    text = json.dumps({"@type": f"{TYPE}{LISTENER_TRACING}", **rates})
+    if document.form == "yaml" or document.is_on_kubernetes:
+        line = f"{LISTENER_KEY}: '{text}'"
+    elif document.form == "json":
+        line = f'"{LISTENER_KEY}": {json.dumps(text)}'
+    else:
+        line = f"{LISTENER_KEY} = {json.dumps(text)}"
+    reason = f"traces only requests whose caller is sampled: without {LISTENER_KEY}, Consul sets random_sampling to 0 %"
+    return Issue("CT320", ("Config", TRACER_KEY), reason, fix=f"Add a line with the rates: {line}")
+
+
 def sampling_issues(tracer: Tracer, listener: object, envoy: EnvoyRelease | None) -> Iterator[Issue]:
-    """Yield the mistakes in the sampling of an OpenTelemetry tracer. `listener`: its rates."""
-    if tracer.message != OPENTELEMETRY or not isinstance(listener, dict):
+    """Yield the mistakes in the fields of a listener that depend on its tracer: spans and rates."""
+    if not isinstance(listener, dict):
+        return
+    if tracer.message == SKYWALKING and not read_listener(listener).value.get("spawn_upstream_span"):
+        reason = "must be true with SkyWalking, whose topology is incomplete without spans of upstream requests"
+        yield Issue("CT345", (*PATH, "spawn_upstream_span"), reason)
+    if tracer.message != OPENTELEMETRY:
         return
     rates = list(_limited(listener))
     severity = Severity.ERROR if envoy and envoy >= LISTENER_DECISION_ENVOY else Severity.WARNING

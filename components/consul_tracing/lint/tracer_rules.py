@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from consul_tracing.envoy_messages.json_values import at
+from consul_tracing.envoy_messages.json_values import at, snake_case
 from consul_tracing.envoy_messages.messages import PROVIDER
 from consul_tracing.envoy_messages.reader import Kind, is_json, read
 from consul_tracing.envoy_messages.releases import REMOVED_TRACERS
@@ -14,17 +14,22 @@ from consul_tracing.errors import mismatch, with_suggestion
 from consul_tracing.inputs.tracers import V1_PATH, V2_PATH, v1_path_reason, xray_problems
 
 from .findings import Issue
+from .proxy_config import members
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from consul_tracing.envoy_messages.reader import Mistake
+    from consul_tracing.envoy_messages.reader import Mistake, Reading
     from consul_tracing.names import EnvoyRelease, FieldPath, JsonObject
 
 OLD_NAMES: Mapping[str, str] = {
     f"envoy.{name}": f"envoy.tracers.{name}" for name in ("zipkin", "datadog", "xray", "skywalking")
 }
 """Names of tracers in Envoy's v2 API."""
+
+V2 = "v2"
+
+JAEGER = "Jaeger receives the spans of zipkin (port 9411) and of opentelemetry (4317, 4318)"
 
 
 @dataclass(frozen=True)
@@ -33,10 +38,16 @@ class Tracer:
 
     message: str
     """The name of its message: `envoy.config.trace.v3.ZipkinConfig`."""
-    config: JsonObject
-    """Its canonical fields."""
+    reading: Reading
+    """Its fields."""
     path: FieldPath
-    """The path of `typed_config`."""
+    """The path of `typed_config`, or of `config` of Envoy's v2 API."""
+
+    @property
+    def config(self) -> JsonObject:
+        """Its canonical fields."""
+        fields: JsonObject = self.reading.value
+        return fields
 
     @property
     def clusters(self) -> Iterator[tuple[FieldPath, str]]:
@@ -53,37 +64,55 @@ class Tracer:
 
 
 def tracer_of(provider: object, path: FieldPath) -> Tracer | None:
-    """Return the tracer of a provider, None if Envoy has no such tracer."""
-    config = at(read(provider, PROVIDER).value, "typed_config")
-    message = at(config, "@type")
-    return Tracer(message, config, (*path, "typed_config")) if message in TRACERS else None
+    """Return the tracer of a provider, also of Envoy's v2 API. None if Envoy has no such tracer."""
+    given = {snake_case(key): value for key, value in members(provider).items()}
+    field = "config" if given.get("config") is not None else "typed_config"
+    if not isinstance(content := given.get(field), dict):
+        return None
+    name = str(given.get("name")).rpartition(".")[2]
+    message = str(content.get("@type") or _message_of(name)).rpartition("/")[2].replace(f".{V2}.", ".v3.")
+    if message not in TRACERS:
+        return None
+    place = (*path, field)
+    return Tracer(message, read({key: one for key, one in content.items() if key != "@type"}, message, place), place)
+
+
+def _message_of(name: str) -> str:
+    """Return the message of a tracer with a name of Envoy's v2 API. Empty if there is none."""
+    return next((one for one in TRACERS if one.lower().endswith(f".{name}config")), "")
 
 
 def provider_issues(provider: object, path: FieldPath, envoy: EnvoyRelease | None) -> Iterator[Issue]:
     """Yield the mistakes in a provider: its name, its type and the fields of its configuration."""
-    reading = read(provider, PROVIDER, path)
-    config, name = at(reading.value, "typed_config"), at(reading.value, "name")
-    if at(reading.value, "config") is not None:
-        yield from mistake_issues(one for one in reading.mistakes if one.kind is Kind.FORMER)
-        return
+    reading, tracer = read(provider, PROVIDER, path), tracer_of(provider, path)
+    config, name = at(reading.value, "typed_config"), str(at(reading.value, "name"))
     message = at(config, "@type")
-    if not is_json(config) or not is_json(message):
+    yield from mistake_issues(one for one in reading.mistakes if one.path == (*path, "config"))
+    if at(reading.value, "config") is not None:
+        yield from _unknown_tracer("", name, (*path, "name"))
+    elif not is_json(config) or not is_json(message):
         return
-    if not message or not isinstance(message, str):
-        yield Issue("CT304", (*path, "typed_config", "@type"), 'is required, as in "@type": ' + _example(str(name)))
-        return
-    yield from _type_issues(message, str(name), path)
-    tracer = tracer_of(provider, path)
+    elif not message or not isinstance(message, str):
+        yield Issue("CT304", (*path, "typed_config", "@type"), 'is required, as in "@type": ' + _example(name))
+    elif message.startswith(f"envoy.config.trace.{V2}"):
+        place = (*path, "typed_config", "@type")
+        replacement = (f"trace.{V2}", "trace.v3")
+        yield Issue("CT306", place, f"belongs to Envoy's v2 API: {message}", replacement=replacement)
+    else:
+        yield from _unknown_tracer(message, name, (*path, "typed_config", "@type"))
     if tracer is None:
         return
-    if new := OLD_NAMES.get(str(name)):
-        yield Issue("CT307", (*path, "name"), f'must be "{new}", got "{name}"', replacement=(f"{name}", new))
-    daemon = (*tracer.path, "daemon_endpoint") if message == XRAY else None
-    yield from mistake_issues(one for one in reading.mistakes if one.path[: len(path) + 2] != daemon)
-    yield from newer_issues(reading.newer, envoy)
+    if new := OLD_NAMES.get(name):
+        yield Issue("CT307", (*path, "name"), f'must be "{new}", got "{name}"', replacement=(name, new))
+    depth = len(tracer.path)
+    outside = (one for one in reading.mistakes if one.path[:depth] != tracer.path or one.path[depth:] == ("@type",))
+    yield from mistake_issues(one for one in outside if one.kind is not Kind.FORMER)
+    daemon = (*tracer.path, "daemon_endpoint") if tracer.message == XRAY else None
+    yield from mistake_issues(one for one in tracer.reading.mistakes if one.path[: depth + 1] != daemon)
+    yield from newer_issues(tracer.reading.newer, envoy)
     yield from _required_issues(tracer)
     yield from _zipkin_issues(tracer)
-    if message == XRAY:
+    if tracer.message == XRAY:
         yield from (
             Issue("CT341", (*tracer.path, *problem.path.split(".")[1:]), problem.reason)
             for problem in xray_problems(tracer.config, "")
@@ -103,19 +132,19 @@ def newer_issues(newer: Iterable[tuple[FieldPath, EnvoyRelease]], envoy: EnvoyRe
             yield Issue("CT323", path, f"requires Envoy {since[0]}.{since[1]}, got {envoy[0]}.{envoy[1]}")
 
 
-def _type_issues(message: str, name: str, path: FieldPath) -> Iterator[Issue]:
-    place = (*path, "typed_config", "@type")
-    if message.startswith("envoy.config.trace.v2"):
-        yield Issue("CT306", place, f"belongs to Envoy's v2 API: {message}", replacement=("trace.v2", "trace.v3"))
-    elif removed := next((one for one in REMOVED_TRACERS if one in f"{name}{message}".lower()), None):
-        yield Issue("CT305", place, f"is not supported since Envoy {REMOVED_TRACERS[removed]}: {message}")
-    elif message not in TRACERS:
+def _unknown_tracer(message: str, name: str, place: FieldPath) -> Iterator[Issue]:
+    """Yield the mistake in the type or the name of a tracer that Envoy does not have."""
+    shown = f": {message}" if message else ""
+    if removed := next((one for one in REMOVED_TRACERS if one in f"{name}{message}".lower()), None):
+        yield Issue("CT305", place, f"is not supported since Envoy {REMOVED_TRACERS[removed]}{shown}")
+    elif message not in TRACERS and "jaeger" in f"{name}{message}".lower():
+        yield Issue("CT305", place, f"is not a tracer of Envoy{shown}. {JAEGER}")
+    elif message and message not in TRACERS:
         yield Issue("CT305", place, with_suggestion(f"is not a tracer of Envoy: {message}", message, sorted(TRACERS)))
 
 
 def _example(name: str) -> str:
-    kind = next((one for one in TRACERS if one.lower().endswith(f"{name.rpartition('.')[2]}config")), ZIPKIN)
-    return f'"type.googleapis.com/{kind}"'
+    return f'"type.googleapis.com/{_message_of(name.rpartition(".")[2]) or ZIPKIN}"'
 
 
 def _required_issues(tracer: Tracer) -> Iterator[Issue]:
@@ -125,8 +154,12 @@ def _required_issues(tracer: Tracer) -> Iterator[Issue]:
         for field in ("collector_endpoint_version", *others):
             if field not in tracer.config:
                 yield Issue("CT308", (*tracer.path, field), "is required")
-    if tracer.message == OPENTELEMETRY and len({"grpc_service", "http_service"} & tracer.config.keys()) != 1:
-        yield Issue("CT308", tracer.path, "must have exactly one of grpc_service and http_service")
+    if tracer.message == OPENTELEMETRY:
+        if len({"grpc_service", "http_service"} & tracer.config.keys()) != 1:
+            yield Issue("CT308", tracer.path, "must have exactly one of grpc_service and http_service")
+        if {"service_name", "resource_detectors"}.isdisjoint(tracer.config):
+            reason = "is not set, and no resource detector finds a name: all spans belong to unknown_service:envoy"
+            yield Issue("CT346", (*tracer.path, "service_name"), reason)
 
 
 def _zipkin_issues(tracer: Tracer) -> Iterator[Issue]:
@@ -142,4 +175,5 @@ def _zipkin_issues(tracer: Tracer) -> Iterator[Issue]:
             fixed = value.rstrip("/").replace(V1_PATH, V2_PATH)
             yield Issue("CT314", (*tracer.path, field), reason, replacement=(value, fixed))
     if not tracer.config.get("trace_id_128bit"):
-        yield Issue("CT315", (*tracer.path, "trace_id_128bit"), "must be true, got false, Envoy's default")
+        reason = "is false, Envoy's default: applications with 128-bit trace ids cannot join the traces"
+        yield Issue("CT315", (*tracer.path, "trace_id_128bit"), reason)

@@ -38,7 +38,7 @@ PAGE = (CHECKOUT / "docs" / "reference" / "lint.md").read_text()
 SECTIONS = dict(re.findall(r"^## (CT3\d\d): .*?\n(.*?)(?=^## |\Z)", PAGE, re.MULTILINE | re.DOTALL))
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 EXAMPLES = {code: blocks for code, section in SECTIONS.items() if (blocks := BLOCK.findall(section))}
-LIVE = {"CT328", "CT329", "CT335"}
+LIVE = {"CT328", "CT329", "CT335", "CT349"}
 """Findings whose examples are more than one file."""
 
 
@@ -202,7 +202,8 @@ def zipkin(**fields: str) -> str:
 
 
 def otlp(name: str = '"a"', **fields: str) -> str:
-    given = {"@type": '"type.googleapis.com/envoy.config.trace.v3.OpenTelemetryConfig"', **fields}
+    kind = '"type.googleapis.com/envoy.config.trace.v3.OpenTelemetryConfig"'
+    given = {"@type": kind, "service_name": '"mesh"', **fields}
     members = ", ".join(f'"{field}" = {value}' for field, value in given.items())
     return f"jsonencode({{http = {{name = {name}, typed_config = {{{members}}}}}}})"
 

@@ -50,7 +50,9 @@ W3C = {
     "typed_config": {**ZIPKIN, "trace_context_option": "USE_B3_WITH_W3C_PROPAGATION"},
 }
 NAMES = {"match_typed_subject_alt_names": [{"san_type": "DNS", "matcher": {"exact": "zipkin.example"}}]}
-COMBINED = {"default_validation_context": {}, "validation_context_sds_secret_config": {"name": "ca"}}
+STATIC = {"default_validation_context": {}, "validation_context_sds_secret_config": {"name": "ca"}}
+SECRET = {"name": "ca", "sds_config": {"path_config_source": {"path": "/ca.json"}}}
+COMBINED = {"default_validation_context": {}, "validation_context_sds_secret_config": SECRET}
 CA = {"trusted_ca": {"filename": "/ca.pem"}}
 
 
@@ -80,6 +82,7 @@ def otlp(**fields: Any) -> dict[str, Any]:
         "name": "envoy.tracers.opentelemetry",
         "typed_config": {
             "@type": f"{TYPE}envoy.config.trace.v3.OpenTelemetryConfig",
+            "service_name": "mesh",
             **(fields or {"grpc_service": service}),
         },
     }
@@ -111,11 +114,10 @@ ROWS: list[tuple[dict[str, Any], list[str]]] = [
     (GRPC, ["CT313"]),
     ({**GRPC, **options(explicit_http_config={"http_protocol_options": {}})}, ["CT313"]),
     ({**GRPC, "cluster__http2_protocol_options": {}}, []),
-    *(
-        ({**GRPC, **options(explicit_http_config={version: {}})}, [])
-        for version in ("http2_protocol_options", "http3_protocol_options")
-    ),
-    ({**GRPC, **options(auto_config={})}, []),
+    ({**GRPC, **options(explicit_http_config={"http2_protocol_options": {}})}, []),
+    ({**GRPC, **options(explicit_http_config={"http3_protocol_options": {}})}, ["CT308"]),
+    ({**GRPC, **options(auto_config={}), "tls": {"@type": TLS, "auto_sni_san_validation": True}, "validation": CA}, []),
+    ({**GRPC, **options(auto_config={})}, ["CT308"]),
     ({**GRPC, **options(use_downstream_protocol_config={})}, []),
     ({**GRPC, "config__" + TRACER: {"http": otlp(grpc_service={"envoy_grpc": {"cluster_name": "self_admin"}})}}, []),
     # Hosts and ports.
@@ -137,17 +139,22 @@ ROWS: list[tuple[dict[str, Any], list[str]]] = [
     *(({"tls": {"@type": TLS}, "validation": {**CA, name: value}}, []) for name, value in NAMES.items()),
     ({"tls": {"@type": TLS}, "validation": {**CA, "match_subject_alt_names": [{"exact": "zipkin.example"}]}}, []),
     ({"tls": {"@type": TLS, "auto_sni_san_validation": True}, "validation": CA}, []),
+    # Envoy does not read these certificates.
     *(
-        ({"tls": {"@type": TLS}, "validation": {**NAMES, name: value}}, [])
+        ({"tls": {"@type": TLS}, "validation": {**names, name: value}}, [code])
         for name, value in (("system_root_certs", {}), ("ca_certificate_provider_instance", {"instance_name": "a"}))
+        for names, code in ((NAMES, "CT308"), ({}, "CT316"))
     ),
+    ({"tls": {"@type": TLS}, "validation": NAMES}, ["CT308"]),
+    ({"tls": {"@type": TLS, "auto_sni_san_validation": True}}, ["CT308"]),
     ({"tls": {"@type": TLS, "common_tls_context": {"combined_validation_context": COMBINED}}}, []),
+    ({"tls": {"@type": TLS, "common_tls_context": {"combined_validation_context": STATIC}}}, ["CT308"]),
     (
         {"tls": {"@type": TLS, "common_tls_context": {"combined_validation_context": COMBINED}}, "validation": CA},
         ["CT308"],
     ),
     ({"tls": {"@type": f"{TYPE}envoy.extensions.transport_sockets.raw_buffer.v3.RawBuffer"}}, []),
-    ({"tls": {"@type": TLS.replace("Upstream", "Downstream")}}, []),
+    ({"tls": {"@type": TLS.replace("Upstream", "Downstream")}}, ["CT308"]),
     # The form of values.
     ({"config": {TRACER: ""}}, ["CT334"]),
     ({"config": {LISTENER: ""}}, ["CT320"]),
@@ -182,6 +189,10 @@ ROWS: list[tuple[dict[str, Any], list[str]]] = [
     # The tracer.
     ({"config__" + TRACER: {"http": CONFIG[TRACER]["http"], "other": 1}}, ["CT308"]),
     ({"http__name": ""}, ["CT308"]),
+    ({"config__" + TRACER: {"http": {**CONFIG[TRACER]["http"], "config": None}}}, ["CT306"]),
+    ({"config__" + TRACER: {"http": {**CONFIG[TRACER]["http"], "nme": None}}}, ["CT308"]),
+    ({"tracer__@type": "envoy.config.trace.v3.ZipkinConfig"}, ["CT308"]),
+    ({"listener__provider": 0}, ["CT308"]),
     ({"http__name": "envoy.lightstep", "tracer__@type": f"{TYPE}acme.Config"}, ["CT305"]),
     ({"tracer__@type": f"{TYPE}acme.Config"}, ["CT305"]),
     *(({"tracer__collector_endpoint_version": one}, []) for one in ("http_json", "HTTP_PROTO", 1, "2")),
@@ -195,7 +206,14 @@ ROWS: list[tuple[dict[str, Any], list[str]]] = [
     ({**GRPC, "config__" + TRACER: {"http": otlp(http_service=over_http()) | {}}, "socket__port_value": 4318}, []),
     ({**GRPC, "config__" + TRACER: {"http": otlp(service_name="a")}}, ["CT308"]),
     ({"config__" + TRACER: {"http": DATADOG}}, ["CT308", "CT308"]),
-    ({**GRPC, **options(auto_config={}), "config__" + TRACER: {"http": otlp(**SAMPLED)}}, ["CT308"]),
+    (
+        {
+            **GRPC,
+            **options(explicit_http_config={"http2_protocol_options": {}}),
+            "config__" + TRACER: {"http": otlp(**SAMPLED)},
+        },
+        ["CT308"],
+    ),
     ({"config__" + TRACER: None, "listener__provider": {**CONFIG[TRACER]["http"], "nme": 1}}, ["CT308"]),
 ]
 
@@ -289,9 +307,9 @@ def test_reasons_name_what_the_reader_can_choose() -> None:
         ({"config__" + TRACER: None, "listener__provider": W3C}, (1, 36), []),
         ({"listener__custom_tags": [{**TAG, "value": "b"}]}, (1, 36), ["CT323", "CT339"]),
         ({"listener__custom_tags": [{**TAG, "value": "b"}]}, (1, 37), ["CT339"]),
-        ({**GRPC, **options(auto_config={}), "listener__random_sampling": {}}, (1, 34), ["CT321"]),
-        ({**GRPC, **options(auto_config={}), "listener__random_sampling": {}}, (1, 39), ["CT321", "CT337"]),
-        ({**GRPC, **options(auto_config={}), "listener__random_sampling": {"value": 100}}, (1, 40), []),
+        ({**GRPC, "cluster__http2_protocol_options": {}, "listener__random_sampling": {}}, (1, 34), ["CT321"]),
+        ({**GRPC, "cluster__http2_protocol_options": {}, "listener__random_sampling": {}}, (1, 39), ["CT321", "CT337"]),
+        ({**GRPC, "cluster__http2_protocol_options": {}, "listener__random_sampling": {"value": 100}}, (1, 40), []),
     ],
     ids=str,
 )

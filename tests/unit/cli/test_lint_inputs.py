@@ -145,7 +145,7 @@ MISTAKES: list[tuple[str, dict[str, str], list[str]]] = [
     ("rate of 0", {"mesh.tf": terraform(listener_tracing=listener(random_sampling={"value": 0}))}, ["CT321"]),
     ("fraction", {"mesh.hcl": block(listener_tracing=listener(random_sampling={"numerator": 1}))}, ["CT318"]),
     ("HTTP/1.1", {"m.json": entry(tracing=OTLP, extra_static_clusters=cluster("otel.example", 4317))}, ["CT313"]),
-    ("v2 API", {"mesh.yaml": manifest(tracing=V2)}, ["CT306"]),
+    ("v2 API", {"mesh.yaml": manifest(tracing=V2)}, ["CT306", "CT307", "CT308", "CT308", "CT315"]),
     ("brackets", {"mesh.hcl": block(extra_static_clusters=f"[{cluster()}]")}, ["CT309"]),
     ("comma", {"mesh.json": entry(extra_static_clusters=f"{cluster()},")}, ["CT303"]),
     ("misspelt key", {"mesh.json": entry().replace("envoy_tracing_json", "envoy_tracing_jsn")}, ["CT325", "CT334"]),

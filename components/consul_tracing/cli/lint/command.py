@@ -23,6 +23,7 @@ def lint_command(  # noqa: PLR0913 - options of a command
     diff: Annotated[bool, typer.Option("--diff", help="Print what --fix would change.")] = False,
     envoy: Annotated[str | None, typer.Option("--envoy-version", help="Oldest Envoy of the mesh.")] = None,
     consul_version: Annotated[str | None, typer.Option(help="Oldest Consul of the mesh.")] = None,
+    with_envoy: Annotated[str | None, typer.Option(help="Envoy that validates the tracing keys too.")] = None,
 ) -> None:
     """Find mistakes in the tracing configuration of files or of a live mesh.
 
@@ -43,7 +44,16 @@ def lint_command(  # noqa: PLR0913 - options of a command
         raise CommandError("--diff requires files, and conflicts with --fix and --format")
     releases, ignored = oldest_releases(envoy, consul_version), codes_of(ignore or [])
     arguments = selected(files or [], exclude or [])
-    checked = lint(arguments, releases, ignored, fix=fix, consul=consul, kubernetes=kubernetes, namespace=namespace)
+    checked = lint(
+        arguments,
+        releases,
+        ignored,
+        fix=fix,
+        consul=consul,
+        kubernetes=kubernetes,
+        namespace=namespace,
+        envoy=with_envoy,
+    )
     show(checked, output, diff=diff)
     if empty := [path for path, found in arguments.items() if checked.without_entries(found)]:
         verb = "contains" if len(empty) == 1 else "contain"

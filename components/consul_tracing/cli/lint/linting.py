@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,11 +20,13 @@ from consul_tracing.lint.rules import findings
 from consul_tracing.sources.consul import consul_client
 
 from . import report
+from .envoy import executable, validated
 from .live import catalog_services, consul_documents, service_findings
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
+    from consul_tracing.lint.checks import Judge
     from consul_tracing.lint.releases import Releases
 
 
@@ -36,19 +39,22 @@ def lint(  # noqa: PLR0913 - options of the command
     consul: bool,
     kubernetes: bool,
     namespace: str | None,
+    envoy: str | None,
 ) -> Checked:
     """Return the findings of files, of Consul and of a cluster. Raises CommandError."""
     texts, unread = read_files(arguments)
-    checked = check_texts(texts, oldest, ignored, fix=fix)
+    judge = partial(validated, envoy=executable(envoy)) if envoy else None
+    checked = check_texts(texts, oldest, ignored, fix=fix, judge=judge)
     if fix:
         write_files(checked)
     with Console(stderr=True).status("reading the mesh"):
-        live = [lint_consul(oldest)] if consul else []
+        live = [lint_consul(oldest, judge)] if consul else []
         if kubernetes:
             from .kubernetes import kubernetes_documents  # noqa: PLC0415 - imports Pulumi
 
             documents = kubernetes_documents(namespace)
-            live.append(Checked(findings(documents, oldest), live={"Kubernetes": len(documents)}))
+            found = [*findings(documents, oldest), *(judge(documents) if judge else ())]
+            live.append(Checked(found, live={"Kubernetes": len(documents)}))
     found_live = [without_fix(one) for part in live for one in part.findings]
     remaining, not_shown = divided([*unread, *found_live], {}, ignored)
     return replace(
@@ -78,12 +84,13 @@ def write_files(checked: Checked) -> None:
             raise CommandError(f"{file} cannot be written: {error_reason(error)}") from None
 
 
-def lint_consul(oldest: Releases | None) -> Checked:
+def lint_consul(oldest: Releases | None, judge: Judge | None = None) -> Checked:
     """Return the findings of a live Consul. Raises CommandError."""
     consul = consul_client()
     documents = consul_documents(consul)
-    found = service_findings(documents, catalog_services(consul), consul.address)
-    return Checked([*findings(documents, oldest), *found], live={"Consul": len(documents)})
+    found = [*findings(documents, oldest), *(judge(documents) if judge else ())]
+    found += service_findings(documents, catalog_services(consul), consul.address)
+    return Checked(found, live={"Consul": len(documents)})
 
 
 def show(checked: Checked, output: LintFormat, *, diff: bool) -> None:
