@@ -29,8 +29,6 @@ RESERVED_CLUSTERS = frozenset(
 )
 """Clusters that Consul adds to each proxy. Source: `command/connect/envoy` and `agent/xds` of Consul 1.22."""
 
-TLS_SOCKET = "envoy.transport_sockets.tls"
-
 QUIC = "QuicUpstreamTransport"
 
 NAME_CHECKS = frozenset({"auto_sni_san_validation", "match_subject_alt_names", "match_typed_subject_alt_names"})
@@ -94,7 +92,7 @@ def start_mistakes(cluster: object) -> Iterator[Mistake]:
         yield Mistake(("lb_policy",), mismatch("CLUSTER_PROVIDED if type is ORIGINAL_DST", policy))
     yield from _socket_mistakes(cluster)
     socket = cluster.get("transport_socket")
-    if isinstance(socket, dict) and _needs_config(socket) and not {"typed_config", "config"} & socket.keys():
+    if isinstance(socket, dict) and not {"typed_config", "config"} & socket.keys():
         yield Mistake(("transport_socket", "typed_config"), "is required")
 
 
@@ -125,12 +123,6 @@ def _socket_mistakes(cluster: JsonObject) -> Iterator[Mistake]:
         yield Mistake((*place, "explicit_http_config"), f"http3_protocol_options requires {QUIC} in transport_socket")
     elif "auto_config" in options and name not in {"UpstreamTlsContext", QUIC}:
         yield Mistake((*place, "auto_config"), "requires a transport_socket with TLS, which negotiates the protocol")
-
-
-def _needs_config(socket: JsonObject) -> bool:
-    """Return whether Envoy does not find a transport socket by its name alone."""
-    name = socket.get("name")
-    return isinstance(name, str) and (name == TLS_SOCKET or not name.startswith("envoy.transport_sockets."))
 
 
 def _members(value: object) -> JsonObject:

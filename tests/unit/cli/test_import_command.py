@@ -55,7 +55,7 @@ def test_two_meshes_are_refused_with_their_places(capsys: pytest.CaptureFixture[
     run = Run(capsys, "import", tmp_path)
     assert (run.code, run.out) == (2, "")
     assert run.err == (
-        "consul-tracing: CT601: exactly one whole proxy-defaults entry is required, "
+        "consul-tracing: CT601: exactly one proxy-defaults entry is required, "
         f"got {tmp_path}/dev/global.json:1, {tmp_path}/prod/global.json:1\n"
     )
 
@@ -107,7 +107,7 @@ def test_file_that_is_not_read_is_reported(
     run = Run(capsys, "import", tmp_path)
     assert (run.code, run.out) == (2, "")
     assert run.err.startswith(f"consul-tracing: {line.format(file=tmp_path / name)}")
-    assert run.err.endswith("exactly one whole proxy-defaults entry is required, got none\n")
+    assert run.err.endswith("exactly one proxy-defaults entry is required, got none\n")
 
 
 def test_patch_is_not_imported_as_an_entry(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
@@ -116,8 +116,12 @@ def test_patch_is_not_imported_as_an_entry(capsys: pytest.CaptureFixture[str], t
     kustomization = {"kind": "Kustomization", "patches": [{"target": target, "patch": json.dumps(patch)}]}
     (tmp_path / "kustomization.yaml").write_text(yaml.safe_dump(kustomization))
     run = Run(capsys, "import", tmp_path)
-    assert run.code == 2
-    assert "exactly one whole proxy-defaults entry is required, got none" in run.err
+    assert (run.code, run.out) == (2, "")
+    assert "kustomization.yaml:3: proxy-defaults/global must be a whole entry, got a patch" in run.err
+    (tmp_path / "global.json").write_text(entry())
+    run = Run(capsys, "import", tmp_path)
+    assert (run.code, inputs(run)["collector"]) == (1, {"host": "zipkin.service.consul"})
+    assert run.err.endswith("is not imported, because the file contains only a part of the entry\n")
 
 
 def test_unexpected_error_is_one_line_with_the_file(

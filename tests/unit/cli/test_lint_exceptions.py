@@ -134,7 +134,7 @@ ROWS: list[tuple[dict[str, Any], list[str]]] = [
     ({"cluster__name": "local_app"}, ["CT310", "CT311"]),
     ({"cluster__transport_socket_matcher": {}}, []),
     ({"cluster__transport_socket": {"name": "tls"}}, ["CT308"]),
-    ({"cluster__transport_socket": {"name": "envoy.transport_sockets.raw_buffer"}}, []),
+    ({"cluster__transport_socket": {"name": "envoy.transport_sockets.raw_buffer"}}, ["CT308"]),
     # The verification of the collector.
     ({"tls": {"@type": TLS}}, ["CT316"]),
     ({"tls": {"@type": TLS}, "validation": CA}, ["CT316"]),

@@ -456,7 +456,7 @@ def test_header_with_a_credential_is_not_shown() -> None:
 
 @pytest.mark.parametrize("text", ["", entry() + entry(), '{"Kind": "service-defaults", "Name": "web"}'])
 def test_exactly_one_mesh_is_required(text: str) -> None:
-    with pytest.raises(CommandError, match="exactly one whole proxy-defaults entry is required"):
+    with pytest.raises(CommandError, match="exactly one proxy-defaults entry is required"):
         recovered(text)
 
 
@@ -566,6 +566,20 @@ def test_meaning_ignores_layout_and_defaults() -> None:
     )
     assert list(meaning_differences(mesh_meaning(one), mesh_meaning(other))) == []
     assert service_meaning({"Protocol": "HTTP", "Expose": {}}, None) == {"Protocol": "http"}
+
+
+def test_many_fields_that_are_not_supported_are_removed_at_once() -> None:
+    services = [
+        {"Kind": "service-defaults", "Name": f"s{number}", "Protocol": "http", "Nonsense": 1, "Expose": {"a": 1}}
+        for number in range(1200)
+    ]
+    clusters = [{"name": f"c{number}", "type": "NONE"} for number in range(12)]
+    text = json.loads(entry())
+    text["Config"]["envoy_extra_static_clusters_json"] += "".join(f",{json.dumps(one)}" for one in clusters)
+    inputs, losses = recovered("\n".join(map(json.dumps, [text, *services])))
+    assert set(map(str, inputs["services"].values())) == {"{'protocol': 'http'}"}
+    assert "static_clusters" not in inputs
+    assert len(losses) == 2 * len(services) + len(clusters)
 
 
 def test_patch_of_an_entry_is_rejected() -> None:

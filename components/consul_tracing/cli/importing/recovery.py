@@ -46,8 +46,8 @@ if TYPE_CHECKING:
     from consul_tracing.inputs.validation import Settings
     from consul_tracing.names import JsonObject
 
-MAX_REMOVED = 1000
-"""Maximum number of inputs that are removed because the contract does not support them."""
+MAX_ROUNDS = 100
+"""Maximum number of times that inputs are removed because the contract does not support them."""
 
 PATH = re.compile(r"[^:/]+://[^/]*(/.*)")
 
@@ -68,11 +68,15 @@ def recover(documents: Sequence[Document]) -> Recovered:
     Raises CommandError unless there is exactly one proxy-defaults entry, and for a service-defaults entry that occurs
     twice.
     """
-    meshes = [document for document in documents if is_mesh(document)]
+    candidates = [document for document in documents if document.kind == "proxy-defaults"]
+    meshes = list(filter(is_mesh, candidates)) or candidates
     if len(meshes) != 1:
         found = ", ".join(f"{one.file}:{one.line}" for one in meshes) or "none"
-        raise CommandError(f"exactly one whole proxy-defaults entry is required, got {found}")
+        raise CommandError(f"exactly one proxy-defaults entry is required, got {found}")
     mesh, services = meshes[0], service_documents(documents)
+    if mesh.is_partial:
+        reason = "must be a whole entry, got a patch or an entry with keys from a template"
+        raise CommandError(f"{mesh.file}:{mesh.line}: proxy-defaults/global {reason}")
     old = meaning_of(mesh)
     protocol = at(known(old), "Config", "protocol")
     inputs = mesh_inputs(mesh, known(old))
@@ -329,28 +333,38 @@ def ordered(inputs: JsonObject) -> JsonObject:
 
 def accepted(inputs: JsonObject) -> MeshSettings:
     """Validate the inputs, after removal of those that the contract does not support."""
-    for _ in range(MAX_REMOVED):
+    for _ in range(MAX_ROUNDS):
         try:
             return MeshSettings.of("mesh", inputs)
         except InputError as error:
-            if not any(remove(inputs, problem.path) for problem in error.problems):
+            removed = {removable(inputs, problem.path) for problem in error.problems} - {()}
+            if not removed:
                 raise
-    raise CommandError(f"more than {MAX_REMOVED} fields of the entries are not supported")
+            # The last ones first, so that the indexes of others remain.
+            for steps in sorted(removed, reverse=True):
+                remove(inputs, *steps)
+    raise CommandError("the entries have too many fields that are not supported")
 
 
-def remove(inputs: JsonObject, path: str) -> bool:
-    """Remove the input of a problem: a field, or the whole tag, cluster, service or further field that contains it."""
-    steps = list(_steps(inputs, path))
-    is_further = steps[2:3] == ["service_defaults"] and len(steps) > 3  # noqa: PLR2004 - its field
+def removable(inputs: JsonObject, path: str) -> tuple[str | int, ...]:
+    """Return the steps to the input of a problem: a field, or the whole tag, cluster, service or field around it."""
+    steps = tuple(_steps(inputs, path))
+    if not steps or steps in {("collector",), ("collector", "host")}:
+        return ()
+    is_further = steps[2:3] == ("service_defaults",) and len(steps) > 3  # noqa: PLR2004 - its field
     depths = {**dict.fromkeys(("static_clusters", "proxy_config", "proxy_defaults", "tags"), 2)}
-    depths["services"] = 4 if is_further else 2
-    steps = steps[: depths.get(str(steps[0]))] if steps else []
-    if not steps or steps in (["collector"], ["collector", "host"]):
-        return False
-    del at(inputs, *steps[:-1])[steps[-1]]
-    if steps[-2:-1] in (["headers"], ["resource_attributes"], ["service_defaults"]) and not at(inputs, *steps[:-1]):
-        del at(inputs, *steps[:-2])[steps[-2]]
-    return True
+    return steps[: {**depths, "services": 4 if is_further else 2}.get(str(steps[0]))]
+
+
+def remove(inputs: JsonObject, *steps: str | int) -> None:
+    """Remove an input, and a map that is empty without it."""
+    holder = at(inputs, *steps[:-1])
+    if isinstance(holder, list):
+        del holder[int(steps[-1])]
+    elif isinstance(holder, dict):
+        holder.pop(str(steps[-1]), None)
+        if not holder and steps[-2] in {"headers", "resource_attributes", "service_defaults"}:
+            remove(inputs, *steps[:-1])
 
 
 def _steps(inputs: JsonObject, path: str) -> Iterator[str | int]:
