@@ -584,5 +584,5 @@ def test_many_fields_that_are_not_supported_are_removed_at_once() -> None:
 
 def test_patch_of_an_entry_is_rejected() -> None:
     text = "- op: add\n  path: /spec/config/envoy_tracing_json\n  value: '{}'\n"
-    with pytest.raises(CommandError, match="exactly one whole proxy-defaults entry is required, got none"):
+    with pytest.raises(CommandError, match=r"a\.yaml:1: proxy-defaults/global must be a whole entry, got a patch"):
         recovered(text, "a.yaml")
