@@ -25,11 +25,8 @@ ELSEWHERE = {
     "CT331": "Consul rejects the entry",
     "CT332": "configures a service",
     "CT336": "is not an entry",
-    "CT351": "Consul rejects the entry",
-    "CT352": "Kubernetes removes the field",
-    "CT353": "Consul rejects the entry",
-    "CT354": "either value may have an effect",
     "CT341": "X-Ray: tests/mesh/test_tracers_of_envoy.py",
+    **dict.fromkeys(("CT351", "CT352", "CT353"), "Consul refuses the entry"),
 }
 ERRORS = sorted(code for code in EXAMPLES.keys() - ELSEWHERE if severity(code) is Severity.ERROR)
 CLUSTERS = "envoy_extra_static_clusters_json"
