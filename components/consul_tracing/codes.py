@@ -405,11 +405,6 @@ CODES: dict[str, Code] = {
         "Add the resource detector of the environment to `resource_detectors` and start each proxy with "
         "`OTEL_RESOURCE_ATTRIBUTES=service.name=...`, or set `service_name`, one name for all proxies.",
     ),
-    "CT347": Code(
-        "A key is repeated",
-        "The entry has a key twice, also in another case. One of the values is ignored.",
-        "Keep one of them.",
-    ),
     "CT348": Code(
         "The collector's cluster has no endpoint",
         "The cluster has no endpoint, or an endpoint with port 0. Envoy starts with it, and loses all spans.",
@@ -437,7 +432,8 @@ CODES: dict[str, Code] = {
     ),
     "CT352": Code(
         "A field is unknown",
-        "Consul refuses an entry with an unknown field. Kubernetes removes an unknown field, often without a message.",
+        "Consul refuses an entry with an unknown field, or with a map in the place of a text. Kubernetes removes an "
+        "unknown field, often without a message.",
         "Correct the name, or move the field to the place that the message names.",
     ),
     "CT353": Code(
@@ -445,6 +441,12 @@ CODES: dict[str, Code] = {
         "Consul reads HCL 1. `consul config write` refuses what Terraform and Nomad accept: words without quotes, "
         "single quotes, `:`, expressions, functions such as `jsonencode`, and `null`.",
         "Write literal values. JSON text is written as a heredoc.",
+    ),
+    "CT354": Code(
+        "A key is set more than once",
+        "Consul keeps the last value of a key in `Config`. Of keys that differ in their case only, it uses the one in "
+        "lower case. Without that, each start of a proxy may use another one.",
+        "Keep one of them, in lower case.",
     ),
     "CT390": Code(
         "An ignore has no effect",
@@ -728,10 +730,12 @@ CODES: dict[str, Code] = {
     ),
     "CT603": Code(
         "The settings do not express a part of an entry",
-        "`consul-tracing render --from` read a field that no input of `MeshTracing` expresses, or whose value is "
-        "unknown, such as a variable of Terraform. The message shows its value in the entry and the value that the "
-        "settings write.",
-        "Accept the new value, or keep managing the entry outside of the stack.",
+        "`consul-tracing import` read a field that no input of `MeshTracing` expresses, or a value that is unknown, "
+        "such as a variable of Terraform. The message names its place, and the value that the stack would write. "
+        "`collector.host` is left out if the stack would remove or change tracing that cannot be read: Pulumi rejects "
+        "the stack file until you have completed it.",
+        "Complete the stack file: replace unknown values, and set `collector.host`. Accept other differences, or keep "
+        "managing the entry outside of the stack.",
     ),
 }
 

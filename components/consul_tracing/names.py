@@ -73,3 +73,6 @@ MANAGED_ANNOTATIONS = (
 )
 """Prefixes of the annotations that inputs cannot set and that are never preserved: those of this package, Pulumi and
 consul-k8s, and the copy of the object that kubectl keeps."""
+
+STANDARD_INPUT = "-"
+"""The name of the standard input as a file."""

@@ -26,7 +26,6 @@ ELSEWHERE = {
     "CT332": "configures a service",
     "CT336": "is not an entry",
     "CT341": "X-Ray: tests/mesh/test_tracers_of_envoy.py",
-    "CT347": "either value may have an effect",
     **dict.fromkeys(("CT351", "CT352", "CT353"), "Consul refuses the entry"),
 }
 ERRORS = sorted(code for code in EXAMPLES.keys() - ELSEWHERE if severity(code) is Severity.ERROR)

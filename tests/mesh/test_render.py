@@ -71,10 +71,10 @@ def test_settings_of_live_entries_render_the_same_entries(programs: Programs, co
         read += programs.run("consul config read", command, environment=consul.environment)
     file = tmp_path / "entries.json"
     file.write_text(read)
-    stack = yaml.safe_load(output("render", f"--from={file}"))
+    stack = yaml.safe_load(output("import", str(file)))
     clear(consul)
     render(stack["config"]["consul-tracing:mesh"], tmp_path, "--as=json", f"--out={tmp_path / 'out'}")
-    for file in sorted((tmp_path / "out").iterdir()):
+    for file in sorted((tmp_path / "out").glob("*.json")):
         programs.run("consul config write", [program, "config", "write", file], environment=consul.environment)
     assert live_entries(consul) == expected
 

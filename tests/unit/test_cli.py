@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from consul_tracing.cli import app
+from consul_tracing.cli.render.output import WRITTEN
 from consul_tracing.cli.render.rendering import RenderError, as_hcl, as_registration
 from consul_tracing.entries.entry import Entry
 from tests.unit.meshes import settings
@@ -75,10 +76,36 @@ def test_several_entries_require_a_directory(capsys: pytest.CaptureFixture[str],
     )
     out = tmp_path / "entries"
     assert Run(capsys, "render", "--stack", stack, "--as", "hcl", "--out", out).code == 0
-    assert [file.name for file in sorted(out.iterdir())] == [
+    assert [file.name for file in sorted(out.glob("*.hcl"))] == [
         "001-service-defaults-web.hcl",
         "002-proxy-defaults-global.hcl",
     ]
+
+
+def test_entries_of_a_former_run_are_removed_and_other_files_remain(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    file, out = tmp_path / "mesh.json", tmp_path / "entries"
+    out.mkdir()
+    others = [out / "003-service-defaults-own.hcl", out / "README.md", tmp_path / "outside.hcl"]
+    for other in others:
+        other.write_text("# of the user")
+
+    def names(form: str, *services: str) -> list[str]:
+        inputs = {**MESH, "sampling": {}, "services": {name: {"protocol": "http"} for name in services}}
+        file.write_text(json.dumps(inputs))
+        assert Run(capsys, "render", "--args", file, "--as", form, "--out", out).code == 0
+        return sorted(one.name for one in out.iterdir() if one not in others and one.suffix)
+
+    assert names("hcl", "api", "web") == [
+        "001-service-defaults-api.hcl",
+        "002-service-defaults-web.hcl",
+        "003-proxy-defaults-global.hcl",
+    ]
+    assert names("hcl", "web") == ["001-service-defaults-web.hcl", "002-proxy-defaults-global.hcl"]
+    (out / WRITTEN).write_text(f"../outside.hcl\n{(out / WRITTEN).read_text()}")
+    assert names("json") == ["001-proxy-defaults-global.json"]
+    assert [other.read_text() for other in others] == ["# of the user"] * 3
 
 
 def test_services_of_the_same_name_have_a_file_each(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
@@ -86,7 +113,7 @@ def test_services_of_the_same_name_have_a_file_each(capsys: pytest.CaptureFixtur
     file, out = tmp_path / "mesh.json", tmp_path / "entries"
     file.write_text(json.dumps({**MESH, "sampling": {"random": 1}, "services": services}))
     assert Run(capsys, "render", "--args", file, "--as", "json", "--out", out).code == 0
-    rendered = [json.loads(one.read_text()) for one in sorted(out.iterdir())]
+    rendered = [json.loads(one.read_text()) for one in sorted(out.glob("*.json"))]
     assert [one.get("Namespace") for one in rendered] == ["a", "b", None]
 
 
@@ -139,9 +166,9 @@ def test_entries_are_printed_as_a_stack_file(
 ) -> None:
     out = tmp_path / "entries"
     Run(capsys, "render", "--stack", stack, "--as", "json", "--out", out)
-    entries = "".join(file.read_text() for file in sorted(out.iterdir()))
+    entries = "".join(file.read_text() for file in sorted(out.glob("*.json")))
     monkeypatch.setattr(sys, "stdin", io.StringIO(entries))
-    run = Run(capsys, "render", "--from", "-")
+    run = Run(capsys, "import", "-")
     assert (run.code, run.err) == (0, "")
     assert yaml.safe_load(run.out) == {
         "config": {
@@ -158,11 +185,11 @@ def test_entries_are_printed_as_a_stack_file(
 def test_part_of_an_entry_that_is_not_expressed_is_reported(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     file = tmp_path / "mesh.hcl"
     file.write_text(ENTRY)
-    run = Run(capsys, "render", "--from", file)
+    run = Run(capsys, "import", file)
     assert run.code == 1
     assert run.err == (
-        f"consul-tracing: CT603: {file}:1: proxy-defaults/global: "
-        "the entry has no supported collector. Set collector.host\n"
+        f"consul-tracing: CT603: {file}:1: proxy-defaults/global: collector.host is left out, "
+        "because the entry has no tracer. Complete the inputs and set it: a stack without it is rejected\n"
     )
     inputs = yaml.safe_load(run.out)["config"]["consul-tracing:mesh"]
     assert inputs["proxy_config"] == {"envoy_prometheus_bind_addr": "0.0.0.0:9102"}
@@ -171,16 +198,24 @@ def test_part_of_an_entry_that_is_not_expressed_is_reported(capsys: pytest.Captu
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--from", "/does/not/exist"], "/does/not/exist cannot be read"),
-        (["--from", "-", "--as", "hcl"], "--from conflicts with the other options"),
-        (["--from", "-", "--stack", "a"], "--from conflicts with the other options"),
-        (["--stack", "a"], "exactly one of --as and --from is required"),
+        (["--as", "yaml", "--out", "a"], "--out requires --as hcl or json, got --as yaml"),
+        (["--as", "terraform", "--out", "a"], "--out requires --as hcl or json, got --as terraform"),
+        (["--as", "gateway", "--entry", "a"], "--entry requires --as hcl or json, got --as gateway"),
+        (["--as", "json", "--service", "a"], "--service requires --as registration, got --as json"),
+        (["--as", "hcl", "--entry", "a", "--out", "b"], "--entry conflicts with --out, which writes all entries"),
     ],
 )
-def test_invalid_use_of_from_is_reported(capsys: pytest.CaptureFixture[str], options: list[str], message: str) -> None:
-    run = Run(capsys, "render", *options)
+def test_option_that_does_not_apply_is_an_error(
+    capsys: pytest.CaptureFixture[str], stack: Path, options: list[str], message: str
+) -> None:
+    run = Run(capsys, "render", "--stack", stack, *options)
+    assert (run.code, run.out, run.err) == (2, "", f"consul-tracing: CT601: {message}\n")
+
+
+def test_format_is_required(capsys: pytest.CaptureFixture[str], stack: Path) -> None:
+    run = Run(capsys, "render", "--stack", stack)
     assert (run.code, run.out) == (2, "")
-    assert message in run.err
+    assert "Missing option '--as'" in run.err
 
 
 def test_registration_has_the_service_name_of_its_proxy() -> None:

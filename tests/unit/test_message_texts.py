@@ -24,8 +24,8 @@ from consul_tracing.backends.kubernetes.objects import (
 )
 from consul_tracing.backends.kubernetes.sync import Sync, sync_error_text
 from consul_tracing.backends.live import Planned
+from consul_tracing.cli.importing.recovery import recover
 from consul_tracing.cli.render.output import read_settings
-from consul_tracing.cli.render.recovery import recover
 from consul_tracing.cli.render.rendering import RenderError, as_hcl
 from consul_tracing.cli.verify.diagnosis import diagnose
 from consul_tracing.cli.verify.report import cause_text

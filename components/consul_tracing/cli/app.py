@@ -9,6 +9,7 @@ from consul_tracing.errors import CommandError, InputError, printable
 
 from .command import COULD_NOT_RUN
 from .explain import explain_command
+from .importing.command import import_command
 from .lint.command import lint_command
 from .render.command import render_command
 from .stale.command import stale_command
@@ -28,6 +29,7 @@ app.command("stale", epilog="Example: consul-tracing stale --admin 127.0.0.1:190
 app.command("render", epilog="Example: consul-tracing render --stack Pulumi.prod.yaml --as hcl --out entries")(
     render_command
 )
+app.command("import", epilog="Example: consul-tracing import deploy/ > Pulumi.prod.yaml")(import_command)
 
 
 def main() -> None:

@@ -5,15 +5,13 @@ from enum import StrEnum
 from pathlib import Path
 
 from consul_tracing.errors import CommandError, error_reason
+from consul_tracing.names import STANDARD_INPUT
 
 FINDINGS = 1
 """Exit code of a command that found something wrong."""
 
 COULD_NOT_RUN = 2
 """Exit code of a command that could not run."""
-
-STANDARD_INPUT = "-"
-"""The name of the standard input as a file."""
 
 
 class OutputFormat(StrEnum):
@@ -44,6 +42,7 @@ class RenderFormat(StrEnum):
 
     HCL = "hcl"
     JSON = "json"
+    TERRAFORM = "terraform"
     YAML = "yaml"
     REGISTRATION = "registration"
     GATEWAY = "gateway"

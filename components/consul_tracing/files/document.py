@@ -149,6 +149,7 @@ def merged(value: object) -> object:
         return value
     content = Map(value[0].line)
     for block in value:
+        content.replaced |= block.replaced | (content.keys() & block.keys())
         content.update(block)
         content.lines |= block.lines
     return content
@@ -163,7 +164,7 @@ def _go_named(value: object, path: FieldPath, keys: dict[FieldPath, str], repeat
     match value:
         case Map():
             named = Map(value.line)
-            named.has_unknown_keys, named.replaced = value.has_unknown_keys, value.replaced
+            named.replaced, named.has_unknown_keys = value.replaced, value.has_unknown_keys
             for key, member in value.items():
                 name = go_name(key) if FREE_FORM.isdisjoint(path) else key
                 keys[*path, name] = key

@@ -7,6 +7,7 @@ import re
 from pathlib import PurePath
 from typing import TYPE_CHECKING
 
+from consul_tracing.entry_structs import KINDS
 from consul_tracing.errors import FileError
 
 from .finder import Content, Finder, Place
@@ -16,7 +17,7 @@ from .templates import Masked
 from .yaml_reader import parse_yaml
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
     from .document import Document, Form
 
@@ -27,7 +28,7 @@ KEY_OF_YAML = re.compile(r"---|%YAML|- |[\"'\w.-]+[^\S\n]*:(?:\s|$)")
 CONSUL_ROOTS = frozenset({"kind", "config_entries", "service", "services"})
 """Keys at the root of the HCL files that Consul reads: an entry, its configuration, registrations."""
 
-KIND_AT_ROOT = re.compile(r'^"?(?:[Kk]ind|Name)"?[^\S\n]*=', re.MULTILINE)
+KIND_AT_ROOT = re.compile(r'^"?(?:[Kk]ind|Name)"?[^\S\n]*[=:]', re.MULTILINE)
 
 OTHER_HCL = (".tf", ".nomad", ".tofu")
 """Suffixes of the files that Terraform and Nomad read, as HCL 2."""
@@ -35,10 +36,16 @@ OTHER_HCL = (".tf", ".nomad", ".tofu")
 ABOUT_CONSUL = re.compile(
     r"envoy_|consul|sidecar_?service|(?:proxy|service|exported)[-_]?(?:defaults|router|splitter|resolver|intentions|"
     r"services)|(?:ingress|api|terminating|mesh)[-_]?gateway|^[^\S\n]*\"?kind\"?[^\S\n]*=|"
-    r"^(?-i:Name)[^\S\n]*=",
+    r"^(?-i:Name)[^\S\n]*=|^(?-i:Kind)[^\S\n]*:",
     re.IGNORECASE | re.MULTILINE,
 )
 """Words of the files in which entries and registrations are written."""
+
+MAY_HAVE_ENTRIES = re.compile(
+    rf"{ABOUT_CONSUL.pattern}|\bkind[\"']?\s*[:=]\s*[\"']?[\w-]*(?:{'|'.join(KINDS)})|\bproxy[\"']?\s*[:={{]|[{{$%]{{",
+    ABOUT_CONSUL.flags,
+)
+"""Text of each file with an entry, a registration or a template."""
 
 RENDER = "is not checked, because the file is a template. Render it: helm template ... | consul-tracing lint -"
 
@@ -60,11 +67,11 @@ def read_file(text: str, file: str, *, is_live: bool = False) -> Content:
         for content in parsed(text if is_live else masked.text, file, form):
             finder.walk(masked.restored(content))
             if form == "hcl" and is_read_by_consul(content, text, file):
-                finder.content.refused = _refused(masked.text)
+                finder.content.refused = _refused(masked)
     except FileError as error:
-        if masked.lines & {error.line - 1, error.line, error.line + 1}:
+        if masked.may_cause_error(error.line):
             return Content(template=Place(error.line, RENDER))
-        raise
+        raise FileError(file, error.line, masked.original(error.reason)) from None
     except RecursionError:
         raise FileError(file, 1, "the values are nested too deeply") from None
     except (ValueError, OverflowError):
@@ -72,6 +79,11 @@ def read_file(text: str, file: str, *, is_live: bool = False) -> Content:
     if not finder.content.documents and masked.templates and not masked.text.strip("-0123456789_: \n"):
         finder.content.template = Place(min(masked.lines, default=1), RENDER)
     return finder.content
+
+
+def may_have_entries(text: str) -> bool:
+    """Return whether a text can have an entry, a registration or a template. Others need not be read."""
+    return bool(MAY_HAVE_ENTRIES.search(text))
 
 
 def is_about_consul(text: str) -> bool:
@@ -86,10 +98,13 @@ def read_text(text: str, name: str, finder: Finder) -> Content:
     """
     form = finder.form = form_of(text, name)
     masked = Masked(text, is_yaml=form == "yaml", is_json=form == "json")
-    for content in parsed(masked.text, finder.file, form, finder.first_line):
-        finder.walk(masked.restored(content))
-        if form == "hcl" and is_read_by_consul(content, text, "") and (refused := _refused(masked.text)):
-            finder.content.refused = Place(finder.line_of(refused.line - 1 + finder.first_line), refused.reason)
+    try:
+        for content in parsed(masked.text, finder.file, form, finder.first_line):
+            finder.walk(masked.restored(content))
+            if form == "hcl" and is_read_by_consul(content, text, "") and (refused := _refused(masked)):
+                finder.content.refused = Place(finder.line_of(refused.line - 1 + finder.first_line), refused.reason)
+    except FileError as error:
+        raise FileError(finder.file, error.line, masked.original(error.reason)) from None
     return finder.content
 
 
@@ -104,16 +119,23 @@ def parsed(text: str, file: str, form: Form, first_line: int = 1) -> Iterable[ob
             return [parse(text, file, first_line, is_hcl1=is_read_by_consul({}, text, file))]
 
 
+FORMS: Mapping[str, Form] = {
+    ".json": "json",
+    ".yaml": "yaml",
+    ".yml": "yaml",
+    **dict.fromkeys((".hcl", ".nomad", ".tf", ".tofu"), "hcl"),
+}
+"""The formats of files with entries, by suffix in lower case."""
+
+
 def form_of(text: str, file: str) -> Form:
     """Return the format of a text: from the name of its file, or from its start."""
     starts_with_bracket = text.lstrip("\ufeff \t\r\n")[:1] in {"{", "["}
-    match PurePath(file).suffix.lower():
-        case ".json":
-            return "json"
-        case ".yaml" | ".yml":
-            return "yaml"
-        case ".hcl" | ".tf" | ".nomad":
+    match FORMS.get(PurePath(file).suffix.lower()):
+        case "hcl":
             return "json" if starts_with_bracket else "hcl"
+        case str() as form:
+            return form
     if starts_with_bracket and not text.lstrip("\ufeff \t\r\n").startswith("{{"):
         return "json"
     lines = (line.strip() for line in text.removeprefix("\ufeff").split("\n"))
@@ -127,9 +149,9 @@ def is_read_by_consul(content: object, text: str, file: str) -> bool:
     return (is_consuls or bool(KIND_AT_ROOT.search(text))) and not file.lower().endswith(OTHER_HCL)
 
 
-def _refused(text: str) -> Place | None:
-    refused = first_refused(text)
-    return refused and Place(*refused)
+def _refused(masked: Masked) -> Place | None:
+    refused = first_refused(masked.text)
+    return refused and Place(refused[0], masked.original(refused[1]))
 
 
 def _json_values(text: str, file: str, first_line: int) -> Iterator[object]:

@@ -33,6 +33,9 @@ if TYPE_CHECKING:
 
     from .document import Form
 
+REGISTRATIONS = frozenset({"service", "services"})
+"""Keys of registrations. That of a gateway has the kind of an entry."""
+
 PROXY_CONFIG_MAP = "consul.hashicorp.com/proxy-config-map"
 """Annotation of a pod with further configuration of its proxy, as JSON."""
 
@@ -89,6 +92,12 @@ class Content:
         self.refused = self.refused or other.refused
 
 
+def lines_of_tracing_keys(text: str) -> list[int]:
+    """Return the lines, from 1, on which a text gives a value to a tracing key, without comments."""
+    without_comments = COMMENT.sub(lambda comment: " " * len(comment[0]), text)
+    return [text.count("\n", 0, key.start()) + 1 for key in ASSIGNED.finditer(without_comments)]
+
+
 class Finder:
     """Walk through the content of a file, or of a text inside of it."""
 
@@ -112,6 +121,7 @@ class Finder:
         self._read_text = read_text
         self._fixed_line = fixed_line
         self._is_patch = False
+        self._is_in_object = False
 
     def line_of(self, line: int) -> int:
         """Return the line in the file."""
@@ -145,9 +155,9 @@ class Finder:
             # A value that Terraform sets in a Helm release.
             line = content.lines.get("value", content.line)
             self._config(content.get("value"), line, path, kind="proxy-defaults", name="global")
-        elif is_registration(content):
+        elif is_registration(content) or (path and path[-1].lower() in REGISTRATIONS):
             self._members(content, path, name if isinstance(name, str) else service)
-        elif isinstance(kind, str) and is_entry(content, kind, self.form, is_root=not path):
+        elif isinstance(kind, str) and not self._is_in_object and is_entry(content, kind, self.form, path):
             self._entry(content, entry_kind(kind) or kind)
         elif kind is None and not path and (meant := meant_kind(content, self.form)):
             self._entry(content, meant)
@@ -177,7 +187,7 @@ class Finder:
         for label, resource in resources.items():
             for one in resource if isinstance(resource, list) else [resource]:
                 if isinstance(one, Map) and member_of(one, *ENTRY_JSON) is not None:
-                    self.walk(one, resources.lines.get(label, resources.line), (label,))
+                    self.walk(one, resources.lines.get(label, resources.line), ("consul_config_entry",))
 
     def _proxy(self, value: object, around: Map, path: FieldPath, service: str) -> None:
         """Read the `proxy` of a registration."""
@@ -248,7 +258,9 @@ class Finder:
         name = metadata.get("name") if isinstance(metadata, Map) else None
         is_gateway = is_consul_gateway(version, kind, spec)
         if not isinstance(metadata, Map) or not (is_gateway or is_custom_resource(version, kind)):
+            is_in_object, self._is_in_object = self._is_in_object, True
             self._members(content, path, name if isinstance(name, str) else "")
+            self._is_in_object = is_in_object
             return
         fields = Map(content.line)
         if isinstance(spec, Map):
@@ -256,7 +268,7 @@ class Finder:
             fields.lines = spec.lines
             fields.has_unknown_keys = spec.has_unknown_keys
         elif isinstance(spec, Unevaluated):
-            fields.put("Config", spec, content.lines["spec"])
+            fields.put("config", spec, content.lines["spec"])
         annotations = metadata.get("annotations")
         if ownership := body({"metadata": {"annotations": annotations if isinstance(annotations, Map) else {}}})[
             "Meta"
@@ -340,10 +352,8 @@ class Finder:
         else:
             reason = NOT_READ
         self.content.add(found)
-        mention = ASSIGNED.search(COMMENT.sub(lambda comment: " " * len(comment[0]), text))
-        if mention and not found.documents and not found.unread:
-            offset = text.count("\n", 0, mention.start())
-            self._add_unread(line + 1 + offset if is_block else line, reason)
+        if not found.documents and not found.unread and (offsets := lines_of_tracing_keys(text)):
+            self._add_unread(line + offsets[0] if is_block else line, reason)
 
     def _add(self, document: Document) -> None:
         if self._fixed_line is not None:

@@ -15,10 +15,12 @@ from .values import Blocks, Heredoc, Items, JsonText, Map, Unevaluated, expressi
 BLANKS = re.compile(r"(?:\s|#[^\n]*|//[^\n]*|/\*.*?\*/)*", re.DOTALL)
 BLANKS_IN_LINE = re.compile(r"(?:[^\S\n]|/\*.*?\*/)*", re.DOTALL)
 IDENTIFIER = re.compile(r"[^\W\d][\w.-]*")
-NUMBER = re.compile(
-    r"-?(?:(?P<hexadecimal>0[xX][0-9a-fA-F]+)|[0-9]*(?P<fraction>\.[0-9]+)|[0-9]+)"
-    r"(?P<exponent>[eE][+-]?[0-9]+)?(?![A-Za-z0-9_])"
+NUMBER_OF_HCL1 = re.compile(
+    r"-?(?:(?P<hexadecimal>0[xX][0-9a-fA-F]+)|[0-9]*(?P<fraction>\.[0-9]+)|[0-9]+)(?P<exponent>[eE][+-]?[0-9]+)?"
 )
+"""A number, after which HCL 1 accepts the next key without a blank."""
+
+NUMBER = re.compile(rf"{NUMBER_OF_HCL1.pattern}(?![A-Za-z0-9_])")
 HEREDOC = re.compile(r"<<(-?)([^\W\d][\w.-]*)[^\S\n]*\n")
 QUOTED = re.compile(r'"(?:[^"\\\n]|\\.)*"')
 ESCAPE = re.compile(r"\\(?:u([0-9A-Fa-f]{4})|U([0-9A-Fa-f]{8})|x([0-9A-Fa-f]{2})|([0-7]{3})|(.))")
@@ -30,6 +32,9 @@ CONSTANTS = {"true": True, "false": False, "null": None}
 ESCAPED = {"n": "\n", "t": "\t", "r": "\r", "b": "\b", "f": "\f", "a": "\a", "v": "\v", '"': '"', "\\": "\\", "/": "/"}
 MAX_DIGITS = 400
 """Characters of a number. A float has at most 309 digits, and Python limits the conversion of long integers."""
+
+MAX_SHOWN = 60
+"""Characters of a key in a message."""
 
 JSON = json.JSONDecoder(strict=False)
 ENCODERS = frozenset({"jsonencode", "yamlencode"})
@@ -131,7 +136,7 @@ class Reader:
         line, path = self.line, [self._key()]
         while (found := self.peek()) not in {"=", ":", "{"}:
             if found != '"' and not IDENTIFIER.match(self.text, self.position):
-                self.fail(f'"=" or "{{" is required after the key "{path[-1]}"')
+                self.fail(f'"=" or "{{" is required after the key "{path[-1][:MAX_SHOWN]}"')
             path.append(self._key())
         if found != "{":
             self.position += 1
@@ -190,7 +195,7 @@ class Reader:
                 return self._heredoc()
             case "":
                 self.fail("a value is required")
-        if number := NUMBER.match(self.text, self.position):
+        if number := (NUMBER_OF_HCL1 if self.is_hcl1 else NUMBER).match(self.text, self.position):
             return self._number(number)
         word = IDENTIFIER.match(self.text, self.position)
         if word and word[0] in CONSTANTS:
@@ -336,8 +341,9 @@ class Reader:
         return Unevaluated(expression) if expression else self.fail("a value is required")
 
     def _skip_brackets(self) -> None:
-        """Skip a bracket, its content and the bracket that closes it, if the text has one."""
+        """Skip a bracket, its content and the bracket that closes it."""
         open_brackets: list[str] = []
+        start = self.position
         while self.position < len(self.text):
             found = self.text[self.position]
             if found in CLOSING:
@@ -353,6 +359,8 @@ class Reader:
             self.position += 1
             if not open_brackets:
                 return
+        self.position = start
+        self.fail(f'"{open_brackets[-1]}" is required before the end of the file')
 
     def _skip_in_expression(self, found: str) -> None:
         """Skip a text, a comment or another character."""

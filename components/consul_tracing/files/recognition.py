@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from difflib import get_close_matches
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from consul_tracing.entries.custom_resources import API_VERSION, GROUP
@@ -13,6 +14,8 @@ from .values import Map
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from consul_tracing.names import FieldPath
 
     from .document import Form
 
@@ -38,6 +41,7 @@ ENTRY_JSON = ("config_json", "configjson")
 """The field of Terraform's and Pulumi's resources with the JSON of an entry."""
 
 
+@cache
 def entry_kind(kind: str) -> str:
     """Return the kind of an entry, also for that of a custom resource, and for a misspelt one. Empty if unknown."""
     close = get_close_matches(_letters(kind), KINDS_BY_LETTERS, n=1, cutoff=SIMILARITY)
@@ -58,14 +62,20 @@ def _letters(kind: str) -> str:
     return kind.lower().replace("-", "").replace("_", "")
 
 
-def is_entry(content: Map, kind: str, form: Form, *, is_root: bool) -> bool:
-    """Return whether an object with a kind is an entry. One with a misspelt kind, or in an object, has a name too."""
-    if is_root and _letters(kind) in KINDS_BY_LETTERS:
+def is_entry(content: Map, kind: str, form: Form, path: FieldPath) -> bool:
+    """Return whether an object with a kind, outside of Kubernetes' objects, is an entry.
+
+    One with a misspelt kind is one at the root, in a server's configuration or with the JSON of an entry. `path`: the
+    keys of the object.
+    """
+    if not path and _letters(kind) in KINDS_BY_LETTERS:
         return True
-    is_hcl = is_root and form == "hcl"
-    written = {"Kind", "Name"} <= content.keys() and (is_hcl or "Config" in content)
-    is_written_as_entry = written or member_of(content, *ENTRY_JSON) is not None
-    return "name" in map(str.lower, content) and (bool(entry_kind(kind)) or is_written_as_entry)
+    has_name = "name" in map(str.lower, content)
+    if kind in KINDS or member_of(content, *ENTRY_JSON) is not None:
+        return has_name
+    is_place = not path or "bootstrap" in path
+    is_written = {"Kind", "Name"} <= content.keys() and (form == "hcl" or "Config" in content)
+    return has_name and is_place and (bool(entry_kind(kind)) or is_written)
 
 
 def is_custom_resource(version: str, kind: str) -> bool:

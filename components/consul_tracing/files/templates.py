@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from itertools import islice
+from itertools import count, islice
 from typing import TYPE_CHECKING, Any
 
 from .values import Heredoc, Items, JsonText, Map, Unevaluated, expressions
@@ -16,17 +16,14 @@ from .values import Heredoc, Items, JsonText, Map, Unevaluated, expressions
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-PREFIX = "91827364"
+FIRST_PREFIX = 91827364
 """The first digits of a number that replaces a template. It has 16 digits, so that all readers can convert it."""
-
-NUMBER = re.compile(rf"{PREFIX}(\d{{8}})(?:__:?)?")
-"""The number of a template. Two underscores and a colon follow where the template adds members to a map."""
 
 BRACES = re.compile(r"[{}]")
 OPENING = re.compile(r"#?\{\{|\{%|^[^\S\n]*\{#(?=[^\n]*#\}[^\S\n]*$)|(?<!\$)\$\{|(?<!%)%\{", re.MULTILINE)
 CLOSING = {"{{": "}}", "{%": "%}", "{#": "#}"}
 CONTROL = re.compile(
-    r"#?\{\{-?\s*(?:/\*|(?:if|else|end|range|with|define|block|break|continue)\b|\$\w+\s*:?=)|\{%|\s*\{#"
+    r"#?\{\{-?\s*(?:/\*|(?:if|else|end|range|with|define|block|break|continue|fail)\b|\$\w+\s*:?=)|\{%|\s*\{#"
     r"|%\{~?\s*(?:if|else|endif|for|endfor)\b"
 )
 """Start of a template that has no text of its own."""
@@ -52,9 +49,14 @@ class Masked:
         `is_json`: templates have the escapes of the JSON text around them.
         """
         self._is_json = is_json
+        self._prefix = next(one for one in map(str, count(FIRST_PREFIX)) if one not in text)
+        # Two underscores and a colon follow where the template adds members to a map.
+        self._number = re.compile(rf"{self._prefix}(\d{{8}})(?:__:?)?")
         self.templates: list[str] = []
         self.lines: set[int] = set()
         """The lines, from 1, with templates."""
+        self.own_lines: set[int] = set()
+        """The lines that have templates only."""
         self.text = self._masked(text, is_yaml=is_yaml, is_hcl=is_hcl)
 
     def _masked(self, text: str, *, is_yaml: bool, is_hcl: bool) -> str:
@@ -63,18 +65,25 @@ class Masked:
             return text
         parts, end = [], 0
         for start, after in spans:
-            parts += [text[end:start], self._number(text[start:after])]
+            parts += [text[end:start], self._replaced(text[start:after])]
             end = after
         masked = "".join([*parts, text[end:]])
         lines = masked.split("\n")
-        self.lines = {number for number, line in enumerate(lines, 1) if PREFIX in line}
-        for number in self.lines:
-            lines[number - 1] = self._own_line(lines, number - 1, is_yaml=is_yaml)
+        for index, line in enumerate(lines):
+            if self._prefix in line:
+                numbers = self._number.finditer(line)
+                breaks = sum(self.templates[int(number[1])].count("\n") for number in numbers)
+                self.lines |= set(range(index + 1, index + breaks + 2))
+                lines[index] = self._own_line(lines, index, is_yaml=is_yaml)
         return "\n".join(lines)
 
-    def _number(self, template: str) -> str:
+    def _replaced(self, template: str) -> str:
         self.templates.append(template)
-        return f"{PREFIX}{len(self.templates) - 1:08d}" + "\n" * template.count("\n")
+        return f"{self._prefix}{len(self.templates) - 1:08d}" + "\n" * template.count("\n")
+
+    def may_cause_error(self, line: int) -> bool:
+        """Return whether a syntax error in a line can have a template as its cause: in the line, or one around it."""
+        return line in self.lines or not self.own_lines.isdisjoint((line - 1, line + 1))
 
     @property
     def has_control(self) -> bool:
@@ -84,9 +93,10 @@ class Masked:
     def _own_line(self, lines: list[str], index: int, *, is_yaml: bool) -> str:
         """Return a line. One that has templates only is empty without a value, and has the indentation of its value."""
         line = lines[index]
-        found = [self.templates[int(one[1])] for one in NUMBER.finditer(line)]
-        if NUMBER.sub("", line).strip():
+        found = [self.templates[int(one[1])] for one in self._number.finditer(line)]
+        if self._number.sub("", line).strip():
             return line
+        self.own_lines.add(index + 1)
         values = [one for one in found if not CONTROL.match(one)]
         if not values:
             return ""
@@ -94,9 +104,18 @@ class Masked:
             return line
         indented = INDENTED.search(values[-1])
         width = int(indented[1]) if indented else _indentation(line)
-        number = next(one[0] for one in NUMBER.finditer(line) if self.templates[int(one[1])] == values[-1])
-        is_member = any(_is_key(one, width) for one in _neighbours(lines, index, width))
+        number = next(one[0] for one in self._number.finditer(line) if self.templates[int(one[1])] == values[-1])
+        before, after = self._neighbours(lines, index, width)
+        if not before:
+            width = 0
+        is_member = not width or _is_key(before, width) or _is_key(after, width)
         return " " * width + number + ("__:" if is_member else "")
+
+    def _neighbours(self, lines: list[str], index: int, width: int) -> Iterator[str]:
+        """Yield the nearest lines before and after a line that have content of their own and no larger indentation."""
+        for numbers in (range(index - 1, -1, -1), range(index + 1, len(lines))):
+            nearest = (lines[one] for one in islice(numbers, MAX_DISTANCE))
+            yield next((one for one in nearest if self._number.sub("", one).strip() and _indentation(one) <= width), "")
 
     def restored(self, value: object) -> Any:  # noqa: ANN401 - any value
         """Return a value in which texts and numbers with templates are unevaluated."""
@@ -112,10 +131,10 @@ class Masked:
             case JsonText():
                 encoded = self.restored(value.encoded)
                 return Unevaluated(self.original(value), encoded) if any(expressions(encoded)) else value
-            case str() if PREFIX in value:
+            case str() if self._prefix in value:
                 text = self.original(value)
                 return Unevaluated(text, inner=Heredoc(text) if isinstance(value, Heredoc) else text)
-            case int() if not isinstance(value, bool) and str(value).lstrip("-").startswith(PREFIX):
+            case int() if not isinstance(value, bool) and str(value).lstrip("-").startswith(self._prefix):
                 return Unevaluated(self.original(str(value)))
             case Unevaluated():
                 inner = None if value.inner is None else type(value.inner)(self.original(value.inner))
@@ -125,9 +144,10 @@ class Masked:
 
     def _restored_map(self, value: Map) -> Map:
         restored = Map(value.line)
-        restored.replaced = value.replaced
+        # Of a key in each branch of a condition, one remains.
+        restored.replaced = set() if self.has_control else value.replaced
         for key, member in value.items():
-            if NUMBER.fullmatch(key):
+            if self._number.fullmatch(key):
                 restored.has_unknown_keys = True
                 continue
             restored[self.original(key)] = self.restored(member)
@@ -136,7 +156,7 @@ class Masked:
 
     def original(self, text: str) -> str:
         """Return a text with its templates."""
-        return NUMBER.sub(self._template, text)
+        return self._number.sub(self._template, text)
 
     def _template(self, number: re.Match[str]) -> str:
         index = int(number[1])
@@ -184,13 +204,6 @@ def _balanced(text: str, position: int) -> int:
         if depth > MAX_DEPTH:
             break
     return -1
-
-
-def _neighbours(lines: list[str], index: int, width: int) -> Iterator[str]:
-    """Yield the nearest lines before and after a line that have content of their own and no larger indentation."""
-    for numbers in (range(index - 1, -1, -1), range(index + 1, len(lines))):
-        nearest = (lines[one] for one in islice(numbers, MAX_DISTANCE))
-        yield next((one for one in nearest if NUMBER.sub("", one).strip() and _indentation(one) <= width), "")
 
 
 def _indentation(line: str) -> int:

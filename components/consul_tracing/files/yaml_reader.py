@@ -79,6 +79,8 @@ class _YamlReader:
             if key.tag == MERGE:
                 merged += value if isinstance(value, list) else [value]
                 continue
+            if key.value in content:
+                content.replaced.add(key.value)
             content[key.value] = value
             content.lines[key.value] = self._line(key)
         for other in merged:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from dataclasses import dataclass, field, replace
 from functools import partial
+from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 from consul_tracing.errors import CommandError, FileError
-from consul_tracing.files.documents import is_about_consul, read_file
+from consul_tracing.files.documents import FORMS, is_about_consul, may_have_entries, read_file
+from consul_tracing.files.finder import NOT_READ, Content, Place, lines_of_tracing_keys
+from consul_tracing.names import STANDARD_INPUT
 
 from .findings import Finding, Issue, Severity
 from .fixes import fixed, key
@@ -75,37 +79,61 @@ def check_texts(
     if judge and not fix:
         found += [one for mesh in divisions for one in judge(mesh)]
     remaining, not_shown = divided(found, {file: comments(text, file) for file, text in texts.items()}, ignored)
-    mesh_of = {one.file: mesh for mesh in divisions for one in mesh}
-    changes: dict[str, tuple[str, str]] = {}
-    applied: list[Finding] = []
-    for file in dict.fromkeys(one.file for one in remaining if one.issue.replacement):
-        defaults = [one for one in mesh_of[file] if is_mesh(one) and one.file != file]
-        text, removed = fixed(texts[file], partial(_file_findings, file, defaults, oldest, ignored))
-        if removed:
-            changes[file] = (texts[file], text)
-            applied += removed
+    defaults = {one.file: list(filter(is_mesh, mesh)) for mesh in divisions for one in mesh}
+    changes, applied = _fixes(texts, remaining, defaults, partial(_file_findings, oldest, ignored))
     if fix:
         after = check_texts(
             {**texts, **{file: text for file, (_, text) in changes.items()}}, oldest, ignored, judge=judge
         )
-        return replace(after, findings=[_without_fix(one) for one in after.findings], fixed=applied, changes=changes)
+        return replace(after, findings=[without_fix(one) for one in after.findings], fixed=applied, changes=changes)
     fixable = {(one.file, key(one)) for one in applied}
-    shown = [one if (one.file, key(one)) in fixable else _without_fix(one) for one in remaining]
+    shown = [one if (one.file, key(one)) in fixable else without_fix(one) for one in remaining]
     order = {file: number for number, file in enumerate(texts)}
     shown.sort(key=lambda one: (order[one.file], one.line or 0))
     entries = {file: len(found) for file, (found, _) in contents.items()}
     return Checked(shown, entries, ignored=not_shown, changes=changes)
 
 
+def _fixes(
+    texts: Mapping[str, str],
+    found: Iterable[Finding],
+    defaults: Mapping[str, Sequence[Document]],
+    lint: Callable[[Sequence[Document], str, str], list[Finding]],
+) -> tuple[dict[str, tuple[str, str]], list[Finding]]:
+    """Return the texts that change, and the findings that are fixed. `defaults`: proxy-defaults in the file's mesh."""
+    by_file: Mapping[str, list[Finding]] = defaultdict(list)
+    for one in found:
+        by_file[one.file].append(one)
+    changes: dict[str, tuple[str, str]] = {}
+    applied: list[Finding] = []
+    for file, own in by_file.items():
+        if any(one.issue.replacement for one in own):
+            others = [one for one in defaults[file] if one.file != file]
+            text, removed = fixed(texts[file], own, partial(lint, others, file))
+            if removed:
+                changes[file] = (texts[file], text)
+                applied += removed
+    return changes, applied
+
+
 def read(text: str, file: str) -> tuple[list[Document], list[Finding]]:
     """Return the documents of a file, and the findings beside them. A file that is not about Consul has none."""
-    is_ours = is_about_consul(text.replace("\0", ""))
+    plain = text.replace("\0", "")
+    if not may_have_entries(plain):
+        return [], []
+    is_ours = is_about_consul(plain)
     if is_ours and (invalid := INVALID_BYTE.search(text)):
         return [], [_unreadable(file, text.count("\n", 0, invalid.start()) + 1, "the text must be UTF-8")]
     try:
         content = read_file(text, file)
     except FileError as error:
-        return [], [_unreadable(file, error.line, error.reason)] if is_ours else []
+        if not is_ours:
+            return [], []
+        is_other = file != STANDARD_INPUT and PurePath(file).suffix.lower() not in FORMS
+        if is_other and (lines := lines_of_tracing_keys(text)):
+            content = Content(unread=[Place(line, NOT_READ) for line in lines])
+        else:
+            return [], [_unreadable(file, error.line, error.reason)]
     except Exception as error:
         raise CommandError(f"{file} cannot be checked: {type(error).__name__}: {error}") from error
     return content.documents, list(content_findings(content, file))
@@ -115,13 +143,13 @@ def _unreadable(file: str, line: int, reason: str) -> Finding:
     return Finding(Issue("CT336", (), reason), file, line, file)
 
 
-def _without_fix(finding: Finding) -> Finding:
+def without_fix(finding: Finding) -> Finding:
     """Return a finding without its replacement, which is not applied."""
     return replace(finding, issue=replace(finding.issue, replacement=None)) if finding.issue.replacement else finding
 
 
 def _file_findings(
-    file: str, defaults: Sequence[Document], oldest: Releases, ignored: Collection[str], text: str
+    oldest: Releases, ignored: Collection[str], defaults: Sequence[Document], file: str, text: str
 ) -> list[Finding]:
     """Return the findings of one file, without relations. `defaults`: proxy-defaults in other files of its mesh."""
     documents, problems = read(text, file)

@@ -12,21 +12,23 @@ from consul_tracing.entry_structs import (
     READ_ONLY_FIELDS,
     FreeForm,
     ListOf,
+    MapOf,
+    Scalar,
     Struct,
     target_of,
 )
-from consul_tracing.errors import format_value, with_suggestion
+from consul_tracing.errors import format_value, mismatch, with_suggestion
 from consul_tracing.files.finder import MISSING
 from consul_tracing.names import TRACING_KEYS
 
 from .findings import Issue
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Collection, Iterator, Mapping
 
     from consul_tracing.entry_structs import Shape
     from consul_tracing.files.document import Document
-    from consul_tracing.names import FieldPath
+    from consul_tracing.names import FieldPath, JsonObject
 
 OBJECT_KEYS = frozenset({"apiVersion", "kind", "metadata", "spec", "status"})
 
@@ -60,6 +62,10 @@ CUSTOM_RESOURCE_KINDS = frozenset(
         *(INITIALISMS.get(kind, kind.title().replace("-", "")) for kind in KINDS),
         "GatewayClassConfig",
         "GatewayPolicy",
+        "RateLimit",
+        "RouteExtProc",
+        "RouteTLSSDSFilter",
+        "TrafficPermissions",
         "MeshService",
         "PeeringAcceptor",
         "PeeringDialer",
@@ -69,7 +75,7 @@ CUSTOM_RESOURCE_KINDS = frozenset(
         "RouteTimeoutFilter",
     }
 )
-"""The kinds of consul-k8s' group. Source: `api/v1alpha1` of consul-k8s 1.8."""
+"""The kinds of consul-k8s' group. Source: the CRDs of consul-k8s' Helm chart, 2026."""
 
 
 def entry_field_issues(document: Document, config_keys: Collection[str]) -> Iterator[Issue]:
@@ -128,18 +134,31 @@ def _unknown_fields(
 ) -> Iterator[Issue]:
     match target_of(shape), value:
         case Struct(fields=known), dict():
+            yield from _struct_issues(document, value, known, path, config_keys)
+        case ((Scalar() as scalar), dict()):
+            yield Issue("CT352", path, mismatch(scalar.value, value))
+        case ((Struct() | MapOf()), str() | int() | float()):
+            yield Issue("CT352", path, mismatch("a map", value))
+        case MapOf(value=member_shape), dict():
             for name, member in value.items():
-                key = document.keys.get((*path, name))
-                if key is not None and _is_other_field(document, name, member, path):
-                    continue
-                field = name if name in known else _in_any_case(name, known)
-                if field and (key is None or not document.is_custom_resource or key == camel_case(name)):
-                    yield from _unknown_fields(document, member, known[field], (*path, name), config_keys)
-                elif key is not None:
-                    yield Issue("CT352", (*path, key), _reason(document, key, known, path, config_keys))
+                yield from _unknown_fields(document, member, member_shape, (*path, name), config_keys)
         case ListOf(element=element), list():
             for index, member in enumerate(value):
                 yield from _unknown_fields(document, member, element, (*path, str(index)), config_keys)
+
+
+def _struct_issues(
+    document: Document, fields: JsonObject, known: Mapping[str, Shape], path: FieldPath, config_keys: Collection[str]
+) -> Iterator[Issue]:
+    for name, member in fields.items():
+        key = document.keys.get((*path, name))
+        if key is not None and _is_other_field(document, name, member, path):
+            continue
+        field = name if name in known else _in_any_case(name, known)
+        if field and (key is None or not document.is_custom_resource or key == camel_case(name)):
+            yield from _unknown_fields(document, member, known[field], (*path, name), config_keys)
+        elif key is not None:
+            yield Issue("CT352", (*path, key), _reason(document, key, known, path, config_keys))
 
 
 def _in_any_case(name: str, known: Collection[str]) -> str:

@@ -49,6 +49,7 @@ WARNINGS = frozenset(
         "CT345",
         "CT346",
         "CT350",
+        "CT354",
         "CT390",
     }
 )

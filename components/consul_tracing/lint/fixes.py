@@ -26,9 +26,8 @@ ROUNDS = 4
 RANKS = {Severity.ERROR: 2, Severity.WARNING: 1, Severity.INFO: 0}
 
 
-def fixed(text: str, lint: Lint) -> tuple[str, list[Finding]]:
-    """Return the text of a file with its unambiguous fixes, and the findings that they removed."""
-    findings = lint(text)
+def fixed(text: str, findings: Sequence[Finding], lint: Lint) -> tuple[str, list[Finding]]:
+    """Return the text of a file with the unambiguous fixes of its findings, and the findings that they removed."""
     return _fixed(text, findings, list(dict.fromkeys(key(one) for one in findings if one.issue.replacement)), lint)
 
 

@@ -147,7 +147,7 @@ def tracing_meaning(config: JsonObject) -> JsonObject:
 
 def message_of(provider: object) -> str:
     """Return the name of a tracer's message: `ZipkinConfig`."""
-    return str(at(provider, "typed_config", "@type")).rpartition(".")[2]
+    return str(at(provider, "typed_config", "@type") or "").rpartition(".")[2]
 
 
 def _provider(provider: object) -> Any:  # noqa: ANN401 - JSON

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from consul_tracing.envoy_messages.json_values import json_objects
-from consul_tracing.files.templates import PREFIX
 from consul_tracing.files.values import Blocks, Heredoc, Unevaluated, expressions
 from consul_tracing.names import CLUSTERS_KEY, LISTENER_KEY, TRACER_KEY, TRACING_KEYS
 
@@ -64,7 +63,9 @@ def proxy_config(config: object) -> ProxyConfig:
     if not isinstance(config, dict):
         return ProxyConfig()
     issues: list[Issue] = []
-    found = {key.lower(): _content(key, value, issues) for key, value in config.items() if key.lower() in TRACING_KEYS}
+    # Of keys that differ in their case, Consul uses the one in lower case.
+    keys = sorted((key for key in config if key.lower() in TRACING_KEYS), key=str.islower)
+    found = {key.lower(): _content(key, config[key], issues) for key in keys}
     return ProxyConfig(
         found.get(TRACER_KEY),
         found.get(LISTENER_KEY),
@@ -137,10 +138,7 @@ def _parsed(text: str, path: FieldPath) -> tuple[object, Issue | None]:
 
 def _repaired(text: str, error: json.JSONDecodeError, path: FieldPath) -> tuple[object, Issue | None]:
     """Return the content of text with backslashes or commas that JSON does not have, UNKNOWN for another error."""
-    if PREFIX in text:
-        # A template is no value that can be checked.
-        fixed, line, reason = text, 0, ""
-    elif text.startswith("\\", error.pos):
+    if text.startswith("\\", error.pos):
         fixed, line = text.replace('\\"', '"'), error.lineno
         reason = "backslashes before the quotes: single-quoted YAML, `|` and heredocs need none"
     else:

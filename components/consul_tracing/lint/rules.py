@@ -167,12 +167,13 @@ def document_issues(document: Document, config: ProxyConfig) -> Iterator[Issue]:
     """Yield the mistakes in the entry itself: its name, its keys, its protocol and its owners."""
     fields = document.fields
     match document.kind:
-        case "proxy-defaults" if document.name not in {"global", ""}:
+        case "proxy-defaults" if document.has_known_name and document.name not in {"global", ""}:
             reason = f'must be "global", got {format_value(document.name)}: Consul has one proxy-defaults entry'
             yield Issue("CT324", ("Name",), reason)
         case "service-defaults":
             yield from _service_issues(fields)
     yield from _key_issues(fields.get("Config"))
+    yield from _repeated_issues(fields.get("Config"))
     yield from entry_field_issues(document, CONFIG_KEYS)
     yield from _owner_issues(members(fields.get("Meta")))
     yield from credential_issues(fields)
@@ -210,11 +211,6 @@ def _key_issues(config: object) -> Iterator[Issue]:
     if reason := _protocol_reason({key.lower(): value for key, value in members(config).items()}.get("protocol")):
         effect = "Consul takes it for tcp, which Envoy does not trace"
         yield Issue("CT332", ("Config", "protocol"), f"{reason}. {effect}")
-    written = Counter(key.lower() for key in members(config))
-    for name, key in {key.lower(): key for key in members(config)}.items():
-        is_repeated = isinstance(config, Map) and key in config.replaced
-        if is_repeated or (name in CONFIG_KEYS and written[name] > 1):
-            yield Issue("CT347", ("Config", key), "is repeated, and only one of its values has an effect")
     meant = {key: _meant_key(key.lower()) for key in members(config)}
     count = Counter(meant.values())
     for key, tracing_key in meant.items():
@@ -225,6 +221,22 @@ def _key_issues(config: object) -> Iterator[Issue]:
                 yield Issue("CT325", ("Config", key), reason, fix=f"Keep one of the keys that mean {tracing_key}.")
             else:
                 yield Issue("CT325", ("Config", key), reason, replacement=(key, tracing_key))
+
+
+def _repeated_issues(config: object) -> Iterator[Issue]:
+    """Yield the keys that are set more than once, also in another case."""
+    for key in sorted(config.replaced if isinstance(config, Map) else ()):
+        yield Issue("CT354", ("Config", key), "is set more than once. Consul uses the last value")
+    spellings: Mapping[str, list[str]] = defaultdict(list)
+    for key in members(config):
+        spellings[key.lower()].append(key)
+    for name, keys in spellings.items():
+        if name in CONFIG_KEYS and len(keys) > 1:
+            used = name if name in keys else keys[0]
+            effect = "Consul uses the other one" if name in keys else "Consul uses one or the other"
+            for key in keys:
+                if key != used:
+                    yield Issue("CT354", ("Config", key), f"is also set as {format_value(used)}. {effect}")
 
 
 def _meant_key(key: str) -> str:

@@ -384,6 +384,14 @@ FRAGMENTS = st.lists(
             "config_json = jsonencode(",
             "<<EOF\n",
             "EOF\n",
+            "{{ a }}",
+            "${a}",
+            "{% if a %}",
+            "envoy_tracing_json: ",
+            "centralConfig: {proxyDefaults: '{\"a\": 1}'}",
+            "- op: add\n  path: /spec/config/envoy_tracing_json\n  value: ",
+            "consul.hashicorp.com/proxy-config-map: '{'",
+            "yamlencode({",
             ")",
         ]
     )

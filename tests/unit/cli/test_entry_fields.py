@@ -29,6 +29,8 @@ HEAD = "apiVersion: consul.hashicorp.com/v1alpha1\nkind: ProxyDefaults\nmetadata
         ("hcl", 'Kind = "service-defaults"\nName = "web"\nProtocl = "http"', "CT352", 3, 'did you mean "Protocol"?'),
         ("hcl", 'Kind = "proxy-defaults"\nName = "global"\nConfg { protocol = "http" }', "CT352", 3, '"Config"?'),
         ("hcl", 'Kind = "proxy-defaults"\nName = "global"\nenvoy_tracing_json = "{}"', "CT352", 3, "must be in Config"),
+        ("hcl", 'Kind = "service-defaults"\nName = "web"\nMeta { a { b = 1 } }', "CT352", 3, "must be text, got a map"),
+        ("hcl", 'Kind = "proxy-defaults"\nName = "global"\nMeshGateway = "local"', "CT352", 3, "must be a map"),
         ("hcl", 'Kind = "service-router"\nName = "web"\nRouts = []', "CT352", 3, 'did you mean "Routes"?'),
         (
             "hcl",

@@ -66,6 +66,32 @@ def test_expression_is_unevaluated(expression: str) -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("a = { (var.b) = 1, c = 2 }", {"a": {"(var.b)": 1, "c": 2}}),
+        ('a = { format("%s-%s", "b", c["d"]) = 1 }', {"a": {'format("%s-%s", "b", c["d"])': 1}}),
+        ('a = { "${var.b}-c" = 1, var.d[0].e = 2 }', {"a": {'"${var.b}-c"': 1, "var.d[0].e": 2}}),
+        ("größe = 1\n名 { b-c = 2 }", {"größe": 1, "名": {"b-c": 2}}),
+        ('a = "${join(",", [\n  "b",\n])}"\nc = 1', {"a": Unevaluated('"${join(",", [\n  "b",\n])}"'), "c": 1}),
+        ("a = var.b // c\nd = 1", {"a": Unevaluated("var.b"), "d": 1}),
+        ("a = var.b /* c */\nd = 1", {"a": Unevaluated("var.b /* c */"), "d": 1}),
+        ("a = [(b), c(d)]", {"a": [Unevaluated("(b)"), Unevaluated("c(d)")]}),
+        ("a = yamlencode({ b = 1 })", {"a": '{"b": 1}'}),
+        (r'a = "\101\x42"', {"a": "AB"}),
+    ],
+)
+def test_hcl_2_of_terraform_is_read(text: str, expected: dict[str, Any]) -> None:
+    assert parse(text, "a.tf") == expected
+
+
+@pytest.mark.parametrize(("key", "reason"), [("(b", '")" is required'), ("b[c", '"]" is required'), ("b(", '")" is')])
+def test_key_with_an_open_bracket_is_rejected(key: str, reason: str) -> None:
+    with pytest.raises(CommandError) as error:
+        parse(f"a = 1\n{key} = 1\n", "a.tf")
+    assert f"a.tf:2: {reason}" in str(error.value)
+
+
 def test_jsonencode_keeps_the_known_parts_of_its_argument() -> None:
     content = parse("a = jsonencode({ b = var.b, c = jsonencode({ d = 1 }) })", "a.tf")
     assert content["a"].encoded == {"b": Unevaluated("var.b"), "c": '{"d": 1}'}

@@ -98,13 +98,13 @@ def test_entries_of_this_package_have_no_error(args: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("stack", ["dev", "staging", "prod"])
-@pytest.mark.parametrize("form", ["hcl", "yaml"])
+@pytest.mark.parametrize("form", ["hcl", "terraform", "yaml"])
 def test_rendered_stacks_of_this_repository_pass(stack: str, form: str, tmp_path: Path) -> None:
     out = tmp_path / "entries"
     options = ("--stack", str(CHECKOUT / "stacks" / f"Pulumi.{stack}.yaml"), "--as", form)
     rendered = consul_tracing("render", *options, *(("--out", str(out)) if form == "hcl" else ()))
     out.mkdir(exist_ok=True)
-    (out / "manifests.yaml").write_text(rendered.stdout)
+    (out / f"printed.{'tf' if form == 'terraform' else 'yaml'}").write_text(rendered.stdout)
     checked = json.loads(consul_tracing("lint", str(out), "--envoy-version", "1.36", "--format", "json").stdout)
     # The collector of the dev stack is beside every proxy.
     accepted = [("CT317", "collector.per_host is true")] if stack == "dev" else []

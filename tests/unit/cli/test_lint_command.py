@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from consul_tracing.cli.lint import linting
 from consul_tracing.cli.lint.report import as_github, as_json, as_text, file_uri
-from consul_tracing.cli.lint.selection import is_excluded, selected
+from consul_tracing.cli.selection import is_excluded, selected
 from consul_tracing.codes import page_of
 from consul_tracing.errors import CommandError
 from consul_tracing.lint.checks import Checked, check_texts
@@ -181,6 +182,17 @@ def test_fix_reports_what_it_changed_and_where(here: Path) -> None:
     )
 
 
+def test_live_findings_promise_no_fix_and_may_be_ignored(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    replaced = Issue("CT314", (), "reason", replacement=("/api/v1/spans", "/api/v2/spans"))
+    live = [Finding(replaced, "http://consul", None, "proxy-defaults/global")]
+    monkeypatch.setattr(linting, "lint_consul", lambda _oldest, _judge: Checked(live, live={"Consul": 1}))
+    write(here, {"web.json": defaults("http")})
+    shown = consul_tracing("lint", "web.json", "--consul", "--fix")
+    assert (shown.exit_code, "--fix" in shown.stdout) == (1, False)
+    ignored = consul_tracing("lint", "--consul", "--ignore", "CT314")
+    assert (ignored.exit_code, ignored.stdout) == (0, "No findings, 1 ignored. Checked: 1 entry in Consul\n")
+
+
 def finding(reason: str = "reason", file: str = "mesh.hcl", path: tuple[str, ...] = ("Config",)) -> Checked:
     return Checked([Finding(Issue("CT314", path, reason), file, 7, "proxy-defaults/global")])
 
@@ -197,7 +209,14 @@ def test_findings_are_workflow_commands_of_github() -> None:
     assert next(as_github(live)).startswith("::warning title=CT328%3A Undeclared services are HTTP::reason. ")
 
 
-INJECTED = ["a\n::error::pwned", "a\r::error::pwned", "\x1b[2J\u2028::warning::x\u202e", "##[error]pwned", "\ud800"]
+INJECTED = [
+    "a\n::error::pwned",
+    "a\r::error::pwned",
+    "\x1b[2J\u2028::warning::x\u202e",
+    "##[error]pwned",
+    "##vso[task]x",
+    "\ud800",
+]
 
 
 @pytest.mark.parametrize("text", INJECTED)
@@ -208,6 +227,7 @@ def test_no_name_reaches_the_terminal_or_is_a_command_of_a_ci_system(text: str, 
     for line in map(str, output(checked)):
         assert line.isprintable()
         assert "##[" not in line
+        assert "##vso[" not in line
         assert line.lstrip().startswith("::") == (output is as_github and line != "1 error. Checked: nothing")
 
 

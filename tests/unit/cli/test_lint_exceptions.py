@@ -12,14 +12,14 @@ from consul_tracing.cli.lint.command import lint_command
 from consul_tracing.cli.lint.kubernetes import documents_in
 from consul_tracing.cli.lint.live import catalog_services, consul_documents, service_findings
 from consul_tracing.cli.lint.report import as_sarif, as_text
-from consul_tracing.cli.lint.selection import selected
+from consul_tracing.cli.selection import selected
 from consul_tracing.errors import CommandError
 from consul_tracing.files.documents import read_documents
 from consul_tracing.lint.checks import Checked, check_texts
 from consul_tracing.lint.credentials import credential_issues
 from consul_tracing.lint.findings import Finding, Issue
 from consul_tracing.lint.fixes import fixed
-from consul_tracing.lint.proxy_config import ProxyConfig
+from consul_tracing.lint.proxy_config import ProxyConfig, proxy_config
 from consul_tracing.lint.releases import Releases
 from consul_tracing.lint.rules import findings
 from consul_tracing.lint.sampling_rules import sampled_percent
@@ -444,6 +444,43 @@ def test_files_of_a_directory_are_those_in_which_entries_are_written(
         lint_command(files=["-"], fix=True)
 
 
+A, B = (json.dumps(json.dumps({"name": name})) for name in "ab")
+KEY = "envoy_extra_static_clusters_json"
+
+
+LAST = "is set more than once. Consul uses the last value"
+
+
+@pytest.mark.parametrize(
+    ("config", "line", "reason"),
+    [
+        (f"Config {{\n{KEY} = {A}\n{KEY} = {B}\n}}", 5, LAST),
+        (f"Config {{\n{KEY} = {A}\n}}\nConfig {{\n{KEY} = {B}\n}}", 7, LAST),
+        (f"Config {{\n{KEY.title()} = {A}\n{KEY} = {B}\n}}", 4, f'is also set as "{KEY}". Consul uses the other one'),
+        (
+            f"Config {{\nProtocol = {A}\nPROTOCOL = {B}\n}}",
+            5,
+            'is also set as "Protocol". Consul uses one or the other',
+        ),
+        ("Config {\nother = 1\nOther = 2\n}", None, None),
+    ],
+)
+def test_key_that_is_set_more_than_once_is_reported(config: str, line: int | None, reason: str | None) -> None:
+    found = lint(f'Kind = "proxy-defaults"\nName = "global"\n{config}')
+    assert [(one.line, one.issue.reason) for one in found if one.code == "CT354"] == ([(line, reason)] if line else [])
+
+
+def test_key_that_is_set_twice_in_yaml_and_json_is_reported_and_the_last_value_is_checked() -> None:
+    head = (
+        "apiVersion: consul.hashicorp.com/v1alpha1\nkind: ProxyDefaults\nmetadata: {name: global}\nspec:\n  config:\n"
+    )
+    assert codes(lint(f"{head}spec:\n  config:\n    {KEY}: {A}\n    {KEY}: {B}\n", "yaml")) == ["CT354"]
+    twice = f'{{"Kind": "proxy-defaults", "Name": "global", "Config": {{"{KEY}": {A}, "{KEY}": {B}}}}}'
+    assert codes(lint(twice, "json")) == ["CT354"]
+    config = {TRACER: json.dumps(CONFIG[TRACER]), TRACER.title(): "{", LISTENER: json.dumps(CONFIG[LISTENER])}
+    assert proxy_config(config).tracer == CONFIG[TRACER]
+
+
 def test_line_in_a_single_cluster_is_reported() -> None:
     text = COMPLETE.replace('"name": "zipkin"', '"name": "local_app"')
     line = text.splitlines().index('  "name": "local_app",') + 1
@@ -461,7 +498,7 @@ def test_fix_starts_at_the_line_of_its_finding(text: str, expected: str) -> None
         issue = Issue("CT307", (), "reason", replacement=("a", "c"))
         return [] if current == expected != text else [Finding(issue, "file", 2, "entry")]
 
-    assert fixed(text, one_finding)[0] == expected
+    assert fixed(text, one_finding(text), one_finding)[0] == expected
 
 
 def test_fix_that_causes_an_error_is_neither_written_nor_promised() -> None:

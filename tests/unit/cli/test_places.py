@@ -250,3 +250,30 @@ def test_gateway_needs_no_sampling_rates() -> None:
     for kind, expected in (("ingress-gateway", []), ("connect-proxy", ["CT320"])):
         registration = json.dumps({"name": "a", "kind": kind, "proxy": {"config": tracing}})
         assert codes(lint_texts({"mesh.hcl": mesh, "a.json": registration}, None)) == expected
+
+
+@pytest.mark.parametrize(
+    ("form", "text"),
+    [
+        ("hcl", 'services {\n  name = "a"\n  kind = "terminating-gateway"\n  port = 8443\n}'),
+        ("json", '{"service": {"name": "a", "kind": "mesh-gateway", "port": 1}}'),
+        (
+            "yaml",
+            (
+                "apiVersion: gateway.networking.k8s.io/v1\nkind: HTTPRoute\nmetadata: {name: a}\n"
+                "spec: {parentRefs: [{kind: Gateway, name: b, port: 1}, {group: a, kind: Mesh, name: c}]}"
+            ),
+        ),
+        ("yaml", "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata: {kind: proxy-defaults, name: b}"),
+        ("json", '{"targets": [{"kind": "Gateway", "name": "a", "port": 1}]}'),
+    ],
+)
+def test_objects_with_a_kind_that_are_no_entries(form: str, text: str) -> None:
+    assert read_file(text, f"a.{form}").documents == []
+
+
+def test_tracing_keys_in_a_script_are_reported_at_their_lines() -> None:
+    text = f"#!/bin/sh\nset -e\ncat > mesh.hcl <<EOF{HCL}EOF\n# envoy_tracing_json = a\nconsul config write mesh.hcl\n"
+    found = lint_texts({"install.sh": text}, None)
+    assert [(one.code, one.line) for one in found] == [("CT350", 7)]
+    assert [one.code for one in lint_texts({"consul.sh": "consul config write 'a"}, None)] == ["CT336"]

@@ -1,4 +1,4 @@
-"""Settings from config entries: `consul-tracing render --from`."""
+"""Settings from config entries: `consul-tracing import`."""
 
 import json
 from pathlib import Path
@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from consul_tracing.cli.render.recovery import Recovered, recover
+from consul_tracing.cli.importing.recovery import Recovered, recover
 from consul_tracing.cli.render.rendering import as_json, as_yaml, entries_of_consul, entry_fields
 from consul_tracing.errors import CommandError
 from consul_tracing.files.documents import read_documents
@@ -90,10 +90,10 @@ def test_sample_of_consuls_documentation_is_read_without_a_loss() -> None:
 def test_rendered_entries_give_the_same_settings(args: dict[str, Any]) -> None:
     mesh = settings(**args)
     inputs, losses = from_settings(mesh)
-    again = MeshSettings.of("mesh", inputs)  # type: ignore[arg-type]
     if not mesh.enabled:
-        assert [loss.endswith("Set collector.host") for loss in losses] == [True]
+        assert ["the entry has no tracer" in loss for loss in losses] == [True]
         return
+    again = MeshSettings.of("mesh", inputs)  # type: ignore[arg-type]
     assert losses == []
     for name in TRACING:
         assert normal(getattr(again, name)) == normal(getattr(mesh, name)), name
@@ -251,7 +251,7 @@ def test_entry_of_consul_k8s_has_the_target_kubernetes() -> None:
         ),
         (
             entry(cluster={"circuit_breakers": {}}),
-            "tracing_collector.circuit_breakers: a map is not supported",
+            "tracing_collector.circuit_breakers: no input expresses this map",
         ),
         (
             entry(listener={"random_sampling": {"value": 0.001}}),
@@ -259,21 +259,21 @@ def test_entry_of_consul_k8s_has_the_target_kubernetes() -> None:
         ),
         (
             entry(listener={"custom_tags": [{"tag": "a", "metadata": {"kind": {}}}]}),
-            "Config.envoy_listener_tracing_json.custom_tags.a: a map is not supported",
+            "Config.envoy_listener_tracing_json.custom_tags.a: no input expresses this map",
         ),
-        (entry(Config={"envoy_stats_sinks_json": "{"}), 'Config.envoy_stats_sinks_json: "{" is not supported'),
-        (entry(Nonsense=1), "Nonsense: 1 is not supported"),
+        (entry(Config={"envoy_stats_sinks_json": "{"}), 'Config.envoy_stats_sinks_json: no input expresses "{"'),
+        (entry(Nonsense=1), "Nonsense: no input expresses 1"),
         (
             entry() + '{"Kind": "service-defaults", "Name": "web", "Protocol": "http", "Nonsense": 1}',
-            "service-defaults/web: Nonsense: 1 is not supported",
+            "service-defaults/web: Nonsense: no input expresses 1",
         ),
         (
             entry() + '{"Kind": "service-defaults", "Name": "a/b", "Protocol": "http"}',
-            "service-defaults/a/b is not supported",
+            "service-defaults/a/b: no input expresses this entry",
         ),
         (
             entry() + '{"service": {"name": "web", "proxy": {"config": {"envoy_tracing_json": "{}"}}}}',
-            "registration/web is not supported",
+            "registration/web: no input expresses the tracing of one proxy",
         ),
     ],
 )
@@ -285,26 +285,95 @@ def test_field_that_no_input_expresses_is_reported(text: str, loss: str) -> None
     assert inputs["collector"] == COLLECTOR
 
 
+LEFT_OUT = "consul-tracing: CT603: -:1: proxy-defaults/global: collector.host is left out, because"
+COMPLETE = "Complete the inputs and set it: a stack without it is rejected"
+
+
 @pytest.mark.parametrize(
-    "config",
+    ("config", "reasons"),
     [
-        {},
-        {"envoy_tracing_json": "{"},
-        {"envoy_tracing_json": '{"http": {"name": "a", "typed_config": {"@type": "a.SkyWalkingConfig"}}}'},
-        {"envoy_tracing_json": {"http": 1}},
-        {
-            "envoy_tracing_json": '{"http": []}',
-            "envoy_extra_static_clusters_json": "1",
-            "envoy_listener_tracing_json": "[]",
-        },
-        {"envoy_listener_tracing_json": '{"custom_tags": 1, "random_sampling": 1, "provider": 2}'},
+        ({}, ["the entry has no tracer"]),
+        ({"envoy_prometheus_bind_addr": "0.0.0.0:9102"}, ["the entry has no tracer"]),
+        ({"envoy_tracing_json": "{"}, ["Config.envoy_tracing_json: must be valid JSON", "cannot be read"]),
+        (
+            {"envoy_tracing_json": '{"http": {"name": "a", "typed_config": {"@type": "a.SkyWalkingConfig"}}}'},
+            ["the tracer SkyWalkingConfig is not supported"],
+        ),
+        ({"envoy_tracing_json": {"http": 1}}, ["Config.envoy_tracing_json: must be JSON as text", "cannot be read"]),
+        (
+            {
+                "envoy_tracing_json": '{"http": []}',
+                "envoy_extra_static_clusters_json": "1",
+                "envoy_listener_tracing_json": "[]",
+            },
+            ["Config.envoy_listener_tracing_json: must be", "cannot be read"],
+        ),
+        (
+            {"envoy_listener_tracing_json": '{"custom_tags": 1, "random_sampling": 1, "provider": 2}'},
+            ["the entry has no tracer"],
+        ),
     ],
 )
-def test_entry_without_a_supported_tracer_is_not_enabled(config: dict[str, Any]) -> None:
+def test_tracing_that_is_not_imported_is_left_to_the_user(config: dict[str, Any], reasons: list[str]) -> None:
+    """A stack with `enabled: false` or a placeholder would remove the live tracing. One without a host is rejected."""
     inputs, losses = recovered(json.dumps({"Kind": "proxy-defaults", "Name": "global", "Config": config}))
-    assert inputs["enabled"] is False
-    assert losses[-1].endswith("the entry has no supported collector. Set collector.host")
-    assert len(losses) >= 1 + len(config)
+    assert "enabled" not in inputs
+    assert "collector" not in inputs
+    assert len(losses) == len(reasons)
+    for loss, reason in zip(losses, reasons, strict=True):
+        assert reason in loss
+    assert losses[-1].startswith(LEFT_OUT)
+    assert losses[-1].endswith(COMPLETE)
+
+
+def test_collector_without_an_address_is_left_to_the_user() -> None:
+    inputs, losses = recovered(entry(cluster={"load_assignment": {}, "connect_timeout": "1s"}))
+    assert inputs["collector"] == {"connect_timeout_ms": 1000}
+    assert losses == [f"{LEFT_OUT} the entry has no address of a collector. {COMPLETE}"]
+
+
+def test_unknown_part_of_the_tracing_leaves_out_the_collector() -> None:
+    """The update would replace `var.path` by the default path."""
+    inputs, losses = recovered(
+        """
+        resource "consul_config_entry" "mesh" {
+          kind = "proxy-defaults"
+          name = "global"
+          config_json = jsonencode({
+            Config = {
+              envoy_extra_static_clusters_json = jsonencode({
+                name = "zipkin"
+                type = "STRICT_DNS"
+                load_assignment = { endpoints = [{ lb_endpoints = [{ endpoint = { address = { socket_address = {
+                  address = "zipkin", port_value = 9411 } } } }] }] }
+              })
+              envoy_tracing_json = jsonencode({
+                http = { typed_config = {
+                  "@type" = "type.googleapis.com/envoy.config.trace.v3.ZipkinConfig"
+                  collector_cluster = "zipkin"
+                  collector_endpoint = var.path
+                  collector_endpoint_version = "HTTP_JSON"
+                } }
+              })
+            }
+          })
+        }
+        """,
+        "main.tf",
+    )
+    assert "collector" in inputs
+    assert "host" not in inputs["collector"]
+    assert 'collector_endpoint: is unknown, because it is an expression: "var.path"' in losses[0]
+    assert [loss for loss in losses if "collector_endpoint:" in loss] == losses[:1]
+    assert "tracing depends on a value that cannot be read" in losses[-1]
+
+
+def test_lists_of_different_lengths_are_compared_by_member() -> None:
+    endpoints = [_endpoint(host, 9411)["load_assignment"]["endpoints"][0] for host in ("a", "b")]
+    inputs, losses = recovered(entry(cluster={"load_assignment": {"endpoints": endpoints}}))
+    assert inputs["collector"] == {"host": "a"}
+    assert len(losses) == 1
+    assert losses[0].endswith("tracing_collector.load_assignment.endpoints.1: no input expresses this map")
 
 
 def test_unknown_values_are_reported_with_their_line() -> None:
@@ -331,12 +400,12 @@ def test_unknown_values_are_reported_with_their_line() -> None:
     assert inputs["tracer"]["zipkin"]["shared_span_context"] is True
     shown = [loss.removeprefix("consul-tracing: CT603: main.tf:") for loss in losses]
     assert (
-        '7: proxy-defaults/global: Config.local_connect_timeout_ms: the unknown value "var.timeout" is not supported'
-        in shown
-    )
+        "7: proxy-defaults/global: Config.local_connect_timeout_ms: "
+        'is unknown, because it is an expression: "var.timeout"'
+    ) in shown
     assert (
         "12: proxy-defaults/global: Config.envoy_tracing_json.http.typed_config.collector_endpoint: "
-        'the unknown value "var.path" becomes "/api/v2/spans"'
+        'is unknown, because it is an expression: "var.path"'
     ) in shown
 
 
@@ -356,7 +425,23 @@ def test_service_with_an_unknown_name_is_reported() -> None:
     """
     inputs, losses = recovered(text, "main.tf")
     assert "services" not in inputs
-    assert losses[-1] == "consul-tracing: CT603: main.tf:7: service-defaults/each.key is not supported"
+    assert losses[-1] == (
+        "consul-tracing: CT603: main.tf:7: service-defaults/each.key: "
+        "is not imported, because its name, namespace, partition or protocol is an expression"
+    )
+
+
+@pytest.mark.parametrize("fields", ['namespace = var.x\nProtocol = "http"', "Protocol = var.x"])
+def test_service_with_an_unknown_scope_or_protocol_is_not_imported(fields: str) -> None:
+    """The stack would write another entry, or the protocol tcp."""
+    service = 'resource "consul_config_entry" "web" {\nkind = "service-defaults"\nname = "web"\n'
+    scope, _, protocol = fields.rpartition("\n")
+    service += f"{scope}\nconfig_json = jsonencode({{ {protocol} }})\n}}\n"
+    inputs, losses = recover([*read_documents(entry(), "mesh.json"), *read_documents(dedent(service), "web.tf")])
+    assert "services" not in inputs
+    assert [loss.partition("/web: ")[2] for loss in losses] == [
+        "is not imported, because its name, namespace, partition or protocol is an expression"
+    ]
 
 
 def test_header_with_a_credential_is_not_shown() -> None:
@@ -396,9 +481,10 @@ def test_changed_entry_is_read_or_rejected(args: dict[str, Any], steps: list[int
         inputs, losses = recovered("\n".join(map(json.dumps, entries)))
     except CommandError:
         return
-    again = from_settings(MeshSettings.of("mesh", inputs))  # type: ignore[arg-type]
-    if inputs.get("enabled", True):
-        assert again == (inputs, []) or losses
+    if "host" not in inputs.get("collector", {}):
+        assert losses
+        return
+    assert from_settings(MeshSettings.of("mesh", inputs)) == (inputs, []) or losses  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("kind", [{}, {"a": 1}, [], ["STATIC"], 5, True])
@@ -480,3 +566,23 @@ def test_meaning_ignores_layout_and_defaults() -> None:
     )
     assert list(meaning_differences(mesh_meaning(one), mesh_meaning(other))) == []
     assert service_meaning({"Protocol": "HTTP", "Expose": {}}, None) == {"Protocol": "http"}
+
+
+def test_many_fields_that_are_not_supported_are_removed_at_once() -> None:
+    services = [
+        {"Kind": "service-defaults", "Name": f"s{number}", "Protocol": "http", "Nonsense": 1, "Expose": {"a": 1}}
+        for number in range(1200)
+    ]
+    clusters = [{"name": f"c{number}", "type": "NONE"} for number in range(12)]
+    text = json.loads(entry())
+    text["Config"]["envoy_extra_static_clusters_json"] += "".join(f",{json.dumps(one)}" for one in clusters)
+    inputs, losses = recovered("\n".join(map(json.dumps, [text, *services])))
+    assert set(map(str, inputs["services"].values())) == {"{'protocol': 'http'}"}
+    assert "static_clusters" not in inputs
+    assert len(losses) == 2 * len(services) + len(clusters)
+
+
+def test_patch_of_an_entry_is_rejected() -> None:
+    text = "- op: add\n  path: /spec/config/envoy_tracing_json\n  value: '{}'\n"
+    with pytest.raises(CommandError, match=r"a\.yaml:1: proxy-defaults/global must be a whole entry, got a patch"):
+        recovered(text, "a.yaml")

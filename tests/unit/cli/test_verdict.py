@@ -10,6 +10,7 @@ import pytest
 import consul_tracing.cli
 from consul_tracing.cli import app
 from consul_tracing.errors import printable
+from consul_tracing.files.documents import read_file
 from consul_tracing.lint import checks
 from tests.unit.test_cli import Run
 
@@ -144,3 +145,11 @@ def test_missing_extra_is_one_line_that_names_it(
     assert capsys.readouterr().err == (
         "consul-tracing: CT103: the command line requires typer. Run pip install 'consul-tracing[cli]'\n"
     )
+
+
+@pytest.mark.parametrize("blank", ["\n", " \n", "\t", "# a\n", "#\n\n"])
+def test_blank_lines_and_comments_are_read_in_linear_time(blank: str) -> None:
+    # In quadratic time, this test would take hours.
+    text = f"{blank * 50_000}\n{ENTRY}"
+    for file in ("-", "a.hcl"):
+        assert [document.name for document in read_file(text, file).documents] == ["web"]

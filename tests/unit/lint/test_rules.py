@@ -193,7 +193,7 @@ def test_unknown_protocol_of_the_mesh_is_tcp(protocol: str) -> None:
 )
 def test_repeated_key_is_found(text: str, file: str) -> None:
     codes = [one.code for one in check_texts({file: text}).findings]
-    assert "CT347" in codes
+    assert "CT354" in codes
 
 
 def test_key_in_the_branches_of_a_template_is_not_repeated() -> None:
@@ -201,7 +201,7 @@ def test_key_in_the_branches_of_a_template_is_not_repeated() -> None:
     branches = (
         text.replace("    protocol", "{{ if .a }}\n    protocol: http2\n{{ else }}\n    protocol") + "{{ end }}\n"
     )
-    assert "CT347" not in [one.code for one in check_texts({"mesh.yaml": branches}).findings]
+    assert "CT354" not in [one.code for one in check_texts({"mesh.yaml": branches}).findings]
 
 
 def without_endpoints(**fields: Any) -> str:

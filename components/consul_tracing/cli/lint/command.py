@@ -4,8 +4,9 @@ from typing import Annotated
 
 import typer
 
-from consul_tracing.cli.command import FINDINGS, STANDARD_INPUT, FailOn, LintFormat
+from consul_tracing.cli.command import FINDINGS, FailOn, LintFormat
 from consul_tracing.errors import CommandError
+from consul_tracing.names import STANDARD_INPUT
 
 
 def lint_command(  # noqa: PLR0913 - options of a command
@@ -15,7 +16,7 @@ def lint_command(  # noqa: PLR0913 - options of a command
     kubernetes: Annotated[bool, typer.Option("--kubernetes", help="Check the custom resources of a cluster.")] = False,
     namespace: Annotated[str | None, typer.Option(help="Namespace of the custom resources. Default: all.")] = None,
     exclude: Annotated[list[str] | None, typer.Option(help="Glob of files and directories. Repeatable.")] = None,
-    ignore: Annotated[list[str] | None, typer.Option(help="Codes that are no findings: CT317,CT340.")] = None,
+    ignore: Annotated[list[str] | None, typer.Option(help="Codes to ignore: CT317,CT340. Repeatable.")] = None,
     fail_on: Annotated[FailOn, typer.Option(help="Exit code 1 for errors only, or for warnings too.")] = FailOn.WARNING,
     output: Annotated[LintFormat, typer.Option("--format", help="Output format.")] = LintFormat.TEXT,
     fix: Annotated[bool, typer.Option("--fix", help="Write unambiguous fixes to the files.")] = False,
@@ -29,11 +30,11 @@ def lint_command(  # noqa: PLR0913 - options of a command
     The exit code is 1 for errors and warnings (--fail-on), and 2 if the command could not run or an argument has no
     entry.
     """
+    from consul_tracing.cli.selection import selected  # noqa: PLC0415 - not for --help
     from consul_tracing.lint.findings import Severity  # noqa: PLC0415 - not for --help
     from consul_tracing.lint.releases import oldest_releases  # noqa: PLC0415 - not for --help
 
     from .linting import codes_of, lint, show  # noqa: PLC0415 - not for --help
-    from .selection import selected  # noqa: PLC0415 - not for --help
 
     if not (files or consul or kubernetes):
         raise CommandError("files, --consul or --kubernetes is required")

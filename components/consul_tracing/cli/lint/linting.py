@@ -11,9 +11,10 @@ import typer
 from rich.console import Console
 
 from consul_tracing.cli.command import LintFormat
+from consul_tracing.cli.selection import read_files
 from consul_tracing.codes import CODES
 from consul_tracing.errors import CommandError, error_reason, with_suggestion
-from consul_tracing.lint.checks import Checked, check_texts
+from consul_tracing.lint.checks import Checked, check_texts, without_fix
 from consul_tracing.lint.ignores import divided
 from consul_tracing.lint.rules import findings
 from consul_tracing.sources.consul import consul_client
@@ -21,7 +22,6 @@ from consul_tracing.sources.consul import consul_client
 from . import report
 from .envoy import executable, validated
 from .live import catalog_services, consul_documents, service_findings
-from .selection import read_files
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -55,7 +55,8 @@ def lint(  # noqa: PLR0913 - options of the command
             documents = kubernetes_documents(namespace)
             found = [*findings(documents, oldest), *(judge(documents) if judge else ())]
             live.append(Checked(found, live={"Kubernetes": len(documents)}))
-    remaining, not_shown = divided([*unread, *(one for part in live for one in part.findings)], {}, ignored)
+    found_live = [without_fix(one) for part in live for one in part.findings]
+    remaining, not_shown = divided([*unread, *found_live], {}, ignored)
     return replace(
         checked,
         findings=[*checked.findings, *remaining],
@@ -97,6 +98,7 @@ def show(checked: Checked, output: LintFormat, *, diff: bool) -> None:
     match output:
         case _ if diff:
             typer.echo("".join(report.as_diff(checked.changes)), nl=False)
+            typer.echo(report.summary(checked), err=True)
         case LintFormat.JSON:
             typer.echo(report.as_json(checked))
         case LintFormat.SARIF:

@@ -115,7 +115,7 @@ def _finding(finding: Finding) -> JsonObject:
 
 def _json(content: object) -> str:
     """Return JSON that contains no command of a CI system."""
-    return json.dumps(content, indent=2).replace("##[", "##\\u005b")
+    return json.dumps(content, indent=2).replace("##", "#\\u0023")
 
 
 def as_github(checked: Checked) -> Iterator[str]:

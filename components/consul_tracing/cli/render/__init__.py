@@ -1,1 +1,1 @@
-"""`consul-tracing render`: entries from settings, and settings from entries."""
+"""`consul-tracing render`: entries from settings."""

@@ -7,20 +7,23 @@ from typing import TYPE_CHECKING, Any
 import typer
 import yaml
 
-from consul_tracing.cli.command import FINDINGS, RenderFormat, read_text
+from consul_tracing.cli.command import RenderFormat, read_text
 from consul_tracing.entries.bodies import gateway_arguments
 from consul_tracing.envoy_messages.json_values import at
 from consul_tracing.errors import CommandError, error_reason
-from consul_tracing.files.documents import read_documents
 from consul_tracing.inputs.args import MeshTracingArgs
 from consul_tracing.inputs.mesh_settings import MeshSettings
 from consul_tracing.stack_config import MESH_KEY, with_numbers
 
 from . import rendering
-from .recovery import recover
+from .terraform import as_terraform
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
+
+WRITTEN = ".consul-tracing-render"
+"""The list of the files that `render` has written to a directory, in this directory."""
 
 
 def print_settings(
@@ -30,22 +33,14 @@ def print_settings(
     match output:
         case RenderFormat.YAML:
             typer.echo(rendering.as_yaml(settings), nl=False)
+        case RenderFormat.TERRAFORM:
+            typer.echo(as_terraform(settings), nl=False)
         case RenderFormat.REGISTRATION:
             typer.echo(rendering.as_registration(settings, service))
         case RenderFormat.GATEWAY:
             typer.echo("\n".join(gateway_arguments(settings)))
         case _:
             write_entries(settings, output, entry, out)
-
-
-def print_stack_file(file: str) -> None:
-    """Print the settings of the entries in a file as a stack file, and each field that they do not express."""
-    recovered = recover(read_documents(read_text(file), file))
-    typer.echo(rendering.yaml_text({"config": {MESH_KEY: recovered.inputs}}), nl=False)
-    for loss in recovered.losses:
-        typer.echo(loss, err=True)
-    if recovered.losses:
-        raise typer.Exit(FINDINGS)
 
 
 def write_entries(settings: MeshSettings, output: RenderFormat, chosen: str | None, out: Path | None) -> None:
@@ -57,17 +52,29 @@ def write_entries(settings: MeshSettings, output: RenderFormat, chosen: str | No
     titles = ", ".join(dict.fromkeys(title for title, _ in rendered))
     if chosen is not None and not (rendered := [one for one in rendered if one[0] == chosen]):
         raise CommandError(f"--entry must be one of {titles}; got {chosen}")
-    if out is None:
-        if len(rendered) > 1:
-            raise CommandError(f"{len(rendered)} entries require --out DIR, or --entry to select one: {titles}")
-        typer.echo(rendered[0][1])
+    if out is not None:
+        numbered = enumerate(rendered, 1)
+        texts = {f"{number:03}-{title.replace('/', '-')}.{output}": text for number, (title, text) in numbered}
+        write_files(out, texts)
         return
+    if len(rendered) > 1:
+        raise CommandError(f"{len(rendered)} entries require --out DIR, or --entry to select one: {titles}")
+    typer.echo(rendered[0][1])
+
+
+def write_files(directory: Path, texts: Mapping[str, str]) -> None:
+    """Write files and their list, after removal of the files of the former list. Raises CommandError."""
+    listed = directory / WRITTEN
     try:
-        out.mkdir(parents=True, exist_ok=True)
-        for number, (title, text) in enumerate(rendered, 1):
-            (out / f"{number:03}-{title.replace('/', '-')}.{output}").write_text(f"{text}\n")
-    except OSError as error:
-        raise CommandError(f"{out} cannot be written: {error_reason(error)}") from None
+        directory.mkdir(parents=True, exist_ok=True)
+        former = set(listed.read_text().splitlines()) if listed.exists() else set()
+        for file in directory.iterdir():
+            if file.name in former - texts.keys():
+                file.unlink()
+        for name, text in {WRITTEN: "\n".join(texts), **texts}.items():
+            (directory / name).write_text(f"{text}\n")
+    except (OSError, ValueError) as error:
+        raise CommandError(f"{directory} cannot be written: {error_reason(error)}") from None
 
 
 def read_settings(stack: Path | None, args: Path | None, overridden: dict[str, str]) -> MeshSettings:

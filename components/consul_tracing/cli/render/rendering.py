@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING
 
 import yaml
 
-from consul_tracing.entries.bodies import canonical_json, proxy_defaults, service_defaults, tracing_config
+from consul_tracing.entries.bodies import proxy_defaults, service_defaults, tracing_config
 from consul_tracing.entries.custom_resources import API_VERSION, KINDS, spec_fields
-from consul_tracing.entries.field_paths import body_from, field_paths
+from consul_tracing.entries.field_paths import body_from
 from consul_tracing.errors import CommandError
+
+from .hcl import attributes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -20,8 +22,6 @@ if TYPE_CHECKING:
     from consul_tracing.entries.entry import Entry
     from consul_tracing.inputs.mesh_settings import MeshSettings
     from consul_tracing.names import JsonObject
-
-IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
 class RenderError(CommandError):
@@ -98,7 +98,7 @@ def manifest(entry: Entry, settings: MeshSettings) -> JsonObject:
         "apiVersion": API_VERSION,
         "kind": KINDS[entry.kind],
         "metadata": {"name": entry.name, "namespace": entry.namespace, **declared},
-        "spec": spec_fields(body_from(field_paths(entry.body))),
+        "spec": spec_fields(body_from(entry.fields)),
     }
 
 
@@ -123,32 +123,26 @@ def with_service_name(settings: MeshSettings, service: str) -> MeshSettings:
     return settings.model_copy(update={"tracer": settings.tracer.model_copy(update=named)})
 
 
-def hcl_lines(fields: JsonObject, *path: str) -> Iterator[str]:
-    """Yield the lines of a map in HCL 1, which Consul reads. Raises RenderError for a value that it reads otherwise."""
-    for name, value in fields.items():
-        key = name if IDENTIFIER.fullmatch(name) else _text(name, path)
-        yield from f"{key} = {_hcl(value, (*path, name))}".split("\n")
+def hcl_lines(fields: JsonObject) -> Iterator[str]:
+    """Return the lines of a map in HCL 1, for Consul. Raises RenderError for a value that it reads otherwise."""
+    _check(fields, ())
+    return attributes(fields)
 
 
-def _hcl(value: object, path: tuple[str, ...]) -> str:
+def _check(value: object, path: tuple[str, ...]) -> None:
     match value:
         case None:
             raise RenderError(path, "null is not supported in HCL")
-        case dict():
-            return "\n".join(["{", *(f"  {line}" for line in hcl_lines(value, *path)), "}"]) if value else "{}"
+        case str() if "${" in value:
+            raise RenderError(path, '"${" is not supported in HCL, which reads it as an expression')
         case [_] if path[0] == "Config":
             raise RenderError(
                 path, "a list with one element is not supported in HCL, because Consul reads it as the element"
             )
+        case dict():
+            for name, member in value.items():
+                _check(name, path)
+                _check(member, (*path, name))
         case list():
-            return f"[{', '.join(_hcl(member, path) for member in value)}]"
-        case str():
-            return _text(value, path)
-        case _:
-            return canonical_json(value)
-
-
-def _text(value: str, path: tuple[str, ...]) -> str:
-    if "${" in value:
-        raise RenderError(path, '"${" is not supported in HCL, which reads it as an expression')
-    return json.dumps(value, ensure_ascii=False)
+            for member in value:
+                _check(member, path)

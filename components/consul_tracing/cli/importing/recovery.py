@@ -15,7 +15,8 @@ from consul_tracing.inputs.args import MeshTracingArgs
 from consul_tracing.inputs.hosts import canonical_host
 from consul_tracing.inputs.mesh_settings import MeshSettings
 from consul_tracing.inputs.tracer_settings import Collector, Datadog, OpenTelemetry, Sampling, Span, Tls, Zipkin
-from consul_tracing.lint.meaning import mesh_meaning, message_of, service_meaning, socket_address
+from consul_tracing.lint.meaning import message_of, socket_address
+from consul_tracing.lint.meshes import is_mesh
 from consul_tracing.names import (
     CLUSTERS_KEY,
     COLLECTOR_CLUSTER,
@@ -26,7 +27,17 @@ from consul_tracing.names import (
     TRACING_KEYS,
 )
 
-from .losses import UNKNOWN_HOST, mesh_losses, other_losses
+from .losses import (
+    SCOPE,
+    UNKNOWN_HOST,
+    incomplete,
+    is_known,
+    loss,
+    meaning_of,
+    mesh_losses,
+    other_losses,
+    service_losses,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -35,8 +46,8 @@ if TYPE_CHECKING:
     from consul_tracing.inputs.validation import Settings
     from consul_tracing.names import JsonObject
 
-MAX_REMOVED = 1000
-"""Maximum number of inputs that are removed because the contract does not support them."""
+MAX_ROUNDS = 100
+"""Maximum number of times that inputs are removed because the contract does not support them."""
 
 PATH = re.compile(r"[^:/]+://[^/]*(/.*)")
 
@@ -45,10 +56,10 @@ class Recovered(NamedTuple):
     """Settings from config entries."""
 
     inputs: JsonObject
-    """The inputs of `MeshTracing`, without defaults."""
+    """The inputs of `MeshTracing`, without defaults. Without `collector.host` if the tracing is not read completely."""
 
     losses: list[str]
-    """A message for each field of the entries that the inputs do not express."""
+    """A message for each part of the entries that the inputs do not express."""
 
 
 def recover(documents: Sequence[Document]) -> Recovered:
@@ -57,19 +68,29 @@ def recover(documents: Sequence[Document]) -> Recovered:
     Raises CommandError unless there is exactly one proxy-defaults entry, and for a service-defaults entry that occurs
     twice.
     """
-    meshes = [document for document in documents if document.kind == "proxy-defaults"]
+    candidates = [document for document in documents if document.kind == "proxy-defaults"]
+    meshes = list(filter(is_mesh, candidates)) or candidates
     if len(meshes) != 1:
         found = ", ".join(f"{one.file}:{one.line}" for one in meshes) or "none"
         raise CommandError(f"exactly one proxy-defaults entry is required, got {found}")
-    mesh = meshes[0]
-    old = mesh_meaning(mesh.fields)
-    services = service_documents(documents)
+    mesh, services = meshes[0], service_documents(documents)
+    if mesh.is_partial:
+        reason = "must be a whole entry, got a patch or an entry with keys from a template"
+        raise CommandError(f"{mesh.file}:{mesh.line}: proxy-defaults/global {reason}")
+    old = meaning_of(mesh)
+    protocol = at(known(old), "Config", "protocol")
     inputs = mesh_inputs(mesh, known(old))
-    inputs |= service_inputs(services, inputs, known(old))
+    inputs |= service_inputs(services, inputs, protocol)
     settings = accepted(inputs)
+    losses = [*mesh_losses(mesh, old, settings), *service_losses(services, protocol, settings)]
     if settings.collector.port == settings.tracer.default_port:
         inputs["collector"].pop("port", None)
-    return Recovered(ordered(inputs), [*mesh_losses(mesh, services, old, settings), *other_losses(documents)])
+    if reason := incomplete(mesh, old, settings):
+        inputs.pop("enabled", None)
+        del inputs["collector"]["host"]
+        fix = "Complete the inputs and set it: a stack without it is rejected"
+        losses.append(loss(mesh, (), f"collector.host is left out, because {reason}. {fix}"))
+    return Recovered(ordered(inputs), [*losses, *other_losses(documents)])
 
 
 def service_documents(documents: Sequence[Document]) -> dict[str, Document]:
@@ -77,8 +98,8 @@ def service_documents(documents: Sequence[Document]) -> dict[str, Document]:
     found: dict[str, Document] = {}
     seen: dict[tuple[str, ...], Document] = {}
     for document in documents:
-        if document.kind == "service-defaults" and document.has_known_name:
-            scope = [str(document.fields.get(field, "")) for field in ("Partition", "Namespace")]
+        if document.kind == "service-defaults" and is_known(document) and not document.is_partial:
+            scope = [str(document.fields.get(field, "")) for field in SCOPE[::-1]]
             first = seen.setdefault((document.name, *scope), document)
             if first is not document:
                 reason = f"{document.file}:{document.line}: service-defaults/{document.name} is already in"
@@ -103,28 +124,23 @@ def mesh_inputs(mesh: Document, meaning: JsonObject) -> JsonObject:
     elif (partition := mesh.fields.get("Partition", "default")) != "default":
         inputs["partition"] = partition
     further = {field: value for field, value in meaning.items() if field != "Config"}
-    if mesh.is_on_kubernetes:
-        further.pop("Meta", None)
     inputs |= {"default_protocol": protocol, "proxy_config": config, "proxy_defaults": further, "existing": "adopt"}
     return {key: value for key, value in known(inputs).items() if value not in (None, {}, [])}
 
 
-def service_inputs(services: Mapping[str, Document], mesh: JsonObject, meaning: JsonObject) -> JsonObject:
+def service_inputs(services: Mapping[str, Document], mesh: JsonObject, protocol: object) -> JsonObject:
     """Return `services`, and `tcp_services` if the protocol of the mesh is HTTP."""
-    protocol = at(meaning, "Config", "protocol")
     declared, tcp = {}, []
     for key, document in services.items():
-        fields = known(service_meaning(document.fields, protocol))
+        fields = known(meaning_of(document, protocol))
         service = {"protocol": fields.pop("Protocol", None) or "tcp"}
-        if document.is_on_kubernetes:
-            fields.pop("Meta", None)
         if key != document.name:
             service["name"] = document.name
         homes = {"Namespace": mesh.get("namespace", "consul") if document.is_custom_resource else "default"}
         homes["Partition"] = mesh.get("partition", "default")
         for field, home in homes.items():
             value = document.fields.get(field, home)
-            if value != home and not isinstance(value, Unevaluated):
+            if value != home:
                 service[field.lower()] = value
         if fields:
             service["service_defaults"] = fields
@@ -132,10 +148,7 @@ def service_inputs(services: Mapping[str, Document], mesh: JsonObject, meaning: 
             tcp.append(key)
         else:
             declared[key] = service
-    return {
-        **({"services": declared} if declared else {}),
-        **({"tcp_services": tcp} if protocol in HTTP_PROTOCOLS else {}),
-    }
+    return {"services": declared, **({"tcp_services": tcp} if protocol in HTTP_PROTOCOLS else {})}
 
 
 def tracing_inputs(config: JsonObject) -> JsonObject:
@@ -154,7 +167,7 @@ def tracing_inputs(config: JsonObject) -> JsonObject:
         return {"enabled": False, "collector": {"host": UNKNOWN_HOST}, **inputs}
     timeout = export_timeout(at(provider, "typed_config"))
     collector |= without_defaults(Collector, {"export_timeout_ms": timeout})
-    inputs |= {"collector": collector, **({} if tracer == {"zipkin": {}} else {"tracer": tracer})}
+    inputs |= {"collector": collector, "tracer": tracer}
     if bootstrap is None:
         inputs["gateways"] = "skip"
     if at(tracer, "zipkin", "propagation"):
@@ -320,28 +333,38 @@ def ordered(inputs: JsonObject) -> JsonObject:
 
 def accepted(inputs: JsonObject) -> MeshSettings:
     """Validate the inputs, after removal of those that the contract does not support."""
-    for _ in range(MAX_REMOVED):
+    for _ in range(MAX_ROUNDS):
         try:
             return MeshSettings.of("mesh", inputs)
         except InputError as error:
-            if not any(remove(inputs, problem.path) for problem in error.problems):
+            removed = {removable(inputs, problem.path) for problem in error.problems} - {()}
+            if not removed:
                 raise
-    raise CommandError(f"more than {MAX_REMOVED} fields of the entries are not supported")
+            # The last ones first, so that the indexes of others remain.
+            for steps in sorted(removed, reverse=True):
+                remove(inputs, *steps)
+    raise CommandError("the entries have too many fields that are not supported")
 
 
-def remove(inputs: JsonObject, path: str) -> bool:
-    """Remove the input of a problem: a field, or the whole tag, cluster, service or further field that contains it."""
-    steps = list(_steps(inputs, path))
-    is_further = steps[2:3] == ["service_defaults"] and len(steps) > 3  # noqa: PLR2004 - its field
+def removable(inputs: JsonObject, path: str) -> tuple[str | int, ...]:
+    """Return the steps to the input of a problem: a field, or the whole tag, cluster, service or field around it."""
+    steps = tuple(_steps(inputs, path))
+    if not steps or steps in {("collector",), ("collector", "host")}:
+        return ()
+    is_further = steps[2:3] == ("service_defaults",) and len(steps) > 3  # noqa: PLR2004 - its field
     depths = {**dict.fromkeys(("static_clusters", "proxy_config", "proxy_defaults", "tags"), 2)}
-    depths["services"] = 4 if is_further else 2
-    steps = steps[: depths.get(str(steps[0]))] if steps else []
-    if not steps or steps in (["collector"], ["collector", "host"]):
-        return False
-    del at(inputs, *steps[:-1])[steps[-1]]
-    if steps[-2:-1] in (["headers"], ["resource_attributes"], ["service_defaults"]) and not at(inputs, *steps[:-1]):
-        del at(inputs, *steps[:-2])[steps[-2]]
-    return True
+    return steps[: {**depths, "services": 4 if is_further else 2}.get(str(steps[0]))]
+
+
+def remove(inputs: JsonObject, *steps: str | int) -> None:
+    """Remove an input, and a map that is empty without it."""
+    holder = at(inputs, *steps[:-1])
+    if isinstance(holder, list):
+        del holder[int(steps[-1])]
+    elif isinstance(holder, dict):
+        holder.pop(str(steps[-1]), None)
+        if not holder and steps[-2] in {"headers", "resource_attributes", "service_defaults"}:
+            remove(inputs, *steps[:-1])
 
 
 def _steps(inputs: JsonObject, path: str) -> Iterator[str | int]:

@@ -1,4 +1,4 @@
-"""The files of `consul-tracing lint`."""
+"""The files of `consul-tracing lint` and `import`."""
 
 from __future__ import annotations
 
@@ -7,15 +7,16 @@ from fnmatch import fnmatch
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
 
-from consul_tracing.cli.command import STANDARD_INPUT, read_bytes, read_text
+from consul_tracing.cli.command import read_bytes, read_text
 from consul_tracing.errors import CommandError
+from consul_tracing.files.documents import FORMS
 from consul_tracing.lint.findings import Finding, Issue
-from consul_tracing.names import TRACING_KEYS
+from consul_tracing.names import STANDARD_INPUT, TRACING_KEYS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-SUFFIXES = frozenset({".hcl", ".json", ".nomad", ".tf", ".tofu", ".yaml", ".yml"})
+SUFFIXES = FORMS.keys()
 """Files that are read in a directory, in any case."""
 
 TEMPLATES = frozenset({".ctmpl", ".erb", ".gotmpl", ".j2", ".jinja", ".jinja2", ".template", ".tftpl", ".tmpl", ".tpl"})

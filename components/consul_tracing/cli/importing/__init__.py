@@ -1,0 +1,1 @@
+"""`consul-tracing import`: settings from existing entries."""
