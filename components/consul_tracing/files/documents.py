@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from consul_tracing.entry_structs import KINDS
 from consul_tracing.errors import FileError
 
-from .finder import Content, Finder, Place
+from .finder import NOT_READ, Content, Finder, Place, lines_of_tracing_keys
 from .hcl import parse, parse_json
 from .hcl1 import first_refused
 from .templates import Masked
@@ -78,6 +78,9 @@ def read_file(text: str, file: str, *, is_live: bool = False) -> Content:
         raise FileError(file, 1, "a number or an escape is out of range") from None
     if not finder.content.documents and masked.templates and not masked.text.strip("-0123456789_: \n"):
         finder.content.template = Place(min(masked.lines, default=1), RENDER)
+    elif masked.has_control and not finder.content.documents and not finder.content.unread:
+        # A branch of a template that sets what another one sets is not read.
+        finder.content.unread += [Place(line, NOT_READ) for line in lines_of_tracing_keys(text)]
     return finder.content
 
 

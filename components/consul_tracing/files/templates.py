@@ -144,13 +144,15 @@ class Masked:
 
     def _restored_map(self, value: Map) -> Map:
         restored = Map(value.line)
-        # Of a key in each branch of a condition, one remains.
-        restored.replaced = set() if self.has_control else value.replaced
+        in_branches = value.replaced if self.has_control else set()
+        restored.replaced = value.replaced - in_branches
         for key, member in value.items():
             if self._number.fullmatch(key):
                 restored.has_unknown_keys = True
                 continue
-            restored[self.original(key)] = self.restored(member)
+            is_one = key not in in_branches
+            found = self.restored(member) if is_one else Unevaluated("a value in each branch of a template")
+            restored[self.original(key)] = found
             restored.lines[self.original(key)] = value.lines.get(key, value.line)
         return restored
 

@@ -130,7 +130,10 @@ def read(text: str, file: str) -> tuple[list[Document], list[Finding]]:
         if not is_ours:
             return [], []
         is_other = file != STANDARD_INPUT and PurePath(file).suffix.lower() not in FORMS
-        if is_other and (lines := lines_of_tracing_keys(text)):
+        lines = lines_of_tracing_keys(text)
+        if text.startswith("#!") and not lines:
+            return [], []
+        if is_other and lines:
             content = Content(unread=[Place(line, NOT_READ) for line in lines])
         else:
             return [], [_unreadable(file, error.line, error.reason)]

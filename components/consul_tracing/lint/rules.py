@@ -97,6 +97,9 @@ MAX_LISTED = 5
 FRACTION = {("numerator",), ("denominator",)}
 """Fields of a fraction in a sampling rate, which have a finding of their own."""
 
+OFF: JsonObject = {}
+"""The value with which a registration has no tracer. An empty text keeps that of proxy-defaults."""
+
 SCOPE = ("Partition", "Namespace")
 
 
@@ -264,7 +267,7 @@ def proxy_issues(document: Document, own: ProxyConfig, effective: ProxyConfig, o
     if (own.tracer, own.listener, own.clusters) == (None, None, None):
         return
     tracers = [one for one in _tracers(effective) if one is not None]
-    if effective.tracer is not None and effective.listener is None:
+    if effective.tracer not in (None, OFF) and effective.listener is None:
         yield missing_rates(document, tracers)
     has_provider = isinstance(effective.listener, dict) and "provider" in effective.listener
     if effective.listener not in (None, UNKNOWN) and effective.tracer is None and not has_provider:
@@ -278,7 +281,7 @@ def proxy_issues(document: Document, own: ProxyConfig, effective: ProxyConfig, o
 
 
 def _tracer_issues(content: object, envoy: EnvoyRelease | None) -> Iterator[Issue]:
-    if not isinstance(content, dict):
+    if not isinstance(content, dict) or content == OFF:
         return
     path = ("Config", TRACER_KEY)
     mistakes = read(content, TRACING, path).mistakes

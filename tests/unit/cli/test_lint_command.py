@@ -53,6 +53,12 @@ def test_exit_code(here: Path, files: dict[str, str], options: tuple[str, ...], 
     assert consul_tracing("lint", ".", *options).exit_code == exit_code
 
 
+def test_exclude_of_every_argument_is_an_error(here: Path) -> None:
+    write(here, {"mesh.hcl": defaults("http")})
+    with pytest.raises(CommandError, match="nothing is checked, because --exclude matches every argument"):
+        consul_tracing("lint", "mesh.hcl", "--exclude", "*")
+
+
 @pytest.mark.parametrize("code", ["CT101", "317", "", "all"])
 def test_code_that_lint_does_not_have_cannot_be_ignored(code: str) -> None:
     with pytest.raises(CommandError, match=f'--ignore must be codes of lint, got "{code.upper()}"'):

@@ -277,3 +277,34 @@ def test_tracing_keys_in_a_script_are_reported_at_their_lines() -> None:
     found = lint_texts({"install.sh": text}, None)
     assert [(one.code, one.line) for one in found] == [("CT350", 7)]
     assert [one.code for one in lint_texts({"consul.sh": "consul config write 'a"}, None)] == ["CT336"]
+
+
+def test_script_without_tracing_keys_has_no_syntax_errors() -> None:
+    assert lint_texts({"install": "#!/bin/sh\nconsul config write mesh.hcl\n"}, None) == []
+
+
+IN_BRANCHES = """apiVersion: v1
+kind: ConfigMap
+data:
+  {{- if .a }}
+  mesh.json: '{"kind": "proxy-defaults", "name": "global", "config": {"envoy_tracing_json": "{}"}}'
+  {{- else }}
+  mesh.json: '{"kind": "proxy-defaults", "name": "global"}'
+  {{- end }}
+---
+apiVersion: consul.hashicorp.com/v1alpha1
+kind: ProxyDefaults
+metadata: {name: global}
+spec:
+  config:
+    {{- if .a }}
+    envoy_tracing_json: '{'
+    {{- else }}
+    envoy_tracing_json: '{}'
+    {{- end }}
+"""
+
+
+@pytest.mark.parametrize(("text", "code"), list(zip(IN_BRANCHES.split("---\n"), ["CT350", "CT330"], strict=True)))
+def test_value_in_each_branch_of_a_template_is_reported_as_not_checked(text: str, code: str) -> None:
+    assert code in [one.code for one in lint_texts({"mesh.yaml": text}, None)]

@@ -223,3 +223,9 @@ def without_endpoints(**fields: Any) -> str:
 )
 def test_cluster_of_the_collector_needs_an_endpoint(clusters: str, expected: list[str]) -> None:
     assert [one.code for one in lint(extra_static_clusters=clusters)] == expected
+
+
+def test_registration_without_a_tracer_has_no_finding() -> None:
+    """The proxy does not trace, and the others do."""
+    registration = json.dumps({"name": "web", "proxy": {"config": {"envoy_tracing_json": "{}"}}})
+    assert check_texts({"mesh.hcl": block(), "web.json": registration}).findings == []

@@ -44,6 +44,8 @@ def lint_command(  # noqa: PLR0913 - options of a command
         raise CommandError("--diff requires files, and conflicts with --fix and --format")
     releases, ignored = oldest_releases(envoy, consul_version), codes_of(ignore or [])
     arguments = selected(files or [], exclude or [])
+    if not (arguments or consul or kubernetes):
+        raise CommandError("nothing is checked, because --exclude matches every argument")
     checked = lint(
         arguments,
         releases,
