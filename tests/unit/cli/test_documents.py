@@ -331,7 +331,7 @@ def test_yaml_merge_keys_and_aliases_are_resolved() -> None:
         ("a: [", "expected node content"),
         ("a: 1\nb: }", "2: did not find expected node content"),
         ("a: \x00", "1: "),
-        ("[" * 5000, "nest"),
+        ("[" * 5000, "a.yaml:1: "),
         (
             "a0: &a0 [1]\n" + "".join(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]\n" for n in range(1, 9)),
             "at most",

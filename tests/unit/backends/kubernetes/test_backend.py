@@ -265,7 +265,7 @@ def test_rejection_is_reported_when_the_other_objects_are_synced(engine: Engine,
 
     cluster.objects = objects  # type: ignore[method-assign]
     with pytest.raises(SyncError) as error:
-        engine.run(lambda: on_kubernetes(sync_timeout_seconds=5, services={"web": {"protocol": "http"}}))
+        engine.run(lambda: on_kubernetes(sync_timeout_seconds=60, services={"web": {"protocol": "http"}}))
     assert "ServiceDefaults" not in str(error.value)
 
 
