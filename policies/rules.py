@@ -8,10 +8,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from consul_tracing.backends.identity import CONFIG_ENTRY, identity_of, mesh_of
+from consul_tracing.envoy_messages.json_values import members
 from consul_tracing.errors import format_rate
 from consul_tracing.inputs.hosts import is_loopback
 from consul_tracing.lint.credentials import credential_issues
-from consul_tracing.lint.proxy_config import ProxyConfig, members, proxy_config
+from consul_tracing.lint.proxy_config import ProxyConfig, proxy_config
 from consul_tracing.lint.sampling_rules import sampled_percent
 from consul_tracing.names import FIELDS_KEY
 

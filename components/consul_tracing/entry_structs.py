@@ -250,7 +250,10 @@ def _names(shape: Shape) -> Iterator[str]:
             yield from _names(element)
 
 
-IDENTITY_FIELDS = ("Kind", "Name", "Namespace", "Partition")
+SCOPE = ("Namespace", "Partition")
+"""The fields with the place of an entry in Consul Enterprise."""
+
+IDENTITY_FIELDS = ("Kind", "Name", *SCOPE)
 """The fields that identify an entry, which every kind has."""
 
 READ_ONLY_FIELDS = ("CreateIndex", "ModifyIndex", "Hash", "Status")

@@ -16,6 +16,7 @@ from .entries.ownership import missing_cluster_text
 from .entries.propagation import adds_sampler, broken_traces_text
 from .envoy import collector_url, proxy_environment
 from .inputs.args import MeshTracingArgs
+from .inputs.mesh_settings import MeshSettings
 from .inputs.warnings import declares_http, setting_warnings
 from .names import HTTP_PROTOCOLS
 from .outputs import known
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
     from .backends.base import Backend
     from .backends.live import Live
     from .entries.entry import Entry
-    from .inputs.mesh_settings import MeshSettings
 
 TYPE_TOKEN = "consul-tracing:index:MeshTracing"  # noqa: S105 - Pulumi calls the name of a type a token
 
@@ -88,9 +88,6 @@ class MeshTracing(EntryComponent):
 
         The inputs are the map `args`, keyword arguments, or both.
         """
-        # Imported here because pydantic is slow to import, and the command line imports the package.
-        from .inputs.mesh_settings import MeshSettings  # noqa: PLC0415
-
         resolved = known(name, _with_address(args), _with_address(inputs))
         settings = MeshSettings.of(name, resolved.args)
         if settings.target == "kubernetes":
@@ -146,7 +143,7 @@ class MeshTracing(EntryComponent):
 
 
 def _check_live_mesh(
-    backend: "Backend[Any]", settings: "MeshSettings", live: "Live", declared: "Sequence[Entry]"
+    backend: "Backend[Any]", settings: MeshSettings, live: "Live", declared: "Sequence[Entry]"
 ) -> bool:
     """Reject or report the effects of the settings on running proxies. Raises ConflictError.
 

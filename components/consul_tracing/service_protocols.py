@@ -11,6 +11,7 @@ from .backends.selection import select_backend
 from .component import NO_ARGS, EntryComponent
 from .entries.bodies import service_resources
 from .inputs.args import ServiceProtocolsArgs
+from .inputs.entry_settings import ServiceProtocolsSettings
 from .inputs.warnings import service_warnings
 from .outputs import known
 
@@ -48,9 +49,6 @@ class ServiceProtocols(EntryComponent):
 
         The inputs are the map `args` or keyword arguments.
         """
-        # Imported here because pydantic is slow to import, and the command line imports the package.
-        from .inputs.entry_settings import ServiceProtocolsSettings  # noqa: PLC0415
-
         given = known(name, args, inputs)
         settings = ServiceProtocolsSettings.of(name, given.args)
         if settings.target == "kubernetes":

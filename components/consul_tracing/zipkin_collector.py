@@ -8,7 +8,9 @@ import pulumi
 from .backends.kubernetes.sdk import kubernetes_sdk
 from .component import NO_ARGS, Component
 from .inputs.args import ZipkinCollectorArgs
+from .inputs.zipkin_collector_settings import ZipkinCollectorSettings
 from .outputs import known, with_unknown
+from .zipkin.manifests import manifests
 
 if TYPE_CHECKING:
     from .names import JsonObject
@@ -45,10 +47,6 @@ class ZipkinCollector(Component):
 
         The inputs are the map `args`, keyword arguments, or both.
         """
-        # Imported here because pydantic is slow to import, and the command line imports the package.
-        from .inputs.zipkin_collector_settings import ZipkinCollectorSettings  # noqa: PLC0415
-        from .zipkin.manifests import manifests  # noqa: PLC0415
-
         given = known(name, args, inputs)
         used = given.used()
         settings = ZipkinCollectorSettings.of(name, given.args)

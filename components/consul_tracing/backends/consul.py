@@ -44,7 +44,7 @@ WORDING = Wording(
     title=lambda entry: entry.title,
     release_command=_release_command,
     # Pulumi compares with its own state, which may still have the entry as this stack wrote it.
-    overwrite_steps=lambda entry, resource_name, repeated: ["set existing: overwrite", "pulumi up --refresh"],  # noqa: ARG005 - the same for all
+    overwrite_steps=lambda *_: ["set existing: overwrite", "pulumi up --refresh"],
 )
 
 

@@ -77,7 +77,8 @@ def _conflict_lines(code: str, conflicts: Conflicts, wording: Wording) -> Iterat
     name, (entry, first) = next(iter(conflicts.items()))
     stack = first.stack
     details = _details(dict(zip(titles, [_conflict_details(one) for _, one in conflicts.values()], strict=True)))
-    repeated = [f"the same for the {'other entry' if count == 2 else f'{count - 1} other entries'}"][: count - 1]  # noqa: PLR2004
+    others = count - 1
+    repeated = [f"the same for the {'other entry' if others == 1 else f'{others} other entries'}"] if others else []
     overwrite = wording.overwrite_steps(entry, name, repeated)
     match code:
         case "CT203":

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
+from consul_tracing.entry_structs import SCOPE
 from consul_tracing.errors import fix, message
 from consul_tracing.names import CLUSTERS_KEY, COLLECTOR_CLUSTER, OWNER_KEY, TRACING_KEYS
 
@@ -27,9 +28,6 @@ Existing = Literal["refuse", "adopt", "overwrite"]
 
 Owner = Literal["none", "this stack", "another stack", "consul-k8s", "unmanaged"]
 """Owner of a live entry: `none` if there is no entry, `unmanaged` if it has no ownership metadata."""
-
-SCOPE = frozenset({"Namespace", "Partition"})
-"""Fields of Consul Enterprise that name an entry; they are not content."""
 
 EMPTY: tuple[object, ...] = (None, "", {}, [])
 """Values of unset fields: Consul adds some of them, and a provider may write them explicitly."""

@@ -66,6 +66,11 @@ def at(value: Any, *path: str | int) -> Any:  # noqa: ANN401 - JSON
     return value
 
 
+def members(value: object) -> JsonObject:
+    """Return the members of a map, empty for any other value."""
+    return value if isinstance(value, dict) else {}
+
+
 def listed(value: object) -> list[Any]:
     """Return the members of a list. Protobuf's JSON also accepts a single member."""
     return value if isinstance(value, list) else [] if value is None else [value]

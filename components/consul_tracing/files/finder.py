@@ -24,7 +24,7 @@ from .recognition import (
     meant_kind,
     member_of,
 )
-from .values import Heredoc, Items, JsonText, Map, Unevaluated
+from .values import Heredoc, Items, JsonText, Map, Unevaluated, line_numbers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -95,7 +95,7 @@ class Content:
 def lines_of_tracing_keys(text: str) -> list[int]:
     """Return the lines, from 1, on which a text gives a value to a tracing key, without comments."""
     without_comments = COMMENT.sub(lambda comment: " " * len(comment[0]), text)
-    return [text.count("\n", 0, key.start()) + 1 for key in ASSIGNED.finditer(without_comments)]
+    return line_numbers(text, [key.start() for key in ASSIGNED.finditer(without_comments)])
 
 
 class Finder:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+from functools import cached_property
 from itertools import count, islice
 from typing import TYPE_CHECKING, Any
 
@@ -85,7 +86,7 @@ class Masked:
         """Return whether a syntax error in a line can have a template as its cause: in the line, or one around it."""
         return line in self.lines or not self.own_lines.isdisjoint((line - 1, line + 1))
 
-    @property
+    @cached_property
     def has_control(self) -> bool:
         """Whether a template has no text of its own, such as `{{ if }}`. The text may be valid only when rendered."""
         return any(map(CONTROL.match, self.templates))

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from consul_tracing.names import FieldPath
 
@@ -88,3 +89,9 @@ def expressions(value: object, path: FieldPath = ()) -> Iterator[tuple[FieldPath
         case list():
             for index, member in enumerate(value):
                 yield from expressions(member, (*path, str(index)))
+
+
+def line_numbers(text: str, positions: Sequence[int]) -> list[int]:
+    """Return the lines, from 1, of positions in ascending order."""
+    breaks = (text.count("\n", start, end) for start, end in pairwise([0, *positions]))
+    return [number + 1 for number in accumulate(breaks)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from consul_tracing.envoy_messages.json_values import at, listed, maps_in
+from consul_tracing.envoy_messages.json_values import at, listed, maps_in, members
 from consul_tracing.envoy_messages.messages import CLUSTER, HTTP_PROTOCOL_OPTIONS
 from consul_tracing.envoy_messages.reader import Kind, Mistake, is_json, read
 from consul_tracing.errors import Problem, format_value, mismatch
@@ -112,13 +112,11 @@ def _socket_mistakes(cluster: JsonObject) -> Iterator[Mistake]:
         yield Mistake((*place, "@type"), mismatch("UpstreamTlsContext", name))
     for path, holder in maps_in(config, ".".join(place)):
         for key in holder:
-            if "sds_secret_config" in key and any(
-                "sds_config" not in one for one in map(_members, listed(holder[key]))
-            ):
+            if "sds_secret_config" in key and any("sds_config" not in one for one in map(members, listed(holder[key]))):
                 yield Mistake((*path.split("."), key, "sds_config"), "is required: the bootstrap has no static secret")
-    tls = _members(at(config, "common_tls_context"))
-    validation = _members(tls.get("validation_context"))
-    names = NAME_CHECKS & {*validation, *(_members(config).keys() & {"auto_sni_san_validation"})}
+    tls = members(at(config, "common_tls_context"))
+    validation = members(tls.get("validation_context"))
+    names = NAME_CHECKS & {*validation, *(members(config).keys() & {"auto_sni_san_validation"})}
     is_elsewhere = any("validation_context" in key and key != "validation_context" for key in tls)
     if names and "trusted_ca" not in validation and not is_elsewhere and is_json(tls.get("validation_context")):
         required = (*place, "common_tls_context", "validation_context", "trusted_ca")
@@ -127,14 +125,10 @@ def _socket_mistakes(cluster: JsonObject) -> Iterator[Mistake]:
     if "transport_socket_matches" in cluster or (config is not None and not name) or at(options, "@type") is None:
         return
     place = ("typed_extension_protocol_options", HTTP_PROTOCOL_OPTIONS)
-    if "http3_protocol_options" in _members(at(options, "explicit_http_config")) and name != QUIC:
+    if "http3_protocol_options" in members(at(options, "explicit_http_config")) and name != QUIC:
         yield Mistake((*place, "explicit_http_config"), f"http3_protocol_options requires {QUIC} in transport_socket")
     elif "auto_config" in options and name not in {"UpstreamTlsContext", QUIC}:
         yield Mistake((*place, "auto_config"), "requires a transport_socket with TLS, which negotiates the protocol")
-
-
-def _members(value: object) -> JsonObject:
-    return value if isinstance(value, dict) else {}
 
 
 def _takes_one_endpoint(cluster: JsonObject) -> bool:

@@ -127,19 +127,21 @@ def read(text: str, file: str) -> tuple[list[Document], list[Finding]]:
     try:
         content = read_file(text, file)
     except FileError as error:
-        if not is_ours:
-            return [], []
-        is_other = file != STANDARD_INPUT and PurePath(file).suffix.lower() not in FORMS
-        lines = lines_of_tracing_keys(text)
-        if text.startswith("#!") and not lines:
-            return [], []
-        if is_other and lines:
-            content = Content(unread=[Place(line, NOT_READ) for line in lines])
-        else:
+        other = _of_another_format(text, file) if is_ours else Content()
+        if other is None:
             return [], [_unreadable(file, error.line, error.reason)]
+        content = other
     except Exception as error:
         raise CommandError(f"{file} cannot be checked: {type(error).__name__}: {error}") from error
     return content.documents, list(content_findings(content, file))
+
+
+def _of_another_format(text: str, file: str) -> Content | None:
+    """Return the tracing keys of a file that is no HCL, JSON or YAML, such as a script. None for a syntax error."""
+    unread = [Place(line, NOT_READ) for line in lines_of_tracing_keys(text)]
+    has_suffix = file == STANDARD_INPUT or PurePath(file).suffix.lower() in FORMS
+    is_other = not has_suffix if unread else text.startswith("#!")
+    return Content(unread=unread) if is_other else None
 
 
 def _unreadable(file: str, line: int, reason: str) -> Finding:

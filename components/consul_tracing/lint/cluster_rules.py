@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from consul_tracing.envoy_messages.json_values import at, maps_in
+from consul_tracing.envoy_messages.json_values import at, maps_in, members
 from consul_tracing.envoy_messages.messages import CLUSTER, HTTP_PROTOCOL_OPTIONS
 from consul_tracing.envoy_messages.reader import is_json, read
 from consul_tracing.envoy_messages.tracers import DATADOG, OPENTELEMETRY, ZIPKIN
@@ -17,7 +17,6 @@ from consul_tracing.inputs.static_clusters import RESERVED_CLUSTERS, start_mista
 from consul_tracing.names import CLUSTERS_KEY
 
 from .findings import Issue
-from .proxy_config import members
 from .tracer_rules import mistake_issues, newer_issues
 
 if TYPE_CHECKING:

@@ -91,7 +91,7 @@ def entry_field_issues(document: Document, config_keys: Collection[str]) -> Iter
 
 
 def _other_struct(document: Document) -> Struct | None:
-    """Return the fields of an entry that this package does not write, without theirs."""
+    """Return the fields of an entry that this package does not write. The fields inside of them are not known."""
     names = OTHER_FIELDS.get(document.kind)
     if names is None or document.is_custom_resource:
         return None

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from consul_tracing.codes import CODES
 from consul_tracing.errors import format_value
 from consul_tracing.files.documents import form_of
+from consul_tracing.files.values import line_numbers
 
 from .findings import Finding, Issue
 
@@ -47,7 +48,9 @@ def comments(text: str, file: str) -> list[Comment]:
     """Return the comments of a file that ignore findings. JSON has no comments."""
     if "consul-tracing" not in text or form_of(text, file) == "json":
         return []
-    return [_comment(text.count("\n", 0, one.start()) + 1, one["text"]) for one in COMMENT.finditer(text)]
+    found = list(COMMENT.finditer(text))
+    lines = line_numbers(text, [one.start() for one in found])
+    return [_comment(line, one["text"]) for line, one in zip(lines, found, strict=True)]
 
 
 def _comment(line: int, text: str) -> Comment:

@@ -213,11 +213,6 @@ MAX_EXPRESSION_LENGTH = 60
 """Characters of an expression that a finding shows."""
 
 
-def members(value: object) -> JsonObject:
-    """Return the members of a map, empty for any other value."""
-    return value if isinstance(value, dict) else {}
-
-
 def entry_objects(value: object) -> list[JsonObject] | None:
     """Return the objects in JSON text, or in `jsonencode`. None if there are none."""
     if isinstance(value, Unevaluated):

@@ -8,8 +8,9 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from consul_tracing.entries.bodies import BOOTSTRAP_KEYS
+from consul_tracing.entry_structs import SCOPE
 from consul_tracing.envoy import TYPE
-from consul_tracing.envoy_messages.json_values import snake_case
+from consul_tracing.envoy_messages.json_values import members, snake_case
 from consul_tracing.envoy_messages.messages import LISTENER_TRACING, TRACING
 from consul_tracing.envoy_messages.reader import is_json, read, read_listener
 from consul_tracing.errors import format_value, mismatch
@@ -37,7 +38,7 @@ from .entry_fields import entry_field_issues
 from .findings import Finding, Issue
 from .meaning import entry_meaning, mesh_meaning
 from .meshes import homes, is_mesh
-from .proxy_config import UNKNOWN, ProxyConfig, entry_objects, members, proxy_config
+from .proxy_config import UNKNOWN, ProxyConfig, entry_objects, proxy_config
 from .releases import Releases
 from .sampling_rules import consul_issues, listener_rate, missing_rates, sampling_issues
 from .tracer_rules import mistake_issues, newer_issues, provider_issues, tracer_of
@@ -99,8 +100,6 @@ FRACTION = {("numerator",), ("denominator",)}
 
 OFF: JsonObject = {}
 """The value with which a registration has no tracer. An empty text keeps that of proxy-defaults."""
-
-SCOPE = ("Partition", "Namespace")
 
 
 def findings(documents: Sequence[Document], oldest: Releases | None = None) -> list[Finding]:
@@ -357,7 +356,7 @@ def _relations(documents: Sequence[Document]) -> list[Finding]:
 
 def identity(document: Document) -> tuple[str, ...]:
     """Return the kind, name, partition and namespace of an entry. Consul has one proxy-defaults entry per partition."""
-    partition, namespace = (str(document.fields.get(field) or "default") for field in SCOPE)
+    namespace, partition = (str(document.fields.get(field) or "default") for field in SCOPE)
     return document.kind, document.name, partition, "" if document.kind == "proxy-defaults" else namespace
 
 

@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING
 
 from consul_tracing.envoy import TYPE
-from consul_tracing.envoy_messages.json_values import at, fraction_percent
+from consul_tracing.envoy_messages.json_values import at, fraction_percent, members
 from consul_tracing.envoy_messages.messages import LISTENER_TRACING, TRACING
 from consul_tracing.envoy_messages.reader import is_json, read, read_listener
 from consul_tracing.envoy_messages.releases import CONSUL_MESSAGES
@@ -14,7 +14,6 @@ from consul_tracing.envoy_messages.tracers import OPENTELEMETRY, SKYWALKING
 from consul_tracing.names import LISTENER_DECISION_ENVOY, LISTENER_KEY, SAMPLER_ENVOY, SAMPLING_RATES, TRACER_KEY
 
 from .findings import Issue, Severity
-from .proxy_config import members
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

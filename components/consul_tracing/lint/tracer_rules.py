@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from consul_tracing.envoy_messages.json_values import at, snake_case
+from consul_tracing.envoy_messages.json_values import at, members, snake_case
 from consul_tracing.envoy_messages.messages import PROVIDER
 from consul_tracing.envoy_messages.reader import Kind, is_json, read
 from consul_tracing.envoy_messages.releases import REMOVED_TRACERS
@@ -14,7 +14,6 @@ from consul_tracing.errors import mismatch, with_suggestion
 from consul_tracing.inputs.tracers import V1_PATH, V2_PATH, v1_path_reason, xray_problems
 
 from .findings import Issue
-from .proxy_config import members
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping

@@ -15,7 +15,7 @@ from consul_tracing.errors import CommandError, error_reason
 from consul_tracing.names import JsonObject
 
 from .envoy import Node
-from .http import SECONDS, HttpClient, basic_auth, parsed_url, printable, shown_url
+from .http import SECONDS, HttpClient, basic_auth, one_line, parsed_url, shown_url
 
 DEFAULT_ADDRESS = "127.0.0.1:8500"
 
@@ -63,7 +63,7 @@ def consul_client(environment: Mapping[str, str] = os.environ) -> HttpClient:
         tls = _tls(environment)
     except (OSError, ValueError) as error:
         raise CommandError(f"the connection to Consul cannot be configured: {error}") from None
-    address = printable(given) if path else shown_url(url)
+    address = one_line(given) if path else shown_url(url)
     return HttpClient(
         url=url,
         program="Consul",

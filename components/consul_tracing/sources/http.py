@@ -87,7 +87,7 @@ def port_of(url: SplitResult) -> int:
     return url.port or (http.client.HTTPS_PORT if url.scheme == "https" else http.client.HTTP_PORT)
 
 
-def printable(text: str) -> str:
+def one_line(text: str) -> str:
     """Return the text of a server as one short line."""
     line = "".join(letter if letter.isprintable() else "?" for letter in " ".join(text.split()))
     return line if len(line) <= MAX_REASON_LENGTH else f"{line[:MAX_REASON_LENGTH]}…"
@@ -128,7 +128,7 @@ class HttpClient:
         if response.status == NOT_FOUND:
             return None
         if not response.is_success:
-            text = printable(response.body.decode(errors="replace"))
+            text = one_line(response.body.decode(errors="replace"))
             raise self._error(f"cannot be read: {response.status} {text}".rstrip())
         try:
             return TypeAdapter(shape).validate_json(response.body)
@@ -180,7 +180,7 @@ class HttpClient:
         except TimeoutError:
             raise HttpError(f"timeout after {self.seconds:g} s") from None
         except (OSError, http.client.HTTPException) as error:
-            raise HttpError(printable(str(error)) or type(error).__name__) from None
+            raise HttpError(one_line(str(error)) or type(error).__name__) from None
         except ValueError:
             # Its text contains the value, which may be a secret.
             raise HttpError("the host or a header has invalid characters") from None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from contextlib import suppress
+from dataclasses import replace
 from functools import cache, cached_property, partial
 from typing import TYPE_CHECKING
 
@@ -247,8 +248,8 @@ class KubernetesBackend(Backend[LiveObject]):
         used: pulumi.Output[object] | None = None,
     ) -> Written:
         """Declare the custom resource, or a patch of an adopted one, after the resources in `after`."""
-        entry, live = planned.entry, planned.live
-        applied = live.spec(entry, planned.plan, has_access_logs=self._has_access_logs(planned))
+        entry, live = planned.entry, replace(planned.live, has_access_logs=self._has_access_logs(planned))
+        applied = live.spec(entry, planned.plan)
         annotations = {annotation(key): value for key, value in planned.ownership(self.policy.owner).items()}
         if self._settings.migrate_entries:
             annotations[MIGRATE_ANNOTATION] = "true"

@@ -80,7 +80,7 @@ class LiveObject(Live, ABC):
 
     @abstractmethod
     def marks(self) -> dict[str, str]:
-        """Return the annotations that tell a whole object from a patch."""
+        """Return the annotations that distinguish a whole object from a patch."""
 
     @abstractmethod
     def foreign(self, field: str) -> dict[str, str]:
@@ -90,11 +90,11 @@ class LiveObject(Live, ABC):
         """Return the fields that no other field manager holds: server-side apply removes only these."""
         return tuple(one for one in fields if self.is_pruned(object_path(one)))
 
-    def spec(self, entry: Entry, plan: Plan, *, has_access_logs: bool = False) -> JsonObject:
+    def spec(self, entry: Entry, plan: Plan) -> JsonObject:
         """Return the `spec` to apply: the declared fields, and preserved fields that the object would lack otherwise.
 
         Fields that another manager holds are not applied: server-side apply preserves them and their owner.
-        `has_access_logs`: whether the kind has the field ACCESS_LOGS, which is empty if no manager sets it.
+        ACCESS_LOGS is empty if the kind has it and no manager sets it.
         """
         has_clusters = any(is_cluster(part) for part in entry.fields)
         applied = {
@@ -104,7 +104,7 @@ class LiveObject(Live, ABC):
         }
         # An imported object replaces a patch of this stack, whose deletion removes its fields.
         is_unset = self._is_lacking(LOGS_PATH) or is_pruned_from_patch(self.object, LOGS_PATH)
-        empty: JsonObject = {ACCESS_LOGS: {}} if has_access_logs and is_unset else {}
+        empty: JsonObject = {ACCESS_LOGS: {}} if self.has_access_logs and is_unset else {}
         return {**empty, **spec_fields(body_from(applied))}
 
     def _is_lacking(self, path: tuple[str, ...]) -> bool:
@@ -206,7 +206,7 @@ class ObjectPatch(LiveObject):
         """Return the field manager of patches, and that the object is adopted."""
         return {MANAGER: PATCH_MANAGER, ADOPTED: "true"}
 
-    def foreign(self, field: str) -> dict[str, str]:  # noqa: ARG002 - the same for both
+    def foreign(self, field: str) -> dict[str, str]:  # noqa: ARG002 - none of either field
         """Return none: a patch removes only what it applied before."""
         return {}
 

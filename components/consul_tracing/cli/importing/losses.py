@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from consul_tracing.entries.bodies import proxy_defaults, service_defaults
+from consul_tracing.entry_structs import SCOPE
 from consul_tracing.envoy_messages.comparison import UNSET
 from consul_tracing.envoy_messages.json_values import at
 from consul_tracing.errors import format_value, message
@@ -25,8 +26,6 @@ UNKNOWN_HOST = "collector.invalid"
 
 NOT_JSON = frozenset({"CT301", "CT302"})
 """Codes of tracing keys whose value is not JSON as text."""
-
-SCOPE = ("Namespace", "Partition")
 
 
 def meaning_of(document: Document, default_protocol: object = None) -> JsonObject:

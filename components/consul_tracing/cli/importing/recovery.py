@@ -6,6 +6,7 @@ import re
 from itertools import chain, count
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from consul_tracing.entry_structs import SCOPE
 from consul_tracing.envoy import ENCODINGS, authority, exact
 from consul_tracing.envoy_messages.json_values import at
 from consul_tracing.envoy_messages.scalars import SECONDS
@@ -28,7 +29,6 @@ from consul_tracing.names import (
 )
 
 from .losses import (
-    SCOPE,
     UNKNOWN_HOST,
     incomplete,
     is_known,

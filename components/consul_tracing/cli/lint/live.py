@@ -6,9 +6,10 @@ import json
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from consul_tracing.envoy_messages.json_values import members
 from consul_tracing.files.documents import read_documents
 from consul_tracing.lint.findings import Finding, Issue
-from consul_tracing.lint.proxy_config import members, proxy_config
+from consul_tracing.lint.proxy_config import proxy_config
 from consul_tracing.names import HTTP_PROTOCOLS, JsonObject
 
 if TYPE_CHECKING:

@@ -1,5 +1,6 @@
 """Config entries as custom resources: the applied spec, field ownership and sync state."""
 
+from dataclasses import replace
 from typing import Any, cast
 
 import pytest
@@ -177,14 +178,14 @@ def test_empty_access_logs_are_applied_unless_another_manager_holds_them(
 ) -> None:
     declared, live_object = entry(), live(fields, *managed)
     decided = planned(declared, live_object, policy("adopt"))
-    written = of(live_object, patch=patch).spec(declared, decided, has_access_logs=True)
+    written = replace(of(live_object, patch=patch), has_access_logs=True).spec(declared, decided)
     assert (written.get("accessLogs") == {}) is applied
     assert "accessLogs" not in of({}, patch=patch).spec(declared, Plan())
 
 
 def test_declared_access_logs_replace_the_empty_ones() -> None:
     declared = entry(proxy_defaults={"AccessLogs": {"Enabled": True}})
-    assert WholeObject().spec(declared, Plan(), has_access_logs=True)["accessLogs"] == {"enabled": True}
+    assert WholeObject(has_access_logs=True).spec(declared, Plan())["accessLogs"] == {"enabled": True}
 
 
 def object_schema(**fields: Any) -> dict[str, Any]:
