@@ -8,6 +8,8 @@ from typing import NoReturn
 from consul_tracing.cli.verify.report import summary, without_caller
 from consul_tracing.cli.verify.trace_tree import trace_table
 from consul_tracing.cli.verify.verification import Plan, verify
+from consul_tracing.sources.envoy import admin_client
+from consul_tracing.sources.stores.zipkin import Zipkin
 from demo.steps import Steps
 from testbed import CHECKOUT
 from testbed.errors import OperationalError
@@ -78,9 +80,9 @@ def plan(mesh: Mesh) -> Plan:
     """Return the verification of requests from client through web to api."""
     return Plan(
         url=url(mesh.upstream_port(), "/hello"),
-        zipkin=mesh.zipkin.url,
+        store=Zipkin(mesh.zipkin.url),
         expected=tuple(mesh.instances),
-        admins=tuple(f"{LOOPBACK}:{sidecar.admin_port}" for sidecar in mesh.sidecars.values()),
+        proxies=[admin_client(f"{LOOPBACK}:{sidecar.admin_port}") for sidecar in mesh.sidecars.values()],
         # Envoy uses the host in the names of spans.
         headers={"host": "web"},
         requests=REQUESTS,

@@ -102,7 +102,7 @@ def write(programs: Programs, consul: Consul, written: dict[str, Any], proxy: st
 
 
 def differences(consul: Consul, envoy: Envoy) -> list[str]:
-    report = report_of([f"{LOOPBACK}:{envoy.admin_port}"], consul_client(consul.environment))
+    report = report_of([admin_client(f"{LOOPBACK}:{envoy.admin_port}")], consul_client(consul.environment))
     assert report.unreadable == {}
     return report.proxies[0].differences
 

@@ -16,7 +16,7 @@ from consul_tracing.names import JsonObject
 from .http import HttpClient, ServerError, parsed_url, shown_url
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Sequence
 
 MAX_CONCURRENT = 16
 """Proxies that are read at a time. An address that does not respond takes seconds."""
@@ -67,7 +67,7 @@ def admin_client(address: str) -> HttpClient:
     return HttpClient(url=url, program=PROGRAM, address=shown_url(url).removeprefix("http://").rstrip("/"))
 
 
-def read_each(addresses: Iterable[str], read: Callable[[HttpClient], T]) -> dict[str, T | ServerError]:
+def read_each(admins: Sequence[HttpClient], read: Callable[[HttpClient], T]) -> dict[str, T | ServerError]:
     """Return what a function reads from each admin interface, or the error, by its address."""
 
     def attempt(admin: HttpClient) -> T | ServerError:
@@ -76,7 +76,6 @@ def read_each(addresses: Iterable[str], read: Callable[[HttpClient], T]) -> dict
         except ServerError as error:
             return error
 
-    admins = [admin_client(address) for address in addresses]
     with ThreadPoolExecutor(MAX_CONCURRENT) as pool:
         return dict(zip([one.address for one in admins], pool.map(attempt, admins), strict=True))
 

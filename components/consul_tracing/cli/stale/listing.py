@@ -9,6 +9,7 @@ from consul_tracing.cli.command import FINDINGS, OutputFormat
 from consul_tracing.entries.propagation import TRACERS
 from consul_tracing.errors import CommandError
 from consul_tracing.sources.consul import consul_client
+from consul_tracing.sources.envoy import admin_client
 
 from .proxies import report_of
 
@@ -28,7 +29,7 @@ def find_stale(addresses: Sequence[str], *, kubernetes: bool, namespace: str | N
         raise CommandError("--namespace requires --kubernetes")
     consul = consul_client()
     if not kubernetes:
-        return report_of(addresses, consul)
+        return report_of([*map(admin_client, addresses)], consul)
     from .pods import report_of_pods  # noqa: PLC0415 - imports Pulumi
 
     return report_of_pods(namespace, consul)

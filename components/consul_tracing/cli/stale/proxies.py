@@ -16,7 +16,7 @@ from consul_tracing.sources.http import ServerError
 from .bootstrap import BootstrapError, bootstrap_differences
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Sequence
 
     from consul_tracing.names import JsonObject
     from consul_tracing.sources.envoy import RunningProxy
@@ -82,10 +82,10 @@ class Report:
         return {"version": 1, "proxies": [one.as_json() for one in self.proxies], "unreadable": unreadable}
 
 
-def report_of(addresses: Iterable[str], consul: HttpClient) -> Report:
-    """Compare the proxies with these admin addresses with Consul. Raises CommandError if Consul cannot be read."""
+def report_of(admins: Sequence[HttpClient], consul: HttpClient) -> Report:
+    """Compare the proxies with these admin interfaces with Consul. Raises CommandError if Consul cannot be read."""
     report = Report()
-    for name, found in read_each(addresses, partial(compared, consul=consul)).items():
+    for name, found in read_each(admins, partial(compared, consul=consul)).items():
         report.add(name, found)
     return report
 

@@ -42,6 +42,9 @@ def verify_command(  # noqa: PLR0913, PLR0917 - options of a command
     """
     from rich.console import Console  # noqa: PLC0415 - not for --help
 
+    from consul_tracing.sources.envoy import admin_client  # noqa: PLC0415 - not for --help
+    from consul_tracing.sources.stores.zipkin import Zipkin  # noqa: PLC0415 - not for --help
+
     from .report import as_json, print_text  # noqa: PLC0415 - not for --help
     from .requests import parsed_headers  # noqa: PLC0415 - not for --help
     from .verification import Plan, verify  # noqa: PLC0415 - not for --help
@@ -50,9 +53,9 @@ def verify_command(  # noqa: PLR0913, PLR0917 - options of a command
         raise CommandError("--admin must have the form HOST:PORT, without credentials")
     plan = Plan(
         url=url,
-        zipkin=zipkin,
+        store=Zipkin(zipkin),
+        proxies=[admin_client(one) for one in dict.fromkeys(admin or [])],
         expected=tuple(filter(None, map(str.strip, expect.split(",")))),
-        admins=tuple(dict.fromkeys(admin or [])),
         propagation=propagation,
         headers=parsed_headers(header or []),
         requests=requests,

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from .requests import ERROR_STATUS
-from .trace_tree import service_of, trace_tree
+from .trace_tree import trace_tree
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from consul_tracing.sources.zipkin import Span
+    from consul_tracing.sources.spans import Span
 
     from .trace_tree import Node
 
@@ -38,16 +38,14 @@ def last_failure(spans: Sequence[Span]) -> str:
     ]
     status = f"status {_tag(span, 'http.status_code')}" if _tag(span, "http.status_code") else "no status"
     cluster = _tag(span, "upstream_cluster.name").partition(".")[0]
-    upstream = f" to {cluster}" if span.get("kind") == "CLIENT" and cluster else ""
-    return f"it ended at the {span.get('kind', 'unknown')} span of {service_of(span)}{upstream}: " + ", ".join(
-        [status, *flags]
-    )
+    upstream = f" to {cluster}" if span.kind == "CLIENT" and cluster else ""
+    return f"it ended at the {span.kind} span of {span.service}{upstream}: " + ", ".join([status, *flags])
 
 
 def last_servers(spans: Sequence[Span]) -> list[str]:
     """Return the services that received the request and have no span of a call."""
     leaves = [node.span for tree in trace_tree(spans) for node in _deepest_first(tree) if not node.children]
-    return sorted({service_of(span) for span in leaves if span.get("kind") == "SERVER"})
+    return sorted({span.service for span in leaves if span.kind == "SERVER"})
 
 
 def _deepest_first(node: Node) -> Iterator[Node]:
@@ -62,4 +60,4 @@ def _is_failure(span: Span) -> bool:
 
 
 def _tag(span: Span, name: str) -> str:
-    return str(span.get("tags", {}).get(name, ""))
+    return span.tags.get(name, "")

@@ -193,13 +193,13 @@ def random_sampling(boot: JsonObject, tracing: JsonObject | None) -> float:
     return min(float(rate.get("value", 0)) for rate in rates)
 
 
-def stats_of(addresses: Sequence[str]) -> dict[str, dict[str, int]]:
+def stats_of(admins: Sequence[HttpClient]) -> dict[str, dict[str, int]]:
     """Return the counters of each proxy whose admin interface responds."""
-    found = read_each(addresses, lambda admin: counters(admin, STATS))
+    found = read_each(admins, lambda admin: counters(admin, STATS))
     return {address: stats for address, stats in found.items() if not isinstance(stats, ServerError)}
 
 
-def proxies_of(addresses: Sequence[str], before: Mapping[str, Mapping[str, int]]) -> tuple[list[Proxy], list[str]]:
+def proxies_of(admins: Sequence[HttpClient], before: Mapping[str, Mapping[str, int]]) -> tuple[list[Proxy], list[str]]:
     """Return the facts of each proxy, and a note for each admin interface that cannot be read."""
 
     def read(admin: HttpClient) -> Proxy:
@@ -207,6 +207,6 @@ def proxies_of(addresses: Sequence[str], before: Mapping[str, Mapping[str, int]]
         with admin.expected_shape():
             return proxy_from(running, stats, before.get(admin.address))
 
-    found = read_each(addresses, read).values()
+    found = read_each(admins, read).values()
     proxies = [one for one in found if not isinstance(one, ServerError)]
     return proxies, [f"the admin interface {one.reason}" for one in found if isinstance(one, ServerError)]

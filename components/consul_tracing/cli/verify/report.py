@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, cast
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 from consul_tracing.codes import CODES
 from consul_tracing.errors import message
+from consul_tracing.sources.spans import UNKNOWN
 
 from .trace_tree import trace_table
 
@@ -16,17 +17,15 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from consul_tracing.sources.zipkin import Span
+    from consul_tracing.names import JsonObject
+    from consul_tracing.sources.spans import Span
 
-    from .diagnosis import Cause
+    from .evidence import Cause
     from .traces import Trace
 
 VERSION = 1
 """Version of the JSON format."""
 
-PUBLIC_FIELDS = frozenset(
-    {"traceId", "id", "parentId", "kind", "name", "timestamp", "duration", "shared", "localEndpoint"}
-)
 PUBLIC_TAGS = frozenset({"error", "http.status_code", "node_id", "response_flags", "upstream_cluster.name"})
 
 
@@ -55,7 +54,7 @@ def as_json(result: Result) -> str:
         "complete": trace.is_complete,
         "services": trace.services,
         "missing": trace.missing,
-        "spans": [public_fields(span) for span in trace.spans],
+        "spans": [span_as_json(span) for span in trace.spans],
         "causes": [asdict(cause) for cause in result.causes],
         "notes": result.notes,
     }
@@ -74,19 +73,27 @@ def print_text(result: Result, console: Console) -> None:
         _print(console, line)
 
 
-def public_fields(span: Span) -> Span:
-    """Return a span without tags that may contain secrets: headers and the query of the URL."""
-    tags = {name: value for name, value in span.get("tags", {}).items() if name in PUBLIC_TAGS}
-    return cast("Span", {key: value for key, value in span.items() if key in PUBLIC_FIELDS} | {"tags": tags})
+def span_as_json(span: Span) -> JsonObject:
+    """Return a span in Zipkin's format without tags that may contain secrets: headers and the query of the URL."""
+    fields = {
+        "traceId": span.trace_id,
+        "id": span.id,
+        "parentId": span.parent_id,
+        "kind": span.kind,
+        "name": span.name,
+        "timestamp": span.start,
+        "duration": span.duration,
+        "shared": span.is_shared or None,
+        "localEndpoint": {"serviceName": span.service},
+        "tags": {name: value for name, value in span.tags.items() if name in PUBLIC_TAGS},
+    }
+    return {name: value for name, value in fields.items() if value is not None and value != UNKNOWN}
 
 
 def without_caller(trace: Trace) -> list[Span]:
     """Return the spans of a trace. Those whose parent is the request of this command have no parent."""
     callers = trace.request.span_ids
-    return [
-        cast("Span", {key: value for key, value in span.items() if key != "parentId" or value not in callers})
-        for span in trace.spans
-    ]
+    return [replace(span, parent_id=None) if span.parent_id in callers else span for span in trace.spans]
 
 
 def summary(result: Result) -> list[str]:

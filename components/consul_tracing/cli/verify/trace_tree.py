@@ -1,4 +1,4 @@
-"""A trace from Zipkin as a tree in a table.
+"""A trace as a tree in a table.
 
 Parents are determined by ids only. Timestamps only order siblings, because each host has its own clock and a child may
 appear to start before its parent.
@@ -10,9 +10,7 @@ from dataclasses import dataclass
 from rich.markup import escape
 from rich.table import Table
 
-from consul_tracing.sources.zipkin import Span
-
-UNKNOWN = "-"
+from consul_tracing.sources.spans import UNKNOWN, Span
 
 _NEVER = float("inf")
 
@@ -42,7 +40,7 @@ def trace_tree(spans: Sequence[Span]) -> list[Node]:
 
     A span with a missing parent is a root, and so is the first span of a cycle.
     """
-    ordered = sorted(spans, key=lambda span: span.get("timestamp", _NEVER))
+    ordered = sorted(spans, key=lambda span: _NEVER if span.start is None else span.start)
     parents = [_parent_of(span, ordered) for span in ordered]
     placed: set[int] = set()
     roots = [index for index, parent in enumerate(parents) if parent is None]
@@ -53,7 +51,7 @@ def trace_tree(spans: Sequence[Span]) -> list[Node]:
 
 def trace_lines(spans: Sequence[Span]) -> list[Line]:
     """Return the rows of the trees, parents before children."""
-    known = {span["id"] for span in spans}
+    known = {span.id for span in spans}
     return [line for tree in trace_tree(spans) for line in _lines(tree, known, "", "")]
 
 
@@ -76,12 +74,12 @@ def _parent_of(span: Span, spans: Sequence[Span]) -> int | None:
     With shared span contexts, client and server span of a call have the same id. The client span is then the parent of
     the server span, and children of the server have the span with their service name as parent.
     """
-    if span.get("shared"):
-        callers = [i for i, other in enumerate(spans) if other["id"] == span["id"] and not other.get("shared")]
+    if span.is_shared:
+        callers = [i for i, other in enumerate(spans) if other.id == span.id and not other.is_shared]
         if callers:
             return callers[0]
-    candidates = [i for i, other in enumerate(spans) if other["id"] == span.get("parentId") and other is not span]
-    of_same_service = [i for i in candidates if service_of(spans[i]) == service_of(span)]
+    candidates = [i for i, other in enumerate(spans) if other.id == span.parent_id and other is not span]
+    of_same_service = [i for i in candidates if spans[i].service == span.service]
     return next(iter([*of_same_service, *candidates]), None)
 
 
@@ -105,20 +103,15 @@ def _lines(node: Node, known: Collection[str], outline: str, indent: str) -> lis
 
 
 def _line(span: Span, known: Collection[str], outline: str) -> Line:
-    is_orphan = span.get("parentId", span["id"]) not in known
+    is_orphan = (span.parent_id or span.id) not in known
     return Line(
         outline,
-        service_of(span),
-        span.get("kind", UNKNOWN),
-        span.get("name", UNKNOWN),
-        _milliseconds(span.get("duration")),
+        span.service,
+        span.kind,
+        span.name,
+        _milliseconds(span.duration),
         "(parent is missing)" if is_orphan else "",
     )
-
-
-def service_of(span: Span) -> str:
-    """Return the name of the service that reported a span."""
-    return span.get("localEndpoint", {}).get("serviceName", UNKNOWN)
 
 
 def _milliseconds(microseconds: int | None) -> str:

@@ -6,12 +6,13 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from .trace_tree import service_of, trace_tree
+from .trace_tree import trace_tree
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from consul_tracing.sources.zipkin import Span, TraceStore
+    from consul_tracing.sources.spans import Span
+    from consul_tracing.sources.stores import TraceStore
 
     from .requests import SentRequest
 
@@ -33,12 +34,12 @@ class Trace:
     @property
     def trace_id(self) -> str:
         """The id of the trace."""
-        return str(self.spans[0]["traceId"]) if self.spans else self.request.trace_id
+        return self.spans[0].trace_id if self.spans else self.request.trace_id
 
     @property
     def services(self) -> tuple[str, ...]:
         """The services with a span, sorted."""
-        return tuple(sorted({service_of(span) for span in self.spans}))
+        return tuple(sorted({span.service for span in self.spans}))
 
     @property
     def missing(self) -> tuple[str, ...]:
@@ -52,8 +53,8 @@ class Trace:
         return tuple(span for span in roots if not self._is_first(span))
 
     def _is_first(self, span: Span) -> bool:
-        is_shared = span.get("shared") and span["id"] in self.request.span_ids
-        return is_shared or span.get("parentId") in {None, *self.request.span_ids}
+        is_shared = span.is_shared and span.id in self.request.span_ids
+        return is_shared or span.parent_id in {None, *self.request.span_ids}
 
     @property
     def is_whole(self) -> bool:
@@ -89,26 +90,25 @@ def wait_for_traces(
         time.sleep(POLL_SECONDS)
 
 
-def other_traces(store: TraceStore, trace: Trace) -> list[list[Span]]:
+def other_traces(store: TraceStore, trace: Trace) -> list[Sequence[Span]]:
     """Return the traces that services of this trace started for it, first those of the missing services.
 
     Raises ServerError. The times of the spans are those of the proxies, whose clocks may differ from this one.
     """
     if not trace.spans:
         return []
-    start = min(span.get("timestamp", 0) for span in trace.spans)
-    end = max(span.get("timestamp", 0) + span.get("duration", 0) for span in trace.spans)
-    found: dict[str, list[Span]] = {}
+    start, end = min(span.start or 0 for span in trace.spans), max(span.end for span in trace.spans)
+    found: dict[str, Sequence[Span]] = {}
     for service in trace.missing or trace.services:
         for spans in store.traces_of(service, start, end):
-            found.setdefault(spans[0]["traceId"], spans)
+            found.setdefault(spans[0].trace_id, spans)
     found.pop(trace.trace_id, None)
     return continuations(trace, found.values())
 
 
-def continuations(trace: Trace, others: Iterable[list[Span]]) -> list[list[Span]]:
+def continuations(trace: Trace, others: Iterable[Sequence[Span]]) -> list[Sequence[Span]]:
     """Return the traces that start in a sidecar of this trace while its application handles the request."""
-    servers = [span for span in trace.spans if span.get("kind") == "SERVER"]
+    servers = [span for span in trace.spans if span.kind == "SERVER"]
     return [
         spans
         for spans in others
@@ -118,9 +118,8 @@ def continuations(trace: Trace, others: Iterable[list[Span]]) -> list[list[Span]
 
 def _is_within(root: Span, server: Span) -> bool:
     """Return whether a call started in a service while it handled a request. One sidecar reports both spans."""
-    start, end = server.get("timestamp", 0), server.get("timestamp", 0) + server.get("duration", 0)
-    is_call = "parentId" not in root and root.get("kind") == "CLIENT" and service_of(root) == service_of(server)
-    return is_call and start <= root.get("timestamp", 0) <= end
+    is_call = root.parent_id is None and root.kind == "CLIENT" and root.service == server.service
+    return is_call and (server.start or 0) <= (root.start or 0) <= server.end
 
 
 def _is_settled(trace: Trace) -> bool:
@@ -129,7 +128,7 @@ def _is_settled(trace: Trace) -> bool:
 
 def _read(store: TraceStore, trace: Trace) -> Trace:
     request = trace.request
-    spans = store.spans(request.trace_id) if request.trace_id else []
+    spans = store.spans(request.trace_id) if request.trace_id else ()
     if not spans and request.user_agent:
         spans = store.tagged_spans(request.user_agent)
     return Trace(request, tuple(spans), trace.expected)

@@ -13,11 +13,11 @@ from consul_tracing.entries.tracing_keys import tracing_keys
 from consul_tracing.errors import CommandError
 from consul_tracing.sources.consul import consul_client
 from consul_tracing.sources.http import ServerError
-from consul_tracing.sources.zipkin import TraceStore
 
 from .consul_config import read_config
 from .contexts import Propagation
-from .diagnosis import Evidence, diagnose
+from .diagnosis import diagnose
+from .evidence import Evidence
 from .proxies import proxies_of, stats_of
 from .report import Result
 from .requests import send
@@ -27,7 +27,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from consul_tracing.sources.http import HttpClient
-    from consul_tracing.sources.zipkin import Span
+    from consul_tracing.sources.spans import Span
+    from consul_tracing.sources.stores import TraceStore
 
     from .consul_config import ConsulConfig
     from .proxies import Proxy
@@ -41,9 +42,10 @@ class Plan:
     """What to verify."""
 
     url: str
-    zipkin: str
+    store: TraceStore
+    proxies: Sequence[HttpClient] = ()
+    """Admin interfaces of proxies."""
     expected: tuple[str, ...] = ()
-    admins: tuple[str, ...] = ()
     propagation: Propagation = Propagation.B3
     headers: Mapping[str, str] = field(default_factory=dict)
     requests: int = 1
@@ -54,14 +56,13 @@ class Plan:
 
 def verify(plan: Plan, progress: Callable[[str], object] = lambda _: None) -> Result:
     """Send the requests and return the result for the first one with an incomplete trace. Raises CommandError."""
-    store = TraceStore(plan.zipkin)
-    before = stats_of(plan.admins)
+    store, before = plan.store, stats_of(plan.proxies)
     expected = tuple(name.lower() for name in plan.expected)
     progress("sending requests")
     sent = [send(plan.url, plan.propagation, plan.headers) for _ in range(plan.requests)]
     traces, store_error = [Trace(request, (), expected) for request in sent], ""
     try:
-        store.check_health()
+        store.check()
         traces = wait_for_traces(store, traces, plan.timeout, lambda current: progress(arrived(current)))
     except ServerError as error:
         store_error = error.reason
@@ -70,7 +71,7 @@ def verify(plan: Plan, progress: Callable[[str], object] = lambda _: None) -> Re
     if trace.is_complete:
         return Result(trace, plan.requests, complete)
     progress("looking for the cause")
-    evidence, notes = collect(plan, trace, store, store_error, before)
+    evidence, notes = collect(plan, trace, store_error, before)
     return Result(trace, plan.requests, complete, diagnose(evidence), evidence.others, notes)
 
 
@@ -85,14 +86,15 @@ def arrived(traces: Sequence[Trace]) -> str:
 
 
 def collect(
-    plan: Plan, trace: Trace, store: TraceStore, store_error: str, before: Mapping[str, Mapping[str, int]]
+    plan: Plan, trace: Trace, store_error: str, before: Mapping[str, Mapping[str, int]]
 ) -> tuple[Evidence, list[str]]:
     """Return the evidence for an incomplete trace, and notes about facts that cannot be read."""
-    proxies, notes = proxies_of(plan.admins, before)
+    store = plan.store
+    proxies, notes = proxies_of(plan.proxies, before)
     consul: ConsulConfig | None = None
     stored: frozenset[str] = frozenset()
-    others: list[list[Span]] = []
-    if not plan.admins:
+    others: list[Sequence[Span]] = []
+    if not plan.proxies:
         notes.append("the option --admin, once for each proxy, allows checks of the proxies")
     if plan.environment.get("CONSUL_HTTP_ADDR"):
         try:

@@ -1,13 +1,13 @@
 """Evidence for each cause that `verify` finds."""
 
 from consul_tracing.cli.verify.contexts import Propagation
-from consul_tracing.cli.verify.diagnosis import Evidence
+from consul_tracing.cli.verify.evidence import Evidence
 from consul_tracing.cli.verify.tracers import Tracer
 from tests.unit.cli.verify.facts import SPANS, evidence, proxy, public, span, trace, upstream
 
 UNSAMPLED = {"random_sampling": {}}
 UNKNOWN, INVALID = "envoy.tracers.zipkin: unknown cluster 'nope'", "Value: value length must be at least 1 characters"
-OTHER = [span("3", "web", "CLIENT", None, traceId="feed"), span("4", "api", "SERVER", "3", traceId="feed")]
+OTHER = [span("3", "web", "CLIENT", None, trace_id="feed"), span("4", "api", "SERVER", "3", trace_id="feed")]
 REJECTED = {"cluster.spans.upstream_rq_404": 2, "tracing.zipkin.reports_dropped": 2}
 OTLP = Tracer("envoy.tracers.opentelemetry", {"grpc_service": {"envoy_grpc": {"cluster_name": "spans"}}})
 NONE = {"context": Propagation.NONE}

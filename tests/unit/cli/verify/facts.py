@@ -1,18 +1,18 @@
 """Facts of the demo mesh for the tests of `verify`."""
 
 from collections.abc import Mapping
-from typing import Any, cast
+from typing import Any
 
 from consul_tracing.cli.verify.consul_config import ConsulConfig
 from consul_tracing.cli.verify.contexts import Propagation
-from consul_tracing.cli.verify.diagnosis import Evidence
+from consul_tracing.cli.verify.evidence import Evidence
 from consul_tracing.cli.verify.proxies import Listener, Proxy
 from consul_tracing.cli.verify.requests import SentRequest
 from consul_tracing.cli.verify.tracers import Tracer
 from consul_tracing.cli.verify.traces import Trace
 from consul_tracing.entries.tracing_keys import TracingKeys
 from consul_tracing.sources.envoy import RunningProxy
-from consul_tracing.sources.zipkin import Span
+from consul_tracing.sources.spans import Span
 
 TRACE_ID, CALLER = "463ac35c9f6413ad48485a3953bb6124", "a2fb4a1d1a96d312"
 EXPECTED = ("client", "web", "api")
@@ -38,10 +38,8 @@ def span(
     identity: str, service: str, kind: str, parent: str | None, *, tags: Mapping[str, str] | None = None, **more: Any
 ) -> Span:
     """Return a span of ten milliseconds that starts at its identity, a number, in milliseconds."""
-    own = {"traceId": TRACE_ID, "id": identity, "kind": kind, "name": "get", "tags": dict(tags or {})}
-    times = {"timestamp": int(identity, 16) * 1000, "duration": 10_000}
-    parents = {} if parent is None else {"parentId": parent}
-    return cast("Span", {**own, **times, "localEndpoint": {"serviceName": service}, **parents, **more})
+    own = {"trace_id": TRACE_ID, "start": int(identity, 16) * 1000, "duration": 10_000, **more}
+    return Span(id=identity, parent_id=parent, service=service, kind=kind, name="get", tags=dict(tags or {}), **own)
 
 
 SPANS = (

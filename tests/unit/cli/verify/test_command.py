@@ -11,6 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from consul_tracing.cli.app import app
+from consul_tracing.cli.verify.report import span_as_json
 from consul_tracing.errors import CommandError
 from tests.unit.cli.verify.dumps import COLLECTOR, SAMPLE_ALL, TRACER, dump, http, listener
 from tests.unit.cli.verify.facts import span
@@ -41,7 +42,7 @@ class Stub:
             sent = {one["x-b3-traceid"]: one["x-b3-spanid"] for one in self.received if "x-b3-traceid" in one}
             parent = sent.get(match[1])
             return (
-                [span("1", self.service, "SERVER", parent, traceId=match[1], tags=self.tags)]
+                [span_as_json(span("1", self.service, "SERVER", parent, trace_id=match[1])) | {"tags": self.tags}]
                 if parent and self.traced
                 else None
             )

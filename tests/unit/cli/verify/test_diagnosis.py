@@ -4,7 +4,8 @@ from typing import Any
 import pytest
 
 from consul_tracing.cli.verify.contexts import Propagation
-from consul_tracing.cli.verify.diagnosis import Cause, Evidence, diagnose
+from consul_tracing.cli.verify.diagnosis import diagnose
+from consul_tracing.cli.verify.evidence import Cause, Evidence
 from consul_tracing.cli.verify.proxies import Tracer
 from tests.unit.cli.verify.every_cause import EVIDENCE
 from tests.unit.cli.verify.facts import (

@@ -3,24 +3,24 @@ from typing import Any
 
 from rich.console import Console
 
-from consul_tracing.cli.verify.trace_tree import Line, Node, Span, trace_lines, trace_table, trace_tree
+from consul_tracing.cli.verify.trace_tree import Line, Node, trace_lines, trace_table, trace_tree
+from consul_tracing.sources.spans import Span
 
 
 def span(identity: str, service: str, kind: str, parent: str | None = None, **more: Any) -> Span:
-    parents = {} if parent is None else {"parentId": parent}
-    own = {"id": identity, "kind": kind, "name": f"get {identity}", "localEndpoint": {"serviceName": service}}
-    return {**own, **parents, **more}
+    own = {"name": f"get {identity}", **more}
+    return Span(trace_id="1", id=identity, parent_id=parent, service=service, kind=kind, **own)
 
 
 def nested(nodes: tuple[Node, ...] | list[Node]) -> list[Any]:
-    return [[node.span["id"], *nested(node.children)] if node.children else node.span["id"] for node in nodes]
+    return [[node.span.id, *nested(node.children)] if node.children else node.span.id for node in nodes]
 
 
 DEMO = [
-    span("4", "api", "SERVER", "3", timestamp=40, duration=1_600),
-    span("2", "web", "SERVER", "1", timestamp=20, duration=45_300),
-    span("1", "client", "CLIENT", timestamp=10, duration=45_900),
-    span("3", "web", "CLIENT", "2", timestamp=30, duration=2_200),
+    span("4", "api", "SERVER", "3", start=40, duration=1_600),
+    span("2", "web", "SERVER", "1", start=20, duration=45_300),
+    span("1", "client", "CLIENT", start=10, duration=45_900),
+    span("3", "web", "CLIENT", "2", start=30, duration=2_200),
 ]
 
 
@@ -37,23 +37,23 @@ def test_line_has_service_kind_name_and_duration() -> None:
 
 def test_siblings_are_sorted_by_timestamp() -> None:
     spans = [
-        span("root", "web", "SERVER", timestamp=1),
-        span("late", "web", "CLIENT", "root", timestamp=9),
-        span("early", "web", "CLIENT", "root", timestamp=3),
+        span("root", "web", "SERVER", start=1),
+        span("late", "web", "CLIENT", "root", start=9),
+        span("early", "web", "CLIENT", "root", start=3),
     ]
     assert [line.outline + line.name for line in trace_lines(spans)] == ["get root", "├─ get early", "└─ get late"]
 
 
 def test_child_with_an_earlier_timestamp_is_nested_below_its_parent() -> None:
-    spans = [span("child", "api", "SERVER", "parent", timestamp=1), span("parent", "web", "CLIENT", timestamp=500)]
+    spans = [span("child", "api", "SERVER", "parent", start=1), span("parent", "web", "CLIENT", start=500)]
     assert nested(trace_tree(spans)) == [["parent", "child"]]
 
 
 def test_server_span_is_nested_below_the_client_span_with_the_same_id() -> None:
     spans = [
-        span("2", "api", "SERVER", "1", shared=True, timestamp=25),
-        span("2", "web", "CLIENT", "1", timestamp=20),
-        span("1", "web", "SERVER", timestamp=10),
+        span("2", "api", "SERVER", "1", is_shared=True, start=25),
+        span("2", "web", "CLIENT", "1", start=20),
+        span("1", "web", "SERVER", start=10),
     ]
     assert [(line.service, line.kind) for line in trace_lines(spans)] == [
         ("web", "SERVER"),
@@ -64,9 +64,9 @@ def test_server_span_is_nested_below_the_client_span_with_the_same_id() -> None:
 
 def test_child_of_a_shared_id_is_nested_below_the_server_span() -> None:
     spans = [
-        span("1", "client", "CLIENT", timestamp=10),
-        span("1", "web", "SERVER", shared=True, timestamp=20),
-        span("2", "web", "CLIENT", "1", timestamp=30),
+        span("1", "client", "CLIENT", start=10),
+        span("1", "web", "SERVER", is_shared=True, start=20),
+        span("2", "web", "CLIENT", "1", start=30),
     ]
     assert [line.outline for line in trace_lines(spans)] == ["", "└─ ", "   └─ "]
 
@@ -86,7 +86,7 @@ def test_span_that_is_its_own_parent_is_shown_once() -> None:
 
 
 def test_span_with_only_an_id_is_shown() -> None:
-    assert trace_lines([{"id": "1"}]) == [Line("", "-", "-", "-", "-")]
+    assert trace_lines([Span("1", "1")]) == [Line("", "-", "-", "-", "-")]
 
 
 def test_trace_without_spans_has_no_lines() -> None:

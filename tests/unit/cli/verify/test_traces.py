@@ -4,7 +4,6 @@ import pytest
 
 from consul_tracing.cli.verify import traces
 from consul_tracing.cli.verify.traces import Trace, continuations, other_traces, wait_for_traces
-from consul_tracing.sources.zipkin import TraceStore
 from tests.unit.cli.verify.facts import CALLER, EXPECTED, SPANS, TRACE_ID, request, span, trace
 
 
@@ -17,14 +16,14 @@ def test_trace_of_all_expected_services_is_complete() -> None:
 
 def test_missing_parent_makes_a_trace_incomplete() -> None:
     gap = trace(SPANS[0], SPANS[2], SPANS[3], expected=())
-    assert [one["id"] for one in gap.orphans] == ["3"]
+    assert [one.id for one in gap.orphans] == ["3"]
     assert not gap.is_complete
     assert not trace(expected=()).is_complete
 
 
 def test_first_span_may_have_the_context_of_the_request_no_parent_or_a_shared_id() -> None:
     assert Trace(request(span_id=""), (span("1", "web", "SERVER", None),)).is_whole
-    assert trace(span(CALLER, "web", "SERVER", "0" * 16, shared=True), expected=()).is_whole
+    assert trace(span(CALLER, "web", "SERVER", "0" * 16, is_shared=True), expected=()).is_whole
     assert not trace(span("1", "web", "SERVER", "2"), expected=()).is_whole
 
 
@@ -33,11 +32,16 @@ def test_protobuf_reverses_the_bytes_of_span_ids() -> None:
     assert trace(span("1", "web", "SERVER", reversed_id), expected=()).is_whole
 
 
-class Store(TraceStore):
+class Store:
     """A store in which the spans arrive one by one."""
+
+    url = ""
 
     def __init__(self, *spans: Any, found: tuple[list[Any], ...] = ()) -> None:
         self.arriving, self.found, self.reads = spans, found, 0
+
+    def check(self) -> None:
+        pass
 
     def spans(self, trace_id: str) -> list[Any]:
         assert trace_id == TRACE_ID
@@ -48,7 +52,7 @@ class Store(TraceStore):
         return []
 
     def traces_of(self, service: str, *_: int, **__: int) -> list[list[Any]]:
-        return [spans for spans in self.found if service in {one["localEndpoint"]["serviceName"] for one in spans}]
+        return [spans for spans in self.found if service in {one.service for one in spans}]
 
 
 @pytest.fixture(autouse=True)
@@ -78,8 +82,8 @@ def test_wait_ends_at_the_timeout_or_soon_after_a_failed_request() -> None:
 
 
 def half(trace_id: str, started: int, service: str = "web", kind: str = "CLIENT") -> list[Any]:
-    root = span("a", service, kind, None, traceId=trace_id, timestamp=started)
-    return [root, span("b", "api", "SERVER", "a", traceId=trace_id)]
+    root = span("a", service, kind, None, trace_id=trace_id, start=started)
+    return [root, span("b", "api", "SERVER", "a", trace_id=trace_id)]
 
 
 def test_continuation_starts_in_a_sidecar_during_the_request() -> None:

@@ -1,11 +1,14 @@
-"""Traces in a trace store with Zipkin's API."""
+"""Traces in Zipkin, or another store with its API."""
 
+from collections.abc import Sequence
 from typing import NotRequired
 
-from pydantic import ConfigDict
 from typing_extensions import TypedDict
 
-from .http import NOT_FOUND, HttpClient, ServerError, parsed_url, shown_url
+from consul_tracing.sources.http import NOT_FOUND, HttpClient, ServerError, parsed_url, shown_url
+from consul_tracing.sources.spans import UNKNOWN, Span
+
+from . import Trace
 
 LOOKBACK_MILLISECONDS = 3_600_000
 
@@ -16,13 +19,11 @@ MAX_TRACES = 200
 class Endpoint(TypedDict, total=False):
     """The service that reported a span."""
 
-    __pydantic_config__ = ConfigDict(extra="allow")  # type: ignore[misc] # pydantic reads it
-
     serviceName: str
 
 
-class Span(TypedDict):
-    """A span.
+class ZipkinSpan(TypedDict):
+    """A span in Zipkin's format.
 
     Ref: https://zipkin.io/zipkin-api/#/default/get_trace__traceId_
     """
@@ -40,18 +41,17 @@ class Span(TypedDict):
     tags: NotRequired[dict[str, str]]
 
 
-class TraceStore:
-    """Read-only client of a trace store."""
+class Zipkin:
+    """Read-only client of Zipkin."""
 
     def __init__(self, url: str) -> None:
         """Read from a URL with or without Zipkin's `/zipkin` path. Raises CommandError."""
         given = parsed_url(url)
         base = given._replace(path=given.path.rstrip("/").removesuffix("/zipkin"), query="", fragment="")
         self.url = shown_url(base)
-        """The URL without credentials."""
         self._client = HttpClient(url=base, program="Zipkin", address=self.url)
 
-    def check_health(self) -> None:
+    def check(self) -> None:
         """Check that the store is up. Raises ServerError."""
         response = self._client.response("/health")
         if response.status == NOT_FOUND:
@@ -60,20 +60,36 @@ class TraceStore:
         if not response.is_success:
             raise ServerError(f"{self.url} responds with status {response.status}")
 
-    def spans(self, trace_id: str) -> list[Span]:
+    def spans(self, trace_id: str) -> Trace:
         """Return the spans of a trace that have arrived. Raises ServerError."""
-        return self._client.get(f"/api/v2/trace/{trace_id}", list[Span]) or []
+        return [*map(span_of, self._client.get(f"/api/v2/trace/{trace_id}", list[ZipkinSpan]) or [])]
 
-    def tagged_spans(self, user_agent: str) -> list[Span]:
-        """Return the spans of the trace with a span that has this user agent. Raises ServerError."""
+    def tagged_spans(self, user_agent: str) -> Trace:
+        """Return the spans of the latest trace with a span that has this user agent. Raises ServerError."""
         found = self._traces(annotationQuery=f"user_agent={user_agent}", lookback=LOOKBACK_MILLISECONDS, limit=1)
-        return self.spans(found[0][0]["traceId"]) if found else []
+        return self.spans(found[0][0].trace_id) if found else []
 
-    def traces_of(self, service: str, start: int, end: int, *, limit: int = MAX_TRACES) -> list[list[Span]]:
+    def traces_of(self, service: str, start: int, end: int, *, limit: int = MAX_TRACES) -> Sequence[Trace]:
         """Return the traces of a service with spans between two times in microseconds. Raises ServerError."""
         query = {"endTs": end // 1000 + 1, "lookback": (end - start) // 1000 + 2, "limit": limit}
         return self._traces(serviceName=service, **query)
 
-    def _traces(self, **query: str | int) -> list[list[Span]]:
-        found = self._client.get("/api/v2/traces", list[list[Span]], **query) or []
-        return [spans for spans in found if spans]
+    def _traces(self, **query: str | int) -> Sequence[Trace]:
+        found = self._client.get("/api/v2/traces", list[list[ZipkinSpan]], **query) or []
+        return [[*map(span_of, spans)] for spans in found if spans]
+
+
+def span_of(span: ZipkinSpan) -> Span:
+    """Return a span of Zipkin."""
+    return Span(
+        trace_id=span["traceId"],
+        id=span["id"],
+        parent_id=span.get("parentId"),
+        service=span.get("localEndpoint", {}).get("serviceName") or UNKNOWN,
+        kind=span.get("kind", UNKNOWN),
+        name=span.get("name", UNKNOWN),
+        start=span.get("timestamp"),
+        duration=span.get("duration"),
+        is_shared=span.get("shared", False),
+        tags=span.get("tags", {}),
+    )

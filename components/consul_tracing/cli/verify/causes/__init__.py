@@ -1,0 +1,1 @@
+"""Causes of incomplete traces: functions of the evidence, each of one subject."""

@@ -1,0 +1,47 @@
+"""Proxies that started with another tracer."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from consul_tracing.cli.verify.evidence import Cause
+from consul_tracing.cli.verify.tracers import endpoints
+
+from .texts import addresses, listed
+
+if TYPE_CHECKING:
+    from consul_tracing.cli.verify.evidence import Evidence
+    from consul_tracing.cli.verify.proxies import Proxy
+
+
+def stale_tracer(proxy: Proxy, _: Evidence) -> Cause | None:
+    """CT401: the proxy started with another tracer than the one of its configuration in Consul."""
+    configured, start = proxy.configured, proxy.running.started
+    started = f"the proxy started at {start} " if start else "it started "
+    restart = f"restart the proxy of {proxy.service}"
+    if not proxy.tracers:
+        if configured and not configured.bootstrap_tracer:
+            if "provider" in configured.listener:
+                return None
+            configure = "write the tracer to proxy-defaults/global (pulumi up), then " + restart
+            return Cause("CT401", proxy.label, "neither the proxy nor proxy-defaults/global has a tracer", configure)
+        now = ", and Consul has one now" if configured else ""
+        return Cause("CT401", proxy.label, f"{started}without a tracer{now}", restart)
+    if configured is None or configured.bootstrap_tracer is None or proxy.tracer is None:
+        return None
+    if fields := _differing(proxy, "tracer"):
+        return Cause("CT401", proxy.label, f"{started}with another tracer: {listed(fields)} differ", restart)
+    name = proxy.tracer.cluster
+    if not (fields := _differing(proxy, f"static cluster {name}")):
+        return None
+    before, now_at = proxy.clusters.get(name, ()), endpoints(configured.clusters.get(name))
+    changed = f"collector {addresses(before)}, and Consul has {addresses(now_at)}"
+    if before == now_at:
+        changed = f"settings of the collector: {listed(fields)} differ"
+    return Cause("CT401", proxy.label, f"{started}with {'the' if before != now_at else 'other'} {changed}", restart)
+
+
+def _differing(proxy: Proxy, subject: str) -> list[str]:
+    """Return the fields in which a message of the bootstrap differs from the one in Consul."""
+    found = [one.removeprefix(f"{subject}: ") for one in proxy.differences if one.startswith(f"{subject}: ")]
+    return [one.removeprefix("http.").removeprefix("typed_config.") for one in found if one not in {"added", "removed"}]
