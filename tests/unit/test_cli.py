@@ -4,6 +4,7 @@ import io
 import json
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +46,10 @@ def imported(*modules: str) -> set[str]:
 
 def test_help_imports_nothing_that_takes_time() -> None:
     assert imported("app") == set()
+
+
+def test_version_is_that_of_the_package(capsys: pytest.CaptureFixture[str]) -> None:
+    assert Run(capsys, "--version").out == f"consul-tracing {version('consul-tracing')}\n"
 
 
 def test_commands_without_components_import_no_pulumi() -> None:

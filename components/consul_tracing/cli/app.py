@@ -1,7 +1,8 @@
 """The command line `consul-tracing`. Each command imports what it needs when it runs."""
 
 import sys
-from typing import NoReturn
+from importlib.metadata import version
+from typing import Annotated, NoReturn
 
 import typer
 
@@ -48,6 +49,16 @@ def fail(error: Exception) -> NoReturn:
     sys.exit(COULD_NOT_RUN)
 
 
+def show_version(is_given: bool) -> None:  # noqa: FBT001 - a callback of typer
+    """Print the version and exit."""
+    if is_given:
+        typer.echo(f"consul-tracing {version('consul-tracing')}")
+        raise typer.Exit
+
+
+SHOW_VERSION = typer.Option("--version", callback=show_version, is_eager=True, help="Show the version.")
+
+
 @app.callback()
-def consul_tracing() -> None:
+def consul_tracing(_: Annotated[bool, SHOW_VERSION] = False) -> None:  # noqa: FBT002 - a flag
     """Distributed tracing for a Consul service mesh."""
