@@ -74,6 +74,9 @@ class Document:
     repeated: tuple[FieldPath, ...] = ()
     """The fields with several blocks, which Consul refuses unless their keys are free."""
 
+    is_in_object: bool = False
+    """Whether the document is in an annotation of a pod, in a patch of a custom resource or in Helm's values."""
+
     is_partial: bool = False
     """Whether the file contains a part of the entry only: a patch, or an entry whose other keys a template adds."""
 
@@ -86,7 +89,7 @@ class Document:
     def is_on_kubernetes(self) -> bool:
         """Whether consul-k8s manages the entry."""
         meta = self.fields.get("Meta")
-        return self.is_custom_resource or (isinstance(meta, dict) and is_of_consul_k8s(meta))
+        return self.is_custom_resource or self.is_in_object or (isinstance(meta, dict) and is_of_consul_k8s(meta))
 
     @cached_property
     def lines_in_snake_case(self) -> Mapping[FieldPath, int]:

@@ -45,6 +45,11 @@ LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 PROXY_DEFAULTS_IN_VALUES = ("centralconfig", "proxydefaults")
 """The value of consul-k8s' former Helm charts with the `Config` of proxy-defaults, as JSON."""
 
+META_ARGUMENTS = frozenset(
+    {"connection", "count", "depends_on", "for_each", "id", "lifecycle", "provider", "provisioner"}
+)
+"""Arguments of every resource of Terraform."""
+
 NOT_READ = "in a place that lint does not read"
 
 TRACING_KEY = re.compile("|".join(TRACING_KEYS), re.IGNORECASE)
@@ -177,6 +182,8 @@ class Finder:
                 self._config(value, line, (*path, key), kind="proxy-defaults", name="global")
             elif key == "consul_config_entry" and isinstance(value, Map):
                 self._terraform(value)
+            elif key == "consul_config_entry_service_defaults" and isinstance(value, Map):
+                self._service_defaults_of_terraform(value)
             elif key.lower() == "proxy":
                 self._proxy(value, content, path, service)
             else:
@@ -188,6 +195,19 @@ class Finder:
             for one in resource if isinstance(resource, list) else [resource]:
                 if isinstance(one, Map) and member_of(one, *ENTRY_JSON) is not None:
                     self.walk(one, resources.lines.get(label, resources.line), ("consul_config_entry",))
+
+    def _service_defaults_of_terraform(self, resources: Map) -> None:
+        """Read Terraform's resources with the fields of service-defaults as their arguments."""
+        for resource in resources.values():
+            for one in resource if isinstance(resource, list) else [resource]:
+                if isinstance(one, Map):
+                    fields = Map(one.line)
+                    for name in one.keys() - META_ARGUMENTS:
+                        fields.put(name, one[name], one.lines.get(name, one.line))
+                    kind = "service-defaults"
+                    self._add(
+                        document_of(fields, self.file, "terraform", kind=kind, name=one.get("name"), written_kind=kind)
+                    )
 
     def _proxy(self, value: object, around: Map, path: FieldPath, service: str) -> None:
         """Read the `proxy` of a registration."""
@@ -231,7 +251,7 @@ class Finder:
             return
         fields = Map(line)
         fields.put("Config", config, line)
-        self._add(document_of(fields, self.file, self.form, kind=kind, name=name, line=line))
+        self._add(document_of(fields, self.file, self.form, kind=kind, name=name, line=line, is_in_object=True))
 
     def _patch(self, operation: Map) -> None:
         """Read an operation of a JSON patch (RFC 6902), as kustomize has them."""
@@ -250,7 +270,8 @@ class Finder:
         elif any(key.lower() in TRACING_KEYS for key in config):
             fields = Map(operation.line)
             fields.put("Config", config, line)
-            self._add(document_of(fields, self.file, self.form, kind="proxy-defaults", name="global", is_partial=True))
+            places = {"is_in_object": True, "is_partial": True}
+            self._add(document_of(fields, self.file, self.form, kind="proxy-defaults", name="global", **places))
 
     def _object(self, content: Map, version: str, path: FieldPath) -> None:
         """Read an object of Kubernetes: an entry, a list, or another object with entries inside of it."""

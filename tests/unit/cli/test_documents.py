@@ -15,6 +15,7 @@ from consul_tracing.errors import CommandError
 from consul_tracing.files.document import Document
 from consul_tracing.files.documents import read_documents
 from consul_tracing.files.values import Unevaluated
+from consul_tracing.lint.checks import check_texts
 from tests.unit.meshes import JSON, MESHES, settings
 
 HCL = """
@@ -426,3 +427,35 @@ def test_rendered_entries_are_read_back(args: dict[str, Any]) -> None:
             continue
         if "$${" not in text and "%{" not in text:
             assert read_documents(text, "a.hcl")[0].fields == entry.body
+
+
+def test_service_defaults_of_terraform_are_read_without_meta_arguments() -> None:
+    text = """
+resource "consul_config_entry_service_defaults" "web" {
+  provider  = consul.dc1
+  for_each  = toset(["a"])
+  name      = "web"
+  namespace = "shop"
+  protocol  = "http"
+  upstream_config {
+    overrides { name = "api" }
+    overrides { name = "db" }
+  }
+  lifecycle { prevent_destroy = true }
+}
+"""
+    (found,) = read_documents(text, "mesh.tf")
+    overrides = [{"Name": "api"}, {"Name": "db"}]
+    upstreams = {"UpstreamConfig": {"Overrides": overrides}}
+    assert (found.kind, found.name, found.line) == ("service-defaults", "web", 2)
+    assert found.fields == {"Namespace": "shop", "Protocol": "http", **upstreams}
+    wrong = check_texts({"mesh.tf": text.replace('"http"', '"htpp"')}).findings
+    assert [(one.code, one.line) for one in wrong] == [("CT332", 7)]
+
+
+def test_values_of_helm_and_annotations_of_pods_are_on_kubernetes() -> None:
+    values = 'connectInject: {centralConfig: {proxyDefaults: \'{"envoy_tracing_json": "{}"}\'}}'
+    annotated = 'annotations: {consul.hashicorp.com/proxy-config-map: \'{"envoy_tracing_json": "{}"}\'}'
+    assert [one.is_on_kubernetes for text in (values, annotated) for one in read_documents(text, "a.yaml")] == [
+        True
+    ] * 2
