@@ -21,6 +21,8 @@ DEFAULT_ADDRESS = "127.0.0.1:8500"
 
 SCHEMES = frozenset({"", "http", "https", "unix"})
 
+PROXY_KINDS = frozenset({"connect-proxy", "mesh-gateway", "terminating-gateway", "ingress-gateway", "api-gateway"})
+
 TRUE = frozenset({"1", "t", "true"})
 """Texts that Consul reads as true, in lower case. Ref: https://pkg.go.dev/strconv#ParseBool"""
 

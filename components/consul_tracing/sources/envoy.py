@@ -95,6 +95,13 @@ def read_proxy(admin: HttpClient) -> RunningProxy:
         )
 
 
+def node_id(admin: HttpClient) -> str:
+    """Return the id of a proxy, which is that of its registration. Raises ServerError."""
+    info = admin.get("/server_info", JsonObject) or {}
+    with admin.expected_shape():
+        return str(info["node"]["id"])
+
+
 def _section(configs: list[JsonObject], name: str) -> JsonObject:
     return next((config for config in configs if str(config.get("@type", "")).endswith(f".{name}")), {})
 

@@ -128,7 +128,13 @@ def test_incomparable_bootstrap_is_an_error(config: dict[str, Any], reason: str)
 
 
 CURRENT = Proxy("web-proxy", "web", "2026-01-02T03:04:05Z", [])
-STALE = Proxy("api-proxy", "api", "2026-01-02T03:04:05Z", ["tracer: added", "static cluster a: removed"])
+STALE = Proxy(
+    "api-proxy",
+    "api",
+    "2026-01-02T03:04:05Z",
+    ["tracer: added", "static cluster a: removed"],
+    restart="systemctl restart api.service",
+)
 
 
 def test_text_has_one_line_per_difference() -> None:
@@ -138,6 +144,8 @@ def test_text_has_one_line_per_difference() -> None:
         "api-proxy  api      2026-01-02T03:04:05Z  tracer: added",
         "                                          static cluster a: removed",
         "127.0.0.1:1 cannot be read: refused",
+        "To restart what is stale:",
+        "  systemctl restart api.service",
     ]
 
 
@@ -153,6 +161,7 @@ def test_json_has_every_proxy() -> None:
                 "stale": True,
                 "tracer": None,
                 "differences": ["tracer: added", "static cluster a: removed"],
+                "restart": "systemctl restart api.service",
             }
         ],
         "unreadable": [{"proxy": "127.0.0.1:1", "reason": "refused"}],
@@ -192,10 +201,10 @@ def test_exit_code_is_0_only_if_every_proxy_is_current() -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ([], "exactly one of --admin and --kubernetes is required"),
-        (["--admin", "a:1", "--kubernetes"], "exactly one of --admin and --kubernetes is required"),
+        ([], "--admin, --agent or --kubernetes is required"),
         (["--namespace", "shop", "--admin", "a:1"], "--namespace requires --kubernetes"),
-        (["--admin", "user:secret@ proxy"], "an admin interface must have the form HOST:PORT"),
+        (["--selector", "app=web", "--agent"], "--selector requires --kubernetes"),
+        (["--admin", "user:secret@ proxy"], "--admin must have the form HOST:PORT, without credentials"),
         (["--admin", "127.0.0.1:1"], "1 of 1 proxies cannot be read: 127.0.0.1:1"),
     ],
 )

@@ -96,7 +96,7 @@ class FakeForward:
 
 
 def admin() -> HttpClient:
-    return pod_admin(FakeApi(), fake_pod(INJECTED))
+    return pod_admin(FakeApi, fake_pod(INJECTED))
 
 
 def test_admin_interface_is_read_through_a_port_forward(monkeypatch: pytest.MonkeyPatch) -> None:

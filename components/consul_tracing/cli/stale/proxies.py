@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from functools import partial
 from typing import TYPE_CHECKING
 
 from consul_tracing.entries.propagation import Propagation, propagation
@@ -14,13 +13,13 @@ from consul_tracing.sources.envoy import read_each, read_proxy
 from consul_tracing.sources.http import ServerError
 
 from .bootstrap import BootstrapError, bootstrap_differences
+from .restarts import restart_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from consul_tracing.names import JsonObject
     from consul_tracing.sources.envoy import RunningProxy
     from consul_tracing.sources.http import HttpClient
+    from consul_tracing.sources.proxies import Targets
 
 
 @dataclass(frozen=True)
@@ -34,6 +33,8 @@ class Proxy:
     differences: list[str]
     propagation: Propagation | None = None
     """The tracer in its bootstrap, or in the listener key. None without a tracer, or for one that is not known."""
+    restart: str = ""
+    """The command that restarts the proxy, or what restarts it."""
 
     @property
     def is_stale(self) -> bool:
@@ -49,6 +50,7 @@ class Proxy:
             "stale": self.is_stale,
             "tracer": self.propagation and self.propagation.tracer,
             "differences": self.differences,
+            "restart": self.restart if self.is_stale else None,
         }
 
 
@@ -70,11 +72,20 @@ class Report:
                 self.unreadable[name] = str(found)
 
     @property
+    def stale(self) -> list[Proxy]:
+        """The proxies that must restart."""
+        return [one for one in self.proxies if one.is_stale]
+
+    @property
+    def is_current(self) -> bool:
+        """Whether all proxies can be read, and none must restart."""
+        return not self.stale and not self.unreadable
+
+    @property
     def common_propagation(self) -> Propagation | None:
         """The tracer of all proxies. None if one is stale or cannot be read, or if their tracers differ."""
         tracers = {one.propagation for one in self.proxies if not one.is_stale}
-        is_complete = len(tracers) == 1 and not self.unreadable and not any(one.is_stale for one in self.proxies)
-        return tracers.pop() if is_complete else None
+        return tracers.pop() if len(tracers) == 1 and self.is_current else None
 
     def as_json(self) -> JsonObject:
         """Return the document of the JSON output."""
@@ -82,11 +93,22 @@ class Report:
         return {"version": 1, "proxies": [one.as_json() for one in self.proxies], "unreadable": unreadable}
 
 
-def report_of(admins: Sequence[HttpClient], consul: HttpClient) -> Report:
-    """Compare the proxies with these admin interfaces with Consul. Raises CommandError if Consul cannot be read."""
-    report = Report()
-    for name, found in read_each(admins, partial(compared, consul=consul)).items():
-        report.add(name, found)
+def report_of(found: Targets, consul: HttpClient) -> Report:
+    """Compare proxies with Consul. Raises CommandError if Consul or ProxyDefaults cannot be read."""
+    report = Report(unreadable=dict(found.unknown))
+    pods, annotated = [one.pod for one in found.found if one.pod], {}
+    if found.cluster:
+        from .pods import annotated_proxies  # noqa: PLC0415 - imports Pulumi
+
+        annotated = annotated_proxies(pods, found.cluster, consul)
+    others = {one.admin.address: one for one in found.found if one.admin.address not in annotated}
+
+    def read(admin: HttpClient) -> Proxy | BootstrapError:
+        return compared(admin, consul, others[admin.address].restart)
+
+    read_ones = read_each([one.admin for one in others.values()], read)
+    for one in found.found:
+        report.add(one.admin.address, (annotated | read_ones)[one.admin.address])
     return report
 
 
@@ -106,8 +128,11 @@ def verdict(running: RunningProxy, consul: HttpClient) -> tuple[JsonObject, list
         raise BootstrapError("a value in its bootstrap or in its registration has an unexpected type") from None
 
 
-def compared(admin: HttpClient, consul: HttpClient) -> Proxy | BootstrapError:
-    """Compare a proxy with Consul. Raises ServerError if the proxy cannot be read, and CommandError for Consul."""
+def compared(admin: HttpClient, consul: HttpClient, restart: str = "") -> Proxy | BootstrapError:
+    """Compare a proxy with Consul. Raises ServerError if the proxy cannot be read, and CommandError for Consul.
+
+    `restart`: the command that restarts the proxy, if the admin interface belongs to a pod or to a unit.
+    """
     running = read_proxy(admin)
     try:
         configured, differences = verdict(running, consul)
@@ -118,4 +143,5 @@ def compared(admin: HttpClient, consul: HttpClient) -> Proxy | BootstrapError:
     # The listener may have a tracer of its own, and the bootstrap is the running one.
     tracing = running.bootstrap.get("tracing")
     keys = replace(tracing_keys(configured.get("Config")), bootstrap=tracing if isinstance(tracing, dict) else {})
-    return Proxy(running.node["id"], running.service, running.started, differences, propagation(keys))
+    restart = restart or restart_of(running.node, configured)
+    return Proxy(running.node["id"], running.service, running.started, differences, propagation(keys), restart)

@@ -2,29 +2,28 @@
 
 from __future__ import annotations
 
-import re
 import sys
 from typing import Annotated
 
 import typer
 
 from consul_tracing.cli.command import FINDINGS, OutputFormat
-from consul_tracing.errors import CommandError
+from consul_tracing.cli.proxies import Admins, Agent, Kubernetes, Namespace, Selector, selection
 
 from .contexts import Propagation
 
 WIDTH_WITHOUT_TERMINAL = 160
-
-ADMIN = re.compile(r"(https?://)?[A-Za-z0-9._\[\]:-]+:\d{1,5}/?")
 
 
 def verify_command(  # noqa: PLR0913, PLR0917 - options of a command
     url: Annotated[str, typer.Argument(metavar="URL", help="URL that enters the mesh.")],
     zipkin: Annotated[str, typer.Option(metavar="URL", help="Trace store with Zipkin's API.")],
     expect: Annotated[str, typer.Option(metavar="A,B,…", help="Services of the request, first its caller.")] = "",
-    admin: Annotated[
-        list[str] | None, typer.Option(metavar="HOST:PORT", help="Admin interface of a proxy. Repeatable.")
-    ] = None,
+    admin: Admins = None,
+    agent: Agent = False,  # noqa: FBT002 - an option
+    kubernetes: Kubernetes = False,  # noqa: FBT002 - an option
+    namespace: Namespace = None,
+    selector: Selector = None,
     propagation: Annotated[
         Propagation, typer.Option(help="Headers of the trace context. OpenTelemetry reads w3c.")
     ] = Propagation.B3,
@@ -42,24 +41,26 @@ def verify_command(  # noqa: PLR0913, PLR0917 - options of a command
     """
     from rich.console import Console  # noqa: PLC0415 - not for --help
 
-    from consul_tracing.sources.envoy import admin_client  # noqa: PLC0415 - not for --help
+    from consul_tracing.sources.proxies import find_targets  # noqa: PLC0415 - not for --help
     from consul_tracing.sources.stores.zipkin import Zipkin  # noqa: PLC0415 - not for --help
 
     from .report import as_json, print_text  # noqa: PLC0415 - not for --help
     from .requests import parsed_headers  # noqa: PLC0415 - not for --help
     from .verification import Plan, verify  # noqa: PLC0415 - not for --help
 
-    if not all(map(ADMIN.fullmatch, admin or [])):
-        raise CommandError("--admin must have the form HOST:PORT, without credentials")
+    selected = selection(admin, namespace, selector, agent=agent, kubernetes=kubernetes)
+    expected = tuple(filter(None, map(str.strip, expect.split(","))))
+    targets = find_targets(selected, expected)
     plan = Plan(
         url=url,
         store=Zipkin(zipkin),
-        proxies=[admin_client(one) for one in dict.fromkeys(admin or [])],
-        expected=tuple(filter(None, map(str.strip, expect.split(",")))),
+        proxies=targets.admins,
+        expected=expected,
         propagation=propagation,
         headers=parsed_headers(header or []),
         requests=requests,
         timeout=timeout,
+        notes=targets.facts,
     )
     with Console(stderr=True).status("starting") as status:
         result = verify(plan, status.update)

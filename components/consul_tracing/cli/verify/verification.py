@@ -52,6 +52,8 @@ class Plan:
     timeout: float = 30.0
     environment: Mapping[str, str] = field(default_factory=lambda: os.environ)
     """The environment variables of Consul's command line."""
+    notes: Sequence[str] = ()
+    """Facts about the proxies that cannot be read."""
 
 
 def verify(plan: Plan, progress: Callable[[str], object] = lambda _: None) -> Result:
@@ -90,12 +92,13 @@ def collect(
 ) -> tuple[Evidence, list[str]]:
     """Return the evidence for an incomplete trace, and notes about facts that cannot be read."""
     store = plan.store
-    proxies, notes = proxies_of(plan.proxies, before)
+    proxies, unreadable = proxies_of(plan.proxies, before)
+    notes = [*plan.notes, *unreadable]
     consul: ConsulConfig | None = None
     stored: frozenset[str] = frozenset()
     others: list[Sequence[Span]] = []
-    if not plan.proxies:
-        notes.append("the option --admin, once for each proxy, allows checks of the proxies")
+    if not plan.proxies and not plan.notes:
+        notes.append("--admin HOST:PORT for each proxy, --agent or --kubernetes allows checks of the proxies")
     if plan.environment.get("CONSUL_HTTP_ADDR"):
         try:
             client = consul_client(plan.environment)
@@ -113,7 +116,7 @@ def collect(
             store_error = error.reason
     evidence = Evidence(trace, store.url, store_error, stored, others, proxies, consul)
     if proxies and not evidence.entry:
-        notes.append(f"no proxy of --admin listens on port {trace.request.port} of the URL")
+        notes.append(f"no proxy that is read listens on port {trace.request.port} of the URL")
     return evidence, notes
 
 

@@ -107,7 +107,7 @@ consul-tracing: CT401: A proxy has an old tracer: web ({stub.address})
   To fix: restart the proxy of web
 
 Note: the environment variable CONSUL_HTTP_ADDR allows checks of the config entries
-Note: no proxy of --admin listens on port {stub.address.partition(":")[2]} of the URL
+Note: no proxy that is read listens on port {stub.address.partition(":")[2]} of the URL
 """
     )
 
