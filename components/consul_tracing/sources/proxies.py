@@ -89,7 +89,7 @@ class Targets:
 def find_targets(selection: Selection, services: Collection[str] | None = None) -> Targets:
     """Return the selected proxies. Raises CommandError.
 
-    `services`: those of a request, empty if they are not known. Only the pods of its path are read.
+    `services`: those of a request, empty if they are not known. Only proxies on its path are read. None: read all.
     """
     restarts = {one.admin: one.restart for one in envoy_processes()}
     addresses = [admin_client(one).address for one in selection.addresses]
@@ -97,7 +97,7 @@ def find_targets(selection: Selection, services: Collection[str] | None = None) 
     if selection.agent:
         given = set(map(_place, addresses))
         candidates = [*addresses, *(one for one in dict.fromkeys([*restarts, DEFAULT_ADMIN]) if one not in given)]
-        local, unknown = agent_proxies(consul_client(), candidates)
+        local, unknown = agent_proxies(consul_client(), candidates, services or ())
         addresses += local
     found = [Target(admin_client(one), restarts.get(_place(one), "")) for one in dict.fromkeys(addresses)]
     if not selection.kubernetes:
@@ -122,21 +122,34 @@ def _scope(selection: Selection) -> str:
     return f"{place} with the selector {selection.selector}" if selection.selector else place
 
 
-def agent_proxies(consul: HttpClient, candidates: Iterable[str]) -> tuple[list[str], dict[str, str]]:
+def agent_proxies(
+    consul: HttpClient, candidates: Iterable[str], services: Collection[str] = ()
+) -> tuple[list[str], dict[str, str]]:
     """Return the addresses that are admin interfaces of the agent's proxies, and the proxies without one.
 
-    Raises CommandError if the agent cannot be read.
+    `services`: those of a request, as in `find_targets`. Raises CommandError if the agent cannot be read.
     """
-    services = consul.get("/v1/agent/services", dict[str, JsonObject]) or {}
+    registered = consul.get("/v1/agent/services", dict[str, JsonObject]) or {}
     with consul.expected_shape():
-        proxies = {name: one for name, one in services.items() if one.get("Kind") in PROXY_KINDS}
+        proxies = {name: one for name, one in registered.items() if one.get("Kind") in PROXY_KINDS}
         ports = {port for one in proxies.values() for port in _mesh_ports(one)}
+        wanted = {name for name, one in proxies.items() if _is_on_path(_destination(one), services)}
     if not proxies:
         raise CommandError(f"{consul.label} has no proxies that its token can read: --agent requires their agent")
     clients = [replace(admin_client(one), seconds=SECONDS_OF_CANDIDATE) for one in candidates]
     names = read_each([one for one in clients if one.url.port not in ports], node_id)
-    found = {address: name for address, name in names.items() if isinstance(name, str) and name in proxies}
-    return [*found], dict.fromkeys(sorted(proxies.keys() - found.values()), NOT_KNOWN)
+    found = {address: name for address, name in names.items() if isinstance(name, str) and name in wanted}
+    return [*found], dict.fromkeys(sorted(wanted - set(found.values())), NOT_KNOWN)
+
+
+def _is_on_path(service: str, services: Collection[str]) -> bool:
+    """Return whether a proxy may be on the path of a request: also a gateway, and one whose service is not known."""
+    return not services or not service or service.lower() in {name.lower() for name in services}
+
+
+def _destination(registration: JsonObject) -> str:
+    """Return the service of a sidecar. Empty for a gateway."""
+    return (registration.get("Proxy") or {}).get("DestinationServiceName") or ""
 
 
 def _mesh_ports(registration: JsonObject) -> Iterable[int]:
@@ -148,20 +161,16 @@ def _mesh_ports(registration: JsonObject) -> Iterable[int]:
 
 
 def on_path(pods: Sequence[Pod], services: Collection[str]) -> tuple[list[Pod], list[str]]:
-    """Return the pods of the services of a request and of gateways, and a note if they are too many.
+    """Return the pods that may be on the path of a request, and a note if they are too many.
 
-    Without services, all pods are on the path, and so is a pod without an annotation that names its service. The first
-    pod of each service precedes the second pod of another.
+    The first pod of each service precedes the second one of another, and pods without the name of a service are last.
     """
-    wanted = {name.lower() for name in services}
     seen: Counter[str] = Counter()
     ranked: list[tuple[bool, int, Pod]] = []
     for pod in pods:
-        service = pod.service.lower()
-        if wanted and service and service not in wanted and not pod.is_gateway:
-            continue
-        seen[service] += 1
-        ranked.append((not service, seen[service], pod))
+        if _is_on_path("" if pod.is_gateway else pod.service, services):
+            seen[pod.service] += 1
+            ranked.append((not pod.service, seen[pod.service], pod))
     ranked.sort(key=lambda one: one[:2])
     chosen = [pod for *_, pod in ranked[:MAX_PODS]]
     if len(ranked) <= MAX_PODS:

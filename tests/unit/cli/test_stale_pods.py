@@ -1,7 +1,8 @@
 """Proxies in pods, with fakes of the pods and the API server."""
 
 import socket
-from threading import Thread
+from dataclasses import replace
+from threading import Event, Thread
 
 import pytest
 from kubernetes import stream
@@ -128,3 +129,38 @@ def test_failed_port_forward_is_one_reason(monkeypatch: pytest.MonkeyPatch, erro
     monkeypatch.setattr(stream, "portforward", fail)
     with pytest.raises(ServerError, match="the port-forward to port 19000 failed: (Hand.*Forbidden|reset)$"):
         admin().get("/config_dump", JsonObject)
+
+
+@pytest.mark.parametrize(
+    ("owner", "labels", "restart"),
+    [
+        (
+            ("ReplicaSet", "web-5d4"),
+            {"pod-template-hash": "5d4"},
+            "kubectl --namespace shop rollout restart deployment/web",
+        ),
+        (("StatefulSet", "db"), {}, "kubectl --namespace shop rollout restart statefulset/db"),
+        (("DaemonSet", "agent"), {}, "kubectl --namespace shop rollout restart daemonset/agent"),
+        (
+            ("ReplicaSet", "web-5d4"),
+            {"rollouts-pod-template-hash": "5d4"},
+            "kubectl argo rollouts --namespace shop restart web",
+        ),
+        (("ReplicaSet", "web"), {}, ""),
+        (("Job", "backup"), {}, ""),
+        (None, {}, ""),
+    ],
+)
+def test_pod_is_restarted_through_its_owner(kind: str, name: str, label: str, restart: str) -> None:
+    owners = [{"kind": "Other", "name": "x"}, *([{"kind": kind, "name": name, "controller": True}] if kind else [])]
+    labels = {label: "5d4"} if label else {}
+    metadata = {"name": "web-1", "namespace": "shop", "labels": labels, "ownerReferences": owners}
+    assert Pod({"metadata": metadata}).restart == restart
+
+
+def test_port_forward_that_stalls_ends_at_the_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
+    stalled = Event()
+    monkeypatch.setattr(stream, "portforward", lambda *_arguments, **_options: stalled.wait(60))
+    with pytest.raises(ServerError, match="shop/web-1 cannot be read: timeout after 0.05 s$"):
+        replace(admin(), seconds=0.05).get("/config_dump", JsonObject)
+    stalled.set()

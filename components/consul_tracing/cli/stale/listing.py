@@ -41,15 +41,15 @@ def wait_until_current(read: Callable[[], Report], seconds: float, progress: Cal
 
     Raises CommandError if there is no report. Later errors are repeated until the deadline.
     """
-    ends, report, line = time.monotonic() + seconds, read(), ""
+    ends, report, failure, shown = time.monotonic() + seconds, read(), "", ""
     while not report.is_current and (remaining := ends - time.monotonic()) > 0:
-        if (current := remainder(report)) != line:
-            progress(line := current)
+        if (line := failure or remainder(report)) != shown:
+            progress(shown := line)
         time.sleep(min(SECONDS_BETWEEN_READS, remaining))
         try:
-            report = read()
+            report, failure = read(), ""
         except CommandError as error:
-            progress(line := error.reason)
+            failure = error.reason
     return report
 
 
