@@ -91,7 +91,7 @@ class Pod:
 
     @property
     def restart(self) -> str:
-        """The command that replaces the pod in steps, by its owner. Empty if no owner replaces it."""
+        """The command that replaces the pod in steps, by its owner, or what to replace."""
         metadata = self.content["metadata"]
         owner: JsonObject = next((one for one in metadata.get("ownerReferences") or [] if one.get("controller")), {})
         kind, name = str(owner.get("kind", "")), str(owner.get("name", ""))
@@ -100,7 +100,7 @@ class Pod:
             if kind == "ReplicaSet" and label in labels:
                 kind, name = controller, name.removesuffix(f"-{labels[label]}")
         if kind not in RESTARTS:
-            return ""
+            return f"replace the pod {self.name}{f' of {kind} {name}' if kind else ''}"
         return RESTARTS[kind].format(namespace=metadata["namespace"], kind=kind.lower(), name=name)
 
     @property

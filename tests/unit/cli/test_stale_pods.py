@@ -132,23 +132,19 @@ def test_failed_port_forward_is_one_reason(monkeypatch: pytest.MonkeyPatch, erro
 
 
 @pytest.mark.parametrize(
-    ("owner", "labels", "restart"),
+    ("kind", "name", "label", "restart"),
     [
+        ("ReplicaSet", "web-5d4", "pod-template-hash", "kubectl --namespace shop rollout restart deployment/web"),
+        ("StatefulSet", "db", "", "kubectl --namespace shop rollout restart statefulset/db"),
+        ("DaemonSet", "agent", "", "kubectl --namespace shop rollout restart daemonset/agent"),
         (
-            ("ReplicaSet", "web-5d4"),
-            {"pod-template-hash": "5d4"},
-            "kubectl --namespace shop rollout restart deployment/web",
-        ),
-        (("StatefulSet", "db"), {}, "kubectl --namespace shop rollout restart statefulset/db"),
-        (("DaemonSet", "agent"), {}, "kubectl --namespace shop rollout restart daemonset/agent"),
-        (
-            ("ReplicaSet", "web-5d4"),
-            {"rollouts-pod-template-hash": "5d4"},
+            "ReplicaSet",
+            "web-5d4",
+            "rollouts-pod-template-hash",
             "kubectl argo rollouts --namespace shop restart web",
         ),
-        (("ReplicaSet", "web"), {}, ""),
-        (("Job", "backup"), {}, ""),
-        (None, {}, ""),
+        ("ReplicaSet", "web", "", "replace the pod shop/web-1 of ReplicaSet web"),
+        ("", "", "", "replace the pod shop/web-1"),
     ],
 )
 def test_pod_is_restarted_through_its_owner(kind: str, name: str, label: str, restart: str) -> None:
