@@ -139,7 +139,7 @@ def agent_proxies(
     clients = [replace(admin_client(one), seconds=SECONDS_OF_CANDIDATE) for one in candidates]
     names = read_each([one for one in clients if one.url.port not in ports], node_id)
     found = {address: name for address, name in names.items() if isinstance(name, str) and name in wanted}
-    return [*found], dict.fromkeys(sorted(wanted - set(found.values())), NOT_KNOWN)
+    return sorted(found, key=found.__getitem__), dict.fromkeys(sorted(wanted - set(found.values())), NOT_KNOWN)
 
 
 def _is_on_path(service: str, services: Collection[str]) -> bool:

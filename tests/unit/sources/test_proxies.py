@@ -56,8 +56,8 @@ def test_proxies_of_the_agent_are_found_by_the_id_of_their_node(host: Host) -> N
     host.run("proxy-of-another-agent")
     found = find_targets(Selection(agent=True))
     assert [(one.admin.address, one.restart) for one in found.found] == [
-        (web, "systemctl restart web.service"),
         (gateway, ""),
+        (web, "systemctl restart web.service"),
     ]
     assert found.unknown == {"api-proxy": NOT_KNOWN}
     assert found.facts == [f"api-proxy cannot be read: {NOT_KNOWN}"]
