@@ -93,4 +93,4 @@ def test_namespace_without_proxies_is_an_error(
     programs: Programs, cluster: Cluster, consul: Consul, namespace: str
 ) -> None:
     code, text = stale(programs, cluster, consul, "--namespace", namespace)
-    assert (code, f"no pod with a proxy of consul-k8s runs in {namespace}" in text) == (2, True)
+    assert (code, f"no pod with a proxy of consul-k8s runs in namespace {namespace}" in text) == (2, True)
