@@ -173,6 +173,19 @@ class Cluster:
         for kind in kinds:
             self.wait_until(partial(self._is_absent, kind), f"the deletion of every {kind}", seconds=30)
 
+    def kubeconfig_of(self, namespace: str) -> Path:
+        """Return the kubeconfig of the default service account of a namespace."""
+        account = self._kind("ServiceAccount").subresources["token"]
+        request = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {}}
+        created: Any = account.create(  # type: ignore[no-untyped-call]
+            name="default", namespace=namespace, body=request
+        )
+        file = self._directory / f"{namespace}.kubeconfig"
+        config = json.loads(self.kubeconfig.read_text())
+        config["users"] = [{"name": ADMIN, "user": {"token": created.status.token}}]
+        file.write_text(json.dumps(config))
+        return file
+
     def install_crds(self) -> None:
         """Install the custom resource definitions of consul-k8s."""
         self.install(*toolchain.program("consul-k8s-control-plane").parent.glob("consul.hashicorp.com_*.yaml"))

@@ -50,6 +50,9 @@ ADMIN_PORT = 19000
 """Port of Envoy's admin interface in pods of consul-k8s. It listens on 127.0.0.1, which a port-forward reaches."""
 
 
+BACKSLASH = "\\"
+
+
 @dataclass(frozen=True)
 class Pod:
     """A pod, as the API server returns it."""
@@ -147,7 +150,8 @@ def _failed(reason: object) -> OSError:
     status = re.search(r"Handshake status (\d+ [A-Za-z ]+?) *-\+-", text)
     message = re.search(r'"message":"((?:[^"\\]|\\.)*)"', text)
     if status:
-        text = f"{status[1]}: {message[1]}" if message else status[1]
+        # The quotes in the message are escaped twice.
+        text = f"{status[1]}: {message[1].replace(BACKSLASH, '')}" if message else status[1]
     return OSError(f"the port-forward to port {ADMIN_PORT} failed: {text}")
 
 

@@ -3,17 +3,25 @@
 import socket
 from dataclasses import replace
 from threading import Event, Thread
+from typing import Any
 
 import pytest
 from kubernetes import stream
 from kubernetes.client import ApiException
 
 from consul_tracing.cli.stale.pods import HASH_ANNOTATION, proxy_of
+from consul_tracing.cli.stale.proxies import report_of
 from consul_tracing.entries.bodies import bootstrap_hash, proxy_defaults
+from consul_tracing.entries.custom_resources import body
 from consul_tracing.entries.propagation import ZIPKIN
 from consul_tracing.names import JsonObject
+from consul_tracing.sources.consul import consul_client
+from consul_tracing.sources.envoy import admin_client
 from consul_tracing.sources.http import HttpClient, ServerError
 from consul_tracing.sources.pods import Pod, pod_admin
+from consul_tracing.sources.proxies import Target, Targets
+from tests.unit.cli.verify.dumps import dump
+from tests.unit.http_server import serving
 from tests.unit.meshes import settings
 
 INJECTED = {"consul.hashicorp.com/connect-inject-status": "injected"}
@@ -62,6 +70,27 @@ def test_admin_interface_is_read_without_annotation_or_after_a_restart_of_the_co
     assert proxy_of(fake_pod(INJECTED), ENTRY) is None
     assert proxy_of(fake_pod({**INJECTED, HASH_ANNOTATION: "old"}, restarts=1), ENTRY) is None
     assert proxy_of(fake_pod({**INJECTED, HASH_ANNOTATION: NEW}, restarts=1), ENTRY) is not None
+
+
+class FakePods:
+    """A cluster whose ProxyDefaults is ENTRY."""
+
+    def proxy_defaults(self) -> JsonObject:
+        return {"kind": "ProxyDefaults", "metadata": {"name": "global"}, "spec": {"config": ENTRY["Config"]}}
+
+
+@pytest.mark.parametrize("reason", ["admin", "consul"])
+def test_annotation_counts_if_the_proxy_or_consul_cannot_be_read(reason: str) -> None:
+    """A restart leaves the annotation as it is, so the proxy is read first."""
+    node = {"id": "web-proxy", "cluster": "web"}
+    with serving(lambda *_: (200, {"configs": dump(node=node)})) as running:
+        address = running if reason == "consul" else "127.0.0.1:1"
+        pod = fake_pod({**INJECTED, HASH_ANNOTATION: "old"})
+        target = Target(replace(admin_client(address), address=pod.name), pod.restart, pod)
+        cluster: Any = FakePods()
+        consul = consul_client({"CONSUL_HTTP_ADDR": "127.0.0.1:1"})
+        (proxy,) = report_of(Targets([target], cluster=cluster), consul).proxies
+    assert proxy.differences == [f"bootstrap hash: old, now {bootstrap_hash(body(FakePods().proxy_defaults()))}"]
 
 
 class FakeApi:

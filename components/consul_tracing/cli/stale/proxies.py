@@ -94,22 +94,38 @@ class Report:
 
 
 def report_of(found: Targets, consul: HttpClient) -> Report:
-    """Compare proxies with Consul. Raises CommandError if Consul or ProxyDefaults cannot be read."""
-    report = Report(unreadable=dict(found.unknown))
-    pods, annotated = [one.pod for one in found.found if one.pod], {}
-    if found.cluster:
-        from .pods import annotated_proxies  # noqa: PLC0415 - imports Pulumi
+    """Compare proxies with Consul. Raises CommandError if Consul or ProxyDefaults cannot be read.
 
-        annotated = annotated_proxies(pods, found.cluster, consul)
-    others = {one.admin.address: one for one in found.found if one.admin.address not in annotated}
+    The annotation of a pod is sufficient if the proxy is current. Otherwise the pod may have restarted since, which
+    leaves the annotation as it is, so the proxy is read, and the annotation counts only if that fails.
+    """
+    report = Report(unreadable=dict(found.unknown))
+    annotated = _annotated(found, consul)
+    current = {name for name, proxy in annotated.items() if not proxy.is_stale}
+    restarts = {one.admin.address: one.restart for one in found.found}
 
     def read(admin: HttpClient) -> Proxy | BootstrapError:
-        return compared(admin, consul, others[admin.address].restart)
+        known = annotated.get(admin.address)
+        try:
+            result = compared(admin, consul, restarts[admin.address])
+        except CommandError:
+            if not known:
+                raise
+            return known
+        return known if known and isinstance(result, BootstrapError) else result
 
-    read_ones = read_each([one.admin for one in others.values()], read)
-    for one in found.found:
-        report.add(one.admin.address, (annotated | read_ones)[one.admin.address])
+    results = read_each([admin for admin in found.admins if admin.address not in current], read)
+    for name in restarts:
+        report.add(name, (annotated | results)[name])
     return report
+
+
+def _annotated(found: Targets, consul: HttpClient) -> dict[str, Proxy]:
+    if not found.cluster:
+        return {}
+    from .pods import annotated_proxies  # noqa: PLC0415 - imports Pulumi
+
+    return annotated_proxies([one.pod for one in found.found if one.pod], found.cluster, consul)
 
 
 def verdict(running: RunningProxy, consul: HttpClient) -> tuple[JsonObject, list[str]]:
