@@ -512,7 +512,7 @@ CODES: dict[str, Code] = {
     "CT410": Code(
         "The trace store is down or another one",
         "The trace store does not respond, or the proxies send their spans to another one.",
-        "Start the store, or set `--zipkin` to the store of the collector.",
+        "Start the store, or set `--store` to the store of the collector.",
     ),
     "CT411": Code(
         "The request failed",
