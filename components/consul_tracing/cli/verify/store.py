@@ -32,7 +32,7 @@ STORES: Mapping[str, tuple[Store, int]] = {
 }
 """Stores and their default ports."""
 
-FORM = "--store must have the form zipkin=URL, jaeger=URL or tempo=URL"
+FORMS = "zipkin=URL, jaeger=URL or tempo=URL"
 
 TOKEN = "CONSUL_TRACING_STORE_TOKEN"  # noqa: S105 - the name of a variable
 AUTH = "CONSUL_TRACING_STORE_AUTH"
@@ -54,10 +54,10 @@ class StoreOptions:
 def store_of(options: StoreOptions) -> TraceStore:
     """Return the store of the options. Raises CommandError, without values that may be secrets."""
     if bool(options.store) == bool(options.zipkin):
-        raise CommandError("--store conflicts with --zipkin" if options.store else f"--store is required. {FORM}")
+        raise CommandError("--store conflicts with --zipkin" if options.store else f"--store is required: {FORMS}")
     kind, is_given, address = (options.store or f"zipkin={options.zipkin}").partition("=")
     if kind not in STORES or not is_given:
-        raise CommandError(FORM)
+        raise CommandError(f"--store must have the form {FORMS}")
     store, port = STORES[kind]
     url = store_url(address, port)
     token = _secret(options.token_file, options.environment.get(TOKEN))
@@ -88,5 +88,7 @@ def _secret(file: str, value: str | None) -> str:
 def _authorities(file: str) -> ssl.SSLContext:
     try:
         return ssl.create_default_context(cafile=file)
+    except ssl.SSLError:
+        raise CommandError(f"--ca-file must contain certificates in PEM: {file}") from None
     except (OSError, ValueError) as error:
         raise CommandError(f"--ca-file cannot be read: {error_reason(error)}: {file}") from None

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import unquote, urlsplit
 
-from consul_tracing.sources.http import HttpClient, Response, ServerError, parsed_url, shown_url
+from consul_tracing.sources.http import HttpClient, Response, ServerError, basic_auth, parsed_url, shown_url
 
 from .programs import STORES, program_at, receiver_at
 
@@ -22,6 +22,7 @@ MAX_CONCURRENT = 8
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
 UNAUTHORIZED = 401
 FORBIDDEN = 403
+TOO_MANY_REQUESTS = 429
 SERVER_ERRORS = 500
 
 PAGES = re.compile(
@@ -52,7 +53,7 @@ class StoreClient(HttpClient):
             raise ServerError(f"{error.reason}. {hint}" if hint else error.reason) from None
         if store.matches(response):
             return
-        if response.status >= SERVER_ERRORS:
+        if response.status >= SERVER_ERRORS or response.status == TOO_MANY_REQUESTS:
             raise self._error(f"responds with status {response.status}")
         raise self._error(f"is {program_at(self, self.program)}")
 
@@ -63,7 +64,8 @@ class StoreClient(HttpClient):
             target = shown_url(urlsplit(response.headers.get("location", "")))
             raise self._error(f"redirects to {target}: set --store to the address behind it")
         if response.status == UNAUTHORIZED:
-            given = "does not accept the credentials" if self._secrets() else "requires authentication"
+            is_given = self.url.username or "authorization" in self.headers
+            given = "does not accept the credentials" if is_given else "requires authentication"
             raise self._error(f"{given} (status 401): {CREDENTIALS}")
         if response.status == FORBIDDEN:
             raise self._error(f"denies access (status 403): {CREDENTIALS}")
@@ -76,7 +78,9 @@ class StoreClient(HttpClient):
         return super()._error(reason)
 
     def _secrets(self) -> list[str]:
-        values = [*(value.rpartition(" ")[2] for value in self.headers.values()), unquote(self.url.password or "")]
+        user, password = unquote(self.url.username or ""), unquote(self.url.password or "")
+        headers = {**self.headers, **(basic_auth(user, password) if user else {})}
+        values = [*(value.rpartition(" ")[2] for value in headers.values()), password]
         return [value for value in values if len(value) >= MIN_SECRET_LENGTH]
 
 

@@ -142,8 +142,9 @@ def _span(span: JaegerSpan, process: Process) -> Span:
 
 
 def _parent(span: JaegerSpan) -> str | None:
-    parents = [one["spanID"] for one in span.get("references") or [] if one["refType"] == "CHILD_OF"]
-    return next(iter(parents), span.get("parentSpanID"))
+    references = [one for one in span.get("references") or [] if one["refType"] == "CHILD_OF"]
+    parents = (one["spanID"] for one in references if one["traceID"] == span["traceID"])
+    return next(parents, span.get("parentSpanID"))
 
 
 def _text(value: Any) -> str:  # noqa: ANN401 - a JSON value

@@ -106,4 +106,4 @@ def _text(value: str | float) -> str:
 
 def _hexadecimal(text: str, size: int) -> str:
     """Return an id of some bytes in hexadecimal digits. OTLP uses these, and the JSON of protobuf uses base64."""
-    return text if len(text) == 2 * size else base64.b64decode(text, validate=True).hex()
+    return (bytes.fromhex(text) if len(text) == 2 * size else base64.b64decode(text, validate=True)).hex()

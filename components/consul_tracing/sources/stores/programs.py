@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from urllib.parse import SplitResult
 
 METHOD_NOT_ALLOWED = 405
-HTML = "text/html"
+HTML = (b"<!doctype html", b"<html")
 
 
 @dataclass(frozen=True)
@@ -93,7 +93,7 @@ def _kind(client: HttpClient) -> str:
         page = client.request()
     except HttpError:
         return "another program"
-    return "a web page" if page.headers.get("content-type", "").startswith(HTML) else "another program"
+    return "a web page" if page.body.lstrip()[: len(HTML[0])].lower().startswith(HTML) else "another program"
 
 
 def _content(response: Response) -> Any:  # noqa: ANN401 - any JSON value
