@@ -3,13 +3,16 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from consul_tracing.inputs.mesh_settings import MeshSettings
+from testbed.http import send_request, url
 from testbed.jaeger import Jaeger
 from tests.mesh.sampled_traces import choose
+from tests.mesh.test_collectors import server_pair
 from tests.mesh.trace_stores import to_jaeger
 from tests.mesh.traced_mesh import TRACE_ALL, TracedMesh, retried, unique_path
 from tests.mesh.verify_runs import (
@@ -22,6 +25,7 @@ from tests.mesh.verify_runs import (
     verify,
     web_without_headers,
 )
+from tests.unit.http_server import Headers, serving
 
 pytestmark = pytest.mark.mesh
 
@@ -105,6 +109,45 @@ def test_jaeger_is_down(traced: TracedMesh, jaeger: Jaeger, tracer: str) -> None
         jaeger.start()
         jaeger.wait_until_ready()
     assert_complete(traced, *context(tracer), jaeger=jaeger)
+
+
+def test_store_behind_https_with_a_path_a_token_and_an_authority_of_its_own(
+    traced: TracedMesh, jaeger: Jaeger, certificates: Path, tmp_path: Path
+) -> None:
+    def answer(path: str, headers: Headers) -> tuple[int, object]:
+        if headers.get("authorization") != "Bearer secret":
+            return 401, b""
+        response = send_request(jaeger.port, path.removeprefix("/traces"))
+        return response.status, response.body
+
+    deploy(traced, jaeger, "zipkin")
+    (tmp_path / "token").write_text("secret\n")
+    authority, token = f"--ca-file={certificates}/consul-agent-ca.pem", f"--store-token-file={tmp_path}/token"
+    with serving(answer, certificate=server_pair(certificates)) as address:
+        store = f"--store=jaeger=https://{address}/traces/search?service=web"
+        assert_complete(traced, store, authority, token)
+        for options, reason in (
+            ([token], "certificate verify failed"),
+            ([authority], "requires authentication (status 401): use --store-token-file"),
+        ):
+            assert_causes(result := verify(traced, store, *options), "CT410", "the")
+            assert reason in result.evidence
+            assert f"https://{address}/traces" in result.evidence
+            assert "secret" not in str(result.report)
+
+
+def test_other_program_at_the_address_of_the_store_is_named(traced: TracedMesh, jaeger: Jaeger) -> None:
+    deploy(traced, jaeger, "zipkin")
+    stores = {
+        f"zipkin=127.0.0.1:{jaeger.port}": f"is Jaeger, not Zipkin: set --store to jaeger={url(jaeger.port)}",
+        f"jaeger={traced.mesh.zipkin.url}": f"is Zipkin, not Jaeger: set --store to zipkin={traced.mesh.zipkin.url}",
+        f"jaeger=127.0.0.1:{jaeger.otlp_http_port}": "is a receiver of OTLP spans, not Jaeger",
+        f"tempo=127.0.0.1:{jaeger.otlp_grpc_port}": "cannot be read",
+        f"tempo={traced.mesh.consul.address}": "is another program, not Tempo",
+    }
+    for store, expected in stores.items():
+        assert_causes(result := verify(traced, f"--store={store}"), "CT410", "the")
+        assert expected.rstrip("/") in result.evidence
 
 
 @dataclass(frozen=True)

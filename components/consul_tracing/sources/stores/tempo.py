@@ -72,11 +72,11 @@ class Tempo:
     def traces_of(self, service: str, start: int, end: int, *, limit: int = MAX_TRACES) -> Sequence[Trace]:
         """Return the traces of a service with spans between two times in microseconds. Raises ServerError."""
         pattern = json.dumps(f"(?i){re.escape(service)}")
-        found = self._search(f"{{ resource.service.name =~ {pattern} }}", start, end, limit)
-        return [*filter(None, concurrently(self.spans, found))]
+        found = self._search(f"{{ resource.service.name =~ {pattern} }}", start, end, MAX_TRACES)
+        return [*filter(None, concurrently(self.spans, found[:limit]))]
 
     def _search(self, query: str, start: int, end: int, limit: int) -> list[str]:
-        """Return the ids of traces between two times in microseconds. Tempo takes seconds."""
+        """Return the ids of traces between two times in microseconds. Tempo searches whole seconds."""
         window = {"start": start // MICROSECONDS, "end": end // MICROSECONDS + 1}
         found = self._client.get("/api/search", Summaries, q=query, limit=limit, spss=1, **window) or {}
         with self._client.expected_shape():

@@ -73,7 +73,7 @@ def span_of(span: ZipkinSpan) -> Span:
         trace_id=span["traceId"],
         id=span["id"],
         parent_id=span.get("parentId"),
-        service=span.get("localEndpoint", {}).get("serviceName") or UNKNOWN,
+        service=(span.get("localEndpoint", {}).get("serviceName") or UNKNOWN).lower(),
         kind=span.get("kind", UNKNOWN),
         name=span.get("name", UNKNOWN),
         start=span.get("timestamp"),
