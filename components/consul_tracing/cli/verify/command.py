@@ -17,7 +17,10 @@ WIDTH_WITHOUT_TERMINAL = 160
 
 def verify_command(  # noqa: PLR0913, PLR0917 - options of a command
     url: Annotated[str, typer.Argument(metavar="URL", help="URL that enters the mesh.")],
-    zipkin: Annotated[str, typer.Option(metavar="URL", help="Trace store with Zipkin's API.")],
+    store: Annotated[
+        str, typer.Option(metavar="KIND=URL", help="Trace store: zipkin=URL, jaeger=URL or tempo=URL.")
+    ] = "",
+    zipkin: Annotated[str, typer.Option(metavar="URL", help="Short for --store zipkin=URL.")] = "",
     expect: Annotated[str, typer.Option(metavar="A,B,…", help="Services of the request, first its caller.")] = "",
     admin: Admins = None,
     agent: Agent = False,  # noqa: FBT002 - an option
@@ -32,6 +35,17 @@ def verify_command(  # noqa: PLR0913, PLR0917 - options of a command
     ] = None,
     requests: Annotated[int, typer.Option(min=1, max=100, help="Number of requests.")] = 1,
     timeout: Annotated[float, typer.Option(min=0, help="Time for spans to arrive, in seconds.")] = 30.0,
+    store_token_file: Annotated[
+        str, typer.Option(metavar="FILE", help="Bearer token of the store. Default: CONSUL_TRACING_STORE_TOKEN.")
+    ] = "",
+    store_auth_file: Annotated[
+        str, typer.Option(metavar="FILE", help="USER:PASSWORD of the store. Default: CONSUL_TRACING_STORE_AUTH.")
+    ] = "",
+    store_header: Annotated[
+        list[str] | None,
+        typer.Option(metavar="'NAME: VALUE'", help="Header for the store, such as X-Scope-OrgID. Repeatable."),
+    ] = None,
+    ca_file: Annotated[str, typer.Option(metavar="FILE", help="Certificates of the store's authorities, PEM.")] = "",
     output: Annotated[OutputFormat, typer.Option("--format", help="Output format.")] = OutputFormat.TEXT,
 ) -> None:
     """Send requests through the mesh, show their trace, and find the cause if it is incomplete.
@@ -42,10 +56,10 @@ def verify_command(  # noqa: PLR0913, PLR0917 - options of a command
     from rich.console import Console  # noqa: PLC0415 - not for --help
 
     from consul_tracing.sources.proxies import find_targets  # noqa: PLC0415 - not for --help
-    from consul_tracing.sources.stores.zipkin import Zipkin  # noqa: PLC0415 - not for --help
 
     from .report import as_json, print_text  # noqa: PLC0415 - not for --help
     from .requests import parsed_headers  # noqa: PLC0415 - not for --help
+    from .store import StoreOptions, store_of  # noqa: PLC0415 - not for --help
     from .verification import Plan, verify  # noqa: PLC0415 - not for --help
 
     selected = selection(admin, namespace, selector, agent=agent, kubernetes=kubernetes)
@@ -53,7 +67,7 @@ def verify_command(  # noqa: PLR0913, PLR0917 - options of a command
     targets = find_targets(selected, expected)
     plan = Plan(
         url=url,
-        store=Zipkin(zipkin),
+        store=store_of(StoreOptions(store, zipkin, store_token_file, store_auth_file, store_header or [], ca_file)),
         proxies=targets.admins,
         expected=expected,
         propagation=propagation,
