@@ -6,22 +6,27 @@ docs/how-to/monitoring.md. CONSUL_TRACING_MINUTES is the duration of the run wit
 
 import logging
 import os
+import re
 import time
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import pytest
 
-from testbed.http import RequestError, accepts_connections
+from testbed.envoy import Envoy
+from testbed.http import RequestError, accepts_connections, send_request
 from testbed.jaeger import Jaeger
 from testbed.mesh import Mesh
-from testbed.processes import ProgramFailedError, Programs
+from testbed.processes import ProgramFailedError, Programs, WaitTimeoutError
 from tests.mesh.monitor import command, monitor
 from tests.mesh.test_gateways import KINDS, gateway_proxy
+from tests.mesh.trace_stores import to_jaeger
 from tests.mesh.traced_mesh import TRACED, TracedMesh, retried, unique_path
 from tests.mesh.verify_faults import FAULTS, Fault
-from tests.mesh.verify_runs import NONE
+from tests.mesh.verify_runs import NONE, OTLP, write
+from tests.monitoring import selectors
 
 pytestmark = pytest.mark.mesh
 
@@ -66,6 +71,48 @@ def test_metrics_follow_the_mesh_and_sigterm_ends_the_monitor(traced: TracedMesh
         assert not accepts_connections(running.port)
     assert sum(" incomplete: " in line and "CT411 The request failed" in line for line in lines) >= 1
     assert all(" complete: " in line or " incomplete: " in line for line in lines), lines
+
+
+LABEL = re.compile(r'(\w+)="')
+
+
+def envoy_metrics(proxy: Envoy) -> dict[str, set[str]]:
+    """Return the labels of each metric that a proxy serves, as with `envoy_prometheus_bind_addr`."""
+    found: dict[str, set[str]] = {}
+    for line in send_request(proxy.admin_port, "/stats/prometheus").text.splitlines():
+        name, _, labels = line.partition("{")
+        found.setdefault(name, set()).update(LABEL.findall(labels))
+    return found
+
+
+def test_queries_of_the_examples_name_metrics_of_envoy(traced: TracedMesh, jaeger: Jaeger) -> None:
+    queried = {(name, label) for name, labels in selectors() if name.startswith("envoy_") for label in ("", *labels)}
+    served: set[tuple[str, str]] = set()
+
+    def are_served() -> bool:
+        for proxy in traced.proxies:
+            served.update((name, label) for name, labels in envoy_metrics(proxy).items() for label in ("", *labels))
+        return queried <= served
+
+    traced.apply()
+    traced.request()
+    with suppress(WaitTimeoutError):
+        traced.wait_until(are_served, "metrics of the Zipkin tracer", seconds=2)
+    assert all(name.startswith("envoy_tracing_opentelemetry_") for name, _ in queried - served)
+    traced.apply(**to_jaeger(OTLP, jaeger))
+    traced.request()
+    traced.wait_until(are_served, "metrics of the OpenTelemetry tracer")
+    traced.apply()
+
+
+def test_proxy_without_a_tracer_counts_sampled_requests(traced: TracedMesh) -> None:
+    """The alert EnvoySendsNoSpans compares them with the spans."""
+    traced.apply(enabled=False)
+    write(traced)
+    web = traced.mesh.sidecars["web"]
+    traced.wait_until(lambda: traced.request() and any(web.stats(r"tracing\.random_sampling").values()), "a decision")
+    assert not any(name.startswith("envoy_tracing_") for name in envoy_metrics(web))
+    traced.follow()
 
 
 INTERVAL = 10
