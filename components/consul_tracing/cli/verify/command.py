@@ -56,6 +56,7 @@ def verify_command(  # noqa: PLR0913, PLR0917 - options of a command
     from rich.console import Console  # noqa: PLC0415 - not for --help
 
     from consul_tracing.sources.envoy import admin_client  # noqa: PLC0415 - not for --help
+    from consul_tracing.sources.http import parsed_url, shown_url  # noqa: PLC0415 - not for --help
     from consul_tracing.sources.stores.zipkin import Zipkin  # noqa: PLC0415 - not for --help
 
     from .junit import junit_report, write_report  # noqa: PLC0415 - not for --help
@@ -68,23 +69,27 @@ def verify_command(  # noqa: PLR0913, PLR0917 - options of a command
     if metrics is not None and interval is None:
         raise CommandError("--metrics requires --interval")
     address = None if metrics is None else listen_address(metrics)
-    if not all(map(ADMIN.fullmatch, admin or [])):
-        raise CommandError("--admin must have the form HOST:PORT, without credentials")
-    plan = Plan(
-        url=url,
-        store=Zipkin(zipkin),
-        proxies=[admin_client(one) for one in dict.fromkeys(admin or [])],
-        expected=tuple(filter(None, map(str.strip, expect.split(",")))),
-        propagation=propagation,
-        headers=parsed_headers(header or []),
-        requests=requests,
-        timeout=timeout,
-    )
+    shown = shown_url(parsed_url(url))
+
+    def plan() -> Plan:
+        if not all(map(ADMIN.fullmatch, admin or [])):
+            raise CommandError("--admin must have the form HOST:PORT, without credentials")
+        return Plan(
+            url=url,
+            store=Zipkin(zipkin),
+            proxies=[admin_client(one) for one in dict.fromkeys(admin or [])],
+            expected=tuple(filter(None, map(str.strip, expect.split(",")))),
+            propagation=propagation,
+            headers=parsed_headers(header or []),
+            requests=requests,
+            timeout=timeout,
+        )
+
     if interval is not None:
-        Watch(plan, interval, output, address, junit).run()
+        Watch(shown, plan, interval, output, address, junit).run()
         return
     with Console(stderr=True).status("starting") as status:
-        result = verify(plan, status.update)
+        result = verify(plan(), status.update)
     if junit is not None:
         write_report(junit, junit_report(result))
     if output is OutputFormat.JSON:

@@ -12,7 +12,6 @@ import typer
 
 from consul_tracing.cli.command import OutputFormat
 from consul_tracing.errors import CommandError
-from consul_tracing.sources.http import parsed_url, shown_url
 
 from .junit import failed_run, junit_report, write_report
 from .metrics import History, exposition
@@ -22,7 +21,7 @@ from .report import as_json, timestamp
 from .verification import Plan, verify
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from .report import Result
@@ -36,9 +35,12 @@ class StopError(BaseException):
 
 @dataclass
 class Watch:
-    """Repeated runs of a plan."""
+    """Repeated runs."""
 
-    plan: Plan
+    url: str
+    """The URL in reports, without credentials."""
+    plan: Callable[[], Plan]
+    """Returns the plan of a run. Proxies and tokens may change from run to run."""
     interval: int
     """Seconds between the starts of two runs."""
     form: OutputFormat = OutputFormat.TEXT
@@ -65,7 +67,7 @@ class Watch:
     def once(self) -> None:
         """Run once, and report the result or why there is none."""
         try:
-            result = verify(self.plan)
+            result = verify(self.plan())
             if self.junit:
                 write_report(self.junit, junit_report(result))
         except Exception as error:  # one failed run must not end the others
@@ -87,7 +89,7 @@ class Watch:
         now = time.time()
         if self.junit:
             with suppress(CommandError):
-                write_report(self.junit, failed_run(shown_url(parsed_url(self.plan.url)), str(reason), now))
+                write_report(self.junit, failed_run(self.url, str(reason), now))
         typer.echo(f"{timestamp(now)} {reason}", err=True)
 
 

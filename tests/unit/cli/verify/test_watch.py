@@ -64,7 +64,7 @@ def run(monkeypatch: pytest.MonkeyPatch) -> Iterator[Run]:
         clock = Clock(outcomes, [*durations])
         monkeypatch.setattr(watch, "time", clock)
         monkeypatch.setattr(watch, "verify", clock.verify)
-        watched = Watch(PLAN, 60, **options)
+        watched = Watch("http://localhost:9191/", lambda: PLAN, 60, **options)
         watched.run()
         return watched, clock
 
