@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from consul_tracing.codes import CODES
@@ -45,20 +46,32 @@ class Result:
     """Facts that could not be read."""
 
 
-def as_json(result: Result) -> str:
-    """Return the result in the documented JSON format."""
+def as_json(result: Result, indent: int | None = 2) -> str:
+    """Return the result in the documented JSON format, in one line without an indent."""
     trace = result.trace
     content: dict[str, Any] = {
         "version": VERSION,
+        "time": time_of(result),
         "trace_id": trace.trace_id,
         "complete": trace.is_complete,
+        "seconds": trace.seconds,
         "services": trace.services,
         "missing": trace.missing,
         "spans": [span_as_json(span) for span in trace.spans],
         "causes": [asdict(cause) for cause in result.causes],
         "notes": result.notes,
     }
-    return json.dumps(content, indent=2)
+    return json.dumps(content, indent=indent)
+
+
+def time_of(result: Result) -> str:
+    """Return the time of the request: `2026-01-31T12:00:00Z`."""
+    return timestamp(result.trace.request.started / 1e6)
+
+
+def timestamp(seconds: float) -> str:
+    """Return a time since the epoch as text."""
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%SZ}"
 
 
 def print_text(result: Result, console: Console) -> None:

@@ -62,6 +62,11 @@ class SentRequest:
         return frozenset({self.span_id, bytes.fromhex(self.span_id)[::-1].hex()} if is_id else {self.span_id})
 
     @property
+    def age(self) -> float:
+        """Seconds since the request was sent."""
+        return max(0, time.time_ns() // 1000 - self.started) / 1e6
+
+    @property
     def is_successful(self) -> bool:
         """Whether a response without an error arrived."""
         return self.status is not None and self.status < ERROR_STATUS

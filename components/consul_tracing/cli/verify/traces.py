@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from .trace_tree import trace_tree
@@ -30,6 +30,8 @@ class Trace:
     spans: tuple[Span, ...] = ()
     expected: tuple[str, ...] = ()
     """Services that must have a span, in lower case."""
+    seconds: float | None = field(default=None, compare=False)
+    """Time from the request until its last span was in the store. None without spans."""
 
     @property
     def trace_id(self) -> str:
@@ -131,4 +133,4 @@ def _read(store: TraceStore, trace: Trace) -> Trace:
     spans = store.spans(trace.trace_id) if trace.trace_id else ()
     if not spans and request.user_agent:
         spans = store.tagged_spans(request.user_agent)
-    return Trace(request, tuple(spans), trace.expected)
+    return trace if tuple(spans) == trace.spans else replace(trace, spans=tuple(spans), seconds=request.age)

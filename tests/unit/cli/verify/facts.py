@@ -50,8 +50,8 @@ SPANS = (
 )
 
 
-def trace(*spans: Span, expected: tuple[str, ...] = EXPECTED, **changes: Any) -> Trace:
-    return Trace(request(**changes), spans, expected)
+def trace(*spans: Span, expected: tuple[str, ...] = EXPECTED, seconds: float | None = None, **changes: Any) -> Trace:
+    return Trace(request(**changes), spans, expected, seconds)
 
 
 def public(*, is_http: bool = True, **changes: Any) -> Listener:

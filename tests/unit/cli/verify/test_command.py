@@ -5,6 +5,7 @@ import json
 import re
 import warnings
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -148,6 +149,8 @@ def test_json_has_the_documented_fields(stub: Stub) -> None:
         ["web"],
         ["api"],
     )
+    assert report["time"].endswith("Z")
+    assert 0 <= report["seconds"] < 10
     (one,) = report["spans"]
     assert (one["traceId"], one["tags"]) == (report["trace_id"], {"http.status_code": "200"})
     (cause,) = report["causes"]
@@ -185,3 +188,27 @@ def test_invalid_option_is_one_error_without_its_value(stub: Stub, option: str) 
     assert isinstance(result.exception, CommandError)
     assert "secret" not in str(result.exception)
     assert "\n" not in str(result.exception)
+
+
+@pytest.mark.parametrize(("expect", "failures"), [("web", "0"), ("web,api", "2")])
+def test_junit_file_has_the_result(stub: Stub, tmp_path: Path, expect: str, failures: str) -> None:
+    report = tmp_path / "report.xml"
+    assert verify(stub, f"--expect={expect}", f"--junit={report}").exit_code == int(failures != "0")
+    text = report.read_text()
+    assert f'failures="{failures}"' in text
+    assert f"http://{stub.address}/hello: complete trace" in text
+    assert "secret" not in text
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--metrics=9464"], "--metrics requires --interval"),
+        (["--metrics=host", "--interval=1"], "--metrics must have the form HOST:PORT or PORT"),
+    ],
+)
+def test_invalid_monitoring_is_an_error_before_the_first_request(stub: Stub, options: list[str], message: str) -> None:
+    result = verify(stub, *options)
+    assert isinstance(result.exception, CommandError)
+    assert result.exception.reason == message
+    assert stub.received == []
