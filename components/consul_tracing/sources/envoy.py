@@ -95,6 +95,13 @@ def read_proxy(admin: HttpClient) -> RunningProxy:
         )
 
 
+def envoy_version(admin: HttpClient) -> str:
+    """Return the version of a proxy. Its text is `<commit>/1.36.4/Clean/RELEASE/BoringSSL`. Raises ServerError."""
+    info = admin.get("/server_info", JsonObject) or {}
+    with admin.expected_shape():
+        return str(info["version"].split("/")[1])
+
+
 def node_id(admin: HttpClient) -> str:
     """Return the id of a proxy, which is that of its registration. Raises ServerError."""
     info = admin.get("/server_info", JsonObject) or {}

@@ -125,6 +125,13 @@ class HttpClient:
     connect: Callable[[], socket.socket] | None = field(default=None, repr=False)
     """Another way to the server than its address."""
 
+    @property
+    def secrets(self) -> list[str]:
+        """The values that authenticate requests, and those of other headers."""
+        user, password = unquote(self.url.username or ""), unquote(self.url.password or "")
+        headers = {**self.headers, **(basic_auth(user, password) if user else {})}
+        return [value for value in (*(one.rpartition(" ")[2] for one in headers.values()), password) if value]
+
     def get(self, path: str, shape: type[T], **query: str | int) -> T | None:
         """Return the JSON of a path in its shape, None if it is not found. Raises ServerError."""
         response = self.response(path, **query)

@@ -52,7 +52,13 @@ class StoreOptions:
 
 
 def store_of(options: StoreOptions) -> TraceStore:
-    """Return the store of the options. Raises CommandError, without values that may be secrets."""
+    """Return the store of the options. Raises CommandError."""
+    store, client = client_of(options)
+    return store(client)
+
+
+def client_of(options: StoreOptions) -> tuple[Store, StoreClient]:
+    """Return the reader and the client of the store. Raises CommandError, without values that may be secrets."""
     if bool(options.store) == bool(options.zipkin):
         raise CommandError("--store conflicts with --zipkin" if options.store else f"--store is required: {FORMS}")
     kind, is_given, address = (options.store or f"zipkin={options.zipkin}").partition("=")
@@ -77,7 +83,7 @@ def store_of(options: StoreOptions) -> TraceStore:
         headers={**headers, **parsed_headers(options.headers, "--store-header")},
         tls=_authorities(options.ca_file) if options.ca_file else None,
     )
-    return store(client)
+    return store, client
 
 
 def _secret(file: str, value: str | None) -> str:

@@ -6,9 +6,10 @@ import re
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
 
-from consul_tracing.sources.http import HttpClient, Response, ServerError, basic_auth, parsed_url, shown_url
+from consul_tracing.names import JsonObject
+from consul_tracing.sources.http import HttpClient, Response, ServerError, parsed_url, shown_url
 
 from .programs import STORES, program_at, receiver_at
 
@@ -73,15 +74,18 @@ class StoreClient(HttpClient):
 
     def _error(self, reason: str) -> ServerError:
         """Return an error without credentials, which a server may repeat in its responses."""
-        for secret in self._secrets():
+        for secret in [one for one in self.secrets if len(one) >= MIN_SECRET_LENGTH]:
             reason = reason.replace(secret, "…")
         return super()._error(reason)
 
-    def _secrets(self) -> list[str]:
-        user, password = unquote(self.url.username or ""), unquote(self.url.password or "")
-        headers = {**self.headers, **(basic_auth(user, password) if user else {})}
-        values = [*(value.rpartition(" ")[2] for value in headers.values()), password]
-        return [value for value in values if len(value) >= MIN_SECRET_LENGTH]
+    def version(self) -> str:
+        """Return the version of the store. Raises ServerError."""
+        store = STORES[self.program]
+        found = self.get(store.version_path, JsonObject) if store.version_path else None
+        if found is None:
+            raise self._error("does not report its version")
+        with self.expected_shape():
+            return store.version_of(found)
 
 
 def store_url(address: str, default_port: int) -> SplitResult:

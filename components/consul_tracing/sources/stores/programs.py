@@ -26,6 +26,10 @@ class Program:
     """Whether the JSON value or the text of a response is the program's."""
     option: str = ""
     """The option that reads this store: `jaeger`."""
+    version_path: str = ""
+    """The path with its version. Empty if it has none."""
+    version_of: Callable[[Any], str] = str
+    """Returns the version in the JSON of this path."""
     fix: str = ""
     """The address to use instead. `{origin}` is the address of the server."""
 
@@ -35,9 +39,21 @@ class Program:
 
 
 STORES = {
-    "Zipkin": Program("/api/v2/services", lambda found: isinstance(found, list), "zipkin"),
+    "Zipkin": Program(
+        "/api/v2/services",
+        lambda found: isinstance(found, list),
+        "zipkin",
+        "/info",
+        lambda found: str(found["zipkin"]["version"]),
+    ),
     "Jaeger": Program("/api/services", lambda found: isinstance(found, dict) and "data" in found, "jaeger"),
-    "Tempo": Program("/api/echo", lambda found: found == "echo", "tempo"),
+    "Tempo": Program(
+        "/api/echo",
+        lambda found: found == "echo",
+        "tempo",
+        "/api/status/buildinfo",
+        lambda found: str(found["version"]),
+    ),
 }
 """The stores that can be read."""
 
