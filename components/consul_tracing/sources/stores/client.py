@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import urlsplit
 
@@ -81,7 +81,9 @@ class StoreClient(HttpClient):
     def version(self) -> str:
         """Return the version of the store. Raises ServerError."""
         store = STORES[self.program]
-        found = self.get(store.version_path, JsonObject) if store.version_path else None
+        # Zipkin serves its API below its pages too, but not its version.
+        root = replace(self, url=self.url._replace(path=self.url.path.removesuffix("/zipkin")))
+        found = root.get(store.version_path, JsonObject) if store.version_path else None
         if found is None:
             raise self._error("does not report its version")
         with self.expected_shape():
