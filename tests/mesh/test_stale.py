@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from consul_tracing.cli.stale.proxies import report_of
+from consul_tracing.cli.stale.report import report_of
 from consul_tracing.envoy_messages.reader import read
 from consul_tracing.sources.consul import consul_client, registered_proxy
 from consul_tracing.sources.envoy import admin_client, read_proxy

@@ -10,7 +10,8 @@ from consul_tracing.cli.command import OutputFormat
 from consul_tracing.cli.stale import listing
 from consul_tracing.cli.stale.bootstrap import BootstrapError, bootstrap_differences
 from consul_tracing.cli.stale.listing import exit_code, output, wait_until_current
-from consul_tracing.cli.stale.proxies import Proxy, Report
+from consul_tracing.cli.stale.proxies import Proxy
+from consul_tracing.cli.stale.report import Report
 from consul_tracing.cli.stale.restarts import restart_of
 from consul_tracing.entries.propagation import ZIPKIN, ZIPKIN_W3C
 from consul_tracing.envoy_messages.comparison import differing_paths

@@ -10,7 +10,7 @@ from kubernetes import stream
 from kubernetes.client import ApiException
 
 from consul_tracing.cli.stale.pods import HASH_ANNOTATION, proxy_of
-from consul_tracing.cli.stale.proxies import report_of
+from consul_tracing.cli.stale.report import report_of
 from consul_tracing.entries.bodies import bootstrap_hash, proxy_defaults
 from consul_tracing.entries.custom_resources import body
 from consul_tracing.entries.propagation import ZIPKIN

@@ -18,7 +18,7 @@ from consul_tracing.cli.command import COULD_NOT_RUN, FINDINGS
 from consul_tracing.cli.lint import report as lint_report
 from consul_tracing.cli.lint.linting import lint
 from consul_tracing.cli.stale.listing import exit_code, lines
-from consul_tracing.cli.stale.proxies import report_of
+from consul_tracing.cli.stale.report import report_of
 from consul_tracing.cli.verify.report import as_json, print_text
 from consul_tracing.cli.verify.verification import verify
 from consul_tracing.errors import CommandError

@@ -12,14 +12,14 @@ from consul_tracing.errors import CommandError
 from consul_tracing.sources.consul import consul_client
 from consul_tracing.sources.proxies import find_targets
 
-from .proxies import report_of
+from .report import report_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from consul_tracing.sources.proxies import Selection
 
-    from .proxies import Report
+    from .report import Report
 
 SECONDS_BETWEEN_READS = 2.0
 
