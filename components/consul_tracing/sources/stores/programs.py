@@ -60,7 +60,7 @@ QUERY_PORTS = "traces are read at another port, such as 9411 of Zipkin, 16686 of
 
 
 def program_at(client: HttpClient, expected: str) -> str:
-    """Return the program at an address that is not the expected store, and what to use instead."""
+    """Return what is at an address instead of the expected store, and the fix. Empty if it is not known."""
     origin = replace(client, url=client.url._replace(path=""))
     probes = [(client, *one) for one in STORES.items()] + [(origin, *one) for one in OTHERS.items()]
     with ThreadPoolExecutor(len(probes)) as pool:
@@ -68,8 +68,9 @@ def program_at(client: HttpClient, expected: str) -> str:
     for (_, name, program), is_found in zip(probes, found, strict=True):
         if is_found and name != expected:
             fix = f"set --store to {program.option}={client.address}" if program.option else program.fix or READ
-            return f"{name}, not {expected}: {fix.format(origin=shown_url(origin.url))}"
-    return f"{_kind(client)}, not {expected}: {READ}"
+            return f"is {name}, not {expected}: {fix.format(origin=shown_url(origin.url))}"
+    kind = _kind(client)
+    return f"is {kind}, not {expected}: {READ}" if kind else ""
 
 
 def receiver_at(url: SplitResult) -> str:
@@ -86,14 +87,14 @@ def _responds(client: HttpClient, _: str, program: Program) -> bool:
 
 
 def _kind(client: HttpClient) -> str:
-    """Return a description of an unknown server."""
+    """Return what an unknown server is, as far as its responses show it."""
     try:
         if client.request("/v1/traces").status == METHOD_NOT_ALLOWED:
             return "a receiver of OTLP spans"
         page = client.request()
     except HttpError:
-        return "another program"
-    return "a web page" if page.body.lstrip()[: len(HTML[0])].lower().startswith(HTML) else "another program"
+        return ""
+    return "a web page" if page.body.lstrip()[: len(HTML[0])].lower().startswith(HTML) else ""
 
 
 def _content(response: Response) -> Any:  # noqa: ANN401 - any JSON value

@@ -12,6 +12,7 @@ from consul_tracing.sources.http import ServerError, parsed_url, shown_url
 from consul_tracing.sources.stores import TraceStore
 from consul_tracing.sources.stores.client import StoreClient, store_url
 from consul_tracing.sources.stores.jaeger import Jaeger
+from consul_tracing.sources.stores.programs import STORES as PROGRAMS
 from consul_tracing.sources.stores.tempo import Tempo
 from consul_tracing.sources.stores.zipkin import Zipkin
 from tests.unit.http_server import OK, Headers, answering, bytes_for_ever, serving
@@ -33,6 +34,7 @@ ANSWERS: dict[str, dict[str, Any]] = {
     "Grafana": {"/api/health": {"commit": "2e4f5c9", "database": "ok", "version": "11.2.0"}},
     "Elasticsearch": {"/": {"name": "es-1", "cluster_name": "docker-cluster", "tagline": "You Know, for Search"}},
     "nginx": {"/": b"<html>Welcome"},
+    "unknown": {},
 }
 """Responses by which programs are known. Others are 404."""
 
@@ -105,7 +107,8 @@ def test_other_program_is_named(program: str, server: str) -> None:
         "Elasticsearch": f"Elasticsearch or OpenSearch, not {program}: {READ}",
         "nginx": f"a web page, not {program}: {READ}",
     }
-    assert error.value.reason == f"{url} is {known[server]}"
+    unknown = f"has status 404 for {PROGRAMS[program].path}: it is not {program}, or has another path"
+    assert error.value.reason == f"{url} {f'is {known[server]}' if server in known else unknown}"
 
 
 def test_receiver_of_spans_is_named() -> None:
@@ -156,6 +159,17 @@ def test_secrets_that_a_server_repeats_are_removed() -> None:
             store("Zipkin", url.format(address), headers=headers).spans("1")
         assert not any(text in str(error.value) for text in ("sec:ret", "dXNlcjpzZWM6cmV0IQ", "key-secret"))
         assert "cannot be read: 500" in str(error.value)
+
+
+@pytest.mark.parametrize("location", ["", "//[", "\x1b", "http://[secret"])
+def test_redirect_to_an_invalid_address_is_one_line(location: str) -> None:
+    with (
+        serving(lambda *_: (302, b""), headers={"Location": location}) as address,
+        pytest.raises(ServerError, match="redirects to .*: set --store") as error,
+    ):
+        store("Zipkin", f"http://{address}").check()
+    assert error.value.reason.isprintable()
+    assert "secret" not in str(error.value)
 
 
 def test_redirect_names_its_target_without_query() -> None:
