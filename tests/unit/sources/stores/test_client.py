@@ -18,7 +18,9 @@ from consul_tracing.sources.stores.zipkin import Zipkin
 from tests.unit.http_server import OK, Headers, answering, bytes_for_ever, serving
 
 STORES: dict[str, Callable[[StoreClient], TraceStore]] = {"Zipkin": Zipkin, "Jaeger": Jaeger, "Tempo": Tempo}
-SECONDS = 0.3
+SECONDS = 0.1
+LIMIT = 3.0
+"""Time after which a read does not end in time, also on a busy machine. Its deadline is `SECONDS`."""
 
 READS: dict[str, Callable[[TraceStore], object]] = {
     "check": lambda store: store.check(),
@@ -62,9 +64,9 @@ def test_deadline_holds_for_each_read(
 ) -> None:
     with answering(send) as url:
         began = time.monotonic()
-        with pytest.raises(ServerError, match=r"timeout after 0\.3 s"):
+        with pytest.raises(ServerError, match=r"timeout after 0\.1 s"):
             read(store(program, url))
-        assert time.monotonic() - began < 5 * SECONDS
+        assert time.monotonic() - began < LIMIT
 
 
 @pytest.mark.parametrize("program", [*STORES])
@@ -83,7 +85,7 @@ def test_search_in_many_services_ends_with_the_first_that_stalls(program: str) -
             if (program, read) != ("Jaeger", "traces_of"):
                 with pytest.raises(ServerError, match="timeout"):
                     READS[read](store(program, f"http://{address}"))
-        assert time.monotonic() - began < 10 * SECONDS
+        assert time.monotonic() - began < 2 * LIMIT
 
 
 @pytest.mark.parametrize("program", STORES)
@@ -109,6 +111,19 @@ def test_other_program_is_named(program: str, server: str) -> None:
     }
     unknown = f"has status 404 for {PROGRAMS[program].path}: it is not {program}, or has another path"
     assert error.value.reason == f"{url} {f'is {known[server]}' if server in known else unknown}"
+
+
+def test_other_program_that_stalls_ends_in_time() -> None:
+    def answer(path: str, _: Headers) -> tuple[int, Any]:
+        if path != PROGRAMS["Zipkin"].path:
+            time.sleep(3 * SECONDS)
+        return 200, {}
+
+    with serving(answer) as address:
+        began = time.monotonic()
+        with pytest.raises(ServerError, match="it is not Zipkin, or has another path"):
+            store("Zipkin", f"http://{address}").check()
+        assert time.monotonic() - began < LIMIT
 
 
 def test_receiver_of_spans_is_named() -> None:
