@@ -13,6 +13,7 @@ from consul_tracing.inputs.mesh_settings import MeshSettings
 from testbed.http import send_request, url
 from testbed.jaeger import Jaeger
 from tests.mesh.sampled_traces import choose, flushing
+from tests.mesh.tempo_stand_in import tempo_over
 from tests.mesh.test_collectors import server_pair
 from tests.mesh.test_gateways import KINDS, gateway_proxy
 from tests.mesh.trace_stores import to_jaeger
@@ -59,11 +60,23 @@ def context(tracer: str) -> list[str]:
 @pytest.mark.parametrize("tracer", TRACERS)
 def test_traces_in_jaeger(traced: TracedMesh, jaeger: Jaeger, tracer: str) -> None:
     deploy(traced, jaeger, tracer, sampling=TRACE_ALL)
-    assert_complete(traced, *context(tracer), jaeger=jaeger)
+    assert_trace_and_causes(traced, jaeger, *context(tracer))
+
+
+@pytest.mark.parametrize("tracer", ["zipkin", "otlp-grpc"])
+def test_traces_in_the_form_of_tempo(traced: TracedMesh, jaeger: Jaeger, tracer: str) -> None:
+    deploy(traced, jaeger, tracer, sampling=TRACE_ALL)
+    with tempo_over(jaeger) as tempo:
+        assert_trace_and_causes(traced, jaeger, f"--store=tempo={tempo}", *context(tracer))
+
+
+def assert_trace_and_causes(traced: TracedMesh, jaeger: Jaeger, *options: str) -> None:
+    """Assert that complete traces are found, and the causes of incomplete ones."""
+    assert_complete(traced, *options, jaeger=jaeger)
     # Without a trace context the proxy chooses the id of the trace, which is found by the user agent.
-    assert_complete(traced, NONE, jaeger=jaeger)
-    assert_complete(traced, NONE, jaeger=jaeger, expect="", proxies=[])
-    diagnose = partial(diagnosis, traced, *context(tracer), jaeger=jaeger)
+    assert_complete(traced, *options, NONE, jaeger=jaeger)
+    assert_complete(traced, *options, NONE, jaeger=jaeger, expect="", proxies=[])
+    diagnose = partial(diagnosis, traced, *options, jaeger=jaeger)
     with web_without_headers(traced):
         assert_causes(result := diagnose(), "CT408", "web")
         assert result.report["missing"] == ["api"]
@@ -76,7 +89,7 @@ def test_traces_in_jaeger(traced: TracedMesh, jaeger: Jaeger, tracer: str) -> No
     finally:
         traced.mesh.restart_service("web")
     traced.wait_until(retried(partial(traced.mesh.request, unique_path())), "a successful request")
-    assert_complete(traced, *context(tracer), jaeger=jaeger)
+    assert_complete(traced, *options, jaeger=jaeger)
 
 
 @pytest.mark.parametrize(
