@@ -10,7 +10,7 @@ from urllib.parse import unquote, urlsplit
 
 from consul_tracing.sources.http import HttpClient, Response, ServerError, basic_auth, one_line, parsed_url, shown_url
 
-from .programs import STORES, program_at, receiver_at
+from .programs import STORES, kind_at, program_at, receiver_at
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -42,6 +42,10 @@ T = TypeVar("T")
 U = TypeVar("U")
 
 
+class RefusalError(ServerError):
+    """A server redirects a request or requires other credentials."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class StoreClient(HttpClient):
     """Requests to a trace store. `program` is one of `STORES`."""
@@ -51,6 +55,11 @@ class StoreClient(HttpClient):
         store = STORES[self.program]
         try:
             response = self.response(store.path)
+        except RefusalError:
+            # Grafana, for instance, requires credentials for its API, but not for the path by which it is known.
+            if server := program_at(self, self.program):
+                raise self._error(server) from None
+            raise
         except ServerError as error:
             hint = receiver_at(self.url)
             raise ServerError(f"{error.reason}. {hint}" if hint else error.reason) from None
@@ -58,7 +67,7 @@ class StoreClient(HttpClient):
             return
         if response.status >= SERVER_ERRORS or response.status == TOO_MANY_REQUESTS:
             raise self._error(f"responds with status {response.status}")
-        if server := program_at(self, self.program):
+        if server := program_at(self, self.program) or kind_at(self, self.program):
             raise self._error(server)
         raise self._error(
             f"has status {response.status} for {store.path}: it is not {self.program}, or has another path"
@@ -67,16 +76,20 @@ class StoreClient(HttpClient):
     def response(self, path: str, **query: str | int) -> Response:
         """Return the response for a path. Raises ServerError, also if it is a redirect or credentials are required."""
         response = super().response(path, **query)
+        if reason := self._refusal(response):
+            raise RefusalError(self._error(reason).reason)
+        return response
+
+    def _refusal(self, response: Response) -> str:
+        """Return why a server refuses a request. Empty if it does not."""
         if response.status in REDIRECTS:
             target = _target(response.headers.get("location", ""))
-            raise self._error(f"redirects to {target}: set --store to the address behind it")
+            return f"redirects to {target}: set --store to the address behind it"
         if response.status == UNAUTHORIZED:
             is_given = self.url.username or "authorization" in self.headers
             given = "does not accept the credentials" if is_given else "requires authentication"
-            raise self._error(f"{given} (status 401): {CREDENTIALS}")
-        if response.status == FORBIDDEN:
-            raise self._error(f"denies access (status 403): {CREDENTIALS}")
-        return response
+            return f"{given} (status 401): {CREDENTIALS}"
+        return f"denies access (status 403): {CREDENTIALS}" if response.status == FORBIDDEN else ""
 
     def _error(self, reason: str) -> ServerError:
         """Return an error without credentials, which a server may repeat in its responses."""

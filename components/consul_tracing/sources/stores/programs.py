@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from consul_tracing.sources.http import HttpClient, HttpError, Response, port_of, shown_url
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from urllib.parse import SplitResult
 
 OTLP_PATH = "/v1/traces"
@@ -61,16 +61,20 @@ QUERY_PORTS = "traces are read at another port, such as 9411 of Zipkin, 16686 of
 
 
 def program_at(client: HttpClient, expected: str) -> str:
-    """Return what is at an address instead of the expected store, and the fix. Empty if it is not known."""
+    """Return the program at an address that is not the expected store, and the fix. Empty if it is not known."""
     origin = replace(client, url=client.url._replace(path=""))
     programs = [(client, *one) for one in STORES.items()] + [(origin, *one) for one in OTHERS.items()]
-    requests = [*((server, program.path) for server, _, program in programs), (client, OTLP_PATH), (client, "")]
-    with ThreadPoolExecutor(len(requests)) as pool:
-        *answers, receiver, page = pool.map(lambda request: _response(*request), requests)
+    answers = _responses([(server, program.path) for server, _, program in programs])
     for (_, name, program), answer in zip(programs, answers, strict=True):
         if name != expected and answer and program.matches(answer):
             fix = f"set --store to {program.option}={client.address}" if program.option else program.fix or READ
             return f"is {name}, not {expected}: {fix.format(origin=shown_url(origin.url))}"
+    return ""
+
+
+def kind_at(client: HttpClient, expected: str) -> str:
+    """Return what the server at an address is if its program is not known. Empty if that is not known either."""
+    receiver, page = _responses([(client, OTLP_PATH), (client, "")])
     if receiver and receiver.status == METHOD_NOT_ALLOWED:
         return f"is a receiver of OTLP spans, not {expected}: {READ}"
     if page and page.body.lstrip()[: len(HTML[0])].lower().startswith(HTML):
@@ -84,11 +88,18 @@ def receiver_at(url: SplitResult) -> str:
     return f"Port {port_of(url)} usually receives spans ({protocol}), and {QUERY_PORTS}" if protocol else ""
 
 
-def _response(client: HttpClient, path: str) -> Response | None:
-    try:
-        return client.request(path)
-    except HttpError:
-        return None
+def _responses(requests: Sequence[tuple[HttpClient, str]]) -> list[Response | None]:
+    """Return the responses to requests that are sent at the same time."""
+
+    def attempt(request: tuple[HttpClient, str]) -> Response | None:
+        client, path = request
+        try:
+            return client.request(path)
+        except HttpError:
+            return None
+
+    with ThreadPoolExecutor(len(requests)) as pool:
+        return list(pool.map(attempt, requests))
 
 
 def _content(response: Response) -> Any:  # noqa: ANN401 - any JSON value

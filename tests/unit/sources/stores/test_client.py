@@ -113,6 +113,15 @@ def test_other_program_is_named(program: str, server: str) -> None:
     assert error.value.reason == f"{url} {f'is {known[server]}' if server in known else unknown}"
 
 
+@pytest.mark.parametrize("status", [302, 401, 403])
+def test_program_that_requires_credentials_is_named_if_it_is_known(status: int) -> None:
+    def answer(path: str, _: Headers) -> tuple[int, Any]:
+        return (200, ANSWERS["Grafana"][path]) if path == "/api/health" else (status, b"<html>")
+
+    with serving(answer) as address, pytest.raises(ServerError, match="is Grafana, not Jaeger: set --store to tempo="):
+        store("Jaeger", f"http://{address}").check()
+
+
 def test_other_program_that_stalls_ends_in_time() -> None:
     def answer(path: str, _: Headers) -> tuple[int, Any]:
         if path != PROGRAMS["Zipkin"].path:
