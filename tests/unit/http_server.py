@@ -53,8 +53,8 @@ def serving(
 
     class Server(ThreadingHTTPServer):
         def handle_error(self, request: Any, client_address: Any) -> None:
-            """Report errors, except of a client that does not accept the certificate."""
-            if not isinstance(sys.exception(), ssl.SSLError):
+            """Report errors, except of a client that does not accept the certificate or has ended the call."""
+            if not isinstance(sys.exception(), ssl.SSLError | ConnectionError):
                 super().handle_error(request, client_address)
 
     with Server(("127.0.0.1", 0), Handler) as server:

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import urlsplit
 
 from consul_tracing.names import JsonObject
-from consul_tracing.sources.http import HttpClient, Response, ServerError, parsed_url, shown_url
+from consul_tracing.sources.http import HttpClient, Response, ServerError, one_line, parsed_url, shown_url
 
-from .programs import STORES, program_at, receiver_at
+from .programs import STORES, kind_at, program_at, receiver_at
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -34,10 +34,17 @@ PAGES = re.compile(
 MIN_SECRET_LENGTH = 4
 """Characters of a header value that is removed from messages. A shorter one is not a secret."""
 
+TENANT = "x-scope-orgid"
+"""The header of Tempo's tenant, which is no secret."""
+
 CREDENTIALS = "use --store-token-file, --store-auth-file or --store-header"
 
 T = TypeVar("T")
 U = TypeVar("U")
+
+
+class RefusalError(ServerError):
+    """A server redirects a request or requires other credentials."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,6 +56,11 @@ class StoreClient(HttpClient):
         store = STORES[self.program]
         try:
             response = self.response(store.path)
+        except RefusalError:
+            # Grafana, for instance, requires credentials for its API, but not for the path by which it is known.
+            if server := program_at(self, self.program):
+                raise self._error(server) from None
+            raise
         except ServerError as error:
             hint = receiver_at(self.url)
             raise ServerError(f"{error.reason}. {hint}" if hint else error.reason) from None
@@ -56,21 +68,29 @@ class StoreClient(HttpClient):
             return
         if response.status >= SERVER_ERRORS or response.status == TOO_MANY_REQUESTS:
             raise self._error(f"responds with status {response.status}")
-        raise self._error(f"is {program_at(self, self.program)}")
+        if server := program_at(self, self.program) or kind_at(self, self.program):
+            raise self._error(server)
+        raise self._error(
+            f"has status {response.status} for {store.path}: it is not {self.program}, or has another path"
+        )
 
     def response(self, path: str, **query: str | int) -> Response:
         """Return the response for a path. Raises ServerError, also if it is a redirect or credentials are required."""
         response = super().response(path, **query)
+        if reason := self._refusal(response):
+            raise RefusalError(self._error(reason).reason)
+        return response
+
+    def _refusal(self, response: Response) -> str:
+        """Return why a server refuses a request. Empty if it does not."""
         if response.status in REDIRECTS:
-            target = shown_url(urlsplit(response.headers.get("location", "")))
-            raise self._error(f"redirects to {target}: set --store to the address behind it")
+            target = _target(response.headers.get("location", ""))
+            return f"redirects to {target}: set --store to the address behind it"
         if response.status == UNAUTHORIZED:
             is_given = self.url.username or "authorization" in self.headers
             given = "does not accept the credentials" if is_given else "requires authentication"
-            raise self._error(f"{given} (status 401): {CREDENTIALS}")
-        if response.status == FORBIDDEN:
-            raise self._error(f"denies access (status 403): {CREDENTIALS}")
-        return response
+            return f"{given} (status 401): {CREDENTIALS}"
+        return f"denies access (status 403): {CREDENTIALS}" if response.status == FORBIDDEN else ""
 
     def _error(self, reason: str) -> ServerError:
         """Return an error without credentials, which a server may repeat in its responses."""
@@ -88,6 +108,19 @@ class StoreClient(HttpClient):
             raise self._error("does not report its version")
         with self.expected_shape():
             return store.version_of(found)
+
+    @property
+    def secrets(self) -> list[str]:
+        """The values that authenticate requests. A tenant is no secret."""
+        return [value for value in super().secrets if value != self.headers.get(TENANT)]
+
+
+def _target(location: str) -> str:
+    """Return the target of a redirect without credentials and query."""
+    try:
+        return one_line(shown_url(urlsplit(location)))
+    except ValueError:
+        return "another address"
 
 
 def store_url(address: str, default_port: int) -> SplitResult:

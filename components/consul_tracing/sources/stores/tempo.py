@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 
 from typing_extensions import TypedDict
 
+from consul_tracing.sources.spans import by_start
+
 from . import LOOKBACK_SECONDS, MAX_TRACES
 from .client import StoreClient, concurrently
 from .otlp import ResourceSpans, spans_of
@@ -61,7 +63,7 @@ class Tempo:
         """Return the spans of a trace that have arrived. Raises ServerError."""
         found = self._client.get(f"/api/traces/{trace_id}", Traces) or {}
         with self._client.expected_shape():
-            return spans_of(found.get("resourceSpans") or found.get("batches") or [])
+            return by_start(spans_of(found.get("resourceSpans") or found.get("batches") or []))
 
     def tagged_spans(self, user_agent: str) -> Trace:
         """Return the spans of the first trace with a span that has this user agent. Raises ServerError."""

@@ -5,7 +5,7 @@ from typing import NotRequired
 
 from typing_extensions import TypedDict
 
-from consul_tracing.sources.spans import UNKNOWN, Span
+from consul_tracing.sources.spans import UNKNOWN, Span, by_start
 
 from . import LOOKBACK_SECONDS, MAX_TRACES, Trace
 from .client import StoreClient
@@ -50,7 +50,7 @@ class Zipkin:
 
     def spans(self, trace_id: str) -> Trace:
         """Return the spans of a trace that have arrived. Raises ServerError."""
-        return [*map(span_of, self._client.get(f"/api/v2/trace/{trace_id}", list[ZipkinSpan]) or [])]
+        return by_start(map(span_of, self._client.get(f"/api/v2/trace/{trace_id}", list[ZipkinSpan]) or []))
 
     def tagged_spans(self, user_agent: str) -> Trace:
         """Return the spans of the latest trace with a span that has this user agent. Raises ServerError."""
