@@ -3,6 +3,9 @@
 import json
 import os
 import signal
+import socket
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -19,6 +22,8 @@ from consul_tracing.cli.verify.verification import Plan
 from consul_tracing.cli.verify.watch import Watch
 from consul_tracing.errors import CommandError
 from consul_tracing.sources.stores.zipkin import Zipkin
+from testbed.http import send_request
+from testbed.ports import free_port
 from tests.unit.cli.verify.facts import SPANS, trace
 from tests.unit.cli.verify.results import REJECTED, complete, incomplete
 
@@ -154,3 +159,20 @@ def test_first_run_that_cannot_start_ends_the_command(run: Run) -> None:
 def test_error_of_this_package_in_the_first_run_is_a_failed_run(run: Run) -> None:
     watched = run([KeyError("spans"), complete()])
     assert watched.history.runs == {Outcome.FAILED: 1, Outcome.COMPLETE: 1}
+
+
+@pytest.mark.parametrize("number", watch.SIGNALS)
+def test_signal_ends_a_run_that_waits_for_a_server(number: int) -> None:
+    port = free_port()
+    with socket.create_server(("127.0.0.1", 0)) as stalled:
+        url = f"http://127.0.0.1:{stalled.getsockname()[1]}/"
+        options = ["--interval=60", f"--metrics={port}", f"--zipkin={url}"]
+        command = [sys.executable, "-m", "consul_tracing.cli", "verify", url, *options]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+            connection, _ = stalled.accept()
+            assert send_request(port, "/metrics").status == 200
+            process.send_signal(number)
+            assert (process.communicate(timeout=5), process.returncode) == ((b"", b""), 0)
+            connection.close()
+    with socket.create_server(("127.0.0.1", port)):
+        pass
