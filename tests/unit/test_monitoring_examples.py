@@ -79,6 +79,8 @@ def test_dashboard_is_consistent() -> None:
 def commands() -> Iterator[tuple[str, list[str]]]:
     """Return the arguments of `consul-tracing` in each example, with its file."""
     for unit in MONITORING.glob("systemd/*.service"):
+        variables = set(re.findall(r"^(\w+)=", (MONITORING / "systemd" / "verify.env").read_text(), re.MULTILINE))
+        assert set(re.findall(r"\$\{(\w+)\}", unit.read_text())) <= variables
         (command,) = re.findall(r"^ExecStart=\S+/consul-tracing (.*)", unit.read_text(), re.MULTILINE)
         yield unit.name, shlex.split(command)
     for name in ("deployment.yaml", "cronjob.yaml"):

@@ -102,11 +102,11 @@ def verify_command(  # noqa: PLR0913, PLR0917 - options of a command
         return
     with Console(stderr=True).status("starting") as status:
         result = verify(plan(), status.update)
-    if junit is not None:
-        write_report(junit, junit_report(result))
     if output is OutputFormat.JSON:
         typer.echo(as_json(result))
     else:
         print_text(result, Console(width=None if sys.stdout.isatty() else WIDTH_WITHOUT_TERMINAL))
+    if junit is not None:
+        write_report(junit, junit_report(result))
     if not result.trace.is_complete:
         raise typer.Exit(FINDINGS)

@@ -6,6 +6,7 @@ Ref: https://prometheus.io/docs/instrumenting/exposition_formats/#text-based-for
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from typing import TYPE_CHECKING
@@ -15,9 +16,11 @@ from consul_tracing.codes import CODES
 from .outcomes import Outcome, outcome_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
     from .report import Result
+
+VERSION = version("consul-tracing")
 
 PREFIX = "consul_tracing_verify_"
 
@@ -44,14 +47,18 @@ class History:
         return History(self.interval, {**self.runs, outcome: self.runs.get(outcome, 0) + 1}, result, ended)
 
 
+Samples = Mapping[tuple[tuple[str, str], ...], float]
+"""Numbers by the names and values of their labels."""
+
+
 @dataclass(frozen=True)
 class Metric:
-    """A metric and its samples, which are numbers by labels."""
+    """A metric and its samples."""
 
     name: str
     kind: str
     text: str
-    samples: Mapping[tuple[tuple[str, str], ...], float]
+    samples: Samples
 
 
 def exposition(history: History) -> str:
@@ -66,7 +73,12 @@ def metrics(history: History) -> list[Metric]:
     """
     last, gauge = history.last, "gauge"
     return [
-        Metric("consul_tracing_build_info", gauge, "Version of consul-tracing.", _by("version", {_version(): 1})),
+        Metric(
+            "consul_tracing_build_info",
+            gauge,
+            "Version of consul-tracing.",
+            _by("version", {VERSION: 1}),
+        ),
         Metric(f"{PREFIX}interval_seconds", gauge, "Time between the starts of two runs.", {(): history.interval}),
         Metric(
             f"{PREFIX}runs_total",
@@ -104,23 +116,19 @@ def _missing(result: Result) -> dict[str, bool]:
     return {service: service in missing for service in (*result.trace.expected, *missing)}
 
 
-def _causes(result: Result | None) -> dict[tuple[tuple[str, str], ...], float]:
+def _causes(result: Result | None) -> Samples:
     if result is None:
         return {}
     found = Counter(cause.code for cause in result.causes)
     return {(("code", code), ("title", CODES[code].title)): found[code] for code in CAUSES}
 
 
-def _by(label: str, values: Mapping[str, float]) -> dict[tuple[tuple[str, str], ...], float]:
+def _by(label: str, values: Mapping[str, float]) -> Samples:
     return {((label, value),): number for value, number in values.items()}
 
 
-def _value(value: float | None) -> dict[tuple[tuple[str, str], ...], float]:
+def _value(value: float | None) -> Samples:
     return {} if value is None else {(): value}
-
-
-def _version() -> str:
-    return version("consul-tracing")
 
 
 def _lines(metric: Metric) -> Iterator[str]:

@@ -65,32 +65,41 @@ class Watch:
                 time.sleep(max(0.0, due - time.monotonic()))
 
     def once(self) -> None:
-        """Run once, and report the result or why there is none."""
+        """Run once, and report the result or why there is none. Raises CommandError if the first run cannot start."""
         try:
             result = verify(self.plan())
-            if self.junit:
-                write_report(self.junit, junit_report(result))
         except Exception as error:  # one failed run must not end the others
             if isinstance(error, CommandError) and not self.history.runs:
                 raise
+            reason = error if isinstance(error, CommandError) else CommandError(f"{type(error).__name__}: {error}")
             self.record(None)
-            self.report_failure(error)
+            complain(reason)
+            # Else the file would have the result of the run before.
+            self.write(failed_run(self.url, str(reason), time.time()))
         else:
             self.record(result)
             typer.echo(as_json(result, indent=None) if self.form is OutputFormat.JSON else line_of(result))
+            self.write(junit_report(result))
 
     def record(self, result: Result | None) -> None:
         """Count a run."""
         self.history = self.history.with_run(result, time.time())
 
-    def report_failure(self, error: Exception) -> None:
-        """Print why a run has no result, also to the JUnit file, which would otherwise have the former result."""
-        reason = error if isinstance(error, CommandError) else CommandError(f"{type(error).__name__}: {error}")
-        now = time.time()
-        if self.junit:
-            with suppress(CommandError):
-                write_report(self.junit, failed_run(self.url, str(reason), now))
-        typer.echo(f"{timestamp(now)} {reason}", err=True)
+    def write(self, report: bytes) -> None:
+        """Write the JUnit file, if there is one. Raises CommandError after the first run: the path may be wrong."""
+        if self.junit is None:
+            return
+        try:
+            write_report(self.junit, report)
+        except CommandError as error:
+            if sum(self.history.runs.values()) == 1:
+                raise
+            complain(error)
+
+
+def complain(error: CommandError) -> None:
+    """Print an error with the time."""
+    typer.echo(f"{timestamp(time.time())} {error}", err=True)
 
 
 @contextmanager

@@ -3,8 +3,12 @@
 import json
 import os
 import signal
+import socket
+import subprocess
+import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +22,8 @@ from consul_tracing.cli.verify.store import StoreOptions, store_of
 from consul_tracing.cli.verify.verification import Plan
 from consul_tracing.cli.verify.watch import Watch
 from consul_tracing.errors import CommandError
+from testbed.http import send_request
+from testbed.ports import free_port
 from tests.unit.cli.verify.facts import SPANS, trace
 from tests.unit.cli.verify.results import REJECTED, complete, incomplete
 
@@ -55,32 +61,37 @@ class Clock:
         return outcome
 
 
-Run = Callable[..., tuple[Watch, Clock]]
+@dataclass
+class Run:
+    """Runs a watch on a clock."""
+
+    monkeypatch: pytest.MonkeyPatch
+    clock: Clock = field(init=False)
+
+    def __call__(self, outcomes: Outcomes, *durations: float, **options: Any) -> Watch:
+        self.clock = Clock(outcomes, [*durations])
+        self.monkeypatch.setattr(watch, "time", self.clock)
+        self.monkeypatch.setattr(watch, "verify", self.clock.verify)
+        watched = Watch("http://localhost:9191/", lambda: PLAN, 60, **options)
+        watched.run()
+        return watched
 
 
 @pytest.fixture
 def run(monkeypatch: pytest.MonkeyPatch) -> Iterator[Run]:
-    def run(outcomes: Outcomes, *durations: float, **options: Any) -> tuple[Watch, Clock]:
-        clock = Clock(outcomes, [*durations])
-        monkeypatch.setattr(watch, "time", clock)
-        monkeypatch.setattr(watch, "verify", clock.verify)
-        watched = Watch("http://localhost:9191/", lambda: PLAN, 60, **options)
-        watched.run()
-        return watched, clock
-
     before = [signal.getsignal(number) for number in watch.SIGNALS]
-    yield run
+    yield Run(monkeypatch)
     assert [signal.getsignal(number) for number in watch.SIGNALS] == before
 
 
 def test_interval_is_the_time_between_the_starts(run: Run) -> None:
-    _, clock = run([complete()] * 3, 1, 20, 5)
-    assert clock.started == [0, 60, 120]
+    run([complete()] * 3, 1, 20, 5)
+    assert run.clock.started == [0, 60, 120]
 
 
 def test_long_run_delays_the_next_and_none_is_made_up_for(run: Run) -> None:
-    _, clock = run([complete()] * 4, 200, 1, 1, 1)
-    assert clock.started == [0, 200, 260, 320]
+    run([complete()] * 4, 200, 1, 1, 1)
+    assert run.clock.started == [0, 200, 260, 320]
 
 
 def test_each_run_is_a_line(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
@@ -111,7 +122,7 @@ def test_line_has_no_control_characters_and_names_what_is_not_known() -> None:
 
 def test_failed_run_does_not_end_the_others(run: Run, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     report = tmp_path / "report.xml"
-    watched, _ = run([complete(), CommandError("no cluster"), KeyError("spans")], junit=report)
+    watched = run([complete(), CommandError("no cluster"), KeyError("spans")], junit=report)
     assert watched.history.runs == {Outcome.COMPLETE: 1, Outcome.FAILED: 2}
     first, second = capsys.readouterr().err.splitlines()
     assert first.endswith("Z consul-tracing: CT601: no cluster")
@@ -120,12 +131,24 @@ def test_failed_run_does_not_end_the_others(run: Run, capsys: pytest.CaptureFixt
     assert ("<error message=" in text, "secret" in text) == (True, False)
 
 
-def test_unwritable_report_ends_the_first_run_and_no_later_one(run: Run, tmp_path: Path) -> None:
-    report = tmp_path / "missing" / "report.xml"
+def test_report_that_cannot_be_written_ends_the_first_run(run: Run, tmp_path: Path) -> None:
     with pytest.raises(CommandError, match="cannot be written"):
-        run([complete()], junit=report)
-    watched, _ = run([KeyError("spans"), complete()], junit=report)
-    assert watched.history.runs == {Outcome.FAILED: 2}
+        run([complete()], junit=tmp_path / "missing" / "report.xml")
+
+
+def test_report_that_can_no_longer_be_written_hides_no_result(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def write(*_: object) -> None:
+        if run.clock.started != [0]:
+            raise CommandError("report.xml cannot be written: No space left on device")
+
+    monkeypatch.setattr(watch, "write_report", write)
+    watched = run([complete(), incomplete(), KeyError("spans")], junit=tmp_path / "report.xml")
+    assert watched.history.runs == {Outcome.COMPLETE: 1, Outcome.INCOMPLETE: 1, Outcome.FAILED: 1}
+    output = capsys.readouterr()
+    assert len(output.out.splitlines()) == 2
+    assert output.err.count("No space left on device") == 2
 
 
 def test_first_run_that_cannot_start_ends_the_command(run: Run) -> None:
@@ -134,5 +157,22 @@ def test_first_run_that_cannot_start_ends_the_command(run: Run) -> None:
 
 
 def test_error_of_this_package_in_the_first_run_is_a_failed_run(run: Run) -> None:
-    watched, _ = run([KeyError("spans"), complete()])
+    watched = run([KeyError("spans"), complete()])
     assert watched.history.runs == {Outcome.FAILED: 1, Outcome.COMPLETE: 1}
+
+
+@pytest.mark.parametrize("number", watch.SIGNALS)
+def test_signal_ends_a_run_that_waits_for_a_server(number: int) -> None:
+    port = free_port()
+    with socket.create_server(("127.0.0.1", 0)) as stalled:
+        url = f"http://127.0.0.1:{stalled.getsockname()[1]}/"
+        options = ["--interval=60", f"--metrics={port}", f"--zipkin={url}"]
+        command = [sys.executable, "-m", "consul_tracing.cli", "verify", url, *options]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+            connection, _ = stalled.accept()
+            assert send_request(port, "/metrics").status == 200
+            process.send_signal(number)
+            assert (process.communicate(timeout=5), process.returncode) == ((b"", b""), 0)
+            connection.close()
+    with socket.create_server(("127.0.0.1", port)):
+        pass
