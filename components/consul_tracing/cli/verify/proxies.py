@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from consul_tracing.envoy_messages.json_values import at, fraction_percent
 from consul_tracing.names import LISTENER_DECISION_ENVOY
-from consul_tracing.sources.envoy import RunningProxy, counters, read_each, read_proxy
+from consul_tracing.sources.envoy import RunningProxy, clock_offset, counters, read_each, read_proxy
 from consul_tracing.sources.http import ServerError
 
 from .tracers import Tracer, endpoints, tracer_of
@@ -29,8 +29,9 @@ PUBLIC_LISTENER = "public_listener"
 """Name of the listener of a sidecar for requests from the mesh, before the colon."""
 
 STATS = (
-    r"^tracing\.|^cluster\..*\.(upstream_cx_(connect_fail|connect_timeout|none_healthy)|membership_total"
-    r"|upstream_rq_\d+|ssl\.(connection_error|fail_verify\w*))$"
+    r"^tracing\.|^cluster\..*\.(upstream_cx_(connect_fail|connect_timeout|none_healthy|protocol_error|rx_bytes_total"
+    r"|destroy_remote_with_active_rq)|membership_total|upstream_rq_(\d+|timeout|active|completed)"
+    r"|ssl\.(connection_error|fail_verify\w*|handshake))$"
 )
 """Counters and gauges of tracers and of connections to clusters."""
 
@@ -49,6 +50,8 @@ class Listener:
     is_outbound: bool = False
     tracing: JsonObject | None = None
     """The active tracing block."""
+    address: str = ""
+    """The IP address at which it listens."""
     error: str = ""
     """The reason of the last rejected update. It remains after a later update with the former content."""
 
@@ -69,6 +72,8 @@ class Proxy:
     """Current values."""
     increases: Mapping[str, int] = field(default_factory=dict)
     """Increases of counters since the first request."""
+    clock_offset: float = 0
+    """Seconds by which its clock is ahead of this one."""
     release: EnvoyRelease = (0, 0)
     """The release of its Envoy. Zero if it is not known."""
     configured: TracingKeys | None = None
@@ -167,6 +172,7 @@ def listener_from(dynamic: JsonObject) -> Listener:
     managers = [one for one in configs if str(one.get("@type", "")).endswith(MANAGER)]
     error = dynamic.get("error_state", {})
     return Listener(
+        address=str(at(listener, "address", "socket_address", "address") or ""),
         name=str(dynamic.get("name") or error.get("failed_configuration", {}).get("name", "")),
         port=int(listener.get("address", {}).get("socket_address", {}).get("port_value", 0)),
         is_http=bool(managers),
@@ -203,9 +209,9 @@ def proxies_of(admins: Sequence[HttpClient], before: Mapping[str, Mapping[str, i
     """Return the facts of each proxy, and a note for each admin interface that cannot be read."""
 
     def read(admin: HttpClient) -> Proxy:
-        running, stats = read_proxy(admin), counters(admin, STATS)
+        running, stats, offset = read_proxy(admin), counters(admin, STATS), clock_offset(admin)
         with admin.expected_shape():
-            return proxy_from(running, stats, before.get(admin.address))
+            return replace(proxy_from(running, stats, before.get(admin.address)), clock_offset=offset)
 
     found = read_each(admins, read).values()
     proxies = [one for one in found if not isinstance(one, ServerError)]

@@ -1,0 +1,181 @@
+"""`consul-tracing verify` on a real mesh whose spans leave the proxies and do not arrive in the trace store."""
+
+from collections.abc import Iterator
+from concurrent import futures
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+import grpc
+import pytest
+
+from consul_tracing.cli.verify import requests, verification
+from testbed.collectors import http_collector
+from testbed.jaeger import Jaeger
+from testbed.ports import LOOPBACK, free_port
+from testbed.services import TcpService
+from tests.mesh.sampled_traces import choose
+from tests.mesh.test_collectors import server_pair
+from tests.mesh.trace_stores import to_jaeger
+from tests.mesh.traced_mesh import TRACED, TracedMesh
+from tests.mesh.verify_runs import (
+    OTLP,
+    SAMPLED,
+    W3C,
+    Verification,
+    assert_causes,
+    assert_complete,
+    diagnosis,
+    verify,
+)
+
+pytestmark = pytest.mark.mesh
+
+OTLP_HTTP: dict[str, Any] = {"opentelemetry": {"service_name": "mesh", "transport": "http"}}
+ZIPKIN: dict[str, Any] = {"zipkin": {}}
+VERSIONS = pytest.mark.parametrize("version", ["1.36.4", "1.40.0"])
+
+
+def diagnosis_with(traced: TracedMesh, port: int, tracer: dict[str, Any], **more: Any) -> Verification:
+    """Return the diagnosis of a mesh that sends its spans to this port."""
+    traced.apply(collector={"host": LOOPBACK, "port": port}, tracer=tracer)
+    return diagnosis(traced, *([W3C] if "opentelemetry" in tracer else []), exported="opentelemetry" in tracer, **more)
+
+
+@contextmanager
+def envoy(traced: TracedMesh, version: str) -> Iterator[None]:
+    choose(traced, version, None)
+    try:
+        yield
+    finally:
+        choose(traced, None, None)
+
+
+@VERSIONS
+def test_ct416_collector_speaks_tls(traced: TracedMesh, certificates: Path, version: str) -> None:
+    with envoy(traced, version), http_collector(*server_pair(certificates)) as received:
+        for tracer in (ZIPKIN, OTLP, OTLP_HTTP):
+            assert_causes(result := diagnosis_with(traced, received.port, tracer), "CT416", *TRACED)
+            assert "closes it without a response" in result.evidence
+            assert "collector.tls" in result.report["causes"][0]["fix"]
+    traced.apply()
+
+
+@VERSIONS
+def test_ct416_collector_is_behind_a_sidecar(traced: TracedMesh, version: str) -> None:
+    port = traced.mesh.instances["api"].sidecar_port
+    with envoy(traced, version):
+        for tracer in (ZIPKIN, OTLP):
+            # The admin interface of the sidecar shows its port, and so does Consul.
+            for more in ({}, {"consul": False}):
+                assert_causes(result := diagnosis_with(traced, port, tracer, **more), "CT416", *TRACED)
+                assert "the port of the sidecar of api" in result.evidence
+                assert "exclude the collector from the mesh" in result.report["causes"][0]["fix"]
+    traced.apply()
+
+
+@VERSIONS
+def test_ct416_port_of_the_collector_has_another_protocol(traced: TracedMesh, jaeger: Jaeger, version: str) -> None:
+    cases = [
+        (ZIPKIN, jaeger.otlp_grpc_port, "not in HTTP/1.1"),
+        (ZIPKIN, jaeger.otlp_http_port, "status 404"),
+        (OTLP_HTTP, jaeger.otlp_grpc_port, "not in HTTP/1.1"),
+        (OTLP_HTTP, jaeger.zipkin_port, "status 400"),
+        (OTLP_HTTP, traced.mesh.zipkin.port, "status 404"),
+        (OTLP, jaeger.otlp_http_port, "not in HTTP/2"),
+        (OTLP, jaeger.zipkin_port, "not in HTTP/2"),
+        (OTLP, traced.mesh.zipkin.port, "status 404"),
+    ]
+    with envoy(traced, version):
+        for tracer, port, seen in cases:
+            assert_causes(result := diagnosis_with(traced, port, tracer), "CT416", *TRACED)
+            assert seen in result.evidence
+    traced.apply()
+
+
+def test_ct416_collector_is_a_tcp_service(traced: TracedMesh) -> None:
+    """The service returns what it receives, as a service of another protocol returns an error."""
+    service = TcpService(free_port())
+    with futures.ThreadPoolExecutor(1) as pool:
+        pool.submit(service.serve_forever, 0.01)
+        try:
+            for tracer in (ZIPKIN, OTLP):
+                assert_causes(diagnosis_with(traced, service.server_address[1], tracer), "CT416", *TRACED)
+        finally:
+            service.shutdown()
+            service.server_close()
+    traced.apply()
+
+
+class _Refusal(grpc.GenericRpcHandler):
+    def __init__(self, status: grpc.StatusCode) -> None:
+        self._status = status
+
+    def service(self, _: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler:
+        return grpc.unary_unary_rpc_method_handler(lambda _, context: context.abort(self._status, "refused"))
+
+
+@pytest.mark.parametrize("status", ["UNIMPLEMENTED", "RESOURCE_EXHAUSTED", "PERMISSION_DENIED"])
+def test_ct417_otlp_over_grpc_is_refused(traced: TracedMesh, status: str) -> None:
+    server = grpc.server(futures.ThreadPoolExecutor(4))
+    server.add_generic_rpc_handlers([_Refusal(grpc.StatusCode[status])])
+    port = server.add_insecure_port(f"{LOOPBACK}:0")
+    server.start()
+    try:
+        assert_causes(result := diagnosis_with(traced, port, OTLP), "CT417", *TRACED)
+        assert "no counter" in result.evidence
+        assert "/logging?tracing=debug" in result.report["causes"][0]["fix"]
+    finally:
+        server.stop(grace=None).wait()
+    traced.apply()
+
+
+def test_ct417_another_store_cannot_be_told_from_a_refusal_over_grpc(traced: TracedMesh, jaeger: Jaeger) -> None:
+    traced.apply(**to_jaeger(OTLP, jaeger))
+    assert_causes(diagnosis(traced, W3C, exported=True), "CT417", *TRACED)
+    traced.apply(**to_jaeger(OTLP_HTTP, jaeger))
+    assert_causes(diagnosis(traced, W3C, exported=True), "CT410", *TRACED)
+    traced.apply()
+
+
+@pytest.mark.parametrize("consul", [True, False])
+def test_ct419_url_is_the_public_port_of_a_sidecar(traced: TracedMesh, consul: bool) -> None:
+    traced.apply()
+    port = traced.mesh.instances["web"].sidecar_port
+    assert_causes(result := diagnosis(traced, port=port, consul=consul), "CT419", "web")
+    assert f"127.0.0.1:{traced.mesh.upstream_port()}" in result.report["causes"][0]["fix"]
+    if consul:
+        assert_causes(diagnosis(traced, port=port, proxies=[]), "CT419", "web")
+
+
+class Shifted:
+    """The clock of a machine whose time is wrong."""
+
+    def __init__(self, seconds: int) -> None:
+        self._seconds = seconds
+
+    def __getattr__(self, name: str) -> Any:
+        import time
+
+        value = getattr(time, name)
+        if name == "time_ns":
+            return lambda: value() + self._seconds * 1_000_000_000
+        return (lambda: value() + self._seconds) if name == "time" else value
+
+
+@pytest.mark.parametrize("seconds", [-300, 300])
+def test_proxies_with_another_clock_do_not_report_to_another_store(traced: TracedMesh, seconds: int) -> None:
+    """The clock of the command is wrong, which is the same as that of all proxies."""
+    traced.apply()
+    clock = Shifted(seconds)
+    traced.mesh.restart_service("web", propagate="none")
+    try:
+        with patch.object(requests, "time", clock), patch.object(verification, "time", clock):
+            result = diagnosis(traced, "--header=x-request-id: 00000000-0000-4000-8000-000000000000")
+            assert "CT410" not in result.codes
+            assert any(f"differs by {abs(seconds)} s" in note for note in result.report["notes"])
+            assert_complete(traced, *SAMPLED) if False else None
+    finally:
+        traced.mesh.restart_service("web")
+    assert verify(traced).exit_code == 0
