@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from .causes.delivery import other_store, unavailable_store, undelivered_spans
@@ -13,35 +14,46 @@ from .causes.sampling import limited_callers, unsampled_request
 from .causes.tracers import stale_tracer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable
 
     from .evidence import Cause, Evidence
+    from .proxies import Proxy
+
+    Finder = Callable[[Evidence], Iterable[Cause]]
+
+
+def each_suspect(check: Callable[[Proxy, Evidence], Cause | None]) -> Finder:
+    """Return a function that checks each proxy without a span."""
+    return lambda evidence: filter(None, [check(proxy, evidence) for proxy in evidence.suspects])
+
+
+FINDERS: tuple[Finder, ...] = (
+    rejected_listeners,
+    each_suspect(stale_tracer),
+    each_suspect(missing_cluster),
+    services_without_http,
+    unavailable_store,
+    each_suspect(undelivered_spans),
+    failed_request,
+    unsampled_by_caller,
+    limited_callers,
+    unsampled_request,
+    other_store,
+    lost_headers,
+)
+"""First the causes that the facts show, then those that only the absence of spans suggests."""
 
 
 def diagnose(evidence: Evidence) -> list[Cause]:
-    """Return the causes of an incomplete trace. A cause that explains others replaces them."""
+    """Return all causes of an incomplete trace, in the order in which to fix them.
+
+    The rule: each cause explains something (`Cause.explains`), and the functions after it judge only what no cause
+    explains yet: `suspects`, `missing`, `has_cause(name)` and `is_explained` of Evidence. So independent causes are all
+    reported, and a cause hides what only follows from it. A function that reports a fact that does not depend on
+    missing spans, such as a header of the request, does not ask.
+    """
     if evidence.trace.is_complete:
         return []
-    whole_mesh: tuple[Callable[[Evidence], Iterable[Cause]], ...] = (
-        rejected_listeners,
-        failed_request,
-        unavailable_store,
-        unsampled_by_caller,
-        silent_proxies,
-        limited_callers,
-        unsampled_request,
-        other_store,
-        lost_headers,
-    )
-    return next((causes for find in whole_mesh if (causes := list(find(evidence)))), [])
-
-
-def silent_proxies(evidence: Evidence) -> Iterator[Cause]:
-    """Return the first cause of each proxy or service without a span."""
-    explained: set[str] = set()
-    for proxy in evidence.suspects:
-        checks = (stale_tracer, missing_cluster, undelivered_spans)
-        if cause := next((found for check in checks if (found := check(proxy, evidence))), None):
-            explained.add(proxy.service.lower())
-            yield cause
-    yield from (cause for name, cause in services_without_http(evidence) if name not in explained)
+    for find in FINDERS:
+        evidence = replace(evidence, causes=(*evidence.causes, *find(evidence)))
+    return list(evidence.causes)

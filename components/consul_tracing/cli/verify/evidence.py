@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -15,6 +16,12 @@ if TYPE_CHECKING:
     from .traces import Trace
 
 
+THE_REQUEST = "the request"
+
+EVERYTHING = frozenset({"everything"})
+"""What a cause explains that is sufficient for all missing spans."""
+
+
 @dataclass(frozen=True)
 class Cause:
     """A cause of an incomplete trace."""
@@ -24,6 +31,9 @@ class Cause:
     """The proxy, or the other party: the request, the service, the trace store."""
     evidence: str
     fix: str
+    explains: frozenset[str] | None = None
+    """What follows from it: missing spans of a service, of a proxy by its label, the failure of THE_REQUEST, or
+    EVERYTHING. Default: the missing spans of `proxy`."""
 
 
 @dataclass(frozen=True)
@@ -40,13 +50,38 @@ class Evidence:
     """Traces that services of this trace started for it."""
     proxies: Sequence[Proxy] = ()
     consul: ConsulConfig | None = None
+    causes: tuple[Cause, ...] = ()
+    """The causes that have been found."""
 
     @property
     def suspects(self) -> list[Proxy]:
-        """The proxies that should have reported a span and did not."""
+        """The proxies that should have reported a span, did not, and have no cause yet."""
         trace = self.trace
         silent = [one for one in self.proxies if one.service.lower() not in trace.services]
-        return [one for one in silent if not trace.expected or one.service.lower() in trace.expected or one.is_gateway]
+        involved = [
+            one for one in silent if not trace.expected or one.service.lower() in trace.expected or one.is_gateway
+        ]
+        return [one for one in involved if not self.has_cause(one.label) and not self.has_cause(one.service.lower())]
+
+    @property
+    def missing(self) -> list[str]:
+        """The expected services without a span that have no cause yet."""
+        explained = {one.service.lower() for one in self.proxies if self.has_cause(one.label)}
+        return [name for name in self.trace.missing if name not in explained and not self.has_cause(name)]
+
+    @property
+    def is_explained(self) -> bool:
+        """Whether each missing span has a cause."""
+        return bool(self.causes) and not self.missing and not self.suspects
+
+    def has_cause(self, name: str) -> bool:
+        """Return whether a cause explains the missing spans of a service, or of a proxy by its label."""
+        return name in self.explained or self.explained >= EVERYTHING
+
+    @cached_property
+    def explained(self) -> frozenset[str]:
+        """What the causes explain."""
+        return frozenset().union(*(cause.explains or {cause.proxy} for cause in self.causes))
 
     @property
     def entry(self) -> tuple[Proxy, Listener] | None:

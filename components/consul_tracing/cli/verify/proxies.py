@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from consul_tracing.envoy_messages.json_values import at, fraction_percent
+from consul_tracing.envoy_messages.tracers import sampler_percent
 from consul_tracing.names import LISTENER_DECISION_ENVOY
 from consul_tracing.sources.envoy import RunningProxy, clock_offset, counters, read_each, read_proxy
 from consul_tracing.sources.http import ServerError
@@ -28,12 +29,15 @@ MANAGER = ".HttpConnectionManager"
 PUBLIC_LISTENER = "public_listener"
 """Name of the listener of a sidecar for requests from the mesh, before the colon."""
 
+EXPOSED_PATH = "exposed_path_"
+"""Start of the names of listeners for health checks (`Expose`), which Consul gives 0 % always."""
+
 STATS = (
-    r"^tracing\.|^cluster\..*\.(upstream_cx_(connect_fail|connect_timeout|none_healthy|protocol_error|rx_bytes_total"
-    r"|destroy_remote_with_active_rq)|membership_total|upstream_rq_(\d+|timeout|active|completed)"
-    r"|ssl\.(connection_error|fail_verify\w*|handshake))$"
+    r"^tracing\.|^http\..*\.tracing\.|^cluster\..*\.(membership_total|upstream_rq_(\d+|timeout|active|completed)"
+    r"|upstream_cx_(connect_fail|connect_timeout|none_healthy|protocol_error|rx_bytes_total"
+    r"|destroy_remote_with_active_rq)|ssl\.(connection_error|fail_verify\w*|handshake))$"
 )
-"""Counters and gauges of tracers and of connections to clusters."""
+"""Counters and gauges of tracers, of sampling decisions and of connections to clusters."""
 
 MAX_ERROR_LENGTH = 200
 
@@ -52,6 +56,10 @@ class Listener:
     """The active tracing block."""
     address: str = ""
     """The IP address at which it listens."""
+    stat_prefixes: tuple[str, ...] = ()
+    """The names of its HTTP connection managers in statistics."""
+    updated: str = ""
+    """UTC time of its last update."""
     error: str = ""
     """The reason of the last rejected update. It remains after a later update with the former content."""
 
@@ -78,6 +86,8 @@ class Proxy:
     """The release of its Envoy. Zero if it is not known."""
     configured: TracingKeys | None = None
     """Its tracing configuration in Consul. None if it cannot be read."""
+    registered: Mapping[str, object] = field(default_factory=dict)
+    """Its `Config` in Consul, with names in lower case: that of its registration, merged with proxy-defaults."""
     differences: tuple[str, ...] = ()
     """The differences between its bootstrap and its configuration in Consul, as `stale` lists them."""
 
@@ -107,6 +117,22 @@ class Proxy:
         blocks = [one.tracing["provider"] for one in self.listeners if one.tracing and "provider" in one.tracing]
         return [*map(tracer_of, blocks), *([self.tracer] if self.tracer else [])]
 
+    @property
+    def http_listeners(self) -> list[Listener]:
+        """The listeners that trace requests: all HTTP listeners except those for health checks."""
+        return [one for one in self.listeners if one.is_http and not one.name.startswith(EXPOSED_PATH)]
+
+    @property
+    def sampler_rate(self) -> float | None:
+        """The rate of the tracer's own sampler, in percent. None without a sampler."""
+        rates = [sampler_percent(tracer.config) for tracer in self.tracers[:1]]
+        return next(iter(rates), None)
+
+    @property
+    def rate(self) -> float:
+        """The rate of requests without trace context that start a trace, in percent: of the listener and the sampler."""
+        return self.sampling if self.sampler_rate is None else min(self.sampling, self.sampler_rate)
+
     def follows(self, context: Propagation) -> bool:
         """Return whether the proxy follows the sampling decision in these headers."""
         return not self.limits_callers and any(tracer.reads(context) for tracer in self.tracers)
@@ -134,12 +160,13 @@ def proxy_from(running: RunningProxy, stats: Mapping[str, int], before: Mapping[
     clusters = boot.get("static_resources", {}).get("clusters", [])
     listeners = listeners_from(running.listeners)
     build = at(boot, "node", "user_agent_build_version", "version")
+    sampled = [one for one in listeners if one.is_http and not one.name.startswith(EXPOSED_PATH)]
     return Proxy(
         running=running,
         tracer=tracer_of(tracing) if tracing else None,
         clusters={str(cluster.get("name")): endpoints(cluster) for cluster in clusters},
         listeners=listeners,
-        sampling=min((random_sampling(boot, one.tracing) for one in listeners if one.is_http), default=100),
+        sampling=min((random_sampling(boot, one.tracing) for one in sampled), default=100),
         stats=stats,
         increases=increases(before or {}, stats),
         release=(at(build, "major_number") or 0, at(build, "minor_number") or 0),
@@ -178,6 +205,8 @@ def listener_from(dynamic: JsonObject) -> Listener:
         is_http=bool(managers),
         is_outbound=listener.get("traffic_direction") == "OUTBOUND",
         tracing=next((one["tracing"] for one in managers if "tracing" in one), None),
+        stat_prefixes=tuple(str(one["stat_prefix"]) for one in managers if "stat_prefix" in one),
+        updated=str(state.get("last_updated", "")),
         error=rejection(str(error.get("details", ""))),
     )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from consul_tracing.codes import CODES
@@ -55,7 +55,7 @@ def as_json(result: Result) -> str:
         "services": trace.services,
         "missing": trace.missing,
         "spans": [span_as_json(span) for span in trace.spans],
-        "causes": [asdict(cause) for cause in result.causes],
+        "causes": [cause_as_json(cause) for cause in result.causes],
         "notes": result.notes,
     }
     return json.dumps(content, indent=2)
@@ -71,6 +71,11 @@ def print_text(result: Result, console: Console) -> None:
         _print(console, "")
     for line in summary(result):
         _print(console, line)
+
+
+def cause_as_json(cause: Cause) -> JsonObject:
+    """Return a cause without what it explains."""
+    return {"code": cause.code, "proxy": cause.proxy, "evidence": cause.evidence, "fix": cause.fix}
 
 
 def span_as_json(span: Span) -> JsonObject:

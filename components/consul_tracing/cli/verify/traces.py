@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from .calls import is_received, unreported_calls
 from .trace_tree import trace_tree
 
 if TYPE_CHECKING:
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from consul_tracing.sources.spans import Span
     from consul_tracing.sources.stores import TraceStore
 
+    from .calls import Call
     from .requests import SentRequest
 
 POLL_SECONDS = 0.3
@@ -30,6 +32,8 @@ class Trace:
     spans: tuple[Span, ...] = ()
     expected: tuple[str, ...] = ()
     """Services that must have a span, in lower case, as Zipkin stores them."""
+    sender: str = ""
+    """The service of the sidecar that sends the request into the mesh, in lower case. Empty if it is not known."""
 
     @property
     def trace_id(self) -> str:
@@ -42,9 +46,21 @@ class Trace:
         return tuple(sorted({span.service for span in self.spans}))
 
     @property
+    def unreported(self) -> tuple[Call, ...]:
+        """The calls of services of the mesh that no proxy reported as received."""
+        return unreported_calls(self.spans)
+
+    @property
     def missing(self) -> tuple[str, ...]:
-        """The expected services without a span."""
-        return tuple(name for name in self.expected if name not in self.services)
+        """The services without a span: expected ones, called ones, and the sender of the request."""
+        sender = [self.sender] if self.sender and self.is_sent_by_another_proxy and not self.expected else []
+        required = [*sender, *self.expected, *(call.service for call in self.unreported)]
+        return tuple(name for name in dict.fromkeys(required) if name not in self.services)
+
+    @property
+    def is_sent_by_another_proxy(self) -> bool:
+        """Whether the first span is one of a sidecar that received the request from a proxy without a span."""
+        return any(is_received(tree.span) and self._is_first(tree.span) for tree in trace_tree(self.spans))
 
     @property
     def orphans(self) -> tuple[Span, ...]:
@@ -58,8 +74,8 @@ class Trace:
 
     @property
     def is_whole(self) -> bool:
-        """Whether every expected service has a span and no parent is missing."""
-        return bool(self.spans) and not self.missing and not self.orphans
+        """Whether every expected and every called service has a span, for each call, and no parent is missing."""
+        return bool(self.spans) and not (self.missing or self.unreported or self.orphans)
 
     @property
     def is_complete(self) -> bool:
@@ -131,4 +147,4 @@ def _read(store: TraceStore, trace: Trace) -> Trace:
     spans = store.spans(request.trace_id) if request.trace_id else ()
     if not spans and request.user_agent:
         spans = store.tagged_spans(request.user_agent)
-    return Trace(request, tuple(spans), trace.expected)
+    return replace(trace, spans=tuple(spans))

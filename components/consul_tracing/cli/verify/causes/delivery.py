@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from consul_tracing.cli.verify.evidence import Cause
+from consul_tracing.cli.verify.evidence import EVERYTHING, Cause
 
 from .texts import addresses, listed
 
@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 def unavailable_store(evidence: Evidence) -> Iterator[Cause]:
     """CT410: the trace store is down."""
     if evidence.store_error:
-        yield Cause("CT410", "the trace store", evidence.store_error, "start the trace store, or correct --zipkin")
+        fix = "start the trace store, or correct --zipkin"
+        yield Cause("CT410", "the trace store", evidence.store_error, fix, EVERYTHING)
 
 
 def undelivered_spans(proxy: Proxy, _: Evidence) -> Cause | None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from consul_tracing.cli.verify.evidence import Cause
+from consul_tracing.cli.verify.evidence import THE_REQUEST, Cause
 from consul_tracing.envoy_messages.comparison import differing_paths
 from consul_tracing.envoy_messages.messages import LISTENER_TRACING
 
@@ -17,21 +18,21 @@ if TYPE_CHECKING:
 
 
 def rejected_listeners(evidence: Evidence) -> Iterator[Cause]:
-    """CT402 and CT407: proxies that do not have the current listener. Its absence also makes requests fail."""
+    """CT402 and CT407: proxies that do not have the current listener. Without any listener requests fail."""
     for proxy in evidence.suspects:
         for listener in proxy.listeners:
             if not listener.error or _is_current(listener, proxy.configured):
                 continue
+            cause = Cause(
+                "CT407",
+                proxy.label,
+                f"the proxy rejected its listener: {listener.error}",
+                "correct the field in envoy_listener_tracing_json of proxy-defaults/global. Proxies apply it "
+                "without a restart",
+            )
             if "unknown cluster" in listener.error:
-                yield _unknown_cluster(proxy, listener.error.rpartition("unknown cluster ")[2].strip("'"))
-            else:
-                yield Cause(
-                    "CT407",
-                    proxy.label,
-                    f"the proxy rejected its listener: {listener.error}",
-                    "correct the field in envoy_listener_tracing_json of proxy-defaults/global. Proxies apply it "
-                    "without a restart",
-                )
+                cause = _unknown_cluster(proxy, listener.error.rpartition("unknown cluster ")[2].strip("'"))
+            yield cause if listener.port else replace(cause, explains=frozenset({proxy.label, THE_REQUEST}))
             break
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from consul_tracing.cli.verify.evidence import Cause
+from consul_tracing.cli.verify.evidence import EVERYTHING, Cause
 from consul_tracing.cli.verify.failures import last_servers
 from consul_tracing.cli.verify.trace_tree import trace_tree
 
@@ -25,12 +25,12 @@ def lost_headers(evidence: Evidence) -> Iterator[Cause]:
             services = sorted({span.service for spans in traces for span in spans})
             ids = listed([spans[0].trace_id for spans in traces])
             started = f"while {service} handled the request of trace {trace.trace_id}, its call started trace {ids}"
-            yield Cause("CT408", service, f"{started} with spans of {', '.join(services)}", _pass_on(service))
-    elif trace.missing and (last := last_servers(trace.spans)):
-        for service in last:
-            seen = (
-                f"{service} received the request and made no traced call; spans of {listed(trace.missing)} are missing"
+            yield Cause(
+                "CT408", service, f"{started} with spans of {', '.join(services)}", _pass_on(service), EVERYTHING
             )
+    elif (missing := evidence.missing) and (last := last_servers(trace.spans)):
+        for service in last:
+            seen = f"{service} received the request and made no traced call; spans of {listed(missing)} are missing"
             yield Cause("CT408", service, seen, _pass_on(service))
 
 

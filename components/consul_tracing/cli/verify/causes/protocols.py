@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from consul_tracing.cli.verify.proxies import Listener
 
 
-def services_without_http(evidence: Evidence) -> Iterator[tuple[str, Cause]]:
-    """CT409: services whose requests are not parsed. Yields the service and the cause."""
+def services_without_http(evidence: Evidence) -> Iterator[Cause]:
+    """CT409: services whose requests are not parsed."""
     trace, entry = evidence.trace, evidence.entry
     for name in _services_to_check(evidence):
         proxies = [one for one in evidence.proxies if one.service.lower() == name]
@@ -26,15 +26,15 @@ def services_without_http(evidence: Evidence) -> Iterator[tuple[str, Cause]]:
             for listener in one.listeners
             if listener.is_outbound and _upstream(listener) == name
         ]
-        found = next((one for one in listeners if not one[1].is_http), None)
+        found = next((one for one in listeners if one[1].port and not one[1].is_http), None)
         if entry and entry[1].is_http and entry[0] in proxies:
             continue
         if found:
             proxy, listener = found
             seen = f"the listener {listener.name} has no HTTP connection manager"
-            yield name, Cause("CT409", proxy.label, seen, _declare(name))
+            yield Cause("CT409", proxy.label, seen, _declare(name), frozenset({name}))
         elif not listeners and evidence.consul and trace.services and not evidence.consul.is_http(name):
-            yield name, Cause("CT409", name, f"Consul has no HTTP protocol for the service {name}", _declare(name))
+            yield Cause("CT409", name, f"Consul has no HTTP protocol for the service {name}", _declare(name))
 
 
 def _services_to_check(evidence: Evidence) -> list[str]:
@@ -43,7 +43,7 @@ def _services_to_check(evidence: Evidence) -> list[str]:
     The first expected service is the caller, whose own protocol is irrelevant.
     """
     trace, entry = evidence.trace, evidence.entry
-    names = [name for name in trace.missing if name != trace.expected[0] or entry]
+    names = [name for name in evidence.missing if name != trace.expected[0] or entry]
     if entry and not entry[1].is_http and entry[1].is_outbound:
         return [_upstream(entry[1])]
     return names

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from consul_tracing.cli.verify.contexts import Propagation
-from consul_tracing.cli.verify.evidence import Cause
+from consul_tracing.cli.verify.evidence import EVERYTHING, Cause
 from consul_tracing.errors import format_rate
 
 if TYPE_CHECKING:
@@ -27,15 +27,18 @@ def limited_callers(evidence: Evidence) -> Iterator[Cause]:
                 "those that the caller has sampled, so traces break",
                 'set envoy_version: "1.35" or newer, which moves the rate to the sampler of the tracer, run pulumi up, '
                 f"and restart the proxy of {proxy.service}",
+                EVERYTHING,
             )
 
 
 def unsampled_request(evidence: Evidence) -> Iterator[Cause]:
     """CT405 and CT406: the first proxy does not sample the request."""
     context, consul = evidence.trace.request.context, evidence.consul
-    if evidence.trace.spans:
+    if evidence.trace.spans or evidence.is_explained:
         return
     proxies = [evidence.entry[0]] if evidence.entry else evidence.proxies
+    if any(evidence.has_cause(one.label) for one in proxies):
+        return
     for proxy in proxies:
         if proxy.follows(context) or proxy.sampling >= 100:  # noqa: PLR2004 - percent
             continue
@@ -48,18 +51,20 @@ def unsampled_request(evidence: Evidence) -> Iterator[Cause]:
                 f"the gateway marks requests {_unsampled_by(proxy)} as not sampled: its {rate}",
                 "start the gateway with the output gateway_envoy_args (consul-tracing render --as gateway), or set "
                 "gateways: skip (README, section Gateways)",
+                EVERYTHING,
             )
         else:
             repeat = "set sampling.random above 0, such as 1.0" if not proxy.sampling else "repeat with more --requests"
             readable = next((one for one in (Propagation.B3, Propagation.W3C) if proxy.follows(one)), None)
             instead = f", or use --propagation {readable}" if readable else ""
-            yield Cause("CT405", proxy.label, f"{rate}{ignored}", f"{repeat}{instead}")
+            yield Cause("CT405", proxy.label, f"{rate}{ignored}", f"{repeat}{instead}", EVERYTHING)
         return
     if not evidence.proxies and consul and context is Propagation.NONE:
         rate_of_mesh = consul.keys.listener_block.get("random_sampling", {"value": 100}).get("value", 0)
         if rate_of_mesh == 0:
             evidence_text = "envoy_listener_tracing_json has no random sampling, so proxies start no trace"
-            yield Cause("CT405", "proxy-defaults/global", evidence_text, "set sampling.random above 0, such as 1.0")
+            fix = "set sampling.random above 0, such as 1.0"
+            yield Cause("CT405", "proxy-defaults/global", evidence_text, fix, EVERYTHING)
 
 
 def _unsampled_by(gateway: Proxy) -> str:
