@@ -53,6 +53,21 @@ class Collector:
         return self.count("upstream_cx_destroy_remote_with_active_rq")
 
     @property
+    def is_mute(self) -> bool:
+        """Whether it closed connections and sent nothing."""
+        return self.closed > 0 and not self.count("upstream_cx_rx_bytes_total")
+
+    @property
+    def has_tls(self) -> bool:
+        """Whether the connections have TLS."""
+        return self.count(r"ssl\.handshake") > 0
+
+    @property
+    def unresolved(self) -> int:
+        """Requests for which it had no address."""
+        return self.count("upstream_cx_none_healthy")
+
+    @property
     def unconnected(self) -> int:
         """Connections that failed."""
         return self.count("upstream_cx_connect_(fail|timeout)")
@@ -61,15 +76,15 @@ class Collector:
     def unanswered(self) -> int:
         """Requests that it received and did not respond to in time. Exports over gRPC may have no timeout."""
         waiting = self.proxy.stats.get(f"cluster.{self.tracer.cluster}.upstream_rq_active", 0)
-        is_mute = self.tracer.protocol == OTLP_GRPC and not self.count("upstream_rq_completed")
-        return self.count("upstream_rq_timeout") + (waiting if is_mute else 0)
+        is_silent = self.tracer.protocol == OTLP_GRPC and not self.count("upstream_rq_completed")
+        return self.count("upstream_rq_timeout") + (waiting if is_silent else 0)
 
     @property
     def statuses(self) -> dict[int, int]:
         """The statuses of its responses."""
         own = {
             502: self.unreadable,
-            503: self.closed + self.unconnected + self.count("upstream_cx_none_healthy"),
+            503: self.closed + self.unconnected + self.unresolved,
             504: self.count("upstream_rq_timeout"),
         }
         counts = {

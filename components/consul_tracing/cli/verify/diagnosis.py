@@ -9,8 +9,9 @@ from .causes.delivery import other_store, unavailable_store, undelivered_spans
 from .causes.listeners import missing_cluster, rejected_listeners
 from .causes.propagation import lost_headers
 from .causes.protocols import services_without_http
-from .causes.requests import failed_request, unsampled_by_caller
+from .causes.requests import failed_request, unsampled_by_caller, url_of_a_sidecar
 from .causes.sampling import limited_callers, unsampled_request
+from .causes.service_names import common_names
 from .causes.tracers import stale_tracer
 
 if TYPE_CHECKING:
@@ -28,6 +29,8 @@ def each_suspect(check: Callable[[Proxy, Evidence], Cause | None]) -> Finder:
 
 
 FINDERS: tuple[Finder, ...] = (
+    url_of_a_sidecar,
+    common_names,
     rejected_listeners,
     each_suspect(stale_tracer),
     each_suspect(missing_cluster),

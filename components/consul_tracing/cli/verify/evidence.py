@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from consul_tracing.sources.spans import Span
 
     from .consul_config import ConsulConfig
     from .proxies import Listener, Proxy
+    from .tracers import Endpoint
     from .traces import Trace
 
 
@@ -50,6 +51,8 @@ class Evidence:
     """Traces that services of this trace started for it."""
     proxies: Sequence[Proxy] = ()
     consul: ConsulConfig | None = None
+    sidecars: Mapping[Endpoint, str] = field(default_factory=dict)
+    """The services of sidecars by their addresses for requests from the mesh, as far as Consul was asked."""
     causes: tuple[Cause, ...] = ()
     """The causes that have been found."""
 
@@ -57,7 +60,7 @@ class Evidence:
     def suspects(self) -> list[Proxy]:
         """The proxies that should have reported a span, did not, and have no cause yet."""
         trace = self.trace
-        silent = [one for one in self.proxies if one.service.lower() not in trace.services]
+        silent = [one for one in self.proxies if not trace.has_spans_of(one)]
         involved = [
             one for one in silent if not trace.expected or one.service.lower() in trace.expected or one.is_gateway
         ]
@@ -82,6 +85,12 @@ class Evidence:
     def explained(self) -> frozenset[str]:
         """What the causes explain."""
         return frozenset().union(*(cause.explains or {cause.proxy} for cause in self.causes))
+
+    def sidecar_at(self, endpoint: Endpoint) -> str:
+        """Return the service whose sidecar receives requests from the mesh at an address. Empty if there is none."""
+        listeners = [(proxy, one) for proxy in self.proxies for one in proxy.public_listeners]
+        known = (proxy.service for proxy, one in listeners if one.is_at(endpoint))
+        return next(known, self.sidecars.get(endpoint, ""))
 
     @property
     def entry(self) -> tuple[Proxy, Listener] | None:

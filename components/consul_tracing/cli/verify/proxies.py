@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from consul_tracing.envoy_messages.json_values import at, fraction_percent
 from consul_tracing.envoy_messages.tracers import sampler_percent
+from consul_tracing.inputs.hosts import is_loopback
 from consul_tracing.names import LISTENER_DECISION_ENVOY
 from consul_tracing.sources.envoy import RunningProxy, clock_offset, counters, read_each, read_proxy
 from consul_tracing.sources.http import ServerError
@@ -63,6 +64,17 @@ class Listener:
     error: str = ""
     """The reason of the last rejected update. It remains after a later update with the former content."""
 
+    @property
+    def upstream(self) -> str:
+        """The service to which a listener of a sidecar for an upstream sends requests, in lower case."""
+        return re.split(r"[:?]", self.name)[0].lower()
+
+    def is_at(self, endpoint: Endpoint) -> bool:
+        """Return whether it listens at an address. Listeners at all addresses of a host are taken for it."""
+        host, port = endpoint
+        is_same = self.address in {host, "0.0.0.0", "::"} or (is_loopback(host) and is_loopback(self.address))  # noqa: S104 - compared only
+        return self.port == port and is_same
+
 
 @dataclass(frozen=True)
 class Proxy:
@@ -100,6 +112,11 @@ class Proxy:
     def label(self) -> str:
         """The service and the address of the admin interface."""
         return f"{self.service} ({self.running.address})"
+
+    @property
+    def node_id(self) -> str:
+        """The id of its node, which its spans have as a tag."""
+        return self.running.node.get("id", "")
 
     @property
     def is_gateway(self) -> bool:

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 OTLP_GRPC, OTLP_HTTP, ZIPKIN, DATADOG = "OTLP over gRPC", "OTLP over HTTP", "Zipkin", "Datadog"
 NAMES = {"zipkin": ZIPKIN, "datadog": DATADOG, "skywalking": "SkyWalking", "xray": "X-Ray", "fluentd": "Fluentd"}
+UNNAMED = "unknown_service:envoy"
+"""The service of spans of the OpenTelemetry tracer without a name."""
+
 PATHS = {OTLP_GRPC: "", OTLP_HTTP: "/v1/traces", ZIPKIN: "/api/v2/spans", DATADOG: ""}
 """The default paths that a tracer can change."""
 
@@ -61,7 +64,7 @@ class Tracer:
     @property
     def service_name(self) -> str:
         """The name of the spans of all proxies without a name in their environment. Empty if it is that of each."""
-        names = {"opentelemetry": "unknown_service:envoy", "datadog": "envoy"}
+        names = {"opentelemetry": UNNAMED, "datadog": "envoy"}
         return str(self.config.get("service_name") or names.get(self.kind, ""))
 
     def reads(self, context: Propagation) -> bool:

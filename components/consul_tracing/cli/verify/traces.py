@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from consul_tracing.sources.stores import TraceStore
 
     from .calls import Call
+    from .proxies import Proxy
     from .requests import SentRequest
 
 POLL_SECONDS = 0.3
@@ -44,6 +45,11 @@ class Trace:
     def services(self) -> tuple[str, ...]:
         """The services with a span, sorted."""
         return tuple(sorted({span.service for span in self.spans}))
+
+    def has_spans_of(self, proxy: Proxy) -> bool:
+        """Return whether a proxy has a span. Proxies may report spans under another name than that of their service."""
+        reporters = {span.tags.get("node_id") for span in self.spans}
+        return proxy.service.lower() in self.services or bool(proxy.node_id and proxy.node_id in reporters)
 
     @property
     def unreported(self) -> tuple[Call, ...]:

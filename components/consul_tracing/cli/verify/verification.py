@@ -6,14 +6,18 @@ import os
 import time
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from consul_tracing.cli.stale.bootstrap import BootstrapError
 from consul_tracing.cli.stale.proxies import verdict
 from consul_tracing.entries.tracing_keys import tracing_keys
 from consul_tracing.errors import CommandError
-from consul_tracing.sources.consul import consul_client
+from consul_tracing.sources.consul import consul_client, sidecar_at
 from consul_tracing.sources.http import ServerError
 
+from .causes.service_names import naming_notes
+from .clocks import clock_notes, is_skewed
+from .collectors import collector_of
 from .consul_config import read_config
 from .contexts import Propagation
 from .diagnosis import diagnose
@@ -32,6 +36,7 @@ if TYPE_CHECKING:
 
     from .consul_config import ConsulConfig
     from .proxies import Proxy
+    from .tracers import Endpoint
 
 CLOCK_SKEW_MICROSECONDS = 1_000_000
 """Tolerance for the clocks of proxies."""
@@ -69,7 +74,7 @@ def verify(plan: Plan, progress: Callable[[str], object] = lambda _: None) -> Re
     complete = sum(trace.is_complete for trace in traces)
     trace = next((one for one in traces if not one.is_complete), traces[-1])
     if trace.is_complete:
-        return Result(trace, plan.requests, complete)
+        return Result(trace, plan.requests, complete, notes=naming_notes(trace))
     progress("looking for the cause")
     evidence, notes = collect(plan, trace, store_error, before)
     return Result(trace, plan.requests, complete, diagnose(evidence), evidence.others, notes)
@@ -92,6 +97,7 @@ def collect(
     store = plan.store
     proxies, notes = proxies_of(plan.proxies, before)
     consul: ConsulConfig | None = None
+    sidecars: Mapping[Endpoint, str] = {}
     stored: frozenset[str] = frozenset()
     others: list[Sequence[Span]] = []
     if not plan.proxies:
@@ -101,20 +107,21 @@ def collect(
             client = consul_client(plan.environment)
             consul = read_config(client)
             proxies = [compared(proxy, client, notes) for proxy in proxies]
+            sidecars = known_sidecars(client, trace, proxies)
         except CommandError as error:
             notes.append(error.reason)
     else:
         notes.append("the environment variable CONSUL_HTTP_ADDR allows checks of the config entries")
     if not store_error:
         try:
-            stored = reporting_services(store, {proxy.service.lower() for proxy in proxies}, trace.request.started)
+            stored = reporting_services(store, proxies, trace.request.started)
             others = other_traces(store, trace)
         except ServerError as error:
             store_error = error.reason
-    evidence = Evidence(trace, store.url, store_error, stored, others, proxies, consul)
+    evidence = Evidence(trace, store.url, store_error, stored, others, proxies, consul, sidecars)
     if proxies and not evidence.entry:
         notes.append(f"no proxy of --admin listens on port {trace.request.port} of the URL")
-    return evidence, notes
+    return evidence, notes + clock_notes(proxies)
 
 
 def compared(proxy: Proxy, consul: HttpClient, notes: list[str]) -> Proxy:
@@ -127,7 +134,27 @@ def compared(proxy: Proxy, consul: HttpClient, notes: list[str]) -> Proxy:
     return replace(proxy, configured=tracing_keys(configured.get("Config")), differences=tuple(differences))
 
 
-def reporting_services(store: TraceStore, services: Iterable[str], since: int) -> frozenset[str]:
-    """Return the services with spans since a time in microseconds: their proxies use this store. Raises ServerError."""
-    start, end = since - CLOCK_SKEW_MICROSECONDS, time.time_ns() // 1000 + CLOCK_SKEW_MICROSECONDS
-    return frozenset(name for name in services if store.traces_of(name, start, end, limit=1))
+def reporting_services(store: TraceStore, proxies: Iterable[Proxy], since: int) -> frozenset[str]:
+    """Return the services with spans since a time in microseconds: their proxies use this store. Raises ServerError.
+
+    The times of spans are those of the proxy, so the time is converted to its clock.
+    """
+    found: set[str] = set()
+    for proxy in proxies:
+        service, offset = proxy.service.lower(), int(proxy.clock_offset * 1_000_000) if is_skewed(proxy) else 0
+        start = since + offset - CLOCK_SKEW_MICROSECONDS
+        end = time.time_ns() // 1000 + offset + CLOCK_SKEW_MICROSECONDS
+        if service not in found and store.traces_of(service, start, end, limit=1):
+            found.add(service)
+    return frozenset(found)
+
+
+def known_sidecars(consul: HttpClient, trace: Trace, proxies: Iterable[Proxy]) -> dict[Endpoint, str]:
+    """Return the sidecars at the URL, if it does not respond, and at mute collectors. Raises ServerError."""
+    found = {
+        endpoint for proxy in proxies if (one := collector_of(proxy)) and one.is_mute for endpoint in one.endpoints
+    }
+    if trace.request.status is None:
+        found.add((urlsplit(trace.request.url).hostname or "", trace.request.port))
+    sidecars = {endpoint: sidecar_at(consul, *endpoint) for endpoint in found}
+    return {endpoint: service for endpoint, service in sidecars.items() if service}

@@ -64,13 +64,13 @@ def upstream(name: str, port: int, *, is_http: bool = True, **changes: Any) -> L
     return Listener(f"{name}:127.0.0.1:{port}", port, is_http, is_outbound=True, **block)
 
 
-def proxy(service: str, *listeners: Listener, **changes: Any) -> Proxy:
+def proxy(service: str, *listeners: Listener, node_id: str = "", **changes: Any) -> Proxy:
     own = {
         "client": (public(is_http=False), upstream("web", 9191)),
         "web": (public(), upstream("api", 9192)),
         "api": (public(),),
     }
-    running = RunningProxy(f"{service}:19000", {"cluster": service}, {}, started="2026-01-01T00:00:00Z")
+    running = RunningProxy(f"{service}:19000", {"cluster": service, "id": node_id}, {}, started="2026-01-01T00:00:00Z")
     facts = {"tracer": ZIPKIN, "clusters": COLLECTOR, "listeners": listeners or own[service], "configured": KEYS}
     return Proxy(running, **{**facts, **changes})
 

@@ -3,15 +3,41 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from consul_tracing.cli.verify.evidence import EVERYTHING, THE_REQUEST, Cause
 from consul_tracing.cli.verify.failures import last_failure
+
+from .texts import listed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from consul_tracing.cli.verify.evidence import Evidence
     from consul_tracing.cli.verify.traces import Trace
+
+
+def url_of_a_sidecar(evidence: Evidence) -> Iterator[Cause]:
+    """CT419: the URL is the port of a sidecar for requests from the mesh, which requires mTLS."""
+    request = evidence.trace.request
+    host = urlsplit(request.url).hostname or ""
+    if request.status is not None or not (service := evidence.sidecar_at((host, request.port))):
+        return
+    upstreams = [
+        f"{host}:{listener.port} of {proxy.service}"
+        for proxy in evidence.proxies
+        for listener in proxy.listeners
+        if listener.is_outbound and listener.upstream == service.lower()
+    ]
+    yield Cause(
+        "CT419",
+        service,
+        f"{request.url} is the port of the sidecar of {service} for the mesh, which requires mTLS: {request.outcome}",
+        f"use the port of an upstream in a sidecar that calls {service}"
+        + (f" ({listed(upstreams)})" if upstreams else " (local_bind_port)")
+        + ", or the port of a gateway",
+        EVERYTHING | {THE_REQUEST},
+    )
 
 
 def failed_request(evidence: Evidence) -> Iterator[Cause]:
