@@ -1,8 +1,9 @@
 """`consul-tracing verify` on a real mesh whose spans leave the proxies and do not arrive in the trace store."""
 
+import time
 from collections.abc import Iterator
 from concurrent import futures
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -11,6 +12,7 @@ import grpc
 import pytest
 
 from consul_tracing.cli.verify import requests, verification
+from consul_tracing.sources import envoy
 from testbed.collectors import http_collector
 from testbed.jaeger import Jaeger
 from testbed.ports import LOOPBACK, free_port
@@ -18,16 +20,15 @@ from testbed.services import TcpService
 from tests.mesh.sampled_traces import choose
 from tests.mesh.test_collectors import server_pair
 from tests.mesh.trace_stores import to_jaeger
-from tests.mesh.traced_mesh import TRACED, TracedMesh
+from tests.mesh.traced_mesh import TRACE_ALL, TRACED, TracedMesh
 from tests.mesh.verify_runs import (
     OTLP,
-    SAMPLED,
     W3C,
     Verification,
     assert_causes,
     assert_complete,
     diagnosis,
-    verify,
+    web_without_headers,
 )
 
 pytestmark = pytest.mark.mesh
@@ -44,7 +45,7 @@ def diagnosis_with(traced: TracedMesh, port: int, tracer: dict[str, Any], **more
 
 
 @contextmanager
-def envoy(traced: TracedMesh, version: str) -> Iterator[None]:
+def running(traced: TracedMesh, version: str) -> Iterator[None]:
     choose(traced, version, None)
     try:
         yield
@@ -54,7 +55,7 @@ def envoy(traced: TracedMesh, version: str) -> Iterator[None]:
 
 @VERSIONS
 def test_ct416_collector_speaks_tls(traced: TracedMesh, certificates: Path, version: str) -> None:
-    with envoy(traced, version), http_collector(*server_pair(certificates)) as received:
+    with running(traced, version), http_collector(*server_pair(certificates)) as received:
         for tracer in (ZIPKIN, OTLP, OTLP_HTTP):
             assert_causes(result := diagnosis_with(traced, received.port, tracer), "CT416", *TRACED)
             assert "closes it without a response" in result.evidence
@@ -65,7 +66,7 @@ def test_ct416_collector_speaks_tls(traced: TracedMesh, certificates: Path, vers
 @VERSIONS
 def test_ct416_collector_is_behind_a_sidecar(traced: TracedMesh, version: str) -> None:
     port = traced.mesh.instances["api"].sidecar_port
-    with envoy(traced, version):
+    with running(traced, version):
         for tracer in (ZIPKIN, OTLP):
             # The admin interface of the sidecar shows its port, and so does Consul.
             for more in ({}, {"consul": False}):
@@ -87,7 +88,7 @@ def test_ct416_port_of_the_collector_has_another_protocol(traced: TracedMesh, ja
         (OTLP, jaeger.zipkin_port, "not in HTTP/2"),
         (OTLP, traced.mesh.zipkin.port, "status 404"),
     ]
-    with envoy(traced, version):
+    with running(traced, version):
         for tracer, port, seen in cases:
             assert_causes(result := diagnosis_with(traced, port, tracer), "CT416", *TRACED)
             assert seen in result.evidence
@@ -156,8 +157,6 @@ class Shifted:
         self._seconds = seconds
 
     def __getattr__(self, name: str) -> Any:
-        import time
-
         value = getattr(time, name)
         if name == "time_ns":
             return lambda: value() + self._seconds * 1_000_000_000
@@ -166,16 +165,11 @@ class Shifted:
 
 @pytest.mark.parametrize("seconds", [-300, 300])
 def test_proxies_with_another_clock_do_not_report_to_another_store(traced: TracedMesh, seconds: int) -> None:
-    """The clock of the command is wrong, which is the same as that of all proxies."""
-    traced.apply()
-    clock = Shifted(seconds)
-    traced.mesh.restart_service("web", propagate="none")
-    try:
-        with patch.object(requests, "time", clock), patch.object(verification, "time", clock):
-            result = diagnosis(traced, "--header=x-request-id: 00000000-0000-4000-8000-000000000000")
-            assert "CT410" not in result.codes
-            assert any(f"differs by {abs(seconds)} s" in note for note in result.report["notes"])
-            assert_complete(traced, *SAMPLED) if False else None
-    finally:
-        traced.mesh.restart_service("web")
-    assert verify(traced).exit_code == 0
+    """The time of the command is wrong, for which the clocks of the proxies differ from it as those of other hosts."""
+    traced.apply(sampling=TRACE_ALL)
+    with web_without_headers(traced), ExitStack() as patches:
+        for module in (requests, verification, envoy):
+            patches.enter_context(patch.object(module, "time", Shifted(seconds)))
+        assert_causes(result := diagnosis(traced), "CT408", "web")
+        assert sum(f"differs by {abs(seconds)} s" in note for note in result.report["notes"]) == len(TRACED)
+    assert_complete(traced)

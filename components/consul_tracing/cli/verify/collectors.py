@@ -53,9 +53,14 @@ class Collector:
         return self.count("upstream_cx_destroy_remote_with_active_rq")
 
     @property
+    def is_other_protocol(self) -> bool:
+        """Whether it never responded in the protocol of the tracer, and accepts connections."""
+        return self.is_mute or self.unreadable > 0
+
+    @property
     def is_mute(self) -> bool:
-        """Whether it closed connections and sent nothing."""
-        return self.closed > 0 and not self.count("upstream_cx_rx_bytes_total")
+        """Whether it closed connections and never responded."""
+        return self.closed > 0 and not self.statuses
 
     @property
     def has_tls(self) -> bool:

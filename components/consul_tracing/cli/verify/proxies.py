@@ -35,7 +35,7 @@ EXPOSED_PATH = "exposed_path_"
 
 STATS = (
     r"^tracing\.|^http\..*\.tracing\.|^cluster\..*\.(membership_total|upstream_rq_(\d+|timeout|active|completed)"
-    r"|upstream_cx_(connect_fail|connect_timeout|none_healthy|protocol_error|rx_bytes_total"
+    r"|upstream_cx_(connect_fail|connect_timeout|none_healthy|protocol_error"
     r"|destroy_remote_with_active_rq)|ssl\.(connection_error|fail_verify\w*|handshake))$"
 )
 """Counters and gauges of tracers, of sampling decisions and of connections to clusters."""

@@ -152,7 +152,10 @@ def reporting_services(store: TraceStore, proxies: Iterable[Proxy], since: int) 
 def known_sidecars(consul: HttpClient, trace: Trace, proxies: Iterable[Proxy]) -> dict[Endpoint, str]:
     """Return the sidecars at the URL, if it does not respond, and at mute collectors. Raises ServerError."""
     found = {
-        endpoint for proxy in proxies if (one := collector_of(proxy)) and one.is_mute for endpoint in one.endpoints
+        endpoint
+        for proxy in proxies
+        if (one := collector_of(proxy)) and one.is_other_protocol
+        for endpoint in one.endpoints
     }
     if trace.request.status is None:
         found.add((urlsplit(trace.request.url).hostname or "", trace.request.port))

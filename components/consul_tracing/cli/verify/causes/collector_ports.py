@@ -31,13 +31,13 @@ def other_protocol(collector: Collector, evidence: Evidence) -> Cause | None:
     if protocol.startswith("OTLP"):
         fix += ", or tracer.opentelemetry.transport to the protocol of this port"
     sidecar = next(filter(None, map(evidence.sidecar_at, collector.endpoints)), "")
-    if collector.unreadable:
-        seen = f"responds, and not in {'HTTP/2' if protocol == OTLP_GRPC else 'HTTP/1.1'}"
-    elif collector.is_mute and sidecar:
+    if collector.is_other_protocol and sidecar:
         seen = f"is the port of the sidecar of {sidecar}, which closes connections without mTLS of the mesh"
         fix = EXCLUDE
-    elif collector.is_mute:
+    elif collector.is_other_protocol:
+        version = "HTTP/2" if protocol == OTLP_GRPC else "HTTP/1.1"
         seen = "accepts the connection and closes it without a response"
+        seen = seen if collector.is_mute else f"responds, and not in {version}"
         fix = fix if collector.has_tls else f"set collector.tls if the port requires TLS. Otherwise, {fix}"
     elif collector.statuses and collector.statuses.keys() <= OTHER_API and collector.tracer.has_default_path:
         seen = f"responds with status {listed([*map(str, sorted(collector.statuses))])}"
