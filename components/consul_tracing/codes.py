@@ -512,7 +512,7 @@ CODES: dict[str, Code] = {
     "CT410": Code(
         "The trace store is down or another one",
         "The trace store does not respond, or the proxies send their spans to another one.",
-        "Start the store, or set `--zipkin` to the store of the collector.",
+        "Start the store, or set `--store` to the store of the collector.",
     ),
     "CT411": Code(
         "The request failed",
@@ -540,7 +540,7 @@ CODES: dict[str, Code] = {
         "(`Unimplemented`, `PermissionDenied`, `ResourceExhausted`), or it belongs to another store. Envoy counts both "
         "as sent, with status 200, so that no counter shows the difference.",
         "Read the log of the collector, or that of the proxy with the log level `debug` of `tracing`, or set "
-        "`tracer.opentelemetry.transport: http`. If nothing is refused, set `--zipkin` to the store of the collector.",
+        "`tracer.opentelemetry.transport: http`. If nothing is refused, set `--store` to the store of the collector.",
     ),
     "CT418": Code(
         "Spans do not have the names of their services",

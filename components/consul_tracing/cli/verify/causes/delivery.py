@@ -34,7 +34,7 @@ SENT = r"tracing\.\w+\.(reports|spans)_sent"
 def unavailable_store(evidence: Evidence) -> Iterator[Cause]:
     """CT410: the trace store is down."""
     if evidence.store_error:
-        fix = "start the trace store, or correct --zipkin"
+        fix = "start the trace store, or correct --store"
         yield Cause("CT410", "the trace store", evidence.store_error, fix, EVERYTHING)
 
 
@@ -110,7 +110,7 @@ def _refused(collector: Collector, evidence: Evidence) -> Cause:
         f"refused them, which no counter of the proxy shows, or it belongs to another store{likely}",
         f"read the log of the collector, or that of the proxy after curl -X POST http://{proxy.running.address}"
         "/logging?tracing=debug: OTLP trace export failed with status. Or set tracer.opentelemetry.transport: http, "
-        f"whose statuses are counted. If there is no refusal, set --zipkin to the store of the collector {place}",
+        f"whose statuses are counted. If there is no refusal, set --store to the store of the collector {place}",
     )
 
 
@@ -118,7 +118,7 @@ def _elsewhere(collector: Collector, evidence: Evidence) -> Cause:
     proxy, place = collector.proxy, addresses(collector.endpoints)
     protocol = collector.tracer.protocol
     seen = f"the proxy sent spans to {place or collector.tracer.cluster}, and {evidence.store} has none of its spans"
-    fix = f"set --zipkin to the store of the collector {place}, or correct collector.host"
+    fix = f"set --store to the store of the collector {place}, or correct collector.host"
     if protocol not in {OTLP_HTTP, OTLP_GRPC, ZIPKIN}:
         seen += f". The tracer sends them in the format of {protocol}, which this store does not read"
         fix = "use tracer.zipkin or tracer.opentelemetry, or a collector that converts the spans for this store"
