@@ -12,6 +12,8 @@ import grpc
 import pytest
 
 from consul_tracing.cli.verify import requests, verification
+from consul_tracing.cli.verify.tracers import UNNAMED
+from consul_tracing.inputs.mesh_settings import MeshSettings
 from consul_tracing.sources import envoy
 from testbed.collectors import http_collector
 from testbed.jaeger import Jaeger
@@ -28,6 +30,7 @@ from tests.mesh.verify_runs import (
     assert_causes,
     assert_complete,
     diagnosis,
+    verify,
     web_without_headers,
 )
 
@@ -140,14 +143,42 @@ def test_ct417_another_store_cannot_be_told_from_a_refusal_over_grpc(traced: Tra
     traced.apply()
 
 
-@pytest.mark.parametrize("consul", [True, False])
-def test_ct419_url_is_the_public_port_of_a_sidecar(traced: TracedMesh, consul: bool) -> None:
+@pytest.mark.parametrize(
+    ("tracer", "name"),
+    [({"opentelemetry": {}}, UNNAMED), (OTLP, "mesh"), (OTLP_HTTP, "mesh")],
+    ids=["no-name", "grpc", "http"],
+)
+def test_ct418_spans_of_all_proxies_have_one_name(
+    traced: TracedMesh, jaeger: Jaeger, tracer: dict[str, Any], name: str
+) -> None:
+    traced.apply(**to_jaeger(tracer, jaeger))
+    for more in ({}, {"proxies": []}, {"expect": ""}):
+        assert_causes(result := diagnosis(traced, W3C, jaeger=jaeger, exported=True, **more), "CT418", "the")
+        assert f"4 of 4 spans of the trace have the name {name}" in result.evidence
+    settings = MeshSettings.of("mesh", traced.arguments(**to_jaeger(tracer, jaeger)))
+    choose(traced, None, settings.tracer)
+    traced.apply(**to_jaeger(tracer, jaeger))
+    assert_complete(traced, W3C, jaeger=jaeger)
+    choose(traced, None, None)
+    traced.apply()
+
+
+def test_ct410_tracer_of_a_format_that_the_store_does_not_receive(traced: TracedMesh) -> None:
+    with http_collector() as received:
+        collector = {"host": LOOPBACK, "port": received.port}
+        traced.apply(collector=collector, tracer={"datadog": {"service_name": "mesh"}}, sampling=TRACE_ALL)
+        assert_causes(result := verify(traced, W3C, "--timeout=3"), "CT410", *TRACED)
+        assert "sends spans for Datadog" in result.evidence
+    traced.apply()
+
+
+def test_ct419_url_is_the_public_port_of_a_sidecar(traced: TracedMesh) -> None:
     traced.apply()
     port = traced.mesh.instances["web"].sidecar_port
-    assert_causes(result := diagnosis(traced, port=port, consul=consul), "CT419", "web")
-    assert f"127.0.0.1:{traced.mesh.upstream_port()}" in result.report["causes"][0]["fix"]
-    if consul:
-        assert_causes(diagnosis(traced, port=port, proxies=[]), "CT419", "web")
+    for more in ({}, {"consul": False}):
+        assert_causes(result := diagnosis(traced, port=port, **more), "CT419", "web")
+        assert f"127.0.0.1:{traced.mesh.upstream_port()} of client" in result.report["causes"][0]["fix"]
+    assert_causes(diagnosis(traced, port=port, proxies=[]), "CT419", "web")
 
 
 class Shifted:

@@ -113,19 +113,19 @@ def wait_for_traces(
 
 
 def other_traces(store: TraceStore, trace: Trace) -> list[Sequence[Span]]:
-    """Return the traces that services of this trace started for it, first those of the missing services.
+    """Return the traces that services of this trace started for it, with a span of a missing service if there is one.
 
-    Raises ServerError. The times of the spans are those of the proxies, whose clocks may differ from this one.
+    Raises ServerError. One proxy reports the received request and the call, so the clocks of others do not matter.
     """
-    if not trace.spans:
-        return []
-    start, end = min(span.start or 0 for span in trace.spans), max(span.end for span in trace.spans)
     found: dict[str, Sequence[Span]] = {}
-    for service in trace.missing or trace.services:
-        for spans in store.traces_of(service, start, end):
+    for server in (span for span in trace.spans if span.kind == "SERVER"):
+        for spans in store.traces_of(server.service, server.start or 0, server.end):
             found.setdefault(spans[0].trace_id, spans)
     found.pop(trace.trace_id, None)
-    return continuations(trace, found.values())
+    missing = set(trace.missing)
+    return continuations(
+        trace, [one for one in found.values() if not missing or missing & {span.service for span in one}]
+    )
 
 
 def continuations(trace: Trace, others: Iterable[Sequence[Span]]) -> list[Sequence[Span]]:

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from consul_tracing.cli.verify.collectors import ACCEPTED, Collector, collector_of
 from consul_tracing.cli.verify.evidence import EVERYTHING, Cause
-from consul_tracing.cli.verify.tracers import OTLP_GRPC, OTLP_HTTP, ZIPKIN
+from consul_tracing.cli.verify.tracers import OTLP_GRPC, OTLP_HTTP, PATHS, ZIPKIN
 from consul_tracing.sources.http import parsed_url, port_of
 
 from .collector_ports import other_protocol
@@ -28,7 +28,6 @@ STATUS_FIXES = {
     429: "the collector limits the rate: increase its limit, or reduce sampling.random",
 }
 SERVER_ERROR = 500
-SENT = r"tracing\.\w+\.(reports|spans)_sent"
 
 
 def unavailable_store(evidence: Evidence) -> Iterator[Cause]:
@@ -46,11 +45,17 @@ def undelivered_spans(proxy: Proxy, evidence: Evidence) -> Cause | None:
 
 
 def other_store(evidence: Evidence) -> Iterator[Cause]:
-    """CT410 and CT417: proxies report spans, but not to this store."""
+    """CT410 and CT417: proxies report spans, and this store has none of them."""
     for proxy in evidence.suspects:
         collector = collector_of(proxy)
-        if collector and proxy.count(SENT) and proxy.service.lower() not in evidence.stored:
-            yield _refused(collector, evidence) if _may_be_refused(collector) else _elsewhere(collector, evidence)
+        if not collector or proxy.service.lower() in evidence.stored:
+            continue
+        if collector.tracer.protocol not in {OTLP_GRPC, OTLP_HTTP, ZIPKIN}:
+            yield _other_format(collector, evidence)
+        elif proxy.count(r"tracing\.\w+\.(reports|spans)_sent"):
+            # A refusal over gRPC has the HTTP status 200. Envoy does not count the status in the trailers.
+            is_counted = collector.tracer.protocol != OTLP_GRPC
+            yield _elsewhere(collector, evidence) if is_counted else _refused(collector, evidence)
 
 
 def _unreachable(collector: Collector) -> Cause | None:
@@ -85,8 +90,8 @@ def _rejected(collector: Collector) -> Cause | None:
         status = f"responds with status {listed([*map(str, rejected)])}"
     elif collector.closed:
         status = f"closed the connection of {collector.closed} requests before it responded"
-    path = " and the path of the tracer (Zipkin: /api/v2/spans)" if collector.tracer.protocol == ZIPKIN else ""
-    fix = f"correct collector.port{path or ' and the path of the tracer'}{RESTART}"
+    path = PATHS.get(collector.tracer.protocol)
+    fix = f"correct collector.port and the path of the tracer{f' (default: {path})' if path else ''}{RESTART}"
     if any(code >= SERVER_ERROR for code in rejected) or (collector.closed and not rejected):
         fix = "the collector or its storage fails or is overloaded: read its log"
     fix = next((STATUS_FIXES[code] for code in rejected if code in STATUS_FIXES), fix)
@@ -94,13 +99,8 @@ def _rejected(collector: Collector) -> Cause | None:
     return Cause("CT404", proxy.label, f"{collector.label} {status}, and {lost}", fix)
 
 
-def _may_be_refused(collector: Collector) -> bool:
-    """Return whether a refusal has no counter: gRPC responds with status 200, and with another one in its trailers."""
-    return collector.tracer.protocol == OTLP_GRPC
-
-
 def _refused(collector: Collector, evidence: Evidence) -> Cause:
-    proxy, place = collector.proxy, addresses(collector.endpoints) or collector.tracer.cluster
+    proxy, place = collector.proxy, _place(collector)
     same_host = {host for host, _ in collector.endpoints} & {urlsplit(evidence.store).hostname}
     likely = ". The collector is on the host of the store, which makes a refusal likely" if same_host else ""
     return Cause(
@@ -115,17 +115,30 @@ def _refused(collector: Collector, evidence: Evidence) -> Cause:
 
 
 def _elsewhere(collector: Collector, evidence: Evidence) -> Cause:
-    proxy, place = collector.proxy, addresses(collector.endpoints)
-    protocol = collector.tracer.protocol
-    seen = f"the proxy sent spans to {place or collector.tracer.cluster}, and {evidence.store} has none of its spans"
+    proxy, protocol, place = collector.proxy, collector.tracer.protocol, _place(collector)
+    seen = f"the proxy sent spans to {place}, and {evidence.store} has none of its spans"
     fix = f"set --store to the store of the collector {place}, or correct collector.host"
-    if protocol not in {OTLP_HTTP, OTLP_GRPC, ZIPKIN}:
-        seen += f". The tracer sends them in the format of {protocol}, which this store does not read"
-        fix = "use tracer.zipkin or tracer.opentelemetry, or a collector that converts the spans for this store"
-    elif protocol == OTLP_HTTP and _endpoint(evidence.store) in collector.endpoints:
-        seen += ". The address is that of the API of the store, which does not receive spans"
-        fix = f"set collector.port to the port for {protocol}{RESTART}"
+    if _endpoint(evidence.store) in collector.endpoints:
+        if protocol == ZIPKIN:
+            seen += ". It is this store, which accepted them and dropped them later"
+            fix = "read the log of the store: its storage failed, or it samples (Zipkin: COLLECTOR_SAMPLE_RATE)"
+        else:
+            seen += ". It is the API of this store, which does not receive spans"
+            fix = f"set collector.port to the port for {protocol}{RESTART}"
     return Cause("CT410", proxy.label, seen, fix)
+
+
+def _other_format(collector: Collector, evidence: Evidence) -> Cause:
+    protocol = collector.tracer.protocol
+    seen = f"the tracer {collector.tracer.name} sends spans for {protocol}, which {evidence.store} does not receive"
+    fix = (
+        "use tracer.zipkin or tracer.opentelemetry, or a collector that converts the spans of {protocol} for this store"
+    )
+    return Cause("CT410", collector.proxy.label, seen, fix.format(protocol=protocol))
+
+
+def _place(collector: Collector) -> str:
+    return addresses(collector.endpoints) or collector.tracer.cluster
 
 
 def _endpoint(url: str) -> tuple[str, int]:
