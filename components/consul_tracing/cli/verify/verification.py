@@ -16,7 +16,7 @@ from consul_tracing.sources.consul import consul_client, sidecar_at
 from consul_tracing.sources.http import ServerError
 
 from .causes.service_names import naming_notes
-from .clocks import clock_notes, is_skewed
+from .clocks import TOLERANCE_SECONDS, clock_notes, is_skewed
 from .collectors import collector_of
 from .consul_config import read_config
 from .contexts import Propagation
@@ -141,9 +141,10 @@ def reporting_services(store: TraceStore, proxies: Iterable[Proxy], since: int) 
     """
     found: set[str] = set()
     for proxy in proxies:
-        service, offset = proxy.service.lower(), int(proxy.clock_offset * 1_000_000) if is_skewed(proxy) else 0
-        start = since + offset - CLOCK_SKEW_MICROSECONDS
-        end = time.time_ns() // 1000 + offset + CLOCK_SKEW_MICROSECONDS
+        service, offset, error = proxy.service.lower(), 0, CLOCK_SKEW_MICROSECONDS
+        if is_skewed(proxy):
+            offset, error = int(proxy.clock_offset * 1_000_000), int(TOLERANCE_SECONDS * 1_000_000)
+        start, end = since + offset - error, time.time_ns() // 1000 + offset + error
         if service not in found and store.traces_of(service, start, end, limit=1):
             found.add(service)
     return frozenset(found)

@@ -60,6 +60,7 @@ def only(facts: Evidence) -> Cause:
         (ZIPKIN, counted(upstream_rq_404=1, upstream_rq_202=3), "CT404", "status 404"),
         (ZIPKIN, counted(**{REMOTE: 1, "upstream_rq_503": 1, "upstream_rq_202": 3}), "CT404", "closed the connection"),
         (ZIPKIN, counted(**{REMOTE: 1, "upstream_rq_503": 3}), "CT404", "status 503"),
+        (GRPC, counted(**{REMOTE: 1, "upstream_rq_503": 3}), "CT416", "without a response"),
         (ZIPKIN, {**counted(upstream_rq_200=1), "tracing.zipkin.reports_dropped": 1}, "CT404", "not respond with"),
         (ZIPKIN, counted(upstream_rq_timeout=1, upstream_rq_504=1), "CT403", "did not respond to 1 requests in time"),
         (ZIPKIN, counted(upstream_cx_none_healthy=1, upstream_rq_503=1), "CT403", "DNS resolved its name later"),
@@ -136,7 +137,7 @@ def test_sidecar_before_the_collector_is_named(tracer: Tracer) -> None:
         ("", "10.0.0.1", False),
     ],
 )
-def test_address_of_a_listener(address: str, host: str, is_there: bool) -> None:
+def test_address_of_a_listener(address: str, host: str, is_there: Any) -> None:
     assert Listener("public_listener", 20000, address=address).is_at((host, 20000)) is is_there
     assert not Listener("public_listener", 20001, address=address).is_at((host, 20000))
 

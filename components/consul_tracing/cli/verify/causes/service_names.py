@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from consul_tracing.cli.verify.calls import CLUSTER, service_of
 from consul_tracing.cli.verify.evidence import Cause
 from consul_tracing.cli.verify.tracers import UNNAMED, tracer_of
 
@@ -36,10 +37,18 @@ def common_names(evidence: Evidence) -> Iterator[Cause]:
 
 
 def naming_notes(trace: Trace) -> list[str]:
-    """Return a note if the proxies of a trace have no names in it."""
-    if UNNAMED not in trace.services:
-        return []
-    return [f"spans have the name {UNNAMED} (CT418): {FIX.format(service='web')}"]
+    """Return a note if proxies of several services have one name in a trace."""
+    by_id = {span.id: span for span in trace.spans}
+    shared = {
+        span.service
+        for span in trace.spans
+        if span.kind == "SERVER"
+        and (caller := by_id.get(span.parent_id or ""))
+        and caller.service == span.service
+        and service_of(caller.tags.get(CLUSTER, "")) not in {"", span.service}
+    }
+    names = sorted(shared | ({UNNAMED} & set(trace.services)))
+    return [f"proxies of several services have the name {name} (CT418): {_fix('web', [name])}" for name in names]
 
 
 def _names(evidence: Evidence) -> list[str]:
