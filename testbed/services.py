@@ -38,12 +38,13 @@ TRACE_HEADERS = (
 )
 """Headers to propagate to upstreams. A sidecar cannot correlate inbound and outbound requests."""
 
-Propagation = Literal["all", "w3c", "b3", "none"]
+Propagation = Literal["all", "w3c", "b3", "b3-single", "none"]
 
 PROPAGATED: Mapping[Propagation, tuple[str, ...]] = {
     "all": TRACE_HEADERS,
     "w3c": ("traceparent", "tracestate"),
     "b3": tuple(name for name in TRACE_HEADERS if name.startswith("x-b3-")),
+    "b3-single": ("b3",),
     "none": (),
 }
 """Kinds of applications by the headers that they propagate. The default of OpenTelemetry SDKs is `w3c`."""

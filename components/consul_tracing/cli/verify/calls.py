@@ -59,9 +59,7 @@ def unreported_calls(spans: Sequence[Span]) -> tuple[Call, ...]:
         for span in spans
         if span.kind == "CLIENT" and not _flags(span) and (service := service_of(span.tags.get(CLUSTER, "")))
     ]
-    return tuple(
-        call for call in calls if not any(_is_received(call, span) for span in children[call.span.id])
-    )
+    return tuple(call for call in calls if not any(_is_received(call, span) for span in children[call.span.id]))
 
 
 def is_received(span: Span) -> bool:

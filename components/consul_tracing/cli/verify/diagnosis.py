@@ -5,12 +5,19 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from .causes.calls import flattened_calls, unreported_services
 from .causes.delivery import other_store, unavailable_store, undelivered_spans
 from .causes.listeners import missing_cluster, rejected_listeners
 from .causes.propagation import lost_headers
 from .causes.protocols import services_without_http
 from .causes.requests import failed_request, unsampled_by_caller
-from .causes.sampling import limited_callers, unsampled_request
+from .causes.sampling import (
+    limited_callers,
+    replaced_listener,
+    undecided_request,
+    unparsed_block,
+    unsampled_request,
+)
 from .causes.tracers import stale_tracer
 
 if TYPE_CHECKING:
@@ -31,15 +38,20 @@ FINDERS: tuple[Finder, ...] = (
     rejected_listeners,
     each_suspect(stale_tracer),
     each_suspect(missing_cluster),
+    each_suspect(replaced_listener),
     services_without_http,
     unavailable_store,
     each_suspect(undelivered_spans),
     failed_request,
     unsampled_by_caller,
+    flattened_calls,
     limited_callers,
+    unparsed_block,
+    undecided_request,
     unsampled_request,
     other_store,
     lost_headers,
+    unreported_services,
 )
 """First the causes that the facts show, then those that only the absence of spans suggests."""
 

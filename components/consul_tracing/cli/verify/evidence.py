@@ -66,8 +66,7 @@ class Evidence:
     @property
     def missing(self) -> list[str]:
         """The expected services without a span that have no cause yet."""
-        explained = {one.service.lower() for one in self.proxies if self.has_cause(one.label)}
-        return [name for name in self.trace.missing if name not in explained and not self.has_cause(name)]
+        return [name for name in self.trace.missing if not self.has_cause_of_service(name)]
 
     @property
     def is_explained(self) -> bool:
@@ -77,6 +76,11 @@ class Evidence:
     def has_cause(self, name: str) -> bool:
         """Return whether a cause explains the missing spans of a service, or of a proxy by its label."""
         return name in self.explained or self.explained >= EVERYTHING
+
+    def has_cause_of_service(self, name: str) -> bool:
+        """Return whether a cause explains the missing spans of a service or of one of its proxies."""
+        labels = [one.label for one in self.proxies if one.service.lower() == name]
+        return self.has_cause(name) or any(map(self.has_cause, labels))
 
     @cached_property
     def explained(self) -> frozenset[str]:

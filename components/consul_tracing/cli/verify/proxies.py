@@ -15,7 +15,7 @@ from consul_tracing.sources.http import ServerError
 from .tracers import Tracer, endpoints, tracer_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from consul_tracing.entries.tracing_keys import TracingKeys
     from consul_tracing.names import EnvoyRelease, JsonObject
@@ -33,10 +33,11 @@ EXPOSED_PATH = "exposed_path_"
 """Start of the names of listeners for health checks (`Expose`), which Consul gives 0 % always."""
 
 STATS = (
-    r"^tracing\.|^http\..*\.tracing\.|^cluster\..*\.(upstream_cx_(connect_fail|connect_timeout|none_healthy)|membership_total"
+    r"^tracing\.|^control_plane\.connected_state$|^http\..*\.tracing\."
+    r"|^cluster\..*\.(upstream_cx_(connect_fail|connect_timeout|none_healthy)|membership_total"
     r"|upstream_rq_\d+|ssl\.(connection_error|fail_verify\w*))$"
 )
-"""Counters and gauges of tracers, of sampling decisions and of connections to clusters."""
+"""Counters and gauges of the connection to Consul, of tracers, of sampling decisions and of connections to clusters."""
 
 MAX_ERROR_LENGTH = 200
 
@@ -115,7 +116,7 @@ class Proxy:
     @property
     def http_listeners(self) -> list[Listener]:
         """The listeners that trace requests: all HTTP listeners except those for health checks."""
-        return [one for one in self.listeners if one.is_http and not one.name.startswith(EXPOSED_PATH)]
+        return traced_listeners(self.listeners)
 
     @property
     def sampler_rate(self) -> float | None:
@@ -125,7 +126,7 @@ class Proxy:
 
     @property
     def rate(self) -> float:
-        """The rate of requests without trace context that start a trace, in percent: of the listener and the sampler."""
+        """The rate of requests without trace context that are traced, in percent: of the listener and the sampler."""
         return self.sampling if self.sampler_rate is None else min(self.sampling, self.sampler_rate)
 
     def follows(self, context: Propagation) -> bool:
@@ -133,10 +134,19 @@ class Proxy:
         return not self.limits_callers and any(tracer.reads(context) for tracer in self.tracers)
 
     @property
+    def obeys_request_ids(self) -> bool:
+        """Whether the request id decides if a request without trace context is sampled. A sampler replaces it."""
+        return self.sampler_rate is None or self.release >= LISTENER_DECISION_ENVOY
+
+    @property
     def limits_callers(self) -> bool:
         """Whether the sampling rate also applies to requests that the caller has sampled, which breaks traces."""
         is_limited = self.sampling < 100 and self.release >= LISTENER_DECISION_ENVOY  # noqa: PLR2004 - percent
-        return is_limited and any(tracer.name.endswith(".opentelemetry") for tracer in self.tracers)
+        return is_limited and self.has_tracer("opentelemetry")
+
+    def has_tracer(self, kind: str) -> bool:
+        """Return whether the proxy has a tracer of this kind, such as `zipkin`."""
+        return any(tracer.name.endswith(f".{kind}") for tracer in self.tracers)
 
     @property
     def collector(self) -> str:
@@ -155,13 +165,12 @@ def proxy_from(running: RunningProxy, stats: Mapping[str, int], before: Mapping[
     clusters = boot.get("static_resources", {}).get("clusters", [])
     listeners = listeners_from(running.listeners)
     build = at(boot, "node", "user_agent_build_version", "version")
-    sampled = [one for one in listeners if one.is_http and not one.name.startswith(EXPOSED_PATH)]
     return Proxy(
         running=running,
         tracer=tracer_of(tracing) if tracing else None,
         clusters={str(cluster.get("name")): endpoints(cluster) for cluster in clusters},
         listeners=listeners,
-        sampling=min((random_sampling(boot, one.tracing) for one in sampled), default=100),
+        sampling=min((random_sampling(boot, one.tracing) for one in traced_listeners(listeners)), default=100),
         stats=stats,
         increases=increases(before or {}, stats),
         release=(at(build, "major_number") or 0, at(build, "minor_number") or 0),
@@ -183,6 +192,11 @@ def listeners_from(dynamic: Sequence[JsonObject]) -> tuple[Listener, ...]:
             listener = replace(first, error=first.error or listener.error)  # noqa: PLW2901
         found[listener.name] = listener
     return tuple(found.values())
+
+
+def traced_listeners(listeners: Iterable[Listener]) -> list[Listener]:
+    """Return the HTTP listeners, without those for health checks."""
+    return [one for one in listeners if one.is_http and not one.name.startswith(EXPOSED_PATH)]
 
 
 def listener_from(dynamic: JsonObject) -> Listener:

@@ -43,6 +43,8 @@ class SentRequest:
     """The span id of its context, the parent of the first span."""
     user_agent: str = ""
     """The unique user agent of the request. Empty if a header of the caller replaces it."""
+    request_id: str = ""
+    """The header x-request-id of the caller. Without it the first proxy creates a random one."""
     unsampled_header: str | None = None
     """The header that marks the request as not sampled."""
     started: int = 0
@@ -113,6 +115,7 @@ def send(url: str, propagation: Propagation, headers: Mapping[str, str]) -> Sent
         trace_id=trace_id,
         span_id=span_id,
         user_agent="" if "user-agent" in headers else sent["user-agent"],
+        request_id=headers.get("x-request-id", ""),
         unsampled_header=unsampled,
         started=started,
         context=sampled,

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from .calls import is_received, unreported_calls
+from .contexts import Propagation
 from .trace_tree import trace_tree
 
 if TYPE_CHECKING:
@@ -63,6 +64,11 @@ class Trace:
         return any(is_received(tree.span) and self._is_first(tree.span) for tree in trace_tree(self.spans))
 
     @property
+    def first_service(self) -> str:
+        """The service of the first span. Empty without a span."""
+        return next((tree.span.service for tree in trace_tree(self.spans)), "")
+
+    @property
     def orphans(self) -> tuple[Span, ...]:
         """The spans whose parent is missing. The parent of the first span may be the context of the request."""
         roots = [tree.span for tree in trace_tree(self.spans)]
@@ -101,7 +107,7 @@ def wait_for_traces(
         is_quiet = now - changed >= QUIET_SECONDS
         if all(_is_settled(trace) for trace in current) or now - started >= timeout:
             return current
-        if is_quiet and all(trace.is_complete or not trace.request.is_successful for trace in current):
+        if is_quiet and all(map(_is_final, sampled_traces(current))):
             return current
         time.sleep(POLL_SECONDS)
 
@@ -136,6 +142,16 @@ def _is_within(root: Span, server: Span) -> bool:
     """Return whether a call started in a service while it handled a request. One sidecar reports both spans."""
     is_call = root.parent_id is None and root.kind == "CLIENT" and root.service == server.service
     return is_call and (server.start or 0) <= (root.start or 0) <= server.end
+
+
+def sampled_traces(traces: Sequence[Trace]) -> list[Trace]:
+    """Return the traces without those that the first proxy did not sample: the requests had no context to follow."""
+    has_spans = any(trace.spans for trace in traces)
+    return [one for one in traces if one.spans or one.request.context is not Propagation.NONE or not has_spans]
+
+
+def _is_final(trace: Trace) -> bool:
+    return trace.is_complete or not trace.request.is_successful
 
 
 def _is_settled(trace: Trace) -> bool:

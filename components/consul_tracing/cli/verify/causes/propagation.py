@@ -28,7 +28,11 @@ def lost_headers(evidence: Evidence) -> Iterator[Cause]:
             yield Cause(
                 "CT408", service, f"{started} with spans of {', '.join(services)}", _pass_on(service), EVERYTHING
             )
-    elif (missing := evidence.missing) and (last := last_servers(trace.spans)):
+        return
+    called = {call.service for call in trace.unreported}
+    if (missing := [name for name in evidence.missing if name not in {*called, trace.sender}]) and (
+        last := last_servers(trace.spans)
+    ):
         for service in last:
             seen = f"{service} received the request and made no traced call; spans of {listed(missing)} are missing"
             yield Cause("CT408", service, seen, _pass_on(service))
