@@ -2,13 +2,14 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import pytest
 
-from tests.mesh.test_gateways import terminating_gateway
-from tests.mesh.traced_mesh import TRACED, TracedMesh
-from tests.mesh.verify_runs import Verification, assert_causes, assert_complete, diagnosis, write
+from tests.mesh.test_gateways import leave, terminating_gateway
+from tests.mesh.traced_mesh import TRACED, TracedMesh, retried
+from tests.mesh.verify_runs import Verification, assert_causes, assert_complete, diagnosis, verify, write
 
 pytestmark = pytest.mark.mesh
 
@@ -118,7 +119,7 @@ def test_call_that_did_not_arrive_is_a_failed_request(traced: TracedMesh, *, spa
     try:
         proxies = [traced.mesh.sidecars[name] for name in ("client", "web")]
         with config_entry(traced, "service-router", Routes=[{"Destination": RETRIES}]):
-            result = diagnosis(traced, expect="", proxies=proxies)
+            result = verify(traced, expect="", proxies=proxies)
             assert_causes(result, "CT411", "the")
             assert result.report["calls_without_span"] == []
     finally:
@@ -143,5 +144,6 @@ def test_terminating_gateway_reports_the_call_of_its_service(traced: TracedMesh)
         mesh.programs.stop(gateway.program)
         gateway.start()
         gateway.wait_until_ready(listeners=1)
+        traced.wait_until(retried(partial(leave, traced)), "the terminating gateway to reach legacy")
         assert_complete(traced, proxies=[gateway, caller], **through)
     traced.apply()
