@@ -106,8 +106,7 @@ def summary(result: Result) -> list[str]:
     trace = result.trace
     counted = f"{result.complete} of {result.requests} traces are complete" if result.requests > 1 else ""
     if trace.is_complete:
-        failed = [] if trace.request.is_successful else ["The request failed, and tracing works."]
-        return [counted or "The trace is complete.", *failed, *_notes(result)]
+        return [counted or "The trace is complete.", *_notes(result)]
     incomplete = "The trace is incomplete." if trace.spans else "No span has arrived."
     lines = [*([f"{counted}. The first incomplete one is shown."] if counted else [incomplete])]
     lines += [f"Services without a span: {', '.join(trace.missing)}"] if trace.missing else []

@@ -16,8 +16,8 @@ from consul_tracing.sources.http import ServerError
 
 from .consul_config import read_config
 from .contexts import Propagation
-from .diagnosis import diagnose
-from .evidence import Evidence
+from .diagnosis import diagnose, secondary_facts
+from .evidence import THE_REQUEST, Evidence
 from .proxies import proxies_of, stats_of
 from .report import Result
 from .requests import send
@@ -69,10 +69,22 @@ def verify(plan: Plan, progress: Callable[[str], object] = lambda _: None) -> Re
     complete = sum(trace.is_complete for trace in traces)
     trace = next((one for one in traces if not one.is_complete), traces[-1])
     if trace.is_complete:
-        return Result(trace, plan.requests, complete)
+        return Result(trace, plan.requests, complete, notes=outcome(trace))
     progress("looking for the cause")
     evidence, notes = collect(plan, trace, store_error, before)
-    return Result(trace, plan.requests, complete, diagnose(evidence), evidence.others, notes)
+    causes = diagnose(evidence)
+    if THE_REQUEST not in {cause.proxy for cause in causes}:
+        notes += outcome(trace)
+    return Result(trace, plan.requests, complete, causes, evidence.others, notes)
+
+
+def outcome(trace: Trace) -> list[str]:
+    """Return a note about a request that is not successful."""
+    if trace.request.is_successful:
+        return []
+    if trace.failure:
+        return [f"the request failed, and tracing works: {trace.failure}"]
+    return [f"the application responded with status {trace.request.status}. This is not a fault of tracing"]
 
 
 def arrived(traces: Sequence[Trace]) -> str:
@@ -112,9 +124,7 @@ def collect(
         except ServerError as error:
             store_error = error.reason
     evidence = Evidence(trace, store.url, store_error, stored, others, proxies, consul)
-    if proxies and not evidence.entry:
-        notes.append(f"no proxy of --admin listens on port {trace.request.port} of the URL")
-    return evidence, notes
+    return evidence, [*notes, *secondary_facts(evidence)]
 
 
 def compared(proxy: Proxy, consul: HttpClient, notes: list[str]) -> Proxy:

@@ -3,9 +3,8 @@
 from consul_tracing.cli.verify.contexts import Propagation
 from consul_tracing.cli.verify.evidence import Evidence
 from consul_tracing.cli.verify.tracers import Tracer
-from tests.unit.cli.verify.facts import SPANS, evidence, proxy, public, span, trace, upstream
+from tests.unit.cli.verify.facts import SPANS, evidence, proxy, public, rejected, span, trace, upstream
 
-UNSAMPLED = {"random_sampling": {}}
 UNKNOWN, INVALID = "envoy.tracers.zipkin: unknown cluster 'nope'", "Value: value length must be at least 1 characters"
 OTHER = [span("3", "web", "CLIENT", None, trace_id="feed"), span("4", "api", "SERVER", "3", trace_id="feed")]
 REJECTED = {"cluster.spans.upstream_rq_404": 2, "tracing.zipkin.reports_dropped": 2}
@@ -14,12 +13,12 @@ NONE = {"context": Propagation.NONE}
 
 EVIDENCE: dict[str, Evidence] = {
     "CT401": evidence(trace(), proxies=[proxy("web", tracer=None)]),
-    "CT402": evidence(trace(), proxies=[proxy("web", public(error=UNKNOWN, tracing=UNSAMPLED))]),
+    "CT402": evidence(trace(**NONE), proxies=[proxy("web", rejected(UNKNOWN), sampling=0)]),
     "CT403": evidence(trace(), proxies=[proxy("web", increases={"cluster.spans.upstream_cx_connect_fail": 1})]),
     "CT404": evidence(trace(), proxies=[proxy("web", increases=REJECTED)]),
     "CT405": evidence(trace(**NONE), proxies=[proxy("client", sampling=0)]),
     "CT406": evidence(trace(**NONE), proxies=[proxy("ingress-gateway", upstream("web", 9191), sampling=0)]),
-    "CT407": evidence(trace(), proxies=[proxy("web", public(error=INVALID, tracing=UNSAMPLED))]),
+    "CT407": evidence(trace(**NONE), proxies=[proxy("web", rejected(INVALID), sampling=0)]),
     "CT408": evidence(trace(*SPANS[:2]), others=[OTHER]),
     "CT409": evidence(trace(*SPANS[:2]), proxies=[proxy("api", public(is_http=False))]),
     "CT410": evidence(trace(), proxies=[proxy("web", increases={"tracing.zipkin.reports_sent": 1})]),

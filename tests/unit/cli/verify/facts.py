@@ -64,6 +64,11 @@ def upstream(name: str, port: int, *, is_http: bool = True, **changes: Any) -> L
     return Listener(f"{name}:127.0.0.1:{port}", port, is_http, is_outbound=True, **block)
 
 
+def rejected(error: str, **changes: Any) -> Listener:
+    """Return a listener with Consul's default of 0 % that rejected the block in Consul."""
+    return public(error=error, **{"tracing": {"random_sampling": {}}, "rejected": SAMPLE_ALL, **changes})
+
+
 def proxy(service: str, *listeners: Listener, **changes: Any) -> Proxy:
     own = {
         "client": (public(is_http=False), upstream("web", 9191)),

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def limited_callers(evidence: Evidence) -> Iterator[Cause]:
     """CT412: proxies that apply their sampling rate to requests that are sampled already."""
     for proxy in evidence.proxies:
-        if proxy.limits_callers and not proxy.is_gateway:
+        if proxy.is_on_path and proxy.limits_callers and not proxy.is_gateway:
             version = ".".join(map(str, proxy.release))
             yield Cause(
                 "CT412",
@@ -36,7 +36,7 @@ def unsampled_request(evidence: Evidence) -> Iterator[Cause]:
     context, consul = evidence.trace.request.context, evidence.consul
     if evidence.trace.spans or evidence.is_explained:
         return
-    proxies = [evidence.entry[0]] if evidence.entry else evidence.proxies
+    proxies = evidence.first_proxies
     if any(evidence.has_cause(one.label) for one in proxies):
         return
     for proxy in proxies:
