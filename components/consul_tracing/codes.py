@@ -543,21 +543,22 @@ CODES: dict[str, Code] = {
     ),
     "CT415": Code(
         "An escape hatch replaces the listener",
-        "`envoy_public_listener_json` replaces the public listener of a proxy, and `envoy_listener_tracing_json` does not "
-        "reach it. Without a tracing block of its own, the listener reports no span.",
+        "`envoy_public_listener_json` replaces the public listener of a proxy, and `envoy_listener_tracing_json` does "
+        "not reach it. Without a tracing block of its own, the listener reports no span.",
         "Add the block as `tracing` to the HTTP connection manager of the listener, or remove the key.",
     ),
     "CT420": Code(
         "A proxy leaves the header b3 of its caller",
-        "The Zipkin tracer of Envoy before 1.40 writes its context to `x-b3-*` and leaves the single header `b3` of the "
-        "caller unchanged. The next proxy, and applications that prefer `b3`, take the wrong parent: the spans of the "
-        "trace are siblings, and no call has the span of the called service.",
+        "The Zipkin tracer of Envoy before 1.40 writes its context to `x-b3-*` and leaves the single header `b3` of "
+        "the caller unchanged. The next proxy, and applications that prefer `b3`, take the wrong parent: the spans of "
+        "the trace are siblings, and no call has the span of the called service.",
         "Send `x-b3-traceid`, `x-b3-spanid` and `x-b3-sampled` instead of `b3`, or use Envoy 1.40 or newer.",
     ),
     "CT421": Code(
         "A called service has no span",
         "A proxy reported a call to a service of the mesh, and no proxy reported that it received the call. The facts "
-        "that could be read do not show the cause: a proxy without a tracer, another trace store, or another datacenter.",
+        "that could be read do not show the cause: a proxy without a tracer, another trace store, or another "
+        "datacenter.",
         "Give `--admin` for each proxy of the service, and check its proxies with `consul-tracing stale`.",
     ),
     "CT501": Code(

@@ -86,7 +86,7 @@ def test_ct415_escape_hatch_replaces_the_public_listener(restored: TracedMesh) -
     replace_listener(restored)
     for more in ({}, {"consul": False}, {"expect": ""}):
         assert_causes(result := diagnosis(restored, **more), "CT415", "api")
-    assert "envoy_public_listener_json of its registration" in result.evidence
+    assert "envoy_public_listener_json of its registration or of proxy-defaults" in result.evidence
     replace_listener(restored, tracing={"random_sampling": {"value": 100}})
     assert_complete(restored)
 

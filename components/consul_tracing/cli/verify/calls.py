@@ -62,6 +62,11 @@ def unreported_calls(spans: Sequence[Span]) -> tuple[Call, ...]:
     return tuple(call for call in calls if not any(_is_received(call, span) for span in children[call.span.id]))
 
 
+def involved_services(spans: Sequence[Span]) -> set[str]:
+    """Return the services that have a span or are called."""
+    return {name for span in spans for name in (span.service, service_of(span.tags.get(CLUSTER, "")))}
+
+
 def is_received(span: Span) -> bool:
     """Return whether a sidecar reported the span for a request that another proxy sent."""
     return span.kind == "SERVER" and span.tags.get(CLUSTER) == LOCAL_APP

@@ -12,6 +12,7 @@ from consul_tracing.names import LISTENER_DECISION_ENVOY
 from consul_tracing.sources.envoy import RunningProxy, counters, read_each, read_proxy
 from consul_tracing.sources.http import ServerError
 
+from .calls import service_of
 from .tracers import Tracer, endpoints, tracer_of
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from .contexts import Propagation
     from .tracers import Endpoint
 
-MANAGER = ".HttpConnectionManager"
+MANAGER, TCP = ".HttpConnectionManager", ".TcpProxy"
 
 PUBLIC_LISTENER = "public_listener"
 """Name of the listener of a sidecar for requests from the mesh, before the colon."""
@@ -34,10 +35,14 @@ EXPOSED_PATH = "exposed_path_"
 
 STATS = (
     r"^tracing\.|^control_plane\.connected_state$|^http\..*\.tracing\."
+    r"|^(http|tcp)\..*\.downstream_(rq_total|cx_rx_bytes_total)$"
     r"|^cluster\..*\.(upstream_cx_(connect_fail|connect_timeout|none_healthy)|membership_total"
-    r"|upstream_rq_\d+|ssl\.(connection_error|fail_verify\w*))$"
+    r"|upstream_rq_(total|\d+)|ssl\.(connection_error|fail_verify\w*))$"
 )
-"""Counters and gauges of the connection to Consul, of tracers, of sampling decisions and of connections to clusters."""
+"""Counters and gauges of the connection to Consul, of tracers, sampling decisions, requests and clusters."""
+
+RECEIVED = ("http.{}.downstream_rq_total", "tcp.{}.downstream_cx_rx_bytes_total")
+"""Counters of a listener that increase with each request. `{}`: its name in statistics."""
 
 MAX_ERROR_LENGTH = 200
 
@@ -50,16 +55,21 @@ class Listener:
 
     name: str
     port: int = 0
+    """Its port. 0 for a listener that has never been active."""
     is_http: bool = False
     is_outbound: bool = False
     tracing: JsonObject | None = None
     """The active tracing block."""
     stat_prefixes: tuple[str, ...] = ()
-    """The names of its HTTP connection managers in statistics."""
+    """The names of its HTTP connection managers and TCP proxies in statistics."""
     updated: str = ""
     """UTC time of its last update."""
     error: str = ""
     """The reason of the last rejected update. It remains after a later update with the former content."""
+    rejected: JsonObject | None = None
+    """The tracing block of the rejected update."""
+    address: str = ""
+    """The address on which it listens."""
 
 
 @dataclass(frozen=True)
@@ -129,6 +139,27 @@ class Proxy:
         """The rate of requests without trace context that are traced, in percent: of the listener and the sampler."""
         return self.sampling if self.sampler_rate is None else min(self.sampling, self.sampler_rate)
 
+    @property
+    def is_on_path(self) -> bool:
+        """Whether the proxy may have received the request, by its counters. Other requests increase them too."""
+        listeners = [one for one in self.listeners if not one.name.startswith(EXPOSED_PATH)]
+        return not listeners or any(map(self.may_have_received, listeners))
+
+    def may_have_received(self, listener: Listener) -> bool:
+        """Return whether a counter of the listener increased, or is not known."""
+        names = [counter.format(prefix) for prefix in listener.stat_prefixes for counter in RECEIVED]
+        found = [self.increases[name] for name in names if name in self.increases]
+        return not found or any(found)
+
+    def sent_to(self, service: str) -> int | None:
+        """Return the requests to a service of the mesh since the first request. None if it is not an upstream."""
+        found = [
+            increase
+            for name, increase in self.increases.items()
+            if (match := re.fullmatch(r"cluster\.(.+)\.upstream_rq_total", name)) and service_of(match[1]) == service
+        ]
+        return sum(found) if found else None
+
     def follows(self, context: Propagation) -> bool:
         """Return whether the proxy follows the sampling decision in these headers."""
         return not self.limits_callers and any(tracer.reads(context) for tracer in self.tracers)
@@ -189,7 +220,7 @@ def listeners_from(dynamic: Sequence[JsonObject]) -> tuple[Listener, ...]:
     found: dict[str, Listener] = {}
     for listener in sorted(map(listener_from, dynamic), key=lambda one: not one.port):
         if first := found.get(listener.name):
-            listener = replace(first, error=first.error or listener.error)  # noqa: PLW2901
+            listener = first if first.error else replace(first, error=listener.error, rejected=listener.rejected)  # noqa: PLW2901
         found[listener.name] = listener
     return tuple(found.values())
 
@@ -203,20 +234,34 @@ def listener_from(dynamic: JsonObject) -> Listener:
     """Return a listener of a config dump: its active state, or the first one, which is still warming."""
     state = dynamic.get("active_state") or dynamic.get("warming_state") or {}
     listener: JsonObject = state.get("listener", {})
-    chains = [*listener.get("filter_chains", []), listener.get("default_filter_chain", {})]
-    configs = [one.get("typed_config", {}) for chain in chains for one in chain.get("filters", [])]
-    managers = [one for one in configs if str(one.get("@type", "")).endswith(MANAGER)]
+    configs = filters_of(listener)
+    managers, tcp = ([one for one in configs if str(one.get("@type", "")).endswith(kind)] for kind in (MANAGER, TCP))
     error = dynamic.get("error_state", {})
+    failed: JsonObject = error.get("failed_configuration", {})
+    address = at(listener, "address", "socket_address")
     return Listener(
-        name=str(dynamic.get("name") or error.get("failed_configuration", {}).get("name", "")),
-        port=int(listener.get("address", {}).get("socket_address", {}).get("port_value", 0)),
+        name=str(dynamic.get("name") or failed.get("name", "")),
+        port=at(address, "port_value") or 0,
+        address=at(address, "address") or "",
         is_http=bool(managers),
         is_outbound=listener.get("traffic_direction") == "OUTBOUND",
-        tracing=next((one["tracing"] for one in managers if "tracing" in one), None),
-        stat_prefixes=tuple(str(one["stat_prefix"]) for one in managers if "stat_prefix" in one),
+        tracing=tracing_of(managers),
+        stat_prefixes=tuple(str(one["stat_prefix"]) for one in [*managers, *tcp] if "stat_prefix" in one),
         updated=str(state.get("last_updated", "")),
         error=rejection(str(error.get("details", ""))),
+        rejected=tracing_of(filters_of(failed)),
     )
+
+
+def filters_of(listener: JsonObject) -> list[JsonObject]:
+    """Return the configurations of the network filters of a listener."""
+    chains = [*listener.get("filter_chains", []), listener.get("default_filter_chain", {})]
+    return [one.get("typed_config", {}) for chain in chains for one in chain.get("filters", [])]
+
+
+def tracing_of(filters: Iterable[JsonObject]) -> JsonObject | None:
+    """Return the tracing block of a listener by its filters. None without one."""
+    return next((one["tracing"] for one in filters if "tracing" in one), None)
 
 
 def rejection(details: str) -> str:

@@ -116,11 +116,10 @@ def summary(result: Result) -> list[str]:
     if unsampled := result.requests - result.sampled:
         counted += f", and {unsampled} of {result.requests} requests were not sampled"
     if trace.is_complete:
-        failed = [] if trace.request.is_successful else ["The request failed, and tracing works."]
         services = (
             f"{len(trace.services)} service{'s' * (len(trace.services) > 1)}: {', '.join(in_order(trace.spans))}."
         )
-        return [f"{counted or 'The trace is complete'}: {services}", *failed, *_notes(result)]
+        return [f"{counted or 'The trace is complete'}: {services}", *_notes(result)]
     incomplete = "The trace is incomplete." if trace.spans else "No span has arrived."
     lines = [*([f"{counted}. The first incomplete one is shown."] if counted else [incomplete])]
     lines += [f"Services without a span: {', '.join(trace.missing)}"] if trace.missing else []

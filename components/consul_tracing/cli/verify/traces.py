@@ -6,8 +6,9 @@ import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from .calls import is_received, unreported_calls
+from .calls import involved_services, is_received, unreported_calls
 from .contexts import Propagation
+from .failures import mesh_failure
 from .trace_tree import trace_tree
 
 if TYPE_CHECKING:
@@ -85,8 +86,13 @@ class Trace:
 
     @property
     def is_complete(self) -> bool:
-        """Whether the trace is whole. Without expected services, the request must also be successful."""
-        return self.is_whole and (bool(self.expected) or self.request.is_successful)
+        """Whether the trace is whole. Without expected services, the request must also have passed the mesh."""
+        return self.is_whole and (bool(self.expected) or not self.failure)
+
+    @property
+    def failure(self) -> str:
+        """Where the request failed in the mesh. Empty if it did not."""
+        return mesh_failure(self.request, self.spans)
 
 
 def wait_for_traces(
@@ -121,7 +127,7 @@ def other_traces(store: TraceStore, trace: Trace) -> list[Sequence[Span]]:
         return []
     start, end = min(span.start or 0 for span in trace.spans), max(span.end for span in trace.spans)
     found: dict[str, Sequence[Span]] = {}
-    for service in trace.missing or trace.services:
+    for service in dict.fromkeys([*trace.missing, *trace.services]):
         for spans in store.traces_of(service, start, end):
             found.setdefault(spans[0].trace_id, spans)
     found.pop(trace.trace_id, None)
@@ -129,12 +135,17 @@ def other_traces(store: TraceStore, trace: Trace) -> list[Sequence[Span]]:
 
 
 def continuations(trace: Trace, others: Iterable[Sequence[Span]]) -> list[Sequence[Span]]:
-    """Return the traces that start in a sidecar of this trace while its application handles the request."""
+    """Return the traces that start in a sidecar of this trace while its application handles the request.
+
+    If services are missing, one of them has a span or is called in such a trace. An application can also start traces
+    that have nothing to do with the request.
+    """
     servers = [span for span in trace.spans if span.kind == "SERVER"]
     return [
         spans
         for spans in others
         if any(_is_within(tree.span, server) for tree in trace_tree(spans) for server in servers)
+        and (not trace.missing or not set(trace.missing).isdisjoint(involved_services(spans)))
     ]
 
 

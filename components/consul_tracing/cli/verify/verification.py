@@ -18,8 +18,8 @@ from .causes.sampling import unparsed_blocks
 from .consul_config import read_config
 from .contexts import Propagation
 from .decisions import decision_notes, decisions_of
-from .diagnosis import diagnose
-from .evidence import Evidence
+from .diagnosis import diagnose, secondary_facts
+from .evidence import THE_REQUEST, Evidence
 from .proxies import proxies_of, stats_of
 from .report import Result
 from .requests import send
@@ -76,10 +76,22 @@ def verify(plan: Plan, progress: Callable[[str], object] = lambda _: None) -> Re
     decisions = [*map(decisions_of, mesh.proxies)]
     result = Result(trace, plan.requests, len(traces), sum(one.is_complete for one in traces), decisions=decisions)
     if trace.is_complete:
-        return replace(result, notes=[*mesh.notes, *notes_of_complete(trace, mesh.proxies, decisions)])
+        notes = [*mesh.notes, *outcome(trace), *notes_of_complete(trace, mesh.proxies, decisions)]
+        return replace(result, notes=notes)
     evidence, hints = collect(plan, trace, store_error, mesh)
-    notes = [*mesh.notes, *hints]
-    return replace(result, causes=diagnose(evidence), others=evidence.others, notes=notes)
+    causes, notes = diagnose(evidence), [*mesh.notes, *hints]
+    if THE_REQUEST not in {cause.proxy for cause in causes}:
+        notes += outcome(trace)
+    return replace(result, causes=causes, others=evidence.others, notes=notes)
+
+
+def outcome(trace: Trace) -> list[str]:
+    """Return a note about a request that is not successful."""
+    if trace.request.is_successful:
+        return []
+    if trace.failure:
+        return [f"the request failed, and tracing works: {trace.failure}"]
+    return [f"the application responded with status {trace.request.status}. This is not a fault of tracing"]
 
 
 def sender_of(trace: Trace, proxies: Sequence[Proxy]) -> str:
@@ -150,9 +162,7 @@ def collect(plan: Plan, trace: Trace, store_error: str, mesh: Mesh) -> tuple[Evi
         except ServerError as error:
             store_error = error.reason
     evidence = Evidence(trace, store.url, store_error, stored, others, mesh.proxies, mesh.consul)
-    if mesh.proxies and not evidence.entry:
-        notes.append(f"no proxy of --admin listens on port {trace.request.port} of the URL")
-    return evidence, notes
+    return evidence, [*notes, *secondary_facts(evidence)]
 
 
 def compared(proxy: Proxy, consul: HttpClient, notes: list[str]) -> Proxy:

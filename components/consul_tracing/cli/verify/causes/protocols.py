@@ -43,14 +43,16 @@ def _services_to_check(evidence: Evidence) -> list[str]:
     The first expected service is the caller, whose own protocol is irrelevant.
     """
     trace, entry = evidence.trace, evidence.entry
-    names = [name for name in evidence.missing if name not in trace.expected[:1] or entry]
+    names = [name for name in trace.missing if name not in trace.expected[:1] or entry]
     if entry and not entry[1].is_http and entry[1].is_outbound:
         return [_upstream(entry[1])]
     return names
 
 
 def _upstream(listener: Listener) -> str:
-    return re.split(r"[:?]", listener.name)[0].lower()
+    """Return the service of an outbound listener. Its name starts with `[partition/][namespace/]service[?options]:`."""
+    name = listener.name.removeprefix("prepared_query:")
+    return re.split(r"[:?]", name)[0].rpartition("/")[2].lower()
 
 
 def _declare(service: str) -> str:

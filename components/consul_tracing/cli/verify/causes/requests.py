@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from consul_tracing.cli.verify.evidence import EVERYTHING, THE_REQUEST, Cause
-from consul_tracing.cli.verify.failures import last_failure
+from consul_tracing.cli.verify.failures import last_servers
+
+from .texts import listed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -15,18 +17,27 @@ if TYPE_CHECKING:
 
 
 def failed_request(evidence: Evidence) -> Iterator[Cause]:
-    """CT411: the request failed."""
-    trace, request = evidence.trace, evidence.trace.request
-    if request.is_successful or THE_REQUEST in evidence.explained:
+    """CT411: the request failed in the mesh."""
+    trace = evidence.trace
+    if trace.failure and THE_REQUEST not in evidence.explained:
+        fix = "check that the services run, are healthy in Consul, and that intentions allow the call"
+        yield _failed(trace, trace.failure, fix, _behind(trace))
+
+
+def refused_request(evidence: Evidence) -> Iterator[Cause]:
+    """CT411: the application of the last service responded with an error, and did not call the missing services."""
+    trace, missing = evidence.trace, evidence.missing
+    if trace.request.is_successful or trace.failure or evidence.is_explained or (trace.spans and not missing):
         return
-    place = last_failure(trace.spans) or request.responder or "where it ended is unknown"
-    yield Cause(
-        "CT411",
-        THE_REQUEST,
-        f"{request.url}: {request.outcome}; {place}",
-        "check that the services run, are healthy in Consul, and that intentions allow the call",
-        _behind(trace),
-    )
+    last = last_servers(trace.spans)
+    if any(one.sent_to(name) for one in evidence.proxies if one.service.lower() in last for name in missing):
+        return
+    place = "no proxy reported the request"
+    if last:
+        place = f"the application {listed(last)} responded with it, and called no other service"
+    fix = "send what the application requires (URL, --header)"
+    without = f", or leave {listed(missing)} out of --expect" if last else ""
+    yield _failed(trace, place, f"{fix}{without}", EVERYTHING)
 
 
 def unsampled_by_caller(evidence: Evidence) -> Iterator[Cause]:
@@ -39,6 +50,11 @@ def unsampled_by_caller(evidence: Evidence) -> Iterator[Cause]:
             f"remove the header {header}, or set it to sampled in the caller",
             EVERYTHING,
         )
+
+
+def _failed(trace: Trace, place: str, fix: str, explains: frozenset[str]) -> Cause:
+    request = trace.request
+    return Cause("CT411", THE_REQUEST, f"{request.url}: {request.outcome}; {place}", fix, explains)
 
 
 def _behind(trace: Trace) -> frozenset[str]:

@@ -19,7 +19,7 @@ from consul_tracing.names import LISTENER_KEY
 from .texts import listed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator
 
     from consul_tracing.cli.verify.evidence import Evidence
     from consul_tracing.cli.verify.proxies import Proxy
@@ -46,7 +46,7 @@ RANDOM_IDS = (
 def limited_callers(evidence: Evidence) -> Iterator[Cause]:
     """CT412: proxies that apply their sampling rate to requests that are sampled already."""
     for proxy in evidence.proxies:
-        if proxy.limits_callers and not proxy.is_gateway:
+        if proxy.is_on_path and proxy.limits_callers and not proxy.is_gateway:
             version = ".".join(map(str, proxy.release))
             yield Cause(
                 "CT412",
@@ -64,7 +64,7 @@ def undecided_request(evidence: Evidence) -> Iterator[Cause]:
     request, identity = evidence.trace.request, evidence.trace.request.request_id
     if not identity or evidence.trace.spans or evidence.is_explained:
         return
-    proxies = _first_proxies(evidence)
+    proxies = evidence.first_proxies
     rates = {one.label: one.sampling for one in proxies if one.obeys_request_ids and not one.follows(request.context)}
     if not proxies and request.context is Propagation.NONE:
         rates = {THE_REQUEST: rate_of_mesh(evidence)}
@@ -77,7 +77,7 @@ def unsampled_request(evidence: Evidence) -> Iterator[Cause]:
     context, consul = evidence.trace.request.context, evidence.consul
     if evidence.trace.spans or evidence.is_explained:
         return
-    proxies = _first_proxies(evidence)
+    proxies = evidence.first_proxies
     if any(evidence.has_cause(one.label) for one in proxies):
         return
     for proxy in proxies:
@@ -113,7 +113,7 @@ def unsampled_request(evidence: Evidence) -> Iterator[Cause]:
 def unparsed_block(evidence: Evidence) -> Iterator[Cause]:
     """CT414: Consul did not parse the tracing block of listeners, and writes 0 %."""
     context = evidence.trace.request.context
-    if not evidence.trace.spans and not any(one.follows(context) for one in _first_proxies(evidence)):
+    if not evidence.trace.spans and not any(one.follows(context) for one in evidence.first_proxies):
         yield from unparsed_blocks(evidence.proxies)
 
 
@@ -142,12 +142,12 @@ def replaced_listener(proxy: Proxy, _: Evidence) -> Cause | None:
     ]
     if not untraced:
         return None
-    source = f"{PUBLIC_LISTENER_KEY} of its registration or of proxy-defaults" if is_replaced else "another writer"
+    source = "of its registration or of proxy-defaults" if is_replaced else "or another escape hatch"
     return Cause(
         "CT415",
         proxy.label,
-        f"the listener {untraced[0].name} has no tracing block: {source} replaces the listener of Consul, and "
-        f"{LISTENER_KEY} does not reach it",
+        f"the listener {untraced[0].name} has no tracing block: {PUBLIC_LISTENER_KEY} {source} replaces the "
+        f"listener of Consul, and {LISTENER_KEY} does not reach it",
         f"add the block of {LISTENER_KEY} as tracing to the HTTP connection manager in {PUBLIC_LISTENER_KEY}, or "
         "remove this key",
     )
@@ -179,11 +179,6 @@ def unreadable_fields(text: object) -> list[str]:
     reading = read_listener(block)
     paths = [*(one.path for one in reading.mistakes), *(path for path, _ in reading.newer), *reading.lenient]
     return list(dict.fromkeys(".".join(path) for path in paths))
-
-
-def _first_proxies(evidence: Evidence) -> Sequence[Proxy]:
-    """Return the proxy that receives the request, or all if it is not known."""
-    return [evidence.entry[0]] if evidence.entry else evidence.proxies
 
 
 def _has_lost_its_block(proxy: Proxy) -> bool:
