@@ -527,6 +527,26 @@ CODES: dict[str, Code] = {
         'Set `envoy_version: "1.35"` or newer, run `pulumi up`, and restart every proxy: the rate is then in the '
         "sampler of the tracer.",
     ),
+    "CT413": Code(
+        "The request id decides against sampling",
+        "Envoy decides by the first 8 hexadecimal digits of `x-request-id`. It never samples other ids, such as "
+        "`order-4711` or ULIDs, and counts their requests as `not_traceable`. All UUIDs of version 7 of 65.5 seconds "
+        "share a decision.",
+        "Leave out the header, or create ids that start with 8 random hexadecimal digits, such as UUIDs of version 4.",
+    ),
+    "CT414": Code(
+        "Consul did not parse the tracing block",
+        "Consul parses `envoy_listener_tracing_json` with its own copy of Envoy's messages. With a field that it does "
+        "not know, it drops the whole block: the listeners of all proxies sample 0 %. Requests with a sampled trace "
+        "context are traced all the same.",
+        "Remove the field that the message names. `consul-tracing lint` finds such fields before they are written.",
+    ),
+    "CT415": Code(
+        "An escape hatch replaces the listener",
+        "`envoy_public_listener_json` replaces the public listener of a proxy, and `envoy_listener_tracing_json` does "
+        "not reach it. Without a tracing block of its own, the listener reports no span.",
+        "Add the block as `tracing` to the HTTP connection manager of the listener, or remove the key.",
+    ),
     "CT416": Code(
         "Another protocol at the port of the collector",
         "The collector accepts connections, but its port requires TLS, is that of a sidecar, or serves another protocol "
@@ -553,6 +573,20 @@ CODES: dict[str, Code] = {
         "The public listener of a sidecar accepts mTLS connections of other proxies only, and closes those of other "
         "clients.",
         "Send the request to the local port of an upstream in the sidecar of a caller, or to a gateway.",
+    ),
+    "CT420": Code(
+        "A proxy leaves the header b3 of its caller",
+        "The Zipkin tracer of Envoy before 1.40 writes its context to `x-b3-*` and leaves the single header `b3` of "
+        "the caller unchanged. The next proxy, and applications that prefer `b3`, take the wrong parent: the spans of "
+        "the trace are siblings, and no call has the span of the called service.",
+        "Send `x-b3-traceid`, `x-b3-spanid` and `x-b3-sampled` instead of `b3`, or use Envoy 1.40 or newer.",
+    ),
+    "CT421": Code(
+        "A called service has no span",
+        "A proxy reported a call to a service of the mesh, and no proxy reported that it received the call. The facts "
+        "that could be read do not show the cause: a proxy without a tracer, another trace store, or another "
+        "datacenter.",
+        "Give `--admin` for each proxy of the service, and check its proxies with `consul-tracing stale`.",
     ),
     "CT501": Code(
         "Entries are adopted",

@@ -253,7 +253,6 @@ def test_command_as_a_process_reports_a_complete_trace(traced: TracedMesh) -> No
     ("args", "options"),
     [
         ({}, ["--requests=5"]),
-        ({}, ["--propagation=b3-single"]),
         ({}, SAMPLED),
         ({"sampling": {"random": 0}}, []),
         ({"tracer": {"zipkin": {"encoding": "protobuf"}}}, []),
@@ -265,7 +264,6 @@ def test_command_as_a_process_reports_a_complete_trace(traced: TracedMesh) -> No
     ],
     ids=[
         "requests",
-        "b3-single",
         "own-trace",
         "caller-samples",
         "protobuf",

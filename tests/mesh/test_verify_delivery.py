@@ -179,9 +179,9 @@ def test_ct419_url_is_the_public_port_of_a_sidecar(traced: TracedMesh) -> None:
     traced.apply()
     port = traced.mesh.instances["web"].sidecar_port
     for more in ({}, {"consul": False}):
-        assert_causes(result := diagnosis(traced, port=port, **more), "CT419", "web")
+        assert_causes(result := diagnosis(traced, port=port, **more), "CT419", "the")
         assert f"127.0.0.1:{traced.mesh.upstream_port()} of client" in result.report["causes"][0]["fix"]
-    assert_causes(diagnosis(traced, port=port, proxies=[]), "CT419", "web")
+    assert_causes(diagnosis(traced, port=port, proxies=[]), "CT419", "the")
 
 
 class Shifted:

@@ -59,9 +59,12 @@ def unreported_calls(spans: Sequence[Span]) -> tuple[Call, ...]:
         for span in spans
         if span.kind == "CLIENT" and not _flags(span) and (service := service_of(span.tags.get(CLUSTER, "")))
     ]
-    return tuple(
-        call for call in calls if not any(_is_received(call, span) for span in children[call.span.id])
-    )
+    return tuple(call for call in calls if not any(_is_received(call, span) for span in children[call.span.id]))
+
+
+def involved_services(spans: Sequence[Span]) -> set[str]:
+    """Return the services that have a span or are called."""
+    return {name for span in spans for name in (span.service, service_of(span.tags.get(CLUSTER, "")))}
 
 
 def is_received(span: Span) -> bool:

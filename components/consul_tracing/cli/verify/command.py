@@ -11,7 +11,7 @@ import typer
 from consul_tracing.cli.command import FINDINGS, OutputFormat
 from consul_tracing.errors import CommandError
 
-from .contexts import Propagation
+from .contexts import MAX_REQUESTS, Propagation
 
 WIDTH_WITHOUT_TERMINAL = 160
 
@@ -34,7 +34,7 @@ def verify_command(  # noqa: PLR0913, PLR0917 - options of a command
     header: Annotated[
         list[str] | None, typer.Option(metavar="'NAME: VALUE'", help="Additional header. Repeatable.")
     ] = None,
-    requests: Annotated[int, typer.Option(min=1, max=100, help="Number of requests.")] = 1,
+    requests: Annotated[int, typer.Option(min=1, max=MAX_REQUESTS, help="Number of requests.")] = 1,
     timeout: Annotated[float, typer.Option(min=0, help="Time for spans to arrive, in seconds.")] = 30.0,
     store_token_file: Annotated[
         str, typer.Option(metavar="FILE", help="Bearer token of the store. Default: CONSUL_TRACING_STORE_TOKEN.")

@@ -70,7 +70,9 @@ class Decisions:
 
 def decisions_of(proxy: Proxy) -> Decisions:
     """Return the sampling decisions of a proxy since its start."""
-    prefixes = "|".join(map(re.escape, dict.fromkeys(name for one in proxy.http_listeners for name in one.stat_prefixes)))
+    prefixes = "|".join(
+        map(re.escape, dict.fromkeys(name for one in proxy.http_listeners for name in one.stat_prefixes))
+    )
 
     def count(*reasons: str) -> int:
         pattern = rf"http\.({prefixes})\.tracing\.({'|'.join(reasons)})"
@@ -124,7 +126,9 @@ def _differs(count: int, one: Decisions) -> bool:
     """Return whether a number of sampled requests is not that of the rate, except by chance."""
     share, number = one.rate / 100, one.requests
     chance = DEVIATIONS * (number * share * (1 - share) * REQUESTS_WITH_ONE_ID) ** 0.5
-    return number >= MIN_REQUESTS and abs(count - number * share) > max(chance, number * (min(MIN_SHARE, share / 2) or MIN_SHARE))
+    return number >= MIN_REQUESTS and abs(count - number * share) > max(
+        chance, number * (min(MIN_SHARE, share / 2) or MIN_SHARE)
+    )
 
 
 def _percent(count: int, one: Decisions) -> str:

@@ -5,17 +5,25 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from .causes.calls import flattened_calls, unreported_services
 from .causes.delivery import other_store, unavailable_store, undelivered_spans
-from .causes.listeners import missing_cluster, rejected_listeners
-from .causes.propagation import lost_headers
+from .causes.listeners import missing_cluster, other_rejections, rejected_listeners
+from .causes.propagation import lost_headers, untraced_calls
 from .causes.protocols import services_without_http
-from .causes.requests import failed_request, unsampled_by_caller, url_of_a_sidecar
-from .causes.sampling import limited_callers, unsampled_request
+from .causes.requests import failed_request, refused_request, unsampled_by_caller, url_of_a_sidecar
+from .causes.sampling import (
+    limited_callers,
+    replaced_listener,
+    undecided_request,
+    unparsed_block,
+    unsampled_request,
+)
 from .causes.service_names import common_names
+from .causes.texts import listed
 from .causes.tracers import stale_tracer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
 
     from .evidence import Cause, Evidence
     from .proxies import Proxy
@@ -34,17 +42,37 @@ FINDERS: tuple[Finder, ...] = (
     rejected_listeners,
     each_suspect(stale_tracer),
     each_suspect(missing_cluster),
+    each_suspect(replaced_listener),
     services_without_http,
     unavailable_store,
     each_suspect(undelivered_spans),
     failed_request,
     unsampled_by_caller,
+    flattened_calls,
     limited_callers,
+    unparsed_block,
+    undecided_request,
     unsampled_request,
     other_store,
     lost_headers,
+    refused_request,
+    untraced_calls,
+    unreported_services,
 )
 """First the causes that the facts show, then those that only the absence of spans suggests."""
+
+
+def secondary_facts(evidence: Evidence) -> Iterator[str]:
+    """Return notes about what is not a cause."""
+    yield from other_rejections(evidence)
+    for proxy in evidence.proxies:
+        if not proxy.is_on_path and (cause := stale_tracer(proxy, evidence)):
+            yield f"{proxy.label} did not receive the request; {cause.evidence} ({cause.code})"
+    port, entries = evidence.trace.request.port, listed([proxy.label for proxy, _ in evidence.entries])
+    if len(evidence.entries) > 1:
+        yield f"the proxy that received the request is unknown, because several listen on port {port}: {entries}"
+    elif evidence.proxies and not evidence.entries:
+        yield f"no proxy of --admin listens on port {port} of the URL"
 
 
 def diagnose(evidence: Evidence) -> list[Cause]:

@@ -59,18 +59,39 @@ class Evidence:
     @property
     def suspects(self) -> list[Proxy]:
         """The proxies that should have reported a span, did not, and have no cause yet."""
+        silent = [one for one in self.proxies if one.is_on_path and self._is_silent(one) and self._is_required(one)]
+        return [one for one in silent if not self.has_cause(one.label) and not self.has_cause(one.service.lower())]
+
+    def is_expected(self, proxy: Proxy) -> bool:
+        """Return whether the service of a proxy must have a span."""
+        return proxy.service.lower() in {*self.trace.expected, *self.trace.missing}
+
+    def _is_silent(self, proxy: Proxy) -> bool:
+        """Return whether a proxy has no span, and its span may be missing. Replicas of a service have node ids."""
+        name, identity = proxy.service.lower(), proxy.running.node.get("id")
+        if self.trace.has_spans_under_another_name(proxy):
+            return False
+        nodes = {span.tags.get("node_id") for span in self.trace.spans if span.service.lower() == name}
+        is_incomplete = bool(self.trace.orphans) or any(call.service == name for call in self.trace.unreported)
+        return not nodes or (is_incomplete and bool(identity) and not nodes & {None, identity})
+
+    def _is_required(self, proxy: Proxy) -> bool:
+        """Return whether a span of a proxy can be missing. Without --expect, any proxy that traces can be on the path.
+
+        The spans of a proxy that is not expected are missing if it has a tracer: they are then parents of others.
+        """
         trace = self.trace
-        silent = [one for one in self.proxies if not trace.has_spans_of(one)]
-        involved = [
-            one for one in silent if not trace.expected or one.service.lower() in trace.expected or one.is_gateway
-        ]
-        return [one for one in involved if not self.has_cause(one.label) and not self.has_cause(one.service.lower())]
+        if self.is_expected(proxy):
+            return True
+        if (proxy.is_gateway or trace.expected) and not proxy.tracers:
+            return False
+        is_http = any(one.is_http or not one.port for one in proxy.listeners)
+        return is_http and (proxy.is_gateway or not trace.expected or bool(trace.orphans))
 
     @property
     def missing(self) -> list[str]:
         """The expected services without a span that have no cause yet."""
-        explained = {one.service.lower() for one in self.proxies if self.has_cause(one.label)}
-        return [name for name in self.trace.missing if name not in explained and not self.has_cause(name)]
+        return [name for name in self.trace.missing if not self.has_cause_of_service(name)]
 
     @property
     def is_explained(self) -> bool:
@@ -80,6 +101,11 @@ class Evidence:
     def has_cause(self, name: str) -> bool:
         """Return whether a cause explains the missing spans of a service, or of a proxy by its label."""
         return name in self.explained or self.explained >= EVERYTHING
+
+    def has_cause_of_service(self, name: str) -> bool:
+        """Return whether a cause explains the missing spans of a service or of one of its proxies."""
+        labels = [one.label for one in self.proxies if one.service.lower() == name]
+        return self.has_cause(name) or any(map(self.has_cause, labels))
 
     @cached_property
     def explained(self) -> frozenset[str]:
@@ -94,6 +120,28 @@ class Evidence:
 
     @property
     def entry(self) -> tuple[Proxy, Listener] | None:
-        """The proxy that receives the request, and its listener."""
-        listeners = ((proxy, one) for proxy in self.proxies for one in proxy.listeners)
-        return next((found for found in listeners if found[1].port == self.trace.request.port), None)
+        """The proxy that receives the request, and its listener. None if it is not known."""
+        return self.entries[0] if len(self.entries) == 1 else None
+
+    @cached_property
+    def entries(self) -> list[tuple[Proxy, Listener]]:
+        """The listeners that may receive the request. Several hosts can have a listener with the port of the URL."""
+        host = _host(self.trace.request.host)
+        listeners = [(proxy, one) for proxy in self.proxies for one in proxy.listeners]
+        found = [
+            one for one in listeners if one[1].port == self.trace.request.port and one[0].may_have_received(one[1])
+        ]
+        found = [one for one in found if _host(one[1].address) == host] or found
+        return [one for one in found if _host(one[0].running.address.rpartition(":")[0]) == host] or found
+
+    @property
+    def first_proxies(self) -> list[Proxy]:
+        """The proxies that may be the first one on the path of the request."""
+        callers = [one for one in self.proxies if one.service.lower() in self.trace.expected[:1]]
+        return [self.entry[0]] if self.entry else [one for one in callers or self.proxies if one.is_on_path]
+
+
+def _host(address: str) -> str:
+    """Return a host in one form: this machine has several names."""
+    host = address.strip("[]").lower()
+    return "localhost" if host in {"127.0.0.1", "::1"} else host

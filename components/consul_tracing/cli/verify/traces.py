@@ -6,7 +6,9 @@ import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from .calls import is_received, unreported_calls
+from .calls import involved_services, is_received, unreported_calls
+from .contexts import Propagation
+from .failures import mesh_failure
 from .trace_tree import trace_tree
 
 if TYPE_CHECKING:
@@ -46,10 +48,12 @@ class Trace:
         """The services with a span, sorted."""
         return tuple(sorted({span.service for span in self.spans}))
 
-    def has_spans_of(self, proxy: Proxy) -> bool:
-        """Return whether a proxy has a span. Proxies may report spans under another name than that of their service."""
-        reporters = {span.tags.get("node_id") for span in self.spans}
-        return proxy.service.lower() in self.services or bool(proxy.node_id and proxy.node_id in reporters)
+    def has_spans_under_another_name(self, proxy: Proxy) -> bool:
+        """Return whether a proxy reported spans under a name that is not that of its service."""
+        names = {
+            span.service.lower() for span in self.spans if proxy.node_id and span.tags.get("node_id") == proxy.node_id
+        }
+        return bool(names) and proxy.service.lower() not in names
 
     @property
     def unreported(self) -> tuple[Call, ...]:
@@ -69,6 +73,11 @@ class Trace:
         return any(is_received(tree.span) and self._is_first(tree.span) for tree in trace_tree(self.spans))
 
     @property
+    def first_service(self) -> str:
+        """The service of the first span. Empty without a span."""
+        return next((tree.span.service for tree in trace_tree(self.spans)), "")
+
+    @property
     def orphans(self) -> tuple[Span, ...]:
         """The spans whose parent is missing. The parent of the first span may be the context of the request."""
         roots = [tree.span for tree in trace_tree(self.spans)]
@@ -85,8 +94,13 @@ class Trace:
 
     @property
     def is_complete(self) -> bool:
-        """Whether the trace is whole. Without expected services, the request must also be successful."""
-        return self.is_whole and (bool(self.expected) or self.request.is_successful)
+        """Whether the trace is whole. Without expected services, the request must also have passed the mesh."""
+        return self.is_whole and (bool(self.expected) or not self.failure)
+
+    @property
+    def failure(self) -> str:
+        """Where the request failed in the mesh. Empty if it did not."""
+        return mesh_failure(self.request, self.spans)
 
 
 def wait_for_traces(
@@ -107,7 +121,7 @@ def wait_for_traces(
         is_quiet = now - changed >= QUIET_SECONDS
         if all(_is_settled(trace) for trace in current) or now - started >= timeout:
             return current
-        if is_quiet and all(trace.is_complete or not trace.request.is_successful for trace in current):
+        if is_quiet and all(map(_is_final, sampled_traces(current))):
             return current
         time.sleep(POLL_SECONDS)
 
@@ -129,12 +143,17 @@ def other_traces(store: TraceStore, trace: Trace) -> list[Sequence[Span]]:
 
 
 def continuations(trace: Trace, others: Iterable[Sequence[Span]]) -> list[Sequence[Span]]:
-    """Return the traces that start in a sidecar of this trace while its application handles the request."""
+    """Return the traces that start in a sidecar of this trace while its application handles the request.
+
+    If services are missing, one of them has a span or is called in such a trace. An application can also start traces
+    that have nothing to do with the request.
+    """
     servers = [span for span in trace.spans if span.kind == "SERVER"]
     return [
         spans
         for spans in others
         if any(_is_within(tree.span, server) for tree in trace_tree(spans) for server in servers)
+        and (not trace.missing or not set(trace.missing).isdisjoint(involved_services(spans)))
     ]
 
 
@@ -142,6 +161,16 @@ def _is_within(root: Span, server: Span) -> bool:
     """Return whether a call started in a service while it handled a request. One sidecar reports both spans."""
     is_call = root.parent_id is None and root.kind == "CLIENT" and root.service == server.service
     return is_call and (server.start or 0) <= (root.start or 0) <= server.end
+
+
+def sampled_traces(traces: Sequence[Trace]) -> list[Trace]:
+    """Return the traces without those that the first proxy did not sample: the requests had no context to follow."""
+    has_spans = any(trace.spans for trace in traces)
+    return [one for one in traces if one.spans or one.request.context is not Propagation.NONE or not has_spans]
+
+
+def _is_final(trace: Trace) -> bool:
+    return trace.is_complete or not trace.request.is_successful
 
 
 def _is_settled(trace: Trace) -> bool:

@@ -6,7 +6,6 @@ import os
 import time
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 from consul_tracing.cli.stale.bootstrap import BootstrapError
 from consul_tracing.cli.stale.proxies import verdict
@@ -15,26 +14,29 @@ from consul_tracing.errors import CommandError
 from consul_tracing.sources.consul import consul_client, sidecar_at
 from consul_tracing.sources.http import ServerError
 
+from .causes.sampling import unparsed_blocks
 from .causes.service_names import naming_notes
 from .clocks import TOLERANCE_SECONDS, clock_notes, is_skewed
 from .collectors import collector_of
 from .consul_config import read_config
 from .contexts import Propagation
-from .diagnosis import diagnose
-from .evidence import Evidence
+from .decisions import decision_notes, decisions_of
+from .diagnosis import diagnose, secondary_facts
+from .evidence import THE_REQUEST, Evidence
 from .proxies import proxies_of, stats_of
 from .report import Result
 from .requests import send
-from .traces import Trace, other_traces, wait_for_traces
+from .traces import Trace, other_traces, sampled_traces, wait_for_traces
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from consul_tracing.sources.http import HttpClient
     from consul_tracing.sources.spans import Span
     from consul_tracing.sources.stores import TraceStore
 
     from .consul_config import ConsulConfig
+    from .decisions import Decisions
     from .proxies import Proxy
     from .tracers import Endpoint
 
@@ -71,13 +73,50 @@ def verify(plan: Plan, progress: Callable[[str], object] = lambda _: None) -> Re
         traces = wait_for_traces(store, traces, plan.timeout, lambda current: progress(arrived(current)))
     except ServerError as error:
         store_error = error.reason
-    complete = sum(trace.is_complete for trace in traces)
-    trace = next((one for one in traces if not one.is_complete), traces[-1])
-    if trace.is_complete:
-        return Result(trace, plan.requests, complete, notes=naming_notes(trace))
     progress("looking for the cause")
-    evidence, notes = collect(plan, trace, store_error, before)
-    return Result(trace, plan.requests, complete, diagnose(evidence), evidence.others, notes)
+    mesh = read_mesh(plan, before)
+    traces = sampled_traces([replace(one, sender=sender_of(one, mesh.proxies)) for one in traces])
+    trace = next((one for one in traces if not one.is_complete), traces[-1])
+    decisions = [*map(decisions_of, mesh.proxies)]
+    result = Result(trace, plan.requests, len(traces), sum(one.is_complete for one in traces), decisions=decisions)
+    if trace.is_complete:
+        notes = [*mesh.notes, *outcome(trace), *notes_of_complete(trace, mesh.proxies, decisions)]
+        return replace(result, notes=notes)
+    evidence, hints = collect(plan, trace, store_error, mesh)
+    causes, notes = diagnose(evidence), [*mesh.notes, *hints]
+    if THE_REQUEST not in {cause.proxy for cause in causes}:
+        notes += outcome(trace)
+    return replace(result, causes=causes, others=evidence.others, notes=notes)
+
+
+def outcome(trace: Trace) -> list[str]:
+    """Return a note about a request that is not successful."""
+    if trace.request.is_successful:
+        return []
+    if trace.failure:
+        return [f"the request failed, and tracing works: {trace.failure}"]
+    return [f"the application responded with status {trace.request.status}. This is not a fault of tracing"]
+
+
+def sender_of(trace: Trace, proxies: Sequence[Proxy]) -> str:
+    """Return the service whose sidecar receives the request and sends it into the mesh. Gateways may not trace."""
+    entry = Evidence(trace, proxies=proxies).entry
+    return entry[0].service.lower() if entry and entry[1].is_outbound and not entry[0].is_gateway else ""
+
+
+def notes_of_complete(trace: Trace, proxies: Sequence[Proxy], decisions: Sequence[Decisions]) -> Iterator[str]:
+    """Yield what a complete trace does not show: other proxies, and the traces of requests without a trace context."""
+    if trace.is_sent_by_another_proxy:
+        yield (
+            f"the request reached {trace.first_service} through a proxy without a span: a gateway that does not "
+            "trace, or a sidecar without a tracer (consul-tracing stale)"
+        )
+    silent = sorted({one.service for one in proxies if one.service.lower() not in trace.services})
+    if silent and not trace.expected:
+        yield f"--admin names proxies that are not part of the trace: {', '.join(silent)}"
+    yield from naming_notes(trace)
+    yield from (f"{cause.code}, {cause.evidence}. To fix: {cause.fix}" for cause in unparsed_blocks(proxies))
+    yield from decision_notes(decisions)
 
 
 def arrived(traces: Sequence[Trace]) -> str:
@@ -90,38 +129,53 @@ def arrived(traces: Sequence[Trace]) -> str:
     return f"{len(trace.spans)} spans have arrived, services: {names}{missing}"
 
 
-def collect(
-    plan: Plan, trace: Trace, store_error: str, before: Mapping[str, Mapping[str, int]]
-) -> tuple[Evidence, list[str]]:
-    """Return the evidence for an incomplete trace, and notes about facts that cannot be read."""
-    store = plan.store
+@dataclass(frozen=True)
+class Mesh:
+    """The proxies and the config entries, and notes about those that cannot be read."""
+
+    proxies: Sequence[Proxy]
+    consul: ConsulConfig | None
+    notes: Sequence[str]
+    client: HttpClient | None = None
+    """The client of Consul."""
+
+
+def read_mesh(plan: Plan, before: Mapping[str, Mapping[str, int]]) -> Mesh:
+    """Return the proxies, and the config entries if Consul is known."""
     proxies, notes = proxies_of(plan.proxies, before)
-    consul: ConsulConfig | None = None
-    sidecars: Mapping[Endpoint, str] = {}
+    if not plan.environment.get("CONSUL_HTTP_ADDR"):
+        return Mesh(proxies, None, notes)
+    try:
+        client = consul_client(plan.environment)
+        consul = read_config(client)
+        return Mesh([compared(proxy, client, notes) for proxy in proxies], consul, notes, client)
+    except CommandError as error:
+        return Mesh(proxies, None, [*notes, error.reason])
+
+
+def collect(plan: Plan, trace: Trace, store_error: str, mesh: Mesh) -> tuple[Evidence, list[str]]:
+    """Return the evidence for an incomplete trace, and notes about what would show more."""
+    store, notes = plan.store, []
     stored: frozenset[str] = frozenset()
     others: list[Sequence[Span]] = []
     if not plan.proxies:
         notes.append("the option --admin, once for each proxy, allows checks of the proxies")
-    if plan.environment.get("CONSUL_HTTP_ADDR"):
-        try:
-            client = consul_client(plan.environment)
-            consul = read_config(client)
-            proxies = [compared(proxy, client, notes) for proxy in proxies]
-            sidecars = known_sidecars(client, trace, proxies)
-        except CommandError as error:
-            notes.append(error.reason)
-    else:
+    if not plan.environment.get("CONSUL_HTTP_ADDR"):
         notes.append("the environment variable CONSUL_HTTP_ADDR allows checks of the config entries")
+    sidecars: Mapping[Endpoint, str] = {}
+    if mesh.client:
+        try:
+            sidecars = known_sidecars(mesh.client, trace, mesh.proxies)
+        except ServerError as error:
+            notes.append(error.reason)
     if not store_error:
         try:
-            stored = reporting_services(store, proxies, trace.request.started)
+            stored = reporting_services(store, mesh.proxies, trace.request.started)
             others = other_traces(store, trace)
         except ServerError as error:
             store_error = error.reason
-    evidence = Evidence(trace, store.url, store_error, stored, others, proxies, consul, sidecars)
-    if proxies and not evidence.entry:
-        notes.append(f"no proxy of --admin listens on port {trace.request.port} of the URL")
-    return evidence, notes + clock_notes(proxies)
+    evidence = Evidence(trace, store.url, store_error, stored, others, mesh.proxies, mesh.consul, sidecars)
+    return evidence, [*notes, *clock_notes(mesh.proxies), *secondary_facts(evidence)]
 
 
 def compared(proxy: Proxy, consul: HttpClient, notes: list[str]) -> Proxy:
@@ -131,7 +185,9 @@ def compared(proxy: Proxy, consul: HttpClient, notes: list[str]) -> Proxy:
     except BootstrapError as error:
         notes.append(f"{proxy.label} cannot be compared with Consul: {error}")
         return proxy
-    return replace(proxy, configured=tracing_keys(configured.get("Config")), differences=tuple(differences))
+    config = configured.get("Config") or {}
+    registered = {key.lower(): value for key, value in config.items()}
+    return replace(proxy, configured=tracing_keys(config), registered=registered, differences=tuple(differences))
 
 
 def reporting_services(store: TraceStore, proxies: Iterable[Proxy], since: int) -> frozenset[str]:
@@ -159,6 +215,6 @@ def known_sidecars(consul: HttpClient, trace: Trace, proxies: Iterable[Proxy]) -
         for endpoint in one.endpoints
     }
     if trace.request.status is None:
-        found.add((urlsplit(trace.request.url).hostname or "", trace.request.port))
+        found.add((trace.request.host, trace.request.port))
     sidecars = {endpoint: sidecar_at(consul, *endpoint) for endpoint in found}
     return {endpoint: service for endpoint, service in sidecars.items() if service}

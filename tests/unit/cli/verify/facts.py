@@ -50,6 +50,13 @@ SPANS = (
 )
 
 
+def called(identity: str, caller: str, service: str, parent: str | None = None, **tags: str) -> Span:
+    """Return the span of a caller's proxy for a call of a service of the mesh."""
+    cluster = {"upstream_cluster.name": f"{service}.default.dc1.internal.11111111-2222.consul"}
+    own = {"http.status_code": "200", "response_flags": "-", **cluster, **tags}
+    return span(identity, caller, "CLIENT", parent, tags=own)
+
+
 def trace(*spans: Span, expected: tuple[str, ...] = EXPECTED, **changes: Any) -> Trace:
     return Trace(request(**changes), spans, expected)
 
@@ -62,6 +69,11 @@ def public(*, is_http: bool = True, **changes: Any) -> Listener:
 def upstream(name: str, port: int, *, is_http: bool = True, **changes: Any) -> Listener:
     block = {"tracing": SAMPLE_ALL if is_http else None, **changes}
     return Listener(f"{name}:127.0.0.1:{port}", port, is_http, is_outbound=True, **block)
+
+
+def rejected(error: str, **changes: Any) -> Listener:
+    """Return a listener with Consul's default of 0 % that rejected the block in Consul."""
+    return public(error=error, **{"tracing": {"random_sampling": {}}, "rejected": SAMPLE_ALL, **changes})
 
 
 def proxy(service: str, *listeners: Listener, node_id: str = "", **changes: Any) -> Proxy:

@@ -10,9 +10,9 @@ from consul_tracing.cli.verify.contexts import Propagation
 from consul_tracing.cli.verify.diagnosis import diagnose
 from consul_tracing.cli.verify.evidence import Evidence
 from consul_tracing.sources.envoy import RunningProxy
-from tests.unit.cli.verify.facts import SPANS, evidence, proxy, public, span, trace, upstream
+from tests.unit.cli.verify.facts import SPANS, evidence, proxy, public, rejected, span, trace, upstream
 
-UNSAMPLED = {"random_sampling": {}}
+NONE = {"context": Propagation.NONE}
 REFUSED = {"cluster.spans.upstream_cx_connect_fail": 1}
 
 FAULTS: dict[str, dict[str, Any]] = {
@@ -90,8 +90,11 @@ def test_rejected_listener_that_was_never_active_explains_a_failed_request_and_a
     seen, error = trace(status=None, error="refused"), "Value: value length must be at least 1 characters"
     never_active = [proxy("client", upstream("web", 0, is_http=False, error=error))]
     assert causes(evidence(seen, proxies=never_active)) == [("CT407", "client")]
-    updated = [proxy("client", upstream("web", 9191, error=error, tracing=UNSAMPLED))]
-    assert causes(evidence(seen, proxies=updated)) == [("CT407", "client"), ("CT411", "the request")]
+    updated = [proxy("client", rejected(error), sampling=0)]
+    assert causes(evidence(trace(**NONE, status=None, error="refused"), proxies=updated)) == [
+        ("CT407", "client"),
+        ("CT411", "the request"),
+    ]
 
 
 def test_unsampled_request_explains_proxies_without_spans_and_not_those_without_a_tracer() -> None:

@@ -41,7 +41,7 @@ def _services_to_check(evidence: Evidence) -> list[str]:
     The first expected service is the caller, whose own protocol is irrelevant.
     """
     trace, entry = evidence.trace, evidence.entry
-    names = [name for name in evidence.missing if name != trace.expected[0] or entry]
+    names = [name for name in trace.missing if name not in trace.expected[:1] or entry]
     if entry and not entry[1].is_http and entry[1].is_outbound:
         return [entry[1].upstream]
     return names

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 from consul_tracing.cli.verify.evidence import EVERYTHING, THE_REQUEST, Cause
-from consul_tracing.cli.verify.failures import last_failure
+from consul_tracing.cli.verify.failures import last_servers
 
 from .texts import listed
 
@@ -20,18 +19,17 @@ if TYPE_CHECKING:
 def url_of_a_sidecar(evidence: Evidence) -> Iterator[Cause]:
     """CT419: the URL is the port of a sidecar for requests from the mesh, which requires mTLS."""
     request = evidence.trace.request
-    host = urlsplit(request.url).hostname or ""
-    if request.status is not None or not (service := evidence.sidecar_at((host, request.port))):
+    if request.status is not None or not (service := evidence.sidecar_at((request.host, request.port))):
         return
     upstreams = [
-        f"{host}:{listener.port} of {proxy.service}"
+        f"{request.host}:{listener.port} of {proxy.service}"
         for proxy in evidence.proxies
         for listener in proxy.listeners
         if listener.is_outbound and listener.upstream == service.lower()
     ]
     yield Cause(
         "CT419",
-        service,
+        THE_REQUEST,
         f"{request.url} is the port of the sidecar of {service} for the mesh, which requires mTLS: {request.outcome}",
         f"use the port of an upstream in a sidecar that calls {service}"
         + (f" ({listed(upstreams)})" if upstreams else " (local_bind_port)")
@@ -41,18 +39,27 @@ def url_of_a_sidecar(evidence: Evidence) -> Iterator[Cause]:
 
 
 def failed_request(evidence: Evidence) -> Iterator[Cause]:
-    """CT411: the request failed."""
-    trace, request = evidence.trace, evidence.trace.request
-    if request.is_successful or THE_REQUEST in evidence.explained:
+    """CT411: the request failed in the mesh."""
+    trace = evidence.trace
+    if trace.failure and THE_REQUEST not in evidence.explained:
+        fix = "check that the services run, are healthy in Consul, and that intentions allow the call"
+        yield _failed(trace, trace.failure, fix, _behind(trace))
+
+
+def refused_request(evidence: Evidence) -> Iterator[Cause]:
+    """CT411: the application of the last service responded with an error, and did not call the missing services."""
+    trace, missing = evidence.trace, evidence.missing
+    if trace.request.is_successful or trace.failure or evidence.is_explained or (trace.spans and not missing):
         return
-    place = last_failure(trace.spans) or request.responder or "where it ended is unknown"
-    yield Cause(
-        "CT411",
-        THE_REQUEST,
-        f"{request.url}: {request.outcome}; {place}",
-        "check that the services run, are healthy in Consul, and that intentions allow the call",
-        _behind(trace),
-    )
+    last = last_servers(trace.spans)
+    if any(one.sent_to(name) for one in evidence.proxies if one.service.lower() in last for name in missing):
+        return
+    place = "no proxy reported the request"
+    if last:
+        place = f"the application {listed(last)} responded with it, and called no other service"
+    fix = "send what the application requires (URL, --header)"
+    without = f", or leave {listed(missing)} out of --expect" if last else ""
+    yield _failed(trace, place, f"{fix}{without}", EVERYTHING)
 
 
 def unsampled_by_caller(evidence: Evidence) -> Iterator[Cause]:
@@ -65,6 +72,11 @@ def unsampled_by_caller(evidence: Evidence) -> Iterator[Cause]:
             f"remove the header {header}, or set it to sampled in the caller",
             EVERYTHING,
         )
+
+
+def _failed(trace: Trace, place: str, fix: str, explains: frozenset[str]) -> Cause:
+    request = trace.request
+    return Cause("CT411", THE_REQUEST, f"{request.url}: {request.outcome}; {place}", fix, explains)
 
 
 def _behind(trace: Trace) -> frozenset[str]:

@@ -27,7 +27,7 @@ def common_names(evidence: Evidence) -> Iterator[Cause]:
     trace = evidence.trace
     if (missing := evidence.missing) and (names := _names(evidence)):
         known = {one.service.lower() for one in evidence.proxies}
-        reported = {one.service.lower() for one in evidence.proxies if trace.has_spans_of(one)}
+        reported = {one.service.lower() for one in evidence.proxies if trace.has_spans_under_another_name(one)}
         named = [one for one in missing if one in reported or one not in known]
         count = sum(span.service in names for span in trace.spans)
         seen = f"{count} of {len(trace.spans)} spans of the trace have the name {listed(names)}"
