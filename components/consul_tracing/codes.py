@@ -549,8 +549,8 @@ CODES: dict[str, Code] = {
     ),
     "CT416": Code(
         "Another protocol at the port of the collector",
-        "The collector accepts connections, but its port requires TLS, is that of a sidecar, or serves another protocol "
-        "than the one of the tracer, such as OTLP over gRPC instead of Zipkin.",
+        "The collector accepts connections, but its port requires TLS, is that of a sidecar, or serves another "
+        "protocol than the one of the tracer, such as OTLP over gRPC instead of Zipkin.",
         "Set `collector.tls`, exclude the collector from the mesh, or correct `collector.port` or the `transport` of "
         "the tracer, and restart the proxies.",
     ),
@@ -564,8 +564,8 @@ CODES: dict[str, Code] = {
     ),
     "CT418": Code(
         "Spans do not have the names of their services",
-        "The OpenTelemetry and Datadog tracers take the service name from the environment of the proxy. Without it, the "
-        "spans of all proxies have the name in the tracer, or `unknown_service:envoy`.",
+        "The OpenTelemetry and Datadog tracers take the service name from the environment of the proxy. Without it, "
+        "the spans of all proxies have the name in the tracer, or `unknown_service:envoy`.",
         "Start each proxy with its variables of the output `proxy_environment`. See docs/service-names.md.",
     ),
     "CT419": Code(

@@ -1,5 +1,6 @@
 """`consul-tracing verify` on a real mesh whose spans leave the proxies and do not arrive in the trace store."""
 
+import socket
 import time
 from collections.abc import Iterator
 from concurrent import futures
@@ -112,6 +113,38 @@ def test_ct416_collector_is_a_tcp_service(traced: TracedMesh) -> None:
     traced.apply()
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("status", "fix"), [(401, "requires credentials"), (429, "limits the rate"), (503, "its storage fails")]
+)
+def test_ct404_fix_depends_on_the_status_of_the_collector(traced: TracedMesh, status: int, fix: str) -> None:
+    with http_collector(status=status) as received:
+        for tracer in (ZIPKIN, OTLP_HTTP):
+            assert_causes(result := diagnosis_with(traced, received.port, tracer), "CT404", *TRACED)
+            assert f"status {status}" in result.evidence
+            assert fix in result.report["causes"][0]["fix"]
+    traced.apply()
+
+
+@pytest.mark.slow
+def test_ct403_collector_responds_too_late(traced: TracedMesh) -> None:
+    with http_collector(seconds=2) as received:
+        collector = {"host": LOOPBACK, "port": received.port, "export_timeout_ms": 200}
+        traced.apply(collector=collector, tracer=OTLP_HTTP)
+        assert_causes(result := diagnosis(traced, W3C, exported=True), "CT403", *TRACED)
+        assert "did not respond to" in result.evidence
+    traced.apply()
+
+
+@pytest.mark.slow
+def test_ct403_exports_over_grpc_have_no_response(traced: TracedMesh) -> None:
+    with socket.create_server((LOOPBACK, 0), backlog=16) as server:
+        traced.apply(collector={"host": LOOPBACK, "port": server.getsockname()[1]}, tracer=OTLP)
+        assert_causes(result := verify(traced, W3C, "--timeout=3"), "CT403", *TRACED)
+        assert "accepts connections, and did not respond" in result.evidence
+    traced.apply()
+
+
 class _Refusal(grpc.GenericRpcHandler):
     def __init__(self, status: grpc.StatusCode) -> None:
         self._status = status
@@ -163,6 +196,15 @@ def test_ct418_spans_of_all_proxies_have_one_name(
     assert_complete(traced, W3C, jaeger=jaeger)
     assert verify(traced, W3C, jaeger=jaeger, expect="").report["notes"] == []
     choose(traced, None, None)
+    traced.apply()
+
+
+@pytest.mark.slow
+def test_ct418_does_not_hide_an_application_that_loses_headers(traced: TracedMesh, jaeger: Jaeger) -> None:
+    traced.apply(**to_jaeger(OTLP, jaeger), sampling=TRACE_ALL)
+    with web_without_headers(traced):
+        result = diagnosis(traced, W3C, jaeger=jaeger, exported=True)
+        assert result.codes == {"CT408", "CT418"}, result.report["causes"]
     traced.apply()
 
 

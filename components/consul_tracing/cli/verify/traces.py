@@ -127,7 +127,7 @@ def wait_for_traces(
 
 
 def other_traces(store: TraceStore, trace: Trace) -> list[Sequence[Span]]:
-    """Return the traces that services of this trace started for it, with a span of a missing service if there is one.
+    """Return the traces that services of this trace started for it.
 
     Raises ServerError. One proxy reports the received request and the call, so the clocks of others do not matter.
     """
@@ -136,10 +136,7 @@ def other_traces(store: TraceStore, trace: Trace) -> list[Sequence[Span]]:
         for spans in store.traces_of(server.service, server.start or 0, server.end):
             found.setdefault(spans[0].trace_id, spans)
     found.pop(trace.trace_id, None)
-    missing = set(trace.missing)
-    return continuations(
-        trace, [one for one in found.values() if not missing or missing & {span.service for span in one}]
-    )
+    return continuations(trace, found.values())
 
 
 def continuations(trace: Trace, others: Iterable[Sequence[Span]]) -> list[Sequence[Span]]:
@@ -160,6 +157,7 @@ def continuations(trace: Trace, others: Iterable[Sequence[Span]]) -> list[Sequen
 def _is_within(root: Span, server: Span) -> bool:
     """Return whether a call started in a service while it handled a request. One sidecar reports both spans."""
     is_call = root.parent_id is None and root.kind == "CLIENT" and root.service == server.service
+    is_call = is_call and root.tags.get("node_id") == server.tags.get("node_id")
     return is_call and (server.start or 0) <= (root.start or 0) <= server.end
 
 

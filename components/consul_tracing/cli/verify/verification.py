@@ -197,13 +197,23 @@ def reporting_services(store: TraceStore, proxies: Iterable[Proxy], since: int) 
     """
     found: set[str] = set()
     for proxy in proxies:
-        service, offset, error = proxy.service.lower(), 0, CLOCK_SKEW_MICROSECONDS
+        offset, error = 0, CLOCK_SKEW_MICROSECONDS
         if is_skewed(proxy):
             offset, error = int(proxy.clock_offset * 1_000_000), int(TOLERANCE_SECONDS * 1_000_000)
-        start, end = since + offset - error, time.time_ns() // 1000 + offset + error
-        if service not in found and store.traces_of(service, start, end, limit=1):
+        times = since + offset - error, time.time_ns() // 1000 + offset + error
+        service = proxy.service.lower()
+        if service not in found and (
+            store.traces_of(service, *times, limit=1) or _reports_as_others(store, proxy, *times)
+        ):
             found.add(service)
     return frozenset(found)
+
+
+def _reports_as_others(store: TraceStore, proxy: Proxy, start: int, end: int) -> bool:
+    """Return whether a proxy reported spans under the name of its tracer, which other proxies may have too."""
+    names = {tracer.service_name.lower() for tracer in proxy.tracers} - {"", proxy.service.lower()}
+    spans = (span for name in names for trace in store.traces_of(name, start, end) for span in trace)
+    return any(span.tags.get("node_id") == proxy.node_id for span in spans)
 
 
 def known_sidecars(consul: HttpClient, trace: Trace, proxies: Iterable[Proxy]) -> dict[Endpoint, str]:
