@@ -111,7 +111,8 @@ def notes_of_complete(trace: Trace, proxies: Sequence[Proxy], decisions: Sequenc
             f"the request reached {trace.first_service} through a proxy without a span: a gateway that does not "
             "trace, or a sidecar without a tracer (consul-tracing stale)"
         )
-    silent = sorted({one.service for one in proxies if one.service.lower() not in trace.services})
+    others = [one for one in proxies if not trace.has_spans_under_another_name(one)]
+    silent = sorted({one.service for one in others if one.service.lower() not in trace.services})
     if silent and not trace.expected:
         yield f"--admin names proxies that are not part of the trace: {', '.join(silent)}"
     yield from naming_notes(trace)
