@@ -198,10 +198,8 @@ def test_error_of_an_application_is_no_fault_of_tracing(traced: TracedMesh, stat
         for expect in ("client,web", ""):
             result = verify(traced, expect=expect)
             assert (result.exit_code, found(result)) == (0, [])
-            place = f"it ended at the SERVER span of web: status {status}"
-            assert (
-                f"the request has status {status} ({place}). This is not a fault of tracing" in result.report["notes"]
-            )
+            seen = f"the request has status {status} (it ended at the SERVER span of web: status {status})"
+            assert f"{seen}. This is not a fault of tracing" in result.report["notes"]
         result = diagnosis(traced)
         assert found(result) == [("CT411", "the request")]
         assert f"status {status}; the application web responded with it" in result.evidence
