@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     from .consul_config import ConsulConfig
     from .decisions import Decisions
-    from .proxies import Proxy
+    from .proxies import Listener, Proxy
 
 CLOCK_SKEW_MICROSECONDS = 1_000_000
 """Tolerance for the clocks of proxies."""
@@ -71,7 +71,10 @@ def verify(plan: Plan, progress: Callable[[str], object] = lambda _: None) -> Re
         store_error = error.reason
     progress("looking for the cause")
     mesh = read_mesh(plan, before)
-    traces = sampled_traces([replace(one, sender=sender_of(one, mesh.proxies)) for one in traces])
+    entry = Evidence(traces[0], proxies=mesh.proxies).entry
+    traces = [replace(one, sender=sender_of(entry)) for one in traces]
+    if not entry or entry[0].rate < 100:  # noqa: PLR2004 - percent
+        traces = sampled_traces(traces)
     trace = next((one for one in traces if not one.is_complete), traces[-1])
     decisions = [*map(decisions_of, mesh.proxies)]
     result = Result(trace, plan.requests, len(traces), sum(one.is_complete for one in traces), decisions=decisions)
@@ -94,9 +97,8 @@ def outcome(trace: Trace) -> list[str]:
     return [f"the application responded with status {trace.request.status}. This is not a fault of tracing"]
 
 
-def sender_of(trace: Trace, proxies: Sequence[Proxy]) -> str:
+def sender_of(entry: tuple[Proxy, Listener] | None) -> str:
     """Return the service whose sidecar receives the request and sends it into the mesh. Gateways may not trace."""
-    entry = Evidence(trace, proxies=proxies).entry
     return entry[0].service.lower() if entry and entry[1].is_outbound and not entry[0].is_gateway else ""
 
 
@@ -107,9 +109,12 @@ def notes_of_complete(trace: Trace, proxies: Sequence[Proxy], decisions: Sequenc
             f"the request reached {trace.first_service} through a proxy without a span: a gateway that does not "
             "trace, or a sidecar without a tracer (consul-tracing stale)"
         )
-    silent = sorted({one.service for one in proxies if one.service.lower() not in trace.services})
+    silent = sorted({one.service for one in proxies if one.is_on_path and one.service.lower() not in trace.services})
     if silent and not trace.expected:
-        yield f"--admin names proxies that are not part of the trace: {', '.join(silent)}"
+        yield (
+            f"proxies that received requests meanwhile have no span in the trace: {', '.join(silent)}. If this request "
+            "is one of them, name their services with --expect to find the cause"
+        )
     yield from (f"{cause.code}, {cause.evidence}. To fix: {cause.fix}" for cause in unparsed_blocks(proxies))
     yield from decision_notes(decisions)
 

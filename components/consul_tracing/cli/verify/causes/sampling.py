@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from consul_tracing.cli.verify.contexts import MAX_REQUESTS, Propagation
 from consul_tracing.cli.verify.evidence import EVERYTHING, THE_REQUEST, Cause
+from consul_tracing.cli.verify.proxies import PUBLIC_LISTENER_KEY
 from consul_tracing.entries.tracing_keys import UNTRACED
 from consul_tracing.envoy_messages.json_values import at, json_objects
 from consul_tracing.envoy_messages.reader import read_listener
@@ -23,9 +24,6 @@ if TYPE_CHECKING:
 
     from consul_tracing.cli.verify.evidence import Evidence
     from consul_tracing.cli.verify.proxies import Proxy
-
-PUBLIC_LISTENER_KEY = "envoy_public_listener_json"
-"""The key of a registration that replaces the public listener of a proxy."""
 
 CONNECTED = "control_plane.connected_state"
 
@@ -136,7 +134,7 @@ def unparsed_blocks(proxies: Iterable[Proxy]) -> Iterator[Cause]:
 
 def replaced_listener(proxy: Proxy, _: Evidence) -> Cause | None:
     """CT415: an escape hatch replaces the public listener, and it has no tracing block."""
-    is_replaced = PUBLIC_LISTENER_KEY in proxy.registered
+    is_replaced = proxy.has_own_listener
     untraced = [
         one for one in proxy.public_listeners if one.port and one.tracing is None and (one.is_http or is_replaced)
     ]
@@ -184,8 +182,7 @@ def unreadable_fields(text: object) -> list[str]:
 def _has_lost_its_block(proxy: Proxy) -> bool:
     block = proxy.registered.get(LISTENER_KEY)
     is_written = bool(block) and not (proxy.configured and proxy.configured.listener == UNTRACED)
-    is_replaced = PUBLIC_LISTENER_KEY in proxy.registered
-    listeners = [one for one in proxy.http_listeners if not is_replaced or one.is_outbound]
+    listeners = [one for one in proxy.http_listeners if one.is_outbound or not proxy.has_own_listener]
     return is_written and any(one.tracing == UNTRACED and not one.error for one in listeners)
 
 
