@@ -127,6 +127,11 @@ class Proxy:
         return [*map(tracer_of, blocks), *([self.tracer] if self.tracer else [])]
 
     @property
+    def should_trace(self) -> bool:
+        """Whether the proxy has a tracer, or would start with one now. Gateways may have none."""
+        return bool(self.tracers) or bool(self.configured and self.configured.bootstrap_tracer)
+
+    @property
     def has_own_listener(self) -> bool:
         """Whether its public listener is not the one of Consul."""
         return PUBLIC_LISTENER_KEY in self.registered

@@ -98,8 +98,11 @@ def outcome(trace: Trace) -> list[str]:
 
 
 def sender_of(entry: tuple[Proxy, Listener] | None) -> str:
-    """Return the service whose sidecar receives the request and sends it into the mesh. Gateways may not trace."""
-    return entry[0].service.lower() if entry and entry[1].is_outbound and not entry[0].is_gateway else ""
+    """Return the service whose proxy sends the request into the mesh. Empty for a gateway that does not trace."""
+    if entry is None or not entry[1].is_outbound:
+        return ""
+    proxy = entry[0]
+    return "" if proxy.is_gateway and not proxy.should_trace else proxy.service.lower()
 
 
 def notes_of_complete(trace: Trace, proxies: Sequence[Proxy], decisions: Sequence[Decisions]) -> Iterator[str]:

@@ -1,12 +1,16 @@
 """Calls between services of the mesh, in spans as Envoy 1.37 reports them."""
 
+import json
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from consul_tracing.cli.verify.calls import service_of, unreported_calls
+from consul_tracing.cli.verify.causes.sampling import unparsed_blocks
 from consul_tracing.cli.verify.diagnosis import diagnose
+from consul_tracing.entries.tracing_keys import UNTRACED
+from consul_tracing.names import LISTENER_KEY
 from consul_tracing.sources.spans import Span
 from tests.unit.cli.verify.facts import CALLER, called, evidence, proxies, proxy, public, span, trace, upstream
 
@@ -148,10 +152,54 @@ def test_cause_of_the_called_service_replaces_the_unknown_one() -> None:
     assert codes(evidence(seen, proxies=[proxy("web", tracer=None)])) == [("CT401", "web")]
     assert codes(evidence(seen, proxies=[])) == [("CT421", "web")]
     gateway = proxy("exit", upstream("web", 9191), tracer=None)
-    assert codes(evidence(seen, proxies=[gateway])) == [("CT421", "web")]
+    assert codes(evidence(seen, proxies=[gateway])) == [("CT401", "exit")]
 
 
 def test_listener_without_a_tracing_block_is_not_the_one_of_consul() -> None:
     seen = trace(called("1", "client", "web", CALLER), expected=())
     hidden = proxy("web", public(is_http=False), registered={"envoy_public_listener_json": "{}"})
     assert codes(evidence(seen, proxies=[hidden])) == [("CT415", "web")]
+
+
+TRACING = (
+    "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager.Tracing"
+)
+
+
+@pytest.mark.parametrize(
+    ("block", "reason"),
+    [
+        ({"random_sampling": {"numerator": 1}}, "random_sampling.numerator"),
+        ({"custom_tags": [{"tag": "a", "value": "x"}]}, "custom_tags.0.value"),
+        ({"verbose": "true"}, "verbose"),
+        ({"random_sampling": {"value": 1}}, ""),
+    ],
+)
+def test_unparsed_block_has_the_field(block: Any, reason: str) -> None:
+    text = json.dumps({"@type": TRACING, **block})
+    listeners = (public(is_http=False), upstream("web", 9191, tracing=UNTRACED))
+    found = list(unparsed_blocks([proxy("client", *listeners, registered={LISTENER_KEY: text})]))
+    assert [cause.evidence.rpartition("cannot parse ")[2] for cause in found] == ([reason] if reason else [])
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"registered": {}},
+        {"stats": {"control_plane.connected_state": 0}},
+        {
+            "registered": {LISTENER_KEY: "{", "envoy_public_listener_json": "{}"},
+            "listeners": (public(tracing=UNTRACED),),
+        },
+        {"listeners": (public(), replace(public(tracing=UNTRACED), name="exposed_path_health:1"))},
+    ],
+    ids=["no block", "not connected", "escape hatch", "health check"],
+)
+def test_listener_at_0_percent_for_another_reason(changes: dict[str, Any]) -> None:
+    """Consul gives listeners without a block, and those for health checks, 0 %."""
+    facts = {"registered": {LISTENER_KEY: "{"}, "listeners": (public(tracing=UNTRACED),), **changes}
+    assert list(unparsed_blocks([proxy("web", **facts)])) == []
+    broken = {**facts, "registered": {LISTENER_KEY: "{"}, "stats": {}, "listeners": (public(tracing=UNTRACED),)}
+    assert [one.evidence.rpartition(": ")[2] for one in unparsed_blocks([proxy("web", **broken)])] == [
+        "Consul cannot parse its JSON"
+    ]

@@ -118,16 +118,15 @@ def unparsed_block(evidence: Evidence) -> Iterator[Cause]:
 def unparsed_blocks(proxies: Iterable[Proxy]) -> Iterator[Cause]:
     """CT414: Consul did not parse the tracing block in its entries, for proxies that are connected to it."""
     found = [one for one in proxies if not one.is_gateway and one.stats.get(CONNECTED, 1) and _has_lost_its_block(one)]
-    if found:
-        fields = unreadable_fields(found[0].registered.get(LISTENER_KEY))
-        reason = f"Consul cannot parse {listed(fields)}" if fields else "Consul could not parse it"
+    # Without a mistake, Consul has not sent a new block yet.
+    if reason := next((reason for one in found if (reason := _mistake(one.registered[LISTENER_KEY]))), ""):
+        names = listed([one.label for one in found])
         yield Cause(
             "CT414",
             "proxy-defaults/global",
-            f"the listeners of {listed([one.label for one in found])} have 0 %, the default of Consul, and not "
-            f"{LISTENER_KEY}: {reason}",
-            f"remove {listed(fields) if fields else 'the field'} from {LISTENER_KEY} (consul-tracing lint); the log of "
-            'Consul has "failed to parse ListenerTracingJSON config"',
+            f"the listeners of {names} have 0 %, the default of Consul, and not {LISTENER_KEY}: Consul {reason}",
+            f'correct {LISTENER_KEY} (consul-tracing lint). The log of Consul has "failed to parse ListenerTracingJSON '
+            'config" for it',
             EVERYTHING,
         )
 
@@ -171,12 +170,14 @@ def is_decidable(request_id: str) -> bool:
     return re.match("[0-9a-fA-F]{8}", request_id) is not None
 
 
-def unreadable_fields(text: object) -> list[str]:
-    """Return the fields of a tracing block that a Consul does not parse: unknown, newer ones, and lenient forms."""
-    block = next(iter(json_objects(text) or []), {})
-    reading = read_listener(block)
+def _mistake(text: object) -> str:
+    """Return what a Consul does not parse in a tracing block: unknown, newer and lenient fields. Empty if it may."""
+    if len(blocks := json_objects(text) or []) != 1:
+        return "cannot parse its JSON"
+    reading = read_listener(blocks[0])
     paths = [*(one.path for one in reading.mistakes), *(path for path, _ in reading.newer), *reading.lenient]
-    return list(dict.fromkeys(".".join(path) for path in paths))
+    fields = [*([] if "@type" in blocks[0] else ["@type"]), *map(".".join, paths)]
+    return f"cannot parse {listed([*dict.fromkeys(fields)])}" if fields else ""
 
 
 def _has_lost_its_block(proxy: Proxy) -> bool:
