@@ -69,7 +69,7 @@ def verify(plan: Plan, progress: Callable[[str], object] = lambda _: None) -> Re
         traces = wait_for_traces(store, traces, plan.timeout, lambda current: progress(arrived(current)))
     except ServerError as error:
         store_error = error.reason
-    progress("looking for the cause")
+    progress("reading the proxies")
     mesh = read_mesh(plan, before)
     entry = Evidence(traces[0], proxies=mesh.proxies).entry
     traces = [replace(one, sender=sender_of(entry)) for one in traces]
@@ -81,6 +81,7 @@ def verify(plan: Plan, progress: Callable[[str], object] = lambda _: None) -> Re
     if trace.is_complete:
         notes = [*mesh.notes, *outcome(trace), *notes_of_complete(trace, mesh.proxies, decisions)]
         return replace(result, notes=notes)
+    progress("looking for the cause")
     evidence, hints = collect(plan, trace, store_error, mesh)
     causes, notes = diagnose(evidence), [*mesh.notes, *hints]
     if THE_REQUEST not in {cause.proxy for cause in causes}:
