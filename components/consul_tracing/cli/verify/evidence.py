@@ -119,7 +119,7 @@ class Evidence:
         host = _host(self.trace.request.host)
         listeners = [(proxy, one) for proxy in self.proxies for one in proxy.listeners]
         found = [
-            one for one in listeners if one[1].port == self.trace.request.port and one[0].may_have_received(one[1])
+            one for one in listeners if one[1].port == self.trace.request.port and one[0].received(one[1]) is not False
         ]
         found = [one for one in found if _host(one[1].address) == host] or found
         return [one for one in found if _host(one[0].running.address.rpartition(":")[0]) == host] or found

@@ -74,6 +74,15 @@ class Listener:
     address: str = ""
     """The address on which it listens."""
 
+    @property
+    def upstream(self) -> str:
+        """The service of an outbound listener, in lower case.
+
+        Its name starts with `[partition/][namespace/]service[?options]:`.
+        """
+        name = self.name.removeprefix("prepared_query:")
+        return re.split(r"[:?]", name)[0].rpartition("/")[2].lower()
+
 
 @dataclass(frozen=True)
 class Proxy:
@@ -90,7 +99,7 @@ class Proxy:
     stats: Mapping[str, int] = field(default_factory=dict)
     """Current values."""
     increases: Mapping[str, int] = field(default_factory=dict)
-    """Increases of counters since the first request."""
+    """Increases of counters since the first request. Empty if they could not be read before it."""
     release: EnvoyRelease = (0, 0)
     """The release of its Envoy. Zero if it is not known."""
     configured: TracingKeys | None = None
@@ -156,13 +165,13 @@ class Proxy:
     def is_on_path(self) -> bool:
         """Whether the proxy may have received the request, by its counters. Other requests increase them too."""
         listeners = [one for one in self.listeners if not one.name.startswith(EXPOSED_PATH)]
-        return not listeners or any(map(self.may_have_received, listeners))
+        return not listeners or any(self.received(one) is not False for one in listeners)
 
-    def may_have_received(self, listener: Listener) -> bool:
-        """Return whether a counter of the listener increased, or is not known."""
+    def received(self, listener: Listener) -> bool | None:
+        """Return whether a listener received requests since the first one. None if its counters are not known."""
         names = [counter.format(prefix) for prefix in listener.stat_prefixes for counter in RECEIVED]
         found = [self.increases[name] for name in names if name in self.increases]
-        return not found or any(found)
+        return any(found) if found else None
 
     def sent_to(self, service: str) -> int | None:
         """Return the requests to a service of the mesh since the first request. None if it is not an upstream."""
@@ -216,7 +225,7 @@ def proxy_from(running: RunningProxy, stats: Mapping[str, int], before: Mapping[
         listeners=listeners,
         sampling=min((random_sampling(boot, one.tracing) for one in traced_listeners(listeners)), default=100),
         stats=stats,
-        increases=increases(before or {}, stats),
+        increases={} if before is None else increases(before, stats),
         release=(at(build, "major_number") or 0, at(build, "minor_number") or 0),
     )
 

@@ -48,6 +48,12 @@ class Trace:
         return tuple(sorted({span.service for span in self.spans}))
 
     @property
+    def called(self) -> list[str]:
+        """The expected services that received a call, in the order of the request."""
+        servers = {span.service for span in self.spans if span.kind == "SERVER"}
+        return [name for name in self.expected if name in servers]
+
+    @property
     def unreported(self) -> tuple[Call, ...]:
         """The calls of services of the mesh that no proxy reported as received."""
         return unreported_calls(self.spans)

@@ -20,6 +20,7 @@ from .contexts import Propagation
 from .decisions import decision_notes, decisions_of
 from .diagnosis import diagnose, secondary_facts
 from .evidence import THE_REQUEST, Evidence
+from .failures import first_error
 from .proxies import proxies_of, stats_of
 from .report import Result
 from .requests import send
@@ -95,7 +96,9 @@ def outcome(trace: Trace) -> list[str]:
         return []
     if trace.failure:
         return [f"the request failed, and tracing works: {trace.failure}"]
-    return [f"the application responded with status {trace.request.status}. This is not a fault of tracing"]
+    place = first_error(trace.spans)
+    where = f" ({place})" if place else ""
+    return [f"the request has status {trace.request.status}{where}. This is not a fault of tracing"]
 
 
 def sender_of(entry: tuple[Proxy, Listener] | None) -> str:

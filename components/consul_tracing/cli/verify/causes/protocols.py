@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 from consul_tracing.cli.verify.evidence import Cause
@@ -11,7 +10,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from consul_tracing.cli.verify.evidence import Evidence
-    from consul_tracing.cli.verify.proxies import Listener
 
 
 def services_without_http(evidence: Evidence) -> Iterator[Cause]:
@@ -26,7 +24,7 @@ def services_without_http(evidence: Evidence) -> Iterator[Cause]:
             (one, listener)
             for one in evidence.proxies
             for listener in one.listeners
-            if listener.is_outbound and _upstream(listener) == name
+            if listener.is_outbound and listener.upstream == name
         ]
         found = next((one for one in listeners if one[1].port and not one[1].is_http), None)
         if entry and entry[1].is_http and entry[0] in proxies:
@@ -47,14 +45,8 @@ def _services_to_check(evidence: Evidence) -> list[str]:
     trace, entry = evidence.trace, evidence.entry
     names = [name for name in trace.missing if name not in trace.expected[:1] or entry]
     if entry and not entry[1].is_http and entry[1].is_outbound:
-        return [_upstream(entry[1])]
+        return [entry[1].upstream]
     return names
-
-
-def _upstream(listener: Listener) -> str:
-    """Return the service of an outbound listener. Its name starts with `[partition/][namespace/]service[?options]:`."""
-    name = listener.name.removeprefix("prepared_query:")
-    return re.split(r"[:?]", name)[0].rpartition("/")[2].lower()
 
 
 def _declare(service: str) -> str:
