@@ -14,7 +14,7 @@ from consul_tracing.errors import CommandError
 from consul_tracing.sources.consul import consul_client
 from consul_tracing.sources.http import ServerError
 
-from .causes.sampling import unparsed_blocks
+from .causes.sampling import untraced_users
 from .consul_config import read_config
 from .contexts import Propagation
 from .decisions import decision_notes, decisions_of
@@ -122,7 +122,8 @@ def notes_of_complete(trace: Trace, proxies: Sequence[Proxy], decisions: Sequenc
             f"proxies that received requests meanwhile have no span in the trace: {', '.join(silent)}. If this request "
             "is one of them, name their services with --expect to find the cause"
         )
-    yield from (f"{cause.code}, {cause.evidence}. To fix: {cause.fix}" for cause in unparsed_blocks(proxies))
+    for cause in untraced_users(Evidence(trace, proxies=proxies)):
+        yield f"requests without a trace context are not traced ({cause.code}): {cause.evidence}"
     yield from decision_notes(decisions)
 
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from consul_tracing.cli.verify.contexts import MAX_REQUESTS, Propagation
 from consul_tracing.cli.verify.evidence import EVERYTHING, THE_REQUEST, Cause
 from consul_tracing.cli.verify.proxies import PUBLIC_LISTENER_KEY
+from consul_tracing.cli.verify.traces import Trace
 from consul_tracing.entries.tracing_keys import UNTRACED
 from consul_tracing.envoy_messages.json_values import at, json_objects
 from consul_tracing.envoy_messages.reader import read_listener
@@ -148,6 +150,16 @@ def replaced_listener(proxy: Proxy, _: Evidence) -> Cause | None:
         f"add the block of {LISTENER_KEY} as tracing to the HTTP connection manager in {PUBLIC_LISTENER_KEY}, or "
         "remove this key",
     )
+
+
+def untraced_users(evidence: Evidence) -> Iterator[Cause]:
+    """CT405, CT406 and CT414: why the first proxy traces no request without a trace context, although it traced one."""
+    request = replace(evidence.trace.request, context=Propagation.NONE, request_id="")
+    unparsed = list(unparsed_blocks(evidence.proxies))
+    silent = [one for one in evidence.first_proxies if one.tracers and not one.rate]
+    yield from unparsed
+    if silent and not unparsed:
+        yield from unsampled_request(replace(evidence, trace=Trace(request), proxies=silent))
 
 
 def rate_of_mesh(evidence: Evidence) -> float:
