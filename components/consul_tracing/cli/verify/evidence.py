@@ -78,7 +78,8 @@ class Evidence:
         trace = self.trace
         if self.is_expected(proxy):
             return True
-        if (proxy.is_gateway or trace.expected) and not proxy.tracers:
+        may_lack_calls = proxy.is_gateway and bool(trace.unreported) and proxy.should_trace
+        if (proxy.is_gateway or trace.expected) and not proxy.tracers and not may_lack_calls:
             return False
         is_http = any(one.is_http or not one.port for one in proxy.listeners)
         return is_http and (proxy.is_gateway or not trace.expected or bool(trace.orphans))

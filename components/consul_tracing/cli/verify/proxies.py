@@ -30,6 +30,9 @@ MANAGER, TCP = ".HttpConnectionManager", ".TcpProxy"
 PUBLIC_LISTENER = "public_listener"
 """Name of the listener of a sidecar for requests from the mesh, before the colon."""
 
+PUBLIC_LISTENER_KEY = "envoy_public_listener_json"
+"""The key of a registration or of proxy-defaults that replaces the public listener of a proxy."""
+
 EXPOSED_PATH = "exposed_path_"
 """Start of the names of listeners for health checks (`Expose`), which Consul gives 0 % always."""
 
@@ -131,6 +134,16 @@ class Proxy:
         """The tracers of the listeners and of the bootstrap."""
         blocks = [one.tracing["provider"] for one in self.listeners if one.tracing and "provider" in one.tracing]
         return [*map(tracer_of, blocks), *([self.tracer] if self.tracer else [])]
+
+    @property
+    def should_trace(self) -> bool:
+        """Whether the proxy has a tracer, or would start with one now. Gateways may have none."""
+        return bool(self.tracers) or bool(self.configured and self.configured.bootstrap_tracer)
+
+    @property
+    def has_own_listener(self) -> bool:
+        """Whether its public listener is not the one of Consul."""
+        return PUBLIC_LISTENER_KEY in self.registered
 
     @property
     def http_listeners(self) -> list[Listener]:
