@@ -458,8 +458,8 @@ CODES: dict[str, Code] = {
         "A proxy has no tracer or an old one",
         "A proxy reads its tracer and its collector only when it starts. This one started before `proxy-defaults` or "
         "its registration had the current ones, or its registration disables tracing.",
-        "Restart the proxy. If `proxy-defaults/global` has no tracer either, run `pulumi up` first. If its registration "
-        "has an `envoy_tracing_json` without a tracer, remove it.",
+        "Restart the proxy. If `proxy-defaults/global` has no tracer either, run `pulumi up` first. If its "
+        "registration has an `envoy_tracing_json` without a tracer, remove it.",
     ),
     "CT402": Code(
         "The cluster of the tracer is unknown",
@@ -496,10 +496,10 @@ CODES: dict[str, Code] = {
     ),
     "CT407": Code(
         "A listener was rejected",
-        "Envoy rejected the listener with the settings in Consul. The proxy uses the former settings, which do not trace "
-        "the request, or has no listener.",
-        "Correct the field of `envoy_listener_tracing_json` that the message names. Without any listener, the field may "
-        "be one of an Envoy extension or an escape hatch.",
+        "Envoy rejected the listener with the settings in Consul. The proxy uses the former settings, which do not "
+        "trace the request, or has no listener.",
+        "Correct the field of `envoy_listener_tracing_json` that the message names. Without any listener, the field "
+        "may be one of an Envoy extension or an escape hatch.",
     ),
     "CT408": Code(
         "An application does not continue the trace",
@@ -521,8 +521,8 @@ CODES: dict[str, Code] = {
     ),
     "CT411": Code(
         "The request does not reach a service",
-        "The request has no response, a proxy responded with an error, an application responded with an error before it "
-        "called the next service, or Consul routes a call to another service. The message shows where it ended.",
+        "The request has no response, a proxy responded with an error, an application responded with an error before "
+        "it called the next service, or Consul routes a call to another service. The message shows where it ended.",
         "Fix the request, or correct `--expect`, then verify the trace.",
     ),
     "CT412": Code(
