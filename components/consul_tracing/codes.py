@@ -470,16 +470,16 @@ CODES: dict[str, Code] = {
     ),
     "CT403": Code(
         "The collector cannot be reached",
-        "The proxy has spans and cannot connect to the collector: connections fail, its name has no address, or TLS "
-        "fails.",
+        "The proxy has spans and cannot connect to the collector: connections fail, its name has no address, TLS "
+        "fails, or the collector does not respond in time.",
         "Start the collector, or correct `collector.host`, `collector.port` and `collector.tls`, and restart the "
-        "proxies.",
+        "proxies. If it does not respond in time, read its log and check its load.",
     ),
     "CT404": Code(
         "The collector rejects spans",
-        "The collector responds, but not with status 202, and the proxy drops the spans: often the path or the port of "
-        "another protocol.",
-        "Correct `collector.port` and the path of the tracer, and restart the proxies.",
+        "The collector responds, but not with status 202, and the proxy drops the spans: a wrong path, missing "
+        "credentials, a rate limit, or an overloaded storage.",
+        "Apply the fix of the message, which depends on the status of the response.",
     ),
     "CT405": Code(
         "The request is not sampled",
@@ -517,7 +517,7 @@ CODES: dict[str, Code] = {
     "CT410": Code(
         "The trace store is down or another one",
         "The trace store does not respond, or the proxies send their spans to another one.",
-        "Start the store, or set `--zipkin` to the store of the collector.",
+        "Start the store, or set `--store` to the store of the collector.",
     ),
     "CT411": Code(
         "The request does not reach a service",
@@ -552,6 +552,33 @@ CODES: dict[str, Code] = {
         "`envoy_public_listener_json` replaces the public listener of a proxy, and `envoy_listener_tracing_json` does "
         "not reach it. Without a tracing block of its own, the listener reports no span.",
         "Add the block as `tracing` to the HTTP connection manager of the listener, or remove the key.",
+    ),
+    "CT416": Code(
+        "Another protocol at the port of the collector",
+        "The collector accepts connections, but its port requires TLS, is that of a sidecar, or serves another "
+        "protocol than the one of the tracer, such as OTLP over gRPC instead of Zipkin.",
+        "Set `collector.tls`, exclude the collector from the mesh, or correct `collector.port` or the `transport` of "
+        "the tracer, and restart the proxies.",
+    ),
+    "CT417": Code(
+        "The collector may refuse spans over gRPC",
+        "The proxy sent spans with OTLP over gRPC, and the trace store has none of them. The collector refused them "
+        "(`Unimplemented`, `PermissionDenied`, `ResourceExhausted`), or it belongs to another store. Envoy counts both "
+        "as sent, with status 200, so that no counter shows the difference.",
+        "Read the log of the collector, or that of the proxy with the log level `debug` of `tracing`, or set "
+        "`tracer.opentelemetry.transport: http`. If nothing is refused, set `--store` to the store of the collector.",
+    ),
+    "CT418": Code(
+        "Spans do not have the names of their services",
+        "The OpenTelemetry and Datadog tracers take the service name from the environment of the proxy. Without it, "
+        "the spans of all proxies have the name in the tracer, or `unknown_service:envoy`.",
+        "Start each proxy with its variables of the output `proxy_environment`. See docs/service-names.md.",
+    ),
+    "CT419": Code(
+        "The URL is a port of a sidecar for the mesh",
+        "The public listener of a sidecar accepts mTLS connections of other proxies only, and closes those of other "
+        "clients.",
+        "Send the request to the local port of an upstream in the sidecar of a caller, or to a gateway.",
     ),
     "CT420": Code(
         "A proxy leaves the header b3 of its caller",

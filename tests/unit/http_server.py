@@ -1,10 +1,15 @@
-"""An HTTP server on a free port of 127.0.0.1, whose responses a test computes."""
+"""HTTP servers on a free port of 127.0.0.1, whose responses a test computes, or whose bytes it sends."""
 
 import json
+import socket
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+OK = b"HTTP/1.1 200 OK\r\n"
 
 Headers = Mapping[str, str]
 Answer = Callable[[str, Headers], tuple[int, object]]
@@ -42,3 +47,40 @@ def serving(answer: Answer, *, keep_alive: bool = False, headers: Mapping[str, s
         finally:
             server.shutdown()
             thread.join()
+
+
+@contextmanager
+def answering(send: Callable[[socket.socket], object], path: Path | None = None) -> Iterator[str]:
+    """Start a server that sends bytes on each connection, and yield its URL. `path`: a Unix socket."""
+    listener = socket.socket(socket.AF_UNIX) if path else socket.socket()
+    listener.bind(str(path) if path else ("127.0.0.1", 0))
+    listener.listen()
+    ended = threading.Event()
+
+    def serve() -> None:
+        with suppress(OSError):
+            while not ended.is_set():
+                connection, _ = listener.accept()
+                with connection, suppress(OSError):
+                    connection.recv(65536)
+                    send(connection)
+
+    thread = threading.Thread(target=serve)
+    thread.start()
+    try:
+        yield f"unix://{path}" if path else f"http://127.0.0.1:{listener.getsockname()[1]}"
+    finally:
+        ended.set()
+        listener.shutdown(socket.SHUT_RDWR)
+        listener.close()
+        thread.join()
+
+
+def bytes_for_ever(start: bytes, piece: bytes, pause: float = 0.0) -> Callable[[socket.socket], None]:
+    def send(connection: socket.socket) -> None:
+        connection.sendall(start)
+        while True:
+            connection.sendall(piece)
+            time.sleep(pause)
+
+    return send

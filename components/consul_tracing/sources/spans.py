@@ -14,7 +14,7 @@ class Span:
     id: str
     parent_id: str | None = None
     service: str = UNKNOWN
-    """The service that reported the span."""
+    """The service that reported the span, in lower case."""
     kind: str = UNKNOWN
     """`CLIENT` or `SERVER`."""
     name: str = UNKNOWN

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from consul_tracing.sources.spans import Span
 
     from .consul_config import ConsulConfig
     from .proxies import Listener, Proxy
+    from .tracers import Endpoint
     from .traces import Trace
 
 
@@ -50,6 +51,8 @@ class Evidence:
     """Traces that services of this trace started for it."""
     proxies: Sequence[Proxy] = ()
     consul: ConsulConfig | None = None
+    sidecars: Mapping[Endpoint, str] = field(default_factory=dict)
+    """The services of sidecars by their addresses for requests from the mesh, as far as Consul was asked."""
     causes: tuple[Cause, ...] = ()
     """The causes that have been found."""
 
@@ -66,6 +69,8 @@ class Evidence:
     def _is_silent(self, proxy: Proxy) -> bool:
         """Return whether a proxy has no span, and its span may be missing. Replicas of a service have node ids."""
         name, identity = proxy.service.lower(), proxy.running.node.get("id")
+        if self.trace.has_spans_under_another_name(proxy):
+            return False
         nodes = {span.tags.get("node_id") for span in self.trace.spans if span.service.lower() == name}
         is_incomplete = bool(self.trace.orphans) or any(call.service == name for call in self.trace.unreported)
         return not nodes or (is_incomplete and bool(identity) and not nodes & {None, identity})
@@ -107,6 +112,12 @@ class Evidence:
     def explained(self) -> frozenset[str]:
         """What the causes explain."""
         return frozenset().union(*(cause.explains or {cause.proxy} for cause in self.causes))
+
+    def sidecar_at(self, endpoint: Endpoint) -> str:
+        """Return the service whose sidecar receives requests from the mesh at an address. Empty if there is none."""
+        listeners = [(proxy, one) for proxy in self.proxies for one in proxy.public_listeners]
+        known = (proxy.service for proxy, one in listeners if one.is_at(endpoint))
+        return next(known, self.sidecars.get(endpoint, ""))
 
     @property
     def entry(self) -> tuple[Proxy, Listener] | None:
