@@ -9,6 +9,7 @@ this status and calls no upstream. `tcp` echoes its input.
 
 import argparse
 import json
+import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -59,10 +60,14 @@ class Upstream:
     port: int
     headers: tuple[str, ...] = TRACE_HEADERS
     """Headers to propagate."""
+    has_own_spans: bool = False
+    """Whether the call is a child of a span of the service itself."""
 
     def get(self, path: str, headers: Mapping[str, str]) -> Any:  # noqa: ANN401 - JSON has no narrower type
         """Send a GET request with the propagated headers and return the body. Raises `RequestError` if it fails."""
         passed = {name: value for name, value in headers.items() if name.lower() in self.headers}
+        if self.has_own_spans:
+            passed["x-b3-spanid"] = secrets.token_hex(8)
         return request_json(self.port, path, headers={**passed, "Host": self.name})
 
 
@@ -128,7 +133,7 @@ def _service(arguments: argparse.Namespace) -> BaseServer:
         return TcpService(arguments.port)
     headers = PROPAGATED[arguments.propagate]
     is_caller = arguments.calls and not arguments.respond
-    upstream = Upstream(arguments.calls, arguments.through, headers) if is_caller else None
+    upstream = Upstream(arguments.calls, arguments.through, headers, arguments.own_spans) if is_caller else None
     return HttpService(arguments.name, arguments.port, upstream, HTTPStatus(arguments.respond or HTTPStatus.OK))
 
 
@@ -140,6 +145,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--calls", help="service to call on every request")
     parser.add_argument("--through", type=int, help="local port of the sidecar for that service")
     parser.add_argument("--propagate", choices=PROPAGATED, default="all", help="default: %(default)s")
+    parser.add_argument("--own-spans", action="store_true", help="continue the trace with spans that are not exported")
     parser.add_argument("--respond", type=int, metavar="STATUS", help="respond with a status, without a call")
     return parser.parse_args()
 

@@ -455,10 +455,11 @@ CODES: dict[str, Code] = {
         "Remove the code from the comment, or write `# consul-tracing: ignore=CT317 reason`.",
     ),
     "CT401": Code(
-        "A proxy has an old tracer",
+        "A proxy has no tracer or an old one",
         "A proxy reads its tracer and its collector only when it starts. This one started before `proxy-defaults` or "
-        "its registration had the current ones.",
-        "Restart the proxy. If `proxy-defaults/global` has no tracer either, run `pulumi up` first.",
+        "its registration had the current ones, or its registration disables tracing.",
+        "Restart the proxy. If `proxy-defaults/global` has no tracer either, run `pulumi up` first. If its "
+        "registration has an `envoy_tracing_json` without a tracer, remove it.",
     ),
     "CT402": Code(
         "The cluster of the tracer is unknown",
@@ -495,14 +496,18 @@ CODES: dict[str, Code] = {
     ),
     "CT407": Code(
         "A listener was rejected",
-        "Envoy rejected the listener with the settings in Consul, and the proxy uses the former settings.",
-        "Correct the field of `envoy_listener_tracing_json` that the message names.",
+        "Envoy rejected the listener with the settings in Consul. The proxy uses the former settings, which do not "
+        "trace the request, or has no listener.",
+        "Correct the field of `envoy_listener_tracing_json` that the message names. Without any listener, the field "
+        "may be one of an Envoy extension or an escape hatch.",
     ),
     "CT408": Code(
-        "An application does not pass the trace headers on",
-        "A sidecar cannot connect an outgoing request with the incoming one. Without the headers it starts another "
-        "trace.",
-        "Copy the trace headers from each incoming request to the outgoing ones in the application.",
+        "An application does not continue the trace",
+        "The application of a service does not pass the trace headers on, calls the next service past its sidecar, or "
+        "does not call it. The counters of the sidecar show which: a sidecar cannot connect an outgoing request with "
+        "the incoming one, and starts another trace without the headers.",
+        "Copy the trace headers from each incoming request to the outgoing ones in the application. Call services at "
+        "the addresses of the upstreams of the sidecar. Leave a service that is not called out of `--expect`.",
     ),
     "CT409": Code(
         "A service is not HTTP for its proxy",
@@ -515,9 +520,10 @@ CODES: dict[str, Code] = {
         "Start the store, or set `--store` to the store of the collector.",
     ),
     "CT411": Code(
-        "The request failed",
-        "The request has no response or one with an error status. The message shows where it ended.",
-        "Fix the request, then verify the trace.",
+        "The request does not reach a service",
+        "The request has no response, a proxy responded with an error, an application responded with an error before "
+        "it called the next service, or Consul routes a call to another service. The message shows where it ended.",
+        "Fix the request, or correct `--expect`, then verify the trace.",
     ),
     "CT412": Code(
         "A proxy samples again what is sampled",

@@ -7,9 +7,17 @@ from typing import Any
 
 import pytest
 
-from tests.mesh.test_gateways import leave, terminating_gateway
+from tests.mesh.test_gateways import enter, gateway_proxy, leave, terminating_gateway
 from tests.mesh.traced_mesh import TRACED, TracedMesh, retried
-from tests.mesh.verify_runs import Verification, assert_causes, assert_complete, diagnosis, verify, write
+from tests.mesh.verify_runs import (
+    Verification,
+    assert_causes,
+    assert_complete,
+    diagnosis,
+    verify,
+    web_without_headers,
+    write,
+)
 
 pytestmark = pytest.mark.mesh
 
@@ -47,6 +55,26 @@ def test_sender_without_a_span_is_a_note_without_its_admin_interface(traced: Tra
     assert result.exit_code == 0
     assert "the request reached web through a proxy without a span" in result.report["notes"][0]
     traced.follow()
+
+
+@pytest.mark.slow
+def test_gateway_that_started_before_the_tracer_is_missing(traced: TracedMesh) -> None:
+    traced.apply(enabled=False)
+    with gateway_proxy(traced, "api") as (port, envoy):
+        write(traced)
+        traced.follow()
+        traced.wait_until(retried(partial(enter, port)), "the gateway to reach web")
+        proxies = [envoy, *(traced.mesh.sidecars[name] for name in ("web", "api"))]
+        assert_causes(diagnosis(traced, port=port, expect="", proxies=proxies), "CT401", "api-gateway")
+
+
+def test_service_behind_lost_headers_is_a_note_without_expected_services(traced: TracedMesh) -> None:
+    traced.apply()
+    with web_without_headers(traced):
+        result = diagnosis(traced, expect="")
+        assert (result.exit_code, result.report["services"]) == (0, ["client", "web"])
+        assert any("have no span in the trace: api. " in note for note in result.report["notes"])
+        assert_causes(diagnosis(traced), "CT408", "web")
 
 
 @contextmanager

@@ -68,9 +68,27 @@ def test_ct414_consul_cannot_parse_the_block(traced: TracedMesh, fields: dict[st
     assert next(iter(fields)) in result.evidence
     # A request with a trace context is traced at 0 % too.
     notes = verify(traced).report["notes"]
-    assert any(note.startswith("CT414, the listeners of client") for note in notes)
+    assert any(note.startswith("requests without a trace context are not traced (CT414)") for note in notes)
     traced.apply()
     assert_complete(traced, *SAMPLED)
+
+
+def test_rate_of_zero_is_a_note_on_a_trace_that_the_caller_samples(traced: TracedMesh) -> None:
+    traced.apply(sampling={"random": 0})
+    result = verify(traced)
+    assert result.exit_code == 0
+    assert "not traced (CT405): random sampling is 0 %" in result.report["notes"][0]
+    traced.apply()
+    assert "not traced" not in " ".join(verify(traced).report["notes"])
+
+
+def test_silent_gateway_is_a_note_on_a_trace_that_the_caller_samples(traced: TracedMesh) -> None:
+    traced.apply()
+    with gateway_proxy(traced, "api") as (port, envoy):
+        proxies = [envoy, *(traced.mesh.sidecars[name] for name in ("web", "api"))]
+        result = verify(traced, port=port, expect="", proxies=proxies)
+        assert result.exit_code == 0
+        assert "not traced (CT406): the gateway marks requests without trace context" in result.report["notes"][0]
 
 
 @pytest.fixture

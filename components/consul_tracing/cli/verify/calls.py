@@ -67,6 +67,17 @@ def involved_services(spans: Sequence[Span]) -> set[str]:
     return {name for span in spans for name in (span.service, service_of(span.tags.get(CLUSTER, "")))}
 
 
+def received_calls(spans: Sequence[Span]) -> list[tuple[Span, str]]:
+    """Return the calls, and the services whose proxies received them."""
+    return [
+        (call, span.service)
+        for call in spans
+        if call.kind == "CLIENT"
+        for span in spans
+        if span.kind == "SERVER" and call.id == (span.id if span.is_shared else span.parent_id)
+    ]
+
+
 def is_received(span: Span) -> bool:
     """Return whether a sidecar reported the span for a request that another proxy sent."""
     return span.kind == "SERVER" and span.tags.get(CLUSTER) == LOCAL_APP

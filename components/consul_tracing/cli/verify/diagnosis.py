@@ -8,9 +8,15 @@ from typing import TYPE_CHECKING
 from .causes.calls import flattened_calls, unreported_services
 from .causes.delivery import other_store, unavailable_store, undelivered_spans
 from .causes.listeners import missing_cluster, other_rejections, rejected_listeners
-from .causes.propagation import lost_headers, untraced_calls
+from .causes.propagation import lost_headers, own_spans, untraced_calls
 from .causes.protocols import services_without_http
-from .causes.requests import failed_request, refused_request, unsampled_by_caller, url_of_a_sidecar
+from .causes.requests import (
+    failed_request,
+    refused_request,
+    rerouted_calls,
+    unsampled_by_caller,
+    url_of_a_sidecar,
+)
 from .causes.sampling import (
     limited_callers,
     replaced_listener,
@@ -54,7 +60,9 @@ FINDERS: tuple[Finder, ...] = (
     undecided_request,
     unsampled_request,
     other_store,
+    own_spans,
     lost_headers,
+    rerouted_calls,
     refused_request,
     untraced_calls,
     unreported_services,

@@ -83,7 +83,8 @@ class Evidence:
         trace = self.trace
         if self.is_expected(proxy):
             return True
-        if (proxy.is_gateway or trace.expected) and not proxy.tracers:
+        may_lack_calls = proxy.is_gateway and bool(trace.unreported) and proxy.should_trace
+        if (proxy.is_gateway or trace.expected) and not proxy.tracers and not may_lack_calls:
             return False
         is_http = any(one.is_http or not one.port for one in proxy.listeners)
         return is_http and (proxy.is_gateway or not trace.expected or bool(trace.orphans))
@@ -129,7 +130,7 @@ class Evidence:
         host = _host(self.trace.request.host)
         listeners = [(proxy, one) for proxy in self.proxies for one in proxy.listeners]
         found = [
-            one for one in listeners if one[1].port == self.trace.request.port and one[0].may_have_received(one[1])
+            one for one in listeners if one[1].port == self.trace.request.port and one[0].received(one[1]) is not False
         ]
         found = [one for one in found if _host(one[1].address) == host] or found
         return [one for one in found if _host(one[0].running.address.rpartition(":")[0]) == host] or found

@@ -39,12 +39,23 @@ def mesh_failure(request: SentRequest, spans: Sequence[Span]) -> str:
     """Return where a request failed in the mesh. Empty if it did not: an application can respond with an error."""
     if request.is_successful:
         return ""
-    failures = [node.span for tree in trace_tree(spans) for node in _deepest_first(tree) if _is_failure(node.span)]
+    failures = _failures(spans)
     if request.status is None or request.responder:
-        return next(map(_place, failures), "") or request.responder or "where it ended is unknown"
+        places = [*map(_place, failures[:1]), *([request.responder] if request.responder else [])]
+        return "; ".join(places) or "where it ended is unknown"
     is_passed_on = request.status >= SERVER_ERROR
     by_proxies = [span for span in failures if _flags(span) and (is_passed_on or _status(span) == str(request.status))]
     return next(map(_place, by_proxies), "")
+
+
+def first_error(spans: Sequence[Span]) -> str:
+    """Return where a request failed first: at the deepest span with an error. Empty if there is none."""
+    return next(map(_place, _failures(spans)), "")
+
+
+def _failures(spans: Sequence[Span]) -> list[Span]:
+    """Return the spans with an error, the deepest ones first."""
+    return [node.span for tree in trace_tree(spans) for node in _deepest_first(tree) if _is_failure(node.span)]
 
 
 def _place(span: Span) -> str:

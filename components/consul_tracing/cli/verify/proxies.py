@@ -31,6 +31,9 @@ MANAGER, TCP = ".HttpConnectionManager", ".TcpProxy"
 PUBLIC_LISTENER = "public_listener"
 """Name of the listener of a sidecar for requests from the mesh, before the colon."""
 
+PUBLIC_LISTENER_KEY = "envoy_public_listener_json"
+"""The key of a registration or of proxy-defaults that replaces the public listener of a proxy."""
+
 EXPOSED_PATH = "exposed_path_"
 """Start of the names of listeners for health checks (`Expose`), which Consul gives 0 % always."""
 
@@ -75,7 +78,10 @@ class Listener:
 
     @property
     def upstream(self) -> str:
-        """The service of an outbound listener. Its name starts with `[partition/][namespace/]service[?options]:`."""
+        """The service of an outbound listener, in lower case.
+
+        Its name starts with `[partition/][namespace/]service[?options]:`.
+        """
         name = self.name.removeprefix("prepared_query:")
         return re.split(r"[:?]", name)[0].rpartition("/")[2].lower()
 
@@ -101,7 +107,7 @@ class Proxy:
     stats: Mapping[str, int] = field(default_factory=dict)
     """Current values."""
     increases: Mapping[str, int] = field(default_factory=dict)
-    """Increases of counters since the first request."""
+    """Increases of counters since the first request. Empty if they could not be read before it."""
     clock_offset: float = 0
     """Seconds by which its clock is ahead of this one."""
     release: EnvoyRelease = (0, 0)
@@ -145,6 +151,16 @@ class Proxy:
         return [*map(tracer_of, blocks), *([self.tracer] if self.tracer else [])]
 
     @property
+    def should_trace(self) -> bool:
+        """Whether the proxy has a tracer, or would start with one now. Gateways may have none."""
+        return bool(self.tracers) or bool(self.configured and self.configured.bootstrap_tracer)
+
+    @property
+    def has_own_listener(self) -> bool:
+        """Whether its public listener is not the one of Consul."""
+        return PUBLIC_LISTENER_KEY in self.registered
+
+    @property
     def http_listeners(self) -> list[Listener]:
         """The listeners that trace requests: all HTTP listeners except those for health checks."""
         return traced_listeners(self.listeners)
@@ -164,13 +180,13 @@ class Proxy:
     def is_on_path(self) -> bool:
         """Whether the proxy may have received the request, by its counters. Other requests increase them too."""
         listeners = [one for one in self.listeners if not one.name.startswith(EXPOSED_PATH)]
-        return not listeners or any(map(self.may_have_received, listeners))
+        return not listeners or any(self.received(one) is not False for one in listeners)
 
-    def may_have_received(self, listener: Listener) -> bool:
-        """Return whether a counter of the listener increased, or is not known."""
+    def received(self, listener: Listener) -> bool | None:
+        """Return whether a listener received requests since the first one. None if its counters are not known."""
         names = [counter.format(prefix) for prefix in listener.stat_prefixes for counter in RECEIVED]
         found = [self.increases[name] for name in names if name in self.increases]
-        return not found or any(found)
+        return any(found) if found else None
 
     def sent_to(self, service: str) -> int | None:
         """Return the requests to a service of the mesh since the first request. None if it is not an upstream."""
@@ -224,7 +240,7 @@ def proxy_from(running: RunningProxy, stats: Mapping[str, int], before: Mapping[
         listeners=listeners,
         sampling=min((random_sampling(boot, one.tracing) for one in traced_listeners(listeners)), default=100),
         stats=stats,
-        increases=increases(before or {}, stats),
+        increases={} if before is None else increases(before, stats),
         release=(at(build, "major_number") or 0, at(build, "minor_number") or 0),
     )
 

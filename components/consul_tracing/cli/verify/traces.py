@@ -56,6 +56,12 @@ class Trace:
         return bool(names) and proxy.service.lower() not in names
 
     @property
+    def called(self) -> list[str]:
+        """The expected services that received a call, in the order of the request."""
+        servers = {span.service for span in self.spans if span.kind == "SERVER"}
+        return [name for name in self.expected if name in servers]
+
+    @property
     def unreported(self) -> tuple[Call, ...]:
         """The calls of services of the mesh that no proxy reported as received."""
         return unreported_calls(self.spans)

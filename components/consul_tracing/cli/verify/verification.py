@@ -14,7 +14,7 @@ from consul_tracing.errors import CommandError
 from consul_tracing.sources.consul import consul_client, sidecar_at
 from consul_tracing.sources.http import ServerError
 
-from .causes.sampling import unparsed_blocks
+from .causes.sampling import untraced_users
 from .causes.service_names import naming_notes
 from .clocks import TOLERANCE_SECONDS, clock_notes, is_skewed
 from .collectors import collector_of
@@ -23,6 +23,7 @@ from .contexts import Propagation
 from .decisions import decision_notes, decisions_of
 from .diagnosis import diagnose, secondary_facts
 from .evidence import THE_REQUEST, Evidence
+from .failures import first_error
 from .proxies import proxies_of, stats_of
 from .report import Result
 from .requests import send
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
 
     from .consul_config import ConsulConfig
     from .decisions import Decisions
-    from .proxies import Proxy
+    from .proxies import Listener, Proxy
     from .tracers import Endpoint
 
 CLOCK_SKEW_MICROSECONDS = 1_000_000
@@ -73,15 +74,19 @@ def verify(plan: Plan, progress: Callable[[str], object] = lambda _: None) -> Re
         traces = wait_for_traces(store, traces, plan.timeout, lambda current: progress(arrived(current)))
     except ServerError as error:
         store_error = error.reason
-    progress("looking for the cause")
+    progress("reading the proxies")
     mesh = read_mesh(plan, before)
-    traces = sampled_traces([replace(one, sender=sender_of(one, mesh.proxies)) for one in traces])
+    entry = Evidence(traces[0], proxies=mesh.proxies).entry
+    traces = [replace(one, sender=sender_of(entry)) for one in traces]
+    if not entry or entry[0].rate < 100:  # noqa: PLR2004 - percent
+        traces = sampled_traces(traces)
     trace = next((one for one in traces if not one.is_complete), traces[-1])
     decisions = [*map(decisions_of, mesh.proxies)]
     result = Result(trace, plan.requests, len(traces), sum(one.is_complete for one in traces), decisions=decisions)
     if trace.is_complete:
         notes = [*mesh.notes, *outcome(trace), *notes_of_complete(trace, mesh.proxies, decisions)]
         return replace(result, notes=notes)
+    progress("looking for the cause")
     evidence, hints = collect(plan, trace, store_error, mesh)
     causes, notes = diagnose(evidence), [*mesh.notes, *hints]
     if THE_REQUEST not in {cause.proxy for cause in causes}:
@@ -95,13 +100,17 @@ def outcome(trace: Trace) -> list[str]:
         return []
     if trace.failure:
         return [f"the request failed, and tracing works: {trace.failure}"]
-    return [f"the application responded with status {trace.request.status}. This is not a fault of tracing"]
+    place = first_error(trace.spans)
+    where = f" ({place})" if place else ""
+    return [f"the request has status {trace.request.status}{where}. This is not a fault of tracing"]
 
 
-def sender_of(trace: Trace, proxies: Sequence[Proxy]) -> str:
-    """Return the service whose sidecar receives the request and sends it into the mesh. Gateways may not trace."""
-    entry = Evidence(trace, proxies=proxies).entry
-    return entry[0].service.lower() if entry and entry[1].is_outbound and not entry[0].is_gateway else ""
+def sender_of(entry: tuple[Proxy, Listener] | None) -> str:
+    """Return the service whose proxy sends the request into the mesh. Empty for a gateway that does not trace."""
+    if entry is None or not entry[1].is_outbound:
+        return ""
+    proxy = entry[0]
+    return "" if proxy.is_gateway and not proxy.should_trace else proxy.service.lower()
 
 
 def notes_of_complete(trace: Trace, proxies: Sequence[Proxy], decisions: Sequence[Decisions]) -> Iterator[str]:
@@ -111,12 +120,16 @@ def notes_of_complete(trace: Trace, proxies: Sequence[Proxy], decisions: Sequenc
             f"the request reached {trace.first_service} through a proxy without a span: a gateway that does not "
             "trace, or a sidecar without a tracer (consul-tracing stale)"
         )
-    others = [one for one in proxies if not trace.has_spans_under_another_name(one)]
-    silent = sorted({one.service for one in others if one.service.lower() not in trace.services})
+    own = [one for one in proxies if one.is_on_path and not trace.has_spans_under_another_name(one)]
+    silent = sorted({one.service for one in own if one.service.lower() not in trace.services})
     if silent and not trace.expected:
-        yield f"--admin names proxies that are not part of the trace: {', '.join(silent)}"
+        yield (
+            f"proxies that received requests meanwhile have no span in the trace: {', '.join(silent)}. If this request "
+            "is one of them, name their services with --expect to find the cause"
+        )
+    for cause in untraced_users(Evidence(trace, proxies=proxies)):
+        yield f"requests without a trace context are not traced ({cause.code}): {cause.evidence}"
     yield from naming_notes(trace)
-    yield from (f"{cause.code}, {cause.evidence}. To fix: {cause.fix}" for cause in unparsed_blocks(proxies))
     yield from decision_notes(decisions)
 
 

@@ -14,7 +14,7 @@ OTHER = [span("3", "web", "CLIENT", None, trace_id="feed"), span("4", "api", "SE
 REJECTED = {"cluster.spans.upstream_rq_429": 2, "tracing.zipkin.reports_dropped": 2}
 OTLP = Tracer("envoy.tracers.opentelemetry", {"grpc_service": {"envoy_grpc": {"cluster_name": "spans"}}})
 NONE = {"context": Propagation.NONE}
-BLOCK = '{"random_sampling": {"value": 100}, "operation": "%REQ(:PATH)%"}'
+BLOCK = '{"@type": "Tracing", "random_sampling": {"value": 100}, "operation": "%REQ(:PATH)%"}'
 UNPARSED = (public(is_http=False), upstream("web", 9191, tracing=UNTRACED))
 FLAT = [called("1", "client", "web", CALLER), span("2", "web", "SERVER", CALLER)]
 

@@ -213,7 +213,7 @@ def test_gateway_that_samples_nothing() -> None:
 def test_missing_call_without_other_half() -> None:
     cause = only(evidence(trace(*SPANS[:2]), proxies=[], consul=CONSUL))
     assert (cause.code, cause.proxy) == ("CT408", "web")
-    assert "made no traced call; spans of api are missing" in cause.evidence
+    assert "made no traced call to api" in cause.evidence
 
 
 def test_tcp_service_is_found_in_its_proxy_in_its_caller_and_in_consul() -> None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from consul_tracing.cli.verify.evidence import THE_REQUEST, Cause
 from consul_tracing.envoy_messages.comparison import differing_paths
 from consul_tracing.envoy_messages.messages import LISTENER_TRACING
+
+UNKNOWN_CLUSTER = re.compile(r"envoy\.tracers\.\w+: unknown cluster '([^']*)'")
 
 ALWAYS = 100
 """Percent of requests at which each is traced."""
@@ -56,9 +59,8 @@ def _is_needed(listener: Listener, proxy: Proxy, evidence: Evidence) -> bool:
 
 def _rejection(proxy: Proxy, listener: Listener) -> Cause:
     explains = frozenset({proxy.label} if listener.port else {proxy.label, THE_REQUEST})
-    if "unknown cluster" in listener.error:
-        cluster = listener.error.rpartition("unknown cluster ")[2].strip("'")
-        return replace(_unknown_cluster(proxy, cluster), explains=explains)
+    if found := UNKNOWN_CLUSTER.search(listener.error):
+        return replace(_unknown_cluster(proxy, found[1]), explains=explains)
     fix = "correct the field in envoy_listener_tracing_json of proxy-defaults/global"
     if not listener.port:
         fix = f"{fix}, or the Envoy extension or escape hatch that the reason names"

@@ -37,8 +37,11 @@ def untraced_calls(evidence: Evidence) -> Iterator[Cause]:
     for service, requests in sent.items():
         names = [name for name, count in requests.items() if count]
         if names:
-            numbers = listed([f"{requests[name]:,} to {name}" for name in names])
-            seen = f"requests of {service} since the request: {numbers}. The trace has none of them"
+            numbers = listed([f"{requests[name]:,} requests to {name}" for name in names])
+            seen = (
+                f"the sidecar of {service} sent since the request: {numbers}. The trace has none of them: the "
+                "application does not pass the trace headers on, or marks its calls as not sampled"
+            )
             yield Cause("CT408", service, seen, _pass_on(service), EVERYTHING)
         elif not any(map(any, (one.values() for one in sent.values()))):
             other = listed([*requests])
@@ -51,12 +54,29 @@ def untraced_calls(evidence: Evidence) -> Iterator[Cause]:
                 f"{other} out of --expect"
             )
             yield Cause("CT408", service, seen, fix, EVERYTHING)
-    for service in last_servers(trace.spans) if missing and not sent else []:
+    routed = listed([name for name in trace.services if trace.expected and name not in trace.expected])
+    last = [name for name in last_servers(trace.spans) if name not in routed] or trace.called[-1:]
+    for service in last if missing and not sent else []:
         seen = (
-            f"{service} received the request and made no traced call; spans of {listed(missing)} are missing. The "
-            "application makes no call for this request, calls past its sidecar, or does not pass the trace headers on"
+            f"{service} received the request and made no traced call to {listed(missing)}. The application makes no "
+            "call for this request, calls past its sidecar, or does not pass the trace headers on"
+            + (f", or Consul routes its call to {routed}" if routed else "")
         )
         yield Cause("CT408", service, seen, f"if the application makes the call: {_pass_on(service)}", EVERYTHING)
+
+
+def own_spans(evidence: Evidence) -> Iterator[Cause]:
+    """CT410: an application continues the trace with spans of its own, which are not in this store."""
+    trace = evidence.trace
+    received = {span.service for span in trace.spans if span.kind == "SERVER"}
+    callers = {span.service for span in trace.orphans if span.kind == "CLIENT" and span.service in received}
+    for service in sorted(callers - {call.service for call in trace.unreported}):
+        seen = (
+            f"the parent of a call of {service} is a span of its application, not of its sidecar, and {evidence.store} "
+            "does not have it"
+        )
+        fix = f"send the spans of the application {service} to the store of the proxies, or let it only copy headers"
+        yield Cause("CT410", service, seen, fix)
 
 
 def _requests_to(missing: Iterable[str], evidence: Evidence) -> dict[str, dict[str, int]]:

@@ -17,7 +17,9 @@ def services_without_http(evidence: Evidence) -> Iterator[Cause]:
     trace, entry = evidence.trace, evidence.entry
     for name in _services_to_check(evidence):
         proxies = [one for one in evidence.proxies if one.service.lower() == name]
-        listeners = [(one, listener) for one in proxies for listener in one.public_listeners]
+        listeners = [
+            (one, listener) for one in proxies if not one.has_own_listener for listener in one.public_listeners
+        ]
         listeners += [
             (one, listener)
             for one in evidence.proxies

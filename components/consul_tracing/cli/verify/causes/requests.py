@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from consul_tracing.cli.verify.calls import CLUSTER, received_calls, service_of
 from consul_tracing.cli.verify.evidence import EVERYTHING, THE_REQUEST, Cause
 from consul_tracing.cli.verify.failures import last_servers
 
@@ -60,6 +61,30 @@ def refused_request(evidence: Evidence) -> Iterator[Cause]:
     fix = "send what the application requires (URL, --header)"
     without = f", or leave {listed(missing)} out of --expect" if last else ""
     yield _failed(trace, place, f"{fix}{without}", EVERYTHING)
+
+
+def rerouted_calls(evidence: Evidence) -> Iterator[Cause]:
+    """CT411: Consul routes the call to a missing service to another one."""
+    trace = evidence.trace
+    calls = {
+        (call.service, service_of(call.tags.get(CLUSTER, "")), service)
+        for call, service in received_calls(trace.spans)
+        if trace.expected and service not in trace.expected
+    }
+    for name in evidence.missing:
+        for caller, called, service in sorted(calls):
+            if called == name or _received_for(name, caller, evidence):
+                seen = f"Consul routed the call of {caller} to {service} instead of {name}"
+                routing = "the service-router, service-splitter or service-resolver"
+                fix = f"name {service} instead of {name} in --expect, or change {routing} of {name}"
+                yield Cause("CT411", name, seen, fix)
+                break
+
+
+def _received_for(upstream: str, caller: str, evidence: Evidence) -> bool:
+    """Return whether the sidecar of a service received a call to an upstream from its application."""
+    proxies = [one for one in evidence.proxies if one.service.lower() == caller]
+    return any(proxy.received(one) for proxy in proxies for one in proxy.listeners if one.upstream == upstream)
 
 
 def unsampled_by_caller(evidence: Evidence) -> Iterator[Cause]:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import math
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from consul_tracing.cli.verify.contexts import MAX_REQUESTS, Propagation
 from consul_tracing.cli.verify.evidence import EVERYTHING, THE_REQUEST, Cause
+from consul_tracing.cli.verify.proxies import PUBLIC_LISTENER_KEY
+from consul_tracing.cli.verify.traces import Trace
 from consul_tracing.entries.tracing_keys import UNTRACED
 from consul_tracing.envoy_messages.json_values import at, json_objects
 from consul_tracing.envoy_messages.reader import read_listener
@@ -23,9 +26,6 @@ if TYPE_CHECKING:
 
     from consul_tracing.cli.verify.evidence import Evidence
     from consul_tracing.cli.verify.proxies import Proxy
-
-PUBLIC_LISTENER_KEY = "envoy_public_listener_json"
-"""The key of a registration that replaces the public listener of a proxy."""
 
 CONNECTED = "control_plane.connected_state"
 
@@ -120,23 +120,22 @@ def unparsed_block(evidence: Evidence) -> Iterator[Cause]:
 def unparsed_blocks(proxies: Iterable[Proxy]) -> Iterator[Cause]:
     """CT414: Consul did not parse the tracing block in its entries, for proxies that are connected to it."""
     found = [one for one in proxies if not one.is_gateway and one.stats.get(CONNECTED, 1) and _has_lost_its_block(one)]
-    if found:
-        fields = unreadable_fields(found[0].registered.get(LISTENER_KEY))
-        reason = f"Consul cannot parse {listed(fields)}" if fields else "Consul could not parse it"
+    # Without a mistake, Consul has not sent a new block yet.
+    if reason := next((reason for one in found if (reason := _mistake(one.registered[LISTENER_KEY]))), ""):
+        names = listed([one.label for one in found])
         yield Cause(
             "CT414",
             "proxy-defaults/global",
-            f"the listeners of {listed([one.label for one in found])} have 0 %, the default of Consul, and not "
-            f"{LISTENER_KEY}: {reason}",
-            f"remove {listed(fields) if fields else 'the field'} from {LISTENER_KEY} (consul-tracing lint); the log of "
-            'Consul has "failed to parse ListenerTracingJSON config"',
+            f"the listeners of {names} have 0 %, the default of Consul, and not {LISTENER_KEY}: Consul {reason}",
+            f'correct {LISTENER_KEY} (consul-tracing lint). The log of Consul has "failed to parse ListenerTracingJSON '
+            'config" for it',
             EVERYTHING,
         )
 
 
 def replaced_listener(proxy: Proxy, _: Evidence) -> Cause | None:
     """CT415: an escape hatch replaces the public listener, and it has no tracing block."""
-    is_replaced = PUBLIC_LISTENER_KEY in proxy.registered
+    is_replaced = proxy.has_own_listener
     untraced = [
         one for one in proxy.public_listeners if one.port and one.tracing is None and (one.is_http or is_replaced)
     ]
@@ -151,6 +150,16 @@ def replaced_listener(proxy: Proxy, _: Evidence) -> Cause | None:
         f"add the block of {LISTENER_KEY} as tracing to the HTTP connection manager in {PUBLIC_LISTENER_KEY}, or "
         "remove this key",
     )
+
+
+def untraced_users(evidence: Evidence) -> Iterator[Cause]:
+    """CT405, CT406 and CT414: why the first proxy traces no request without a trace context, although it traced one."""
+    request = replace(evidence.trace.request, context=Propagation.NONE, request_id="")
+    unparsed = list(unparsed_blocks(evidence.proxies))
+    silent = [one for one in evidence.first_proxies if one.tracers and not one.rate]
+    yield from unparsed
+    if silent and not unparsed:
+        yield from unsampled_request(replace(evidence, trace=Trace(request), proxies=silent))
 
 
 def rate_of_mesh(evidence: Evidence) -> float:
@@ -173,19 +182,20 @@ def is_decidable(request_id: str) -> bool:
     return re.match("[0-9a-fA-F]{8}", request_id) is not None
 
 
-def unreadable_fields(text: object) -> list[str]:
-    """Return the fields of a tracing block that a Consul does not parse: unknown, newer ones, and lenient forms."""
-    block = next(iter(json_objects(text) or []), {})
-    reading = read_listener(block)
+def _mistake(text: object) -> str:
+    """Return what a Consul does not parse in a tracing block: unknown, newer and lenient fields. Empty if it may."""
+    if len(blocks := json_objects(text) or []) != 1:
+        return "cannot parse its JSON"
+    reading = read_listener(blocks[0])
     paths = [*(one.path for one in reading.mistakes), *(path for path, _ in reading.newer), *reading.lenient]
-    return list(dict.fromkeys(".".join(path) for path in paths))
+    fields = [*([] if "@type" in blocks[0] else ["@type"]), *map(".".join, paths)]
+    return f"cannot parse {listed([*dict.fromkeys(fields)])}" if fields else ""
 
 
 def _has_lost_its_block(proxy: Proxy) -> bool:
     block = proxy.registered.get(LISTENER_KEY)
     is_written = bool(block) and not (proxy.configured and proxy.configured.listener == UNTRACED)
-    is_replaced = PUBLIC_LISTENER_KEY in proxy.registered
-    listeners = [one for one in proxy.http_listeners if not is_replaced or one.is_outbound]
+    listeners = [one for one in proxy.http_listeners if one.is_outbound or not proxy.has_own_listener]
     return is_written and any(one.tracing == UNTRACED and not one.error for one in listeners)
 
 
