@@ -12,6 +12,8 @@ from consul_tracing.envoy_messages.tracers import collector_name
 from .contexts import Propagation
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from consul_tracing.names import JsonObject
 
 OTLP_GRPC, OTLP_HTTP, ZIPKIN, DATADOG = "OTLP over gRPC", "OTLP over HTTP", "Zipkin", "Datadog"
@@ -97,3 +99,13 @@ def _endpoint(address: object) -> Endpoint:
         return str(pipe), 0
     port = str(at(address, "socket_address", "port_value"))
     return str(at(address, "socket_address", "address") or ""), int(port) if port.isdecimal() else 0
+
+
+def addresses(endpoints: Iterable[Endpoint]) -> str:
+    """Return hosts and ports, and the paths of Unix sockets."""
+    return ", ".join(map(_address, endpoints))
+
+
+def _address(endpoint: Endpoint) -> str:
+    host, port = endpoint
+    return f"{f'[{host}]' if ':' in host else host}:{port}" if port else host

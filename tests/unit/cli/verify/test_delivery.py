@@ -8,12 +8,11 @@ from typing import Any
 import pytest
 
 from consul_tracing.cli.verify.causes.service_names import naming_notes
-from consul_tracing.cli.verify.causes.texts import addresses
 from consul_tracing.cli.verify.clocks import clock_notes
 from consul_tracing.cli.verify.diagnosis import diagnose
 from consul_tracing.cli.verify.evidence import Cause, Evidence
 from consul_tracing.cli.verify.proxies import Listener
-from consul_tracing.cli.verify.tracers import Tracer, endpoints
+from consul_tracing.cli.verify.tracers import Tracer, addresses, endpoints
 from consul_tracing.cli.verify.verification import reporting_services
 from tests.unit.cli.verify.facts import SPANS, ZIPKIN, evidence, proxies, proxy, trace
 
@@ -103,7 +102,7 @@ def test_fix_depends_on_the_status(status: int, fix: str) -> None:
 
 def test_tls_is_no_fix_of_a_connection_with_tls() -> None:
     closed = {REMOTE: 1, "upstream_rq_503": 1}
-    assert only(of_web(ZIPKIN, counted(**closed))).fix.startswith("set collector.tls")
+    assert only(of_web(ZIPKIN, counted(**closed))).fix.startswith("if the port requires TLS, set collector.tls")
     assert only(of_web(ZIPKIN, counted(**closed, **{"ssl.handshake": 1}))).fix.startswith("set collector.port")
 
 

@@ -7,11 +7,11 @@ from urllib.parse import urlsplit
 
 from consul_tracing.cli.verify.collectors import ACCEPTED, Collector, collector_of
 from consul_tracing.cli.verify.evidence import EVERYTHING, Cause
-from consul_tracing.cli.verify.tracers import OTLP_GRPC, OTLP_HTTP, PATHS, ZIPKIN
+from consul_tracing.cli.verify.tracers import OTLP_GRPC, OTLP_HTTP, PATHS, ZIPKIN, addresses
 from consul_tracing.sources.http import parsed_url, port_of
 
 from .collector_ports import other_protocol
-from .texts import addresses, listed
+from .texts import listed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
