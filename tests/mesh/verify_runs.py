@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Any
 from unittest.mock import patch
@@ -146,9 +146,15 @@ def write_listener(traced: TracedMesh, **fields: Any) -> None:
         traced.wait_until(lambda one=sidecar: "error_state" in json.dumps(one.config_dump()), "a rejected listener")
 
 
+def web_without_headers(traced: TracedMesh) -> AbstractContextManager[None]:
+    """Run web so that it does not pass the trace headers on."""
+    return web_with(traced, "--propagate=none")
+
+
 @contextmanager
-def web_without_headers(traced: TracedMesh) -> Iterator[None]:
-    traced.mesh.restart_service("web", propagate="none")
+def web_with(traced: TracedMesh, *options: str) -> Iterator[None]:
+    """Run web with options of `testbed.services`."""
+    traced.mesh.restart_service("web", *options)
     try:
         yield
     finally:

@@ -110,6 +110,27 @@ def registered_proxy(consul: HttpClient, node: Node) -> JsonObject | None:
     return None
 
 
+def sidecar_at(consul: HttpClient, host: str, port: int) -> str:
+    """Return the service whose sidecar receives requests from the mesh at an address. Empty if there is none.
+
+    A host name is compared with the addresses that it has here. Raises ServerError.
+    """
+    try:
+        addresses = sorted({str(one[4][0]) for one in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)})
+    except (OSError, UnicodeError):
+        return ""
+    is_there = " or ".join(
+        f'ServiceAddress == "{one}" or (ServiceAddress == "" and Address == "{one}")' for one in addresses
+    )
+    query = {"filter": f'ServiceKind == "connect-proxy" and ServicePort == {port} and ({is_there})'}
+    services = sorted(consul.get("/v1/catalog/services", dict[str, object], **query) or {})
+    instances = [
+        consul.get(f"/v1/catalog/service/{quote(one, safe='')}", list[Instance], **query) for one in services[:1]
+    ]
+    proxies = [one.get("ServiceProxy") or {} for found in instances for one in found or []]
+    return next((str(one.get("DestinationServiceName", "")) for one in proxies), "")
+
+
 def _token(environment: Mapping[str, str]) -> str | None:
     """Return the token. A file that is not empty has precedence over the variable, as in Consul's command line."""
     if file := environment.get("CONSUL_HTTP_TOKEN_FILE"):

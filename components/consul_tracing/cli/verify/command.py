@@ -13,7 +13,7 @@ from consul_tracing.cli.command import FINDINGS, OutputFormat
 from consul_tracing.cli.proxies import Admins, Agent, Kubernetes, Namespace, Selector, selection
 from consul_tracing.errors import CommandError
 
-from .contexts import Propagation
+from .contexts import MAX_REQUESTS, Propagation
 from .options import (
     TIMEOUT,
     CaFile,
@@ -47,7 +47,7 @@ def verify_command(  # noqa: PLR0913, PLR0917 - options of a command
     selector: Selector = None,
     propagation: ContextHeaders = Propagation.B3,
     header: Headers = None,
-    requests: Annotated[int, typer.Option(min=1, max=100, help="Number of requests.")] = 1,
+    requests: Annotated[int, typer.Option(min=1, max=MAX_REQUESTS, help="Number of requests.")] = 1,
     timeout: Timeout = TIMEOUT,
     store_token_file: StoreTokenFile = "",
     store_auth_file: StoreAuthFile = "",

@@ -27,6 +27,8 @@ class Stub:
         self.service = "web"
         self.traced = True
         self.tags: dict[str, str] = {}
+        self.kind = "SERVER"
+        self.stats: dict[str, int] = {}
         self.status: dict[str, int] = {}
         self.dump: Any = dump(listener("public_listener:1", 1, http(SAMPLE_ALL)))
         self.consul: dict[str, Any] = {}
@@ -44,11 +46,12 @@ class Stub:
             sent = {one["x-b3-traceid"]: one["x-b3-spanid"] for one in self.received if "x-b3-traceid" in one}
             parent = sent.get(match[1])
             return (
-                [span_as_json(span("1", self.service, "SERVER", parent, trace_id=match[1])) | {"tags": self.tags}]
+                [span_as_json(span("1", self.service, self.kind, parent, trace_id=match[1])) | {"tags": self.tags}]
                 if parent and self.traced
                 else None
             )
-        answers = {"/config_dump": {"configs": self.dump}, "/stats": {"stats": []}}
+        stats = [{"name": name, "value": value} for name, value in self.stats.items()]
+        answers = {"/config_dump": {"configs": self.dump}, "/stats": {"stats": stats}}
         answers["/server_info"] = {"uptime_current_epoch": "1s"}
         answers |= self.consul
         return answers.get(path.partition("?")[0], [])
@@ -79,8 +82,28 @@ def test_complete_trace_is_a_tree_and_exit_code_0(stub: Stub) -> None:
         ["service", "kind", "name", "duration"],
         ["web", "SERVER", "get", "10.0", "ms"],
     ]
-    assert lines[-1] == "The trace is complete."
+    assert lines[-1] == "The trace is complete: 1 service: web."
     assert stub.received[0]["x-key"] == "secret"
+
+
+def test_complete_trace_has_the_share_of_the_proxies_own_requests(stub: Stub) -> None:
+    manager = {**http(SAMPLE_ALL), "stat_prefix": "public_listener"}
+    stub.dump = dump(listener("public_listener:1", 1, manager), listener("api:2", 2, manager, direction="OUTBOUND"))
+    stub.stats = {"http.public_listener.tracing.random_sampling": 1234, "tracing.zipkin.spans_sent": 1200}
+    options = ["--expect=web", f"--admin={stub.address}"]
+    share = f"since its start, web ({stub.address}) traced 1,200 of 1,234 requests (97 %), and its rate is 100 %"
+    assert f"Note: {share}" in verify(stub, *options).stdout
+    (sampling,) = json.loads(verify(stub, *options, "--format=json").stdout)["sampling"]
+    assert (sampling["requests"], sampling["traced"], sampling["rate"]) == (1234, 1200, 100)
+
+
+def test_call_without_a_span_is_incomplete_without_expected_services(stub: Stub) -> None:
+    stub.tags = {"upstream_cluster.name": "api.default.dc1.internal.1-2.consul"}
+    stub.kind = "CLIENT"
+    result = verify(stub)
+    assert result.exit_code == 1
+    assert "Services without a span: api\nCalls without a span of the called service: web to api\n" in result.stdout
+    assert "CT421: A called service has no span: api" in result.stdout
 
 
 def test_all_connections_are_closed(stub: Stub) -> None:
@@ -104,7 +127,7 @@ def test_finding_has_evidence_and_fix_and_exit_code_1(stub: Stub) -> None:
     assert "No span has arrived.\nServices without a span: web\n" in result.stdout
     assert result.stdout.endswith(
         f"""
-consul-tracing: CT401: A proxy has an old tracer: web ({stub.address})
+consul-tracing: CT401: A proxy has no tracer or an old one: web ({stub.address})
   the proxy started at 2026-01-01T00:00:00Z without a tracer
   To fix: restart the proxy of web
 
@@ -151,6 +174,8 @@ def test_json_has_the_documented_fields(stub: Stub) -> None:
     )
     assert report["time"].endswith("Z")
     assert 0 <= report["seconds"] < 10
+    assert report["requests"] == {"sent": 1, "sampled": 1, "complete": 0}
+    assert (report["calls_without_span"], report["sampling"]) == ([], [])
     (one,) = report["spans"]
     assert (one["traceId"], one["tags"]) == (report["trace_id"], {"http.status_code": "200"})
     (cause,) = report["causes"]
