@@ -511,8 +511,10 @@ CODES: dict[str, Code] = {
     ),
     "CT410": Code(
         "The trace store is down or another one",
-        "The trace store does not respond, or the proxies send their spans to another one.",
-        "Start the store, or set `--zipkin` to the store of the collector.",
+        "The trace store does not respond, requires authentication or is another program, or the proxies send their "
+        "spans to another one.",
+        "Start the store, set `--store` to the store of the collector, or give its credentials: `--store-token-file`, "
+        "`--store-auth-file` or `--store-header`.",
     ),
     "CT411": Code(
         "The request failed",

@@ -10,6 +10,7 @@ from unittest.mock import patch
 from consul_tracing.cli.verify import traces, verification
 from testbed.envoy import Envoy
 from testbed.http import url
+from testbed.jaeger import Jaeger
 from testbed.zipkin import Zipkin
 from tests.command_line import consul_tracing
 from tests.mesh.trace_stores import DeliveredToZipkin, JaegerStore, TraceProbe, total
@@ -63,21 +64,22 @@ class Wait:
         self.now += SECONDS
 
 
-def arguments(
+def arguments(  # noqa: PLR0913 - keyword options
     traced: TracedMesh,
     *options: str,
     port: int = 0,
     expect: str = "client,web,api",
     zipkin: Zipkin | None = None,
+    jaeger: Jaeger | None = None,
     proxies: Sequence[Envoy] | None = None,
 ) -> list[str]:
-    """Return the arguments of the command."""
+    """Return the arguments of the command. Default: the Zipkin of the mesh is the trace store."""
     mesh = traced.mesh
     admins = traced.proxies if proxies is None else proxies
     return [
         "verify",
         url(port or mesh.upstream_port(), unique_path()),
-        f"--zipkin={(zipkin or mesh.zipkin).url}",
+        f"--store={f'jaeger={url(jaeger.port)}' if jaeger else f'zipkin={(zipkin or mesh.zipkin).url}'}",
         *([f"--expect={expect}"] if expect else []),
         *(f"--admin=127.0.0.1:{admin.admin_port}" for admin in admins),
         f"--timeout={SECONDS}",
@@ -100,7 +102,9 @@ def diagnosis(traced: TracedMesh, *options: str, exported: bool = False, **more:
     `exported`: each proxy exports a span with OTLP, which it buffers for some seconds.
     """
     proxies = [one for one in more.get("proxies", []) if one not in traced.proxies]
-    probe = TraceProbe(traced.mesh.programs, DeliveredToZipkin(traced.mesh.zipkin), [*traced.proxies, *proxies])
+    jaeger: Jaeger | None = more.get("jaeger")
+    store = JaegerStore(jaeger) if jaeger else DeliveredToZipkin(traced.mesh.zipkin)
+    probe = TraceProbe(traced.mesh.programs, store, [*traced.proxies, *proxies])
     delivered, before = probe.watch(), [total([one], JaegerStore.counters) for one in traced.proxies]
 
     def have_exported() -> bool:

@@ -21,7 +21,7 @@ app.command("lint", epilog="Example: consul-tracing lint deploy/ --format sarif 
 app.command("explain", epilog="Example: consul-tracing explain CT310")(explain_command)
 app.command(
     "verify",
-    epilog="Example: consul-tracing verify http://localhost:21000/ --zipkin http://zipkin:9411 --expect client,web",
+    epilog="Example: consul-tracing verify http://localhost:21000/ --store zipkin=http://zipkin:9411 --expect a,b",
 )(verify_command)
 app.command("stale", epilog="Example: consul-tracing stale --admin 127.0.0.1:19000 --admin 127.0.0.1:19001")(
     stale_command

@@ -89,16 +89,16 @@ class SentRequest:
         return f"no response: {self.error}" if self.status is None else f"status {self.status}"
 
 
-def parsed_headers(options: Sequence[str]) -> dict[str, str]:
-    """Return headers given as `Name: value`, with names in lower case.
+def parsed_headers(options: Sequence[str], option: str = "--header") -> dict[str, str]:
+    """Return headers that an option gives as `Name: value`, with names in lower case.
 
     Raises CommandError without the value, which may be a secret.
     """
     headers = {}
-    for number, option in enumerate(options, 1):
-        match = HEADER.fullmatch(option)
+    for number, text in enumerate(options, 1):
+        match = HEADER.fullmatch(text)
         if match is None:
-            raise CommandError(f"--header number {number} must have the form 'Name: value' with ASCII characters")
+            raise CommandError(f"{option} number {number} must have the form 'Name: value' with ASCII characters")
         headers[match[1].lower()] = match[2]
     if "traceparent" in headers and not re.fullmatch(r"(?:[0-9a-f]+-){3}[0-9a-f]{2}(?:-.*)?", headers["traceparent"]):
         raise CommandError("--header traceparent must have the form version-trace-parent-flags")

@@ -33,9 +33,9 @@ class Trace:
     request: SentRequest
     spans: tuple[Span, ...] = ()
     expected: tuple[str, ...] = ()
-    """Services that must have a span, in lower case, as Zipkin stores them."""
+    """Services that must have a span, in lower case."""
     sender: str = ""
-    """The service of the sidecar that sends the request into the mesh, in lower case. Empty if it is not known."""
+    """The service of the proxy that sends the request into the mesh, in lower case. Empty if it is not known."""
 
     @property
     def trace_id(self) -> str:
@@ -177,7 +177,7 @@ def _is_settled(trace: Trace) -> bool:
 
 def _read(store: TraceStore, trace: Trace) -> Trace:
     request = trace.request
-    spans = store.spans(request.trace_id) if request.trace_id else ()
+    spans = store.spans(trace.trace_id) if trace.trace_id else ()
     if not spans and request.user_agent:
         spans = store.tagged_spans(request.user_agent)
     return replace(trace, spans=tuple(spans))

@@ -34,6 +34,7 @@ class Stub:
         self.received: list[Headers] = []
 
     def answer(self, path: str, headers: Headers) -> tuple[int, Any]:
+        path = path.removeprefix("/zipkin")
         content = self.content(path, headers)
         return self.status.get(path.partition("?")[0], 404 if content is None else 200), content
 
@@ -49,7 +50,7 @@ class Stub:
                 else None
             )
         stats = [{"name": name, "value": value} for name, value in self.stats.items()]
-        answers = {"/health": {"status": "UP"}, "/config_dump": {"configs": self.dump}, "/stats": {"stats": stats}}
+        answers = {"/config_dump": {"configs": self.dump}, "/stats": {"stats": stats}}
         answers["/server_info"] = {"uptime_current_epoch": "1s"}
         answers |= self.consul
         return answers.get(path.partition("?")[0], [])
@@ -199,11 +200,14 @@ def test_other_server_is_not_an_admin_interface(stub: Stub) -> None:
 
 @pytest.mark.parametrize("status", [500, 404])
 def test_store_that_is_not_healthy_is_the_cause(stub: Stub, status: int) -> None:
-    stub.status = {"/health": status, "/api/v2/services": 503}
+    stub.status = {"/api/v2/services": status}
     assert "CT410" in verify(stub, "--expect=web").stdout
 
 
-@pytest.mark.parametrize("option", ["--header=secret", "--admin=user:secret@proxy:19000", "--admin=proxy"])
+@pytest.mark.parametrize(
+    "option",
+    ["--header=secret", "--store-header=secret", "--store=secret", "--admin=user:secret@proxy:19000", "--admin=proxy"],
+)
 def test_invalid_option_is_one_error_without_its_value(stub: Stub, option: str) -> None:
     result = verify(stub, option)
     assert isinstance(result.exception, CommandError)

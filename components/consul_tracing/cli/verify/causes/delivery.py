@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 def unavailable_store(evidence: Evidence) -> Iterator[Cause]:
     """CT410: the trace store is down."""
     if evidence.store_error:
-        fix = "start the trace store, or correct --zipkin"
+        fix = "start the trace store, or correct --store"
         yield Cause("CT410", "the trace store", evidence.store_error, fix, EVERYTHING)
 
 
@@ -65,5 +65,5 @@ def other_store(evidence: Evidence) -> Iterator[Cause]:
                 "CT410",
                 proxy.label,
                 f"the proxy sent spans to {collector or proxy.collector}, and {evidence.store} has none of its spans",
-                f"set --zipkin to the store of the collector {collector}, or correct collector.host",
+                f"set --store to the store of the collector {collector}, or correct collector.host",
             )
