@@ -64,11 +64,16 @@ class Evidence:
         return proxy.service.lower() in {*self.trace.expected, *self.trace.missing}
 
     def _is_silent(self, proxy: Proxy) -> bool:
-        """Return whether a proxy has no span, and its span may be missing. Replicas of a service have node ids."""
+        """Return whether a proxy has no span, and its span may be missing.
+
+        Replicas of a service have node ids, and so have proxies whose tracer has one service name for the mesh.
+        """
         name, identity = proxy.service.lower(), proxy.running.node.get("id")
+        if identity and any(span.tags.get("node_id") == identity for span in self.trace.spans):
+            return False
         nodes = {span.tags.get("node_id") for span in self.trace.spans if span.service.lower() == name}
         is_incomplete = bool(self.trace.orphans) or any(call.service == name for call in self.trace.unreported)
-        return not nodes or (is_incomplete and bool(identity) and not nodes & {None, identity})
+        return not nodes or (is_incomplete and bool(identity) and None not in nodes)
 
     def _is_required(self, proxy: Proxy) -> bool:
         """Return whether a span of a proxy can be missing. Without --expect, any proxy that traces can be on the path.
