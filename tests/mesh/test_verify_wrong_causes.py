@@ -187,7 +187,7 @@ def test_lost_headers_are_known_from_counters_if_the_other_trace_is_not_sampled(
     traced.apply(sampling={"random": 0})
     with web_without_headers(traced):
         assert_causes(result := diagnosis(traced), "CT408", "web")
-        assert "the sidecar of web sent since the request: 1 requests to api" in result.evidence
+        assert "the sidecar of web sent since the request: 1 request to api" in result.evidence
     assert_complete(traced)
 
 
@@ -198,10 +198,8 @@ def test_error_of_an_application_is_no_fault_of_tracing(traced: TracedMesh, stat
         for expect in ("client,web", ""):
             result = verify(traced, expect=expect)
             assert (result.exit_code, found(result)) == (0, [])
-            place = f"it ended at the SERVER span of web: status {status}"
-            assert (
-                f"the request has status {status} ({place}). This is not a fault of tracing" in result.report["notes"]
-            )
+            seen = f"the request has status {status} (it ended at the SERVER span of web: status {status})"
+            assert f"{seen}. This is not a fault of tracing" in result.report["notes"]
         result = diagnosis(traced)
         assert found(result) == [("CT411", "the request")]
         assert f"status {status}; the application web responded with it" in result.evidence

@@ -108,6 +108,25 @@ def registered_proxy(consul: HttpClient, node: Node) -> JsonObject | None:
     return None
 
 
+def sidecar_at(consul: HttpClient, host: str, port: int) -> str:
+    """Return the service whose sidecar receives requests from the mesh at an address. Empty if there is none.
+
+    A host name is compared with the addresses that it has here. Raises ServerError.
+    """
+    try:
+        addresses = sorted({str(one[4][0]) for one in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)})
+    except OSError:
+        return ""
+    is_there = " or ".join(
+        f'ServiceAddress == "{one}" or (ServiceAddress == "" and Address == "{one}")' for one in addresses
+    )
+    query = {"filter": f'ServiceKind == "connect-proxy" and ServicePort == {port} and ({is_there})'}
+    for name in sorted(consul.get("/v1/catalog/services", dict[str, object], **query) or {})[:1]:
+        for instance in consul.get(f"/v1/catalog/service/{quote(name, safe='')}", list[Instance], **query) or []:
+            return str((instance.get("ServiceProxy") or {}).get("DestinationServiceName", ""))
+    return ""
+
+
 def _token(environment: Mapping[str, str]) -> str | None:
     """Return the token. A file that is not empty has precedence over the variable, as in Consul's command line."""
     if file := environment.get("CONSUL_HTTP_TOKEN_FILE"):

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, TypeVar
 
 from pydantic import TypeAdapter
@@ -104,3 +106,13 @@ def counters(admin: HttpClient, pattern: str) -> dict[str, int]:
     found = admin.get("/stats", dict[str, list[JsonObject]], format="json", filter=pattern) or {}
     with admin.expected_shape():
         return {str(stat["name"]): int(stat["value"]) for stat in found.get("stats", []) if "value" in stat}
+
+
+def clock_offset(admin: HttpClient) -> float:
+    """Return the seconds by which the clock of a proxy is ahead of this one, exact to a second. Raises ServerError."""
+    sent = time.time()
+    date = admin.response("/ready").headers.get("date")
+    if not date:
+        return 0
+    with admin.expected_shape():
+        return parsedate_to_datetime(date).timestamp() + 0.5 - (sent + time.time()) / 2

@@ -10,7 +10,13 @@ from .causes.delivery import other_store, unavailable_store, undelivered_spans
 from .causes.listeners import missing_cluster, other_rejections, rejected_listeners
 from .causes.propagation import lost_headers, own_spans, untraced_calls
 from .causes.protocols import services_without_http
-from .causes.requests import failed_request, refused_request, rerouted_calls, unsampled_by_caller
+from .causes.requests import (
+    failed_request,
+    refused_request,
+    rerouted_calls,
+    unsampled_by_caller,
+    url_of_a_sidecar,
+)
 from .causes.sampling import (
     limited_callers,
     replaced_listener,
@@ -18,6 +24,7 @@ from .causes.sampling import (
     unparsed_block,
     unsampled_request,
 )
+from .causes.service_names import common_names
 from .causes.texts import listed
 from .causes.tracers import stale_tracer
 
@@ -36,6 +43,8 @@ def each_suspect(check: Callable[[Proxy, Evidence], Cause | None]) -> Finder:
 
 
 FINDERS: tuple[Finder, ...] = (
+    url_of_a_sidecar,
+    common_names,
     rejected_listeners,
     each_suspect(stale_tracer),
     each_suspect(missing_cluster),

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from consul_tracing.sources.spans import Span
 
     from .consul_config import ConsulConfig
     from .proxies import Listener, Proxy
+    from .tracers import Endpoint
     from .traces import Trace
 
 
@@ -50,6 +51,8 @@ class Evidence:
     """Traces that services of this trace started for it."""
     proxies: Sequence[Proxy] = ()
     consul: ConsulConfig | None = None
+    sidecars: Mapping[Endpoint, str] = field(default_factory=dict)
+    """The services of sidecars by their addresses for requests from the mesh, as far as Consul was asked."""
     causes: tuple[Cause, ...] = ()
     """The causes that have been found."""
 
@@ -66,14 +69,17 @@ class Evidence:
     def _is_silent(self, proxy: Proxy) -> bool:
         """Return whether a proxy has no span, and its span may be missing.
 
-        Replicas of a service have node ids, and so have proxies whose tracer has one service name for the mesh.
+        Replicas of a service have node ids, and spans of applications have none.
         """
         name, identity = proxy.service.lower(), proxy.running.node.get("id")
-        if identity and any(span.tags.get("node_id") == identity for span in self.trace.spans):
+        if self.trace.has_spans_under_another_name(proxy):
             return False
-        nodes = {span.tags.get("node_id") for span in self.trace.spans if span.service.lower() == name}
+        nodes = {(span.service.lower() == name, span.tags.get("node_id")) for span in self.trace.spans}
+        if not any(is_own for is_own, _ in nodes):
+            return True
         is_incomplete = bool(self.trace.orphans) or any(call.service == name for call in self.trace.unreported)
-        return not nodes or (is_incomplete and bool(identity) and None not in nodes)
+        has_identities = bool(identity) and any(node for _, node in nodes)
+        return is_incomplete and has_identities and (True, identity) not in nodes
 
     def _is_required(self, proxy: Proxy) -> bool:
         """Return whether a span of a proxy can be missing. Without --expect, any proxy that traces can be on the path.
@@ -112,6 +118,12 @@ class Evidence:
     def explained(self) -> frozenset[str]:
         """What the causes explain."""
         return frozenset().union(*(cause.explains or {cause.proxy} for cause in self.causes))
+
+    def sidecar_at(self, endpoint: Endpoint) -> str:
+        """Return the service whose sidecar receives requests from the mesh at an address. Empty if there is none."""
+        listeners = [(proxy, one) for proxy in self.proxies for one in proxy.public_listeners]
+        known = (proxy.service for proxy, one in listeners if one.is_at(endpoint))
+        return next(known, self.sidecars.get(endpoint, ""))
 
     @property
     def entry(self) -> tuple[Proxy, Listener] | None:

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 from consul_tracing.envoy_messages.json_values import at, fraction_percent
 from consul_tracing.envoy_messages.tracers import sampler_percent
+from consul_tracing.inputs.hosts import is_loopback
 from consul_tracing.names import LISTENER_DECISION_ENVOY
-from consul_tracing.sources.envoy import RunningProxy, counters, read_each, read_proxy
+from consul_tracing.sources.envoy import RunningProxy, clock_offset, counters, read_each, read_proxy
 from consul_tracing.sources.http import ServerError
 
 from .calls import service_of
@@ -39,8 +40,9 @@ EXPOSED_PATH = "exposed_path_"
 STATS = (
     r"^tracing\.|^control_plane\.connected_state$|^http\..*\.tracing\."
     r"|^(http|tcp)\..*\.downstream_(rq_total|cx_rx_bytes_total)$"
-    r"|^cluster\..*\.(upstream_cx_(connect_fail|connect_timeout|none_healthy)|membership_total"
-    r"|upstream_rq_(total|\d+)|ssl\.(connection_error|fail_verify\w*))$"
+    r"|^cluster\..*\.(membership_total|upstream_rq_(\d+|total|timeout|active|completed)"
+    r"|upstream_cx_(connect_fail|connect_timeout|none_healthy|protocol_error|destroy_remote_with_active_rq)"
+    r"|ssl\.(connection_error|fail_verify\w*|handshake))$"
 )
 """Counters and gauges of the connection to Consul, of tracers, sampling decisions, requests and clusters."""
 
@@ -83,6 +85,12 @@ class Listener:
         name = self.name.removeprefix("prepared_query:")
         return re.split(r"[:?]", name)[0].rpartition("/")[2].lower()
 
+    def is_at(self, endpoint: Endpoint) -> bool:
+        """Return whether it listens at an address. Listeners at all addresses of a host are taken for it."""
+        host, port = endpoint
+        is_same = self.address in {host, "0.0.0.0", "::"} or (is_loopback(host) and is_loopback(self.address))  # noqa: S104 - compared only
+        return self.port == port and is_same
+
 
 @dataclass(frozen=True)
 class Proxy:
@@ -100,6 +108,8 @@ class Proxy:
     """Current values."""
     increases: Mapping[str, int] = field(default_factory=dict)
     """Increases of counters since the first request. Empty if they could not be read before it."""
+    clock_offset: float = 0
+    """Seconds by which its clock is ahead of this one."""
     release: EnvoyRelease = (0, 0)
     """The release of its Envoy. Zero if it is not known."""
     configured: TracingKeys | None = None
@@ -118,6 +128,11 @@ class Proxy:
     def label(self) -> str:
         """The service and the address of the admin interface."""
         return f"{self.service} ({self.running.address})"
+
+    @property
+    def node_id(self) -> str:
+        """The id of its node, which its spans have as a tag."""
+        return self.running.node.get("id", "")
 
     @property
     def is_gateway(self) -> bool:
@@ -313,9 +328,9 @@ def proxies_of(admins: Sequence[HttpClient], before: Mapping[str, Mapping[str, i
     """Return the facts of each proxy, and a note for each admin interface that cannot be read."""
 
     def read(admin: HttpClient) -> Proxy:
-        running, stats = read_proxy(admin), counters(admin, STATS)
+        running, stats, offset = read_proxy(admin), counters(admin, STATS), clock_offset(admin)
         with admin.expected_shape():
-            return proxy_from(running, stats, before.get(admin.address))
+            return replace(proxy_from(running, stats, before.get(admin.address)), clock_offset=offset)
 
     found = read_each(admins, read).values()
     proxies = [one for one in found if not isinstance(one, ServerError)]

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from consul_tracing.sources.stores import TraceStore
 
     from .calls import Call
+    from .proxies import Proxy
     from .requests import SentRequest
 
 POLL_SECONDS = 0.3
@@ -46,6 +47,13 @@ class Trace:
     def services(self) -> tuple[str, ...]:
         """The services with a span, sorted."""
         return tuple(sorted({span.service for span in self.spans}))
+
+    def has_spans_under_another_name(self, proxy: Proxy) -> bool:
+        """Return whether a proxy reported spans under a name that is not that of its service."""
+        names = {
+            span.service.lower() for span in self.spans if proxy.node_id and span.tags.get("node_id") == proxy.node_id
+        }
+        return bool(names) and proxy.service.lower() not in names
 
     @property
     def called(self) -> list[str]:
@@ -125,16 +133,13 @@ def wait_for_traces(
 
 
 def other_traces(store: TraceStore, trace: Trace) -> list[Sequence[Span]]:
-    """Return the traces that services of this trace started for it, first those of the missing services.
+    """Return the traces that services of this trace started for it.
 
-    Raises ServerError. The times of the spans are those of the proxies, whose clocks may differ from this one.
+    Raises ServerError. One proxy reports the received request and the call, so the clocks of others do not matter.
     """
-    if not trace.spans:
-        return []
-    start, end = min(span.start or 0 for span in trace.spans), max(span.end for span in trace.spans)
     found: dict[str, Sequence[Span]] = {}
-    for service in dict.fromkeys([*trace.missing, *trace.services]):
-        for spans in store.traces_of(service, start, end):
+    for server in (span for span in trace.spans if span.kind == "SERVER"):
+        for spans in store.traces_of(server.service, server.start or 0, server.end):
             found.setdefault(spans[0].trace_id, spans)
     found.pop(trace.trace_id, None)
     return continuations(trace, found.values())
@@ -158,6 +163,7 @@ def continuations(trace: Trace, others: Iterable[Sequence[Span]]) -> list[Sequen
 def _is_within(root: Span, server: Span) -> bool:
     """Return whether a call started in a service while it handled a request. One sidecar reports both spans."""
     is_call = root.parent_id is None and root.kind == "CLIENT" and root.service == server.service
+    is_call = is_call and root.tags.get("node_id") == server.tags.get("node_id")
     return is_call and (server.start or 0) <= (root.start or 0) <= server.end
 
 

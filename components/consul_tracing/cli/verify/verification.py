@@ -11,10 +11,13 @@ from consul_tracing.cli.stale.bootstrap import BootstrapError
 from consul_tracing.cli.stale.proxies import verdict
 from consul_tracing.entries.tracing_keys import tracing_keys
 from consul_tracing.errors import CommandError
-from consul_tracing.sources.consul import consul_client
+from consul_tracing.sources.consul import consul_client, sidecar_at
 from consul_tracing.sources.http import ServerError
 
 from .causes.sampling import untraced_users
+from .causes.service_names import naming_notes
+from .clocks import TOLERANCE_SECONDS, clock_notes, is_skewed
+from .collectors import collector_of
 from .consul_config import read_config
 from .contexts import Propagation
 from .decisions import decision_notes, decisions_of
@@ -36,6 +39,7 @@ if TYPE_CHECKING:
     from .consul_config import ConsulConfig
     from .decisions import Decisions
     from .proxies import Listener, Proxy
+    from .tracers import Endpoint
 
 CLOCK_SKEW_MICROSECONDS = 1_000_000
 """Tolerance for the clocks of proxies."""
@@ -124,6 +128,7 @@ def notes_of_complete(trace: Trace, proxies: Sequence[Proxy], decisions: Sequenc
         )
     for cause in untraced_users(Evidence(trace, proxies=proxies)):
         yield f"requests without a trace context are not traced ({cause.code}): {cause.evidence}"
+    yield from naming_notes(trace)
     yield from decision_notes(decisions)
 
 
@@ -144,6 +149,8 @@ class Mesh:
     proxies: Sequence[Proxy]
     consul: ConsulConfig | None
     notes: Sequence[str]
+    client: HttpClient | None = None
+    """The client of Consul."""
 
 
 def read_mesh(plan: Plan, before: Mapping[str, Mapping[str, int]]) -> Mesh:
@@ -154,7 +161,7 @@ def read_mesh(plan: Plan, before: Mapping[str, Mapping[str, int]]) -> Mesh:
     try:
         client = consul_client(plan.environment)
         consul = read_config(client)
-        return Mesh([compared(proxy, client, notes) for proxy in proxies], consul, notes)
+        return Mesh([compared(proxy, client, notes) for proxy in proxies], consul, notes, client)
     except CommandError as error:
         return Mesh(proxies, None, [*notes, error.reason])
 
@@ -168,14 +175,20 @@ def collect(plan: Plan, trace: Trace, store_error: str, mesh: Mesh) -> tuple[Evi
         notes.append("the option --admin, once for each proxy, allows checks of the proxies")
     if not plan.environment.get("CONSUL_HTTP_ADDR"):
         notes.append("the environment variable CONSUL_HTTP_ADDR allows checks of the config entries")
+    sidecars: Mapping[Endpoint, str] = {}
+    if mesh.client:
+        try:
+            sidecars = known_sidecars(mesh.client, trace, mesh.proxies)
+        except ServerError as error:
+            notes.append(error.reason)
     if not store_error:
         try:
-            stored = reporting_services(store, {one.service.lower() for one in mesh.proxies}, trace.request.started)
+            stored = reporting_services(store, mesh.proxies, trace.request.started)
             others = other_traces(store, trace)
         except ServerError as error:
             store_error = error.reason
-    evidence = Evidence(trace, store.url, store_error, stored, others, mesh.proxies, mesh.consul)
-    return evidence, [*notes, *secondary_facts(evidence)]
+    evidence = Evidence(trace, store.url, store_error, stored, others, mesh.proxies, mesh.consul, sidecars)
+    return evidence, [*notes, *clock_notes(mesh.proxies), *secondary_facts(evidence)]
 
 
 def compared(proxy: Proxy, consul: HttpClient, notes: list[str]) -> Proxy:
@@ -190,7 +203,41 @@ def compared(proxy: Proxy, consul: HttpClient, notes: list[str]) -> Proxy:
     return replace(proxy, configured=tracing_keys(config), registered=registered, differences=tuple(differences))
 
 
-def reporting_services(store: TraceStore, services: Iterable[str], since: int) -> frozenset[str]:
-    """Return the services with spans since a time in microseconds: their proxies use this store. Raises ServerError."""
-    start, end = since - CLOCK_SKEW_MICROSECONDS, time.time_ns() // 1000 + CLOCK_SKEW_MICROSECONDS
-    return frozenset(name for name in services if store.traces_of(name, start, end, limit=1))
+def reporting_services(store: TraceStore, proxies: Iterable[Proxy], since: int) -> frozenset[str]:
+    """Return the services with spans since a time in microseconds: their proxies use this store. Raises ServerError.
+
+    The times of spans are those of the proxy, so the time is converted to its clock.
+    """
+    found: set[str] = set()
+    for proxy in proxies:
+        offset, error = 0, CLOCK_SKEW_MICROSECONDS
+        if is_skewed(proxy):
+            offset, error = int(proxy.clock_offset * 1_000_000), int(TOLERANCE_SECONDS * 1_000_000)
+        times = since + offset - error, time.time_ns() // 1000 + offset + error
+        service = proxy.service.lower()
+        if service not in found and (
+            store.traces_of(service, *times, limit=1) or _reports_as_others(store, proxy, *times)
+        ):
+            found.add(service)
+    return frozenset(found)
+
+
+def _reports_as_others(store: TraceStore, proxy: Proxy, start: int, end: int) -> bool:
+    """Return whether a proxy reported spans under the name of its tracer, which other proxies may have too."""
+    names = {tracer.service_name.lower() for tracer in proxy.tracers} - {"", proxy.service.lower()}
+    spans = (span for name in names for trace in store.traces_of(name, start, end) for span in trace)
+    return any(span.tags.get("node_id") == proxy.node_id for span in spans)
+
+
+def known_sidecars(consul: HttpClient, trace: Trace, proxies: Iterable[Proxy]) -> dict[Endpoint, str]:
+    """Return the sidecars at the URL, if it does not respond, and at mute collectors. Raises ServerError."""
+    found = {
+        endpoint
+        for proxy in proxies
+        if (one := collector_of(proxy)) and one.is_other_protocol
+        for endpoint in one.endpoints
+    }
+    if trace.request.status is None:
+        found.add((trace.request.host, trace.request.port))
+    sidecars = {endpoint: sidecar_at(consul, *endpoint) for endpoint in found}
+    return {endpoint: service for endpoint, service in sidecars.items() if service}

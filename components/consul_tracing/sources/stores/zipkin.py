@@ -1,5 +1,6 @@
 """Traces in Zipkin, or another store with its API."""
 
+import time
 from collections.abc import Sequence
 from typing import NotRequired
 
@@ -54,7 +55,9 @@ class Zipkin:
 
     def tagged_spans(self, user_agent: str) -> Trace:
         """Return the spans of the latest trace with a span that has this user agent. Raises ServerError."""
-        found = self._traces(annotationQuery=f"user_agent={user_agent}", lookback=LOOKBACK_SECONDS * 1000, limit=1)
+        # The clocks of proxies may be ahead of this one.
+        end, lookback = time.time_ns() // 1_000_000 + LOOKBACK_SECONDS * 1000, 2 * LOOKBACK_SECONDS * 1000
+        found = self._traces(annotationQuery=f"user_agent={user_agent}", endTs=end, lookback=lookback, limit=1)
         return self.spans(found[0][0].trace_id) if found else []
 
     def traces_of(self, service: str, start: int, end: int, *, limit: int = MAX_TRACES) -> Sequence[Trace]:

@@ -76,13 +76,13 @@ def rejected(error: str, **changes: Any) -> Listener:
     return public(error=error, **{"tracing": {"random_sampling": {}}, "rejected": SAMPLE_ALL, **changes})
 
 
-def proxy(service: str, *listeners: Listener, **changes: Any) -> Proxy:
+def proxy(service: str, *listeners: Listener, node_id: str = "", **changes: Any) -> Proxy:
     own = {
         "client": (public(is_http=False), upstream("web", 9191)),
         "web": (public(), upstream("api", 9192)),
         "api": (public(),),
     }
-    running = RunningProxy(f"{service}:19000", {"cluster": service}, {}, started="2026-01-01T00:00:00Z")
+    running = RunningProxy(f"{service}:19000", {"cluster": service, "id": node_id}, {}, started="2026-01-01T00:00:00Z")
     facts = {"tracer": ZIPKIN, "clusters": COLLECTOR, "listeners": listeners or own[service], "configured": KEYS}
     return Proxy(running, **{**facts, **changes})
 

@@ -19,7 +19,7 @@ FAULTS: dict[str, dict[str, Any]] = {
     "CT401": {"tracer": None},
     "CT402": {"clusters": {}},
     "CT403": {"increases": REFUSED},
-    "CT404": {"increases": {"cluster.spans.upstream_rq_404": 2}},
+    "CT404": {"increases": {"cluster.spans.upstream_rq_429": 2}},
     "CT410": {"increases": {"tracing.zipkin.reports_sent": 1}},
 }
 """Faults of one proxy."""

@@ -126,7 +126,7 @@ def test_finding_has_evidence_and_fix_and_exit_code_1(stub: Stub) -> None:
     assert "No span has arrived.\nServices without a span: web\n" in result.stdout
     assert result.stdout.endswith(
         f"""
-consul-tracing: CT401: A proxy has an old tracer: web ({stub.address})
+consul-tracing: CT401: A proxy has no tracer or an old one: web ({stub.address})
   the proxy started at 2026-01-01T00:00:00Z without a tracer
   To fix: restart the proxy of web
 

@@ -17,6 +17,28 @@ if TYPE_CHECKING:
     from consul_tracing.cli.verify.traces import Trace
 
 
+def url_of_a_sidecar(evidence: Evidence) -> Iterator[Cause]:
+    """CT419: the URL is the port of a sidecar for requests from the mesh, which requires mTLS."""
+    request = evidence.trace.request
+    if request.status is not None or not (service := evidence.sidecar_at((request.host, request.port))):
+        return
+    upstreams = [
+        f"{request.host}:{listener.port} of {proxy.service}"
+        for proxy in evidence.proxies
+        for listener in proxy.listeners
+        if listener.is_outbound and listener.upstream == service.lower()
+    ]
+    yield Cause(
+        "CT419",
+        THE_REQUEST,
+        f"{request.url} is the port of the sidecar of {service} for the mesh, which requires mTLS: {request.outcome}",
+        f"use the port of an upstream in a sidecar that calls {service}"
+        + (f" ({listed(upstreams)})" if upstreams else " (local_bind_port)")
+        + ", or the port of a gateway",
+        EVERYTHING | {THE_REQUEST},
+    )
+
+
 def failed_request(evidence: Evidence) -> Iterator[Cause]:
     """CT411: the request failed in the mesh."""
     trace = evidence.trace
