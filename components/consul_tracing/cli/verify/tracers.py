@@ -40,8 +40,9 @@ class Tracer:
 
     @property
     def kind(self) -> str:
-        """The last part of its name, such as `zipkin`."""
-        return self.name.rpartition(".")[2]
+        """The type of its configuration, such as `zipkin` for `ZipkinConfig`. Envoy ignores its name."""
+        message = str(self.config.get("@type", "")).rpartition(".")[2].removesuffix("Config").lower()
+        return message or self.name.rpartition(".")[2]
 
     @property
     def protocol(self) -> str:
@@ -69,7 +70,7 @@ class Tracer:
 
     def reads(self, context: Propagation) -> bool:
         """Return whether the tracer follows the sampling decision in these headers."""
-        if self.name.endswith(".zipkin"):
+        if self.kind == "zipkin":
             formats = {Propagation.B3, Propagation.B3_SINGLE}
             return context in formats | ({Propagation.W3C} if "trace_context_option" in self.config else set())
         return context is Propagation.W3C
