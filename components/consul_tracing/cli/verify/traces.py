@@ -36,7 +36,7 @@ class Trace:
     expected: tuple[str, ...] = ()
     """Services that must have a span, in lower case."""
     sender: str = ""
-    """The service of the sidecar that sends the request into the mesh, in lower case. Empty if it is not known."""
+    """The service of the proxy that sends the request into the mesh, in lower case. Empty if it is not known."""
     seconds: float | None = field(default=None, compare=False)
     """Time from the request until its last span was in the store. None without spans."""
 
