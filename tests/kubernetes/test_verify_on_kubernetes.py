@@ -21,6 +21,7 @@ from tests.mesh.consul_entries import clear
 pytestmark = pytest.mark.kubernetes
 
 NAMESPACE = "traced"
+SECTIONS = ("versions", "entries_in_consul", "entries_in_kubernetes", "proxies", "traces")
 
 
 @pytest.fixture(scope="module")
@@ -56,11 +57,15 @@ def start_sidecars(cluster: Cluster, mesh: Mesh) -> None:
 
 
 def verify(cluster: Cluster, mesh: Mesh, *options: str, timeout: int = 20) -> tuple[int, dict[str, Any]]:
-    command = ["verify", url(mesh.upstream_port()), f"--zipkin={mesh.zipkin.url}", "--expect=client,web,api"]
+    return run(cluster, mesh, "verify", *options, timeout=timeout)
+
+
+def run(cluster: Cluster, mesh: Mesh, name: str, *options: str, timeout: int = 20) -> tuple[int, dict[str, Any]]:
+    command = [name, url(mesh.upstream_port()), f"--zipkin={mesh.zipkin.url}", "--expect=client,web,api"]
     mode = [f"--timeout={timeout}", "--format=json", "--kubernetes", f"--namespace={NAMESPACE}"]
     environment = {**mesh.consul.environment, "KUBECONFIG": str(cluster.kubeconfig)}
-    run = consul_tracing(*command, *mode, *options, environment=environment)
-    return run.exit_code, json.loads(run.stdout)
+    ended = consul_tracing(*command, *mode, *options, environment=environment)
+    return ended.exit_code, json.loads(ended.stdout)
 
 
 @pytest.mark.parametrize("percent", [1, 10, 100])
@@ -75,6 +80,9 @@ def test_traced_mesh_has_no_finding(project: ProjectFactory, cluster: Cluster, m
     start_sidecars(cluster, mesh)
     code, report = verify(cluster, mesh)
     assert (code, report["causes"], report["missing"]) == (0, [], [])
+    code, page = run(cluster, mesh, "doctor", "--ignore=CT317")
+    assert {name: section["status"] for name, section in page["sections"].items()} == dict.fromkeys(SECTIONS, "ok")
+    assert code == 0
     stack.destroy()
 
 

@@ -91,7 +91,8 @@ def find_targets(selection: Selection, services: Collection[str] | None = None) 
 
     `services`: those of a request, empty if they are not known. Only proxies on its path are read. None: read all.
     """
-    restarts = {one.admin: one.restart for one in envoy_processes()}
+    is_local = selection.addresses or selection.agent
+    restarts = {one.admin: one.restart for one in envoy_processes()} if is_local else {}
     addresses = [admin_client(one).address for one in selection.addresses]
     unknown: dict[str, str] = {}
     if selection.agent:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -63,6 +64,7 @@ def plan_of(  # noqa: PLR0913 - the options
     timeout: float = TIMEOUT,
 ) -> Plan:
     """Return the plan of a run with the current proxies. Raises CommandError."""
+    from consul_tracing.sources.consul import DEFAULT_ADDRESS  # noqa: PLC0415 - not for --help
     from consul_tracing.sources.proxies import find_targets  # noqa: PLC0415 - not for --help
 
     from .requests import parsed_headers  # noqa: PLC0415 - not for --help
@@ -80,5 +82,7 @@ def plan_of(  # noqa: PLR0913 - the options
         headers=parsed_headers(headers),
         requests=requests,
         timeout=timeout,
+        # --agent reads the default address too.
+        environment={**({"CONSUL_HTTP_ADDR": DEFAULT_ADDRESS} if proxies.agent else {}), **os.environ},
         notes=targets.facts,
     )
