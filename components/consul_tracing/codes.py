@@ -516,8 +516,8 @@ CODES: dict[str, Code] = {
     ),
     "CT410": Code(
         "The trace store is down or another one",
-        "The trace store does not respond, or the proxies send their spans to another one.",
-        "Start the store, or set `--store` to the store of the collector.",
+        "The trace store does not respond, or proxies or an application send their spans to another one.",
+        "Start the store, set `--store` to the store of the collector, or send all spans to one store.",
     ),
     "CT411": Code(
         "The request does not reach a service",

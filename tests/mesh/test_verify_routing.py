@@ -88,6 +88,25 @@ def test_subset_of_a_service_has_no_finding(traced: TracedMesh) -> None:
     assert_complete(traced)
 
 
+def test_response_after_the_last_retry_is_that_of_the_application(traced: TracedMesh) -> None:
+    traced.apply()
+    retries = {"NumRetries": 2, "RetryOnStatusCodes": [503]}
+    routes = [{"Destination": retries}]
+    traced.mesh.consul.write_config_entry({"Kind": "service-router", "Name": "web", "Routes": routes})
+    client = traced.mesh.sidecars["client"]
+    try:
+        traced.wait_until(lambda: "retriable_status_codes" in json.dumps(client.config_dump()), "retries")
+        with web_with(traced, "--respond=503"):
+            for expect in ("client,web", ""):
+                result = verify(traced, expect=expect)
+                assert (result.exit_code, found(result)) == (0, [])
+                assert len(result.report["spans"]) == 4
+                assert "status 503 (it ended at the SERVER span of web: status 503)" in result.report["notes"][0]
+    finally:
+        traced.mesh.consul.delete_config_entry("service-router", "web")
+    assert_complete(traced)
+
+
 @contextmanager
 def denied(traced: TracedMesh, source: str, destination: str) -> Iterator[None]:
     consul, sources = traced.mesh.consul, [{"Name": source, "Action": "deny"}]

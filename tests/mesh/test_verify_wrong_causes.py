@@ -187,7 +187,7 @@ def test_lost_headers_are_known_from_counters_if_the_other_trace_is_not_sampled(
     traced.apply(sampling={"random": 0})
     with web_without_headers(traced):
         assert_causes(result := diagnosis(traced), "CT408", "web")
-        assert "the sidecar of web sent since the request: 1 requests to api" in result.evidence
+        assert "the sidecar of web sent since the request: 1 request to api" in result.evidence
     assert_complete(traced)
 
 

@@ -67,13 +67,19 @@ class Evidence:
         return proxy.service.lower() in {*self.trace.expected, *self.trace.missing}
 
     def _is_silent(self, proxy: Proxy) -> bool:
-        """Return whether a proxy has no span, and its span may be missing. Replicas of a service have node ids."""
+        """Return whether a proxy has no span, and its span may be missing.
+
+        Replicas of a service have node ids, and spans of applications have none.
+        """
         name, identity = proxy.service.lower(), proxy.running.node.get("id")
         if self.trace.has_spans_under_another_name(proxy):
             return False
-        nodes = {span.tags.get("node_id") for span in self.trace.spans if span.service.lower() == name}
+        nodes = {(span.service.lower() == name, span.tags.get("node_id")) for span in self.trace.spans}
+        if not any(is_own for is_own, _ in nodes):
+            return True
         is_incomplete = bool(self.trace.orphans) or any(call.service == name for call in self.trace.unreported)
-        return not nodes or (is_incomplete and bool(identity) and not nodes & {None, identity})
+        has_identities = bool(identity) and any(node for _, node in nodes)
+        return is_incomplete and has_identities and (True, identity) not in nodes
 
     def _is_required(self, proxy: Proxy) -> bool:
         """Return whether a span of a proxy can be missing. Without --expect, any proxy that traces can be on the path.

@@ -60,6 +60,17 @@ def test_silent_replica_is_a_suspect_if_the_span_of_the_service_is_that_of_anoth
     assert "CT401" not in [code for code, _ in causes(whole)]
 
 
+def test_span_of_an_application_is_not_that_of_its_sidecar() -> None:
+    """The call of the application has a missing parent, and only the spans of sidecars have node ids."""
+    spans = [
+        span("1", "client", "CLIENT", None, tags={"node_id": "client-1"}),
+        span("2", "web", "SERVER", "1"),
+        span("4", "api", "SERVER", "abc", tags={"node_id": "api-1"}),
+    ]
+    facts = evidence(trace(*spans), proxies=[replica(1, node="web-1", increases=BUSY, tracer=None)])
+    assert causes(facts) == [("CT401", "web (10.0.0.1:19000)")]
+
+
 def test_listeners_that_were_never_active_count_no_requests() -> None:
     client = proxy("client", public(stat_prefixes=("public_listener",)), Listener("web:127.0.0.1:9191"), increases=IDLE)
     assert client.is_on_path
@@ -173,6 +184,18 @@ def test_only_services_with_the_upstream_can_have_lost_the_headers() -> None:
     spans = [*SPANS[:3], span("5", "db", "SERVER", "3")]
     facts = evidence(trace(*spans, expected=("client", "web", "db", "api")), proxies=[called(1), proxy("db", public())])
     assert causes(facts) == [("CT408", "web")]
+
+
+MESH = "api.default.dc1.internal.9c8d.consul"
+
+
+@pytest.mark.parametrize(("receiver", "found"), [("reserve", [("CT411", "api")]), ("web", [])])
+def test_call_that_another_service_received_was_routed_there(receiver: str, found: list[tuple[str, str]]) -> None:
+    """Not if all proxies have one name, which their tracers give them."""
+    spans = [*SPANS[:2], span("3", "web", "CLIENT", "2", tags={"upstream_cluster.name": MESH})]
+    spans.append(span("4", receiver, "SERVER", "3"))
+    facts = evidence(trace(*spans), proxies=[], consul=None)
+    assert [one for one in causes(facts) if one[0] == "CT411"] == found
 
 
 def test_missing_parent_of_a_call_is_a_span_of_the_application() -> None:

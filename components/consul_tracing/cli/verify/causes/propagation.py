@@ -37,10 +37,13 @@ def untraced_calls(evidence: Evidence) -> Iterator[Cause]:
     for service, requests in sent.items():
         names = [name for name, count in requests.items() if count]
         if names:
-            numbers = listed([f"{requests[name]:,} requests to {name}" for name in names])
+            numbers = listed(
+                [f"{requests[name]:,} {'request' if requests[name] == 1 else 'requests'} to {name}" for name in names]
+            )
             seen = (
-                f"the sidecar of {service} sent since the request: {numbers}. The trace has none of them: the "
-                "application does not pass the trace headers on, or marks its calls as not sampled"
+                f"the sidecar of {service} sent since the request: {numbers}. The trace has none of them. Unless they "
+                "belong to other requests, the application does not pass the trace headers on, or marks its calls as "
+                "not sampled"
             )
             yield Cause("CT408", service, seen, _pass_on(service), EVERYTHING)
         elif not any(map(any, (one.values() for one in sent.values()))):
