@@ -189,13 +189,10 @@ def test_ct417_another_store_cannot_be_told_from_a_refusal_over_grpc(traced: Tra
     traced.apply()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("tracer", "name"),
-    [
-        ({"opentelemetry": {}}, UNNAMED),
-        pytest.param(OTLP, "mesh", marks=pytest.mark.slow),
-        pytest.param(OTLP_HTTP, "mesh", marks=pytest.mark.slow),
-    ],
+    [({"opentelemetry": {}}, UNNAMED), (OTLP, "mesh"), (OTLP_HTTP, "mesh")],
     ids=["no-name", "grpc", "http"],
 )
 def test_ct418_spans_of_all_proxies_have_one_name(
