@@ -115,16 +115,18 @@ def sidecar_at(consul: HttpClient, host: str, port: int) -> str:
     """
     try:
         addresses = sorted({str(one[4][0]) for one in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)})
-    except OSError:
+    except (OSError, UnicodeError):
         return ""
     is_there = " or ".join(
         f'ServiceAddress == "{one}" or (ServiceAddress == "" and Address == "{one}")' for one in addresses
     )
     query = {"filter": f'ServiceKind == "connect-proxy" and ServicePort == {port} and ({is_there})'}
-    for name in sorted(consul.get("/v1/catalog/services", dict[str, object], **query) or {})[:1]:
-        for instance in consul.get(f"/v1/catalog/service/{quote(name, safe='')}", list[Instance], **query) or []:
-            return str((instance.get("ServiceProxy") or {}).get("DestinationServiceName", ""))
-    return ""
+    services = sorted(consul.get("/v1/catalog/services", dict[str, object], **query) or {})
+    instances = [
+        consul.get(f"/v1/catalog/service/{quote(one, safe='')}", list[Instance], **query) for one in services[:1]
+    ]
+    proxies = [one.get("ServiceProxy") or {} for found in instances for one in found or []]
+    return next((str(one.get("DestinationServiceName", "")) for one in proxies), "")
 
 
 def _token(environment: Mapping[str, str]) -> str | None:

@@ -6,8 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from .causes.texts import addresses
-from .tracers import OTLP_GRPC
+from .tracers import OTLP_GRPC, addresses
 
 if TYPE_CHECKING:
     from .proxies import Proxy

@@ -12,6 +12,8 @@ from consul_tracing.envoy_messages.tracers import collector_name
 from .contexts import Propagation
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from consul_tracing.names import JsonObject
 
 OTLP_GRPC, OTLP_HTTP, ZIPKIN, DATADOG = "OTLP over gRPC", "OTLP over HTTP", "Zipkin", "Datadog"
@@ -40,8 +42,9 @@ class Tracer:
 
     @property
     def kind(self) -> str:
-        """The last part of its name, such as `zipkin`."""
-        return self.name.rpartition(".")[2]
+        """The type of its configuration, such as `zipkin` for `ZipkinConfig`. Envoy ignores its name."""
+        message = str(self.config.get("@type", "")).rpartition(".")[2].removesuffix("Config").lower()
+        return message or self.name.rpartition(".")[2]
 
     @property
     def protocol(self) -> str:
@@ -69,7 +72,7 @@ class Tracer:
 
     def reads(self, context: Propagation) -> bool:
         """Return whether the tracer follows the sampling decision in these headers."""
-        if self.name.endswith(".zipkin"):
+        if self.kind == "zipkin":
             formats = {Propagation.B3, Propagation.B3_SINGLE}
             return context in formats | ({Propagation.W3C} if "trace_context_option" in self.config else set())
         return context is Propagation.W3C
@@ -96,3 +99,13 @@ def _endpoint(address: object) -> Endpoint:
         return str(pipe), 0
     port = str(at(address, "socket_address", "port_value"))
     return str(at(address, "socket_address", "address") or ""), int(port) if port.isdecimal() else 0
+
+
+def addresses(endpoints: Iterable[Endpoint]) -> str:
+    """Return hosts and ports, and the paths of Unix sockets."""
+    return ", ".join(map(_address, endpoints))
+
+
+def _address(endpoint: Endpoint) -> str:
+    host, port = endpoint
+    return f"{f'[{host}]' if ':' in host else host}:{port}" if port else host

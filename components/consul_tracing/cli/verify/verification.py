@@ -120,7 +120,8 @@ def notes_of_complete(trace: Trace, proxies: Sequence[Proxy], decisions: Sequenc
             f"the request reached {trace.first_service} through a proxy without a span: a gateway that does not "
             "trace, or a sidecar without a tracer (consul-tracing stale)"
         )
-    silent = sorted({one.service for one in proxies if one.is_on_path and one.service.lower() not in trace.services})
+    own = [one for one in proxies if one.is_on_path and not trace.has_spans_under_another_name(one)]
+    silent = sorted({one.service for one in own if one.service.lower() not in trace.services})
     if silent and not trace.expected:
         yield (
             f"proxies that received requests meanwhile have no span in the trace: {', '.join(silent)}. If this request "

@@ -8,12 +8,11 @@ from typing import Any
 import pytest
 
 from consul_tracing.cli.verify.causes.service_names import naming_notes
-from consul_tracing.cli.verify.causes.texts import addresses
 from consul_tracing.cli.verify.clocks import clock_notes
 from consul_tracing.cli.verify.diagnosis import diagnose
 from consul_tracing.cli.verify.evidence import Cause, Evidence
 from consul_tracing.cli.verify.proxies import Listener
-from consul_tracing.cli.verify.tracers import Tracer, endpoints
+from consul_tracing.cli.verify.tracers import Tracer, addresses, endpoints
 from consul_tracing.cli.verify.verification import reporting_services
 from tests.unit.cli.verify.facts import SPANS, ZIPKIN, evidence, proxies, proxy, trace
 
@@ -58,7 +57,7 @@ def only(facts: Evidence) -> Cause:
         (DATADOG, counted(upstream_rq_404=1), "CT416", "with status 404 to Datadog"),
         (ZIPKIN, counted(**{PROTOCOL: 2, "upstream_rq_429": 2}), "CT404", "status 429"),
         (ZIPKIN, counted(upstream_rq_404=1, upstream_rq_202=3), "CT404", "status 404"),
-        (ZIPKIN, counted(**{REMOTE: 1, "upstream_rq_503": 1, "upstream_rq_202": 3}), "CT404", "closed the connection"),
+        (ZIPKIN, counted(**{REMOTE: 1, "upstream_rq_503": 1, "upstream_rq_202": 3}), "CT404", "closed 1 connections"),
         (ZIPKIN, counted(**{REMOTE: 1, "upstream_rq_503": 3}), "CT404", "status 503"),
         (GRPC, counted(**{REMOTE: 1, "upstream_rq_503": 3}), "CT416", "without a response"),
         (ZIPKIN, {**counted(upstream_rq_200=1), "tracing.zipkin.reports_dropped": 1}, "CT404", "not respond with"),
@@ -103,7 +102,7 @@ def test_fix_depends_on_the_status(status: int, fix: str) -> None:
 
 def test_tls_is_no_fix_of_a_connection_with_tls() -> None:
     closed = {REMOTE: 1, "upstream_rq_503": 1}
-    assert only(of_web(ZIPKIN, counted(**closed))).fix.startswith("set collector.tls")
+    assert only(of_web(ZIPKIN, counted(**closed))).fix.startswith("if the port requires TLS, set collector.tls")
     assert only(of_web(ZIPKIN, counted(**closed, **{"ssl.handshake": 1}))).fix.startswith("set collector.port")
 
 
@@ -147,7 +146,7 @@ ACCEPTED = counted(upstream_rq_202=1)
 
 def test_store_that_accepts_spans_and_has_none_is_no_other_store() -> None:
     cause = only(of_web(ZIPKIN, ACCEPTED))
-    assert (cause.code, "accepted them and dropped them" in cause.evidence) == ("CT410", True)
+    assert (cause.code, "accepted them and dropped" in cause.evidence) == ("CT410", True)
     other = only(of_web(ZIPKIN, ACCEPTED, store="http://other:9411"))
     assert other.fix.startswith("set --store to the store of the collector zipkin:9411")
 
@@ -168,6 +167,13 @@ def test_collector_on_the_host_of_the_store_makes_a_refusal_likely() -> None:
 def test_tracer_whose_spans_no_store_here_receives(tracer: Tracer, name: str) -> None:
     cause = only(of_web(tracer))
     assert (cause.code, f"sends spans for {name}" in cause.evidence) == ("CT410", True)
+
+
+def test_type_of_a_tracer_is_that_of_its_configuration() -> None:
+    tracer = Tracer(
+        "tracing", {"@type": "type.googleapis.com/envoy.config.trace.v3.OpenTelemetryConfig", **GRPC.config}
+    )
+    assert (tracer.kind, tracer.protocol) == ("opentelemetry", "OTLP over gRPC")
 
 
 def test_addresses_of_ipv6_and_unix_sockets_are_shown() -> None:

@@ -17,9 +17,11 @@ if TYPE_CHECKING:
 OTHER_API = frozenset({400, 404, 405, 415})
 """Statuses of HTTP servers that do not have the API of a tracer at its default path."""
 
-EXCLUDE = (
-    'exclude the collector from the mesh (Kubernetes: annotation consul.hashicorp.com/connect-inject: "false"), or set '
-    "collector.port to the port of its program"
+ANNOTATION = '(Kubernetes: annotation consul.hashicorp.com/connect-inject: "false")'
+EXCLUDE = f"exclude the collector from the mesh {ANNOTATION}, or set collector.port to the port of its program"
+PLAIN = (
+    "if the port requires TLS, set collector.tls. If the collector has a sidecar, which may receive the connections to "
+    f"all ports of a pod, exclude it from the mesh {ANNOTATION}"
 )
 
 
@@ -38,7 +40,7 @@ def other_protocol(collector: Collector, evidence: Evidence) -> Cause | None:
         version = "HTTP/2" if protocol == OTLP_GRPC else "HTTP/1.1"
         seen = "accepts the connection and closes it without a response"
         seen = seen if collector.is_mute else f"responds, and not in {version}"
-        fix = fix if collector.has_tls else f"set collector.tls if the port requires TLS. Otherwise, {fix}"
+        fix = fix if collector.has_tls else f"{PLAIN}. Otherwise, {fix}"
     elif collector.statuses and collector.statuses.keys() <= OTHER_API and collector.tracer.has_default_path:
         seen = f"responds with status {listed([*map(str, sorted(collector.statuses))])}"
     else:

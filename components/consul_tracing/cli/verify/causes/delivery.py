@@ -7,11 +7,11 @@ from urllib.parse import urlsplit
 
 from consul_tracing.cli.verify.collectors import ACCEPTED, Collector, collector_of
 from consul_tracing.cli.verify.evidence import EVERYTHING, Cause
-from consul_tracing.cli.verify.tracers import OTLP_GRPC, OTLP_HTTP, PATHS, ZIPKIN
+from consul_tracing.cli.verify.tracers import OTLP_GRPC, OTLP_HTTP, PATHS, ZIPKIN, addresses
 from consul_tracing.sources.http import parsed_url, port_of
 
 from .collector_ports import other_protocol
-from .texts import addresses, listed
+from .texts import listed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -89,7 +89,7 @@ def _rejected(collector: Collector) -> Cause | None:
     if rejected:
         status = f"responds with status {listed([*map(str, rejected)])}"
     elif collector.closed:
-        status = f"closed the connection of {collector.closed} requests before it responded"
+        status = f"closed {collector.closed} connections before it responded"
     path = PATHS.get(collector.tracer.protocol)
     fix = f"correct collector.port and the path of the tracer{f' (default: {path})' if path else ''}{RESTART}"
     if any(code >= SERVER_ERROR for code in rejected) or (collector.closed and not rejected):
@@ -108,9 +108,9 @@ def _refused(collector: Collector, evidence: Evidence) -> Cause:
         proxy.label,
         f"the proxy sent spans over gRPC to {place}, and {evidence.store} has none of its spans. Either the collector "
         f"refused them, which no counter of the proxy shows, or it belongs to another store{likely}",
-        f"read the log of the collector, or that of the proxy after curl -X POST http://{proxy.running.address}"
-        "/logging?tracing=debug: OTLP trace export failed with status. Or set tracer.opentelemetry.transport: http, "
-        f"whose statuses are counted. If there is no refusal, set --store to the store of the collector {place}",
+        "read the log of the collector, or that of the proxy (OTLP trace export failed with status) after curl -X POST "
+        "ADMIN/logging?tracing=debug, or set tracer.opentelemetry.transport: http, whose statuses are counted. If "
+        f"nothing is refused, set --store to the store of the collector {place}",
     )
 
 
@@ -120,8 +120,10 @@ def _elsewhere(collector: Collector, evidence: Evidence) -> Cause:
     fix = f"set --store to the store of the collector {place}, or correct collector.host"
     if _endpoint(evidence.store) in collector.endpoints:
         if protocol == ZIPKIN:
-            seen += ". It is this store, which accepted them and dropped them later"
-            fix = "read the log of the store: its storage failed, or it samples (Zipkin: COLLECTOR_SAMPLE_RATE)"
+            seen += ". It is this store, which accepted them and dropped or delayed them"
+            fix = (
+                "read the log of the store: its storage fails or is slow, or it samples (Zipkin: COLLECTOR_SAMPLE_RATE)"
+            )
         else:
             seen += ". It is the API of this store, which does not receive spans"
             fix = f"set collector.port to the port for {protocol}{RESTART}"
@@ -131,10 +133,8 @@ def _elsewhere(collector: Collector, evidence: Evidence) -> Cause:
 def _other_format(collector: Collector, evidence: Evidence) -> Cause:
     protocol = collector.tracer.protocol
     seen = f"the tracer {collector.tracer.name} sends spans for {protocol}, which {evidence.store} does not receive"
-    fix = (
-        "use tracer.zipkin or tracer.opentelemetry, or a collector that converts the spans of {protocol} for this store"
-    )
-    return Cause("CT410", collector.proxy.label, seen, fix.format(protocol=protocol))
+    fix = "use tracer.zipkin or tracer.opentelemetry, or a collector that converts the spans for this store"
+    return Cause("CT410", collector.proxy.label, seen, fix)
 
 
 def _place(collector: Collector) -> str:

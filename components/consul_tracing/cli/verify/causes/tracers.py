@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from consul_tracing.cli.verify.evidence import Cause
-from consul_tracing.cli.verify.tracers import endpoints
+from consul_tracing.cli.verify.tracers import addresses, endpoints
 
-from .texts import addresses, listed
+from .texts import listed
 
 if TYPE_CHECKING:
     from consul_tracing.cli.verify.evidence import Evidence
