@@ -7,9 +7,13 @@ from typing import Any
 
 import pytest
 
+from testbed.jaeger import Jaeger
 from tests.mesh.test_gateways import enter, gateway_proxy, leave, terminating_gateway
+from tests.mesh.trace_stores import to_jaeger
 from tests.mesh.traced_mesh import TRACED, TracedMesh, retried
 from tests.mesh.verify_runs import (
+    OTLP,
+    W3C,
     Verification,
     assert_causes,
     assert_complete,
@@ -22,10 +26,10 @@ from tests.mesh.verify_runs import (
 pytestmark = pytest.mark.mesh
 
 
-def without_tracer(traced: TracedMesh, *names: str) -> None:
+def without_tracer(traced: TracedMesh, *names: str, **args: Any) -> None:
     """Write the tracer, which these sidecars do not have because they have not restarted."""
     traced.apply(enabled=False)
-    write(traced)
+    write(traced, **args)
     traced.mesh.restart_sidecars(*(name for name in TRACED if name not in names))
 
 
@@ -47,6 +51,18 @@ def test_called_service_without_a_span_is_missing(
         assert "give --admin for each proxy" in unknown.report["causes"][0]["fix"]
     traced.follow()
     assert_complete(traced, expect="")
+
+
+@pytest.mark.parametrize(("names", "missing"), [((), []), (("web",), ["web"]), (("web", "api"), ["web"])])
+def test_called_service_is_missing_although_all_spans_have_one_name(
+    traced: TracedMesh, jaeger: Jaeger, names: tuple[str, ...], missing: list[str]
+) -> None:
+    """The OpenTelemetry tracer has one service name for the whole mesh."""
+    without_tracer(traced, *names, **to_jaeger(OTLP, jaeger))
+    result = verify(traced, W3C, expect="", jaeger=jaeger)
+    assert (result.report["services"], result.report["missing"]) == (["mesh"], missing)
+    assert (result.codes, result.proxies) == ({"CT401"} if names else set(), set(names))
+    traced.apply()
 
 
 def test_sender_without_a_span_is_a_note_without_its_admin_interface(traced: TracedMesh) -> None:

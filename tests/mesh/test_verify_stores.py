@@ -3,13 +3,19 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from consul_tracing.entries.bodies import gateway_arguments
 from consul_tracing.inputs.mesh_settings import MeshSettings
+from testbed.http import send_request, url
 from testbed.jaeger import Jaeger
-from tests.mesh.sampled_traces import choose
+from tests.mesh.sampled_traces import choose, flushing
+from tests.mesh.tempo_stand_in import tempo_over
+from tests.mesh.test_collectors import server_pair
+from tests.mesh.test_gateways import KINDS, gateway_proxy
 from tests.mesh.trace_stores import to_jaeger
 from tests.mesh.traced_mesh import TRACE_ALL, TracedMesh, retried, unique_path
 from tests.mesh.verify_runs import (
@@ -22,6 +28,7 @@ from tests.mesh.verify_runs import (
     verify,
     web_without_headers,
 )
+from tests.unit.http_server import Headers, serving
 
 pytestmark = pytest.mark.mesh
 
@@ -53,11 +60,23 @@ def context(tracer: str) -> list[str]:
 @pytest.mark.parametrize("tracer", TRACERS)
 def test_traces_in_jaeger(traced: TracedMesh, jaeger: Jaeger, tracer: str) -> None:
     deploy(traced, jaeger, tracer, sampling=TRACE_ALL)
-    assert_complete(traced, *context(tracer), jaeger=jaeger)
+    assert_trace_and_causes(traced, jaeger, *context(tracer))
+
+
+@pytest.mark.parametrize("tracer", ["zipkin", "otlp-grpc"])
+def test_traces_in_the_form_of_tempo(traced: TracedMesh, jaeger: Jaeger, tracer: str) -> None:
+    deploy(traced, jaeger, tracer, sampling=TRACE_ALL)
+    with tempo_over(jaeger) as tempo:
+        assert_trace_and_causes(traced, jaeger, f"--store=tempo={tempo}", *context(tracer))
+
+
+def assert_trace_and_causes(traced: TracedMesh, jaeger: Jaeger, *options: str) -> None:
+    """Assert that complete traces are found, and the causes of incomplete ones."""
+    assert_complete(traced, *options, jaeger=jaeger)
     # Without a trace context the proxy chooses the id of the trace, which is found by the user agent.
-    assert_complete(traced, NONE, jaeger=jaeger)
-    assert_complete(traced, NONE, jaeger=jaeger, expect="", proxies=[])
-    diagnose = partial(diagnosis, traced, *context(tracer), jaeger=jaeger)
+    assert_complete(traced, *options, NONE, jaeger=jaeger)
+    assert_complete(traced, *options, NONE, jaeger=jaeger, expect="", proxies=[])
+    diagnose = partial(diagnosis, traced, *options, jaeger=jaeger)
     with web_without_headers(traced):
         assert_causes(result := diagnose(), "CT408", "web")
         assert result.report["missing"] == ["api"]
@@ -70,16 +89,37 @@ def test_traces_in_jaeger(traced: TracedMesh, jaeger: Jaeger, tracer: str) -> No
     finally:
         traced.mesh.restart_service("web")
     traced.wait_until(retried(partial(traced.mesh.request, unique_path())), "a successful request")
-    assert_complete(traced, *context(tracer), jaeger=jaeger)
+    assert_complete(traced, *options, jaeger=jaeger)
 
 
-def test_shared_spans_in_jaeger(traced: TracedMesh, jaeger: Jaeger) -> None:
-    """Jaeger gives the span of the server an id of its own."""
-    shared = {"zipkin": {"shared_span_context": True}}
+@pytest.mark.parametrize(
+    ("args", "options"),
+    [
+        # Jaeger gives the span of the server an id of its own.
+        ({"tracer": {"zipkin": {"shared_span_context": True}}}, []),
+        ({"tracer": {"zipkin": {"encoding": "protobuf"}}}, []),
+        ({"tracer": {"zipkin": {"propagation": "b3+w3c"}}}, [W3C]),
+        ({"spans": {"spawn_upstream_span": True, "verbose": True}}, []),
+        ({"tags": {"team": {"literal": "core"}}}, ["--requests=5"]),
+    ],
+    ids=["shared", "protobuf", "w3c", "upstream-spans", "requests"],
+)
+def test_variants_in_jaeger(traced: TracedMesh, jaeger: Jaeger, args: dict[str, Any], options: list[str]) -> None:
     choose(traced, None, None)
-    traced.apply(**to_jaeger(ZIPKIN, jaeger) | {"tracer": shared})
-    for options in ((), SAMPLED):
-        assert_complete(traced, *options, jaeger=jaeger)
+    traced.apply(**to_jaeger(ZIPKIN, jaeger) | args)
+    for one in (options, SAMPLED):
+        assert_complete(traced, *one, jaeger=jaeger)
+
+
+@KINDS
+def test_gateway_in_jaeger(traced: TracedMesh, jaeger: Jaeger, kind: str) -> None:
+    deploy(traced, jaeger, "zipkin")
+    settings = MeshSettings.of("mesh", traced.arguments(**to_jaeger(ZIPKIN, jaeger)))
+    sidecars = [traced.mesh.sidecars[name] for name in ("web", "api")]
+    with gateway_proxy(traced, kind, flushing(gateway_arguments(settings))) as (port, envoy):
+        for options in ((), SAMPLED):
+            expect, proxies = f"{kind}-gateway,web,api", [envoy, *sidecars]
+            assert_complete(traced, *options, port=port, expect=expect, proxies=proxies, jaeger=jaeger)
 
 
 def test_short_trace_ids_in_jaeger(traced: TracedMesh, jaeger: Jaeger) -> None:
@@ -105,6 +145,45 @@ def test_jaeger_is_down(traced: TracedMesh, jaeger: Jaeger, tracer: str) -> None
         jaeger.start()
         jaeger.wait_until_ready()
     assert_complete(traced, *context(tracer), jaeger=jaeger)
+
+
+def test_store_behind_https_with_a_path_a_token_and_an_authority_of_its_own(
+    traced: TracedMesh, jaeger: Jaeger, certificates: Path, tmp_path: Path
+) -> None:
+    def answer(path: str, headers: Headers) -> tuple[int, object]:
+        if headers.get("authorization") != "Bearer secret":
+            return 401, b""
+        response = send_request(jaeger.port, path.removeprefix("/traces"))
+        return response.status, response.body
+
+    deploy(traced, jaeger, "zipkin")
+    (tmp_path / "token").write_text("secret\n")
+    authority, token = f"--ca-file={certificates}/consul-agent-ca.pem", f"--store-token-file={tmp_path}/token"
+    with serving(answer, certificate=server_pair(certificates)) as address:
+        store = f"--store=jaeger=https://{address}/traces/search?service=web"
+        assert_complete(traced, store, authority, token)
+        for options, reason in (
+            ([token], "certificate verify failed"),
+            ([authority], "requires authentication (status 401): use --store-token-file"),
+        ):
+            assert_causes(result := verify(traced, store, *options), "CT410", "the")
+            assert reason in result.evidence
+            assert f"https://{address}/traces" in result.evidence
+            assert "secret" not in str(result.report)
+
+
+def test_other_program_at_the_address_of_the_store_is_named(traced: TracedMesh, jaeger: Jaeger) -> None:
+    deploy(traced, jaeger, "zipkin")
+    stores = {
+        f"zipkin=127.0.0.1:{jaeger.port}": f"is Jaeger, not Zipkin: set --store to jaeger={url(jaeger.port)}",
+        f"jaeger={traced.mesh.zipkin.url}": f"is Zipkin, not Jaeger: set --store to zipkin={traced.mesh.zipkin.url}",
+        f"jaeger=127.0.0.1:{jaeger.otlp_http_port}": "is a receiver of OTLP spans, not Jaeger",
+        f"tempo=127.0.0.1:{jaeger.otlp_grpc_port}": "cannot be read",
+        f"tempo={traced.mesh.consul.address}": "has status 404 for /api/echo: it is not Tempo, or has another path",
+    }
+    for store, expected in stores.items():
+        assert_causes(result := verify(traced, f"--store={store}"), "CT410", "the")
+        assert expected.rstrip("/") in result.evidence
 
 
 @dataclass(frozen=True)

@@ -2,12 +2,15 @@
 
 import json
 import socket
+import ssl
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 OK = b"HTTP/1.1 200 OK\r\n"
 
@@ -18,8 +21,17 @@ another value as JSON."""
 
 
 @contextmanager
-def serving(answer: Answer, *, keep_alive: bool = False, headers: Mapping[str, str] | None = None) -> Iterator[str]:
-    """Start a server and yield its address, `127.0.0.1:PORT`. `headers`: additional headers of each response."""
+def serving(
+    answer: Answer,
+    *,
+    keep_alive: bool = False,
+    headers: Mapping[str, str] | None = None,
+    certificate: tuple[Path, Path] | None = None,
+) -> Iterator[str]:
+    """Start a server and yield its address, `127.0.0.1:PORT`.
+
+    `headers`: additional headers of each response. `certificate`: files of a certificate and its key, for HTTPS.
+    """
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1" if keep_alive else "HTTP/1.0"
@@ -39,7 +51,17 @@ def serving(answer: Answer, *, keep_alive: bool = False, headers: Mapping[str, s
         def log_message(self, *_: object) -> None:
             """Log nothing."""
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+    class Server(ThreadingHTTPServer):
+        def handle_error(self, request: Any, client_address: Any) -> None:
+            """Report errors, except of a client that does not accept the certificate or has ended the call."""
+            if not isinstance(sys.exception(), ssl.SSLError | ConnectionError):
+                super().handle_error(request, client_address)
+
+    with Server(("127.0.0.1", 0), Handler) as server:
+        if certificate:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(*certificate)
+            server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
         thread = threading.Thread(target=server.serve_forever, args=(0.01,))
         thread.start()
         try:

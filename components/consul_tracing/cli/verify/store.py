@@ -38,9 +38,9 @@ TOKEN = "CONSUL_TRACING_STORE_TOKEN"  # noqa: S105 - the name of a variable
 AUTH = "CONSUL_TRACING_STORE_AUTH"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class StoreOptions:
-    """The options for the trace store."""
+    """The options for the trace store. Some are secrets."""
 
     store: str = ""
     zipkin: str = ""

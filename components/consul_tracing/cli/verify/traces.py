@@ -36,7 +36,7 @@ class Trace:
     expected: tuple[str, ...] = ()
     """Services that must have a span, in lower case."""
     sender: str = ""
-    """The service of the sidecar that sends the request into the mesh, in lower case. Empty if it is not known."""
+    """The service of the proxy that sends the request into the mesh, in lower case. Empty if it is not known."""
 
     @property
     def trace_id(self) -> str:

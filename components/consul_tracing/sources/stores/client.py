@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import unquote, urlsplit
 
-from consul_tracing.sources.http import HttpClient, Response, ServerError, basic_auth, parsed_url, shown_url
+from consul_tracing.sources.http import HttpClient, Response, ServerError, basic_auth, one_line, parsed_url, shown_url
 
 from .programs import STORES, program_at, receiver_at
 
@@ -33,6 +33,9 @@ PAGES = re.compile(
 MIN_SECRET_LENGTH = 4
 """Characters of a header value that is removed from messages. A shorter one is not a secret."""
 
+TENANT = "x-scope-orgid"
+"""The header of Tempo's tenant, which is no secret."""
+
 CREDENTIALS = "use --store-token-file, --store-auth-file or --store-header"
 
 T = TypeVar("T")
@@ -55,13 +58,17 @@ class StoreClient(HttpClient):
             return
         if response.status >= SERVER_ERRORS or response.status == TOO_MANY_REQUESTS:
             raise self._error(f"responds with status {response.status}")
-        raise self._error(f"is {program_at(self, self.program)}")
+        if server := program_at(self, self.program):
+            raise self._error(server)
+        raise self._error(
+            f"has status {response.status} for {store.path}: it is not {self.program}, or has another path"
+        )
 
     def response(self, path: str, **query: str | int) -> Response:
         """Return the response for a path. Raises ServerError, also if it is a redirect or credentials are required."""
         response = super().response(path, **query)
         if response.status in REDIRECTS:
-            target = shown_url(urlsplit(response.headers.get("location", "")))
+            target = _target(response.headers.get("location", ""))
             raise self._error(f"redirects to {target}: set --store to the address behind it")
         if response.status == UNAUTHORIZED:
             is_given = self.url.username or "authorization" in self.headers
@@ -80,8 +87,16 @@ class StoreClient(HttpClient):
     def _secrets(self) -> list[str]:
         user, password = unquote(self.url.username or ""), unquote(self.url.password or "")
         headers = {**self.headers, **(basic_auth(user, password) if user else {})}
-        values = [*(value.rpartition(" ")[2] for value in headers.values()), password]
+        values = [*(value.rpartition(" ")[2] for name, value in headers.items() if name != TENANT), password]
         return [value for value in values if len(value) >= MIN_SECRET_LENGTH]
+
+
+def _target(location: str) -> str:
+    """Return the target of a redirect without credentials and query."""
+    try:
+        return one_line(shown_url(urlsplit(location)))
+    except ValueError:
+        return "another address"
 
 
 def store_url(address: str, default_port: int) -> SplitResult:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NotRequired
 
 from typing_extensions import TypedDict
 
-from consul_tracing.sources.spans import UNKNOWN, Span
+from consul_tracing.sources.spans import UNKNOWN, Span, by_start
 
 from . import LOOKBACK_SECONDS, MAX_TRACES
 from .client import StoreClient, concurrently
@@ -92,7 +92,7 @@ class Jaeger:
 
     def spans(self, trace_id: str) -> Trace:
         """Return the spans of a trace that have arrived. Raises ServerError."""
-        return [span for trace in self._traces(f"/api/traces/{trace_id}") for span in trace]
+        return by_start(span for trace in self._traces(f"/api/traces/{trace_id}") for span in trace)
 
     def tagged_spans(self, user_agent: str) -> Trace:
         """Return the spans of the first trace with a span that has this user agent. Raises ServerError."""

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from urllib.parse import SplitResult
 
+OTLP_PATH = "/v1/traces"
 METHOD_NOT_ALLOWED = 405
 HTML = (b"<!doctype html", b"<html")
 
@@ -60,16 +61,21 @@ QUERY_PORTS = "traces are read at another port, such as 9411 of Zipkin, 16686 of
 
 
 def program_at(client: HttpClient, expected: str) -> str:
-    """Return the program at an address that is not the expected store, and what to use instead."""
+    """Return what is at an address instead of the expected store, and the fix. Empty if it is not known."""
     origin = replace(client, url=client.url._replace(path=""))
-    probes = [(client, *one) for one in STORES.items()] + [(origin, *one) for one in OTHERS.items()]
-    with ThreadPoolExecutor(len(probes)) as pool:
-        found = pool.map(lambda probe: _responds(*probe), probes)
-    for (_, name, program), is_found in zip(probes, found, strict=True):
-        if is_found and name != expected:
+    programs = [(client, *one) for one in STORES.items()] + [(origin, *one) for one in OTHERS.items()]
+    requests = [*((server, program.path) for server, _, program in programs), (client, OTLP_PATH), (client, "")]
+    with ThreadPoolExecutor(len(requests)) as pool:
+        *answers, receiver, page = pool.map(lambda request: _response(*request), requests)
+    for (_, name, program), answer in zip(programs, answers, strict=True):
+        if name != expected and answer and program.matches(answer):
             fix = f"set --store to {program.option}={client.address}" if program.option else program.fix or READ
-            return f"{name}, not {expected}: {fix.format(origin=shown_url(origin.url))}"
-    return f"{_kind(client)}, not {expected}: {READ}"
+            return f"is {name}, not {expected}: {fix.format(origin=shown_url(origin.url))}"
+    if receiver and receiver.status == METHOD_NOT_ALLOWED:
+        return f"is a receiver of OTLP spans, not {expected}: {READ}"
+    if page and page.body.lstrip()[: len(HTML[0])].lower().startswith(HTML):
+        return f"is a web page, not {expected}: {READ}"
+    return ""
 
 
 def receiver_at(url: SplitResult) -> str:
@@ -78,22 +84,11 @@ def receiver_at(url: SplitResult) -> str:
     return f"Port {port_of(url)} usually receives spans ({protocol}), and {QUERY_PORTS}" if protocol else ""
 
 
-def _responds(client: HttpClient, _: str, program: Program) -> bool:
+def _response(client: HttpClient, path: str) -> Response | None:
     try:
-        return program.matches(client.request(program.path))
+        return client.request(path)
     except HttpError:
-        return False
-
-
-def _kind(client: HttpClient) -> str:
-    """Return a description of an unknown server."""
-    try:
-        if client.request("/v1/traces").status == METHOD_NOT_ALLOWED:
-            return "a receiver of OTLP spans"
-        page = client.request()
-    except HttpError:
-        return "another program"
-    return "a web page" if page.body.lstrip()[: len(HTML[0])].lower().startswith(HTML) else "another program"
+        return None
 
 
 def _content(response: Response) -> Any:  # noqa: ANN401 - any JSON value

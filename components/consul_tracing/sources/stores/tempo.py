@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 
 from typing_extensions import TypedDict
 
+from consul_tracing.sources.spans import by_start
+
 from . import LOOKBACK_SECONDS, MAX_TRACES
 from .client import StoreClient, concurrently
 from .otlp import ResourceSpans, spans_of
@@ -61,7 +63,7 @@ class Tempo:
         """Return the spans of a trace that have arrived. Raises ServerError."""
         found = self._client.get(f"/api/traces/{trace_id}", Traces) or {}
         with self._client.expected_shape():
-            return spans_of(found.get("resourceSpans") or found.get("batches") or [])
+            return by_start(spans_of(found.get("resourceSpans") or found.get("batches") or []))
 
     def tagged_spans(self, user_agent: str) -> Trace:
         """Return the spans of the first trace with a span that has this user agent. Raises ServerError."""
@@ -72,11 +74,11 @@ class Tempo:
     def traces_of(self, service: str, start: int, end: int, *, limit: int = MAX_TRACES) -> Sequence[Trace]:
         """Return the traces of a service with spans between two times in microseconds. Raises ServerError."""
         pattern = json.dumps(f"(?i){re.escape(service)}")
-        found = self._search(f"{{ resource.service.name =~ {pattern} }}", start, end, limit)
-        return [*filter(None, concurrently(self.spans, found))]
+        found = self._search(f"{{ resource.service.name =~ {pattern} }}", start, end, MAX_TRACES)
+        return [*filter(None, concurrently(self.spans, found[:limit]))]
 
     def _search(self, query: str, start: int, end: int, limit: int) -> list[str]:
-        """Return the ids of traces between two times in microseconds. Tempo takes seconds."""
+        """Return the ids of traces between two times in microseconds. Tempo searches whole seconds."""
         window = {"start": start // MICROSECONDS, "end": end // MICROSECONDS + 1}
         found = self._client.get("/api/search", Summaries, q=query, limit=limit, spss=1, **window) or {}
         with self._client.expected_shape():

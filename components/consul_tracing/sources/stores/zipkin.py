@@ -6,7 +6,7 @@ from typing import NotRequired
 
 from typing_extensions import TypedDict
 
-from consul_tracing.sources.spans import UNKNOWN, Span
+from consul_tracing.sources.spans import UNKNOWN, Span, by_start
 
 from . import LOOKBACK_SECONDS, MAX_TRACES, Trace
 from .client import StoreClient
@@ -51,7 +51,7 @@ class Zipkin:
 
     def spans(self, trace_id: str) -> Trace:
         """Return the spans of a trace that have arrived. Raises ServerError."""
-        return [*map(span_of, self._client.get(f"/api/v2/trace/{trace_id}", list[ZipkinSpan]) or [])]
+        return by_start(map(span_of, self._client.get(f"/api/v2/trace/{trace_id}", list[ZipkinSpan]) or []))
 
     def tagged_spans(self, user_agent: str) -> Trace:
         """Return the spans of the latest trace with a span that has this user agent. Raises ServerError."""
@@ -76,7 +76,7 @@ def span_of(span: ZipkinSpan) -> Span:
         trace_id=span["traceId"],
         id=span["id"],
         parent_id=span.get("parentId"),
-        service=span.get("localEndpoint", {}).get("serviceName") or UNKNOWN,
+        service=(span.get("localEndpoint", {}).get("serviceName") or UNKNOWN).lower(),
         kind=span.get("kind", UNKNOWN),
         name=span.get("name", UNKNOWN),
         start=span.get("timestamp"),

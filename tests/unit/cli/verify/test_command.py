@@ -204,7 +204,10 @@ def test_store_that_is_not_healthy_is_the_cause(stub: Stub, status: int) -> None
     assert "CT410" in verify(stub, "--expect=web").stdout
 
 
-@pytest.mark.parametrize("option", ["--header=secret", "--admin=user:secret@proxy:19000", "--admin=proxy"])
+@pytest.mark.parametrize(
+    "option",
+    ["--header=secret", "--store-header=secret", "--store=secret", "--admin=user:secret@proxy:19000", "--admin=proxy"],
+)
 def test_invalid_option_is_one_error_without_its_value(stub: Stub, option: str) -> None:
     result = verify(stub, option)
     assert isinstance(result.exception, CommandError)

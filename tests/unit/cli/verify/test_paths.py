@@ -220,3 +220,6 @@ def test_error_of_a_call_that_the_application_handles_is_no_failure_of_the_reque
 def test_response_after_the_last_retry_is_that_of_the_application() -> None:
     retried = span("3", "web", "CLIENT", "2", tags=FAILED | {"response_flags": "URX"})
     assert not trace(*SPANS[:2], retried, status=503).failure
+    first, last = span("2", "web", "SERVER", "1", tags=FAILED), span("3", "web", "SERVER", "1", tags={"error": "true"})
+    assert not trace(SPANS[0], first, last, status=503).failure
+    assert trace(SPANS[0], replace(first, id="4", start=4000), last, status=503).failure

@@ -99,6 +99,14 @@ def test_wait_ends_at_the_timeout_or_soon_after_a_failed_request() -> None:
     assert late.spans == failed.spans == ()
 
 
+def test_trace_found_by_user_agent_is_then_read_by_its_id(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A search is more expensive: Jaeger searches in each service."""
+    store, searches = Store(*SPANS), []
+    monkeypatch.setattr(store, "tagged_spans", lambda user_agent: searches.append(user_agent) or list(SPANS[:1]))
+    (found,) = wait_for_traces(store, [trace(trace_id="", span_id=CALLER, user_agent="a/1")], 10, lambda _: None)
+    assert (found.is_complete, searches) == (True, ["a/1"])
+
+
 def half(trace_id: str, started: int, service: str = "web", kind: str = "CLIENT") -> list[Any]:
     root = span("a", service, kind, None, trace_id=trace_id, start=started)
     return [root, span("b", "api", "SERVER", "a", trace_id=trace_id)]

@@ -72,6 +72,7 @@ def jaeger(address: str) -> Jaeger:
 def test_ids_kinds_and_parents() -> None:
     with serving(Stub().answer) as address:
         spans = jaeger(address).spans(TRACE)
+    spans = sorted(spans, key=lambda span: span.id)
     assert [(one.trace_id, one.id, one.parent_id, one.service, one.kind) for one in spans] == [
         ("0123456789abcdef", "0000000000000002", None, "web", "CLIENT"),
         ("0123456789abcdef", "0000000000000003", "0000000000000002", "api", "-"),
@@ -79,6 +80,15 @@ def test_ids_kinds_and_parents() -> None:
     ]
     assert [one.tags for one in spans] == [{"span.kind": "client", "http.status_code": "200"}, {"error": "true"}, {}]
     assert (spans[0].start, spans[0].end, spans[1].start) == (1795972635000000, 1795972635001500, None)
+
+
+def test_order_of_spans_is_that_of_their_start() -> None:
+    """Jaeger returns them in another order from call to call, and a trace is final when it no longer changes."""
+    stub = Stub()
+    with serving(stub.answer) as address:
+        first = jaeger(address).spans(TRACE)
+        stub.found = [{**CONVERTED, "spans": CONVERTED["spans"][::-1]}]
+        assert jaeger(address).spans(TRACE) == first
 
 
 def test_unknown_trace_and_empty_results() -> None:

@@ -166,3 +166,11 @@ def test_search_by_service_reads_the_traces_of_the_time_only() -> None:
         "end": ["1694718626"],
     }
     assert stub.paths[1:] == ["/tempo/api/traces/5b8efff798038103d269b633813fc700"]
+
+
+def test_limit_applies_to_the_traces_of_the_time() -> None:
+    """Tempo returns a trace of the same second first, which ended before the time."""
+    earlier = {"traceID": "1", "startTimeUnixNano": f"{(START - 500_000) * 1000}", "durationMs": 10}
+    stub = Stub(found={"traces": [earlier, FOUND["traces"][0]]})
+    with serving(stub.answer) as address:
+        assert len(tempo(address).traces_of("my.service", START, START + 5, limit=1)) == 1
