@@ -516,10 +516,10 @@ CODES: dict[str, Code] = {
     ),
     "CT410": Code(
         "The trace store is down or another one",
-        "The trace store does not respond, requires authentication or is another program, or the proxies send their "
-        "spans to another one.",
-        "Start the store, set `--store` to the store of the collector, or give its credentials: `--store-token-file`, "
-        "`--store-auth-file` or `--store-header`.",
+        "The trace store does not respond, requires authentication or is another program, or proxies or an application "
+        "send their spans to another one.",
+        "Start the store, set `--store` to the store of the collector, give its credentials (`--store-token-file`, "
+        "`--store-auth-file` or `--store-header`), or send all spans to one store.",
     ),
     "CT411": Code(
         "The request does not reach a service",

@@ -10,8 +10,9 @@ import pytest
 
 from testbed.envoy import Envoy
 from testbed.mesh import Instance, Service
+from testbed.ports import free_port
 from tests.mesh.test_verify_wrong_causes import found, sidecar
-from tests.mesh.traced_mesh import TracedMesh, retried
+from tests.mesh.traced_mesh import TracedMesh, retried, unique_path
 from tests.mesh.verify_runs import assert_causes, assert_complete, diagnosis, verify, web_with
 
 pytestmark = [pytest.mark.mesh, pytest.mark.slow]
@@ -85,6 +86,29 @@ def test_subset_of_a_service_has_no_finding(traced: TracedMesh) -> None:
             assert "sent none to api" in result.evidence
     finally:
         traced.mesh.consul.delete_config_entry("service-resolver", "api")
+    assert_complete(traced)
+
+
+def test_transparent_proxy(traced: TracedMesh) -> None:
+    """A third listener has a filter chain for each upstream, and one for addresses outside the mesh."""
+    traced.apply()
+    mesh, registration = traced.mesh, traced.mesh.instances["web"].registration
+    transparent = {"Mode": "transparent", "TransparentProxy": {"OutboundListenerPort": free_port()}}
+    registration["Connect"]["SidecarService"]["Proxy"].update(transparent)
+    mesh.consul.register(registration)
+    mesh.stop_sidecars("web")
+    mesh.launch_sidecars("web")
+    try:
+        # The cluster of addresses outside the mesh has no instances.
+        traced.wait_until(lambda: len(mesh.sidecars["web"].listeners()) == 3, "the listener of a transparent proxy")
+        traced.wait_until(retried(partial(mesh.request, unique_path())), "a successful request")
+        for expect in ("client,web,api", ""):
+            assert_complete(traced, expect=expect)
+        with web_with(traced, "--respond=200"):
+            assert_causes(diagnosis(traced), "CT408", "web")
+    finally:
+        mesh.consul.register(mesh.instances["web"].registration)
+        mesh.restart_sidecars("web")
     assert_complete(traced)
 
 

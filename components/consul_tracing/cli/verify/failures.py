@@ -73,7 +73,8 @@ def last_servers(spans: Sequence[Span]) -> list[str]:
 
 
 def _deepest_first(node: Node) -> Iterator[Node]:
-    for child in node.children:
+    """Return the spans that a response passed. Of the attempts of a call, it is the last one."""
+    for child in node.children[-1:] if node.span.kind == "CLIENT" else node.children:
         yield from _deepest_first(child)
     yield node
 

@@ -186,6 +186,18 @@ def test_only_services_with_the_upstream_can_have_lost_the_headers() -> None:
     assert causes(facts) == [("CT408", "web")]
 
 
+MESH = "api.default.dc1.internal.9c8d.consul"
+
+
+@pytest.mark.parametrize(("receiver", "found"), [("reserve", [("CT411", "api")]), ("web", [])])
+def test_call_that_another_service_received_was_routed_there(receiver: str, found: list[tuple[str, str]]) -> None:
+    """Not if all proxies have one name, which their tracers give them."""
+    spans = [*SPANS[:2], span("3", "web", "CLIENT", "2", tags={"upstream_cluster.name": MESH})]
+    spans.append(span("4", receiver, "SERVER", "3"))
+    facts = evidence(trace(*spans), proxies=[], consul=None)
+    assert [one for one in causes(facts) if one[0] == "CT411"] == found
+
+
 def test_missing_parent_of_a_call_is_a_span_of_the_application() -> None:
     spans = [*SPANS[:2], span("3", "web", "CLIENT", "abc"), SPANS[3]]
     (cause,) = diagnose(evidence(trace(*spans)))
@@ -208,3 +220,6 @@ def test_error_of_a_call_that_the_application_handles_is_no_failure_of_the_reque
 def test_response_after_the_last_retry_is_that_of_the_application() -> None:
     retried = span("3", "web", "CLIENT", "2", tags=FAILED | {"response_flags": "URX"})
     assert not trace(*SPANS[:2], retried, status=503).failure
+    first, last = span("2", "web", "SERVER", "1", tags=FAILED), span("3", "web", "SERVER", "1", tags={"error": "true"})
+    assert not trace(SPANS[0], first, last, status=503).failure
+    assert trace(SPANS[0], replace(first, id="4", start=4000), last, status=503).failure

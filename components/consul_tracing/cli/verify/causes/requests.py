@@ -69,7 +69,7 @@ def rerouted_calls(evidence: Evidence) -> Iterator[Cause]:
     calls = {
         (call.service, service_of(call.tags.get(CLUSTER, "")), service)
         for call, service in received_calls(trace.spans)
-        if trace.expected and service not in trace.expected
+        if trace.expected and service not in {call.service, *trace.expected}
     }
     for name in evidence.missing:
         for caller, called, service in sorted(calls):
