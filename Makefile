@@ -61,8 +61,8 @@ lint: .venv/installed
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo --no-cache
-	$(BIN)/zizmor --offline --no-progress --quiet --min-severity=medium .github
-	@if command -v go > /dev/null; then $(ACTIONLINT); else echo "actionlint: skipped, because go is not on PATH"; fi
+	$(BIN)/zizmor --offline --no-progress --quiet --min-severity=medium .github examples/monitoring/ci/github.yml
+	@if command -v go > /dev/null; then $(ACTIONLINT) && $(ACTIONLINT) examples/monitoring/ci/github.yml; else echo "actionlint: skipped, because go is not on PATH"; fi
 
 # The versions of all packages of .venv, without those of the registry from which they come.
 lock: .venv/installed

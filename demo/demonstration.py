@@ -6,10 +6,10 @@ from http import HTTPStatus
 from typing import NoReturn
 
 from consul_tracing.cli.verify.report import summary, without_caller
+from consul_tracing.cli.verify.store import StoreOptions, store_of
 from consul_tracing.cli.verify.trace_tree import trace_table
 from consul_tracing.cli.verify.verification import Plan, verify
 from consul_tracing.sources.envoy import admin_client
-from consul_tracing.sources.stores.zipkin import Zipkin
 from demo.steps import Steps
 from testbed import CHECKOUT
 from testbed.errors import OperationalError
@@ -80,7 +80,7 @@ def plan(mesh: Mesh) -> Plan:
     """Return the verification of requests from client through web to api."""
     return Plan(
         url=url(mesh.upstream_port(), "/hello"),
-        store=Zipkin(mesh.zipkin.url),
+        store=store_of(StoreOptions(zipkin=mesh.zipkin.url, environment={})),
         expected=tuple(mesh.instances),
         proxies=[admin_client(f"{LOOPBACK}:{sidecar.admin_port}") for sidecar in mesh.sidecars.values()],
         # Envoy uses the host in the names of spans.

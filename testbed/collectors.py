@@ -2,6 +2,7 @@
 
 import ssl
 import threading
+import time
 from collections.abc import Iterator
 from concurrent import futures
 from contextlib import contextmanager
@@ -66,9 +67,17 @@ def otlp_grpc_collector() -> Iterator[Received]:
 
 @contextmanager
 def http_collector(
-    certificate: Path | None = None, key: Path | None = None, client_authority: Path | None = None
+    certificate: Path | None = None,
+    key: Path | None = None,
+    client_authority: Path | None = None,
+    *,
+    status: int = 202,
+    seconds: float = 0,
 ) -> Iterator[Received]:
-    """Start a collector for HTTP. `certificate` enables TLS, `client_authority` verifies client certificates."""
+    """Start a collector for HTTP, which responds with a status after some seconds.
+
+    `certificate` enables TLS, `client_authority` verifies client certificates.
+    """
     received = Received(free_port())
 
     class Handler(BaseHTTPRequestHandler):
@@ -79,7 +88,8 @@ def http_collector(
             received.requests.append((self.path, self.headers["host"], body))
             received.headers.append({name.lower(): value for name, value in self.headers.items()})
             # Envoy counts a Zipkin report as sent for status 202 only. The Datadog tracer requires 200 and JSON.
-            self.send_response(200 if self.path == DATADOG_PATH else 202)
+            time.sleep(seconds)
+            self.send_response(200 if self.path == DATADOG_PATH else status)
             self.send_header("content-length", "2")
             self.end_headers()
             self.wfile.write(b"{}")
@@ -102,7 +112,7 @@ def http_collector(
         daemon_threads = True
 
         def handle_error(self, *_: object) -> None:
-            """Ignore failed TLS handshakes, which tests cause on purpose."""
+            """Ignore failed TLS handshakes and closed connections, which tests cause on purpose."""
 
     server = Server((LOOPBACK, received.port), Handler)
     if certificate is not None:

@@ -6,7 +6,7 @@ The control plane is real. kwok simulates the kubelet: it reports pods as runnin
 import base64
 import json
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -29,6 +29,12 @@ READY_SECONDS = 60.0
 ENVOY_ADMIN_PORT = 19000
 """Port of Envoy's admin interface in pods of consul-k8s."""
 
+MESH_PODS = ("client-1", "web-1", "api-1")
+"""Names of pods with a proxy each."""
+
+STALLED_POD = "stalled"
+"""Name of a pod whose port-forwards never respond."""
+
 ADMIN = "admin"
 """The cluster administrator."""
 
@@ -50,7 +56,9 @@ class Cluster:
         """Start etcd and the API server. `wait_until_ready` starts the other programs."""
         self.port = free_port()
         self.envoy_admin_port = free_port()
-        """Port on 127.0.0.1 to which a port-forward to port 19000 of any pod leads."""
+        """Port on 127.0.0.1 to which a port-forward to port 19000 of any other pod leads."""
+        self.pod_admin_ports = {name: free_port() for name in MESH_PODS}
+        """Ports on 127.0.0.1 to which port-forwards to port 19000 of these pods lead."""
         self._kubelet_port = free_port()
         self._programs = programs
         self._directory = programs.make_directory("kubernetes")
@@ -164,6 +172,19 @@ class Cluster:
                 self.start_deleting(kind, found["metadata"]["name"], found["metadata"]["namespace"])
         for kind in kinds:
             self.wait_until(partial(self._is_absent, kind), f"the deletion of every {kind}", seconds=30)
+
+    def kubeconfig_of(self, namespace: str) -> Path:
+        """Return the kubeconfig of the default service account of a namespace."""
+        account = self._kind("ServiceAccount").subresources["token"]
+        request = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {}}
+        created: Any = account.create(  # type: ignore[no-untyped-call]
+            name="default", namespace=namespace, body=request
+        )
+        file = self._directory / f"{namespace}.kubeconfig"
+        config = json.loads(self.kubeconfig.read_text())
+        config["users"] = [{"name": ADMIN, "user": {"token": created.status.token}}]
+        file.write_text(json.dumps(config))
+        return file
 
     def install_crds(self) -> None:
         """Install the custom resource definitions of consul-k8s."""
@@ -291,15 +312,13 @@ class Cluster:
 
     def _kubelet_arguments(self) -> list[str]:
         """Return the arguments with which kwok serves port-forwards as the kubelet of the node."""
-        forward = {"ports": [ENVOY_ADMIN_PORT], "target": {"address": LOOPBACK, "port": self.envoy_admin_port}}
-        configuration = {
-            "apiVersion": "kwok.x-k8s.io/v1alpha1",
-            "kind": "ClusterPortForward",
-            "metadata": {"name": "envoy-admin"},
-            "spec": {"forwards": [forward]},
-        }
         file = self._directory / "kwok.yaml"
-        file.write_text(yaml.safe_dump(configuration))
+        targets = {name: _target(port) for name, port in self.pod_admin_ports.items()}
+        selected = [_port_forward(name, target, [name]) for name, target in targets.items()]
+        stalled = _port_forward(STALLED_POD, {"command": ["sleep", "60"]}, [STALLED_POD])
+        # The first one that selects a pod is used.
+        forwards = [*selected, stalled, _port_forward("others", _target(self.envoy_admin_port))]
+        file.write_text(yaml.safe_dump_all(forwards))
         return [
             f"--config={file}",
             f"--node-ip={LOOPBACK}",
@@ -341,6 +360,21 @@ class Controller:
     def stop(self) -> None:
         """Stop the controller. Objects deleted meanwhile keep their finalizer and remain."""
         self._programs.stop(self.program)
+
+
+def _target(port: int) -> JsonObject:
+    return {"target": {"address": LOOPBACK, "port": port}}
+
+
+def _port_forward(name: str, forward: JsonObject, pods: Sequence[str] = ()) -> JsonObject:
+    """Return the configuration of kwok's port-forwards to the admin interface, for these pods or for all."""
+    selector = {"selector": {"matchNames": [*pods]}} if pods else {}
+    return {
+        "apiVersion": "kwok.x-k8s.io/v1alpha1",
+        "kind": "ClusterPortForward",
+        "metadata": {"name": name},
+        "spec": {**selector, "forwards": [{"ports": [ENVOY_ADMIN_PORT], **forward}]},
+    }
 
 
 def private_key() -> str:

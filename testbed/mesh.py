@@ -109,10 +109,13 @@ class Mesh:
         """Stop the program of a service. Its sidecar stays."""
         self.programs.stop(self._service_programs[name])
 
-    def restart_service(self, name: str, *, propagate: Propagation = "all") -> None:
-        """Restart the program of a service, which then propagates these trace headers, and wait until it listens."""
+    def restart_service(self, name: str, *options: str, propagate: Propagation = "all") -> None:
+        """Restart the program of a service, which then propagates these trace headers, and wait until it listens.
+
+        `options`: further options of `testbed.services`.
+        """
         self.stop_service(name)
-        self._service_programs[name] = self._start_service(self.instances[name], f"--propagate={propagate}")
+        self._service_programs[name] = self._start_service(self.instances[name], f"--propagate={propagate}", *options)
         self._wait_for_service(self.instances[name])
 
     def start_sidecars(self, *names: str) -> None:

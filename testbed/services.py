@@ -3,11 +3,13 @@
 `python -m testbed.services KIND NAME --port PORT [--calls NAME --through PORT]`:
 
 `http` responds with JSON: its name, the path, the request headers and, with `--calls`, the response of the upstream to
-the same path. `--propagate` selects the trace headers of the request to the upstream. `tcp` echoes its input.
+the same path. `--propagate` selects the trace headers of the request to the upstream. With `--respond` it responds with
+this status and calls no upstream. `tcp` echoes its input.
 """
 
 import argparse
 import json
+import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -38,12 +40,13 @@ TRACE_HEADERS = (
 )
 """Headers to propagate to upstreams. A sidecar cannot correlate inbound and outbound requests."""
 
-Propagation = Literal["all", "w3c", "b3", "none"]
+Propagation = Literal["all", "w3c", "b3", "b3-single", "none"]
 
 PROPAGATED: Mapping[Propagation, tuple[str, ...]] = {
     "all": TRACE_HEADERS,
     "w3c": ("traceparent", "tracestate"),
     "b3": tuple(name for name in TRACE_HEADERS if name.startswith("x-b3-")),
+    "b3-single": ("b3",),
     "none": (),
 }
 """Kinds of applications by the headers that they propagate. The default of OpenTelemetry SDKs is `w3c`."""
@@ -57,10 +60,14 @@ class Upstream:
     port: int
     headers: tuple[str, ...] = TRACE_HEADERS
     """Headers to propagate."""
+    has_own_spans: bool = False
+    """Whether the call is a child of a span of the service itself."""
 
     def get(self, path: str, headers: Mapping[str, str]) -> Any:  # noqa: ANN401 - JSON has no narrower type
         """Send a GET request with the propagated headers and return the body. Raises `RequestError` if it fails."""
         passed = {name: value for name, value in headers.items() if name.lower() in self.headers}
+        if self.has_own_spans:
+            passed["x-b3-spanid"] = secrets.token_hex(8)
         return request_json(self.port, path, headers={**passed, "Host": self.name})
 
 
@@ -69,9 +76,10 @@ class HttpService(ThreadingHTTPServer):
 
     daemon_threads = True
 
-    def __init__(self, name: str, port: int, upstream: Upstream | None) -> None:
+    def __init__(self, name: str, port: int, upstream: Upstream | None, status: HTTPStatus = HTTPStatus.OK) -> None:
         """Listen. Connections wait until the service runs."""
         self.name = name
+        self.status = status
         self.upstream = upstream
         super().__init__((LOOPBACK, port), _HttpRequest)
 
@@ -80,7 +88,7 @@ class HttpService(ThreadingHTTPServer):
         received = {name.lower(): value for name, value in headers.items()}
         body = {"service": self.name, "path": path, "headers": received}
         if self.upstream is None:
-            return HTTPStatus.OK, body
+            return self.status, body
         try:
             return HTTPStatus.OK, {**body, "upstream": self.upstream.get(path, headers)}
         except RequestError as error:
@@ -124,8 +132,9 @@ def _service(arguments: argparse.Namespace) -> BaseServer:
     if arguments.kind == "tcp":
         return TcpService(arguments.port)
     headers = PROPAGATED[arguments.propagate]
-    upstream = Upstream(arguments.calls, arguments.through, headers) if arguments.calls else None
-    return HttpService(arguments.name, arguments.port, upstream)
+    is_caller = arguments.calls and not arguments.respond
+    upstream = Upstream(arguments.calls, arguments.through, headers, arguments.own_spans) if is_caller else None
+    return HttpService(arguments.name, arguments.port, upstream, HTTPStatus(arguments.respond or HTTPStatus.OK))
 
 
 def _arguments() -> argparse.Namespace:
@@ -136,6 +145,8 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--calls", help="service to call on every request")
     parser.add_argument("--through", type=int, help="local port of the sidecar for that service")
     parser.add_argument("--propagate", choices=PROPAGATED, default="all", help="default: %(default)s")
+    parser.add_argument("--own-spans", action="store_true", help="continue the trace with spans that are not exported")
+    parser.add_argument("--respond", type=int, metavar="STATUS", help="respond with a status, without a call")
     return parser.parse_args()
 
 

@@ -455,10 +455,11 @@ CODES: dict[str, Code] = {
         "Remove the code from the comment, or write `# consul-tracing: ignore=CT317 reason`.",
     ),
     "CT401": Code(
-        "A proxy has an old tracer",
+        "A proxy has no tracer or an old one",
         "A proxy reads its tracer and its collector only when it starts. This one started before `proxy-defaults` or "
-        "its registration had the current ones.",
-        "Restart the proxy. If `proxy-defaults/global` has no tracer either, run `pulumi up` first.",
+        "its registration had the current ones, or its registration disables tracing.",
+        "Restart the proxy. If `proxy-defaults/global` has no tracer either, run `pulumi up` first. If its "
+        "registration has an `envoy_tracing_json` without a tracer, remove it.",
     ),
     "CT402": Code(
         "The cluster of the tracer is unknown",
@@ -469,16 +470,16 @@ CODES: dict[str, Code] = {
     ),
     "CT403": Code(
         "The collector cannot be reached",
-        "The proxy has spans and cannot connect to the collector: connections fail, its name has no address, or TLS "
-        "fails.",
+        "The proxy has spans and cannot connect to the collector: connections fail, its name has no address, TLS "
+        "fails, or the collector does not respond in time.",
         "Start the collector, or correct `collector.host`, `collector.port` and `collector.tls`, and restart the "
-        "proxies.",
+        "proxies. If it does not respond in time, read its log and check its load.",
     ),
     "CT404": Code(
         "The collector rejects spans",
-        "The collector responds, but not with status 202, and the proxy drops the spans: often the path or the port of "
-        "another protocol.",
-        "Correct `collector.port` and the path of the tracer, and restart the proxies.",
+        "The collector responds, but not with status 202, and the proxy drops the spans: a wrong path, missing "
+        "credentials, a rate limit, or an overloaded storage.",
+        "Apply the fix of the message, which depends on the status of the response.",
     ),
     "CT405": Code(
         "The request is not sampled",
@@ -495,14 +496,18 @@ CODES: dict[str, Code] = {
     ),
     "CT407": Code(
         "A listener was rejected",
-        "Envoy rejected the listener with the settings in Consul, and the proxy uses the former settings.",
-        "Correct the field of `envoy_listener_tracing_json` that the message names.",
+        "Envoy rejected the listener with the settings in Consul. The proxy uses the former settings, which do not "
+        "trace the request, or has no listener.",
+        "Correct the field of `envoy_listener_tracing_json` that the message names. Without any listener, the field "
+        "may be one of an Envoy extension or an escape hatch.",
     ),
     "CT408": Code(
-        "An application does not pass the trace headers on",
-        "A sidecar cannot connect an outgoing request with the incoming one. Without the headers it starts another "
-        "trace.",
-        "Copy the trace headers from each incoming request to the outgoing ones in the application.",
+        "An application does not continue the trace",
+        "The application of a service does not pass the trace headers on, calls the next service past its sidecar, or "
+        "does not call it. The counters of the sidecar show which: a sidecar cannot connect an outgoing request with "
+        "the incoming one, and starts another trace without the headers.",
+        "Copy the trace headers from each incoming request to the outgoing ones in the application. Call services at "
+        "the addresses of the upstreams of the sidecar. Leave a service that is not called out of `--expect`.",
     ),
     "CT409": Code(
         "A service is not HTTP for its proxy",
@@ -511,13 +516,16 @@ CODES: dict[str, Code] = {
     ),
     "CT410": Code(
         "The trace store is down or another one",
-        "The trace store does not respond, or the proxies send their spans to another one.",
-        "Start the store, or set `--zipkin` to the store of the collector.",
+        "The trace store does not respond, requires authentication or is another program, or proxies or an application "
+        "send their spans to another one.",
+        "Start the store, set `--store` to the store of the collector, give its credentials (`--store-token-file`, "
+        "`--store-auth-file` or `--store-header`), or send all spans to one store.",
     ),
     "CT411": Code(
-        "The request failed",
-        "The request has no response or one with an error status. The message shows where it ended.",
-        "Fix the request, then verify the trace.",
+        "The request does not reach a service",
+        "The request has no response, a proxy responded with an error, an application responded with an error before "
+        "it called the next service, or Consul routes a call to another service. The message shows where it ended.",
+        "Fix the request, or correct `--expect`, then verify the trace.",
     ),
     "CT412": Code(
         "A proxy samples again what is sampled",
@@ -526,6 +534,67 @@ CODES: dict[str, Code] = {
         "`traceparent` only.",
         'Set `envoy_version: "1.35"` or newer, run `pulumi up`, and restart every proxy: the rate is then in the '
         "sampler of the tracer.",
+    ),
+    "CT413": Code(
+        "The request id decides against sampling",
+        "Envoy decides by the first 8 hexadecimal digits of `x-request-id`. It never samples other ids, such as "
+        "`order-4711` or ULIDs, and counts their requests as `not_traceable`. All UUIDs of version 7 of 65.5 seconds "
+        "share a decision.",
+        "Leave out the header, or create ids that start with 8 random hexadecimal digits, such as UUIDs of version 4.",
+    ),
+    "CT414": Code(
+        "Consul did not parse the tracing block",
+        "Consul parses `envoy_listener_tracing_json` with its own copy of Envoy's messages. With a field that it does "
+        "not know, it drops the whole block: the listeners of all proxies sample 0 %. Requests with a sampled trace "
+        "context are traced all the same.",
+        "Remove the field that the message names. `consul-tracing lint` finds such fields before they are written.",
+    ),
+    "CT415": Code(
+        "An escape hatch replaces the listener",
+        "`envoy_public_listener_json` replaces the public listener of a proxy, and `envoy_listener_tracing_json` does "
+        "not reach it. Without a tracing block of its own, the listener reports no span.",
+        "Add the block as `tracing` to the HTTP connection manager of the listener, or remove the key.",
+    ),
+    "CT416": Code(
+        "Another protocol at the port of the collector",
+        "The collector accepts connections, but its port requires TLS, is that of a sidecar, or serves another "
+        "protocol than the one of the tracer, such as OTLP over gRPC instead of Zipkin.",
+        "Set `collector.tls`, exclude the collector from the mesh, or correct `collector.port` or the `transport` of "
+        "the tracer, and restart the proxies.",
+    ),
+    "CT417": Code(
+        "The collector may refuse spans over gRPC",
+        "The proxy sent spans with OTLP over gRPC, and the trace store has none of them. The collector refused them "
+        "(`Unimplemented`, `PermissionDenied`, `ResourceExhausted`), or it belongs to another store. Envoy counts both "
+        "as sent, with status 200, so that no counter shows the difference.",
+        "Read the log of the collector, or that of the proxy with the log level `debug` of `tracing`, or set "
+        "`tracer.opentelemetry.transport: http`. If nothing is refused, set `--store` to the store of the collector.",
+    ),
+    "CT418": Code(
+        "Spans do not have the names of their services",
+        "The OpenTelemetry and Datadog tracers take the service name from the environment of the proxy. Without it, "
+        "the spans of all proxies have the name in the tracer, or `unknown_service:envoy`.",
+        "Start each proxy with its variables of the output `proxy_environment`. See docs/service-names.md.",
+    ),
+    "CT419": Code(
+        "The URL is a port of a sidecar for the mesh",
+        "The public listener of a sidecar accepts mTLS connections of other proxies only, and closes those of other "
+        "clients.",
+        "Send the request to the local port of an upstream in the sidecar of a caller, or to a gateway.",
+    ),
+    "CT420": Code(
+        "A proxy leaves the header b3 of its caller",
+        "The Zipkin tracer of Envoy before 1.40 writes its context to `x-b3-*` and leaves the single header `b3` of "
+        "the caller unchanged. The next proxy, and applications that prefer `b3`, take the wrong parent: the spans of "
+        "the trace are siblings, and no call has the span of the called service.",
+        "Send `x-b3-traceid`, `x-b3-spanid` and `x-b3-sampled` instead of `b3`, or use Envoy 1.40 or newer.",
+    ),
+    "CT421": Code(
+        "A called service has no span",
+        "A proxy reported a call to a service of the mesh, and no proxy reported that it received the call. The facts "
+        "that could be read do not show the cause: a proxy without a tracer, another trace store, or another "
+        "datacenter.",
+        "Give `--admin` for each proxy of the service, and check its proxies with `consul-tracing stale`.",
     ),
     "CT501": Code(
         "Entries are adopted",

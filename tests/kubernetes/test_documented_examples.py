@@ -5,12 +5,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import yaml
 
 from testbed.consul import Consul
 from testbed.kubernetes import Cluster
 from tests.documents import code_blocks
 from tests.kubernetes.conftest import ProjectFactory
 from tests.mesh.consul_entries import MESH, entries
+from tests.monitoring import MONITORING
 
 pytestmark = pytest.mark.kubernetes
 
@@ -58,4 +60,31 @@ def test_collector_example_runs_with_the_documented_secret(
     assert {one["key"] for one in references} == set(data)
     stack.preview(expect_no_changes=True)
     stack.destroy()
+    cluster.delete("Secret", secret, OBSERVABILITY)
+
+
+@pytest.mark.usefixtures("observability", "service_monitors")
+def test_manifests_of_the_monitor_run_in_a_restricted_namespace(cluster: Cluster) -> None:
+    files = {name: (MONITORING / "kubernetes" / name).read_text() for name in ("deployment.yaml", "cronjob.yaml")}
+    comment = next(line for line in files["deployment.yaml"].splitlines() if "kubectl create secret" in line)
+    secret = create_secret(cluster, comment.removeprefix("#"))
+    deployment, cron_job = (list(yaml.safe_load_all(text)) for text in files.values())
+    assert all(f"'name': '{secret}', 'key': 'token'" in str(found[0]) for found in (deployment, cron_job))
+    job = {
+        "apiVersion": "batch/v1",
+        "kind": "Job",
+        "metadata": {"name": "verify-now", "namespace": OBSERVABILITY},
+        "spec": cron_job[0]["spec"]["jobTemplate"]["spec"],
+    }
+    manifests = [*deployment, *cron_job, job]
+    for manifest in manifests:
+        cluster.apply(manifest)
+
+    def pods() -> list[str]:
+        return [pod["metadata"]["generateName"] for pod in cluster.objects("Pod", OBSERVABILITY)]
+
+    for prefix in ("consul-tracing-verify-", "verify-now-"):
+        cluster.wait_until(lambda prefix=prefix: any(name.startswith(prefix) for name in pods()), f"a pod {prefix}")
+    for manifest in manifests:
+        cluster.delete(manifest["kind"], manifest["metadata"]["name"], OBSERVABILITY)
     cluster.delete("Secret", secret, OBSERVABILITY)

@@ -80,6 +80,9 @@ def test_other_pods_are_compared_through_a_port_forward(
         programs.wait_until(lambda: envoy.is_ready, "a ready proxy", program=envoy.program)
         code, text = stale(programs, cluster, consul, "--namespace", namespace)
         assert (code, json.loads(text)["proxies"][0]["service"]) == (0, "web")
+        # `kubectl rollout restart` leaves the annotation as it is.
+        run_pod(cluster, namespace, "restarted", {**INJECTED, HASH_ANNOTATION: "old"})
+        assert stale(programs, cluster, consul, "--namespace", namespace)[0] == 0
         cluster.create(unmanaged_proxy_defaults(config={"envoy_extra_static_clusters_json": CLUSTER}))
         cluster.wait_until(
             lambda: "static cluster statsd: added" in stale(programs, cluster, consul, "--namespace", namespace)[1],
@@ -89,8 +92,68 @@ def test_other_pods_are_compared_through_a_port_forward(
         envoy.stop()
 
 
+def test_stale_pods_are_restarted_through_their_deployment(
+    programs: Programs, cluster: Cluster, consul: Consul, namespace: str
+) -> None:
+    cluster.create(unmanaged_proxy_defaults(config={"envoy_extra_static_clusters_json": CLUSTER}))
+    current = bootstrap_hash(body(object_of(cluster)))
+    labels = {"app": "web"}
+    template = {
+        "metadata": {"labels": labels, "annotations": {**INJECTED, HASH_ANNOTATION: "old"}},
+        "spec": {"containers": [{"name": "consul-dataplane", "image": "dataplane"}]},
+    }
+    spec = {"replicas": 2, "selector": {"matchLabels": labels}, "template": template}
+    metadata = {"name": "web", "namespace": namespace}
+    cluster.create({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": metadata, "spec": spec})
+
+    def two_proxies() -> list[dict[str, Any]]:
+        code, text = stale(programs, cluster, consul, "--namespace", namespace)
+        found = json.loads(text)["proxies"] if code == 1 else []
+        return found if len(found) == 2 else []
+
+    found = cluster.wait_until(two_proxies, "two stale pods")
+    command = f"kubectl --namespace {namespace} rollout restart deployment/web"
+    assert {one["restart"] for one in found} == {command}
+    # As `pulumi up` does: the command leaves the annotation as it is.
+    changed = {"spec": {"template": {"metadata": {"annotations": {HASH_ANNOTATION: current}}}}}
+    cluster.edit("Deployment", "web", changed, namespace)
+    assert stale(programs, cluster, consul, "--selector=app=web", "--wait=60")[0] == 0
+    assert stale(programs, cluster, consul, f"--namespace={namespace}", "--selector=app=api")[0] == 2
+
+
+def user(cluster: Cluster, namespace: str, *rules: dict[str, Any]) -> str:
+    """Return the path of a kubeconfig for a service account with a role of these rules."""
+    role = {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "reader"}
+    subject = {"kind": "ServiceAccount", "name": "default", "namespace": namespace}
+    metadata = {"name": "reader", "namespace": namespace}
+    api = "rbac.authorization.k8s.io/v1"
+    cluster.create({"apiVersion": api, "kind": "Role", "metadata": metadata, "rules": [*rules]})
+    cluster.create(
+        {"apiVersion": api, "kind": "RoleBinding", "metadata": metadata, "roleRef": role, "subjects": [subject]}
+    )
+    return str(cluster.kubeconfig_of(namespace))
+
+
+def test_missing_permissions_are_named(programs: Programs, cluster: Cluster, consul: Consul, namespace: str) -> None:
+    run_pod(cluster, namespace, "web", INJECTED)
+
+    def stale_as(*rules: dict[str, Any]) -> str:
+        cluster.start_deleting("Role", "reader", namespace)
+        cluster.start_deleting("RoleBinding", "reader", namespace)
+        kubeconfig = user(cluster, namespace, *rules)
+        environment = {**consul.environment, "KUBECONFIG": kubeconfig}
+        command = [sys.executable, "-m", "consul_tracing.cli", "stale", "--kubernetes", "--namespace", namespace]
+        with pytest.raises(ProgramFailedError) as failed:
+            programs.run("consul-tracing stale", command, environment=environment)
+        return failed.value.output
+
+    assert 'the pods cannot be listed: 403: pods is forbidden: User "system:serviceaccount:' in stale_as()
+    text = stale_as({"apiGroups": [""], "resources": ["pods"], "verbs": ["list"]})
+    assert f'{namespace}/web cannot be read: the port-forward to port 19000 failed: 403 Forbidden: pods "web"' in text
+
+
 def test_namespace_without_proxies_is_an_error(
     programs: Programs, cluster: Cluster, consul: Consul, namespace: str
 ) -> None:
     code, text = stale(programs, cluster, consul, "--namespace", namespace)
-    assert (code, f"no pod with a proxy of consul-k8s runs in {namespace}" in text) == (2, True)
+    assert (code, f"no pod with a proxy of consul-k8s runs in namespace {namespace}" in text) == (2, True)

@@ -1,9 +1,11 @@
 """Fixtures of the mesh tests. One embedded mesh is shared by the whole run."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+import toolchain
 from testbed.consul import Consul
 from testbed.jaeger import Jaeger
 from testbed.mesh import Mesh
@@ -31,6 +33,17 @@ def jaeger(programs: Programs) -> Jaeger:
     jaeger = Jaeger(programs)
     jaeger.wait_until_ready()
     return jaeger
+
+
+@pytest.fixture(scope="session")
+def certificates(programs: Programs) -> Path:
+    """A directory with a CA, a server certificate for localhost and 127.0.0.1, and a client certificate."""
+    directory = programs.make_directory("certificates")
+    consul = toolchain.program("consul")
+    programs.run("tls ca", [consul, "tls", "ca", "create"], directory=directory)
+    for purpose in ("-server", "-client"):
+        programs.run("tls cert", [consul, "tls", "cert", "create", purpose], directory=directory)
+    return directory
 
 
 @pytest.fixture(scope="session")

@@ -35,12 +35,15 @@ def measure(
     """
     chance = random.Random(seed)  # noqa: S311 - not for cryptography
     callers = dict(own_headers(tracer, chance) for _ in range(CALLERS))
-    # For the Zipkin and Datadog tracers, the request id decides, so each run has the same decisions.
-    request_ids = [{"x-request-id": str(uuid.UUID(int=chance.getrandbits(128), version=4))} for _ in range(REQUESTS)]
-    traces = probe.collect([partial(send, headers) for headers in request_ids])
+    traces = probe.collect([partial(send, headers) for headers in request_ids(chance)])
     followed = probe.collect([partial(send, headers) for headers in callers.values()])
     of_callers = Counter(tuple(spans) for trace_id, spans in followed.items() if trace_id in callers)
     return Counter(map(tuple, traces.values())), of_callers
+
+
+def request_ids(chance: random.Random) -> list[dict[str, str]]:
+    """Return headers for REQUESTS requests. The Zipkin and Datadog tracers decide by them, so each run is the same."""
+    return [{"x-request-id": str(uuid.UUID(int=chance.getrandbits(128), version=4))} for _ in range(REQUESTS)]
 
 
 def assert_whole(shapes: tuple[Shapes, Shapes], *spans: SpanName) -> None:

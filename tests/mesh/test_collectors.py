@@ -78,18 +78,6 @@ def test_host_header_defaults_to_the_collector(traced: TracedMesh, tracer: dict[
         assert {header for _, header, _ in received.requests} == {host.replace("PORT", str(received.port))}
 
 
-@pytest.fixture(scope="module")
-def certificates(traced: TracedMesh) -> Path:
-    """A directory with a CA, a server certificate for localhost and 127.0.0.1, and a client certificate."""
-    programs = traced.mesh.programs
-    directory = programs.make_directory("certificates")
-    consul = toolchain.program("consul")
-    programs.run("tls ca", [consul, "tls", "ca", "create"], directory=directory)
-    for purpose in ("-server", "-client"):
-        programs.run("tls cert", [consul, "tls", "cert", "create", purpose], directory=directory)
-    return directory
-
-
 def server_pair(certificates: Path) -> tuple[Path, Path]:
     """Return the certificate and the key of the collector."""
     return certificates / "dc1-server-consul-0.pem", certificates / "dc1-server-consul-0-key.pem"

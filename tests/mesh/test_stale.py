@@ -9,10 +9,11 @@ from typing import Any
 
 import pytest
 
-from consul_tracing.cli.stale.proxies import report_of
+from consul_tracing.cli.stale.report import report_of
 from consul_tracing.envoy_messages.reader import read
 from consul_tracing.sources.consul import consul_client, registered_proxy
 from consul_tracing.sources.envoy import admin_client, read_proxy
+from consul_tracing.sources.proxies import Target, Targets
 from testbed.consul import Consul
 from testbed.envoy import Envoy
 from testbed.mesh import Instance, Service
@@ -102,7 +103,8 @@ def write(programs: Programs, consul: Consul, written: dict[str, Any], proxy: st
 
 
 def differences(consul: Consul, envoy: Envoy) -> list[str]:
-    report = report_of([admin_client(f"{LOOPBACK}:{envoy.admin_port}")], consul_client(consul.environment))
+    target = Target(admin_client(f"{LOOPBACK}:{envoy.admin_port}"))
+    report = report_of(Targets([target]), consul_client(consul.environment))
     assert report.unreadable == {}
     return report.proxies[0].differences
 

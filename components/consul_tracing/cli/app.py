@@ -9,6 +9,7 @@ import typer
 from consul_tracing.errors import CommandError, InputError, printable
 
 from .command import COULD_NOT_RUN
+from .doctor.command import doctor_command
 from .explain import explain_command
 from .importing.command import import_command
 from .lint.command import lint_command
@@ -22,11 +23,16 @@ app.command("lint", epilog="Example: consul-tracing lint deploy/ --format sarif 
 app.command("explain", epilog="Example: consul-tracing explain CT310")(explain_command)
 app.command(
     "verify",
-    epilog="Example: consul-tracing verify http://localhost:21000/ --zipkin http://zipkin:9411 --expect client,web",
+    epilog="Example: consul-tracing verify http://localhost:21000/ --store zipkin=http://zipkin:9411 --expect a,b",
 )(verify_command)
 app.command("stale", epilog="Example: consul-tracing stale --admin 127.0.0.1:19000 --admin 127.0.0.1:19001")(
     stale_command
 )
+app.command(
+    "doctor",
+    epilog="Example: consul-tracing doctor http://localhost:21000/ --store zipkin=http://zipkin:9411 --agent "
+    "--format markdown > ticket.md",
+)(doctor_command)
 app.command("render", epilog="Example: consul-tracing render --stack Pulumi.prod.yaml --as hcl --out entries")(
     render_command
 )

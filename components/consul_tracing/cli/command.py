@@ -30,6 +30,14 @@ class LintFormat(StrEnum):
     GITHUB = "github"
 
 
+class PageFormat(StrEnum):
+    """Output format of `doctor`."""
+
+    TEXT = "text"
+    JSON = "json"
+    MARKDOWN = "markdown"
+
+
 class FailOn(StrEnum):
     """The least severity of a finding of `lint` at which the exit code is 1."""
 

@@ -6,11 +6,11 @@ import json
 from typing import TYPE_CHECKING
 
 from consul_tracing.envoy import TYPE
-from consul_tracing.envoy_messages.json_values import at, fraction_percent, members
+from consul_tracing.envoy_messages.json_values import at, members
 from consul_tracing.envoy_messages.messages import LISTENER_TRACING, TRACING
 from consul_tracing.envoy_messages.reader import is_json, read, read_listener
 from consul_tracing.envoy_messages.releases import CONSUL_MESSAGES
-from consul_tracing.envoy_messages.tracers import OPENTELEMETRY, SKYWALKING
+from consul_tracing.envoy_messages.tracers import OPENTELEMETRY, SKYWALKING, sampler_percent
 from consul_tracing.names import LISTENER_DECISION_ENVOY, LISTENER_KEY, SAMPLER_ENVOY, SAMPLING_RATES, TRACER_KEY
 
 from .findings import Issue, Severity
@@ -96,9 +96,7 @@ def sampled_percent(config: ProxyConfig) -> float:
     listener = read_listener(members(config.listener)).value
     rates = [listener_rate(listener, name) for name in RATES]
     provider = at(listener, "provider") or at(read(config.tracer, TRACING).value, "http")
-    sampler = at(provider, "typed_config", "sampler", "typed_config")
-    wrapped = at(sampler, "wrapped_sampler", "typed_config")
-    rates += [fraction_percent(at(one, "sampling_percentage")) for one in (sampler, wrapped)]
+    rates.append(sampler_percent(at(provider, "typed_config")))
     return min(rate for rate in (*rates, 100.0) if rate is not None)
 
 

@@ -21,6 +21,8 @@ DEFAULT_ADDRESS = "127.0.0.1:8500"
 
 SCHEMES = frozenset({"", "http", "https", "unix"})
 
+PROXY_KINDS = frozenset({"connect-proxy", "mesh-gateway", "terminating-gateway", "ingress-gateway", "api-gateway"})
+
 TRUE = frozenset({"1", "t", "true"})
 """Texts that Consul reads as true, in lower case. Ref: https://pkg.go.dev/strconv#ParseBool"""
 
@@ -106,6 +108,27 @@ def registered_proxy(consul: HttpClient, node: Node) -> JsonObject | None:
             if instance["ServiceID"] == node["id"] and is_node:
                 return instance.get("ServiceProxy") or {}
     return None
+
+
+def sidecar_at(consul: HttpClient, host: str, port: int) -> str:
+    """Return the service whose sidecar receives requests from the mesh at an address. Empty if there is none.
+
+    A host name is compared with the addresses that it has here. Raises ServerError.
+    """
+    try:
+        addresses = sorted({str(one[4][0]) for one in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)})
+    except (OSError, UnicodeError):
+        return ""
+    is_there = " or ".join(
+        f'ServiceAddress == "{one}" or (ServiceAddress == "" and Address == "{one}")' for one in addresses
+    )
+    query = {"filter": f'ServiceKind == "connect-proxy" and ServicePort == {port} and ({is_there})'}
+    services = sorted(consul.get("/v1/catalog/services", dict[str, object], **query) or {})
+    instances = [
+        consul.get(f"/v1/catalog/service/{quote(one, safe='')}", list[Instance], **query) for one in services[:1]
+    ]
+    proxies = [one.get("ServiceProxy") or {} for found in instances for one in found or []]
+    return next((str(one.get("DestinationServiceName", "")) for one in proxies), "")
 
 
 def _token(environment: Mapping[str, str]) -> str | None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, TypeVar
 
 from pydantic import TypeAdapter
@@ -95,6 +97,20 @@ def read_proxy(admin: HttpClient) -> RunningProxy:
         )
 
 
+def envoy_version(admin: HttpClient) -> str:
+    """Return the version of a proxy. Its text is `<commit>/1.36.4/Clean/RELEASE/BoringSSL`. Raises ServerError."""
+    info = admin.get("/server_info", JsonObject) or {}
+    with admin.expected_shape():
+        return str(info["version"].split("/")[1])
+
+
+def node_id(admin: HttpClient) -> str:
+    """Return the id of a proxy, which is that of its registration. Raises ServerError."""
+    info = admin.get("/server_info", JsonObject) or {}
+    with admin.expected_shape():
+        return str(info["node"]["id"])
+
+
 def _section(configs: list[JsonObject], name: str) -> JsonObject:
     return next((config for config in configs if str(config.get("@type", "")).endswith(f".{name}")), {})
 
@@ -104,3 +120,16 @@ def counters(admin: HttpClient, pattern: str) -> dict[str, int]:
     found = admin.get("/stats", dict[str, list[JsonObject]], format="json", filter=pattern) or {}
     with admin.expected_shape():
         return {str(stat["name"]): int(stat["value"]) for stat in found.get("stats", []) if "value" in stat}
+
+
+def clock_offset(admin: HttpClient) -> float:
+    """Return the seconds by which the clock of a proxy is ahead of this one, with an error of about a second.
+
+    It is 0 if the response has no date. Raises ServerError.
+    """
+    sent = time.time()
+    date = admin.response("/ready").headers.get("date", "")
+    try:
+        return parsedate_to_datetime(date).timestamp() + 0.5 - (sent + time.time()) / 2
+    except ValueError:
+        return 0

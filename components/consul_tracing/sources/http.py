@@ -14,7 +14,10 @@ import ssl
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypeVar
+from functools import partial
+from queue import Empty, SimpleQueue
+from threading import Thread
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 from urllib.parse import quote, unquote, urlencode, urlsplit, urlunsplit
 
 from pydantic import TypeAdapter, ValidationError
@@ -122,6 +125,13 @@ class HttpClient:
     connect: Callable[[], socket.socket] | None = field(default=None, repr=False)
     """Another way to the server than its address."""
 
+    @property
+    def secrets(self) -> list[str]:
+        """The values that authenticate requests, and those of other headers."""
+        user, password = unquote(self.url.username or ""), unquote(self.url.password or "")
+        headers = {**self.headers, **(basic_auth(user, password) if user else {})}
+        return [value for value in (*(one.rpartition(" ")[2] for one in headers.values()), password) if value]
+
     def get(self, path: str, shape: type[T], **query: str | int) -> T | None:
         """Return the JSON of a path in its shape, None if it is not found. Raises ServerError."""
         response = self.response(path, **query)
@@ -189,7 +199,8 @@ class HttpClient:
                 opened.close()
 
     def _open(self, ends: float) -> socket.socket:
-        opened = self.connect() if self.connect else _connected(self.url.hostname or "", port_of(self.url), ends)
+        connect = self.connect and partial(within, _remaining(ends), self.connect)
+        opened = connect() if connect else _connected(self.url.hostname or "", port_of(self.url), ends)
         if self.url.scheme == "http":
             return opened
         try:
@@ -199,6 +210,29 @@ class HttpClient:
         except BaseException:
             opened.close()
             raise
+
+
+def within(seconds: float, call: Callable[[], T]) -> T:
+    """Return what a call returns, or raise TimeoutError. The call continues in a thread that does not delay the exit.
+
+    The timeouts of the Kubernetes client apply to each read, and a port-forward has none.
+    """
+    results: SimpleQueue[tuple[T | None, BaseException | None]] = SimpleQueue()
+
+    def run() -> None:
+        try:
+            results.put((call(), None))
+        except BaseException as error:  # noqa: BLE001 - raised by the caller
+            results.put((None, error))
+
+    Thread(target=run, daemon=True).start()
+    try:
+        result, error = results.get(timeout=seconds)
+    except Empty:
+        raise TimeoutError(f"timeout after {seconds:g} s") from None
+    if error:
+        raise error
+    return cast("T", result)
 
 
 def _connected(host: str, port: int, ends: float) -> socket.socket:

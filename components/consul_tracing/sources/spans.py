@@ -1,5 +1,6 @@
 """Spans of all trace stores in one form."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 UNKNOWN = "-"
@@ -14,7 +15,7 @@ class Span:
     id: str
     parent_id: str | None = None
     service: str = UNKNOWN
-    """The service that reported the span."""
+    """The service that reported the span, in lower case."""
     kind: str = UNKNOWN
     """`CLIENT` or `SERVER`."""
     name: str = UNKNOWN
@@ -30,3 +31,8 @@ class Span:
     def end(self) -> int:
         """Time of the end in microseconds. 0 if the start is not known."""
         return (self.start or 0) + (self.duration or 0)
+
+
+def by_start(spans: Iterable[Span]) -> list[Span]:
+    """Return spans in the order of their start. Stores return them in any order, which differs from call to call."""
+    return sorted(spans, key=lambda span: (span.start or 0, span.id, span.kind))

@@ -25,8 +25,14 @@ NODE = {"id": "web-proxy", "cluster": "web"}
 ANSWERS: dict[str, Any] = {
     "/config_dump": dump({"node": NODE}),
     "/stats": {"stats": []},
+    "/api/v2/services": [],
     "/api/v2/traces": [],
     "/api/v2/trace/": [],
+    "/api/services": {"data": ["web"]},
+    "/api/echo": b"echo",
+    "/api/search": {"traces": [{"traceID": "1"}]},
+    "/api/traces/": {"data": [], "batches": []},
+    "/api/traces": {"data": []},
     "/v1/agent/services": {},
     "/v1/agent/service/": {"Proxy": {"Config": {}}},
     "/v1/catalog/connect/": [{"Node": "a", "ServiceID": "web-proxy", "ServiceProxy": {}}],
@@ -35,7 +41,17 @@ ANSWERS: dict[str, Any] = {
     "/v1/config/": [],
     "/": {},
 }
-"""Answers of Envoy, Zipkin and Consul by the start of the path."""
+"""Answers of Envoy, Consul and the trace stores by the start of the path."""
+
+JAEGER_SPAN = {"traceID": "1", "spanID": "2"}
+JAEGER_FIELDS = ("traceID", "references", "startTime", "duration", "tags", "processID", "operationName")
+OTLP_SPAN = {"traceId": "AAAAAAAAAAABI0VniavN7w==", "spanId": "AAAAAAAAEjQ="}
+OTLP_FIELDS = ("traceId", "spanId", "parentSpanId", "kind", "startTimeUnixNano", "attributes", "status", "name")
+
+
+def otlp(span: Any) -> dict[str, Any]:
+    return {"batches": [{"resource": {"attributes": [{"key": "service.name"}]}, "scopeSpans": [{"spans": [span]}]}]}
+
 
 LISTENER = {"name": "x", "active_state": {"listener": {"address": {"socket_address": {"port_value": "y"}}}}}
 ANYTHING: list[Any] = [b"<html>", b"[" * 10_000, None, [], 1, [1], {"a": 1}]
@@ -54,6 +70,23 @@ ODD: dict[str, list[Any]] = {
         *([{"traceId": 1}], [{"traceId": "a", "id": "b", "tags": 1}], [{"traceId": "a", "id": "b", "timestamp": "x"}]),
         *([{"traceId": "a", "id": "b", "localEndpoint": 1}], [{"traceId": "a", "id": "b", "parentId": None}]),
     ],
+    "/api/services": [{"data": 1}, {"data": [1]}, {"data": None}, {"data": [""]}],
+    "/api/search": [
+        *({"traces": 1}, {"traces": [1]}, {"traces": [{}]}, {"traces": [{"traceID": 1}]}),
+        *({"traces": [{"traceID": "1", "startTimeUnixNano": "x"}]}, {"traces": [{"traceID": "1", "durationMs": "x"}]}),
+    ],
+    "/api/traces/": [
+        *({"data": 1}, {"data": [1]}, {"data": [{"spans": 1}]}, {"data": [{"spans": [{"traceID": "1"}]}]}),
+        *({"data": [{"spans": [{**JAEGER_SPAN, "tags": [1]}]}]}, {"data": [{"spans": [JAEGER_SPAN], "processes": 1}]}),
+        *(
+            {"data": [{"spans": [{**JAEGER_SPAN, name: value}]}]}
+            for name in JAEGER_FIELDS
+            for value in (1, None, [1], "x")
+        ),
+        *({"batches": 1}, {"batches": [1]}, {"batches": [{"resource": 1}]}, {"batches": [{"scopeSpans": [1]}]}),
+        *(otlp({**OTLP_SPAN, name: value}) for name in OTLP_FIELDS for value in (1, None, [1], [{}], "x")),
+    ],
+    "/api/traces": [{"data": 1}, {"data": [1]}, {"data": [{"spans": []}]}],
     "/v1/agent/services": [{"a": {"Proxy": 1, "Kind": []}}, {"a": {"Proxy": {"Config": 1}, "Kind": "connect-proxy"}}],
     "/v1/agent/service/": [
         *({"Proxy": 1}, {"Proxy": {"Config": [1]}}, {"Proxy": {"Config": {"envoy_tracing_json": 1}}}),
@@ -66,8 +99,12 @@ ODD: dict[str, list[Any]] = {
 COMMANDS = {
     "stale": ["stale", "--admin={address}"],
     "lint": ["lint", "--consul"],
-    "verify": ["verify", "http://{address}/", "--zipkin=http://{address}", "--admin={address}", "--timeout=0"],
+    **{
+        name: ["verify", "http://{address}/", f"--store={store}=http://{{address}}", "--admin={address}", "--timeout=0"]
+        for name, store in {"verify": "zipkin", "jaeger": "jaeger", "tempo": "tempo"}.items()
+    },
 }
+"""Commands. `jaeger` and `tempo` are `verify` with these stores."""
 
 
 @pytest.mark.parametrize(
@@ -76,6 +113,8 @@ COMMANDS = {
         *(("stale", path) for path in ("/config_dump", "/v1/agent/service/", "/v1/catalog/connect/")),
         *(("lint", path) for path in ("/v1/agent/services", "/v1/catalog/services", "/v1/config/")),
         *(("verify", path) for path in ("/stats", "/config_dump", "/api/v2/traces", "/api/v2/trace/")),
+        *(("jaeger", path) for path in ("/api/services", "/api/traces/", "/api/traces")),
+        *(("tempo", path) for path in ("/api/echo", "/api/search", "/api/traces/")),
         *(("verify", path) for path in ("/v1/agent/service/", "/v1/config/proxy-defaults/global", "/v1/config/")),
     ],
 )

@@ -7,9 +7,12 @@ from typing import Any
 import pytest
 
 from consul_tracing.cli.command import OutputFormat
+from consul_tracing.cli.stale import listing
 from consul_tracing.cli.stale.bootstrap import BootstrapError, bootstrap_differences
-from consul_tracing.cli.stale.listing import exit_code, output
-from consul_tracing.cli.stale.proxies import Proxy, Report
+from consul_tracing.cli.stale.listing import exit_code, output, wait_until_current
+from consul_tracing.cli.stale.proxies import Proxy
+from consul_tracing.cli.stale.report import Report
+from consul_tracing.cli.stale.restarts import restart_of
 from consul_tracing.entries.propagation import ZIPKIN, ZIPKIN_W3C
 from consul_tracing.envoy_messages.comparison import differing_paths
 from consul_tracing.envoy_messages.messages import ANY, CLUSTER, SOCKET_ADDRESS
@@ -128,7 +131,13 @@ def test_incomparable_bootstrap_is_an_error(config: dict[str, Any], reason: str)
 
 
 CURRENT = Proxy("web-proxy", "web", "2026-01-02T03:04:05Z", [])
-STALE = Proxy("api-proxy", "api", "2026-01-02T03:04:05Z", ["tracer: added", "static cluster a: removed"])
+STALE = Proxy(
+    "api-proxy",
+    "api",
+    "2026-01-02T03:04:05Z",
+    ["tracer: added", "static cluster a: removed"],
+    restart="systemctl restart api.service",
+)
 
 
 def test_text_has_one_line_per_difference() -> None:
@@ -138,6 +147,8 @@ def test_text_has_one_line_per_difference() -> None:
         "api-proxy  api      2026-01-02T03:04:05Z  tracer: added",
         "                                          static cluster a: removed",
         "127.0.0.1:1 cannot be read: refused",
+        "To restart what is stale:",
+        "  systemctl restart api.service",
     ]
 
 
@@ -153,6 +164,7 @@ def test_json_has_every_proxy() -> None:
                 "stale": True,
                 "tracer": None,
                 "differences": ["tracer: added", "static cluster a: removed"],
+                "restart": "systemctl restart api.service",
             }
         ],
         "unreadable": [{"proxy": "127.0.0.1:1", "reason": "refused"}],
@@ -192,10 +204,10 @@ def test_exit_code_is_0_only_if_every_proxy_is_current() -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ([], "exactly one of --admin and --kubernetes is required"),
-        (["--admin", "a:1", "--kubernetes"], "exactly one of --admin and --kubernetes is required"),
+        ([], "--admin, --agent or --kubernetes is required"),
         (["--namespace", "shop", "--admin", "a:1"], "--namespace requires --kubernetes"),
-        (["--admin", "user:secret@ proxy"], "an admin interface must have the form HOST:PORT"),
+        (["--selector", "app=web", "--agent"], "--selector requires --kubernetes"),
+        (["--admin", "user:secret@ proxy"], "--admin must have the form HOST:PORT, without credentials"),
         (["--admin", "127.0.0.1:1"], "1 of 1 proxies cannot be read: 127.0.0.1:1"),
     ],
 )
@@ -229,3 +241,79 @@ def test_sink_with_an_address_from_the_environment_is_compared_without_it() -> N
     config = {"envoy_statsd_url": "$STATSD_URL"}
     assert bootstrap_differences({"Config": config}, {**PLAIN, "stats_sinks": [sink]}) == []
     assert bootstrap_differences({"Config": config}, PLAIN) == ["stats sinks: added"]
+
+
+ALLOCATION = "6a1f0c8e-1a2b-3c4d-5e6f-0123456789ab"
+
+
+@pytest.mark.parametrize(
+    ("name", "service", "restart"),
+    [
+        (
+            f"_nomad-task-{ALLOCATION}-group-shop-web-8080-sidecar-proxy",
+            f"_nomad-task-{ALLOCATION}-group-shop-web-8080",
+            f"nomad alloc restart {ALLOCATION} connect-proxy-web",
+        ),
+        (f"_nomad-task-{ALLOCATION}-group-in-web-8080", None, f"nomad alloc restart {ALLOCATION}"),
+        ("web-proxy", "web", "restart the program that runs: consul connect envoy -sidecar-for web"),
+        ("in", None, "restart the program that runs: consul connect envoy -proxy-id in"),
+    ],
+)
+def test_restart_of_a_proxy_outside_kubernetes(name: str, service: str | None, restart: str) -> None:
+    assert restart_of({"id": name, "cluster": "web"}, {"DestinationServiceID": service}) == restart
+
+
+class Clock:
+    """A clock whose time passes only while a program sleeps."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    fake = Clock()
+    monkeypatch.setattr(listing, "time", fake)
+    return fake
+
+
+def test_wait_ends_when_all_proxies_are_current(clock: Clock) -> None:
+    reports = iter(
+        [Report([STALE, CURRENT]), Report([STALE, CURRENT]), Report([CURRENT], {"a:1": "refused"}), Report([CURRENT])]
+    )
+    lines: list[str] = []
+    assert wait_until_current(lambda: next(reports), 60, lines.append) == Report([CURRENT])
+    assert lines == ["1 of 2 proxies must restart: api-proxy", "1 cannot be read: a:1"]
+    assert clock.now == 6
+
+
+def test_wait_ends_at_the_deadline_with_what_remains(clock: Clock) -> None:
+    report = wait_until_current(lambda: Report([STALE]), 5, lambda _: None)
+    assert (exit_code(report), clock.now) == (1, 5)
+    assert wait_until_current(lambda: report, 0, lambda _: None) is report
+
+
+def test_wait_continues_after_an_error_and_not_after_the_first(clock: Clock) -> None:
+    failures = [CommandError("Consul cannot be read"), None]
+    first = [Report([STALE])]
+
+    def read() -> Report:
+        if first:
+            return first.pop()
+        if error := failures.pop(0):
+            raise error
+        return Report([CURRENT])
+
+    lines: list[str] = []
+    assert wait_until_current(read, 60, lines.append).is_current
+    assert lines[-1] == "Consul cannot be read"
+    failures = [CommandError("Consul cannot be read")]
+    with pytest.raises(CommandError):
+        wait_until_current(read, 60, lines.append)
+    assert clock.now == 4

@@ -1,18 +1,27 @@
 """Proxies in pods, with fakes of the pods and the API server."""
 
 import socket
-from threading import Thread
+from dataclasses import replace
+from threading import Event, Thread
+from typing import Any
 
 import pytest
 from kubernetes import stream
 from kubernetes.client import ApiException
 
 from consul_tracing.cli.stale.pods import HASH_ANNOTATION, proxy_of
+from consul_tracing.cli.stale.report import report_of
 from consul_tracing.entries.bodies import bootstrap_hash, proxy_defaults
+from consul_tracing.entries.custom_resources import body
 from consul_tracing.entries.propagation import ZIPKIN
 from consul_tracing.names import JsonObject
+from consul_tracing.sources.consul import consul_client
+from consul_tracing.sources.envoy import admin_client
 from consul_tracing.sources.http import HttpClient, ServerError
 from consul_tracing.sources.pods import Pod, pod_admin
+from consul_tracing.sources.proxies import Target, Targets
+from tests.unit.cli.verify.dumps import dump
+from tests.unit.http_server import serving
 from tests.unit.meshes import settings
 
 INJECTED = {"consul.hashicorp.com/connect-inject-status": "injected"}
@@ -63,6 +72,27 @@ def test_admin_interface_is_read_without_annotation_or_after_a_restart_of_the_co
     assert proxy_of(fake_pod({**INJECTED, HASH_ANNOTATION: NEW}, restarts=1), ENTRY) is not None
 
 
+class FakePods:
+    """A cluster whose ProxyDefaults is ENTRY."""
+
+    def proxy_defaults(self) -> JsonObject:
+        return {"kind": "ProxyDefaults", "metadata": {"name": "global"}, "spec": {"config": ENTRY["Config"]}}
+
+
+@pytest.mark.parametrize("reason", ["admin", "consul"])
+def test_annotation_counts_if_the_proxy_or_consul_cannot_be_read(reason: str) -> None:
+    """A restart leaves the annotation as it is, so the proxy is read first."""
+    node = {"id": "web-proxy", "cluster": "web"}
+    with serving(lambda *_: (200, {"configs": dump(node=node)})) as running:
+        address = running if reason == "consul" else "127.0.0.1:1"
+        pod = fake_pod({**INJECTED, HASH_ANNOTATION: "old"})
+        target = Target(replace(admin_client(address), address=pod.name), pod.restart, pod)
+        cluster: Any = FakePods()
+        consul = consul_client({"CONSUL_HTTP_ADDR": "127.0.0.1:1"})
+        (proxy,) = report_of(Targets([target], cluster=cluster), consul).proxies
+    assert proxy.differences == [f"bootstrap hash: old, now {bootstrap_hash(body(FakePods().proxy_defaults()))}"]
+
+
 class FakeApi:
     """The part of the API client that a port-forward requires."""
 
@@ -96,7 +126,7 @@ class FakeForward:
 
 
 def admin() -> HttpClient:
-    return pod_admin(FakeApi(), fake_pod(INJECTED))
+    return pod_admin(FakeApi, fake_pod(INJECTED))
 
 
 def test_admin_interface_is_read_through_a_port_forward(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -128,3 +158,34 @@ def test_failed_port_forward_is_one_reason(monkeypatch: pytest.MonkeyPatch, erro
     monkeypatch.setattr(stream, "portforward", fail)
     with pytest.raises(ServerError, match="the port-forward to port 19000 failed: (Hand.*Forbidden|reset)$"):
         admin().get("/config_dump", JsonObject)
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "label", "restart"),
+    [
+        ("ReplicaSet", "web-5d4", "pod-template-hash", "kubectl --namespace shop rollout restart deployment/web"),
+        ("StatefulSet", "db", "", "kubectl --namespace shop rollout restart statefulset/db"),
+        ("DaemonSet", "agent", "", "kubectl --namespace shop rollout restart daemonset/agent"),
+        (
+            "ReplicaSet",
+            "web-5d4",
+            "rollouts-pod-template-hash",
+            "kubectl argo rollouts --namespace shop restart web",
+        ),
+        ("ReplicaSet", "web", "", "replace the pod shop/web-1 of ReplicaSet web"),
+        ("", "", "", "replace the pod shop/web-1"),
+    ],
+)
+def test_pod_is_restarted_through_its_owner(kind: str, name: str, label: str, restart: str) -> None:
+    owners = [{"kind": "Other", "name": "x"}, *([{"kind": kind, "name": name, "controller": True}] if kind else [])]
+    labels = {label: "5d4"} if label else {}
+    metadata = {"name": "web-1", "namespace": "shop", "labels": labels, "ownerReferences": owners}
+    assert Pod({"metadata": metadata}).restart == restart
+
+
+def test_port_forward_that_stalls_ends_at_the_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
+    stalled = Event()
+    monkeypatch.setattr(stream, "portforward", lambda *_arguments, **_options: stalled.wait(60))
+    with pytest.raises(ServerError, match="shop/web-1 cannot be read: timeout after 0.05 s$"):
+        replace(admin(), seconds=0.05).get("/config_dump", JsonObject)
+    stalled.set()

@@ -1,11 +1,12 @@
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import unquote_plus
 
 import pytest
 
 from consul_tracing.errors import CommandError
 from consul_tracing.names import JsonObject
-from consul_tracing.sources.consul import consul_client
+from consul_tracing.sources.consul import consul_client, sidecar_at
 from tests.unit.http_server import Headers, serving
 from tests.unit.sources.test_http import answering
 
@@ -93,3 +94,26 @@ def test_unix_socket_is_read(tmp_path: Path) -> None:
         assert consul.get("/v1/agent/self", JsonObject) == {}
     with pytest.raises(CommandError, match=f"Consul at unix://{path} cannot be read: .*refused"):
         consul.get("/v1/agent/self", JsonObject)
+
+
+def test_sidecar_is_found_by_its_address() -> None:
+    asked: list[str] = []
+
+    def answer(path: str, _: Headers) -> tuple[int, object]:
+        asked.append(unquote_plus(path))
+        if path.startswith("/v1/catalog/services"):
+            return 200, {"web-sidecar-proxy": []}
+        return 200, [{"Node": "a", "ServiceID": "b", "ServiceProxy": {"DestinationServiceName": "web"}}]
+
+    with serving(answer) as address:
+        consul = consul_client({"CONSUL_HTTP_ADDR": address})
+        assert sidecar_at(consul, "10.0.0.1", 20000) == "web"
+        assert sidecar_at(consul, "no-such-host.invalid", 20000) == ""
+    assert len(asked) == 2
+    assert 'ServicePort == 20000 and (ServiceAddress == "10.0.0.1" or' in asked[0]
+    assert asked[1].startswith("/v1/catalog/service/web-sidecar-proxy?")
+
+
+def test_other_program_at_an_address_is_no_sidecar() -> None:
+    with serving(lambda *_: (200, {})) as address:
+        assert sidecar_at(consul_client({"CONSUL_HTTP_ADDR": address}), "10.0.0.1", 9411) == ""

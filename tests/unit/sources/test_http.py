@@ -2,11 +2,8 @@
 
 import json
 import socket
-import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -14,47 +11,9 @@ import pytest
 from consul_tracing.errors import CommandError
 from consul_tracing.sources import http
 from consul_tracing.sources.http import HttpClient, HttpError, ServerError, parsed_url, shown_url
-from tests.unit.http_server import Headers, serving
+from tests.unit.http_server import OK, Headers, answering, bytes_for_ever, serving
 
 SECONDS = 0.3
-OK = b"HTTP/1.1 200 OK\r\n"
-
-
-@contextmanager
-def answering(send: Callable[[socket.socket], object], path: Path | None = None) -> Iterator[str]:
-    """Start a server that sends bytes on each connection, and yield its URL. `path`: a Unix socket."""
-    listener = socket.socket(socket.AF_UNIX) if path else socket.socket()
-    listener.bind(str(path) if path else ("127.0.0.1", 0))
-    listener.listen()
-    ended = threading.Event()
-
-    def serve() -> None:
-        with suppress(OSError):
-            while not ended.is_set():
-                connection, _ = listener.accept()
-                with connection, suppress(OSError):
-                    connection.recv(65536)
-                    send(connection)
-
-    thread = threading.Thread(target=serve)
-    thread.start()
-    try:
-        yield f"unix://{path}" if path else f"http://127.0.0.1:{listener.getsockname()[1]}"
-    finally:
-        ended.set()
-        listener.shutdown(socket.SHUT_RDWR)
-        listener.close()
-        thread.join()
-
-
-def bytes_for_ever(start: bytes, piece: bytes, pause: float = 0.0) -> Callable[[socket.socket], None]:
-    def send(connection: socket.socket) -> None:
-        connection.sendall(start)
-        while True:
-            connection.sendall(piece)
-            time.sleep(pause)
-
-    return send
 
 
 def client(url: str, **options: Any) -> HttpClient:

@@ -215,7 +215,7 @@ class Cluster:
         if not isinstance(definition, dict):
             if definition.status in {NOT_FOUND, FORBIDDEN}:
                 return {}
-            raise UnreadableError(_message(definition))
+            raise UnreadableError(message_of(definition))
         schemas = {one["name"]: one["schema"]["openAPIV3Schema"] for one in definition["spec"]["versions"]}
         schema: JsonObject = schemas[version]["properties"]["spec"]
         return schema
@@ -232,7 +232,7 @@ class Cluster:
             raise MissingKindError(kind)
         if page.status == FORBIDDEN and namespace is None:
             return None
-        raise UnreadableError(_message(page))
+        raise UnreadableError(message_of(page))
 
 
 def _answer(read: Callable[..., Answer], *where: str, **options: object) -> Answer | ApiException:
@@ -248,7 +248,7 @@ def _answer(read: Callable[..., Answer], *where: str, **options: object) -> Answ
         return answer
 
 
-def _message(error: ApiException) -> str:
+def message_of(error: ApiException) -> str:
     """Return the message of the API server."""
     try:
         text = yaml.safe_load(error.body or "")["message"]

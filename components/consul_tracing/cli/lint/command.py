@@ -8,6 +8,8 @@ from consul_tracing.cli.command import FINDINGS, FailOn, LintFormat
 from consul_tracing.errors import CommandError
 from consul_tracing.names import STANDARD_INPUT
 
+Ignored = Annotated[list[str] | None, typer.Option("--ignore", help="Codes to ignore: CT317,CT340. Repeatable.")]
+
 
 def lint_command(  # noqa: PLR0913 - options of a command
     *,
@@ -16,7 +18,7 @@ def lint_command(  # noqa: PLR0913 - options of a command
     kubernetes: Annotated[bool, typer.Option("--kubernetes", help="Check the custom resources of a cluster.")] = False,
     namespace: Annotated[str | None, typer.Option(help="Namespace of the custom resources. Default: all.")] = None,
     exclude: Annotated[list[str] | None, typer.Option(help="Glob of files and directories. Repeatable.")] = None,
-    ignore: Annotated[list[str] | None, typer.Option(help="Codes to ignore: CT317,CT340. Repeatable.")] = None,
+    ignore: Ignored = None,
     fail_on: Annotated[FailOn, typer.Option(help="Exit code 1 for errors only, or for warnings too.")] = FailOn.WARNING,
     output: Annotated[LintFormat, typer.Option("--format", help="Output format.")] = LintFormat.TEXT,
     fix: Annotated[bool, typer.Option("--fix", help="Write unambiguous fixes to the files.")] = False,

@@ -11,6 +11,7 @@ from consul_tracing.files.documents import read_documents
 from consul_tracing.lint.findings import Finding, Issue
 from consul_tracing.lint.proxy_config import proxy_config
 from consul_tracing.names import HTTP_PROTOCOLS, JsonObject
+from consul_tracing.sources.consul import PROXY_KINDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -19,8 +20,6 @@ if TYPE_CHECKING:
     from consul_tracing.sources.http import HttpClient
 
 ENTRY_KINDS = ("proxy-defaults", "service-defaults", "ingress-gateway", "api-gateway")
-
-PROXY_KINDS = frozenset({"connect-proxy", "mesh-gateway", "terminating-gateway", "ingress-gateway", "api-gateway"})
 
 MAX_LISTED = 10
 """Services that a finding lists."""

@@ -3,36 +3,68 @@
 from __future__ import annotations
 
 import json
+import time
 from typing import TYPE_CHECKING
 
 from consul_tracing.cli.command import FINDINGS, OutputFormat
 from consul_tracing.entries.propagation import TRACERS
 from consul_tracing.errors import CommandError
 from consul_tracing.sources.consul import consul_client
-from consul_tracing.sources.envoy import admin_client
+from consul_tracing.sources.proxies import find_targets
 
-from .proxies import report_of
+from .report import report_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
-    from .proxies import Report
+    from consul_tracing.sources.proxies import Selection
+
+    from .report import Report
+
+SECONDS_BETWEEN_READS = 2.0
+
+MAX_NAMES = 5
+"""Proxies that a line of progress names."""
 
 HEAD = ("PROXY", "SERVICE", "SINCE", "DIFFERENCES")
 
 
-def find_stale(addresses: Sequence[str], *, kubernetes: bool, namespace: str | None) -> Report:
+def find_stale(selection: Selection) -> Report:
     """Read the proxies. Raises CommandError."""
-    if bool(addresses) == kubernetes:
-        raise CommandError("exactly one of --admin and --kubernetes is required")
-    if namespace and not kubernetes:
-        raise CommandError("--namespace requires --kubernetes")
-    consul = consul_client()
-    if not kubernetes:
-        return report_of([*map(admin_client, addresses)], consul)
-    from .pods import report_of_pods  # noqa: PLC0415 - imports Pulumi
+    if not selection:
+        raise CommandError("--admin, --agent or --kubernetes is required")
+    return report_of(find_targets(selection), consul_client())
 
-    return report_of_pods(namespace, consul)
+
+def wait_until_current(read: Callable[[], Report], seconds: float, progress: Callable[[str], object]) -> Report:
+    """Return the first report in which all proxies are current, or the last one before the deadline.
+
+    Raises CommandError if there is no report. Later errors are repeated until the deadline.
+    """
+    ends, report, failure, shown = time.monotonic() + seconds, read(), "", ""
+    while not report.is_current and (remaining := ends - time.monotonic()) > 0:
+        if (line := failure or remainder(report)) != shown:
+            progress(shown := line)
+        time.sleep(min(SECONDS_BETWEEN_READS, remaining))
+        try:
+            report, failure = read(), ""
+        except CommandError as error:
+            failure = error.reason
+    return report
+
+
+def remainder(report: Report) -> str:
+    """Return a line with the proxies that are not current."""
+    stale = [one.proxy for one in report.stale]
+    total = len(report.proxies) + len(report.unreadable)
+    parts = [f"{len(stale)} of {total} proxies must restart: {_names(stale)}"] if stale else []
+    parts += [f"{len(report.unreadable)} cannot be read: {_names([*report.unreadable])}"] if report.unreadable else []
+    return ". ".join(parts)
+
+
+def _names(names: Sequence[str]) -> str:
+    more = f" and {len(names) - MAX_NAMES} more" if len(names) > MAX_NAMES else ""
+    return f"{', '.join(names[:MAX_NAMES])}{more}"
 
 
 def output(report: Report, form: OutputFormat) -> str:
@@ -42,7 +74,7 @@ def output(report: Report, form: OutputFormat) -> str:
 
 def exit_code(report: Report) -> int:
     """Return the exit code. Raises CommandError if no proxy is stale, but not all of them could be read."""
-    if any(proxy.is_stale for proxy in report.proxies):
+    if report.stale:
         return FINDINGS
     if report.unreadable:
         total = len(report.proxies) + len(report.unreadable)
@@ -62,6 +94,9 @@ def lines(report: Report) -> Iterator[str]:
         yield from aligned(rows)
     for name, reason in report.unreadable.items():
         yield f"{name} cannot be read: {reason}"
+    if report.stale:
+        yield "To restart what is stale:"
+        yield from (f"  {command}" for command in dict.fromkeys(one.restart for one in report.stale))
     if common := report.common_propagation:
         safe = ", ".join(one.tracer for one in TRACERS if one != common and one.is_compatible(common))
         yield f"All proxies have the tracer {common.tracer}. A change to one of these keeps traces complete: {safe}"

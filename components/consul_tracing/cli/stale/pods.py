@@ -1,4 +1,4 @@
-"""Proxies in the pods of a Kubernetes cluster, compared by their annotation or through their admin interface."""
+"""Proxies in pods, compared by the annotation of the pods."""
 
 from __future__ import annotations
 
@@ -8,41 +8,27 @@ from consul_tracing.entries.bodies import bootstrap_hash
 from consul_tracing.entries.custom_resources import body
 from consul_tracing.entries.propagation import propagation
 from consul_tracing.entries.tracing_keys import tracing_keys
-from consul_tracing.errors import CommandError
 from consul_tracing.names import ANNOTATIONS_PREFIX, JsonObject
-from consul_tracing.sources.http import ServerError
-from consul_tracing.sources.pods import Pod, Pods, pod_admin
 
-from .proxies import Proxy, Report, compared
+from .proxies import Proxy
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from consul_tracing.sources.http import HttpClient
+    from consul_tracing.sources.pods import Pod, Pods
 
 HASH_ANNOTATION = f"{ANNOTATIONS_PREFIX}bootstrap-hash"
 """Annotation of pods with the output `bootstrap_hash`."""
 
 
-def report_of_pods(namespace: str | None, consul: HttpClient) -> Report:
-    """Compare the proxies of the pods in one or all namespaces. Raises CommandError.
-
-    A pod with the annotation of the bootstrap hash is compared with ProxyDefaults. Other pods are compared with Consul
-    through their admin interface.
-    """
-    pods = Pods()
-    found = pods.with_proxies(namespace)
-    if not found:
-        raise CommandError(f"no pod with a proxy of consul-k8s runs in {namespace or 'the cluster'}")
-    current = current_entry(pods, consul) if any(HASH_ANNOTATION in pod.annotations for pod in found) else {}
-    report = Report()
-    for pod in found:
-        if (hashed := proxy_of(pod, current)) is not None:
-            report.proxies.append(hashed)
-            continue
-        try:
-            report.add(pod.name, compared(pod_admin(pods.core, pod), consul))
-        except ServerError as error:
-            report.add(pod.name, error)
-    return report
+def annotated_proxies(found: Sequence[Pod], cluster: Pods, consul: HttpClient) -> dict[str, Proxy]:
+    """Return the proxies of the pods with the annotation, compared with ProxyDefaults. Raises CommandError."""
+    annotated = [pod for pod in found if HASH_ANNOTATION in pod.annotations]
+    if not annotated:
+        return {}
+    entry = current_entry(cluster, consul)
+    return {pod.name: proxy for pod in annotated if (proxy := proxy_of(pod, entry))}
 
 
 def current_entry(pods: Pods, consul: HttpClient) -> JsonObject:
@@ -61,4 +47,4 @@ def proxy_of(pod: Pod, entry: JsonObject) -> Proxy | None:
         return None
     differences = [] if found == current else [f"bootstrap hash: {found}, now {current}"]
     tracer = None if differences else propagation(tracing_keys(entry.get("Config")))
-    return Proxy(pod.name, pod.service, pod.since, differences, tracer)
+    return Proxy(pod.name, pod.service, pod.since, differences, tracer, pod.restart)

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
-from functools import partial
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from consul_tracing.entries.propagation import Propagation, propagation
 from consul_tracing.entries.tracing_keys import tracing_keys
 from consul_tracing.errors import CommandError
 from consul_tracing.sources.consul import registered_proxy
-from consul_tracing.sources.envoy import read_each, read_proxy
+from consul_tracing.sources.envoy import read_proxy
 from consul_tracing.sources.http import ServerError
 
 from .bootstrap import BootstrapError, bootstrap_differences
+from .restarts import restart_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from consul_tracing.names import JsonObject
     from consul_tracing.sources.envoy import RunningProxy
     from consul_tracing.sources.http import HttpClient
@@ -34,6 +32,8 @@ class Proxy:
     differences: list[str]
     propagation: Propagation | None = None
     """The tracer in its bootstrap, or in the listener key. None without a tracer, or for one that is not known."""
+    restart: str = ""
+    """The command that restarts the proxy, or what restarts it."""
 
     @property
     def is_stale(self) -> bool:
@@ -49,45 +49,8 @@ class Proxy:
             "stale": self.is_stale,
             "tracer": self.propagation and self.propagation.tracer,
             "differences": self.differences,
+            "restart": self.restart if self.is_stale else None,
         }
-
-
-@dataclass
-class Report:
-    """The proxies, and those that cannot be read with the reasons."""
-
-    proxies: list[Proxy] = field(default_factory=list)
-    unreadable: dict[str, str] = field(default_factory=dict)
-
-    def add(self, name: str, found: Proxy | BootstrapError | ServerError) -> None:
-        """Add a proxy, or the reason why it cannot be compared."""
-        match found:
-            case Proxy():
-                self.proxies.append(found)
-            case ServerError():
-                self.unreadable[name] = found.reason.removeprefix(f"{name} cannot be read: ")
-            case BootstrapError():
-                self.unreadable[name] = str(found)
-
-    @property
-    def common_propagation(self) -> Propagation | None:
-        """The tracer of all proxies. None if one is stale or cannot be read, or if their tracers differ."""
-        tracers = {one.propagation for one in self.proxies if not one.is_stale}
-        is_complete = len(tracers) == 1 and not self.unreadable and not any(one.is_stale for one in self.proxies)
-        return tracers.pop() if is_complete else None
-
-    def as_json(self) -> JsonObject:
-        """Return the document of the JSON output."""
-        unreadable = [{"proxy": name, "reason": reason} for name, reason in self.unreadable.items()]
-        return {"version": 1, "proxies": [one.as_json() for one in self.proxies], "unreadable": unreadable}
-
-
-def report_of(admins: Sequence[HttpClient], consul: HttpClient) -> Report:
-    """Compare the proxies with these admin interfaces with Consul. Raises CommandError if Consul cannot be read."""
-    report = Report()
-    for name, found in read_each(admins, partial(compared, consul=consul)).items():
-        report.add(name, found)
-    return report
 
 
 def verdict(running: RunningProxy, consul: HttpClient) -> tuple[JsonObject, list[str]]:
@@ -106,8 +69,11 @@ def verdict(running: RunningProxy, consul: HttpClient) -> tuple[JsonObject, list
         raise BootstrapError("a value in its bootstrap or in its registration has an unexpected type") from None
 
 
-def compared(admin: HttpClient, consul: HttpClient) -> Proxy | BootstrapError:
-    """Compare a proxy with Consul. Raises ServerError if the proxy cannot be read, and CommandError for Consul."""
+def compared(admin: HttpClient, consul: HttpClient, restart: str = "") -> Proxy | BootstrapError:
+    """Compare a proxy with Consul. Raises ServerError if the proxy cannot be read, and CommandError for Consul.
+
+    `restart`: the command that restarts the proxy, if the admin interface belongs to a pod or to a unit.
+    """
     running = read_proxy(admin)
     try:
         configured, differences = verdict(running, consul)
@@ -118,4 +84,5 @@ def compared(admin: HttpClient, consul: HttpClient) -> Proxy | BootstrapError:
     # The listener may have a tracer of its own, and the bootstrap is the running one.
     tracing = running.bootstrap.get("tracing")
     keys = replace(tracing_keys(configured.get("Config")), bootstrap=tracing if isinstance(tracing, dict) else {})
-    return Proxy(running.node["id"], running.service, running.started, differences, propagation(keys))
+    restart = restart or restart_of(running.node, configured)
+    return Proxy(running.node["id"], running.service, running.started, differences, propagation(keys), restart)

@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+MAX_REQUESTS = 100
+"""Requests of one run, each with its own trace context."""
+
 SAMPLED = frozenset({"1", "true", "d"})
 NOT_SAMPLED = frozenset({"0", "false"})
 

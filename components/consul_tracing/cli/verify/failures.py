@@ -12,7 +12,11 @@ if TYPE_CHECKING:
 
     from consul_tracing.sources.spans import Span
 
+    from .requests import SentRequest
     from .trace_tree import Node
+
+SERVER_ERROR = 500
+"""The first status of errors of a server."""
 
 RESPONSE_FLAGS = {
     "DC": "the caller closed the connection",
@@ -27,16 +31,36 @@ RESPONSE_FLAGS = {
 """Ref: https://www.envoyproxy.io/docs/envoy/latest/configuration/observability/access_log/usage"""
 
 
-def last_failure(spans: Sequence[Span]) -> str:
-    """Return where a request ended: the deepest span with an error. Empty if there is none."""
-    failures = [node.span for tree in trace_tree(spans) for node in _deepest_first(tree) if _is_failure(node.span)]
-    if not failures:
+RETRIED = "URX"
+"""Flag of a response that Envoy passes on after the last retry."""
+
+
+def mesh_failure(request: SentRequest, spans: Sequence[Span]) -> str:
+    """Return where a request failed in the mesh. Empty if it did not: an application can respond with an error."""
+    if request.is_successful:
         return ""
-    span = failures[0]
-    flags = [
-        RESPONSE_FLAGS.get(flag, flag) for flag in _tag(span, "response_flags").split(",") if flag not in {"-", ""}
-    ]
-    status = f"status {_tag(span, 'http.status_code')}" if _tag(span, "http.status_code") else "no status"
+    failures = _failures(spans)
+    if request.status is None or request.responder:
+        places = [*map(_place, failures[:1]), *([request.responder] if request.responder else [])]
+        return "; ".join(places) or "where it ended is unknown"
+    is_passed_on = request.status >= SERVER_ERROR
+    by_proxies = [span for span in failures if _flags(span) and (is_passed_on or _status(span) == str(request.status))]
+    return next(map(_place, by_proxies), "")
+
+
+def first_error(spans: Sequence[Span]) -> str:
+    """Return where a request failed first: at the deepest span with an error. Empty if there is none."""
+    return next(map(_place, _failures(spans)), "")
+
+
+def _failures(spans: Sequence[Span]) -> list[Span]:
+    """Return the spans with an error, the deepest ones first."""
+    return [node.span for tree in trace_tree(spans) for node in _deepest_first(tree) if _is_failure(node.span)]
+
+
+def _place(span: Span) -> str:
+    flags = [RESPONSE_FLAGS.get(flag, flag) for flag in _flags(span)]
+    status = f"status {_status(span)}" if _status(span) else "no status"
     cluster = _tag(span, "upstream_cluster.name").partition(".")[0]
     upstream = f" to {cluster}" if span.kind == "CLIENT" and cluster else ""
     return f"it ended at the {span.kind} span of {span.service}{upstream}: " + ", ".join([status, *flags])
@@ -49,14 +73,24 @@ def last_servers(spans: Sequence[Span]) -> list[str]:
 
 
 def _deepest_first(node: Node) -> Iterator[Node]:
-    for child in node.children:
+    """Return the spans that a response passed. Of the attempts of a call, it is the last one."""
+    for child in node.children[-1:] if node.span.kind == "CLIENT" else node.children:
         yield from _deepest_first(child)
     yield node
 
 
 def _is_failure(span: Span) -> bool:
-    status = _tag(span, "http.status_code")
+    status = _status(span)
     return bool(_tag(span, "error")) or (status.isdigit() and (int(status) >= ERROR_STATUS or status == "0"))
+
+
+def _flags(span: Span) -> list[str]:
+    """Return the flags of a response that a proxy made."""
+    return [flag for flag in _tag(span, "response_flags").split(",") if flag not in {"-", "", RETRIED}]
+
+
+def _status(span: Span) -> str:
+    return _tag(span, "http.status_code")
 
 
 def _tag(span: Span, name: str) -> str:

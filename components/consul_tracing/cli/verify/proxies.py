@@ -7,14 +7,17 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from consul_tracing.envoy_messages.json_values import at, fraction_percent
+from consul_tracing.envoy_messages.tracers import sampler_percent
+from consul_tracing.inputs.hosts import is_loopback
 from consul_tracing.names import LISTENER_DECISION_ENVOY
-from consul_tracing.sources.envoy import RunningProxy, counters, read_each, read_proxy
+from consul_tracing.sources.envoy import RunningProxy, clock_offset, counters, read_each, read_proxy
 from consul_tracing.sources.http import ServerError
 
+from .calls import service_of
 from .tracers import Tracer, endpoints, tracer_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from consul_tracing.entries.tracing_keys import TracingKeys
     from consul_tracing.names import EnvoyRelease, JsonObject
@@ -23,16 +26,28 @@ if TYPE_CHECKING:
     from .contexts import Propagation
     from .tracers import Endpoint
 
-MANAGER = ".HttpConnectionManager"
+MANAGER, TCP = ".HttpConnectionManager", ".TcpProxy"
 
 PUBLIC_LISTENER = "public_listener"
 """Name of the listener of a sidecar for requests from the mesh, before the colon."""
 
+PUBLIC_LISTENER_KEY = "envoy_public_listener_json"
+"""The key of a registration or of proxy-defaults that replaces the public listener of a proxy."""
+
+EXPOSED_PATH = "exposed_path_"
+"""Start of the names of listeners for health checks (`Expose`), which Consul gives 0 % always."""
+
 STATS = (
-    r"^tracing\.|^cluster\..*\.(upstream_cx_(connect_fail|connect_timeout|none_healthy)|membership_total"
-    r"|upstream_rq_\d+|ssl\.(connection_error|fail_verify\w*))$"
+    r"^tracing\.|^control_plane\.connected_state$|^http\..*\.tracing\."
+    r"|^(http|tcp)\..*\.downstream_(rq_total|cx_rx_bytes_total)$"
+    r"|^cluster\..*\.(membership_total|upstream_rq_(\d+|total|timeout|active|completed)"
+    r"|upstream_cx_(connect_fail|connect_timeout|none_healthy|protocol_error|destroy_remote_with_active_rq)"
+    r"|ssl\.(connection_error|fail_verify\w*|handshake))$"
 )
-"""Counters and gauges of tracers and of connections to clusters."""
+"""Counters and gauges of the connection to Consul, of tracers, sampling decisions, requests and clusters."""
+
+RECEIVED = ("http.{}.downstream_rq_total", "tcp.{}.downstream_cx_rx_bytes_total")
+"""Counters of a listener that increase with each request. `{}`: its name in statistics."""
 
 MAX_ERROR_LENGTH = 200
 
@@ -45,12 +60,36 @@ class Listener:
 
     name: str
     port: int = 0
+    """Its port. 0 for a listener that has never been active."""
     is_http: bool = False
     is_outbound: bool = False
     tracing: JsonObject | None = None
     """The active tracing block."""
+    stat_prefixes: tuple[str, ...] = ()
+    """The names of its HTTP connection managers and TCP proxies in statistics."""
+    updated: str = ""
+    """UTC time of its last update."""
     error: str = ""
     """The reason of the last rejected update. It remains after a later update with the former content."""
+    rejected: JsonObject | None = None
+    """The tracing block of the rejected update."""
+    address: str = ""
+    """The address on which it listens."""
+
+    @property
+    def upstream(self) -> str:
+        """The service of an outbound listener, in lower case.
+
+        Its name starts with `[partition/][namespace/]service[?options]:`.
+        """
+        name = self.name.removeprefix("prepared_query:")
+        return re.split(r"[:?]", name)[0].rpartition("/")[2].lower()
+
+    def is_at(self, endpoint: Endpoint) -> bool:
+        """Return whether it listens at an address. Listeners at all addresses of a host are taken for it."""
+        host, port = endpoint
+        is_same = self.address in {host, "0.0.0.0", "::"} or (is_loopback(host) and is_loopback(self.address))  # noqa: S104 - compared only
+        return self.port == port and is_same
 
 
 @dataclass(frozen=True)
@@ -68,11 +107,15 @@ class Proxy:
     stats: Mapping[str, int] = field(default_factory=dict)
     """Current values."""
     increases: Mapping[str, int] = field(default_factory=dict)
-    """Increases of counters since the first request."""
+    """Increases of counters since the first request. Empty if they could not be read before it."""
+    clock_offset: float = 0
+    """Seconds by which its clock is ahead of this one."""
     release: EnvoyRelease = (0, 0)
     """The release of its Envoy. Zero if it is not known."""
     configured: TracingKeys | None = None
     """Its tracing configuration in Consul. None if it cannot be read."""
+    registered: Mapping[str, object] = field(default_factory=dict)
+    """Its `Config` in Consul, with names in lower case: that of its registration, merged with proxy-defaults."""
     differences: tuple[str, ...] = ()
     """The differences between its bootstrap and its configuration in Consul, as `stale` lists them."""
 
@@ -85,6 +128,11 @@ class Proxy:
     def label(self) -> str:
         """The service and the address of the admin interface."""
         return f"{self.service} ({self.running.address})"
+
+    @property
+    def node_id(self) -> str:
+        """The id of its node, which its spans have as a tag."""
+        return self.running.node.get("id", "")
 
     @property
     def is_gateway(self) -> bool:
@@ -102,15 +150,71 @@ class Proxy:
         blocks = [one.tracing["provider"] for one in self.listeners if one.tracing and "provider" in one.tracing]
         return [*map(tracer_of, blocks), *([self.tracer] if self.tracer else [])]
 
+    @property
+    def should_trace(self) -> bool:
+        """Whether the proxy has a tracer, or would start with one now. Gateways may have none."""
+        return bool(self.tracers) or bool(self.configured and self.configured.bootstrap_tracer)
+
+    @property
+    def has_own_listener(self) -> bool:
+        """Whether its public listener is not the one of Consul."""
+        return PUBLIC_LISTENER_KEY in self.registered
+
+    @property
+    def http_listeners(self) -> list[Listener]:
+        """The listeners that trace requests: all HTTP listeners except those for health checks."""
+        return traced_listeners(self.listeners)
+
+    @property
+    def sampler_rate(self) -> float | None:
+        """The rate of the tracer's own sampler, in percent. None without a sampler."""
+        rates = [sampler_percent(tracer.config) for tracer in self.tracers[:1]]
+        return next(iter(rates), None)
+
+    @property
+    def rate(self) -> float:
+        """The rate of requests without trace context that are traced, in percent: of the listener and the sampler."""
+        return self.sampling if self.sampler_rate is None else min(self.sampling, self.sampler_rate)
+
+    @property
+    def is_on_path(self) -> bool:
+        """Whether the proxy may have received the request, by its counters. Other requests increase them too."""
+        listeners = [one for one in self.listeners if not one.name.startswith(EXPOSED_PATH)]
+        return not listeners or any(self.received(one) is not False for one in listeners)
+
+    def received(self, listener: Listener) -> bool | None:
+        """Return whether a listener received requests since the first one. None if its counters are not known."""
+        names = [counter.format(prefix) for prefix in listener.stat_prefixes for counter in RECEIVED]
+        found = [self.increases[name] for name in names if name in self.increases]
+        return any(found) if found else None
+
+    def sent_to(self, service: str) -> int | None:
+        """Return the requests to a service of the mesh since the first request. None if it is not an upstream."""
+        found = [
+            increase
+            for name, increase in self.increases.items()
+            if (match := re.fullmatch(r"cluster\.(.+)\.upstream_rq_total", name)) and service_of(match[1]) == service
+        ]
+        return sum(found) if found else None
+
     def follows(self, context: Propagation) -> bool:
         """Return whether the proxy follows the sampling decision in these headers."""
         return not self.limits_callers and any(tracer.reads(context) for tracer in self.tracers)
 
     @property
+    def obeys_request_ids(self) -> bool:
+        """Whether the request id decides if a request without trace context is sampled. A sampler replaces it."""
+        return self.sampler_rate is None or self.release >= LISTENER_DECISION_ENVOY
+
+    @property
     def limits_callers(self) -> bool:
         """Whether the sampling rate also applies to requests that the caller has sampled, which breaks traces."""
         is_limited = self.sampling < 100 and self.release >= LISTENER_DECISION_ENVOY  # noqa: PLR2004 - percent
-        return is_limited and any(tracer.name.endswith(".opentelemetry") for tracer in self.tracers)
+        return is_limited and self.has_tracer("opentelemetry")
+
+    def has_tracer(self, kind: str) -> bool:
+        """Return whether the proxy has a tracer of this kind, such as `zipkin`."""
+        return any(tracer.name.endswith(f".{kind}") for tracer in self.tracers)
 
     @property
     def collector(self) -> str:
@@ -134,9 +238,9 @@ def proxy_from(running: RunningProxy, stats: Mapping[str, int], before: Mapping[
         tracer=tracer_of(tracing) if tracing else None,
         clusters={str(cluster.get("name")): endpoints(cluster) for cluster in clusters},
         listeners=listeners,
-        sampling=min((random_sampling(boot, one.tracing) for one in listeners if one.is_http), default=100),
+        sampling=min((random_sampling(boot, one.tracing) for one in traced_listeners(listeners)), default=100),
         stats=stats,
-        increases=increases(before or {}, stats),
+        increases={} if before is None else increases(before, stats),
         release=(at(build, "major_number") or 0, at(build, "minor_number") or 0),
     )
 
@@ -153,27 +257,48 @@ def listeners_from(dynamic: Sequence[JsonObject]) -> tuple[Listener, ...]:
     found: dict[str, Listener] = {}
     for listener in sorted(map(listener_from, dynamic), key=lambda one: not one.port):
         if first := found.get(listener.name):
-            listener = replace(first, error=first.error or listener.error)  # noqa: PLW2901
+            listener = first if first.error else replace(first, error=listener.error, rejected=listener.rejected)  # noqa: PLW2901
         found[listener.name] = listener
     return tuple(found.values())
+
+
+def traced_listeners(listeners: Iterable[Listener]) -> list[Listener]:
+    """Return the HTTP listeners, without those for health checks."""
+    return [one for one in listeners if one.is_http and not one.name.startswith(EXPOSED_PATH)]
 
 
 def listener_from(dynamic: JsonObject) -> Listener:
     """Return a listener of a config dump: its active state, or the first one, which is still warming."""
     state = dynamic.get("active_state") or dynamic.get("warming_state") or {}
     listener: JsonObject = state.get("listener", {})
-    chains = [*listener.get("filter_chains", []), listener.get("default_filter_chain", {})]
-    configs = [one.get("typed_config", {}) for chain in chains for one in chain.get("filters", [])]
-    managers = [one for one in configs if str(one.get("@type", "")).endswith(MANAGER)]
+    configs = filters_of(listener)
+    managers, tcp = ([one for one in configs if str(one.get("@type", "")).endswith(kind)] for kind in (MANAGER, TCP))
     error = dynamic.get("error_state", {})
+    failed: JsonObject = error.get("failed_configuration", {})
+    address = at(listener, "address", "socket_address")
     return Listener(
-        name=str(dynamic.get("name") or error.get("failed_configuration", {}).get("name", "")),
-        port=int(listener.get("address", {}).get("socket_address", {}).get("port_value", 0)),
+        name=str(dynamic.get("name") or failed.get("name", "")),
+        port=at(address, "port_value") or 0,
+        address=at(address, "address") or "",
         is_http=bool(managers),
         is_outbound=listener.get("traffic_direction") == "OUTBOUND",
-        tracing=next((one["tracing"] for one in managers if "tracing" in one), None),
+        tracing=tracing_of(managers),
+        stat_prefixes=tuple(str(one["stat_prefix"]) for one in [*managers, *tcp] if "stat_prefix" in one),
+        updated=str(state.get("last_updated", "")),
         error=rejection(str(error.get("details", ""))),
+        rejected=tracing_of(filters_of(failed)),
     )
+
+
+def filters_of(listener: JsonObject) -> list[JsonObject]:
+    """Return the configurations of the network filters of a listener."""
+    chains = [*listener.get("filter_chains", []), listener.get("default_filter_chain", {})]
+    return [one.get("typed_config", {}) for chain in chains for one in chain.get("filters", [])]
+
+
+def tracing_of(filters: Iterable[JsonObject]) -> JsonObject | None:
+    """Return the tracing block of a listener by its filters. None without one."""
+    return next((one["tracing"] for one in filters if "tracing" in one), None)
 
 
 def rejection(details: str) -> str:
@@ -203,9 +328,9 @@ def proxies_of(admins: Sequence[HttpClient], before: Mapping[str, Mapping[str, i
     """Return the facts of each proxy, and a note for each admin interface that cannot be read."""
 
     def read(admin: HttpClient) -> Proxy:
-        running, stats = read_proxy(admin), counters(admin, STATS)
+        running, stats, offset = read_proxy(admin), counters(admin, STATS), clock_offset(admin)
         with admin.expected_shape():
-            return proxy_from(running, stats, before.get(admin.address))
+            return replace(proxy_from(running, stats, before.get(admin.address)), clock_offset=offset)
 
     found = read_each(admins, read).values()
     proxies = [one for one in found if not isinstance(one, ServerError)]

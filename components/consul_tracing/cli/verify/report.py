@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from consul_tracing.codes import CODES
 from consul_tracing.errors import message
 from consul_tracing.sources.spans import UNKNOWN
 
-from .trace_tree import trace_table
+from .trace_tree import trace_lines, trace_table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from consul_tracing.names import JsonObject
     from consul_tracing.sources.spans import Span
 
+    from .decisions import Decisions
     from .evidence import Cause
     from .traces import Trace
 
@@ -36,29 +38,48 @@ class Result:
     trace: Trace
     requests: int = 1
     """Requests that were sent."""
+    sampled: int = 1
+    """Requests that are sampled, or that should be."""
     complete: int = 0
     """Requests with a complete trace."""
     causes: Sequence[Cause] = ()
     others: Sequence[Sequence[Span]] = ()
     """Traces that should be part of this one."""
+    decisions: Sequence[Decisions] = ()
+    """The sampling decisions of the proxies since their start."""
     notes: Sequence[str] = ()
     """Facts that could not be read."""
 
 
-def as_json(result: Result) -> str:
-    """Return the result in the documented JSON format."""
+def as_json(result: Result, indent: int | None = 2) -> str:
+    """Return the result in the documented JSON format, in one line without an indent."""
     trace = result.trace
     content: dict[str, Any] = {
         "version": VERSION,
+        "time": time_of(result),
         "trace_id": trace.trace_id,
         "complete": trace.is_complete,
+        "seconds": trace.seconds,
         "services": trace.services,
         "missing": trace.missing,
+        "calls_without_span": [{"caller": call.caller, "service": call.service} for call in trace.unreported],
+        "requests": {"sent": result.requests, "sampled": result.sampled, "complete": result.complete},
         "spans": [span_as_json(span) for span in trace.spans],
-        "causes": [asdict(cause) for cause in result.causes],
+        "causes": [cause_as_json(cause) for cause in result.causes],
+        "sampling": [one.as_json() for one in result.decisions],
         "notes": result.notes,
     }
-    return json.dumps(content, indent=2)
+    return json.dumps(content, indent=indent)
+
+
+def time_of(result: Result) -> str:
+    """Return the time of the request: `2026-01-31T12:00:00Z`."""
+    return timestamp(result.trace.request.started / 1e6)
+
+
+def timestamp(seconds: float) -> str:
+    """Return a time since the epoch as text."""
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%SZ}"
 
 
 def print_text(result: Result, console: Console) -> None:
@@ -71,6 +92,11 @@ def print_text(result: Result, console: Console) -> None:
         _print(console, "")
     for line in summary(result):
         _print(console, line)
+
+
+def cause_as_json(cause: Cause) -> JsonObject:
+    """Return a cause without what it explains."""
+    return {"code": cause.code, "proxy": cause.proxy, "evidence": cause.evidence, "fix": cause.fix}
 
 
 def span_as_json(span: Span) -> JsonObject:
@@ -99,18 +125,29 @@ def without_caller(trace: Trace) -> list[Span]:
 def summary(result: Result) -> list[str]:
     """Return the lines below the trees."""
     trace = result.trace
-    counted = f"{result.complete} of {result.requests} traces are complete" if result.requests > 1 else ""
+    counted = f"{result.complete} of {result.sampled} traces are complete" if result.requests > 1 else ""
+    if unsampled := result.requests - result.sampled:
+        counted += f", and {unsampled} of {result.requests} requests were not sampled"
     if trace.is_complete:
-        failed = [] if trace.request.is_successful else ["The request failed, and tracing works."]
-        return [counted or "The trace is complete.", *failed, *_notes(result)]
+        services = (
+            f"{len(trace.services)} service{'s' * (len(trace.services) > 1)}: {', '.join(in_order(trace.spans))}."
+        )
+        return [f"{counted or 'The trace is complete'}: {services}", *_notes(result)]
     incomplete = "The trace is incomplete." if trace.spans else "No span has arrived."
     lines = [*([f"{counted}. The first incomplete one is shown."] if counted else [incomplete])]
     lines += [f"Services without a span: {', '.join(trace.missing)}"] if trace.missing else []
+    silent = dict.fromkeys(f"{call.caller} to {call.service}" for call in trace.unreported)
+    lines += [f"Calls without a span of the called service: {', '.join(silent)}"] if silent else []
     lines += [f"Spans whose parent is missing: {len(trace.orphans)}"] if trace.orphans else []
     for cause in result.causes:
         lines += ["", *cause_text(cause).splitlines()]
     lines += [] if result.causes else ["", "No cause was found."]
     return lines + _notes(result)
+
+
+def in_order(spans: Sequence[Span]) -> list[str]:
+    """Return the services with a span in the order of the request."""
+    return list(dict.fromkeys(line.service for line in trace_lines(spans)))
 
 
 def cause_text(cause: Cause) -> str:

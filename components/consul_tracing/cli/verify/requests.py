@@ -7,9 +7,10 @@ import secrets
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from consul_tracing.errors import CommandError
-from consul_tracing.sources.http import HttpClient, HttpError, parsed_url, port_of, shown_url
+from consul_tracing.sources.http import HttpClient, HttpError, one_line, parsed_url, port_of, shown_url
 
 from .contexts import Propagation, context_headers, context_of, sampled_by
 
@@ -27,6 +28,15 @@ SECONDS = 30.0
 ERROR_STATUS = 400
 """The first status of an error."""
 
+LOCAL_REPLIES = (
+    "upstream connect error or disconnect/reset before headers",
+    "no healthy upstream",
+    "upstream request timeout",
+    "RBAC: access denied",
+    "Jwt ",
+)
+"""How responses start that Envoy makes. Proxies before it add the duration header to them."""
+
 HEADER = re.compile(r"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([\x20-\x7e]*?)[ \t]*")
 
 
@@ -43,6 +53,8 @@ class SentRequest:
     """The span id of its context, the parent of the first span."""
     user_agent: str = ""
     """The unique user agent of the request. Empty if a header of the caller replaces it."""
+    request_id: str = ""
+    """The header x-request-id of the caller. Without it the first proxy creates a random one."""
     unsampled_header: str | None = None
     """The header that marks the request as not sampled."""
     started: int = 0
@@ -53,13 +65,23 @@ class SentRequest:
     error: str | None = None
     """The reason if there is no response."""
     responder: str = ""
-    """Where the response comes from, as far as its headers show it."""
+    """The proxy that made the response, as far as its headers and its text show it."""
 
     @property
     def span_ids(self) -> frozenset[str]:
         """The span id of its context, and the same id as Envoy reports it in protobuf, with its bytes reversed."""
         is_id = re.fullmatch("[0-9a-f]{16}", self.span_id)
         return frozenset({self.span_id, bytes.fromhex(self.span_id)[::-1].hex()} if is_id else {self.span_id})
+
+    @property
+    def age(self) -> float:
+        """Seconds since the request was sent."""
+        return max(0, time.time_ns() // 1000 - self.started) / 1e6
+
+    @property
+    def host(self) -> str:
+        """The host of the URL."""
+        return urlsplit(self.url).hostname or ""
 
     @property
     def is_successful(self) -> bool:
@@ -72,16 +94,16 @@ class SentRequest:
         return f"no response: {self.error}" if self.status is None else f"status {self.status}"
 
 
-def parsed_headers(options: Sequence[str]) -> dict[str, str]:
-    """Return headers given as `Name: value`, with names in lower case.
+def parsed_headers(options: Sequence[str], option: str = "--header") -> dict[str, str]:
+    """Return headers that an option gives as `Name: value`, with names in lower case.
 
     Raises CommandError without the value, which may be a secret.
     """
     headers = {}
-    for number, option in enumerate(options, 1):
-        match = HEADER.fullmatch(option)
+    for number, text in enumerate(options, 1):
+        match = HEADER.fullmatch(text)
         if match is None:
-            raise CommandError(f"--header number {number} must have the form 'Name: value' with ASCII characters")
+            raise CommandError(f"{option} number {number} must have the form 'Name: value' with ASCII characters")
         headers[match[1].lower()] = match[2]
     if "traceparent" in headers and not re.fullmatch(r"(?:[0-9a-f]+-){3}[0-9a-f]{2}(?:-.*)?", headers["traceparent"]):
         raise CommandError("--header traceparent must have the form version-trace-parent-flags")
@@ -113,6 +135,7 @@ def send(url: str, propagation: Propagation, headers: Mapping[str, str]) -> Sent
         trace_id=trace_id,
         span_id=span_id,
         user_agent="" if "user-agent" in headers else sent["user-agent"],
+        request_id=headers.get("x-request-id", ""),
         unsampled_header=unsampled,
         started=started,
         context=sampled,
@@ -123,7 +146,8 @@ def send(url: str, propagation: Propagation, headers: Mapping[str, str]) -> Sent
 
 
 def _responder(response: Response) -> str:
-    """Return where a response comes from. Envoy adds the duration header to the responses of upstreams only."""
-    if response.headers.get("server") != "envoy":
-        return ""
-    return "" if "x-envoy-upstream-service-time" in response.headers else "the first proxy, without an upstream"
+    """Return which proxy made a response. Envoy adds the duration header to the responses of upstreams only."""
+    if response.headers.get("server") == "envoy" and "x-envoy-upstream-service-time" not in response.headers:
+        return "the first proxy, without an upstream"
+    text = response.body.decode(errors="replace")
+    return f'a proxy: "{one_line(text)}"' if text.startswith(LOCAL_REPLIES) else ""

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from .calls import involved_services, is_received, unreported_calls
+from .contexts import Propagation
+from .failures import mesh_failure
 from .trace_tree import trace_tree
 
 if TYPE_CHECKING:
@@ -14,6 +17,8 @@ if TYPE_CHECKING:
     from consul_tracing.sources.spans import Span
     from consul_tracing.sources.stores import TraceStore
 
+    from .calls import Call
+    from .proxies import Proxy
     from .requests import SentRequest
 
 POLL_SECONDS = 0.3
@@ -29,7 +34,11 @@ class Trace:
     request: SentRequest
     spans: tuple[Span, ...] = ()
     expected: tuple[str, ...] = ()
-    """Services that must have a span, in lower case, as Zipkin stores them."""
+    """Services that must have a span, in lower case."""
+    sender: str = ""
+    """The service of the proxy that sends the request into the mesh, in lower case. Empty if it is not known."""
+    seconds: float | None = field(default=None, compare=False)
+    """Time from the request until its last span was in the store. None without spans."""
 
     @property
     def trace_id(self) -> str:
@@ -41,10 +50,40 @@ class Trace:
         """The services with a span, sorted."""
         return tuple(sorted({span.service for span in self.spans}))
 
+    def has_spans_under_another_name(self, proxy: Proxy) -> bool:
+        """Return whether a proxy reported spans under a name that is not that of its service."""
+        names = {
+            span.service.lower() for span in self.spans if proxy.node_id and span.tags.get("node_id") == proxy.node_id
+        }
+        return bool(names) and proxy.service.lower() not in names
+
+    @property
+    def called(self) -> list[str]:
+        """The expected services that received a call, in the order of the request."""
+        servers = {span.service for span in self.spans if span.kind == "SERVER"}
+        return [name for name in self.expected if name in servers]
+
+    @property
+    def unreported(self) -> tuple[Call, ...]:
+        """The calls of services of the mesh that no proxy reported as received."""
+        return unreported_calls(self.spans)
+
     @property
     def missing(self) -> tuple[str, ...]:
-        """The expected services without a span."""
-        return tuple(name for name in self.expected if name not in self.services)
+        """The services without a span: expected ones, called ones, and the sender of the request."""
+        sender = [self.sender] if self.sender and self.is_sent_by_another_proxy and not self.expected else []
+        required = [*sender, *self.expected, *(call.service for call in self.unreported)]
+        return tuple(name for name in dict.fromkeys(required) if name not in self.services)
+
+    @property
+    def is_sent_by_another_proxy(self) -> bool:
+        """Whether the first span is one of a sidecar that received the request from a proxy without a span."""
+        return any(is_received(tree.span) and self._is_first(tree.span) for tree in trace_tree(self.spans))
+
+    @property
+    def first_service(self) -> str:
+        """The service of the first span. Empty without a span."""
+        return next((tree.span.service for tree in trace_tree(self.spans)), "")
 
     @property
     def orphans(self) -> tuple[Span, ...]:
@@ -58,13 +97,18 @@ class Trace:
 
     @property
     def is_whole(self) -> bool:
-        """Whether every expected service has a span and no parent is missing."""
-        return bool(self.spans) and not self.missing and not self.orphans
+        """Whether every expected and every called service has a span, for each call, and no parent is missing."""
+        return bool(self.spans) and not (self.missing or self.unreported or self.orphans)
 
     @property
     def is_complete(self) -> bool:
-        """Whether the trace is whole. Without expected services, the request must also be successful."""
-        return self.is_whole and (bool(self.expected) or self.request.is_successful)
+        """Whether the trace is whole. Without expected services, the request must also have passed the mesh."""
+        return self.is_whole and (bool(self.expected) or not self.failure)
+
+    @property
+    def failure(self) -> str:
+        """Where the request failed in the mesh. Empty if it did not."""
+        return mesh_failure(self.request, self.spans)
 
 
 def wait_for_traces(
@@ -85,41 +129,54 @@ def wait_for_traces(
         is_quiet = now - changed >= QUIET_SECONDS
         if all(_is_settled(trace) for trace in current) or now - started >= timeout:
             return current
-        if is_quiet and all(trace.is_complete or not trace.request.is_successful for trace in current):
+        if is_quiet and all(map(_is_final, sampled_traces(current))):
             return current
         time.sleep(POLL_SECONDS)
 
 
 def other_traces(store: TraceStore, trace: Trace) -> list[Sequence[Span]]:
-    """Return the traces that services of this trace started for it, first those of the missing services.
+    """Return the traces that services of this trace started for it.
 
-    Raises ServerError. The times of the spans are those of the proxies, whose clocks may differ from this one.
+    Raises ServerError. One proxy reports the received request and the call, so the clocks of others do not matter.
     """
-    if not trace.spans:
-        return []
-    start, end = min(span.start or 0 for span in trace.spans), max(span.end for span in trace.spans)
     found: dict[str, Sequence[Span]] = {}
-    for service in trace.missing or trace.services:
-        for spans in store.traces_of(service, start, end):
+    for server in (span for span in trace.spans if span.kind == "SERVER"):
+        for spans in store.traces_of(server.service, server.start or 0, server.end):
             found.setdefault(spans[0].trace_id, spans)
     found.pop(trace.trace_id, None)
     return continuations(trace, found.values())
 
 
 def continuations(trace: Trace, others: Iterable[Sequence[Span]]) -> list[Sequence[Span]]:
-    """Return the traces that start in a sidecar of this trace while its application handles the request."""
+    """Return the traces that start in a sidecar of this trace while its application handles the request.
+
+    If services are missing, one of them has a span or is called in such a trace. An application can also start traces
+    that have nothing to do with the request.
+    """
     servers = [span for span in trace.spans if span.kind == "SERVER"]
     return [
         spans
         for spans in others
         if any(_is_within(tree.span, server) for tree in trace_tree(spans) for server in servers)
+        and (not trace.missing or not set(trace.missing).isdisjoint(involved_services(spans)))
     ]
 
 
 def _is_within(root: Span, server: Span) -> bool:
     """Return whether a call started in a service while it handled a request. One sidecar reports both spans."""
     is_call = root.parent_id is None and root.kind == "CLIENT" and root.service == server.service
+    is_call = is_call and root.tags.get("node_id") == server.tags.get("node_id")
     return is_call and (server.start or 0) <= (root.start or 0) <= server.end
+
+
+def sampled_traces(traces: Sequence[Trace]) -> list[Trace]:
+    """Return the traces without those that the first proxy did not sample: the requests had no context to follow."""
+    has_spans = any(trace.spans for trace in traces)
+    return [one for one in traces if one.spans or one.request.context is not Propagation.NONE or not has_spans]
+
+
+def _is_final(trace: Trace) -> bool:
+    return trace.is_complete or not trace.request.is_successful
 
 
 def _is_settled(trace: Trace) -> bool:
@@ -128,7 +185,7 @@ def _is_settled(trace: Trace) -> bool:
 
 def _read(store: TraceStore, trace: Trace) -> Trace:
     request = trace.request
-    spans = store.spans(request.trace_id) if request.trace_id else ()
+    spans = store.spans(trace.trace_id) if trace.trace_id else ()
     if not spans and request.user_agent:
         spans = store.tagged_spans(request.user_agent)
-    return Trace(request, tuple(spans), trace.expected)
+    return trace if tuple(spans) == trace.spans else replace(trace, spans=tuple(spans), seconds=request.age)

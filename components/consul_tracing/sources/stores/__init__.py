@@ -5,6 +5,12 @@ from typing import Protocol
 
 from consul_tracing.sources.spans import Span
 
+LOOKBACK_SECONDS = 3600
+"""Age of the oldest trace of a search by user agent."""
+
+MAX_TRACES = 200
+"""Traces of one search."""
+
 Trace = Sequence[Span]
 """The spans of a trace, at least one."""
 
@@ -22,7 +28,7 @@ class TraceStore(Protocol):
         """Return the spans of a trace that have arrived. Raises ServerError."""
 
     def tagged_spans(self, user_agent: str) -> Trace:
-        """Return the spans of the latest trace with a span that has this user agent. Raises ServerError."""
+        """Return the spans of a trace with a span that has this user agent. Raises ServerError."""
 
     def traces_of(self, service: str, start: int, end: int, *, limit: int = ...) -> Sequence[Trace]:
         """Return the traces of a service with spans between two times in microseconds. Raises ServerError."""

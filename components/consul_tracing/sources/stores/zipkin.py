@@ -1,19 +1,15 @@
 """Traces in Zipkin, or another store with its API."""
 
+import time
 from collections.abc import Sequence
 from typing import NotRequired
 
 from typing_extensions import TypedDict
 
-from consul_tracing.sources.http import NOT_FOUND, HttpClient, ServerError, parsed_url, shown_url
-from consul_tracing.sources.spans import UNKNOWN, Span
+from consul_tracing.sources.spans import UNKNOWN, Span, by_start
 
-from . import Trace
-
-LOOKBACK_MILLISECONDS = 3_600_000
-
-MAX_TRACES = 200
-"""Traces of one search. Zipkin returns the latest ones."""
+from . import LOOKBACK_SECONDS, MAX_TRACES, Trace
+from .client import StoreClient
 
 
 class Endpoint(TypedDict, total=False):
@@ -44,29 +40,24 @@ class ZipkinSpan(TypedDict):
 class Zipkin:
     """Read-only client of Zipkin."""
 
-    def __init__(self, url: str) -> None:
-        """Read from a URL with or without Zipkin's `/zipkin` path. Raises CommandError."""
-        given = parsed_url(url)
-        base = given._replace(path=given.path.rstrip("/").removesuffix("/zipkin"), query="", fragment="")
-        self.url = shown_url(base)
-        self._client = HttpClient(url=base, program="Zipkin", address=self.url)
+    def __init__(self, client: StoreClient) -> None:
+        """Read with a client."""
+        self.url = client.address
+        self._client = client
 
     def check(self) -> None:
-        """Check that the store is up. Raises ServerError."""
-        response = self._client.response("/health")
-        if response.status == NOT_FOUND:
-            # Stores with Zipkin's API that are not Zipkin.
-            response = self._client.response("/api/v2/services")
-        if not response.is_success:
-            raise ServerError(f"{self.url} responds with status {response.status}")
+        """Check that the store is up and is Zipkin. Raises ServerError."""
+        self._client.check()
 
     def spans(self, trace_id: str) -> Trace:
         """Return the spans of a trace that have arrived. Raises ServerError."""
-        return [*map(span_of, self._client.get(f"/api/v2/trace/{trace_id}", list[ZipkinSpan]) or [])]
+        return by_start(map(span_of, self._client.get(f"/api/v2/trace/{trace_id}", list[ZipkinSpan]) or []))
 
     def tagged_spans(self, user_agent: str) -> Trace:
         """Return the spans of the latest trace with a span that has this user agent. Raises ServerError."""
-        found = self._traces(annotationQuery=f"user_agent={user_agent}", lookback=LOOKBACK_MILLISECONDS, limit=1)
+        # The clocks of proxies may be ahead of this one.
+        end, lookback = time.time_ns() // 1_000_000 + LOOKBACK_SECONDS * 1000, 2 * LOOKBACK_SECONDS * 1000
+        found = self._traces(annotationQuery=f"user_agent={user_agent}", endTs=end, lookback=lookback, limit=1)
         return self.spans(found[0][0].trace_id) if found else []
 
     def traces_of(self, service: str, start: int, end: int, *, limit: int = MAX_TRACES) -> Sequence[Trace]:
@@ -85,7 +76,7 @@ def span_of(span: ZipkinSpan) -> Span:
         trace_id=span["traceId"],
         id=span["id"],
         parent_id=span.get("parentId"),
-        service=span.get("localEndpoint", {}).get("serviceName") or UNKNOWN,
+        service=(span.get("localEndpoint", {}).get("serviceName") or UNKNOWN).lower(),
         kind=span.get("kind", UNKNOWN),
         name=span.get("name", UNKNOWN),
         start=span.get("timestamp"),

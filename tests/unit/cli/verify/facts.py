@@ -50,8 +50,15 @@ SPANS = (
 )
 
 
-def trace(*spans: Span, expected: tuple[str, ...] = EXPECTED, **changes: Any) -> Trace:
-    return Trace(request(**changes), spans, expected)
+def called(identity: str, caller: str, service: str, parent: str | None = None, **tags: str) -> Span:
+    """Return the span of a caller's proxy for a call of a service of the mesh."""
+    cluster = {"upstream_cluster.name": f"{service}.default.dc1.internal.11111111-2222.consul"}
+    own = {"http.status_code": "200", "response_flags": "-", **cluster, **tags}
+    return span(identity, caller, "CLIENT", parent, tags=own)
+
+
+def trace(*spans: Span, expected: tuple[str, ...] = EXPECTED, seconds: float | None = None, **changes: Any) -> Trace:
+    return Trace(request(**changes), spans, expected, seconds=seconds)
 
 
 def public(*, is_http: bool = True, **changes: Any) -> Listener:
@@ -64,13 +71,18 @@ def upstream(name: str, port: int, *, is_http: bool = True, **changes: Any) -> L
     return Listener(f"{name}:127.0.0.1:{port}", port, is_http, is_outbound=True, **block)
 
 
-def proxy(service: str, *listeners: Listener, **changes: Any) -> Proxy:
+def rejected(error: str, **changes: Any) -> Listener:
+    """Return a listener with Consul's default of 0 % that rejected the block in Consul."""
+    return public(error=error, **{"tracing": {"random_sampling": {}}, "rejected": SAMPLE_ALL, **changes})
+
+
+def proxy(service: str, *listeners: Listener, node_id: str = "", **changes: Any) -> Proxy:
     own = {
         "client": (public(is_http=False), upstream("web", 9191)),
         "web": (public(), upstream("api", 9192)),
         "api": (public(),),
     }
-    running = RunningProxy(f"{service}:19000", {"cluster": service}, {}, started="2026-01-01T00:00:00Z")
+    running = RunningProxy(f"{service}:19000", {"cluster": service, "id": node_id}, {}, started="2026-01-01T00:00:00Z")
     facts = {"tracer": ZIPKIN, "clusters": COLLECTOR, "listeners": listeners or own[service], "configured": KEYS}
     return Proxy(running, **{**facts, **changes})
 

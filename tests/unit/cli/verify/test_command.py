@@ -5,6 +5,7 @@ import json
 import re
 import warnings
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -26,12 +27,15 @@ class Stub:
         self.service = "web"
         self.traced = True
         self.tags: dict[str, str] = {}
+        self.kind = "SERVER"
+        self.stats: dict[str, int] = {}
         self.status: dict[str, int] = {}
         self.dump: Any = dump(listener("public_listener:1", 1, http(SAMPLE_ALL)))
         self.consul: dict[str, Any] = {}
         self.received: list[Headers] = []
 
     def answer(self, path: str, headers: Headers) -> tuple[int, Any]:
+        path = path.removeprefix("/zipkin")
         content = self.content(path, headers)
         return self.status.get(path.partition("?")[0], 404 if content is None else 200), content
 
@@ -42,11 +46,12 @@ class Stub:
             sent = {one["x-b3-traceid"]: one["x-b3-spanid"] for one in self.received if "x-b3-traceid" in one}
             parent = sent.get(match[1])
             return (
-                [span_as_json(span("1", self.service, "SERVER", parent, trace_id=match[1])) | {"tags": self.tags}]
+                [span_as_json(span("1", self.service, self.kind, parent, trace_id=match[1])) | {"tags": self.tags}]
                 if parent and self.traced
                 else None
             )
-        answers = {"/health": {"status": "UP"}, "/config_dump": {"configs": self.dump}, "/stats": {"stats": []}}
+        stats = [{"name": name, "value": value} for name, value in self.stats.items()]
+        answers = {"/config_dump": {"configs": self.dump}, "/stats": {"stats": stats}}
         answers["/server_info"] = {"uptime_current_epoch": "1s"}
         answers |= self.consul
         return answers.get(path.partition("?")[0], [])
@@ -77,8 +82,28 @@ def test_complete_trace_is_a_tree_and_exit_code_0(stub: Stub) -> None:
         ["service", "kind", "name", "duration"],
         ["web", "SERVER", "get", "10.0", "ms"],
     ]
-    assert lines[-1] == "The trace is complete."
+    assert lines[-1] == "The trace is complete: 1 service: web."
     assert stub.received[0]["x-key"] == "secret"
+
+
+def test_complete_trace_has_the_share_of_the_proxies_own_requests(stub: Stub) -> None:
+    manager = {**http(SAMPLE_ALL), "stat_prefix": "public_listener"}
+    stub.dump = dump(listener("public_listener:1", 1, manager), listener("api:2", 2, manager, direction="OUTBOUND"))
+    stub.stats = {"http.public_listener.tracing.random_sampling": 1234, "tracing.zipkin.spans_sent": 1200}
+    options = ["--expect=web", f"--admin={stub.address}"]
+    share = f"since its start, web ({stub.address}) traced 1,200 of 1,234 requests (97 %), and its rate is 100 %"
+    assert f"Note: {share}" in verify(stub, *options).stdout
+    (sampling,) = json.loads(verify(stub, *options, "--format=json").stdout)["sampling"]
+    assert (sampling["requests"], sampling["traced"], sampling["rate"]) == (1234, 1200, 100)
+
+
+def test_call_without_a_span_is_incomplete_without_expected_services(stub: Stub) -> None:
+    stub.tags = {"upstream_cluster.name": "api.default.dc1.internal.1-2.consul"}
+    stub.kind = "CLIENT"
+    result = verify(stub)
+    assert result.exit_code == 1
+    assert "Services without a span: api\nCalls without a span of the called service: web to api\n" in result.stdout
+    assert "CT421: A called service has no span: api" in result.stdout
 
 
 def test_all_connections_are_closed(stub: Stub) -> None:
@@ -102,12 +127,12 @@ def test_finding_has_evidence_and_fix_and_exit_code_1(stub: Stub) -> None:
     assert "No span has arrived.\nServices without a span: web\n" in result.stdout
     assert result.stdout.endswith(
         f"""
-consul-tracing: CT401: A proxy has an old tracer: web ({stub.address})
+consul-tracing: CT401: A proxy has no tracer or an old one: web ({stub.address})
   the proxy started at 2026-01-01T00:00:00Z without a tracer
   To fix: restart the proxy of web
 
 Note: the environment variable CONSUL_HTTP_ADDR allows checks of the config entries
-Note: no proxy of --admin listens on port {stub.address.partition(":")[2]} of the URL
+Note: no proxy that is read listens on port {stub.address.partition(":")[2]} of the URL
 """
     )
 
@@ -147,6 +172,10 @@ def test_json_has_the_documented_fields(stub: Stub) -> None:
         ["web"],
         ["api"],
     )
+    assert report["time"].endswith("Z")
+    assert 0 <= report["seconds"] < 10
+    assert report["requests"] == {"sent": 1, "sampled": 1, "complete": 0}
+    assert (report["calls_without_span"], report["sampling"]) == ([], [])
     (one,) = report["spans"]
     assert (one["traceId"], one["tags"]) == (report["trace_id"], {"http.status_code": "200"})
     (cause,) = report["causes"]
@@ -174,13 +203,40 @@ def test_other_server_is_not_an_admin_interface(stub: Stub) -> None:
 
 @pytest.mark.parametrize("status", [500, 404])
 def test_store_that_is_not_healthy_is_the_cause(stub: Stub, status: int) -> None:
-    stub.status = {"/health": status, "/api/v2/services": 503}
+    stub.status = {"/api/v2/services": status}
     assert "CT410" in verify(stub, "--expect=web").stdout
 
 
-@pytest.mark.parametrize("option", ["--header=secret", "--admin=user:secret@proxy:19000", "--admin=proxy"])
+@pytest.mark.parametrize(
+    "option",
+    ["--header=secret", "--store-header=secret", "--store=secret", "--admin=user:secret@proxy:19000", "--admin=proxy"],
+)
 def test_invalid_option_is_one_error_without_its_value(stub: Stub, option: str) -> None:
     result = verify(stub, option)
     assert isinstance(result.exception, CommandError)
     assert "secret" not in str(result.exception)
     assert "\n" not in str(result.exception)
+
+
+@pytest.mark.parametrize(("expect", "failures"), [("web", "0"), ("web,api", "2")])
+def test_junit_file_has_the_result(stub: Stub, tmp_path: Path, expect: str, failures: str) -> None:
+    report = tmp_path / "report.xml"
+    assert verify(stub, f"--expect={expect}", f"--junit={report}").exit_code == int(failures != "0")
+    text = report.read_text()
+    assert f'failures="{failures}"' in text
+    assert f"http://{stub.address}/hello: complete trace" in text
+    assert "secret" not in text
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--metrics=9464"], "--metrics requires --interval"),
+        (["--metrics=host", "--interval=1"], "--metrics must have the form HOST:PORT or PORT"),
+    ],
+)
+def test_invalid_monitoring_is_an_error_before_the_first_request(stub: Stub, options: list[str], message: str) -> None:
+    result = verify(stub, *options)
+    assert isinstance(result.exception, CommandError)
+    assert result.exception.reason == message
+    assert stub.received == []

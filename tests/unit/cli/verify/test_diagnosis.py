@@ -3,6 +3,7 @@ from typing import Any
 
 import pytest
 
+from consul_tracing.cli.verify.causes.listeners import other_rejections
 from consul_tracing.cli.verify.contexts import Propagation
 from consul_tracing.cli.verify.diagnosis import diagnose
 from consul_tracing.cli.verify.evidence import Cause, Evidence
@@ -18,6 +19,7 @@ from tests.unit.cli.verify.facts import (
     proxies,
     proxy,
     public,
+    rejected,
     request,
     span,
     trace,
@@ -56,8 +58,15 @@ def test_incomplete_trace_without_evidence_has_no_cause() -> None:
 
 def test_mesh_without_tracer_must_be_configured_first() -> None:
     untraced = replace(KEYS, bootstrap={})
-    nothing = evidence(trace(expected=("web",)), proxies=[proxy("web", tracer=None, configured=untraced)])
+    web = [proxy("web", tracer=None, configured=untraced)]
+    nothing = evidence(trace(expected=("web",)), proxies=web, consul=replace(CONSUL, keys=untraced))
     assert only(nothing).fix.startswith("write the tracer to proxy-defaults/global")
+
+
+def test_registration_without_a_tracer_is_a_cause_for_an_expected_service_only() -> None:
+    web = [proxy("web", tracer=None, configured=replace(KEYS, bootstrap={}))]
+    assert "the registration of the proxy" in only(evidence(trace(expected=("web",)), proxies=web)).evidence
+    assert diagnose(evidence(trace(expected=()), proxies=web)) == []
 
 
 def test_proxy_with_the_tracer_in_its_listener_needs_none_in_its_bootstrap() -> None:
@@ -95,23 +104,43 @@ REJECTED = "envoy.tracers.zipkin: unknown cluster 'nope'"
     ("error", "code"), [(REJECTED, "CT402"), ("Value: value length must be at least 1 characters", "CT407")]
 )
 def test_rejected_listener_explains_failed_and_unsampled_requests(error: str, code: str) -> None:
-    rejected = [proxy("client", upstream("web", 9191, error=error, tracing=UNSAMPLED))]
-    for seen in (trace(**NONE), trace(status=None, error="refused")):
-        assert causes(evidence(seen, proxies=rejected)) == [(code, "client")]
+    mesh = [proxy("client", rejected(error), sampling=0)]
+    assert causes(evidence(trace(**NONE), proxies=mesh)) == [(code, "client")]
     never_active = [proxy("client", upstream("web", 0, is_http=False, error=error))]
     assert causes(evidence(trace(status=None, error="refused"), proxies=never_active)) == [(code, "client")]
 
 
-def test_reverted_listener_is_no_cause() -> None:
-    reverted = [proxy("client", upstream("web", 9191, error="former rejection"))]
-    assert diagnose(evidence(trace(), proxies=reverted)) == []
+OTHER_PROVIDER = SAMPLE_ALL | {"provider": {"name": ZIPKIN.name, "typed_config": {"collector_cluster": "new"}}}
+WITHOUT_CONSUL: dict[str, Any] = {"configured": None}
+
+
+@pytest.mark.parametrize(
+    ("changes", "listener", "is_cause"),
+    [
+        ({"sampling": 0}, {"tracing": SAMPLE_ALL}, False),
+        ({"sampling": 0} | WITHOUT_CONSUL, {"tracing": SAMPLE_ALL}, False),
+        ({"sampling": 0} | WITHOUT_CONSUL, {}, True),
+        ({"sampling": 100} | WITHOUT_CONSUL, {}, False),
+        (WITHOUT_CONSUL, {"tracing": SAMPLE_ALL, "rejected": OTHER_PROVIDER}, True),
+        ({"sampling": 0}, {"tracing": UNSAMPLED, "rejected": UNSAMPLED}, False),
+        ({"sampling": 0}, {"tracing": None, "rejected": None, "is_http": False}, False),
+    ],
+    ids=["reverted", "other-filter", "needed", "active-traces", "other-provider", "both-unsampled", "tcp"],
+)
+def test_rejected_listener_is_a_cause_if_only_it_traces_the_request(
+    changes: dict[str, Any], listener: dict[str, Any], *, is_cause: bool
+) -> None:
+    mesh = [proxy("client", rejected("script load error", **listener), **changes)]
+    facts = evidence(trace(**NONE), proxies=mesh)
+    assert ("CT407" in [code for code, _ in causes(facts)]) == is_cause
+    assert any("once rejected an update" in note for note in other_rejections(facts)) != is_cause
 
 
 def test_fix_of_an_unknown_cluster_depends_on_the_entry() -> None:
     declared = "envoy.tracers.zipkin: unknown cluster 'spans'"
-    (known,) = diagnose(evidence(trace(), proxies=[proxy("web", public(error=declared, tracing=UNSAMPLED))]))
+    (known,) = diagnose(evidence(trace(**NONE), proxies=[proxy("web", rejected(declared), sampling=0)]))
     assert known.fix == "restart the proxy of web, so that it reads the cluster"
-    (unknown,) = diagnose(evidence(trace(), proxies=[proxy("web", public(error=REJECTED, tracing=UNSAMPLED))]))
+    (unknown,) = diagnose(evidence(trace(**NONE), proxies=[proxy("web", rejected(REJECTED), sampling=0)]))
     assert unknown.fix.startswith("add the cluster nope to envoy_extra_static_clusters_json")
 
 
@@ -166,7 +195,7 @@ def test_sampled_context_is_followed_by_an_entry_proxy_with_sampling_zero() -> N
 
 def test_low_sampling_and_unread_context() -> None:
     low = [proxy("client", sampling=1)]
-    assert "repeat with more --requests" in only(evidence(trace(**NONE), proxies=low)).fix
+    assert "repeat with --requests 100 several times" in only(evidence(trace(**NONE), proxies=low)).fix
     w3c = evidence(trace(context=Propagation.W3C), proxies=[proxy("client", sampling=0)])
     assert only(w3c).evidence == "random sampling is 0 %, and the tracer does not follow w3c"
 
@@ -184,7 +213,7 @@ def test_gateway_that_samples_nothing() -> None:
 def test_missing_call_without_other_half() -> None:
     cause = only(evidence(trace(*SPANS[:2]), proxies=[], consul=CONSUL))
     assert (cause.code, cause.proxy) == ("CT408", "web")
-    assert "made no traced call; spans of api are missing" in cause.evidence
+    assert "made no traced call to api" in cause.evidence
 
 
 def test_tcp_service_is_found_in_its_proxy_in_its_caller_and_in_consul() -> None:
@@ -235,9 +264,9 @@ def test_failed_request_without_spans_names_the_responder() -> None:
     assert only(evidence(seen)).evidence.endswith("status 503; the first proxy, without an upstream")
 
 
-def test_error_status_of_an_application_is_no_cause_if_all_expected_services_have_spans() -> None:
+def test_error_status_of_an_application_is_no_cause_if_the_trace_is_whole() -> None:
     assert diagnose(evidence(trace(*SPANS, status=404))) == []
-    assert causes(evidence(trace(*SPANS, status=404, expected=()))) == [("CT411", "the request")]
+    assert diagnose(evidence(trace(*SPANS, status=404, expected=()))) == []
 
 
 def test_proxies_of_other_services_are_not_suspects() -> None:
@@ -246,10 +275,11 @@ def test_proxies_of_other_services_are_not_suspects() -> None:
 
 
 def test_gateway_is_a_suspect_whatever_is_expected() -> None:
-    gateway = proxy("ingress-gateway", upstream("ingress", 9191), tracer=None)
-    assert causes(evidence(trace(*SPANS[:1], expected=("client", "web")), proxies=[gateway])) == [
-        ("CT401", "ingress-gateway")
-    ]
+    seen, lost = trace(SPANS[1], expected=("web",)), {"cluster.spans.upstream_cx_connect_fail": 1}
+    gateway = proxy("ingress-gateway", upstream("ingress", 9191), increases=lost)
+    assert causes(evidence(seen, proxies=[gateway])) == [("CT403", "ingress-gateway")]
+    without_tracer = proxy("ingress-gateway", upstream("ingress", 9191), tracer=None, increases=lost)
+    assert diagnose(evidence(seen, proxies=[without_tracer])) == []
 
 
 def test_request_without_context_has_no_sampling_cause_with_full_sampling() -> None:

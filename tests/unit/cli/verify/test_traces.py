@@ -3,8 +3,9 @@ from typing import Any
 import pytest
 
 from consul_tracing.cli.verify import traces
-from consul_tracing.cli.verify.traces import Trace, continuations, other_traces, wait_for_traces
-from tests.unit.cli.verify.facts import CALLER, EXPECTED, SPANS, TRACE_ID, request, span, trace
+from consul_tracing.cli.verify.contexts import Propagation
+from consul_tracing.cli.verify.traces import Trace, continuations, other_traces, sampled_traces, wait_for_traces
+from tests.unit.cli.verify.facts import CALLER, EXPECTED, SPANS, TRACE_ID, called, request, span, trace
 
 
 def test_trace_of_all_expected_services_is_complete() -> None:
@@ -75,10 +76,35 @@ def test_wait_without_expected_services_ends_when_spans_stop() -> None:
     assert store.reads > 4
 
 
+def test_wait_for_a_called_service_lasts_until_the_timeout() -> None:
+    """Its span arrives after spans have stopped for a while."""
+    call = called("1", "client", "web", CALLER)
+    store = Store(*[call] * 60, span("2", "web", "SERVER", "1"))
+    (found,) = wait_for_traces(store, [trace(expected=())], 10, lambda _: None)
+    assert (found.is_complete, store.reads > 60) == (True, True)
+    (late,) = wait_for_traces(Store(call), [trace(expected=())], 0.1, lambda _: None)
+    assert (late.is_complete, late.missing) == (False, ("web",))
+
+
+def test_requests_without_context_are_not_sampled_if_others_are() -> None:
+    unsampled, sampled = trace(context=Propagation.NONE), trace(*SPANS, context=Propagation.NONE)
+    assert sampled_traces([unsampled, sampled]) == [sampled]
+    assert sampled_traces([unsampled, unsampled]) == [unsampled, unsampled]
+    assert sampled_traces([trace(), sampled]) == [trace(), sampled]
+
+
 def test_wait_ends_at_the_timeout_or_soon_after_a_failed_request() -> None:
     (late,) = wait_for_traces(Store(), [trace()], 0.05, lambda _: None)
     (failed,) = wait_for_traces(Store(), [trace(status=503)], 10, lambda _: None)
     assert late.spans == failed.spans == ()
+
+
+def test_trace_found_by_user_agent_is_then_read_by_its_id(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A search is more expensive: Jaeger searches in each service."""
+    store, searches = Store(*SPANS), []
+    monkeypatch.setattr(store, "tagged_spans", lambda user_agent: searches.append(user_agent) or list(SPANS[:1]))
+    (found,) = wait_for_traces(store, [trace(trace_id="", span_id=CALLER, user_agent="a/1")], 10, lambda _: None)
+    assert (found.is_complete, searches) == (True, ["a/1"])
 
 
 def half(trace_id: str, started: int, service: str = "web", kind: str = "CLIENT") -> list[Any]:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
-from consul_tracing.cli.verify.evidence import Cause
+from consul_tracing.cli.verify.collectors import ACCEPTED, Collector, collector_of
+from consul_tracing.cli.verify.evidence import EVERYTHING, Cause
+from consul_tracing.cli.verify.tracers import OTLP_GRPC, OTLP_HTTP, PATHS, ZIPKIN, addresses
+from consul_tracing.sources.http import parsed_url, port_of
 
-from .texts import addresses, listed
+from .collector_ports import other_protocol
+from .texts import listed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -15,54 +19,128 @@ if TYPE_CHECKING:
     from consul_tracing.cli.verify.evidence import Evidence
     from consul_tracing.cli.verify.proxies import Proxy
 
+RESTART = ", and restart the proxies"
+
+STATUS_FIXES = {
+    401: "the collector requires credentials: set tracer.opentelemetry.headers (the Zipkin tracer sends none)",
+    403: "the collector rejects the credentials: correct tracer.opentelemetry.headers",
+    413: "increase the maximum size of a request in the collector",
+    429: "the collector limits the rate: increase its limit, or reduce sampling.random",
+}
+SERVER_ERROR = 500
+
 
 def unavailable_store(evidence: Evidence) -> Iterator[Cause]:
     """CT410: the trace store is down."""
     if evidence.store_error:
-        yield Cause("CT410", "the trace store", evidence.store_error, "start the trace store, or correct --zipkin")
+        fix = "start the trace store, or correct --store"
+        yield Cause("CT410", "the trace store", evidence.store_error, fix, EVERYTHING)
 
 
-def undelivered_spans(proxy: Proxy, _: Evidence) -> Cause | None:
-    """CT403 and CT404: the collector cannot be reached, or rejects spans."""
-    name = proxy.collector
-    stats = rf"cluster\.{re.escape(name)}\."
-    collector = f"the collector {addresses(proxy.clusters.get(name, ()))}".strip()
-    unreachable = {
-        f"TLS to {collector} failed": proxy.count(stats + r"ssl\..*"),
-        f"{collector} has no address: DNS does not resolve its name": proxy.stats.get(
-            f"cluster.{name}.membership_total", 1
-        )
-        == 0,
-        f"{collector} does not accept connections": proxy.count(stats + r"upstream_cx_(connect_\w+|none_healthy)"),
-    }
-    if reason := next((reason for reason, found in unreachable.items() if found), None):
-        fix = (
-            "start the collector, or correct collector.host, collector.port and collector.tls, and restart the proxies"
-        )
-        return Cause("CT403", proxy.label, reason, fix)
-    codes = {
-        key.rpartition("_")[2]: count
-        for key, count in proxy.increases.items()
-        if count and re.fullmatch(stats + r"upstream_rq_\d{3}", key)
-    }
-    rejected = sorted(code for code in codes if code not in {"200", "202"})
-    dropped = proxy.count(r"tracing\.\w+\.reports_(dropped|failed)")
-    if not dropped and not rejected:
+def undelivered_spans(proxy: Proxy, evidence: Evidence) -> Cause | None:
+    """CT403, CT404 and CT416: the collector cannot be reached, rejects spans, or is something else."""
+    if not (collector := collector_of(proxy)):
         return None
-    status = f"responds with status {listed(rejected)}" if rejected else "does not respond with status 202"
-    fix = "correct collector.port and the path of the tracer (Zipkin: /api/v2/spans), and restart the proxies"
-    return Cause("CT404", proxy.label, f"{collector} {status}, and the proxy dropped {dropped or 'its'} reports", fix)
+    return _unreachable(collector) or other_protocol(collector, evidence) or _rejected(collector)
 
 
 def other_store(evidence: Evidence) -> Iterator[Cause]:
-    """CT410: proxies report spans, but not to this store."""
+    """CT410 and CT417: proxies report spans, and this store has none of them."""
     for proxy in evidence.suspects:
-        sent = proxy.count(r"tracing\.\w+\.(reports|spans)_sent")
-        if sent and proxy.service.lower() not in evidence.stored:
-            collector = addresses(proxy.clusters.get(proxy.collector, ()))
-            yield Cause(
-                "CT410",
-                proxy.label,
-                f"the proxy sent spans to {collector or proxy.collector}, and {evidence.store} has none of its spans",
-                f"set --zipkin to the store of the collector {collector}, or correct collector.host",
+        collector = collector_of(proxy)
+        if not collector or proxy.service.lower() in evidence.stored:
+            continue
+        if collector.tracer.protocol not in {OTLP_GRPC, OTLP_HTTP, ZIPKIN}:
+            yield _other_format(collector, evidence)
+        elif proxy.count(r"tracing\.\w+\.(reports|spans)_sent"):
+            # A refusal over gRPC has the HTTP status 200. Envoy does not count the status in the trailers.
+            is_counted = collector.tracer.protocol != OTLP_GRPC
+            yield _elsewhere(collector, evidence) if is_counted else _refused(collector, evidence)
+
+
+def _unreachable(collector: Collector) -> Cause | None:
+    name, unanswered = collector.label, collector.unanswered
+    reasons = {
+        f"TLS to {name} failed": collector.count(r"ssl\.(connection_error|fail_verify\w*)"),
+        f"{name} has no address: DNS does not resolve its name": not collector.has_address,
+        f"{name} had no address when the proxy sent spans: DNS resolved its name later": collector.unresolved,
+        f"{name} does not accept connections": collector.unconnected,
+        f"{name} accepts connections, and did not respond to {unanswered} requests in time": unanswered,
+    }
+    reason = next((reason for reason, found in reasons.items() if found), None)
+    if not reason:
+        return None
+    fix = f"start the collector, or correct collector.host, collector.port and collector.tls{RESTART}"
+    if unanswered:
+        fix = f"read the log and check the load of the collector, or correct collector.host and collector.port{RESTART}"
+    if collector.accepted:
+        reason += f". It accepted {collector.accepted} other requests, so it was not available for a part of the time"
+        fix = "repeat the command, and find out why the collector was not available, for example in its log"
+    return Cause("CT403", collector.proxy.label, reason, fix)
+
+
+def _rejected(collector: Collector) -> Cause | None:
+    proxy = collector.proxy
+    rejected = sorted(collector.statuses.keys() - ACCEPTED)
+    dropped = proxy.count(r"tracing\.\w+\.reports_(dropped|failed)")
+    if not dropped and not rejected and not collector.closed:
+        return None
+    status = "does not respond with status 202"
+    if rejected:
+        status = f"responds with status {listed([*map(str, rejected)])}"
+    elif collector.closed:
+        status = f"closed {collector.closed} connections before it responded"
+    path = PATHS.get(collector.tracer.protocol)
+    fix = f"correct collector.port and the path of the tracer{f' (default: {path})' if path else ''}{RESTART}"
+    if any(code >= SERVER_ERROR for code in rejected) or (collector.closed and not rejected):
+        fix = "the collector or its storage fails or is overloaded: read its log"
+    fix = next((STATUS_FIXES[code] for code in rejected if code in STATUS_FIXES), fix)
+    lost = f"the proxy dropped {dropped or 'its'} reports"
+    return Cause("CT404", proxy.label, f"{collector.label} {status}, and {lost}", fix)
+
+
+def _refused(collector: Collector, evidence: Evidence) -> Cause:
+    proxy, place = collector.proxy, _place(collector)
+    same_host = {host for host, _ in collector.endpoints} & {urlsplit(evidence.store).hostname}
+    likely = ". The collector is on the host of the store, which makes a refusal likely" if same_host else ""
+    return Cause(
+        "CT417",
+        proxy.label,
+        f"the proxy sent spans over gRPC to {place}, and {evidence.store} has none of its spans. Either the collector "
+        f"refused them, which no counter of the proxy shows, or it belongs to another store{likely}",
+        "read the log of the collector, or that of the proxy (OTLP trace export failed with status) after curl -X POST "
+        "ADMIN/logging?tracing=debug, or set tracer.opentelemetry.transport: http, whose statuses are counted. If "
+        f"nothing is refused, set --store to the store of the collector {place}",
+    )
+
+
+def _elsewhere(collector: Collector, evidence: Evidence) -> Cause:
+    proxy, protocol, place = collector.proxy, collector.tracer.protocol, _place(collector)
+    seen = f"the proxy sent spans to {place}, and {evidence.store} has none of its spans"
+    fix = f"set --store to the store of the collector {place}, or correct collector.host"
+    if _endpoint(evidence.store) in collector.endpoints:
+        if protocol == ZIPKIN:
+            seen += ". It is this store, which accepted them and dropped or delayed them"
+            fix = (
+                "read the log of the store: its storage fails or is slow, or it samples (Zipkin: COLLECTOR_SAMPLE_RATE)"
             )
+        else:
+            seen += ". It is the API of this store, which does not receive spans"
+            fix = f"set collector.port to the port for {protocol}{RESTART}"
+    return Cause("CT410", proxy.label, seen, fix)
+
+
+def _other_format(collector: Collector, evidence: Evidence) -> Cause:
+    protocol = collector.tracer.protocol
+    seen = f"the tracer {collector.tracer.name} sends spans for {protocol}, which {evidence.store} does not receive"
+    fix = "use tracer.zipkin or tracer.opentelemetry, or a collector that converts the spans for this store"
+    return Cause("CT410", collector.proxy.label, seen, fix)
+
+
+def _place(collector: Collector) -> str:
+    return addresses(collector.endpoints) or collector.tracer.cluster
+
+
+def _endpoint(url: str) -> tuple[str, int]:
+    parsed = parsed_url(url)
+    return parsed.hostname or "", port_of(parsed)

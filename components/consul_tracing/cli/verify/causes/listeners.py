@@ -2,37 +2,70 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from consul_tracing.cli.verify.evidence import Cause
+from consul_tracing.cli.verify.evidence import THE_REQUEST, Cause
 from consul_tracing.envoy_messages.comparison import differing_paths
 from consul_tracing.envoy_messages.messages import LISTENER_TRACING
+
+UNKNOWN_CLUSTER = re.compile(r"envoy\.tracers\.\w+: unknown cluster '([^']*)'")
+
+ALWAYS = 100
+"""Percent of requests at which each is traced."""
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from consul_tracing.cli.verify.evidence import Evidence
     from consul_tracing.cli.verify.proxies import Listener, Proxy
-    from consul_tracing.entries.tracing_keys import TracingKeys
 
 
 def rejected_listeners(evidence: Evidence) -> Iterator[Cause]:
-    """CT402 and CT407: proxies that do not have the current listener. Its absence also makes requests fail."""
+    """CT402 and CT407: proxies with a rejected listener that would have traced the request."""
     for proxy in evidence.suspects:
-        for listener in proxy.listeners:
-            if not listener.error or _is_current(listener, proxy.configured):
-                continue
-            if "unknown cluster" in listener.error:
-                yield _unknown_cluster(proxy, listener.error.rpartition("unknown cluster ")[2].strip("'"))
-            else:
-                yield Cause(
-                    "CT407",
-                    proxy.label,
-                    f"the proxy rejected its listener: {listener.error}",
-                    "correct the field in envoy_listener_tracing_json of proxy-defaults/global. Proxies apply it "
-                    "without a restart",
+        rejected = [one for one in proxy.listeners if one.error and _is_needed(one, proxy, evidence)]
+        for listener in rejected[:1]:
+            yield _rejection(proxy, listener)
+
+
+def other_rejections(evidence: Evidence) -> Iterator[str]:
+    """Return notes about rejected listeners of proxies without a span that are not the cause."""
+    for proxy in evidence.suspects:
+        for one in proxy.listeners:
+            if one.error and not _is_needed(one, proxy, evidence):
+                yield (
+                    f"{proxy.label} once rejected an update of its listener {one.name}: {one.error}. This is not the "
+                    "cause: the listener has the tracing settings that the request needs"
                 )
-            break
+
+
+def _is_needed(listener: Listener, proxy: Proxy, evidence: Evidence) -> bool:
+    """Return whether the rejected listener would have traced the request, and the active one, if any, does not.
+
+    Envoy reports a rejection until it accepts another update. One with the former content is none.
+    """
+    if not listener.port:
+        return True
+    active, rejected, configured = listener.tracing or {}, listener.rejected or {}, proxy.configured
+    if rejected == active or (
+        configured and not any(differing_paths(configured.listener_block, active, LISTENER_TRACING))
+    ):
+        return False
+    is_traced = bool(proxy.tracers) and (proxy.follows(evidence.trace.request.context) or proxy.sampling >= ALWAYS)
+    return not is_traced or rejected.get("provider") != active.get("provider")
+
+
+def _rejection(proxy: Proxy, listener: Listener) -> Cause:
+    explains = frozenset({proxy.label} if listener.port else {proxy.label, THE_REQUEST})
+    if found := UNKNOWN_CLUSTER.search(listener.error):
+        return replace(_unknown_cluster(proxy, found[1]), explains=explains)
+    fix = "correct the field in envoy_listener_tracing_json of proxy-defaults/global"
+    if not listener.port:
+        fix = f"{fix}, or the Envoy extension or escape hatch that the reason names"
+    seen = f"the proxy rejected its listener {listener.name}: {listener.error}"
+    return Cause("CT407", proxy.label, seen, f"{fix}. Proxies apply it without a restart", explains)
 
 
 def missing_cluster(proxy: Proxy, _: Evidence) -> Cause | None:
@@ -50,10 +83,3 @@ def _unknown_cluster(proxy: Proxy, cluster: str) -> Cause:
     if not is_declared:
         fix = f"add the cluster {cluster} to envoy_extra_static_clusters_json, or correct its name in the tracer"
     return Cause("CT402", proxy.label, f'the proxy has no cluster "{cluster}", which its tracer names', fix)
-
-
-def _is_current(listener: Listener, configured: TracingKeys | None) -> bool:
-    """Return whether a listener has the settings in Consul although an earlier update was rejected."""
-    if configured is None or listener.tracing is None:
-        return False
-    return not any(differing_paths(configured.listener_block, listener.tracing, LISTENER_TRACING))

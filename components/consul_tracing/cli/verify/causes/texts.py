@@ -5,16 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-
-    from consul_tracing.cli.verify.tracers import Endpoint
+    from collections.abc import Sequence
 
 MAX_LISTED = 3
-
-
-def addresses(endpoints: Iterable[Endpoint]) -> str:
-    """Return hosts and ports."""
-    return ", ".join(f"{host}:{port}" for host, port in endpoints)
 
 
 def listed(values: Sequence[str]) -> str:

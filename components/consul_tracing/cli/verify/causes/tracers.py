@@ -5,16 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from consul_tracing.cli.verify.evidence import Cause
-from consul_tracing.cli.verify.tracers import endpoints
+from consul_tracing.cli.verify.tracers import addresses, endpoints
 
-from .texts import addresses, listed
+from .texts import listed
 
 if TYPE_CHECKING:
     from consul_tracing.cli.verify.evidence import Evidence
     from consul_tracing.cli.verify.proxies import Proxy
 
 
-def stale_tracer(proxy: Proxy, _: Evidence) -> Cause | None:
+def stale_tracer(proxy: Proxy, evidence: Evidence) -> Cause | None:
     """CT401: the proxy started with another tracer than the one of its configuration in Consul."""
     configured, start = proxy.configured, proxy.running.started
     started = f"the proxy started at {start} " if start else "it started "
@@ -23,6 +23,8 @@ def stale_tracer(proxy: Proxy, _: Evidence) -> Cause | None:
         if configured and not configured.bootstrap_tracer:
             if "provider" in configured.listener:
                 return None
+            if evidence.consul and evidence.consul.keys.tracer:
+                return _untraced_by_registration(proxy) if evidence.is_expected(proxy) else None
             configure = "write the tracer to proxy-defaults/global (pulumi up), then " + restart
             return Cause("CT401", proxy.label, "neither the proxy nor proxy-defaults/global has a tracer", configure)
         now = ", and Consul has one now" if configured else ""
@@ -39,6 +41,17 @@ def stale_tracer(proxy: Proxy, _: Evidence) -> Cause | None:
     if before == now_at:
         changed = f"settings of the collector: {listed(fields)} differ"
     return Cause("CT401", proxy.label, f"{started}with {'the' if before != now_at else 'other'} {changed}", restart)
+
+
+def _untraced_by_registration(proxy: Proxy) -> Cause:
+    return Cause(
+        "CT401",
+        proxy.label,
+        "the registration of the proxy has an envoy_tracing_json without a tracer, which replaces that of "
+        "proxy-defaults/global",
+        f"remove envoy_tracing_json from the registration and restart the proxy of {proxy.service}, or leave "
+        f"{proxy.service} out of --expect",
+    )
 
 
 def _differing(proxy: Proxy, subject: str) -> list[str]:

@@ -1,0 +1,1 @@
+"""`consul-tracing doctor`: the state of a mesh in one page, for a ticket."""

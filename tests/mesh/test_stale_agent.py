@@ -1,0 +1,88 @@
+"""`consul-tracing stale --agent` with real proxies, whose addresses are not given."""
+
+import json
+import secrets
+import time
+from collections.abc import Iterator
+from types import SimpleNamespace
+
+import pytest
+
+from consul_tracing.cli.stale import listing
+from consul_tracing.errors import CommandError
+from testbed.consul import Consul
+from testbed.envoy import Envoy
+from testbed.mesh import Instance, Service
+from testbed.processes import Programs
+from tests.command_line import Ended, consul_tracing
+from tests.mesh.test_stale import entry, write
+
+pytestmark = pytest.mark.mesh
+
+
+@pytest.fixture(scope="module")
+def host(programs: Programs) -> Iterator[Consul]:
+    """A Consul of its own: the proxies of the shared one may not run."""
+    consul = Consul(programs)
+    consul.wait_until_ready()
+    yield consul
+    consul.stop()
+
+
+@pytest.fixture(scope="module")
+def sidecars(programs: Programs, host: Consul) -> Iterator[dict[str, Envoy]]:
+    """Two sidecars of services with unique names: a run beside this one may have a service `web`."""
+    services = [f"{name}-{secrets.token_hex(4)}" for name in ("web", "api")]
+    for service in services:
+        host.register(Instance.allocate(Service(service)).registration)
+    started = {service: Envoy(programs, host, service, [f"-sidecar-for={service}"]) for service in services}
+    for envoy in started.values():
+        programs.wait_until(lambda one=envoy: one.is_ready, "a ready proxy", program=envoy.program)
+    yield started
+    for envoy in started.values():
+        envoy.stop()
+
+
+def stale(consul: Consul, *options: str) -> Ended:
+    return consul_tracing("stale", "--agent", *options, environment=consul.environment)
+
+
+def test_all_proxies_of_the_agent_are_found(programs: Programs, host: Consul, sidecars: dict[str, Envoy]) -> None:
+    run = stale(host, "--format=json")
+    report = json.loads(run.stdout)
+    assert (run.exit_code, report["unreadable"]) == (0, [])
+    assert {one["service"] for one in report["proxies"]} == sidecars.keys()
+    for service in sidecars:
+        write(programs, host, entry(), f"{service}-sidecar-proxy")
+    run = stale(host)
+    commands = [f"  restart the program that runs: consul connect envoy -sidecar-for {service}" for service in sidecars]
+    assert run.exit_code == 1
+    assert run.stdout.partition("To restart what is stale:\n")[2].splitlines() == sorted(commands)
+
+
+def test_wait_ends_when_the_proxies_have_restarted(
+    programs: Programs, host: Consul, sidecars: dict[str, Envoy], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for service in sidecars:
+        write(programs, host, entry(collector={"host": "other.test"}), f"{service}-sidecar-proxy")
+    waiting = [*sidecars.values()]
+
+    def restart_one(_: float) -> None:
+        envoy = waiting.pop()
+        envoy.stop()
+        envoy.start()
+        programs.wait_until(lambda: envoy.is_ready, "a ready proxy", program=envoy.program)
+
+    monkeypatch.setattr(listing, "time", SimpleNamespace(monotonic=time.monotonic, sleep=restart_one))
+    run = stale(host, "--wait=60")
+    assert (run.exit_code, waiting) == (0, [])
+    first, second = run.stderr.splitlines()
+    assert first.startswith("2 of 2 proxies must restart: ")
+    assert second.startswith("1 of 2 proxies must restart: ")
+
+
+def test_proxy_that_does_not_run_is_unreadable(host: Consul, sidecars: dict[str, Envoy]) -> None:
+    *_, (service, envoy) = sidecars.items()
+    envoy.stop()
+    with pytest.raises(CommandError, match=f"1 of 2 proxies cannot be read: {service}-sidecar-proxy$"):
+        stale(host, "--wait=0.1")
