@@ -123,9 +123,10 @@ WITHOUT_CONSUL: dict[str, Any] = {"configured": None}
         ({"sampling": 100} | WITHOUT_CONSUL, {}, False),
         (WITHOUT_CONSUL, {"tracing": SAMPLE_ALL, "rejected": OTHER_PROVIDER}, True),
         ({"sampling": 0}, {"tracing": UNSAMPLED, "rejected": UNSAMPLED}, False),
+        ({"sampling": 0}, {"tracing": UNSAMPLED, "rejected": UNSAMPLED | {"verbose": True}}, False),
         ({"sampling": 0}, {"tracing": None, "rejected": None, "is_http": False}, False),
     ],
-    ids=["reverted", "other-filter", "needed", "active-traces", "other-provider", "both-unsampled", "tcp"],
+    ids=["reverted", "other-filter", "needed", "active-traces", "other-provider", "same-block", "unsampled", "tcp"],
 )
 def test_rejected_listener_is_a_cause_if_only_it_traces_the_request(
     changes: dict[str, Any], listener: dict[str, Any], *, is_cause: bool

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from consul_tracing.cli.verify.evidence import THE_REQUEST, Cause
+from consul_tracing.cli.verify.proxies import random_sampling
 from consul_tracing.envoy_messages.comparison import differing_paths
 from consul_tracing.envoy_messages.messages import LISTENER_TRACING
 
@@ -37,7 +38,7 @@ def other_rejections(evidence: Evidence) -> Iterator[str]:
             if one.error and not _is_needed(one, proxy, evidence):
                 yield (
                     f"{proxy.label} once rejected an update of its listener {one.name}: {one.error}. This is not the "
-                    "cause: the listener has the tracing settings that the request needs"
+                    "cause: the update would not have traced the request, or the listener does already"
                 )
 
 
@@ -48,13 +49,15 @@ def _is_needed(listener: Listener, proxy: Proxy, evidence: Evidence) -> bool:
     """
     if not listener.port:
         return True
-    active, rejected, configured = listener.tracing or {}, listener.rejected or {}, proxy.configured
-    if rejected == active or (
-        configured and not any(differing_paths(configured.listener_block, active, LISTENER_TRACING))
-    ):
+    rejected, active = listener.rejected, listener.tracing or {}
+    if rejected is None or rejected == listener.tracing:
         return False
-    is_traced = bool(proxy.tracers) and (proxy.follows(evidence.trace.request.context) or proxy.sampling >= ALWAYS)
-    return not is_traced or rejected.get("provider") != active.get("provider")
+    if proxy.configured and not any(differing_paths(proxy.configured.listener_block, active, LISTENER_TRACING)):
+        return False
+    is_followed = proxy.follows(evidence.trace.request.context)
+    is_traced = bool(proxy.tracers) and (is_followed or proxy.sampling >= ALWAYS)
+    can_be_traced = is_followed or random_sampling(proxy.running.bootstrap, rejected) > 0
+    return rejected.get("provider") != active.get("provider") or (can_be_traced and not is_traced)
 
 
 def _rejection(proxy: Proxy, listener: Listener) -> Cause:
