@@ -1,6 +1,7 @@
 """A Zipkin server that keeps its spans in memory."""
 
 import time
+from collections.abc import Mapping
 from typing import Any
 
 import toolchain
@@ -26,9 +27,10 @@ _QUICK_START = (
 class Zipkin:
     """Zipkin on 127.0.0.1. It is ready after about five seconds."""
 
-    def __init__(self, programs: Programs) -> None:
-        """Start Zipkin on a free port."""
+    def __init__(self, programs: Programs, environment: Mapping[str, str] | None = None) -> None:
+        """Start Zipkin on a free port. `environment`: additional environment variables."""
         self.port = free_port()
+        self._environment = environment
         self._programs = programs
         self.program = self.start()
 
@@ -54,7 +56,11 @@ class Zipkin:
         # Java ignores TMPDIR and would leave libraries and performance counters in /tmp.
         temporary_files = [f"-Djava.io.tmpdir={self._programs.make_directory('zipkin-tmp')}", "-XX:-UsePerfData"]
         java, jar = toolchain.program("java"), toolchain.program("zipkin")
-        self.program = self._programs.start("zipkin", [java, *_QUICK_START, *temporary_files, *listener, "-jar", jar])
+        self.program = self._programs.start(
+            "zipkin",
+            [java, *_QUICK_START, *temporary_files, *listener, "-jar", jar],
+            environment=self._environment,
+        )
         return self.program
 
     def stop(self) -> None:

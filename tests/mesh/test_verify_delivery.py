@@ -20,6 +20,7 @@ from testbed.collectors import http_collector
 from testbed.jaeger import Jaeger
 from testbed.ports import LOOPBACK, free_port
 from testbed.services import TcpService
+from testbed.zipkin import Zipkin
 from tests.mesh.sampled_traces import choose
 from tests.mesh.test_collectors import server_pair
 from tests.mesh.trace_stores import to_jaeger
@@ -230,6 +231,20 @@ def test_ct410_tracer_of_a_format_that_the_store_does_not_receive(traced: Traced
         traced.apply(collector=collector, tracer={"datadog": {"service_name": "mesh"}}, sampling=TRACE_ALL)
         assert_causes(result := verify(traced, W3C, "--timeout=3"), "CT410", *TRACED)
         assert "sends spans for Datadog" in result.evidence
+    traced.apply()
+
+
+@pytest.mark.slow
+def test_ct410_store_accepts_spans_and_drops_them(traced: TracedMesh) -> None:
+    store = Zipkin(traced.mesh.programs, {"COLLECTOR_SAMPLE_RATE": "0"})
+    try:
+        store.wait_until_ready()
+        traced.apply(collector={"host": LOOPBACK, "port": store.port})
+        assert_causes(result := verify(traced, "--timeout=3", zipkin=store), "CT410", *TRACED)
+        assert "accepted them and dropped or delayed them" in result.evidence
+        assert "COLLECTOR_SAMPLE_RATE" in result.report["causes"][0]["fix"]
+    finally:
+        store.stop()
     traced.apply()
 
 
