@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import toolchain
@@ -57,8 +56,11 @@ class Zipkin:
         # Java ignores TMPDIR and would leave libraries and performance counters in /tmp.
         temporary_files = [f"-Djava.io.tmpdir={self._programs.make_directory('zipkin-tmp')}", "-XX:-UsePerfData"]
         java, jar = toolchain.program("java"), toolchain.program("zipkin")
-        command: list[str | Path] = [java, *_QUICK_START, *temporary_files, *listener, "-jar", jar]
-        self.program = self._programs.start("zipkin", command, environment=self._environment)
+        self.program = self._programs.start(
+            "zipkin",
+            [java, *_QUICK_START, *temporary_files, *listener, "-jar", jar],
+            environment=self._environment,
+        )
         return self.program
 
     def stop(self) -> None:
