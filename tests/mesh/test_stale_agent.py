@@ -15,6 +15,7 @@ from testbed.envoy import Envoy
 from testbed.mesh import Instance, Service
 from testbed.processes import Programs
 from tests.command_line import Ended, consul_tracing
+from tests.mesh.test_bootstrap import ENVOYS
 from tests.mesh.test_stale import entry, write
 
 pytestmark = pytest.mark.mesh
@@ -79,6 +80,24 @@ def test_wait_ends_when_the_proxies_have_restarted(
     first, second = run.stderr.splitlines()
     assert first.startswith("2 of 2 proxies must restart: ")
     assert second.startswith("1 of 2 proxies must restart: ")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("version", [*ENVOYS, "1.38.3"])
+def test_proxy_of_each_supported_envoy_is_found(
+    programs: Programs, host: Consul, sidecars: dict[str, Envoy], version: str
+) -> None:
+    """Also with static listeners of its own, which Envoy opens after the admin interface."""
+    service, envoy = next(iter(sidecars.items()))
+    write(programs, host, entry(), f"{service}-sidecar-proxy")
+    envoy.stop()
+    envoy.version = version
+    envoy.start()
+    programs.wait_until(lambda: envoy.is_ready, "a ready proxy", program=envoy.program)
+    assert envoy.running_version == version
+    report = json.loads(stale(host, "--format=json").stdout)
+    assert service in {one["service"] for one in report["proxies"]}
+    assert report["unreadable"] == []
 
 
 def test_proxy_that_does_not_run_is_unreadable(host: Consul, sidecars: dict[str, Envoy]) -> None:

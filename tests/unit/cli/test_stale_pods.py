@@ -7,18 +7,20 @@ from typing import Any
 
 import pytest
 from kubernetes import stream
-from kubernetes.client import ApiException
+from kubernetes.client import ApiClient, ApiException, CoreV1Api
 
 from consul_tracing.cli.stale.pods import HASH_ANNOTATION, proxy_of
 from consul_tracing.cli.stale.report import report_of
 from consul_tracing.entries.bodies import bootstrap_hash, proxy_defaults
 from consul_tracing.entries.custom_resources import body
 from consul_tracing.entries.propagation import ZIPKIN
+from consul_tracing.errors import CommandError
 from consul_tracing.names import JsonObject
+from consul_tracing.sources import pods
 from consul_tracing.sources.consul import consul_client
 from consul_tracing.sources.envoy import admin_client
 from consul_tracing.sources.http import HttpClient, ServerError
-from consul_tracing.sources.pods import Pod, pod_admin
+from consul_tracing.sources.pods import Pod, Pods, pod_admin
 from consul_tracing.sources.proxies import Target, Targets
 from tests.unit.cli.verify.dumps import dump
 from tests.unit.http_server import serving
@@ -188,4 +190,14 @@ def test_port_forward_that_stalls_ends_at_the_deadline(monkeypatch: pytest.Monke
     monkeypatch.setattr(stream, "portforward", lambda *_arguments, **_options: stalled.wait(60))
     with pytest.raises(ServerError, match="shop/web-1 cannot be read: timeout after 0.05 s$"):
         replace(admin(), seconds=0.05).get("/config_dump", JsonObject)
+    stalled.set()
+
+
+def test_list_of_pods_that_stalls_ends_at_the_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
+    stalled = Event()
+    monkeypatch.setattr(pods, "client_for", lambda _: ApiClient())
+    monkeypatch.setattr(pods, "SECONDS_TO_ANSWER", 0.05)
+    monkeypatch.setattr(CoreV1Api, "list_pod_for_all_namespaces", lambda *_, **__: stalled.wait(60))
+    with pytest.raises(CommandError, match="the pods cannot be listed: timeout after 0.05 s$"):
+        Pods().with_proxies(None)
     stalled.set()
