@@ -26,8 +26,9 @@ from tests.monitoring import DASHBOARD, MONITORING, RULES, selectors
 from tests.unit.cli.verify.results import incomplete
 
 SERVED = {
-    metric.name: {name for labels in metric.samples for name, _ in labels}
+    sample.name: set(sample.labels)
     for metric in metrics(History(60).with_run(incomplete(), 0))
+    for sample in metric.samples
 }
 """The labels of each metric of `verify --metrics`."""
 

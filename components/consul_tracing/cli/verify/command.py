@@ -74,7 +74,7 @@ def verify_command(  # noqa: PLR0913, PLR0917 - options of a command
     from consul_tracing.sources.http import parsed_url, shown_url  # noqa: PLC0415 - not for --help
 
     from .junit import junit_report, write_report  # noqa: PLC0415 - not for --help
-    from .metrics_server import listen_address  # noqa: PLC0415 - not for --help
+    from .metrics import listen_address  # noqa: PLC0415 - not for --help
     from .report import as_json, print_text  # noqa: PLC0415 - not for --help
     from .store import StoreOptions  # noqa: PLC0415 - not for --help
     from .verification import verify  # noqa: PLC0415 - not for --help

@@ -14,8 +14,7 @@ from consul_tracing.cli.command import OutputFormat
 from consul_tracing.errors import CommandError
 
 from .junit import failed_run, junit_report, write_report
-from .metrics import History, exposition
-from .metrics_server import Address, serving
+from .metrics import Address, History, serving
 from .outcomes import line_of
 from .report import as_json, timestamp
 from .verification import Plan, verify
@@ -55,7 +54,7 @@ class Watch:
         """Run until SIGTERM or SIGINT. Raises CommandError if the first run cannot start."""
         with suppress(StopError), ExitStack() as stack:
             if self.metrics:
-                stack.enter_context(serving(self.metrics, lambda: exposition(self.history)))
+                stack.enter_context(serving(self.metrics, lambda: self.history))
             stack.enter_context(stopped_by_signals())
             due = time.monotonic()
             while True:

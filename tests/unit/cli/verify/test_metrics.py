@@ -6,21 +6,18 @@ from collections.abc import Iterator
 import pytest
 
 from consul_tracing.cli.verify.evidence import Cause
-from consul_tracing.cli.verify.metrics import CAUSES, History, exposition
-from consul_tracing.cli.verify.metrics_server import listen_address, serving
+from consul_tracing.cli.verify.metrics import CAUSES, PREFIX, History, listen_address, metrics, serving
 from consul_tracing.cli.verify.report import Result
 from consul_tracing.errors import CommandError
 from testbed.http import send_request
 from testbed.ports import free_port
-from tests.unit.cli.verify.facts import trace
 from tests.unit.cli.verify.results import REJECTED, complete, incomplete
 
 
-def samples(history: History, name: str) -> list[str]:
-    """Return the samples of a metric, without its name."""
-    lines = exposition(history).splitlines()
-    prefix = f"consul_tracing_verify_{name}"
-    return [line.removeprefix(prefix).strip() for line in lines if line.split("{")[0].split()[0] == prefix]
+def samples(history: History, name: str) -> dict[tuple[str, ...], float]:
+    """Return the samples of a metric by the values of its labels."""
+    found = [sample for metric in metrics(history) for sample in metric.samples if sample.name == f"{PREFIX}{name}"]
+    return {tuple(sample.labels.values()): sample.value for sample in found}
 
 
 def after(*results: Result | None) -> History:
@@ -32,46 +29,37 @@ def after(*results: Result | None) -> History:
 
 def test_result_of_the_last_run() -> None:
     history = after(complete(), incomplete())
-    assert samples(history, "complete") == ["0"]
-    assert samples(history, "missing_service") == ['{service="client"} 0', '{service="web"} 0', '{service="api"} 1']
-    assert samples(history, "arrival_seconds") == ["0.4"]
-    assert samples(history, "last_run_timestamp_seconds") == ["1767225601"]
-    assert samples(history, "interval_seconds") == ["60"]
+    assert samples(history, "complete") == {(): 0}
+    assert samples(history, "missing_service") == {("client",): 0, ("web",): 0, ("api",): 1}
+    assert samples(history, "arrival_seconds") == {(): 0.4}
+    assert samples(history, "last_run_timestamp_seconds") == {(): 1767225601}
+    assert samples(history, "interval_seconds") == {(): 60}
 
 
 def test_causes_are_counted_by_code() -> None:
     history = after(incomplete(REJECTED, REJECTED, Cause("CT409", "api", "", "")))
-    found = {line for line in samples(history, "causes") if not line.endswith(" 0")}
-    assert found == {
-        '{code="CT404",title="The collector rejects spans"} 2',
-        '{code="CT409",title="A service is not HTTP for its proxy"} 1',
-    }
+    found = {labels: number for labels, number in samples(history, "causes").items() if number}
+    rejects, no_http = "The collector rejects spans", "A service is not HTTP for its proxy"
+    assert found == {("CT404", rejects): 2, ("CT409", no_http): 1}
 
 
 def test_cause_that_disappears_is_zero() -> None:
     found = samples(after(incomplete(), complete()), "causes")
     assert len(found) == len(CAUSES)
-    assert all(line.endswith(" 0") for line in found)
+    assert set(found.values()) == {0}
 
 
 def test_every_outcome_is_counted_from_the_start() -> None:
     names = ("complete", "incomplete", "failed")
-    assert samples(after(), "runs_total") == [f'{{result="{name}"}} 0' for name in names]
+    assert samples(after(), "runs_total") == {(name,): 0 for name in names}
     history = after(complete(), complete(), incomplete(), None)
-    assert samples(history, "runs_total") == [
-        f'{{result="{name}"}} {number}' for name, number in zip(names, (2, 1, 1), strict=True)
-    ]
+    assert samples(history, "runs_total") == {("complete",): 2, ("incomplete",): 1, ("failed",): 1}
 
 
 @pytest.mark.parametrize("results", [(), (complete(), None)], ids=["first", "failed"])
 def test_without_a_last_result_there_is_none(results: tuple[Result | None, ...]) -> None:
     for name in ("complete", "missing_service", "causes", "arrival_seconds"):
-        assert samples(after(*results), name) == []
-
-
-def test_labels_are_escaped() -> None:
-    strange = Result(trace(expected=('a"b\\c\nd',)))
-    assert samples(after(strange), "missing_service") == ['{service="a\\"b\\\\c\\nd"} 1']
+        assert samples(after(*results), name) == {}
 
 
 @pytest.mark.parametrize(
@@ -96,16 +84,14 @@ def test_invalid_address_is_an_error(text: str) -> None:
 @pytest.fixture
 def port() -> Iterator[int]:
     port = free_port()
-    with serving(("127.0.0.1", port), lambda: "one 1\n"):
+    with serving(("127.0.0.1", port), lambda: after(complete())):
         yield port
 
 
-def test_only_the_metrics_are_served(port: int) -> None:
-    found = send_request(port, "/metrics?name=value")
-    assert (found.status, found.text) == (200, "one 1\n")
-    assert found.headers["content-type"] == "text/plain; version=0.0.4; charset=utf-8"
-    assert send_request(port, "/").status == 404
-    assert send_request(port, "/metrics", method="POST", body=b"").status == 501
+def test_metrics_are_served(port: int) -> None:
+    found = send_request(port, "/metrics")
+    assert found.status == 200
+    assert 'consul_tracing_verify_runs_total{result="complete"} 1.0' in found.text.splitlines()
 
 
 def test_client_that_sends_nothing_holds_no_other(port: int) -> None:
@@ -116,7 +102,7 @@ def test_client_that_sends_nothing_holds_no_other(port: int) -> None:
 def test_port_in_use_is_an_error(port: int) -> None:
     with (
         pytest.raises(CommandError, match=f"the metrics cannot be served at 127.0.0.1:{port}: Address already in use"),
-        serving(("127.0.0.1", port), str),
+        serving(("127.0.0.1", port), after),
     ):
         pass
 
@@ -124,19 +110,19 @@ def test_port_in_use_is_an_error(port: int) -> None:
 def test_port_is_free_afterwards() -> None:
     port = free_port()
     for _ in range(2):
-        with serving(("127.0.0.1", port), str):
+        with serving(("127.0.0.1", port), after):
             pass
 
 
 def test_ipv6_address() -> None:
     port = free_port()
-    with serving(("::1", port), str), socket.create_connection(("::1", port)):
+    with serving(("::1", port), after), socket.create_connection(("::1", port)):
         pass
 
 
 def test_unknown_host_is_an_error() -> None:
     with (
         pytest.raises(CommandError, match="cannot be served at no-such-host.invalid:9464"),
-        serving(("no-such-host.invalid", 9464), str),
+        serving(("no-such-host.invalid", 9464), after),
     ):
         pass
