@@ -69,7 +69,7 @@ def test_metrics_follow_the_mesh_and_sigterm_ends_the_monitor(traced: TracedMesh
         assert running.stop() == 0
         lines = running.program.output().splitlines()
         assert not accepts_connections(running.port)
-    assert sum(" incomplete: " in line and "CT411 The request failed" in line for line in lines) >= 1
+    assert sum(" incomplete: " in line and "CT411" in line for line in lines) >= 1
     assert all(" complete: " in line or " incomplete: " in line for line in lines), lines
 
 
