@@ -17,7 +17,7 @@ from testbed.pulumi import Project, stack_configuration
 from testbed.signals import raise_on_signals
 
 FILE = CHECKOUT / "docs" / "no-traces.svg"
-COMMAND = "$ consul-tracing verify http://… --zipkin http://… --expect client,web,api --admin …"
+COMMAND = "$ consul-tracing verify http://… --store zipkin=http://… --expect client,web,api --admin …"
 COLUMNS = 110
 
 
