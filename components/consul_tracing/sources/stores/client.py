@@ -115,6 +115,19 @@ class StoreClient(HttpClient):
         return [value for value in super().secrets if value != self.headers.get(TENANT)]
 
 
+class StoreReader:
+    """Read-only client of a trace store."""
+
+    def __init__(self, client: StoreClient) -> None:
+        """Read with a client."""
+        self.url = client.address
+        self._client = client
+
+    def check(self) -> None:
+        """Check that the store is up and is the program that it should be. Raises ServerError."""
+        self._client.check()
+
+
 def _target(location: str) -> str:
     """Return the target of a redirect without credentials and query."""
     try:

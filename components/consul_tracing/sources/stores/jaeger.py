@@ -14,7 +14,7 @@ from typing_extensions import TypedDict
 from consul_tracing.sources.spans import UNKNOWN, Span, by_start
 
 from . import LOOKBACK_SECONDS, MAX_TRACES
-from .client import StoreClient, concurrently
+from .client import StoreReader, concurrently
 from .ids import span_id, trace_id
 
 if TYPE_CHECKING:
@@ -78,17 +78,8 @@ class Services(TypedDict):
     data: list[str] | None
 
 
-class Jaeger:
+class Jaeger(StoreReader):
     """Read-only client of Jaeger."""
-
-    def __init__(self, client: StoreClient) -> None:
-        """Read with a client."""
-        self.url = client.address
-        self._client = client
-
-    def check(self) -> None:
-        """Check that the store is up and is Jaeger. Raises ServerError."""
-        self._client.check()
 
     def spans(self, trace_id: str) -> Trace:
         """Return the spans of a trace that have arrived. Raises ServerError."""

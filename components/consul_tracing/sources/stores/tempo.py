@@ -15,7 +15,7 @@ from typing_extensions import TypedDict
 from consul_tracing.sources.spans import by_start
 
 from . import LOOKBACK_SECONDS, MAX_TRACES
-from .client import StoreClient, concurrently
+from .client import StoreReader, concurrently
 from .otlp import ResourceSpans, spans_of
 
 if TYPE_CHECKING:
@@ -47,17 +47,8 @@ class Summaries(TypedDict, total=False):
     traces: list[Summary] | None
 
 
-class Tempo:
+class Tempo(StoreReader):
     """Read-only client of Tempo."""
-
-    def __init__(self, client: StoreClient) -> None:
-        """Read with a client."""
-        self.url = client.address
-        self._client = client
-
-    def check(self) -> None:
-        """Check that the store is up and is Tempo. Raises ServerError."""
-        self._client.check()
 
     def spans(self, trace_id: str) -> Trace:
         """Return the spans of a trace that have arrived. Raises ServerError."""

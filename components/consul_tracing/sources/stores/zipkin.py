@@ -9,7 +9,7 @@ from typing_extensions import TypedDict
 from consul_tracing.sources.spans import UNKNOWN, Span, by_start
 
 from . import LOOKBACK_SECONDS, MAX_TRACES, Trace
-from .client import StoreClient
+from .client import StoreReader
 
 
 class Endpoint(TypedDict, total=False):
@@ -37,17 +37,8 @@ class ZipkinSpan(TypedDict):
     tags: NotRequired[dict[str, str]]
 
 
-class Zipkin:
+class Zipkin(StoreReader):
     """Read-only client of Zipkin."""
-
-    def __init__(self, client: StoreClient) -> None:
-        """Read with a client."""
-        self.url = client.address
-        self._client = client
-
-    def check(self) -> None:
-        """Check that the store is up and is Zipkin. Raises ServerError."""
-        self._client.check()
 
     def spans(self, trace_id: str) -> Trace:
         """Return the spans of a trace that have arrived. Raises ServerError."""
