@@ -9,6 +9,7 @@ from consul_tracing.errors import format_rate, format_value, message
 from consul_tracing.names import HTTP_PROTOCOLS, RESOURCE_ATTRIBUTE_SEPARATORS
 
 from .collector_address import HTTPS_PORT, PORTS, loopback_reason, mesh_reason, namespace_reason, port_reason
+from .proxies import proxies_of
 from .static_clusters import unknown_fields
 from .tracers import REPLACED, has_untraced_requests, is_public_listener, upstream_listeners
 
@@ -53,19 +54,31 @@ def setting_warnings(settings: MeshSettings, *, single_machine: bool, http_elsew
 
 def _sampling_warnings(settings: MeshSettings) -> Iterator[str]:
     sampling = settings.sampling
-    if 0 < sampling.random < PROBABLE_FRACTION:
-        yield message(
-            "CT519",
-            f"sampling.random: {sampling.random:g} means {format_rate(sampling.random)}. "
-            f"For {sampling.random * 100:g} %, set {sampling.random * 100:g}. Ignore this warning if "
-            "the rate is intended.",
-        )
+    own = {
+        f"services.{key}.tracing.sampling": service.tracing.sampling
+        for key, service in settings.services.items()
+        if service.tracing is not None and service.tracing.sampling is not None
+    }
+    for path, rate in {"sampling.random": sampling.random, **own}.items():
+        if 0 < rate < PROBABLE_FRACTION:
+            yield message(
+                "CT519",
+                f"{path}: {rate:g} means {format_rate(rate)}. "
+                f"For {rate * 100:g} %, set {rate * 100:g}. Ignore this warning if the rate is intended.",
+            )
     if 0 in (sampling.random, sampling.overall):
         name = "random" if sampling.random == 0 else "overall"
         yield message(
             "CT515",
             f"sampling.{name}: 0 also disables tracing in applications, because proxies mark every request as not "
             "sampled (envoyproxy/envoy#38222). To remove tracing from the proxies only, set enabled: false.",
+        )
+    for path in (path for path, rate in own.items() if rate == 0):
+        yield message(
+            "CT515",
+            f"{path}: 0 also disables tracing in applications behind these proxies, because they mark every request "
+            "without trace context as not sampled (envoyproxy/envoy#38222). To remove tracing from the proxies only, "
+            f"set {path.removesuffix('sampling')}enabled: false.",
         )
     if not sampling.client.is_integer():
         whole = int(sampling.client)
@@ -100,7 +113,13 @@ def _opentelemetry_warnings(settings: MeshSettings) -> Iterator[str]:
             "environment have the service name unknown_service:envoy. Start each proxy with its variables from "
             "the output proxy_environment. Set service_name for proxies without these variables.",
         )
-    names = sorted(name for name in settings.service_names if not RESOURCE_ATTRIBUTE_SEPARATORS.isdisjoint(name))
+    names = sorted(
+        {
+            name
+            for proxy in proxies_of(settings).values()
+            if not RESOURCE_ATTRIBUTE_SEPARATORS.isdisjoint(name := str(proxy.service_name))
+        }
+    )
     if names:
         yield message(
             "CT525",
