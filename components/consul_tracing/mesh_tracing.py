@@ -77,7 +77,7 @@ class MeshTracing(EntryComponent):
     """Annotations for the pods of each service (consul-k8s), by the service's name in Consul's catalog.
 
     They set the service name of its spans with OpenTelemetry and Datadog, and what `services.<name>.tracing` sets. The
-    key `*` is the template for services of other stacks, with `{service}` in place of the name.
+    keys are those of `proxy_environment`.
     """
 
     services: pulumi.Output[list[str]]

@@ -27,9 +27,12 @@ SERVICE_NAME = "service.name"
 
 def proxy_config(settings: MeshSettings, proxy: ServiceTracing) -> dict[str, str]:
     """Return the keys in which the registration of a proxy differs from proxy-defaults. Empty without tracing."""
+    return _differing(settings, proxy, tracing_config(settings))
+
+
+def _differing(settings: MeshSettings, proxy: ServiceTracing, mesh: Mapping[str, str]) -> dict[str, str]:
     if not settings.enabled:
         return {}
-    mesh = tracing_config(settings)
     own = tracing_config(settings_of(settings, proxy)) if proxy.enabled else untraced(settings)
     return {key: value for key, value in own.items() if mesh.get(key) != value}
 
@@ -72,7 +75,8 @@ def proxy_environments(settings: MeshSettings) -> dict[str, dict[str, str]]:
 
 def proxy_annotations(settings: MeshSettings) -> dict[str, dict[str, str]]:
     """Return the annotations for the pods of each service, and the template."""
-    configs = {service: proxy_config(settings, one) for service, one in proxies_of(settings).items()}
+    mesh = tracing_config(settings)
+    configs = {service: _differing(settings, one, mesh) for service, one in proxies_of(settings).items()}
     return {
         service: {PROXY_CONFIG_MAP: canonical_json(config)} if config else {} for service, config in configs.items()
     }

@@ -199,8 +199,8 @@ class MeshSettings(EntrySettings):
             if name and self.target == "kubernetes" and "{partition}" in name:
                 yield Problem(path, f"must not contain {{partition}}: a partition {MANAGED_BY_CONSUL_K8S}")
             if name and self.target == "kubernetes" and "{namespace}" in name and service.namespace is None:
-                reason = f"requires services.{key}.namespace with target: kubernetes. Set it, or remove the template"
-                yield Problem(path, f"contains {{namespace}}, which {reason}")
+                reason = "is required with target: kubernetes and {namespace} in tracing.service_name"
+                yield Problem(f"services.{key}.namespace", reason)
 
     def _sampler_problems(self) -> Iterator[Problem]:
         """Return the rates that a sampler does not know. A sampler decides from the trace context and the trace id."""

@@ -33,6 +33,8 @@ LARGE_HEADERS = {"services": {"web": {"protocol": "http", "service_defaults": {"
 
 WARNED: list[dict[str, Any]] = [
     {"sampling": {"random": 0}},
+    {"services": {"web": {"protocol": "http", "tracing": {"sampling": 0}}}},
+    {"services": {"web": {"protocol": "http", "tracing": {"sampling": 0.05}}}},
     {"sampling": {"overall": 0}},
     {"sampling": {"client": 12.5}},
     {**OTLP, "gateways": "skip"},
