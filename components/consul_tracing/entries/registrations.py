@@ -45,8 +45,8 @@ def untraced(settings: MeshSettings) -> dict[str, str]:
     """
     rates = percentages(settings.sampling.model_copy(update={"random": 0.0}))
     return {
-        TRACER_KEY: "{}",
         LISTENER_KEY: canonical_json({"@type": f"type.googleapis.com/{LISTENER_TRACING}", **rates}),
+        TRACER_KEY: "{}",
     }
 
 

@@ -15,6 +15,7 @@ from consul_tracing.entries.field_paths import body_from
 from consul_tracing.entries.registrations import annotations_of, proxy_annotations, proxy_config, settings_of
 from consul_tracing.errors import CommandError
 from consul_tracing.inputs.proxies import named, proxies_of
+from consul_tracing.names import CLUSTERS_KEY
 
 from .hcl import attributes
 
@@ -115,9 +116,8 @@ def as_registration(settings: MeshSettings, service: str | None) -> str:
         proxy = proxies_of(settings).get(service, named(service))
         is_own = proxy != named(service)
         config = proxy_config(settings, proxy) if is_own else tracing_config(settings_of(settings, proxy))
-    return accepted(settings) + "\n".join(
-        ["proxy {", "  config {", *(f"    {line}" for line in hcl_lines(config)), "  }", "}"]
-    )
+    comment = accepted(settings) if CLUSTERS_KEY in config else ""
+    return comment + "\n".join(["proxy {", "  config {", *(f"    {line}" for line in hcl_lines(config)), "  }", "}"])
 
 
 def as_pod_annotations(settings: MeshSettings, service: str | None) -> str:
