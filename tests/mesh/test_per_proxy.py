@@ -20,6 +20,7 @@ from consul_tracing.names import LISTENER_KEY, TRACER_KEY
 from testbed.http import Response
 from testbed.jaeger import Jaeger
 from testbed.ports import LOOPBACK
+from tests.mesh.test_gateways import enter, gateway_proxy
 from tests.mesh.trace_stores import SpanName, Store, TraceProbe, open_store
 from tests.mesh.traced_mesh import TRACE_ALL, TRACED, TracedMesh, request_id, sampled_parent, traces_as, unique_path
 from tests.unit.envoy_messages import listener
@@ -189,3 +190,16 @@ def test_sampler_of_a_proxy_decides_behind_an_edge_without_a_tracer(
 def test_rate_of_a_proxy_in_the_middle_of_a_trace_has_no_effect(start: Any) -> None:
     with start("1.40.0", {"tracer": TRACERS["zipkin"]}, web=at(0)) as mesh:
         assert mesh.traces(numbered(mesh)) == {WHOLE: 20}
+
+
+@pytest.mark.parametrize(("version", "args"), [one for one in runs(*TRACERS) if one.values[1]["gateways"] == "join"])
+@pytest.mark.parametrize("kind", ["ingress", "api"])
+def test_gateway_without_a_tracer_leaves_the_decision_to_the_sidecars(
+    start: Any, kind: str, version: str, args: dict[str, Any]
+) -> None:
+    """With the tracer of the mesh, a gateway marks such requests as not sampled (tests/mesh/test_gateways.py)."""
+    with (
+        start(version, args, web=HTTP, api=HTTP) as mesh,
+        gateway_proxy(mesh.traced, kind, version=version, config={TRACER_KEY: "{}"}) as (port, _),
+    ):
+        assert mesh.traces([partial(enter, port) for _ in range(10)]) == {FROM_WEB: 10}

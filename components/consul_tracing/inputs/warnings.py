@@ -106,25 +106,29 @@ def _opentelemetry_warnings(settings: MeshSettings) -> Iterator[str]:
     tracer = settings.tracer.opentelemetry
     if tracer is None:
         return
+    on_kubernetes = settings.target == "kubernetes"
     if tracer.service_name is None and "service.name" not in tracer.resource_attributes:
+        proxy = "proxy without OTEL_RESOURCE_ATTRIBUTES in its environment"
+        fix = (
+            "Start each proxy with its variables from the output proxy_environment. "
+            "Set service_name for proxies without these variables."
+        )
+        if on_kubernetes:
+            proxy = "pod without the annotations of its service"
+            fix = "Annotate the pods with the output proxy_annotations. Set service_name for pods without annotations."
         yield message(
             "CT512",
-            "tracer.opentelemetry.service_name is not set. Spans of a proxy without OTEL_RESOURCE_ATTRIBUTES in its "
-            "environment have the service name unknown_service:envoy. Start each proxy with its variables from "
-            "the output proxy_environment. Set service_name for proxies without these variables.",
+            f"tracer.opentelemetry.service_name is not set. Spans of a {proxy} have the service name "
+            f"unknown_service:envoy. {fix}",
         )
-    names = sorted(
-        {
-            name
-            for proxy in proxies_of(settings).values()
-            if not RESOURCE_ATTRIBUTE_SEPARATORS.isdisjoint(name := str(proxy.service_name))
-        }
-    )
-    if names:
+    names = {str(proxy.service_name) for proxy in proxies_of(settings).values()}
+    unsupported = sorted(name for name in names if not RESOURCE_ATTRIBUTE_SEPARATORS.isdisjoint(name))
+    if unsupported and not on_kubernetes:
         yield message(
             "CT525",
-            f"services: {', '.join(map(format_value, names))}: spans do not have the service name, because Envoy "
-            "cannot read a name with a comma or an equals sign from OTEL_RESOURCE_ATTRIBUTES. Use tracer.zipkin.",
+            f"services: {', '.join(map(format_value, unsupported))}: spans do not have the service name, because Envoy "
+            "cannot read a name with a comma or an equals sign from OTEL_RESOURCE_ATTRIBUTES. Use tracer.zipkin, or "
+            "set tracing.service_name of the services.",
         )
 
 
