@@ -203,3 +203,23 @@ def test_gateway_without_a_tracer_leaves_the_decision_to_the_sidecars(
         gateway_proxy(mesh.traced, kind, version=version, config={TRACER_KEY: "{}"}) as (port, _),
     ):
         assert mesh.traces([partial(enter, port) for _ in range(10)]) == {FROM_WEB: 10}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("version", ["1.36.4", "1.40.0"])
+@pytest.mark.parametrize(("tracer", "is_serving"), [("datadog", False), ("otlp-grpc", True), ("otlp-http", True)])
+def test_proxy_with_its_own_tracer_starts_without_the_cluster_of_the_mesh(
+    start: Any, traced: TracedMesh, tracer: str, version: str, *, is_serving: bool
+) -> None:
+    """The reason to remove the keys before `enabled: false`. Datadog's tracer requires its cluster."""
+    with start(version, {"tracer": TRACERS[tracer]}, api=HTTP):
+        pass
+    api = traced.mesh.sidecars["api"]
+    traced.mesh.consul.delete_config_entry("proxy-defaults", "global")
+    traced.mesh.stop_sidecars("api")
+    traced.mesh.launch_sidecars("api")
+    if is_serving:
+        api.wait_until_ready(listeners=1)
+    else:
+        traced.wait_until(lambda: api.has_rejected_listener, "a rejected listener")
+        assert api.listeners() == []
