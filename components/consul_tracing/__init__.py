@@ -7,6 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from .entries.registrations import annotations_of
     from .envoy import environment_of
     from .errors import Problem
     from .inputs.args import (
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
         ServiceArgs,
         ServiceMonitorArgs,
         ServiceProtocolsArgs,
+        ServiceTracingArgs,
         SpanArgs,
         StorageArgs,
         TagArgs,
@@ -54,6 +56,7 @@ else:
         "errors",
         "run_errors",
         "envoy",
+        "entries.registrations",
         "stack_config",
         "inputs.args",
         "mesh_tracing",
@@ -103,6 +106,7 @@ __all__ = [
     "ServiceMonitorArgs",
     "ServiceProtocols",
     "ServiceProtocolsArgs",
+    "ServiceTracingArgs",
     "SpanArgs",
     "StorageArgs",
     "SyncError",
@@ -114,6 +118,7 @@ __all__ = [
     "ZipkinArgs",
     "ZipkinCollector",
     "ZipkinCollectorArgs",
+    "annotations_of",
     "args_from_config",
     "environment_of",
     "protect_from_config",

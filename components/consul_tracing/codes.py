@@ -659,8 +659,8 @@ CODES: dict[str, Code] = {
         "Spans have no service name",
         "Neither `tracer.opentelemetry.service_name` nor `resource_attributes` contains a service name. A proxy whose "
         "environment does not contain its name (`OTEL_RESOURCE_ATTRIBUTES`) reports `unknown_service:envoy`.",
-        "Start each proxy with its variables from the output `proxy_environment`, and set `service_name` for proxies "
-        "without them.",
+        "Start each proxy with its variables from the output `proxy_environment`, or annotate its pods with those of "
+        "`proxy_annotations`. Set `service_name` for the other proxies.",
     ),
     "CT513": Code(
         "The collector is on localhost",
@@ -729,7 +729,8 @@ CODES: dict[str, Code] = {
         "A service name is not supported by OpenTelemetry",
         "Envoy's OpenTelemetry tracer cannot read a name with a comma or an equals sign from its environment. Its "
         "spans have the name in `tracer.opentelemetry.service_name`, or `unknown_service:envoy` if it is not set.",
-        "Use `tracer.zipkin`, or another name of the service.",
+        "Use `tracer.zipkin`, another name of the service, or `services.<name>.tracing.service_name`. On Kubernetes "
+        "the output `proxy_annotations` supports such a name.",
     ),
     "CT526": Code(
         "Zipkin is reachable from outside of the cluster",

@@ -14,7 +14,8 @@ from .component import NO_ARGS, EntryComponent
 from .entries.bodies import bootstrap_hash, gateway_arguments, proxy_defaults, service_resources
 from .entries.ownership import missing_cluster_text
 from .entries.propagation import adds_sampler, broken_traces_text
-from .envoy import collector_url, proxy_environment
+from .entries.registrations import proxy_annotations, proxy_environments
+from .envoy import collector_url
 from .inputs.args import MeshTracingArgs
 from .inputs.mesh_settings import MeshSettings
 from .inputs.warnings import declares_http, setting_warnings
@@ -68,7 +69,15 @@ class MeshTracing(EntryComponent):
     """Environment variables for the proxies of each service, by the service's name in Consul's catalog.
 
     They set the service name of its spans: `OTEL_RESOURCE_ATTRIBUTES` or `DD_SERVICE`. The Zipkin tracer needs none.
-    The key `*` is the template for services of other stacks, with `{service}` in place of the name.
+    The key `*` is the template for services of other stacks, with `{service}` in place of the name. Services with the
+    same name in several namespaces have their keys in `services`.
+    """
+
+    proxy_annotations: pulumi.Output[dict[str, dict[str, str]]]
+    """Annotations for the pods of each service (consul-k8s), by the service's name in Consul's catalog.
+
+    They set the service name of its spans with OpenTelemetry and Datadog, and what `services.<name>.tracing` sets. The
+    keys are those of `proxy_environment`.
     """
 
     services: pulumi.Output[list[str]]
@@ -122,12 +131,8 @@ class MeshTracing(EntryComponent):
         self.collector_url = known_mesh.apply(lambda _: collector_url(settings))
         self.gateway_envoy_args = pulumi.Output.from_input(gateway_arguments(settings))
         names = sorted(settings.service_names)
-        self.proxy_environment = pulumi.Output.from_input(
-            {
-                key: proxy_environment(settings.tracer, service) if settings.enabled else {}
-                for key, service in {**dict(zip(names, names, strict=True)), "*": "{service}"}.items()
-            }
-        )
+        self.proxy_environment = pulumi.Output.from_input(proxy_environments(settings))
+        self.proxy_annotations = known_mesh.apply(lambda _: proxy_annotations(settings))
         self.services = output_after(synced, pulumi.Output.from_input(names))
         is_local = settings.target == "consul" and single_machine()
         warnings = self.logged(setting_warnings(settings, single_machine=is_local, http_elsewhere=http_elsewhere))

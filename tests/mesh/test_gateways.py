@@ -31,15 +31,19 @@ def gateway(traced: TracedMesh, kind: str, envoy_arguments: Sequence[str] = ()) 
 
 
 @contextmanager
-def gateway_proxy(
+def gateway_proxy(  # noqa: PLR0913 - keyword options
     traced: TracedMesh,
     kind: str,
     envoy_arguments: Sequence[str] = (),
     *,
     version: str | None = None,
     environment: Mapping[str, str] | None = None,
+    config: Mapping[str, str] | None = None,
 ) -> Iterator[tuple[int, Envoy]]:
-    """Start a gateway for `web` and yield its port and its proxy."""
+    """Start a gateway for `web` and yield its port and its proxy.
+
+    `config`: keys of its registration.
+    """
     consul, name, port = traced.mesh.consul, f"{kind}-gateway", free_port()
     if kind == "ingress":
         listener = {"Port": port, "Protocol": "http", "Services": [{"Name": "web", "Hosts": ["*"]}]}
@@ -52,6 +56,10 @@ def gateway_proxy(
         consul.write_config_entry({"Kind": "http-route", "Name": "to-web", "Rules": rules, "Parents": [parent]})
     address = f"-address={LOOPBACK}:{free_port()}"
     arguments = [f"-gateway={kind}", "-register", f"-service={name}", address]
+    if config is not None:
+        place = {"Address": LOOPBACK, "Port": free_port()}
+        consul.register({"Kind": name, "Name": name, "ID": name, **place, "Proxy": {"Config": config}})
+        arguments = [f"-gateway={kind}", f"-proxy-id={name}"]
     envoy = traced.mesh.start_envoy(
         name, arguments, envoy_arguments=envoy_arguments, version=version, environment=environment
     )

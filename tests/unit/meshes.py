@@ -44,7 +44,11 @@ HOST = st.one_of(
 )
 TEXT = st.text(min_size=1, max_size=30).filter(lambda text: bool(text.strip()) and "-----BEGIN" not in text)
 NAME = st.text(string.ascii_letters + string.digits + "-_.", min_size=1, max_size=20)
-PATH = st.text(string.ascii_letters + "/.-_", max_size=20).map(lambda path: f"/{path}")
+PATH = (
+    st.text(string.ascii_letters + "/.-_", max_size=20)
+    .map(lambda path: f"/{path}")
+    .filter(lambda path: "-----BEGIN" not in path)
+)
 PERCENT = st.one_of(st.integers(0, 100), st.floats(0.01, 100, allow_nan=False))
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.floats(allow_nan=False, allow_infinity=False) | TEXT,
@@ -94,12 +98,16 @@ TAG = st.one_of(
     some({"request_header": HEADER}, default=TEXT),
     some({"environment": VARIABLE}, default=TEXT),
 )
-SERVICE = some({"protocol": st.sampled_from(["tcp", "http", "http2", "grpc"])})
+SAMPLER_PERCENT = PERCENT.map(lambda percent: round(percent, 4))
+"""Rates that Envoy's `FractionalPercent` can express."""
+SERVICE = some(
+    {"protocol": st.sampled_from(["tcp", "http", "http2", "grpc"])},
+    tracing=some({"enabled": st.sampled_from([False])})
+    | some(enabled=st.sampled_from([True]), sampling=SAMPLER_PERCENT),
+)
 STATIC_CLUSTERS = st.lists(LABEL, max_size=3, unique=True).map(
     lambda names: [{"name": name, "type": "STRICT_DNS", "connectTimeout": "1s"} for name in names]
 )
-SAMPLER_PERCENT = PERCENT.map(lambda percent: round(percent, 4))
-"""Rates that Envoy's `FractionalPercent` can express."""
 ALL_RATES = some(client=PERCENT, random=PERCENT, overall=PERCENT)
 SAMPLED = st.one_of(
     st.fixed_dictionaries(

@@ -13,8 +13,9 @@ import yaml
 
 from consul_tracing.cli import app
 from consul_tracing.cli.render.output import WRITTEN
-from consul_tracing.cli.render.rendering import RenderError, as_hcl, as_registration
+from consul_tracing.cli.render.rendering import RenderError, as_hcl, as_pod_annotations, as_registration
 from consul_tracing.entries.entry import Entry
+from consul_tracing.entries.registrations import annotations_of
 from tests.unit.meshes import settings
 
 MESH = {"collector": {"host": "zipkin"}, "sampling": {"random": "0.5"}, "services": {"web": {"protocol": "http"}}}
@@ -206,7 +207,7 @@ def test_part_of_an_entry_that_is_not_expressed_is_reported(capsys: pytest.Captu
         (["--as", "yaml", "--out", "a"], "--out requires --as hcl or json, got --as yaml"),
         (["--as", "terraform", "--out", "a"], "--out requires --as hcl or json, got --as terraform"),
         (["--as", "gateway", "--entry", "a"], "--entry requires --as hcl or json, got --as gateway"),
-        (["--as", "json", "--service", "a"], "--service requires --as registration, got --as json"),
+        (["--as", "json", "--service", "a"], "--service requires --as registration or pod-annotations, got --as json"),
         (["--as", "hcl", "--entry", "a", "--out", "b"], "--entry conflicts with --out, which writes all entries"),
     ],
 )
@@ -228,6 +229,44 @@ def test_registration_has_the_service_name_of_its_proxy() -> None:
         text = as_registration(settings(tracer=tracer), "web")
         assert '\\"service_name\\":\\"web\\"' in text
         assert "mesh" not in text
+
+
+OWN = {
+    "tracer": {"opentelemetry": {"service_name": "mesh"}},
+    "services": {"web": {"protocol": "http", "tracing": {"sampling": 50}}, "api": {"protocol": "http"}},
+}
+
+
+def test_registration_of_a_service_with_its_own_tracing_has_what_differs() -> None:
+    own, other = (as_registration(settings(**OWN), service) for service in ("web", "api"))
+    assert "envoy_tracing_json" in own
+    assert "envoy_extra_static_clusters_json" not in own
+    assert "envoy_extra_static_clusters_json" in other
+
+
+def test_resource_attribute_does_not_replace_the_service_name_of_a_registration() -> None:
+    attributes = {"service.name": "mesh", "team": "core"}
+    text = as_registration(settings(tracer={"opentelemetry": {"resource_attributes": attributes}}), "web")
+    assert '\\"service_name\\":\\"web\\"' in text
+    assert "core" in text
+    assert "service.name" not in text
+
+
+def test_pod_annotations_are_those_of_one_service_or_of_all() -> None:
+    mesh = settings(**OWN)
+    all_services = yaml.safe_load(as_pod_annotations(mesh, None))
+    assert all_services.keys() == {"web", "api", "*"}
+    for service in ("web", "api", "payments"):
+        found = yaml.safe_load(as_pod_annotations(mesh, service))
+        assert found == annotations_of(service, all_services)
+        keys = json.loads(found["consul.hashicorp.com/proxy-config-map"])
+        assert f'"service_name":"{service}"' in keys["envoy_tracing_json"]
+
+
+def test_render_prints_pod_annotations(capsys: pytest.CaptureFixture[str], stack: Path) -> None:
+    run = Run(capsys, "render", "--stack", stack, "--as", "pod-annotations", "--service", "web")
+    assert (run.code, run.err) == (0, "")
+    assert yaml.safe_load(run.out) == {}
 
 
 @pytest.mark.parametrize(

@@ -64,7 +64,7 @@ def test_plan_with_an_unknown_host_has_unknown_values(engine: Engine, *, per_hos
         host = pulumi.Output.from_input(pulumi.output.Unknown()).apply(str)
         args = mesh(collector={"host": host, "per_host": per_host}, services={"web": {"protocol": "http"}})
         component = MeshTracing("mesh", args)
-        for name in ("bootstrap_hash", "collector_url", "services"):
+        for name in ("bootstrap_hash", "collector_url", "proxy_annotations", "services"):
             getattr(component, name).apply(lambda value, name=name: resolved.update({name: value}))
 
     engine.run(program, preview=True)
@@ -99,6 +99,7 @@ def test_outputs_have_the_planned_values(engine: Engine) -> None:
     def program() -> Any:
         component = MeshTracing("mesh", mesh(services={"web": {"protocol": "http", "name": "w"}}, tcp_services=["db"]))
         names = ["proxy_defaults", "bootstrap_hash", "collector_url", "gateway_envoy_args", "services", "warnings"]
+        names += ["proxy_annotations", "proxy_environment"]
         return pulumi.Output.all(**{name: getattr(component, name) for name in names}).apply(outputs.update)
 
     engine.run(program)
@@ -106,6 +107,7 @@ def test_outputs_have_the_planned_values(engine: Engine) -> None:
     assert outputs["collector_url"] == "http://zipkin:9411/api/v2/spans"
     assert outputs["services"] == ["db", "w"]
     assert outputs["warnings"] == []
+    assert outputs["proxy_environment"] == outputs["proxy_annotations"] == {"db": {}, "w": {}, "*": {}}
     assert outputs["gateway_envoy_args"][0] == "--config-yaml"
     assert json.loads(outputs["gateway_envoy_args"][1])["layered_runtime"]["layers"][0]["name"] == "tracing"
 

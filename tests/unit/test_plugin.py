@@ -11,6 +11,7 @@ from pulumi.runtime import rpc
 
 import consul_tracing
 from consul_tracing.entries.bodies import proxy_defaults, service_defaults
+from consul_tracing.entries.registrations import proxy_annotations
 from consul_tracing.inputs.args import MeshTracingArgs
 from consul_tracing.inputs.mesh_settings import MeshSettings
 from tests.unit.plugin_process import OUTPUT, SECRET, Plugin, running_plugin
@@ -48,7 +49,11 @@ MESH: dict[str, Any] = {
         "variable": {"environment": "REGION"},
     },
     "services": {
-        "web-front": {"protocol": "http", "service_defaults": {"LocalRequestTimeoutMs": 5000, "ExternalSNI": "a"}},
+        "web-front": {
+            "protocol": "http",
+            "service_defaults": {"LocalRequestTimeoutMs": 5000, "ExternalSNI": "a"},
+            "tracing": {"enabled": True, "sampling": 5, "service_name": "front"},
+        },
         "pay_ments": {"protocol": "grpc", "name": "payments", "namespace": "shop", "partition": "eu"},
     },
     "default_protocol": "http",
@@ -129,7 +134,9 @@ def test_schema_has_all_outputs_and_describes_everything_with_its_own_names(plug
     groups += [one[kind] for one in components.values() for kind in ("inputProperties", "properties")]
     assert [name for group in groups for name, one in group.items() if not one.get("description")] == []
     outputs = {name: set(one["properties"]) for name, one in components.items()}
-    assert {"bootstrapHash", "collectorUrl", "gatewayEnvoyArgs", "proxyEnvironment"} <= outputs["MeshTracing"]
+    assert {"bootstrapHash", "collectorUrl", "gatewayEnvoyArgs", "proxyAnnotations", "proxyEnvironment"} <= outputs[
+        "MeshTracing"
+    ]
     assert not re.search(r"\b(connect_timeout_ms|tcp_services|service_name)\b", json.dumps(schema))
 
 
@@ -148,6 +155,7 @@ def test_every_input_of_a_mesh_is_written_as_from_python(plugin: Plugin, *, prev
     if not preview:
         assert outputs["services"] == ["db", "payments", "web-front"]
         assert outputs["proxyEnvironment"]["payments"] == {"OTEL_RESOURCE_ATTRIBUTES": "service.name=payments"}
+        assert outputs["proxyAnnotations"] == proxy_annotations(settings)
         assert len(outputs["bootstrapHash"]) >= 8
 
 

@@ -8,11 +8,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from consul_tracing import InvalidInputError
-from consul_tracing.entries.bodies import bootstrap_hash, proxy_defaults, service_defaults
+from consul_tracing.entries.bodies import bootstrap_hash, proxy_defaults, service_defaults, tracing_config
+from consul_tracing.entries.registrations import annotations_of, proxy_annotations, proxy_config
 from consul_tracing.inputs.mesh_settings import MeshSettings
+from consul_tracing.inputs.proxies import proxies_of
+from consul_tracing.names import LISTENER_KEY, TRACER_KEY
 from tests.unit.envoy_messages import parse_config
 from tests.unit.meshes import JSON, MESHES, mesh, reordered, text_of
 
+SERVICE_NAME = st.text(min_size=1, max_size=12).filter(
+    lambda name: name.isprintable() and not any(one.isspace() or one in "/*" for one in name)
+)
 KEYS = sorted(MeshSettings.model_fields)
 
 
@@ -25,6 +31,29 @@ def bodies(args: dict[str, Any]) -> list[str]:
 @given(MESHES)
 def test_accepted_arguments_give_valid_envoy_configuration(args: dict[str, Any]) -> None:
     parse_config(json.loads(bodies(args)[0]).get("Config", {}))
+
+
+@given(MESHES)
+def test_keys_of_a_proxy_are_valid_and_differ_from_those_of_the_mesh(args: dict[str, Any]) -> None:
+    settings = MeshSettings.of("mesh", args)
+    mesh_keys, proxies = tracing_config(settings), proxies_of(settings)
+    assert proxies.keys() == settings.service_names | {"*"}
+    for service, proxy in proxies.items():
+        config = proxy_config(settings, proxy)
+        parse_config(config)
+        assert config.items().isdisjoint(mesh_keys.items())
+        assert config.keys() <= {TRACER_KEY, LISTENER_KEY}
+        annotations = proxy_annotations(settings)[service]
+        assert [json.loads(text) for text in annotations.values()] == ([config] if config else [])
+
+
+@given(MESHES, SERVICE_NAME)
+def test_template_of_the_annotations_is_that_of_any_service(args: dict[str, Any], name: str) -> None:
+    args = {**args, "services": {}, "tcp_services": [], "tags": {}}
+    declared = proxy_annotations(MeshSettings.of("mesh", {**args, "services": {name: {"protocol": "http"}}}))
+    template = annotations_of(name, {"*": proxy_annotations(MeshSettings.of("mesh", args))["*"]})
+    # Only the template has the name of the mesh if the service has the same name.
+    assert declared[name] in ({}, template)
 
 
 @given(MESHES)

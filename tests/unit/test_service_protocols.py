@@ -47,6 +47,12 @@ def test_mesh_tracing_and_service_protocols_cannot_declare_the_same_service(engi
         engine.run(program)
 
 
+def test_tracing_of_a_service_is_rejected() -> None:
+    services: Any = {"web": {"protocol": "http", "tracing": {"enabled": False}}}
+    with pytest.raises(InvalidInputError, match="services.web.tracing: is not supported by ServiceProtocols"):
+        ServiceProtocols("shop", {"services": services})
+
+
 def test_mesh_inputs_are_rejected_by_service_protocols() -> None:
     args: Any = {"services": WEB, "sampling": {"random": 5}}
     with pytest.raises(InvalidInputError, match="sampling: is not an input of ServiceProtocols"):

@@ -53,6 +53,7 @@ class RenderFormat(StrEnum):
     TERRAFORM = "terraform"
     YAML = "yaml"
     REGISTRATION = "registration"
+    POD_ANNOTATIONS = "pod-annotations"
     GATEWAY = "gateway"
 
 

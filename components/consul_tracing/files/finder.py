@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from consul_tracing.entries.custom_resources import GROUP, body
 from consul_tracing.errors import FileError
-from consul_tracing.names import TRACING_KEYS
+from consul_tracing.names import PROXY_CONFIG_MAP, TRACING_KEYS
 
 from .document import Document, document_of, merged
 from .hcl import parse_expression, parse_json
@@ -35,9 +35,6 @@ if TYPE_CHECKING:
 
 REGISTRATIONS = frozenset({"service", "services"})
 """Keys of registrations. That of a gateway has the kind of an entry."""
-
-PROXY_CONFIG_MAP = "consul.hashicorp.com/proxy-config-map"
-"""Annotation of a pod with further configuration of its proxy, as JSON."""
 
 LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 """Annotation with kubectl's copy of the object."""

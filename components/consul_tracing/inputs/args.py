@@ -20,6 +20,34 @@ Target = Literal["consul", "kubernetes"]
 Transport = Literal["grpc", "http"]
 
 
+class ServiceTracingArgs(TypedDict):
+    """Tracing of the proxies of one service, where it differs from that of the mesh.
+
+    No config entry can hold it (hashicorp/consul#12040). It takes effect if the pods of the service have the
+    annotations of the output `proxy_annotations`, or if the registrations of its proxies have the keys
+    that `consul-tracing render --as registration` prints.
+    """
+
+    enabled: NotRequired[bool]
+    """Whether the proxies of the service create spans. Default: true.
+
+    False: they start no trace and pass on the headers of callers, so that the rest of a trace is complete.
+    """
+
+    sampling: NotRequired[float]
+    """Percentage of requests without trace context that start a trace at these proxies. Default: `sampling.random`.
+
+    It applies where a trace starts, such as at the entrance of the mesh: proxies follow the decision of a caller.
+    """
+
+    service_name: NotRequired[str]
+    """Service name in the spans of these proxies. Default: the name of the service in Consul's catalog.
+
+    The templates `{service}`, `{namespace}` and `{partition}` are replaced. Example: `{namespace}/{service}`. Not
+    supported with Zipkin, whose spans always have the name of the Consul service.
+    """
+
+
 class ServiceArgs(TypedDict):
     """Service of the mesh, with its service-defaults entry."""
 
@@ -42,6 +70,12 @@ class ServiceArgs(TypedDict):
     """Additional fields of the entry with Consul's Go names. Default: none.
 
     Example: `{"LocalRequestTimeoutMs": 5000}`.
+    """
+
+    tracing: NotRequired[ServiceTracingArgs]
+    """Tracing of the proxies of this service, carried by their pods or registrations. Default: that of the mesh.
+
+    Not supported by `ServiceProtocols`, which does not know the tracing of the mesh.
     """
 
 

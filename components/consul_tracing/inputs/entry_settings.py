@@ -9,7 +9,7 @@ from consul_tracing.errors import Problem, format_value
 
 from .entry_fields import ServiceDefaultsFields
 from .kubernetes_types import MetadataKey
-from .types import NamespaceName, OwnerName, Seconds, ServiceName, Text, is_stack_name
+from .types import FinePercent, NamespaceName, OwnerName, Seconds, ServiceName, SpanName, Text, is_stack_name
 from .validation import Settings
 
 Existing = Literal["refuse", "adopt", "overwrite"]
@@ -18,6 +18,41 @@ Target = Literal["consul", "kubernetes"]
 
 MANAGED_BY_CONSUL_K8S = "is managed by consul-k8s with target: kubernetes"
 PARTITION_OF_CONSUL_K8S = f"{MANAGED_BY_CONSUL_K8S} (global.adminPartitions)"
+
+
+class ServiceTracing(Settings):
+    """Tracing of the proxies of one service, where it differs from that of the mesh.
+
+    No config entry can hold it (hashicorp/consul#12040). It takes effect if the pods of the service have the
+    annotations of the output `proxy_annotations`, or if the registrations of its proxies have the keys
+    that `consul-tracing render --as registration` prints.
+    """
+
+    shorthand: ClassVar[str] = "enabled"
+    plain: ClassVar[frozenset[str]] = frozenset({"service_name"})
+
+    enabled: bool = True
+    """Whether the proxies of the service create spans. Default: {default}.
+
+    False: they start no trace and pass on the headers of callers, so that the rest of a trace is complete.
+    """
+
+    sampling: FinePercent | None = None
+    """Percentage of requests without trace context that start a trace at these proxies. Default: `sampling.random`.
+
+    It applies where a trace starts, such as at the entrance of the mesh: proxies follow the decision of a caller.
+    """
+
+    service_name: SpanName | None = None
+    """Service name in the spans of these proxies. Default: the name of the service in Consul's catalog.
+
+    The templates `{service}`, `{namespace}` and `{partition}` are replaced. Example: `{namespace}/{service}`. Not
+    supported with Zipkin, whose spans always have the name of the Consul service.
+    """
+
+    def _problems(self) -> Iterator[Problem]:
+        if not self.enabled:
+            yield from self.unsupported("with enabled: false", "sampling", "service_name")
 
 
 class Service(Settings):
@@ -45,6 +80,12 @@ class Service(Settings):
     """Additional fields of the entry with Consul's Go names.
 
     Example: `{"LocalRequestTimeoutMs": 5000}`.
+    """
+
+    tracing: ServiceTracing | None = None
+    """Tracing of the proxies of this service, carried by their pods or registrations. Default: that of the mesh.
+
+    Not supported by `ServiceProtocols`, which does not know the tracing of the mesh.
     """
 
 
@@ -182,3 +223,13 @@ class ServiceProtocolsSettings(EntrySettings):
 
     services: dict[ServiceName, Service]
     """Services by name, with their protocols."""
+
+    def _problems(self) -> Iterator[Problem]:
+        yield from super()._problems()
+        for key, service in self.services.items():
+            if service.tracing is not None:
+                yield Problem(
+                    f"services.{key}.tracing",
+                    "is not supported by ServiceProtocols, which does not know the tracing of the mesh. "
+                    "Declare the service in the MeshTracing of the mesh",
+                )

@@ -151,6 +151,7 @@ class MeshSettings(EntrySettings):
                 "tracer.zipkin.propagation",
                 f'must be "b3" with Envoy {self.envoy_version} (envoy_version), got "b3+w3c". It requires Envoy 1.36',
             )
+        yield from self._span_name_problems()
         if self.default_protocol in HTTP_PROTOCOLS and self.tcp_services is None:
             yield Problem(
                 "default_protocol",
@@ -187,6 +188,19 @@ class MeshSettings(EntrySettings):
             )
         if self.tracer.zipkin is None:
             yield Problem("tracer", "conflicts with zipkin_collector, which accepts the tracer zipkin only")
+
+    def _span_name_problems(self) -> Iterator[Problem]:
+        for key, service in self.services.items():
+            name = service.tracing and service.tracing.service_name
+            path = f"services.{key}.tracing.service_name"
+            if name and self.tracer.zipkin is not None:
+                reason = "whose spans always have the name of the Consul service. Remove it, or set another tracer"
+                yield Problem(path, f"is not supported with tracer.zipkin, {reason}")
+            if name and self.target == "kubernetes" and "{partition}" in name:
+                yield Problem(path, f"must not contain {{partition}}: a partition {MANAGED_BY_CONSUL_K8S}")
+            if name and self.target == "kubernetes" and "{namespace}" in name and service.namespace is None:
+                reason = "is required with target: kubernetes and {namespace} in tracing.service_name"
+                yield Problem(f"services.{key}.namespace", reason)
 
     def _sampler_problems(self) -> Iterator[Problem]:
         """Return the rates that a sampler does not know. A sampler decides from the trace context and the trace id."""

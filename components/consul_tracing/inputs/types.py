@@ -31,6 +31,9 @@ CREDENTIAL_REASON = (
     "Send spans to an OpenTelemetry Collector that adds the header"
 )
 CREDENTIAL_VALUE = re.compile(r"(bearer|basic) |-----BEGIN", re.IGNORECASE)
+NAME_TEMPLATE = re.compile(r"\{[^{}]*\}")
+NAME_TEMPLATES = ("{service}", "{namespace}", "{partition}")
+"""The templates in the service name of the spans of one service."""
 ENVOY_VERSION = re.compile(r"(\d+)\.(\d+)(?:\.\d+)?")
 OLDEST_ENVOY = (1, 34)
 SMALLEST_PERCENT = 0.01
@@ -82,6 +85,16 @@ def service_name(value: str) -> str:
         raise invalid_value('must be the name of a service, got "*". Set default_protocol for the whole mesh')
     if not value.isprintable() or any(character.isspace() or character == "/" for character in text(value)):
         raise must_be("the name of a service, without spaces, slashes and control characters", value)
+    return value
+
+
+def span_name(value: str) -> str:
+    """Validate a service name in spans, which can have the templates of NAME_TEMPLATES."""
+    for template in NAME_TEMPLATE.findall(text(value)):
+        if template not in NAME_TEMPLATES:
+            raise invalid_value(
+                f"must have the templates {', '.join(NAME_TEMPLATES)} only, got {format_value(template)}"
+            )
     return value
 
 
@@ -196,6 +209,7 @@ Milliseconds = Count
 Port = Annotated[int, Field(ge=1, le=65535), BeforeValidator(whole_number)]
 Host = Annotated[str, AfterValidator(host)]
 ServiceName = Annotated[str, AfterValidator(service_name)]
+SpanName = Annotated[str, AfterValidator(span_name)]
 OwnerName = Annotated[str, AfterValidator(owner_name)]
 HeaderName = Annotated[
     str, matching(r":?[!#$%&'*+.^_`|~0-9A-Za-z-]+", "the name of an HTTP header"), AfterValidator(str.lower)

@@ -9,6 +9,7 @@ from consul_tracing.errors import format_rate, format_value, message
 from consul_tracing.names import HTTP_PROTOCOLS, RESOURCE_ATTRIBUTE_SEPARATORS
 
 from .collector_address import HTTPS_PORT, PORTS, loopback_reason, mesh_reason, namespace_reason, port_reason
+from .proxies import proxies_of
 from .static_clusters import unknown_fields
 from .tracers import REPLACED, has_untraced_requests, is_public_listener, upstream_listeners
 
@@ -53,19 +54,31 @@ def setting_warnings(settings: MeshSettings, *, single_machine: bool, http_elsew
 
 def _sampling_warnings(settings: MeshSettings) -> Iterator[str]:
     sampling = settings.sampling
-    if 0 < sampling.random < PROBABLE_FRACTION:
-        yield message(
-            "CT519",
-            f"sampling.random: {sampling.random:g} means {format_rate(sampling.random)}. "
-            f"For {sampling.random * 100:g} %, set {sampling.random * 100:g}. Ignore this warning if "
-            "the rate is intended.",
-        )
+    own = {
+        f"services.{key}.tracing.sampling": service.tracing.sampling
+        for key, service in settings.services.items()
+        if service.tracing is not None and service.tracing.sampling is not None
+    }
+    for path, rate in {"sampling.random": sampling.random, **own}.items():
+        if 0 < rate < PROBABLE_FRACTION:
+            yield message(
+                "CT519",
+                f"{path}: {rate:g} means {format_rate(rate)}. "
+                f"For {rate * 100:g} %, set {rate * 100:g}. Ignore this warning if the rate is intended.",
+            )
     if 0 in (sampling.random, sampling.overall):
         name = "random" if sampling.random == 0 else "overall"
         yield message(
             "CT515",
             f"sampling.{name}: 0 also disables tracing in applications, because proxies mark every request as not "
             "sampled (envoyproxy/envoy#38222). To remove tracing from the proxies only, set enabled: false.",
+        )
+    for path in (path for path, rate in own.items() if rate == 0):
+        yield message(
+            "CT515",
+            f"{path}: 0 also disables tracing in applications behind these proxies, because they mark every request "
+            "without trace context as not sampled (envoyproxy/envoy#38222). To remove tracing from the proxies only, "
+            f"set {path.removesuffix('sampling')}enabled: false.",
         )
     if not sampling.client.is_integer():
         whole = int(sampling.client)
@@ -93,19 +106,29 @@ def _opentelemetry_warnings(settings: MeshSettings) -> Iterator[str]:
     tracer = settings.tracer.opentelemetry
     if tracer is None:
         return
+    on_kubernetes = settings.target == "kubernetes"
     if tracer.service_name is None and "service.name" not in tracer.resource_attributes:
+        proxy = "proxy without OTEL_RESOURCE_ATTRIBUTES in its environment"
+        fix = (
+            "Start each proxy with its variables from the output proxy_environment. "
+            "Set service_name for proxies without these variables."
+        )
+        if on_kubernetes:
+            proxy = "pod without the annotations of its service"
+            fix = "Annotate the pods with the output proxy_annotations. Set service_name for pods without annotations."
         yield message(
             "CT512",
-            "tracer.opentelemetry.service_name is not set. Spans of a proxy without OTEL_RESOURCE_ATTRIBUTES in its "
-            "environment have the service name unknown_service:envoy. Start each proxy with its variables from "
-            "the output proxy_environment. Set service_name for proxies without these variables.",
+            f"tracer.opentelemetry.service_name is not set. Spans of a {proxy} have the service name "
+            f"unknown_service:envoy. {fix}",
         )
-    names = sorted(name for name in settings.service_names if not RESOURCE_ATTRIBUTE_SEPARATORS.isdisjoint(name))
-    if names:
+    names = {str(proxy.service_name) for proxy in proxies_of(settings).values()}
+    unsupported = sorted(name for name in names if not RESOURCE_ATTRIBUTE_SEPARATORS.isdisjoint(name))
+    if unsupported and not on_kubernetes:
         yield message(
             "CT525",
-            f"services: {', '.join(map(format_value, names))}: spans do not have the service name, because Envoy "
-            "cannot read a name with a comma or an equals sign from OTEL_RESOURCE_ATTRIBUTES. Use tracer.zipkin.",
+            f"services: {', '.join(map(format_value, unsupported))}: spans do not have the service name, because Envoy "
+            "cannot read a name with a comma or an equals sign from OTEL_RESOURCE_ATTRIBUTES. Use tracer.zipkin, or "
+            "set tracing.service_name of the services.",
         )
 
 

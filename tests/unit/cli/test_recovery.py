@@ -273,7 +273,7 @@ def test_entry_of_consul_k8s_has_the_target_kubernetes() -> None:
         ),
         (
             entry() + '{"service": {"name": "web", "proxy": {"config": {"envoy_tracing_json": "{}"}}}}',
-            "registration/web: no input expresses the tracing of one proxy",
+            "registration/web: is not imported. Declare the tracing of one proxy in services.<name>.tracing",
         ),
     ],
 )

@@ -27,6 +27,12 @@ def on_kubernetes(**args: Any) -> Any:
     return mesh(target="kubernetes", **args)
 
 
+def traced(tracing: Any, **args: Any) -> Any:
+    return mesh(services={"web": {"protocol": "http", "tracing": tracing}}, **args)
+
+
+OTLP = {"opentelemetry": {}}
+
 Golden = Callable[[str, Any], None]
 
 REJECTED: list[Any] = [
@@ -163,6 +169,15 @@ REJECTED: list[Any] = [
     mesh(zipkin={}),
     mesh(spans={"max_path_tag_length": 0}),
     collector(export_timeout_ms=100),
+    traced({"enabled": False, "sampling": 5, "service_name": "a"}),
+    traced({"sampling": 101}),
+    traced({"sampling": 0.001}),
+    traced({"service_name": "{datacenter}-{service}"}, tracer=OTLP),
+    traced({"service_name": "{namespace}-{service}"}, tracer=OTLP, target="kubernetes"),
+    traced({"service_name": "{partition}-{service}"}, tracer=OTLP, target="kubernetes"),
+    traced({"service_name": "shop"}),
+    traced(tracing=False),
+    traced({"random": 5}),
     *(
         mesh(tracer={"opentelemetry": {"headers": {name: "x"}}})
         for name in ("Authorization", "x-api-key", "dd-api-key", "x-honeycomb-team", "x-access-token", "cookie")

@@ -33,11 +33,14 @@ LARGE_HEADERS = {"services": {"web": {"protocol": "http", "service_defaults": {"
 
 WARNED: list[dict[str, Any]] = [
     {"sampling": {"random": 0}},
+    {"services": {"web": {"protocol": "http", "tracing": {"sampling": 0}}}},
+    {"services": {"web": {"protocol": "http", "tracing": {"sampling": 0.05}}}},
     {"sampling": {"overall": 0}},
     {"sampling": {"client": 12.5}},
     {**OTLP, "gateways": "skip"},
     {**W3C, "gateways": "skip"},
     {"tracer": {"opentelemetry": {}}},
+    {"tracer": {"opentelemetry": {}}, **ON_KUBERNETES},
     {"tracer": {"opentelemetry": {"resource_attributes": {"service.namespace": "shop"}}}},
     {"services": {}},
     {"services": {"db": {"protocol": "tcp"}}},
@@ -62,6 +65,8 @@ SILENT: list[dict[str, Any]] = [
     {**OTLP, "gateways": "join"},
     {**W3C, "gateways": "join"},
     {"gateways": "skip"},
+    {**OTLP, "services": {"a,b": {"protocol": "http"}}, **ON_KUBERNETES},
+    {**OTLP, "services": {"a,b": {"protocol": "http", "tracing": {"service_name": "a"}}}},
     {**OTLP, "envoy_version": "1.34", "gateways": "skip"},
     {"tracer": {"opentelemetry": {"resource_attributes": {"service.name": "mesh"}}}},
     {**collector("localhost"), "single_machine": True},

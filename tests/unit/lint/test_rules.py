@@ -7,7 +7,11 @@ from typing import Any
 
 import pytest
 
+from consul_tracing.cli.render.rendering import as_hcl
 from consul_tracing.codes import CODES
+from consul_tracing.entries.bodies import proxy_defaults
+from consul_tracing.entries.registrations import proxy_config
+from consul_tracing.inputs.proxies import proxies_of
 from consul_tracing.lint.checks import check_texts
 from consul_tracing.lint.findings import Finding
 from tests.unit.cli.test_lint_inputs import (
@@ -21,6 +25,7 @@ from tests.unit.cli.test_lint_inputs import (
     manifest,
     tracer,
 )
+from tests.unit.meshes import settings
 
 V2_TYPE = "type.googleapis.com/envoy.config.trace.v2.ZipkinConfig"
 
@@ -229,3 +234,10 @@ def test_registration_without_a_tracer_has_no_finding() -> None:
     """The proxy does not trace, and the others do."""
     registration = json.dumps({"name": "web", "proxy": {"config": {"envoy_tracing_json": "{}"}}})
     assert check_texts({"mesh.hcl": block(), "web.json": registration}).findings == []
+
+
+def test_proxy_with_the_keys_of_a_service_without_tracing_has_no_finding() -> None:
+    """It samples no request, so that it does not decide for the next proxy."""
+    mesh = settings(services={"web": {"protocol": "http", "tracing": {"enabled": False}}})
+    registration = json.dumps({"name": "web", "proxy": {"config": proxy_config(mesh, proxies_of(mesh)["web"])}})
+    assert check_texts({"mesh.hcl": as_hcl(proxy_defaults(mesh)), "web.json": registration}).findings == []

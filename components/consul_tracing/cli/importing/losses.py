@@ -100,7 +100,11 @@ def other_losses(documents: Sequence[Document]) -> Iterator[str]:
         config = document.fields.get("Config")
         if document.kind == "registration":
             if not isinstance(config, dict) or not TRACING_KEYS.keys().isdisjoint(map(str.lower, config)):
-                yield loss(document, (), "no input expresses the tracing of one proxy")
+                yield loss(
+                    document,
+                    (),
+                    "is not imported. Declare the tracing of one proxy in services.<name>.tracing",
+                )
         elif document.is_partial and document.kind in {"proxy-defaults", "service-defaults"}:
             yield loss(document, (), "is not imported, because the file contains only a part of the entry")
         elif document.kind == "service-defaults" and not is_known(document):

@@ -11,7 +11,7 @@ from consul_tracing.errors import CommandError
 APPLIES_TO = {
     "entry": (RenderFormat.HCL, RenderFormat.JSON),
     "out": (RenderFormat.HCL, RenderFormat.JSON),
-    "service": (RenderFormat.REGISTRATION,),
+    "service": (RenderFormat.REGISTRATION, RenderFormat.POD_ANNOTATIONS),
 }
 """Options that apply to some formats."""
 
@@ -21,10 +21,10 @@ def render_command(  # noqa: PLR0913, PLR0917 - options of a command
     stack: Annotated[Path | None, typer.Option(help="Stack file with consul-tracing:mesh.")] = None,
     args: Annotated[Path | None, typer.Option(help="YAML or JSON file with the inputs of MeshTracing.")] = None,
     entry: Annotated[str | None, typer.Option(help="Entry to render, such as proxy-defaults/global.")] = None,
-    service: Annotated[str | None, typer.Option(help="Service name in the spans of the proxy (registration).")] = None,
+    service: Annotated[str | None, typer.Option(help="Service of the proxy (registration, pod-annotations).")] = None,
     out: Annotated[Path | None, typer.Option(help="Directory with one file per entry (hcl, json).")] = None,
 ) -> None:
-    """Render the settings of a mesh as config entries, Terraform, manifests, a registration or arguments of a gateway.
+    """Render the settings of a mesh as config entries, Terraform, manifests, a registration, annotations or arguments.
 
     The files of a former run with --out are replaced.
     """

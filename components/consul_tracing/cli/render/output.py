@@ -37,6 +37,8 @@ def print_settings(
             typer.echo(as_terraform(settings), nl=False)
         case RenderFormat.REGISTRATION:
             typer.echo(rendering.as_registration(settings, service))
+        case RenderFormat.POD_ANNOTATIONS:
+            typer.echo(rendering.as_pod_annotations(settings, service), nl=False)
         case RenderFormat.GATEWAY:
             typer.echo("\n".join(gateway_arguments(settings)))
         case _:

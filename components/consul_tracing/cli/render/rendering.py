@@ -12,7 +12,10 @@ import yaml
 from consul_tracing.entries.bodies import proxy_defaults, service_defaults, tracing_config
 from consul_tracing.entries.custom_resources import API_VERSION, KINDS, spec_fields
 from consul_tracing.entries.field_paths import body_from
+from consul_tracing.entries.registrations import annotations_of, proxy_annotations, proxy_config, settings_of
 from consul_tracing.errors import CommandError
+from consul_tracing.inputs.proxies import named, proxies_of
+from consul_tracing.names import CLUSTERS_KEY
 
 from .hcl import attributes
 
@@ -103,24 +106,24 @@ def manifest(entry: Entry, settings: MeshSettings) -> JsonObject:
 
 
 def as_registration(settings: MeshSettings, service: str | None) -> str:
-    """Render the tracing keys as the `proxy` block of a registration, for one proxy instead of the whole mesh.
+    """Render tracing keys as the `proxy` block of a registration, for one proxy instead of the whole mesh.
 
-    `service`: the service name of its spans with OpenTelemetry and Datadog.
+    `service`: the service whose name is in the spans with OpenTelemetry and Datadog. If it has a `tracing` of its own,
+    the keys are those in which it differs from the mesh. Otherwise they are those of a mesh without proxy-defaults.
     """
-    config = tracing_config(with_service_name(settings, service) if service else settings)
-    return accepted(settings) + "\n".join(
-        ["proxy {", "  config {", *(f"    {line}" for line in hcl_lines(config)), "  }", "}"]
-    )
+    config = tracing_config(settings)
+    if service is not None:
+        proxy = proxies_of(settings).get(service, named(service))
+        is_own = proxy != named(service)
+        config = proxy_config(settings, proxy) if is_own else tracing_config(settings_of(settings, proxy))
+    comment = accepted(settings) if CLUSTERS_KEY in config else ""
+    return comment + "\n".join(["proxy {", "  config {", *(f"    {line}" for line in hcl_lines(config)), "  }", "}"])
 
 
-def with_service_name(settings: MeshSettings, service: str) -> MeshSettings:
-    """Return the settings with the service name of one proxy."""
-    named = {
-        kind: tracer.model_copy(update={"service_name": service})
-        for kind, tracer in settings.tracer
-        if tracer is not None and kind != "zipkin"
-    }
-    return settings.model_copy(update={"tracer": settings.tracer.model_copy(update=named)})
+def as_pod_annotations(settings: MeshSettings, service: str | None) -> str:
+    """Render the annotations for the pods of one service, or those of all services by name."""
+    annotations = proxy_annotations(settings)
+    return yaml_text(annotations if service is None else annotations_of(service, annotations))
 
 
 def hcl_lines(fields: JsonObject) -> Iterator[str]:
