@@ -162,11 +162,15 @@ def _provider(provider: object) -> Any:  # noqa: ANN401 - JSON
             config = _replaced(config, parents, {**holder, field: COLLECTOR_CLUSTER})
     if "collector_cluster" in config:
         config["collector_hostname"] = config.get("collector_hostname") or name
+    if isinstance(service := config.get("grpc_service"), dict):
+        # Envoy ignores it.
+        config = _replaced(config, ["grpc_service"], {key: one for key, one in service.items() if key != "timeout"})
     if isinstance(grpc := at(config, "grpc_service", "envoy_grpc"), dict):
         config = _replaced(config, ["grpc_service", "envoy_grpc"], {**grpc, "authority": grpc.get("authority") or name})
     for path, added in (
         (("grpc_service", "initial_metadata"), ()),
         (("http_service", "request_headers_to_add"), ("header",)),
+        (("collector_service", "request_headers_to_add"), ("header",)),
     ):
         if headers := listed(at(config, *path)):
             pairs = [at(one, *added) for one in headers]

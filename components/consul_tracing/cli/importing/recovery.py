@@ -7,7 +7,8 @@ from itertools import chain, count
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from consul_tracing.entry_structs import SCOPE
-from consul_tracing.envoy import ENCODINGS, authority, exact
+from consul_tracing.envoy import ENCODINGS, authority, exact, retried_seconds
+from consul_tracing.envoy_messages.credential_filter import credential_of
 from consul_tracing.envoy_messages.json_values import at
 from consul_tracing.envoy_messages.scalars import SECONDS
 from consul_tracing.errors import CommandError, InputError
@@ -15,7 +16,7 @@ from consul_tracing.files.values import Unevaluated
 from consul_tracing.inputs.args import MeshTracingArgs
 from consul_tracing.inputs.hosts import canonical_host
 from consul_tracing.inputs.mesh_settings import MeshSettings
-from consul_tracing.inputs.tracer_settings import Collector, Datadog, OpenTelemetry, Sampling, Span, Tls, Zipkin
+from consul_tracing.inputs.tracer_settings import Auth, Collector, Datadog, OpenTelemetry, Sampling, Span, Tls, Zipkin
 from consul_tracing.lint.meaning import message_of, socket_address
 from consul_tracing.lint.meshes import is_mesh
 from consul_tracing.names import (
@@ -49,7 +50,8 @@ if TYPE_CHECKING:
 MAX_ROUNDS = 100
 """Maximum number of times that inputs are removed because the contract does not support them."""
 
-PATH = re.compile(r"[^:/]+://[^/]*(/.*)")
+PATH = re.compile(r"[^:/]+://([^/]*)(/.*)")
+"""The host and the path of a URL."""
 
 
 class Recovered(NamedTuple):
@@ -170,11 +172,15 @@ def tracing_inputs(config: JsonObject) -> JsonObject:
     inputs |= {"collector": collector, "tracer": tracer}
     if bootstrap is None:
         inputs["gateways"] = "skip"
-    if at(tracer, "zipkin", "propagation"):
-        inputs["envoy_version"] = "1.36"
     inputs |= listener_inputs(listener)
+    is_old = False
     if "opentelemetry" in tracer:
-        inputs |= sampler_inputs(at(provider, "typed_config", "sampler")) or {"envoy_version": "1.34"}
+        sampler = sampler_inputs(at(provider, "typed_config", "sampler"))
+        is_old = not sampler
+        inputs |= sampler or {"envoy_version": "1.34"}
+    newer = (("zipkin", "propagation"), ("zipkin", "headers"), ("opentelemetry", "max_cache_size"))
+    if not is_old and ("auth" in collector or any(at(tracer, *field) for field in newer)):
+        inputs["envoy_version"] = "1.36"
     return inputs
 
 
@@ -224,6 +230,7 @@ def collector_inputs(cluster: object) -> JsonObject:
         "host": host if is_host else UNKNOWN_HOST,
         **without_defaults(Collector, values),
         **({"tls": tls} if tls else {}),
+        **({"auth": without_defaults(Auth, auth._asdict())} if (auth := credential_of(cluster)) else {}),
     }
 
 
@@ -249,15 +256,18 @@ def tracer_inputs(provider: object, collector: JsonObject) -> JsonObject:
     config, host = at(provider, "typed_config"), authority(str(collector["host"]))
     match message_of(provider):
         case "ZipkinConfig":
-            hostname = at(config, "collector_hostname")
+            service = at(config, "collector_service")
+            uri = PATH.fullmatch(str(at(service, "http_uri", "uri")))
+            hostname = uri[1] if uri else at(config, "collector_hostname")
             encodings = {version: encoding for encoding, version in ENCODINGS.items()}
             values = {
-                "path": at(config, "collector_endpoint"),
+                "path": uri[2] if uri else at(config, "collector_endpoint"),
                 "encoding": encodings.get(str(at(config, "collector_endpoint_version"))),
                 "trace_id_128bit": at(config, "trace_id_128bit"),
                 "shared_span_context": at(config, "shared_span_context"),
                 "hostname": None if hostname == host else hostname,
                 "propagation": {"USE_B3_WITH_W3C_PROPAGATION": "b3+w3c"}.get(str(at(config, "trace_context_option"))),
+                "headers": at(service, "request_headers_to_add"),
             }
             return {"zipkin": without_defaults(Zipkin, values)}
         case "OpenTelemetryConfig":
@@ -273,20 +283,23 @@ def opentelemetry_inputs(config: object) -> JsonObject:
     is_http = at(config, "http_service") is not None
     path = PATH.fullmatch(str(at(config, "http_service", "http_uri", "uri")))
     headers = "request_headers_to_add" if is_http else "initial_metadata"
+    retries = whole(at(config, "grpc_service", "retry_policy", "num_retries"))
     attributes = [at(detector, "attributes") for detector in at(config, "resource_detectors") or []]
     values = {
         "transport": "http" if is_http else "grpc",
-        "path": path[1] if is_http and path else None,
+        "path": path[2] if is_http and path else None,
         "service_name": at(config, "service_name") or None,
         "resource_attributes": next((one for one in attributes if one), None),
         "headers": at(config, "http_service" if is_http else "grpc_service", headers),
+        "max_cache_size": at(config, "max_cache_size"),
+        "retry_seconds": retried_seconds(retries) if isinstance(retries, int) else None,
     }
     return without_defaults(OpenTelemetry, values)
 
 
 def export_timeout(config: object) -> object:
-    """Return the timeout of an OTLP export in milliseconds."""
-    return milliseconds(at(config, "http_service", "http_uri", "timeout") or at(config, "grpc_service", "timeout"))
+    """Return the timeout of an export of OTLP over HTTP in milliseconds. gRPC ignores it."""
+    return milliseconds(at(config, "http_service", "http_uri", "timeout"))
 
 
 def declared_rate(value: object) -> object:
