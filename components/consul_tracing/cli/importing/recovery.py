@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from itertools import chain, count
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -17,7 +16,7 @@ from consul_tracing.inputs.args import MeshTracingArgs
 from consul_tracing.inputs.hosts import canonical_host
 from consul_tracing.inputs.mesh_settings import MeshSettings
 from consul_tracing.inputs.tracer_settings import Auth, Collector, Datadog, OpenTelemetry, Sampling, Span, Tls, Zipkin
-from consul_tracing.lint.meaning import message_of, socket_address
+from consul_tracing.lint.meaning import HOST_AND_PATH, message_of, socket_address
 from consul_tracing.lint.meshes import is_mesh
 from consul_tracing.names import (
     CLUSTERS_KEY,
@@ -49,9 +48,6 @@ if TYPE_CHECKING:
 
 MAX_ROUNDS = 100
 """Maximum number of times that inputs are removed because the contract does not support them."""
-
-PATH = re.compile(r"[^:/]+://([^/]*)(/.*)")
-"""The host and the path of a URL."""
 
 
 class Recovered(NamedTuple):
@@ -256,18 +252,16 @@ def tracer_inputs(provider: object, collector: JsonObject) -> JsonObject:
     config, host = at(provider, "typed_config"), authority(str(collector["host"]))
     match message_of(provider):
         case "ZipkinConfig":
-            service = at(config, "collector_service")
-            uri = PATH.fullmatch(str(at(service, "http_uri", "uri")))
-            hostname = uri[1] if uri else at(config, "collector_hostname")
+            hostname = at(config, "collector_hostname")
             encodings = {version: encoding for encoding, version in ENCODINGS.items()}
             values = {
-                "path": uri[2] if uri else at(config, "collector_endpoint"),
+                "path": at(config, "collector_endpoint"),
                 "encoding": encodings.get(str(at(config, "collector_endpoint_version"))),
                 "trace_id_128bit": at(config, "trace_id_128bit"),
                 "shared_span_context": at(config, "shared_span_context"),
                 "hostname": None if hostname == host else hostname,
                 "propagation": {"USE_B3_WITH_W3C_PROPAGATION": "b3+w3c"}.get(str(at(config, "trace_context_option"))),
-                "headers": at(service, "request_headers_to_add"),
+                "headers": at(config, "request_headers_to_add"),
             }
             return {"zipkin": without_defaults(Zipkin, values)}
         case "OpenTelemetryConfig":
@@ -281,7 +275,7 @@ def tracer_inputs(provider: object, collector: JsonObject) -> JsonObject:
 def opentelemetry_inputs(config: object) -> JsonObject:
     """Return the inputs of Envoy's OpenTelemetry tracer."""
     is_http = at(config, "http_service") is not None
-    path = PATH.fullmatch(str(at(config, "http_service", "http_uri", "uri")))
+    path = HOST_AND_PATH.fullmatch(str(at(config, "http_service", "http_uri", "uri")))
     headers = "request_headers_to_add" if is_http else "initial_metadata"
     retries = whole(at(config, "grpc_service", "retry_policy", "num_retries"))
     attributes = [at(detector, "attributes") for detector in at(config, "resource_detectors") or []]
