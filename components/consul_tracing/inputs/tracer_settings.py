@@ -208,10 +208,10 @@ class OpenTelemetry(Settings):
     """
 
     retry_seconds: Annotated[Whole, Field(le=3600)] = 0
-    """Length of an outage of the collector in which no span is lost, in seconds. Default: {default}, no retry.
+    """Time for which proxies repeat a failed export, in seconds, at least approximately. Default: {default}, no retry.
 
-    Proxies repeat failed exports for at least about this time, and keep up to 1000 of them in memory. Not supported
-    with HTTP, for which Envoy has no retry.
+    Set the length of an outage of the collector in which spans must not be lost. A proxy keeps up to 1000 exports in
+    memory. Not supported with HTTP, for which Envoy has no retry.
     """
 
     def _problems(self) -> Iterator[Problem]:
