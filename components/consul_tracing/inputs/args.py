@@ -205,7 +205,7 @@ class OpenTelemetryArgs(TypedDict):
     """Time for which proxies repeat a failed export, in seconds, at least approximately. Default: 0, no retry.
 
     Set the length of an outage of the collector in which spans must not be lost. A proxy keeps up to 1000 exports in
-    memory. Not supported with HTTP, for which Envoy has no retry.
+    memory, up to about 25 MiB. Not supported with HTTP, for which Envoy has no retry.
     """
 
 

@@ -211,7 +211,7 @@ class OpenTelemetry(Settings):
     """Time for which proxies repeat a failed export, in seconds, at least approximately. Default: {default}, no retry.
 
     Set the length of an outage of the collector in which spans must not be lost. A proxy keeps up to 1000 exports in
-    memory. Not supported with HTTP, for which Envoy has no retry.
+    memory, up to about 25 MiB. Not supported with HTTP, for which Envoy has no retry.
     """
 
     def _problems(self) -> Iterator[Problem]:
