@@ -3,7 +3,7 @@
 import ssl
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent import futures
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -32,6 +32,9 @@ class Received:
     headers: list[dict[str, str]] = field(default_factory=list)
     """Headers or metadata of each request, with names in lower case."""
 
+    spans: int = 0
+    """Number of the spans of OTLP over gRPC."""
+
     def datadog_spans(self) -> list[dict[str, Any]]:
         """Return the spans of the Datadog requests, with the field names of the protocol, such as `parent_id`."""
         bodies = [msgpack.unpackb(body) for path, _, body in self.requests if path == DATADOG_PATH]
@@ -39,25 +42,41 @@ class Received:
 
 
 class _TraceService(trace_service_pb2_grpc.TraceServiceServicer):
-    def __init__(self, received: Received) -> None:
-        self._received = received
+    def __init__(self, received: Received, credential: Mapping[str, str]) -> None:
+        self._received, self._credential = received, credential
 
     def Export(  # noqa: N802 - name in the protocol
-        self, _: trace_service_pb2.ExportTraceServiceRequest, context: grpc.ServicerContext
+        self, request: trace_service_pb2.ExportTraceServiceRequest, context: grpc.ServicerContext
     ) -> trace_service_pb2.ExportTraceServiceResponse:
-        self._received.headers.append({name: str(value) for name, value in context.invocation_metadata()})
+        headers = {name: str(value) for name, value in context.invocation_metadata()}
+        self._received.headers.append(headers)
+        if not self._credential.items() <= headers.items():
+            context.abort(grpc.StatusCode.UNAUTHENTICATED, "no credential")
+        scopes = (scope for resource in request.resource_spans for scope in resource.scope_spans)
+        self._received.spans += sum(len(scope.spans) for scope in scopes)
         return trace_service_pb2.ExportTraceServiceResponse()
 
 
 @contextmanager
-def otlp_grpc_collector() -> Iterator[Received]:
-    """Start a receiver of OTLP over gRPC, which keeps the metadata."""
-    received = Received(free_port())
+def otlp_grpc_collector(
+    certificate: Path | None = None,
+    key: Path | None = None,
+    *,
+    port: int | None = None,
+    credential: Mapping[str, str] | None = None,
+) -> Iterator[Received]:
+    """Start a receiver of OTLP over gRPC, which keeps the metadata and rejects requests without the `credential`."""
+    received = Received(port or free_port())
     server = grpc.server(futures.ThreadPoolExecutor(4))
     trace_service_pb2_grpc.add_TraceServiceServicer_to_server(  # type: ignore[no-untyped-call] # generated code
-        _TraceService(received), server
+        _TraceService(received, credential or {}), server
     )
-    server.add_insecure_port(f"{LOOPBACK}:{received.port}")
+    address = f"{LOOPBACK}:{received.port}"
+    if certificate is not None and key is not None:
+        pair = key.read_bytes(), certificate.read_bytes()
+        server.add_secure_port(address, grpc.ssl_server_credentials([pair]))
+    else:
+        server.add_insecure_port(address)
     server.start()
     try:
         yield received
@@ -66,15 +85,16 @@ def otlp_grpc_collector() -> Iterator[Received]:
 
 
 @contextmanager
-def http_collector(
+def http_collector(  # noqa: PLR0913 - keyword options
     certificate: Path | None = None,
     key: Path | None = None,
     client_authority: Path | None = None,
     *,
     status: int = 202,
     seconds: float = 0,
+    credential: Mapping[str, str] | None = None,
 ) -> Iterator[Received]:
-    """Start a collector for HTTP, which responds with a status after some seconds.
+    """Start a collector for HTTP, which responds with a status after some seconds, or 401 without the `credential`.
 
     `certificate` enables TLS, `client_authority` verifies client certificates.
     """
@@ -89,7 +109,8 @@ def http_collector(
             received.headers.append({name.lower(): value for name, value in self.headers.items()})
             # Envoy counts a Zipkin report as sent for status 202 only. The Datadog tracer requires 200 and JSON.
             time.sleep(seconds)
-            self.send_response(200 if self.path == DATADOG_PATH else status)
+            known = (credential or {}).items() <= received.headers[-1].items()
+            self.send_response(200 if self.path == DATADOG_PATH else status if known else 401)
             self.send_header("content-length", "2")
             self.end_headers()
             self.wfile.write(b"{}")

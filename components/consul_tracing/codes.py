@@ -278,7 +278,7 @@ CODES: dict[str, Code] = {
     "CT326": Code(
         "An entry contains a credential",
         "Every client of Consul can read config entries.",
-        "Remove it. Send spans to an OpenTelemetry Collector that adds the credential.",
+        "Remove it. A proxy can read the credential of its collector from a file: set `collector.auth`.",
     ),
     "CT327": Code(
         "An entry has two writers",
@@ -596,6 +596,14 @@ CODES: dict[str, Code] = {
         "datacenter.",
         "Give `--admin` for each proxy of the service, and check its proxies with `consul-tracing stale`.",
     ),
+    "CT423": Code(
+        "A proxy cannot read the credential of its collector",
+        "The file of `collector.auth` is missing on the host of the proxy, the proxy has no permission to read it, or "
+        "it is not one line of ASCII text. The proxy sends its spans without the credential, or with the former one.",
+        "Put the file on the host. Kubernetes: mount it into the sidecar with "
+        "`consul.hashicorp.com/consul-sidecar-user-volume` and `-user-volume-mount`. The proxy reads it within two "
+        "seconds, without a restart.",
+    ),
     "CT501": Code(
         "Entries are adopted",
         "The entries were unmanaged. The message lists the fields that are preserved, replaced and removed.",
@@ -787,6 +795,12 @@ CODES: dict[str, Code] = {
         "removes. This stack manages that entry too, or another component may declare the service.",
         "Change or remove the entries that the message lists before the protocol. Ignore the warning if the update "
         "does so, or if another component declares the service.",
+    ),
+    "CT537": Code(
+        "The credential is sent in plain text",
+        "`collector.auth` is set without `collector.tls`, and the collector is not on the host of the proxy. Everyone "
+        "on the network between them can read the credential.",
+        "Set `collector.tls`. Ignore the warning if the network is trusted.",
     ),
     "CT601": Code(
         "The command could not run",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from .envoy_messages.credential_filter import Credential, credential_filter
 from .envoy_messages.messages import HTTP_PROTOCOL_OPTIONS, LISTENER_TRACING
 from .inputs.hosts import is_address
 from .names import COLLECTOR_CLUSTER, RESOURCE_ATTRIBUTE_SEPARATORS, SAMPLING_RATES
@@ -20,6 +21,15 @@ if TYPE_CHECKING:
 TYPE = "type.googleapis.com/"
 
 ENCODINGS: Mapping[str, str] = {"json": "HTTP_JSON", "protobuf": "HTTP_PROTO"}
+
+ZIPKIN_TIMEOUT = "5s"
+"""Required and without effect. A report has the timeout of Envoy's runtime, `tracing.zipkin.request_timeout`: 5 s."""
+
+MAX_BACKOFF_SECONDS = 10
+"""Longest pause before a retry. Envoy waits for a random part of it."""
+
+MAX_RETRIED_EXPORTS = 1000
+"""Exports of a proxy that can wait for a retry. Each has five spans by default."""
 
 
 def bootstrap_tracing(settings: MeshSettings) -> JsonObject:
@@ -105,14 +115,20 @@ def datadog(tracer: Datadog, collector: Collector) -> JsonObject:
 
 def zipkin(tracer: Zipkin, collector: Collector) -> JsonObject:
     """Build the fields of Envoy's `ZipkinConfig`. Defaults that differ between versions of Envoy are written."""
+    host = tracer.hostname or authority(collector.host)
     config: JsonObject = {
-        "collector_cluster": COLLECTOR_CLUSTER,
-        "collector_endpoint": tracer.path,
         "collector_endpoint_version": ENCODINGS[tracer.encoding],
-        "collector_hostname": tracer.hostname or authority(collector.host),
         "trace_id_128bit": tracer.trace_id_128bit,
         "shared_span_context": tracer.shared_span_context,
     }
+    if tracer.headers:
+        uri = f"{scheme(collector)}://{host}{tracer.path}"
+        http = {"uri": uri, "cluster": COLLECTOR_CLUSTER, "timeout": ZIPKIN_TIMEOUT}
+        config["collector_service"] = {"http_uri": http, "request_headers_to_add": added_headers(tracer.headers)}
+    else:
+        config["collector_cluster"] = COLLECTOR_CLUSTER
+        config["collector_endpoint"] = tracer.path
+        config["collector_hostname"] = host
     if tracer.propagation == "b3+w3c":
         config["trace_context_option"] = "USE_B3_WITH_W3C_PROPAGATION"
     return config
@@ -121,19 +137,22 @@ def zipkin(tracer: Zipkin, collector: Collector) -> JsonObject:
 def opentelemetry(tracer: OpenTelemetry, settings: MeshSettings) -> JsonObject:
     """Build the fields of Envoy's `OpenTelemetryConfig`."""
     config: JsonObject = {}
-    timeout, headers = duration(settings.collector.export_timeout_ms), sorted(tracer.headers.items())
+    timeout = duration(settings.collector.export_timeout_ms)
     if tracer.transport == "grpc":
         # The default authority is the name of the cluster. A reverse proxy of the collector cannot route it.
         grpc = {"cluster_name": COLLECTOR_CLUSTER, "authority": authority(settings.collector.host)}
         config["grpc_service"] = {"envoy_grpc": grpc, "timeout": timeout}
-        if headers:
-            config["grpc_service"]["initial_metadata"] = [{"key": name, "value": value} for name, value in headers]
+        if tracer.headers:
+            config["grpc_service"]["initial_metadata"] = header_values(tracer.headers)
+        if tracer.retry_seconds:
+            config["grpc_service"]["retry_policy"] = retry_policy(tracer.retry_seconds)
     else:
         http = {"uri": collector_url(settings), "cluster": COLLECTOR_CLUSTER, "timeout": timeout}
         config["http_service"] = {"http_uri": http}
-        if headers:
-            added = [{"header": {"key": name, "value": value}} for name, value in headers]
-            config["http_service"]["request_headers_to_add"] = added
+        if tracer.headers:
+            config["http_service"]["request_headers_to_add"] = added_headers(tracer.headers)
+    if tracer.max_cache_size is not None:
+        config["max_cache_size"] = tracer.max_cache_size
     if tracer.service_name is not None:
         config["service_name"] = tracer.service_name
     # Attributes of later detectors replace those of earlier ones.
@@ -144,6 +163,34 @@ def opentelemetry(tracer: OpenTelemetry, settings: MeshSettings) -> JsonObject:
     if settings.has_sampler:
         config["sampler"] = sampler(settings.sampling.random)
     return config
+
+
+def header_values(headers: Mapping[str, str]) -> list[JsonObject]:
+    """Build Envoy's `HeaderValue` of each header."""
+    return [{"key": name, "value": value} for name, value in sorted(headers.items())]
+
+
+def added_headers(headers: Mapping[str, str]) -> list[JsonObject]:
+    """Build Envoy's `HeaderValueOption` of each header."""
+    return [{"header": header} for header in header_values(headers)]
+
+
+def retry_policy(seconds: int) -> JsonObject:
+    """Build the retries of an export over gRPC: Envoy's `config.core.v3.RetryPolicy`.
+
+    The pauses are random, on average half of the longest one. Twice the number for an outage of average pauses, and
+    three short ones at the start, hold for almost every export.
+    """
+    return {
+        "retry_on": "connect-failure,reset,5xx,unavailable",
+        "num_retries": 2 * math.ceil(2 * seconds / MAX_BACKOFF_SECONDS) + 3,
+        "retry_back_off": {"base_interval": "1s", "max_interval": f"{MAX_BACKOFF_SECONDS}s"},
+    }
+
+
+def retried_seconds(retries: int) -> int:
+    """Return the longest outage for which `retry_policy` has this number of retries."""
+    return max(0, (retries - 3) * MAX_BACKOFF_SECONDS // 4)
 
 
 def sampler(percent: float) -> JsonObject:
@@ -223,12 +270,32 @@ def collector_cluster(settings: MeshSettings) -> JsonObject:
             "endpoints": [{"lb_endpoints": [{"endpoint": {"address": address}}]}],
         },
     }
-    if settings.tracer.speaks_http2:
-        options = {"@type": TYPE + HTTP_PROTOCOL_OPTIONS, "explicit_http_config": {"http2_protocol_options": {}}}
+    if options := http_options(settings):
+        options = {"@type": TYPE + HTTP_PROTOCOL_OPTIONS, **options}
         cluster["typed_extension_protocol_options"] = {HTTP_PROTOCOL_OPTIONS: options}
+    if settings.tracer.opentelemetry is not None and settings.tracer.opentelemetry.retry_seconds:
+        # Envoy's default allows three retries at a time.
+        cluster["circuit_breakers"] = {"thresholds": [{"max_retries": MAX_RETRIED_EXPORTS}]}
     if collector.tls is not None:
         cluster["transport_socket"] = tls_socket(collector.tls, collector.host, settings.tracer)
     return cluster
+
+
+def http_options(settings: MeshSettings) -> JsonObject:
+    """Build the protocol and the filters of requests to the collector. Empty for HTTP/1.1 without filters."""
+    auth = settings.collector.auth
+    if auth is None and not settings.tracer.speaks_http2:
+        return {}
+    protocol = "http2_protocol_options" if settings.tracer.speaks_http2 else "http_protocol_options"
+    options: JsonObject = {"explicit_http_config": {protocol: {}}}
+    if auth is not None:
+        codec = f"{TYPE}envoy.extensions.filters.http.upstream_codec.v3.UpstreamCodec"
+        options["http_filters"] = [
+            credential_filter(Credential(auth.header, auth.file)),
+            # The last filter sends the request.
+            {"name": "envoy.filters.http.upstream_codec", "typed_config": {"@type": codec}},
+        ]
+    return options
 
 
 def tls_socket(tls: Tls, host: str, tracer: Tracer) -> JsonObject:
@@ -269,13 +336,17 @@ def authority(host: str) -> str:
 def collector_url(settings: MeshSettings) -> str:
     """Return the URL to which spans are sent: `http://zipkin:9411/api/v2/spans`."""
     collector, tracer = settings.collector, settings.tracer
-    scheme = "http" if collector.tls is None else "https"
     path = ""
     if tracer.zipkin is not None:
         path = tracer.zipkin.path
     elif tracer.opentelemetry is not None and tracer.opentelemetry.transport == "http":
         path = tracer.opentelemetry.path
-    return f"{scheme}://{authority(collector.host)}:{settings.collector_port}{path}"
+    return f"{scheme(collector)}://{authority(collector.host)}:{settings.collector_port}{path}"
+
+
+def scheme(collector: Collector) -> str:
+    """Return the scheme of URLs of the collector."""
+    return "http" if collector.tls is None else "https"
 
 
 def gateway_runtime(sampling: Sampling) -> JsonObject:

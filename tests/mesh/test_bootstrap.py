@@ -23,6 +23,8 @@ TRACERS: dict[str, dict[str, Any]] = {
     "zipkin-protobuf": {"zipkin": {"encoding": "protobuf", "trace_id_128bit": False, "shared_span_context": True}},
     "zipkin-w3c": {"zipkin": {"propagation": "b3+w3c"}},
     "otlp-grpc": {"opentelemetry": {"service_name": "mesh", "resource_attributes": {"a": "b"}}},
+    "zipkin-headers": {"zipkin": {"headers": {"x-scope-orgid": "shop"}}},
+    "otlp-grpc-retries": {"opentelemetry": {"retry_seconds": 60, "max_cache_size": 64}},
     "otlp-http": {"opentelemetry": {"transport": "http"}},
     "datadog": {"datadog": {"service_name": "mesh"}},
 }
@@ -78,7 +80,9 @@ def validate(programs: Programs, bootstrap: str, version: str) -> None:
 def test_supported_envoys_accept_the_bootstrap(
     programs: Programs, render: Render, tls_files: dict[str, dict[str, str]], tracer: str, tls: str
 ) -> None:
-    collector = {"host": "collector.example.com", **({"tls": tls_files[tls]} if tls_files[tls] else {})}
+    collector: dict[str, Any] = {"host": "collector.example.com", **({"tls": tls_files[tls]} if tls_files[tls] else {})}
+    if tracer != "datadog":
+        collector["auth"] = {"file": '/missing/"token"'}
     clusters = [{"name": "statsd", "type": "STRICT_DNS", "connect_timeout": "1s"}]
     bootstrap = render(config(collector=collector, tracer=TRACERS[tracer], static_clusters=clusters))
     with ThreadPoolExecutor() as pool:

@@ -16,6 +16,7 @@ pytestmark = [pytest.mark.mesh, pytest.mark.slow]
 EXPECTED = {
     "minimal": "envoy.config.trace.v3.ZipkinConfig",
     "otlp-tls": "envoy.config.trace.v3.OpenTelemetryConfig",
+    "vendor-otlp": "envoy.config.trace.v3.OpenTelemetryConfig",
     "datadog": "envoy.config.trace.v3.DatadogConfig",
     "gateways": "envoy.config.trace.v3.ZipkinConfig",
     "wrapper": "envoy.config.trace.v3.ZipkinConfig",

@@ -35,7 +35,9 @@ OPENTELEMETRY = {
     "service_name": "mesh",
     "headers": {"x-scope-orgid": "shop"},
     "resource_attributes": {"deployment.environment.name": "prod"},
+    "max_cache_size": 2048,
 }
+OTLP_GRPC = {**OPENTELEMETRY, "retry_seconds": 60}
 OTLP_HTTP = {**OPENTELEMETRY, "transport": "http", "path": "/otlp/v1/traces"}
 OLDEST, ENVOY_1_36 = (1, 20), (1, 22, 6)
 """Releases of Consul: the oldest of the tests, and the first with the messages of Envoy 1.36."""
@@ -43,7 +45,8 @@ OLDEST, ENVOY_1_36 = (1, 20), (1, 22, 6)
 TRACERS = [
     pytest.param({"zipkin": ZIPKIN}, OLDEST, id="b3"),
     pytest.param({"zipkin": {**ZIPKIN, "propagation": "b3+w3c"}}, ENVOY_1_36, id="b3+w3c"),
-    pytest.param({"opentelemetry": OPENTELEMETRY}, ENVOY_1_36, id="otlp-grpc"),
+    pytest.param({"zipkin": {**ZIPKIN, "headers": {"x-scope-orgid": "shop"}}}, ENVOY_1_36, id="zipkin-headers"),
+    pytest.param({"opentelemetry": OTLP_GRPC}, ENVOY_1_36, id="otlp-grpc"),
     pytest.param({"opentelemetry": OTLP_HTTP}, ENVOY_1_36, id="otlp-http"),
     pytest.param({"datadog": {"service_name": "mesh"}}, OLDEST, id="datadog"),
 ]

@@ -138,7 +138,8 @@ def traces_as(sidecar: Envoy, expected: Tracing) -> bool:
 def listener_tracing(config_dump: Any) -> Iterator[dict[str, Any]]:
     """Yield the tracing block of each active HTTP listener in a config dump."""
     if isinstance(config_dump, dict):
-        if "http_filters" in config_dump:
+        # The options of a cluster have filters too.
+        if {"http_filters", "stat_prefix"} <= config_dump.keys():
             yield config_dump.get("tracing", {})
         for key, value in config_dump.items():
             if key not in {"draining_state", "error_state", "warming_state"}:

@@ -6,6 +6,8 @@ from typing import Any
 from envoy.config.bootstrap.v3 import bootstrap_pb2
 from envoy.config.cluster.v3 import cluster_pb2
 from envoy.config.trace.v3 import datadog_pb2, http_tracer_pb2, opentelemetry_pb2, zipkin_pb2  # noqa: F401 - Any types
+from envoy.extensions.filters.http.lua.v3 import lua_pb2  # noqa: F401 - parsed inside an Any
+from envoy.extensions.filters.http.upstream_codec.v3 import upstream_codec_pb2  # noqa: F401 - parsed inside an Any
 from envoy.extensions.filters.network.http_connection_manager.v3 import http_connection_manager_pb2 as hcm_pb2
 from envoy.extensions.tracers.opentelemetry.resource_detectors.v3 import (
     environment_resource_detector_pb2,  # noqa: F401 - parsed inside an Any

@@ -66,6 +66,8 @@ TLS = some({"ca_file": PATH}, server_name=HOST) | some({"ca_file": PATH, "certif
 HEADERS = st.dictionaries(
     st.from_regex(r"x-[a-j]{1,8}", fullmatch=True), st.from_regex(r"[!-$&-~]{1,9}", fullmatch=True), max_size=3
 )
+RETRY_SECONDS = st.integers(0, 720).map(lambda number: 5 * number)
+"""Outages with a number of retries of their own."""
 ZIPKIN_OR_DATADOG = st.one_of(
     st.fixed_dictionaries(
         {
@@ -76,6 +78,7 @@ ZIPKIN_OR_DATADOG = st.one_of(
                 shared_span_context=st.booleans(),
                 hostname=TEXT,
                 propagation=st.sampled_from(["b3", "b3+w3c"]),
+                headers=HEADERS,
             )
         }
     ),
@@ -89,7 +92,7 @@ OPENTELEMETRY = st.one_of(
         resource_attributes=st.dictionaries(TEXT, TEXT, max_size=3),
         headers=HEADERS,
     ),
-    some(transport=st.just("grpc"), service_name=TEXT, headers=HEADERS),
+    some(transport=st.just("grpc"), service_name=TEXT, headers=HEADERS, retry_seconds=RETRY_SECONDS),
 ).map(lambda tracer: {"opentelemetry": tracer})
 HEADER = st.text(string.ascii_letters + "-", min_size=1, max_size=12)
 VARIABLE = st.text(string.ascii_uppercase + "_", min_size=1, max_size=12)
@@ -142,7 +145,21 @@ OTHER_ARGS = some(
         Meta=st.dictionaries(NAME.map(lambda name: f"x{name}"), TEXT, max_size=3),
     ),
 )
-MESHES = st.tuples(OTHER_ARGS, SAMPLED).map(lambda parts: {**parts[0], **parts[1]})
+AUTH = some({"file": PATH | st.just('/a "b" \\c')}, header=st.from_regex(r"x-k[a-j]{1,8}", fullmatch=True))
+
+
+def newer(parts: tuple[dict[str, Any], dict[str, Any], dict[str, Any] | None, int | None]) -> dict[str, Any]:
+    """Add the inputs that require Envoy 1.36, where they are supported."""
+    args, sampled, auth, cache = parts
+    tracer, is_new = sampled.get("tracer", {}), sampled["envoy_version"] in {"1.36", "1.40"}
+    if auth is not None and is_new and "datadog" not in tracer:
+        args = {**args, "collector": {**args["collector"], "auth": auth}}
+    if cache is not None and is_new and "opentelemetry" in tracer:
+        tracer = {"opentelemetry": {**tracer["opentelemetry"], "max_cache_size": cache}}
+    return {**args, **sampled, **({"tracer": tracer} if tracer else {})}
+
+
+MESHES = st.tuples(OTHER_ARGS, SAMPLED, st.none() | AUTH, st.none() | st.integers(5, 10_000)).map(newer)
 """Valid arguments of `MeshTracing`."""
 
 

@@ -61,7 +61,8 @@ def written(**args: Any) -> dict[str, Any]:
 
 
 OTLP_HTTP = {"transport": "http", "headers": {"X-Scope-OrgID": "shop"}}
-SLOW = {"host": "zipkin", "connect_timeout_ms": 100, "export_timeout_ms": 2500}
+SLOW = {"host": "zipkin", "connect_timeout_ms": 100}
+AUTHORIZED = {"host": "zipkin", "auth": {"header": "X-Api-Key", "file": '/etc/the "token"'}}
 OWN_CERTIFICATE = {**TLS, "certificate_file": "/etc/ssl/proxy.pem", "key_file": "/etc/ssl/proxy.key"}
 TAGS = {"b": {"literal": "2"}, "a": {"request_header": "X-User", "default": "anonymous"}, "c": {"environment": "ZONE"}}
 STATED: dict[str, dict[str, Any]] = {
@@ -73,14 +74,29 @@ STATED: dict[str, dict[str, Any]] = {
     "tags are sorted by name, and header names are in lower case": {"tags": TAGS},
     "the Host header of spans is the input hostname": {"tracer": {"zipkin": {"hostname": "spans"}}},
     "b3+w3c sets the option of Envoy 1.36": {"tracer": {"zipkin": {"propagation": "b3+w3c"}}},
-    "OTLP over gRPC uses HTTP/2, port 4317, the export timeout and the headers": {
+    "OTLP over gRPC uses HTTP/2, port 4317 and the headers": {
         "tracer": {"opentelemetry": {"headers": {"X-Scope-OrgID": "shop"}}},
         "collector": SLOW,
     },
     "OTLP over HTTP uses port 4318, the export timeout and the headers": {
         "tracer": {"opentelemetry": OTLP_HTTP},
-        "collector": SLOW,
+        "collector": {**SLOW, "export_timeout_ms": 2500},
     },
+    "a credential is added by a filter of the cluster, before the one that sends the request": {
+        "collector": AUTHORIZED,
+    },
+    "a credential for OTLP over gRPC keeps HTTP/2": {"collector": AUTHORIZED, "tracer": {"opentelemetry": {}}},
+    "headers of Zipkin need collector_service, with the same path and Host header": {
+        "tracer": {"zipkin": {"headers": {"X-Scope-OrgID": "shop"}, "path": "/a/api/v2/spans", "hostname": "spans"}}
+    },
+    "headers of Zipkin over TLS": {
+        "collector": {"host": "::1", "tls": TLS},
+        "tracer": {"zipkin": {"headers": {"X-Scope-OrgID": "shop"}}},
+    },
+    "an outage of 10 seconds needs seven retries, and more than Envoy's three retries at a time": {
+        "tracer": {"opentelemetry": {"retry_seconds": 10}}
+    },
+    "the cache is that of the tracer": {"tracer": {"opentelemetry": {"max_cache_size": 4096}}},
     "the environment of a proxy replaces the other resource attributes": {
         "tracer": {"opentelemetry": {"service_name": "mesh", "resource_attributes": {"service.name": "other"}}}
     },

@@ -96,6 +96,7 @@ ON_CONSUL: list[tuple[Callable[[], object], Any, bool]] = [
     (declare(sampling={"random": 0, "client": 12.5}), {}, False),
     (declare(static_clusters=[{"name": "a", "http4_options": {}}]), {}, False),
     (declare(collector={"host": "zipkin.virtual.consul", "port": 4318}), {}, False),
+    (declare(collector={"host": "otlp", "auth": {"file": "/etc/token"}}, envoy_version="1.36"), {}, False),
     (declare(proxy_config={"envoy_public_listener_json": json.dumps(listener(manager()))}), {}, False),
     (declare(services={"web": {"protocol": "http", "service_defaults": {"MaxRequestHeadersKB": 96}}}), {}, False),
 ]

@@ -24,7 +24,7 @@ MESH: dict[str, Any] = {
         "host": "collector.example.com",
         "port": 4317,
         "connect_timeout_ms": 1000,
-        "export_timeout_ms": 2000,
+        "auth": {"header": "x-api-key", "file": "/etc/consul-tracing/token"},
         "tls": {
             "ca_file": "/tls/ca.pem",
             "server_name": "c",
@@ -38,6 +38,8 @@ MESH: dict[str, Any] = {
             "service_name": "mesh",
             "resource_attributes": {"deployment.environment.name": "prod", "service_name_x": "y"},
             "headers": {"x-scope-orgid": "shop"},
+            "max_cache_size": 2048,
+            "retry_seconds": 60,
         }
     },
     "sampling": {"client": 100, "random": 0.5, "overall": 100},

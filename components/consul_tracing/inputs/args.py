@@ -109,6 +109,22 @@ class TlsArgs(TypedDict):
     """Path of the PEM file with the key of `certificate_file`. Default: none."""
 
 
+class AuthArgs(TypedDict):
+    """Credential that proxies add to each export, from a file on their hosts. It is in no entry and in no state.
+
+    Requires Envoy 1.36. A proxy without the file starts, and its exports have no credential.
+    """
+
+    header: NotRequired[Input[str]]
+    """Header with the credential. Default: "authorization"."""
+
+    file: Input[str]
+    """Absolute path of a file on the hosts of the proxies with the whole value of the header: `Bearer abc`. Required.
+
+    One line of ASCII text. White space around it is removed. Proxies use a changed file within two seconds.
+    """
+
+
 class CollectorArgs(TypedDict):
     """Address of the collector to which proxies send spans."""
 
@@ -132,13 +148,17 @@ class CollectorArgs(TypedDict):
     """
 
     export_timeout_ms: NotRequired[Input[int]]
-    """Timeout of one OTLP export, in milliseconds. Default: 3000. Spans of a failed export are lost.
+    """Timeout of one export of OTLP over HTTP, in milliseconds. Default: 3000. Spans of a failed export are lost.
 
-    Not supported with Zipkin and Datadog, whose timeouts Envoy does not expose.
+    Not supported with OTLP over gRPC, where Envoy ignores it, and with Zipkin and Datadog, whose timeouts Envoy does
+    not expose.
     """
 
     tls: NotRequired[TlsArgs]
     """TLS to the collector. Default: none, plain HTTP."""
+
+    auth: NotRequired[AuthArgs]
+    """Credential in a header of each export, from a file. Default: none. Not supported with Datadog."""
 
     per_host: NotRequired[bool]
     """Whether a collector runs beside every proxy, so that `host` is a loopback address. Default: false.
@@ -177,6 +197,12 @@ class ZipkinArgs(TypedDict):
     "b3+w3c" reads and writes both formats. It requires Envoy 1.36.
     """
 
+    headers: NotRequired[Mapping[str, Input[str]]]
+    """Headers of each export, such as a tenant id: `{"x-scope-orgid": "shop"}`. They require Envoy 1.36. Default: none.
+
+    Credentials are not supported, because every client of Consul can read the entry. Set `collector.auth`.
+    """
+
 
 class OpenTelemetryArgs(TypedDict):
     """Envoy's OpenTelemetry tracer: W3C `traceparent` headers and OTLP."""
@@ -199,8 +225,21 @@ class OpenTelemetryArgs(TypedDict):
     headers: NotRequired[Mapping[str, Input[str]]]
     """Headers of each export, such as a tenant id: `{"x-scope-orgid": "shop"}`. Default: none.
 
-    Credentials are not supported, because every client of Consul can read the entry. Send spans to an OpenTelemetry
-    Collector that adds them.
+    Credentials are not supported, because every client of Consul can read the entry. Set `collector.auth`.
+    """
+
+    max_cache_size: NotRequired[Input[int]]
+    """Maximum number of spans that wait for the next export, in each worker thread. Default: Envoy's, 1024.
+
+    Envoy exports after 5 spans or 5 seconds, so only a proxy with other flush settings (`min_flush_spans` in its
+    runtime) fills it. It saves no span in an outage of the collector: `retry_seconds` does. Requires Envoy 1.36.
+    """
+
+    retry_seconds: NotRequired[Input[int]]
+    """Time for which proxies repeat a failed export, in seconds, at least approximately. Default: 0, no retry.
+
+    Set the length of an outage of the collector in which spans must not be lost. A proxy keeps up to 1000 exports in
+    memory, up to about 25 MiB. Not supported with HTTP, for which Envoy has no retry.
     """
 
 

@@ -18,7 +18,10 @@ from .zipkin_collector_settings import ZipkinCollectorSettings
 Gateways = Literal["join", "skip"]
 
 W3C_ENVOY = (1, 36)
-"""The first Envoy whose Zipkin tracer supports W3C headers."""
+"""The first Envoy whose Zipkin tracer supports W3C headers and headers of exports."""
+
+AUTH_ENVOY = (1, 36)
+"""The oldest Envoy on which `collector.auth` and `max_cache_size` are tested. An older one may not start."""
 
 VERSION_IS_REQUIRED = (
     "is required with tracer.opentelemetry, because it decides where the sampling rate is. "
@@ -146,12 +149,8 @@ class MeshSettings(EntrySettings):
         yield from self._sampler_problems()
         for index, cluster in enumerate(self.static_clusters):
             yield from newer_problems(cluster, f"static_clusters.{index}", self.oldest_envoy)
-        if self.tracer.zipkin and self.tracer.zipkin.propagation == "b3+w3c" and self.oldest_envoy < W3C_ENVOY:
-            yield Problem(
-                "tracer.zipkin.propagation",
-                f'must be "b3" with Envoy {self.envoy_version} (envoy_version), got "b3+w3c". It requires Envoy 1.36',
-            )
         yield from self._span_name_problems()
+        yield from self._newer_problems()
         if self.default_protocol in HTTP_PROTOCOLS and self.tcp_services is None:
             yield Problem(
                 "default_protocol",
@@ -170,12 +169,35 @@ class MeshSettings(EntrySettings):
         if isinstance(tracer, dict) and tracer.get("opentelemetry") is not None and args.get("envoy_version") is None:
             yield Problem("envoy_version", VERSION_IS_REQUIRED)
 
-    def _collector_problems(self) -> Iterator[Problem]:
-        if self.tracer.opentelemetry is None and "export_timeout_ms" in self.collector.model_fields_set:
+    def _newer_problems(self) -> Iterator[Problem]:
+        """Return the inputs that the oldest Envoy does not support."""
+        zipkin, otlp = self.tracer.zipkin, self.tracer.opentelemetry
+        if zipkin and zipkin.propagation == "b3+w3c" and self.oldest_envoy < W3C_ENVOY:
             yield Problem(
-                "collector.export_timeout_ms",
-                "is not supported without tracer.opentelemetry. Remove it, or set tracer.opentelemetry",
+                "tracer.zipkin.propagation",
+                f'must be "b3" with Envoy {self.envoy_version} (envoy_version), got "b3+w3c". It requires Envoy 1.36',
             )
+        inputs = {
+            "tracer.zipkin.headers": (bool(zipkin and zipkin.headers), W3C_ENVOY),
+            "tracer.opentelemetry.max_cache_size": (bool(otlp and otlp.max_cache_size), AUTH_ENVOY),
+            "collector.auth": (self.collector.auth is not None, AUTH_ENVOY),
+        }
+        for path, (is_set, since) in inputs.items():
+            if is_set and self.oldest_envoy < since:
+                required = ".".join(map(str, since))
+                yield Problem(
+                    path,
+                    f"requires Envoy {required}, got {self.envoy_version} (envoy_version, the oldest of the mesh). "
+                    f'If all proxies have it, set envoy_version: "{required}"',
+                )
+
+    def _collector_problems(self) -> Iterator[Problem]:
+        otlp = self.tracer.opentelemetry
+        if "export_timeout_ms" in self.collector.model_fields_set and (otlp is None or otlp.transport == "grpc"):
+            fix = "Remove it, or set tracer.opentelemetry with transport: http"
+            reason = "with transport: grpc, where Envoy ignores it" if otlp else "without tracer.opentelemetry"
+            yield Problem("collector.export_timeout_ms", f"is not supported {reason}. {fix}")
+        yield from self._auth_problems()
         if self.zipkin_collector is None:
             return
         if "collector" in self.model_fields_set:
@@ -201,6 +223,16 @@ class MeshSettings(EntrySettings):
             if name and self.target == "kubernetes" and "{namespace}" in name and service.namespace is None:
                 reason = "is required with target: kubernetes and {namespace} in tracing.service_name"
                 yield Problem(f"services.{key}.namespace", reason)
+
+    def _auth_problems(self) -> Iterator[Problem]:
+        if (auth := self.collector.auth) is None:
+            return
+        if self.tracer.datadog is not None:
+            yield Problem("collector.auth", "is not supported with tracer.datadog. The agent has the API key")
+        for name in ("zipkin", "opentelemetry"):
+            if (tracer := getattr(self.tracer, name)) and auth.header in tracer.headers:
+                reason = f"conflicts with tracer.{name}.headers, which has the same header. Remove it there"
+                yield Problem("collector.auth.header", reason)
 
     def _sampler_problems(self) -> Iterator[Problem]:
         """Return the rates that a sampler does not know. A sampler decides from the trace context and the trace id."""

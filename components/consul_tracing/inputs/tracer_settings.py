@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import Field
 
 from consul_tracing.errors import Problem, format_value
 from consul_tracing.names import UNRESOLVED
@@ -13,11 +13,11 @@ from .hosts import is_loopback
 from .tracers import v1_path_reason
 from .types import (
     EnvironmentVariable,
-    ExportHeader,
+    ExportHeaders,
     FilePath,
     FinePercent,
+    FreeHeader,
     HeaderName,
-    HeaderValue,
     Host,
     Milliseconds,
     Percent,
@@ -25,13 +25,16 @@ from .types import (
     Text,
     Uint32,
     UrlPath,
-    unique_headers,
+    Whole,
 )
 from .validation import Settings
 
 Encoding = Literal["json", "protobuf"]
 Propagation = Literal["b3", "b3+w3c"]
 Transport = Literal["grpc", "http"]
+
+MIN_FLUSH_SPANS = 5
+"""Spans after which Envoy exports by default. A smaller cache loses spans always."""
 
 
 class Tls(Settings):
@@ -65,6 +68,24 @@ class Tls(Settings):
             yield Problem("key_file", "is required with certificate_file")
 
 
+class Auth(Settings):
+    """Credential that proxies add to each export, from a file on their hosts. It is in no entry and in no state.
+
+    Requires Envoy 1.36. A proxy without the file starts, and its exports have no credential.
+    """
+
+    shorthand: ClassVar[str] = "file"
+
+    header: FreeHeader = "authorization"
+    """Header with the credential."""
+
+    file: FilePath
+    """Absolute path of a file on the hosts of the proxies with the whole value of the header: `Bearer abc`.
+
+    One line of ASCII text. White space around it is removed. Proxies use a changed file within two seconds.
+    """
+
+
 class Collector(Settings):
     """Address of the collector to which proxies send spans."""
 
@@ -91,13 +112,17 @@ class Collector(Settings):
     """
 
     export_timeout_ms: Milliseconds = 3000
-    """Timeout of one OTLP export, in milliseconds. Default: {default}. Spans of a failed export are lost.
+    """Timeout of one export of OTLP over HTTP, in milliseconds. Default: {default}. Spans of a failed export are lost.
 
-    Not supported with Zipkin and Datadog, whose timeouts Envoy does not expose.
+    Not supported with OTLP over gRPC, where Envoy ignores it, and with Zipkin and Datadog, whose timeouts Envoy does
+    not expose.
     """
 
     tls: Tls | None = None
     """TLS to the collector. Default: none, plain HTTP."""
+
+    auth: Auth | None = None
+    """Credential in a header of each export, from a file. Default: none. Not supported with Datadog."""
 
     per_host: bool = False
     """Whether a collector runs beside every proxy, so that `host` is a loopback address.
@@ -140,6 +165,12 @@ class Zipkin(Settings):
     "b3+w3c" reads and writes both formats. It requires Envoy 1.36.
     """
 
+    headers: ExportHeaders = Field(default_factory=dict)
+    """Headers of each export, such as a tenant id: `{"x-scope-orgid": "shop"}`. They require Envoy 1.36.
+
+    Credentials are not supported, because every client of Consul can read the entry. Set `collector.auth`.
+    """
+
     def _problems(self) -> Iterator[Problem]:
         if reason := v1_path_reason(self.path):
             yield Problem("path", reason)
@@ -163,16 +194,31 @@ class OpenTelemetry(Settings):
     resource_attributes: dict[Text, Text] = Field(default_factory=dict)
     """Additional attributes of the resource, such as `deployment.environment.name`."""
 
-    headers: Annotated[dict[ExportHeader, HeaderValue], BeforeValidator(unique_headers)] = Field(default_factory=dict)
+    headers: ExportHeaders = Field(default_factory=dict)
     """Headers of each export, such as a tenant id: `{"x-scope-orgid": "shop"}`.
 
-    Credentials are not supported, because every client of Consul can read the entry. Send spans to an OpenTelemetry
-    Collector that adds them.
+    Credentials are not supported, because every client of Consul can read the entry. Set `collector.auth`.
+    """
+
+    max_cache_size: Annotated[Uint32, Field(ge=MIN_FLUSH_SPANS)] | None = None
+    """Maximum number of spans that wait for the next export, in each worker thread. Default: Envoy's, 1024.
+
+    Envoy exports after 5 spans or 5 seconds, so only a proxy with other flush settings (`min_flush_spans` in its
+    runtime) fills it. It saves no span in an outage of the collector: `retry_seconds` does. Requires Envoy 1.36.
+    """
+
+    retry_seconds: Annotated[Whole, Field(le=3600)] = 0
+    """Time for which proxies repeat a failed export, in seconds, at least approximately. Default: {default}, no retry.
+
+    Set the length of an outage of the collector in which spans must not be lost. A proxy keeps up to 1000 exports in
+    memory, up to about 25 MiB. Not supported with HTTP, for which Envoy has no retry.
     """
 
     def _problems(self) -> Iterator[Problem]:
         if self.transport == "grpc" and "path" in self.model_fields_set:
             yield Problem("path", "is not supported with transport: grpc")
+        if self.transport == "http" and self.retry_seconds:
+            yield Problem("retry_seconds", "is not supported with transport: http. Set transport: grpc")
 
 
 class Datadog(Settings):

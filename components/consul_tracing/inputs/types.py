@@ -28,7 +28,7 @@ CREDENTIAL_HEADER = re.compile(
 )
 CREDENTIAL_REASON = (
     "must not be a credential, because every client of Consul can read the entry. "
-    "Send spans to an OpenTelemetry Collector that adds the header"
+    "Set collector.auth, with which proxies read it from a file"
 )
 CREDENTIAL_VALUE = re.compile(r"(bearer|basic) |-----BEGIN", re.IGNORECASE)
 NAME_TEMPLATE = re.compile(r"\{[^{}]*\}")
@@ -98,10 +98,15 @@ def span_name(value: str) -> str:
     return value
 
 
-def export_header(value: str) -> str:
-    """Validate the name of an OTLP export header."""
+def free_header(value: str) -> str:
+    """Validate the name of a header of exports that Envoy does not set."""
     if RESERVED_HEADER.fullmatch(value):
         raise invalid_value(f"must not be a header that Envoy sets, got {format_value(value)}")
+    return value
+
+
+def export_header(value: str) -> str:
+    """Validate the name of a header whose value is in the entry."""
     if CREDENTIAL_HEADER.search(value):
         raise invalid_value(CREDENTIAL_REASON)
     return value
@@ -214,8 +219,11 @@ OwnerName = Annotated[str, AfterValidator(owner_name)]
 HeaderName = Annotated[
     str, matching(r":?[!#$%&'*+.^_`|~0-9A-Za-z-]+", "the name of an HTTP header"), AfterValidator(str.lower)
 ]
-ExportHeader = Annotated[HeaderName, AfterValidator(export_header)]
+FreeHeader = Annotated[HeaderName, AfterValidator(free_header)]
 HeaderValue = Annotated[str, AfterValidator(header_value)]
+ExportHeaders = Annotated[
+    dict[Annotated[FreeHeader, AfterValidator(export_header)], HeaderValue], BeforeValidator(unique_headers)
+]
 EnvironmentVariable = Annotated[str, matching(r"[A-Za-z_][A-Za-z0-9_]*", "the name of an environment variable")]
 UrlPath = Annotated[str, AfterValidator(url_path)]
 FilePath = Annotated[str, AfterValidator(file_path)]

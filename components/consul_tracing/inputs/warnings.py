@@ -9,6 +9,7 @@ from consul_tracing.errors import format_rate, format_value, message
 from consul_tracing.names import HTTP_PROTOCOLS, RESOURCE_ATTRIBUTE_SEPARATORS
 
 from .collector_address import HTTPS_PORT, PORTS, loopback_reason, mesh_reason, namespace_reason, port_reason
+from .hosts import is_loopback
 from .proxies import proxies_of
 from .static_clusters import unknown_fields
 from .tracers import REPLACED, has_untraced_requests, is_public_listener, upstream_listeners
@@ -92,6 +93,8 @@ def _listener_warnings(settings: MeshSettings) -> Iterator[str]:
     if settings.gateways != "skip":
         return
     reason = "the sampler of tracer.opentelemetry" if settings.has_sampler else ""
+    if settings.tracer.zipkin is not None and settings.tracer.zipkin.headers:
+        reason = "tracer.zipkin.headers"
     if settings.tracer.zipkin is not None and settings.tracer.zipkin.propagation == "b3+w3c":
         reason = 'tracer.zipkin.propagation: "b3+w3c"'
     if reason:
@@ -149,6 +152,12 @@ def _collector_warnings(settings: MeshSettings, *, single_machine: bool) -> Iter
             f"collector.port: {reason}. A collector of another protocol rejects the spans, and proxies lose them. "
             f"{fix}, or collector.port: {own}. Ignore this warning if the collector receives {PORTS[own]} at "
             f"{settings.collector_port}.",
+        )
+    if collector.auth is not None and collector.tls is None and not is_loopback(collector.host):
+        yield message(
+            "CT537",
+            f"collector.auth: proxies send the credential to {format_value(collector.host)} in plain text, because "
+            "collector.tls is not set. Set collector.tls. Ignore this warning if the network is trusted.",
         )
     if on_kubernetes and (reason := namespace_reason(collector.host)):
         yield message(

@@ -5,6 +5,7 @@ Entries with the same meaning configure proxies identically, whatever the layout
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from consul_tracing.entries.metadata import is_ownership_metadata
@@ -42,6 +43,9 @@ ENVOY_DEFAULTS: Mapping[str, JsonObject] = {
     }
 }
 """Envoy's defaults by tracer. Source: Envoy 1.36's `config/trace/v3`."""
+
+HOST_AND_PATH = re.compile(r"[^:/]+://([^/]*)(/.*)")
+"""The host and the path of a URL."""
 
 LISTENER_DEFAULTS: JsonObject = {
     **{f"{rate}_sampling": {"value": 100} for rate in SAMPLING_RATES},
@@ -156,23 +160,44 @@ def _provider(provider: object) -> Any:  # noqa: ANN401 - JSON
     if not isinstance(config, dict):
         return provider
     name = collector_name(config)
-    config = {**ENVOY_DEFAULTS.get(message_of(provider), {}), **config}
+    config = {**ENVOY_DEFAULTS.get(message_of(provider), {}), **_in_one_form(config)}
     for *parents, field in CLUSTER_FIELDS:
         if isinstance(holder := at(config, *parents), dict) and field in holder:
             config = _replaced(config, parents, {**holder, field: COLLECTOR_CLUSTER})
     if "collector_cluster" in config:
         config["collector_hostname"] = config.get("collector_hostname") or name
+    if isinstance(service := config.get("grpc_service"), dict):
+        # Envoy ignores it.
+        config = _replaced(config, ["grpc_service"], {key: one for key, one in service.items() if key != "timeout"})
     if isinstance(grpc := at(config, "grpc_service", "envoy_grpc"), dict):
         config = _replaced(config, ["grpc_service", "envoy_grpc"], {**grpc, "authority": grpc.get("authority") or name})
     for path, added in (
         (("grpc_service", "initial_metadata"), ()),
         (("http_service", "request_headers_to_add"), ("header",)),
+        (("request_headers_to_add",), ("header",)),
     ):
         if headers := listed(at(config, *path)):
             pairs = [at(one, *added) for one in headers]
             if all(isinstance(pair, dict) and pair.keys() == {"key", "value"} for pair in pairs):
                 config = _replaced(config, list(path), {str(pair["key"]).lower(): pair["value"] for pair in pairs})
     return {"typed_config": {**config, **_extensions(config)}}
+
+
+def _in_one_form(config: JsonObject) -> JsonObject:
+    """Return a tracer with the fields of Zipkin's older form in place of its `collector_service`, which wins."""
+    service = config.get("collector_service")
+    place = HOST_AND_PATH.fullmatch(str(at(service, "http_uri", "uri")))
+    if not place or not isinstance(service, dict):
+        return config
+    own = {key: value for key, value in config.items() if key != "collector_service"}
+    rest = {key: value for key, value in service.items() if key != "http_uri"}
+    return {
+        **own,
+        "collector_cluster": at(service, "http_uri", "cluster"),
+        "collector_endpoint": place[2],
+        "collector_hostname": place[1],
+        **rest,
+    }
 
 
 def _extensions(config: JsonObject) -> JsonObject:

@@ -66,6 +66,12 @@ def entry(
     return json.dumps({"Kind": "proxy-defaults", "Name": "global", "Config": config, **fields})
 
 
+def service(uri: str, headers: dict[str, str]) -> dict[str, Any]:
+    """Return a `collector_service` of the Zipkin tracer."""
+    added = [{"header": {"key": name, "value": value}} for name, value in headers.items()]
+    return {"http_uri": {"uri": uri, "cluster": "zipkin", "timeout": "1s"}, "request_headers_to_add": added}
+
+
 COLLECTOR = {"host": "zipkin.service.consul"}
 BASE = {"collector": COLLECTOR, "sampling": {"random": 0}, "existing": "adopt"}
 
@@ -160,6 +166,11 @@ def test_manifests_are_read_back() -> None:
         ({"collector_endpoint_version": "HTTP_PROTO"}, {"encoding": "protobuf"}),
         ({"collector_hostname": None}, {"hostname": "zipkin"}),
         ({"collector_hostname": "a:1"}, {"hostname": "a:1"}),
+        (
+            {"collector_service": service("http://a:1/v2", {"X-A": "b"})},
+            {"path": "/v2", "hostname": "a:1", "headers": {"x-a": "b"}},
+        ),
+        ({"collector_service": service("http://zipkin.service.consul/api/v2/spans", {})}, {}),
     ],
 )
 def test_fields_of_the_tracer_are_recovered(tracer: dict[str, Any], expected: dict[str, Any]) -> None:
@@ -444,14 +455,35 @@ def test_service_with_an_unknown_scope_or_protocol_is_not_imported(fields: str) 
     ]
 
 
-def test_header_with_a_credential_is_not_shown() -> None:
-    mesh = settings(tracer={"opentelemetry": {"headers": {"x-tenant": "secret-1"}}})
+@pytest.mark.parametrize(
+    ("tracer", "field"), [("opentelemetry", "initial_metadata"), ("zipkin", "request_headers_to_add")]
+)
+def test_header_with_a_credential_is_not_shown(tracer: str, field: str) -> None:
+    mesh = settings(tracer={tracer: {"headers": {"x-tenant": "secret-1"}}}, envoy_version="1.36")
     text = as_json(entries_of_consul(mesh)[0]).replace("x-tenant", "authorization")
     inputs, losses = recovered(text)
-    assert "headers" not in inputs["tracer"]["opentelemetry"]
+    assert "headers" not in inputs.get("tracer", {}).get(tracer, {})
     assert len(losses) == 1
-    assert "initial_metadata" in losses[0]
+    assert field in losses[0]
     assert "secret-1" not in losses[0]
+
+
+def test_timeout_over_grpc_has_no_meaning() -> None:
+    """Envoy ignores it."""
+    collector = {"host": "otlp", "connect_timeout_ms": 1000}
+    mesh = settings(collector=collector, tracer={"opentelemetry": {"service_name": "mesh"}})
+    inputs, losses = recovered(as_json(entries_of_consul(mesh)[0]).replace("3.000s", "0.500s"))
+    assert "export_timeout_ms" not in inputs["collector"]
+    assert losses == []
+
+
+def test_other_retries_are_reported() -> None:
+    mesh = settings(tracer={"opentelemetry": {"service_name": "mesh", "retry_seconds": 60}})
+    text = as_json(entries_of_consul(mesh)[0])
+    assert recovered(text).losses == []
+    inputs, losses = recovered(text.replace("connect-failure,", ""))
+    assert inputs["tracer"]["opentelemetry"]["retry_seconds"] == 60
+    assert ["retry_on" in loss for loss in losses] == [True]
 
 
 @pytest.mark.parametrize("text", ["", entry() + entry(), '{"Kind": "service-defaults", "Name": "web"}'])

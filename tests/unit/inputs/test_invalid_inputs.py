@@ -23,6 +23,10 @@ def collector(**fields: Any) -> Any:
     return mesh(collector={"host": "zipkin", **fields})
 
 
+def authorized(header: str = "authorization") -> dict[str, Any]:
+    return {"host": "otlp", "auth": {"header": header, "file": "/etc/token"}}
+
+
 def on_kubernetes(**args: Any) -> Any:
     return mesh(target="kubernetes", **args)
 
@@ -188,6 +192,20 @@ REJECTED: list[Any] = [
     ),
     mesh(tracer={"opentelemetry": {"headers": {"x-tenant": "100%"}}}),
     mesh(tracer={"opentelemetry": {"headers": {"x-tenant": "Bearer hush"}}}),
+    mesh(tracer={"opentelemetry": {}}, collector={"host": "otlp", "export_timeout_ms": 100}),
+    mesh(tracer={"opentelemetry": {"transport": "http", "retry_seconds": 60}}),
+    mesh(tracer={"opentelemetry": {"retry_seconds": 3601, "max_cache_size": 4}}),
+    mesh(tracer={"opentelemetry": {"max_cache_size": 5}}, envoy_version="1.35"),
+    mesh(tracer={"zipkin": {"headers": {"x-scope-orgid": "shop"}}}),
+    mesh(tracer={"zipkin": {"headers": {"x-api-key": "hush"}}}, envoy_version="1.36"),
+    mesh(tracer={"zipkin": {"headers": {"x-tenant": "shop"}}}, envoy_version="1.36", collector=authorized("x-tenant")),
+    mesh(tracer={"opentelemetry": {"headers": {"x-a": "b"}}}, collector=authorized("X-A")),
+    mesh(tracer={"datadog": {"service_name": "mesh"}}, envoy_version="1.36", collector=authorized()),
+    mesh(collector=authorized()),
+    mesh(envoy_version="1.36", collector=authorized("content-type")),
+    mesh(envoy_version="1.36", collector={"host": "zipkin", "auth": {"file": "Bearer hush"}}),
+    mesh(envoy_version="1.36", collector={"host": "zipkin", "auth": {}}),
+    mesh(envoy_version="1.36", collector={"host": "zipkin", "auth": "/etc/token"}),
     on_kubernetes(metadata={"annotations": {"consul-tracing/keys": "x"}}),
 ]
 

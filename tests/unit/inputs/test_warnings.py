@@ -13,6 +13,7 @@ from tests.unit.meshes import settings
 UNTRACED, TRACED = json.dumps(listener(manager())), json.dumps(listener(manager(tracing={})))
 OTLP: dict[str, Any] = {"tracer": {"opentelemetry": {"service_name": "mesh"}}}
 W3C: dict[str, Any] = {"tracer": {"zipkin": {"propagation": "b3+w3c"}}, "envoy_version": "1.36"}
+AUTH = {"file": "/etc/consul-tracing/token"}
 ON_KUBERNETES: dict[str, Any] = {"target": "kubernetes", "collector": {"host": "zipkin.example.com"}}
 
 
@@ -57,6 +58,8 @@ WARNED: list[dict[str, Any]] = [
     {"proxy_config": {"Envoy_bootstrap_json_tpl": "{}"}},
     {"enabled": False, "services": {}, "sampling": {"random": 0}},
     LARGE_HEADERS,
+    {**collector("zipkin", auth=AUTH), "envoy_version": "1.36"},
+    {"tracer": {"zipkin": {"headers": {"x-tenant": "shop"}}}, "envoy_version": "1.36", "gateways": "skip"},
     {"static_clusters": [{"name": "a", "http4_options": {}, "type": "STATIC"}]},
 ]
 
@@ -75,6 +78,8 @@ SILENT: list[dict[str, Any]] = [
     {**collector("jaeger", port=4317), **OTLP},
     collector("zipkin", port=443, tls={"ca_file": "/ca.pem"}),
     collector("zipkin"),
+    {**collector("zipkin", auth=AUTH, tls={"ca_file": "/ca.pem"}), "envoy_version": "1.36"},
+    {**collector("127.0.0.1", auth=AUTH, per_host=True), "envoy_version": "1.36"},
     {"proxy_config": {"envoy_public_listener_json": TRACED}},
     {"proxy_config": {"envoy_extra_static_listeners_json": UNTRACED, "envoy_local_cluster_json": UNTRACED}},
     {**ON_KUBERNETES, **LARGE_HEADERS},

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from itertools import chain, count
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from consul_tracing.entry_structs import SCOPE
-from consul_tracing.envoy import ENCODINGS, authority, exact
+from consul_tracing.envoy import ENCODINGS, authority, exact, retried_seconds
+from consul_tracing.envoy_messages.credential_filter import credential_of
 from consul_tracing.envoy_messages.json_values import at
 from consul_tracing.envoy_messages.scalars import SECONDS
 from consul_tracing.errors import CommandError, InputError
@@ -15,8 +15,8 @@ from consul_tracing.files.values import Unevaluated
 from consul_tracing.inputs.args import MeshTracingArgs
 from consul_tracing.inputs.hosts import canonical_host
 from consul_tracing.inputs.mesh_settings import MeshSettings
-from consul_tracing.inputs.tracer_settings import Collector, Datadog, OpenTelemetry, Sampling, Span, Tls, Zipkin
-from consul_tracing.lint.meaning import message_of, socket_address
+from consul_tracing.inputs.tracer_settings import Auth, Collector, Datadog, OpenTelemetry, Sampling, Span, Tls, Zipkin
+from consul_tracing.lint.meaning import HOST_AND_PATH, message_of, socket_address
 from consul_tracing.lint.meshes import is_mesh
 from consul_tracing.names import (
     CLUSTERS_KEY,
@@ -48,8 +48,6 @@ if TYPE_CHECKING:
 
 MAX_ROUNDS = 100
 """Maximum number of times that inputs are removed because the contract does not support them."""
-
-PATH = re.compile(r"[^:/]+://[^/]*(/.*)")
 
 
 class Recovered(NamedTuple):
@@ -170,11 +168,15 @@ def tracing_inputs(config: JsonObject) -> JsonObject:
     inputs |= {"collector": collector, "tracer": tracer}
     if bootstrap is None:
         inputs["gateways"] = "skip"
-    if at(tracer, "zipkin", "propagation"):
-        inputs["envoy_version"] = "1.36"
     inputs |= listener_inputs(listener)
+    is_old = False
     if "opentelemetry" in tracer:
-        inputs |= sampler_inputs(at(provider, "typed_config", "sampler")) or {"envoy_version": "1.34"}
+        sampler = sampler_inputs(at(provider, "typed_config", "sampler"))
+        is_old = not sampler
+        inputs |= sampler or {"envoy_version": "1.34"}
+    newer = (("zipkin", "propagation"), ("zipkin", "headers"), ("opentelemetry", "max_cache_size"))
+    if not is_old and ("auth" in collector or any(at(tracer, *field) for field in newer)):
+        inputs["envoy_version"] = "1.36"
     return inputs
 
 
@@ -224,6 +226,7 @@ def collector_inputs(cluster: object) -> JsonObject:
         "host": host if is_host else UNKNOWN_HOST,
         **without_defaults(Collector, values),
         **({"tls": tls} if tls else {}),
+        **({"auth": without_defaults(Auth, auth._asdict())} if (auth := credential_of(cluster)) else {}),
     }
 
 
@@ -258,6 +261,7 @@ def tracer_inputs(provider: object, collector: JsonObject) -> JsonObject:
                 "shared_span_context": at(config, "shared_span_context"),
                 "hostname": None if hostname == host else hostname,
                 "propagation": {"USE_B3_WITH_W3C_PROPAGATION": "b3+w3c"}.get(str(at(config, "trace_context_option"))),
+                "headers": at(config, "request_headers_to_add"),
             }
             return {"zipkin": without_defaults(Zipkin, values)}
         case "OpenTelemetryConfig":
@@ -271,22 +275,25 @@ def tracer_inputs(provider: object, collector: JsonObject) -> JsonObject:
 def opentelemetry_inputs(config: object) -> JsonObject:
     """Return the inputs of Envoy's OpenTelemetry tracer."""
     is_http = at(config, "http_service") is not None
-    path = PATH.fullmatch(str(at(config, "http_service", "http_uri", "uri")))
+    path = HOST_AND_PATH.fullmatch(str(at(config, "http_service", "http_uri", "uri")))
     headers = "request_headers_to_add" if is_http else "initial_metadata"
+    retries = whole(at(config, "grpc_service", "retry_policy", "num_retries"))
     attributes = [at(detector, "attributes") for detector in at(config, "resource_detectors") or []]
     values = {
         "transport": "http" if is_http else "grpc",
-        "path": path[1] if is_http and path else None,
+        "path": path[2] if is_http and path else None,
         "service_name": at(config, "service_name") or None,
         "resource_attributes": next((one for one in attributes if one), None),
         "headers": at(config, "http_service" if is_http else "grpc_service", headers),
+        "max_cache_size": at(config, "max_cache_size"),
+        "retry_seconds": retried_seconds(retries) if isinstance(retries, int) else None,
     }
     return without_defaults(OpenTelemetry, values)
 
 
 def export_timeout(config: object) -> object:
-    """Return the timeout of an OTLP export in milliseconds."""
-    return milliseconds(at(config, "http_service", "http_uri", "timeout") or at(config, "grpc_service", "timeout"))
+    """Return the timeout of an export of OTLP over HTTP in milliseconds. gRPC ignores it."""
+    return milliseconds(at(config, "http_service", "http_uri", "timeout"))
 
 
 def declared_rate(value: object) -> object:

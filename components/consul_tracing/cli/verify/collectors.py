@@ -6,6 +6,9 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from consul_tracing.envoy_messages.credential_filter import ERRORS, Credential, credential_of
+from consul_tracing.envoy_messages.json_values import at, listed
+
 from .tracers import OTLP_GRPC, addresses
 
 if TYPE_CHECKING:
@@ -45,6 +48,17 @@ class Collector:
     def unreadable(self) -> int:
         """Responses in another protocol than HTTP/1.1, or HTTP/2 for gRPC."""
         return min(self.count("upstream_cx_protocol_error"), self.count("upstream_rq_502"))
+
+    @property
+    def credential(self) -> Credential | None:
+        """The credential that the proxy adds. None without one."""
+        clusters = listed(at(self.proxy.running.bootstrap, "static_resources", "clusters"))
+        return next((credential_of(one) for one in clusters if at(one, "name") == self.tracer.cluster), None)
+
+    @property
+    def unread_credentials(self) -> int:
+        """Failed reads of the credential."""
+        return self.count(ERRORS)
 
     @property
     def closed(self) -> int:

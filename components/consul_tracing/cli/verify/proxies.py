@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from consul_tracing.envoy_messages.credential_filter import ERRORS
 from consul_tracing.envoy_messages.json_values import at, fraction_percent
 from consul_tracing.envoy_messages.tracers import sampler_percent
 from consul_tracing.inputs.hosts import is_loopback
@@ -43,6 +44,7 @@ STATS = (
     r"|^cluster\..*\.(membership_total|upstream_rq_(\d+|total|timeout|active|completed)"
     r"|upstream_cx_(connect_fail|connect_timeout|none_healthy|protocol_error|destroy_remote_with_active_rq)"
     r"|ssl\.(connection_error|fail_verify\w*|handshake))$"
+    rf"|^cluster\..*{ERRORS}$"
 )
 """Counters and gauges of the connection to Consul, of tracers, sampling decisions, requests and clusters."""
 

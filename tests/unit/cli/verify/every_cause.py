@@ -12,6 +12,7 @@ from tests.unit.cli.verify.facts import CALLER, SPANS, called, evidence, proxy, 
 UNKNOWN, INVALID = "envoy.tracers.zipkin: unknown cluster 'nope'", "Value: value length must be at least 1 characters"
 OTHER = [span("3", "web", "CLIENT", None, trace_id="feed"), span("4", "api", "SERVER", "3", trace_id="feed")]
 REJECTED = {"cluster.spans.upstream_rq_429": 2, "tracing.zipkin.reports_dropped": 2}
+UNAUTHORIZED = {"cluster.spans.lua.credential.errors": 1, "cluster.spans.upstream_rq_401": 1}
 OTLP = Tracer("envoy.tracers.opentelemetry", {"grpc_service": {"envoy_grpc": {"cluster_name": "spans"}}})
 NONE = {"context": Propagation.NONE}
 BLOCK = '{"@type": "Tracing", "random_sampling": {"value": 100}, "operation": "%REQ(:PATH)%"}'
@@ -47,4 +48,5 @@ EVIDENCE: dict[str, Evidence] = {
     "CT415": evidence(trace(*SPANS[:3]), proxies=[proxy("api", public(tracing=None))]),
     "CT420": evidence(trace(*FLAT, expected=()), proxies=[]),
     "CT421": evidence(trace(*FLAT[:1], expected=()), proxies=[]),
+    "CT423": evidence(trace(), proxies=[proxy("web", increases=UNAUTHORIZED)]),
 }

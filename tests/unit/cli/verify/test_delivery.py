@@ -14,7 +14,9 @@ from consul_tracing.cli.verify.evidence import Cause, Evidence
 from consul_tracing.cli.verify.proxies import Listener
 from consul_tracing.cli.verify.tracers import Tracer, addresses, endpoints
 from consul_tracing.cli.verify.verification import reporting_services
+from consul_tracing.envoy import collector_cluster
 from tests.unit.cli.verify.facts import SPANS, ZIPKIN, evidence, proxies, proxy, trace
+from tests.unit.meshes import settings
 
 GRPC = Tracer("envoy.tracers.opentelemetry", {"grpc_service": {"envoy_grpc": {"cluster_name": "spans"}}})
 HTTP = Tracer(GRPC.name, {"http_service": {"http_uri": {"uri": "http://tempo:4318/v1/traces", "cluster": "spans"}}})
@@ -27,6 +29,12 @@ PROTOCOL = "upstream_cx_protocol_error"
 
 def counted(**counters: int) -> dict[str, int]:
     return {f"cluster.spans.{name}": value for name, value in counters.items()}
+
+
+def cluster_of(collector: dict[str, Any]) -> dict[str, Any]:
+    """Return the cluster of a collector, without its name."""
+    cluster = collector_cluster(settings(collector=collector, envoy_version="1.36"))
+    return {key: value for key, value in cluster.items() if key != "name"}
 
 
 def of_web(tracer: Tracer = ZIPKIN, counters: dict[str, int] | None = None, **facts: Any) -> Evidence:
@@ -98,6 +106,31 @@ def test_export_over_grpc_without_a_response_is_counted_as_active() -> None:
 def test_fix_depends_on_the_status(status: int, fix: str) -> None:
     cause = only(of_web(ZIPKIN, counted(**{f"upstream_rq_{status}": 1})))
     assert (cause.code, fix in cause.fix) == ("CT404", True), cause
+
+
+WITH_CREDENTIAL = {
+    "name": "spans",
+    **cluster_of({"host": "zipkin", "auth": {"header": "x-api-key", "file": "/etc/key"}}),
+}
+BOOTSTRAP = {"static_resources": {"clusters": [{"name": "other"}, WITH_CREDENTIAL]}}
+
+
+@pytest.mark.parametrize(
+    ("tracer", "counters", "code"),
+    [
+        # Envoy 1.40, and Envoy before it, which repeats the cluster.
+        (ZIPKIN, counted(**{"lua.credential.errors": 1, "upstream_rq_401": 1}), "CT423"),
+        (HTTP, counted(**{"cluster.spanslua.credential.errors": 1, "upstream_rq_403": 1}), "CT423"),
+        (GRPC, counted(**{"lua.credential.errors": 1, "upstream_rq_200": 1}), "CT423"),
+        (ZIPKIN, counted(**{"lua.credential.errors": 1, "upstream_rq_429": 1}), "CT404"),
+        (ZIPKIN, counted(upstream_rq_401=1), "CT404"),
+    ],
+)
+def test_file_of_the_credential_is_named(tracer: Tracer, counters: dict[str, int], code: str) -> None:
+    facts = of_web(tracer, counters)
+    running = replace(facts.proxies[0].running, bootstrap=BOOTSTRAP)
+    cause = only(replace(facts, proxies=[replace(facts.proxies[0], running=running)]))
+    assert (cause.code, "/etc/key" in cause.fix) == (code, "upstream_rq_429" not in "".join(counters)), cause
 
 
 def test_tls_is_no_fix_of_a_connection_with_tls() -> None:

@@ -21,9 +21,11 @@ if TYPE_CHECKING:
 
 RESTART = ", and restart the proxies"
 
+UNAUTHORIZED = frozenset({401, 403})
+
 STATUS_FIXES = {
-    401: "the collector requires credentials: set tracer.opentelemetry.headers (the Zipkin tracer sends none)",
-    403: "the collector rejects the credentials: correct tracer.opentelemetry.headers",
+    401: "the collector requires credentials: set collector.auth",
+    403: "the collector rejects the credentials: set collector.auth, or correct tracer.opentelemetry.headers",
     413: "increase the maximum size of a request in the collector",
     429: "the collector limits the rate: increase its limit, or reduce sampling.random",
 }
@@ -38,10 +40,11 @@ def unavailable_store(evidence: Evidence) -> Iterator[Cause]:
 
 
 def undelivered_spans(proxy: Proxy, evidence: Evidence) -> Cause | None:
-    """CT403, CT404 and CT416: the collector cannot be reached, rejects spans, or is something else."""
+    """CT403, CT404, CT416 and CT423: the collector cannot be reached, rejects spans, or is something else."""
     if not (collector := collector_of(proxy)):
         return None
-    return _unreachable(collector) or other_protocol(collector, evidence) or _rejected(collector)
+    found = _unreachable(collector) or other_protocol(collector, evidence)
+    return found or _without_credential(collector) or _rejected(collector)
 
 
 def other_store(evidence: Evidence) -> Iterator[Cause]:
@@ -79,6 +82,24 @@ def _unreachable(collector: Collector) -> Cause | None:
     return Cause("CT403", collector.proxy.label, reason, fix)
 
 
+def _without_credential(collector: Collector) -> Cause | None:
+    """Return a cause if the proxy cannot read its credential. Over gRPC, no counter shows that spans are rejected."""
+    if not collector.unread_credentials or not (collector.tracer.protocol == OTLP_GRPC or _refuses(collector)):
+        return None
+    file = collector.credential.file if collector.credential else "the file of collector.auth"
+    return Cause(
+        "CT423",
+        collector.proxy.label,
+        f"the proxy cannot read {file}, and sends spans to {collector.label} without the credential",
+        f"put the value of the header as one line into {file} on the host of the proxy, and let the proxy read it "
+        "(Kubernetes: mount it with the annotation consul.hashicorp.com/consul-sidecar-user-volume)",
+    )
+
+
+def _refuses(collector: Collector) -> bool:
+    return not UNAUTHORIZED.isdisjoint(collector.statuses)
+
+
 def _rejected(collector: Collector) -> Cause | None:
     proxy = collector.proxy
     rejected = sorted(collector.statuses.keys() - ACCEPTED)
@@ -95,6 +116,8 @@ def _rejected(collector: Collector) -> Cause | None:
     if any(code >= SERVER_ERROR for code in rejected) or (collector.closed and not rejected):
         fix = "the collector or its storage fails or is overloaded: read its log"
     fix = next((STATUS_FIXES[code] for code in rejected if code in STATUS_FIXES), fix)
+    if _refuses(collector) and (sent := collector.credential):
+        fix = f"the collector rejects the header {sent.header}: correct its value in {sent.file}"
     lost = f"the proxy dropped {dropped or 'its'} reports"
     return Cause("CT404", proxy.label, f"{collector.label} {status}, and {lost}", fix)
 
