@@ -22,8 +22,8 @@ KEYS = "consul-tracing/keys"
 LOGS: dict[str, Any] = {"access_logs": {"trace_id": True}}
 
 ACCESS_LOGS = {
-    **dict.fromkeys(("enabled", "disableListenerLogs"), {"type": "boolean"}),
-    **dict.fromkeys(("jsonFormat", "textFormat", "path"), {"type": "string"}),
+    **{field: {"type": "boolean"} for field in ("enabled", "disableListenerLogs")},
+    **{field: {"type": "string"} for field in ("jsonFormat", "textFormat", "path")},
     "type": {"type": "string", "enum": ["file", "stderr", "stdout"]},
 }
 """The schema of `spec.accessLogs` in consul-k8s 1.8. The controller of these tests does not know the field."""

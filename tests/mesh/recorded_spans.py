@@ -5,7 +5,6 @@ from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
-from opentelemetry.proto.common.v1.common_pb2 import KeyValue
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from testbed.collectors import Received
@@ -61,8 +60,7 @@ def _of_otlp(export: ExportTraceServiceRequest) -> Iterator[RecordedSpan]:
 
 
 def _values(attributes: Any) -> dict[str, Any]:
-    pairs: list[KeyValue] = list(attributes)
-    return {one.key: getattr(one.value, str(one.value.WhichOneof("value"))) for one in pairs}
+    return {one.key: getattr(one.value, str(one.value.WhichOneof("value"))) for one in attributes}
 
 
 def spans_of(traced: TracedMesh, received: Received, response: Response) -> dict[tuple[str, str], RecordedSpan]:

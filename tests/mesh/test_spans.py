@@ -173,7 +173,7 @@ ATTRIBUTES = {
 def test_resource_attributes_are_those_of_the_proxy_and_then_those_of_the_mesh(recorded: Recorded) -> None:
     if recorded.tracer != "opentelemetry":
         pytest.skip("other tracers have no resource")
-    (line,) = re.findall(r"^Environment=OTEL_RESOURCE_ATTRIBUTES=(.*)$", "".join(code_blocks(DOCUMENT, "ini")), re.M)
+    (line,) = re.findall(r"^Environment=OTEL_RESOURCE_ATTRIBUTES=(.*)", code_blocks(DOCUMENT, "ini")[0], re.MULTILINE)
     (block,) = [one for one in code_blocks(DOCUMENT, "yaml") if "resource_attributes" in one]
     attributes = yaml.safe_load(block)["config"]["consul-tracing:mesh"]["tracer"]["opentelemetry"]
     tracer = {"opentelemetry": {**TRACERS["otlp"]["opentelemetry"], **attributes}}

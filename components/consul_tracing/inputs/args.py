@@ -254,7 +254,7 @@ class TagArgs(TypedDict):
     caller: NotRequired[Caller]
     """Part of the caller's identity: "service", "namespace", "datacenter" or "trust-domain".
 
-    Sidecars read it from the certificate of the calling proxy. Only spans of received requests have it, and the spans of
+    Sidecars read it from the certificate of the calling proxy. Only spans of received requests have it. Those of
     sent requests have the `default`.
     """
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from consul_tracing.access_logs import log_format
 from consul_tracing.entries.bodies import canonical_json
