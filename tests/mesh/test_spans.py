@@ -190,6 +190,23 @@ def test_resource_attributes_are_those_of_the_proxy_and_then_those_of_the_mesh(r
     recorded.apply()
 
 
+def test_datadog_spans_have_the_environment_and_version_of_the_proxy(recorded: Recorded) -> None:
+    if recorded.tracer != "datadog":
+        pytest.skip("other tracers do not read these variables")
+    web = recorded.traced.mesh.sidecars["web"]
+    own = web.environment
+    web.environment = {**own, "DD_ENV": "prod", "DD_VERSION": "1.2.3"}
+    recorded.traced.bootstrap_hash = ""
+    recorded.apply()
+    spans = recorded.spans()
+    assert spans[WEB].tags.items() >= {"env": "prod", "version": "1.2.3"}.items()
+    assert spans[API].tags["version"].startswith("envoy ")
+    assert "env" not in spans[API].tags
+    web.environment = own
+    recorded.traced.bootstrap_hash = ""
+    recorded.apply()
+
+
 @pytest.mark.slow
 @pytest.mark.usefixtures("router")
 def test_documented_router_names_spans_behind_an_ingress_gateway(recorded: Recorded) -> None:
