@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from .envoy import environment_of
     from .errors import Problem
     from .inputs.args import (
+        AccessLogsArgs,
         AutoscalingArgs,
         CassandraStorageArgs,
         CollectorArgs,
@@ -77,6 +78,7 @@ else:
 
 
 __all__ = [
+    "AccessLogsArgs",
     "AutoscalingArgs",
     "CassandraStorageArgs",
     "CollectorArgs",

@@ -134,6 +134,14 @@ CODES: dict[str, Code] = {
         "Change or remove the entries that the message lists, then run `pulumi up`. `default_protocol` changes all "
         "services without a protocol of their own in one write.",
     ),
+    "CT220": Code(
+        "Access logs cannot be written",
+        "The live entry has an `AccessLogs.TextFormat` of another owner, and Consul refuses an entry with two formats. "
+        "On Kubernetes also: the ProxyDefaults of consul-k8s before 1.0 have no field `accessLogs`, and the API server "
+        "would drop it.",
+        "Remove the text format where it is declared, or remove `access_logs` and add `%TRACE_ID%` to the text format. "
+        "Upgrade consul-k8s with its custom resource definitions.",
+    ),
     "CT301": Code(
         "A tracing key is not text",
         "The value is a map or a list. Consul expects JSON as text, and a proxy does not start with another value.",

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 TYPE = "type.googleapis.com/"
 
+CALLER_METADATA = "consul"
+"""The key of the metadata in which Consul's listeners write the identity of the caller."""
+
 ENCODINGS: Mapping[str, str] = {"json": "HTTP_JSON", "protobuf": "HTTP_PROTO"}
 
 ZIPKIN_TIMEOUT = "5s"
@@ -81,8 +84,12 @@ def custom_tag(name: str, tag: Tag) -> JsonObject:
     """Build Envoy's `type.tracing.v3.CustomTag`."""
     if tag.literal is not None:
         return {"tag": name, "literal": {"value": tag.literal}}
-    source = "request_header" if tag.request_header is not None else "environment"
     fallback = {} if tag.default is None else {"default_value": tag.default}
+    if tag.caller is not None:
+        # Consul's public listener writes the identity of the client certificate to the metadata of the request.
+        key = {"key": CALLER_METADATA, "path": [{"key": tag.caller}]}
+        return {"tag": name, "metadata": {"kind": {"request": {}}, "metadata_key": key, **fallback}}
+    source = "request_header" if tag.request_header is not None else "environment"
     return {"tag": name, source: {"name": tag.request_header or tag.environment, **fallback}}
 
 

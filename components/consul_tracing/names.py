@@ -38,6 +38,9 @@ LISTENER_DECISION_ENVOY: EnvoyRelease = (1, 39)
 """The first Envoy whose OpenTelemetry tracer samples a request only if the listener samples it too, also if the caller
 has sampled it (envoyproxy/envoy#45830). A rate in the listener then breaks traces."""
 
+SPAN_ID_ENVOY: EnvoyRelease = (1, 38)
+"""The first Envoy with `%SPAN_ID%` in access logs. Older ones do not start with it."""
+
 SAMPLING_RATES = ("client", "random", "overall")
 """The sampling rates of `sampling`. Envoy appends `_sampling` to each name."""
 

@@ -1,5 +1,6 @@
 """Fields of the definitions of newer consul-k8s releases, and entries that consul-k8s takes over from Consul."""
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -7,6 +8,7 @@ import pytest
 import yaml
 
 import toolchain
+from consul_tracing.access_logs import CONSUL_FORMAT
 from testbed.consul import Consul
 from testbed.kubernetes import Cluster
 from tests.kubernetes.conftest import ProjectFactory
@@ -17,6 +19,14 @@ pytestmark = pytest.mark.kubernetes
 
 DEFINITION = "consul.hashicorp.com_proxydefaults.yaml"
 KEYS = "consul-tracing/keys"
+LOGS: dict[str, Any] = {"access_logs": {"trace_id": True}}
+
+ACCESS_LOGS = {
+    **{field: {"type": "boolean"} for field in ("enabled", "disableListenerLogs")},
+    **{field: {"type": "string"} for field in ("jsonFormat", "textFormat", "path")},
+    "type": {"type": "string", "enum": ["file", "stderr", "stdout"]},
+}
+"""The schema of `spec.accessLogs` in consul-k8s 1.8. The controller of these tests does not know the field."""
 
 
 def add_access_logs(cluster: Cluster) -> None:
@@ -24,7 +34,7 @@ def add_access_logs(cluster: Cluster) -> None:
     definition = yaml.safe_load(toolchain.program("consul-k8s-control-plane").with_name(DEFINITION).read_text())
     for version in definition["spec"]["versions"]:
         fields = version["schema"]["openAPIV3Schema"]["properties"]["spec"]["properties"]
-        fields["accessLogs"] = {"type": "object", "properties": {"enabled": {"type": "boolean"}}}
+        fields["accessLogs"] = {"type": "object", "properties": ACCESS_LOGS}
     cluster.apply(definition)
 
     def is_served() -> bool:
@@ -102,6 +112,54 @@ def test_empty_access_logs_stay_when_an_imported_object_replaces_a_patch(
     stack.up()
     assert object_of(cluster)["spec"]["accessLogs"] == {}
     stack.preview(expect_no_changes=True)
+
+
+def test_access_logs_are_rejected_if_the_kind_does_not_have_them(
+    project: ProjectFactory, cluster: Cluster, consul: Consul
+) -> None:
+    stack = project(configuration=stack_config(cluster, **LOGS))
+    assert "CT220: ProxyDefaults default/global: the cluster's ProxyDefaults have no field" in rejection(stack)
+    assert consul.config_entry(*MESH) is None
+
+
+def apply_access_logs(cluster: Cluster, consul: Consul, logs: dict[str, Any]) -> None:
+    """Apply an object with access logs as another manager.
+
+    The controller drops fields that it does not know once, when it adds its finalizer.
+    """
+    add_access_logs(cluster)
+    cluster.apply(unmanaged_proxy_defaults(config=PROMETHEUS), manager="argocd")
+    cluster.wait_until(lambda: consul.config_entry(*MESH), "the entry in Consul")
+    cluster.apply(unmanaged_proxy_defaults(config=PROMETHEUS, accessLogs=logs), manager="argocd")
+
+
+@pytest.mark.usefixtures("access_logs")
+def test_access_logs_are_written_and_removed_without_those_of_another_manager(
+    project: ProjectFactory, cluster: Cluster, consul: Consul
+) -> None:
+    apply_access_logs(cluster, consul, {"type": "stderr"})
+    stack = project(configuration=stack_config(cluster, **LOGS, existing="adopt"))
+    stack.up()
+    stack.preview(expect_no_changes=True)
+    written = object_of(cluster)["spec"]["accessLogs"]
+    assert (written["enabled"], written["type"]) == (True, "stderr")
+    assert json.loads(written["jsonFormat"]) == {**CONSUL_FORMAT, "trace_id": "%TRACE_ID%"}
+    stack.refresh()
+    stack.preview(expect_no_changes=True)
+    # The controller writes no status for a change of a field that it does not know alone.
+    stack.configure(stack_config(cluster, existing="adopt", sampling={"random": 50}))
+    stack.up()
+    assert object_of(cluster)["spec"]["accessLogs"] == {"type": "stderr"}
+    stack.preview(expect_no_changes=True)
+
+
+@pytest.mark.usefixtures("access_logs")
+def test_text_format_of_another_manager_is_rejected(project: ProjectFactory, cluster: Cluster, consul: Consul) -> None:
+    text = {"enabled": True, "textFormat": "%REQ(:PATH)%"}
+    apply_access_logs(cluster, consul, text)
+    stack = project(configuration=stack_config(cluster, **LOGS, existing="adopt"))
+    assert "CT220: ProxyDefaults default/global: AccessLogs.JSONFormat conflicts with" in rejection(stack)
+    assert object_of(cluster)["spec"]["accessLogs"] == text
 
 
 MESH_FIELDS: dict[str, Any] = {

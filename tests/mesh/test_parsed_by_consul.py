@@ -22,6 +22,7 @@ FIELDS: dict[str, Any] = {
         "literal": {"literal": "prod"},
         "header": {"request_header": "x-tenant", "default": "none"},
         "variable": {"environment": "REGION", "default": "none"},
+        "caller": {"caller": "service", "default": "none"},
     },
 }
 ZIPKIN = {

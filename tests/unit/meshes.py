@@ -100,6 +100,7 @@ TAG = st.one_of(
     some({"literal": TEXT}),
     some({"request_header": HEADER}, default=TEXT),
     some({"environment": VARIABLE}, default=TEXT),
+    some({"caller": st.sampled_from(["service", "namespace", "datacenter", "trust-domain"])}, default=TEXT),
 )
 SAMPLER_PERCENT = PERCENT.map(lambda percent: round(percent, 4))
 """Rates that Envoy's `FractionalPercent` can express."""
@@ -136,6 +137,7 @@ OTHER_ARGS = some(
     spans=some(max_path_tag_length=st.integers(1, 2**32 - 1), spawn_upstream_span=st.booleans(), verbose=st.booleans()),
     gateways=st.sampled_from(["join", "skip"]),
     tags=st.dictionaries(TEXT, TAG, max_size=4),
+    access_logs=some(trace_id=st.booleans()),
     services=st.dictionaries(NAME.map(lambda name: f"s{name}"), SERVICE, max_size=4),
     tcp_services=st.lists(NAME.map(lambda name: f"t{name}"), max_size=3, unique=True),
     static_clusters=STATIC_CLUSTERS,

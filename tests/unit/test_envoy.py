@@ -72,6 +72,9 @@ STATED: dict[str, dict[str, Any]] = {
         "spans": {"max_path_tag_length": 1024, "spawn_upstream_span": True, "verbose": False}
     },
     "tags are sorted by name, and header names are in lower case": {"tags": TAGS},
+    "a tag of the caller reads the metadata of Consul's listeners": {
+        "tags": {"caller": {"caller": "service", "default": "none"}, "dc": {"caller": "datacenter"}}
+    },
     "the Host header of spans is the input hostname": {"tracer": {"zipkin": {"hostname": "spans"}}},
     "b3+w3c sets the option of Envoy 1.36": {"tracer": {"zipkin": {"propagation": "b3+w3c"}}},
     "OTLP over gRPC uses HTTP/2, port 4317 and the headers": {

@@ -11,6 +11,7 @@ import pulumi
 import pytest
 
 from consul_tracing import MeshTracing
+from consul_tracing.backends.access_logs import unknown_field_text
 from consul_tracing.backends.identity import lost_entries_text
 from consul_tracing.backends.kubernetes import sdk
 from consul_tracing.backends.kubernetes.access import MissingKindError
@@ -79,6 +80,7 @@ ON_CONSUL: list[tuple[Callable[[], object], Any, bool]] = [
     (declare(), "connection refused", True),
     (declare(gateways="skip"), {}, False),
     (declare(tracer={"opentelemetry": {}}), {"global": {**ZIPKIN, "Meta": OWNED}}, False),
+    (declare(access_logs={"trace_id": True}, existing="adopt"), {"global": {"AccessLogs": {"TextFormat": "x"}}}, False),
     (declare(existing="adopt"), {"global": FOREIGN}, False),
     (declare(existing="overwrite"), {"global": FOREIGN}, False),
     (declare(), {"global": {**FOREIGN, "Meta": OWNED}}, False),
@@ -148,6 +150,7 @@ def kubernetes_texts(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> Iterato
         backend.reject_unwritable([Planned("mesh-proxy-defaults", "", ON_KUBERNETES, WholeObject(), Plan("unmanaged"))])
 
     yield failing(engine, overwrite)
+    yield unknown_field_text("ProxyDefaults consul/global")
     yield str(MissingKindError("proxy-defaults"))
     for reason in ("ExternallyManagedConfigError", "MigrationFailedError", "ConsulAgentError"):
         yield sync_error_text("ProxyDefaults consul/global", ON_KUBERNETES, Sync("waiting", reason, "the reason"), 120)

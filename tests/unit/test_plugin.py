@@ -49,7 +49,9 @@ MESH: dict[str, Any] = {
         "fixed_tag": {"literal": "x"},
         "header": {"request_header": "x-tenant", "default": "none"},
         "variable": {"environment": "REGION"},
+        "caller": {"caller": "service"},
     },
+    "access_logs": {"trace_id": True},
     "services": {
         "web-front": {
             "protocol": "http",
@@ -66,7 +68,7 @@ MESH: dict[str, Any] = {
         "local_connect_timeout_ms": 7000,
         "tcpServices": 1.5,
     },
-    "proxy_defaults": {"AccessLogs": {"Enabled": True}},
+    "proxy_defaults": {"AccessLogs": {"Type": "stderr"}},
     "existing": "refuse",
     "accept_broken_traces": True,
     "owner": "platform",

@@ -12,6 +12,7 @@ from consul_tracing.entries.ownership import plan as plan_entry
 from consul_tracing.errors import UnreadableError
 from consul_tracing.run_errors import ConflictError
 
+from .access_logs import reject_two_formats
 from .base import continue_in_previews
 from .dependants import check_dependants
 from .duplicates import claim_entries, declared_in_program, reject_earlier_resources
@@ -51,6 +52,7 @@ def plan_entries(backend: Backend[LiveT], entries: Mapping[str, Entry]) -> dict[
         raise ConflictError(conflicts_text(conflicts, backend.wording))
     former = _former_resources(backend, planned.values())
     planned = {key: replace(one, former=former.get(one.urn, "")) for key, one in planned.items()}
+    reject_two_formats(planned.values(), backend.wording)
     backend.reject_unwritable(list(planned.values()))
     check_dependants(backend, list(planned.values()))
     return planned

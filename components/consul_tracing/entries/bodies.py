@@ -9,6 +9,7 @@ import hashlib
 import json
 from typing import TYPE_CHECKING
 
+from consul_tracing.access_logs import log_format
 from consul_tracing.entry_structs import SERVER_FILLED
 from consul_tracing.envoy import (
     bootstrap_tracing,
@@ -74,6 +75,8 @@ def proxy_defaults(settings: MeshSettings) -> Entry:
     if settings.default_protocol is not None:
         config["protocol"] = settings.default_protocol
     body = {**settings.proxy_defaults, **({"Config": config} if config else {})}
+    if logs := access_logs(settings):
+        body["AccessLogs"] = {**(body.get("AccessLogs") or {}), **logs}
     return Entry("proxy-defaults", "global", body, *_place(settings))
 
 
@@ -89,6 +92,13 @@ def tracing_config(settings: MeshSettings) -> dict[str, str]:
     if settings.enabled and settings.gateways == "join":
         config[TRACER_KEY] = canonical_json(bootstrap_tracing(settings))
     return config
+
+
+def access_logs(settings: MeshSettings) -> JsonObject:
+    """Return the fields of `AccessLogs` with the trace id. Empty without tracing, where requests have none."""
+    if not settings.enabled or not settings.access_logs.trace_id:
+        return {}
+    return {"Enabled": True, "JSONFormat": canonical_json(log_format(settings.tracer.name, settings.oldest_envoy))}
 
 
 def static_clusters(settings: MeshSettings) -> list[JsonObject]:

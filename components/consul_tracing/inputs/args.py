@@ -10,6 +10,7 @@ from pulumi import Input
 
 from .collector_component import CollectorComponent
 
+Caller = Literal["service", "namespace", "datacenter", "trust-domain"]
 Encoding = Literal["json", "protobuf"]
 Existing = Literal["refuse", "adopt", "overwrite"]
 Gateways = Literal["join", "skip"]
@@ -312,7 +313,7 @@ class SpanArgs(TypedDict):
 
 
 class TagArgs(TypedDict):
-    """Tag of every span: exactly one of `literal`, `request_header`, `environment`."""
+    """Tag of every span: exactly one of `literal`, `request_header`, `environment`, `caller`."""
 
     literal: NotRequired[Input[str]]
     """Fixed value."""
@@ -323,8 +324,28 @@ class TagArgs(TypedDict):
     environment: NotRequired[Input[str]]
     """Name of the proxy's environment variable with the value."""
 
+    caller: NotRequired[Caller]
+    """Part of the caller's identity: "service", "namespace", "datacenter" or "trust-domain".
+
+    Sidecars read it from the certificate of the calling proxy. Only spans of received requests have it. Those of
+    sent requests have the `default`.
+    """
+
     default: NotRequired[Input[str]]
-    """Value if the header or the variable is missing. Default: none, the span has no tag."""
+    """Value if the header, the variable or the identity is missing. Default: none, the span has no tag."""
+
+
+class AccessLogsArgs(TypedDict):
+    """Access logs of the proxies."""
+
+    trace_id: NotRequired[bool]
+    """Whether every proxy writes access logs with the trace id and the request id. Default: false.
+
+    True writes `Enabled` and `JSONFormat` of `AccessLogs` in proxy-defaults: the fields of Consul's format, and
+    `trace_id`. Datadog has no such field: the logs contain `dd.trace_id` and `traceparent`. With
+    `tracer.opentelemetry` and `envoy_version` 1.38 or newer they also contain `span_id`. Running proxies use the format
+    immediately; the access log of the admin interface is in the bootstrap. False writes nothing.
+    """
 
 
 class CollectorServiceArgs(TypedDict):
@@ -801,6 +822,12 @@ class MeshTracingArgs(TypedDict):
 
     tags: NotRequired[Mapping[str, TagArgs]]
     """Tags of every span, by name. Default: none."""
+
+    access_logs: NotRequired[AccessLogsArgs]
+    """Access logs of the proxies. Default: `{}`, those of `proxy_defaults`, or of other owners of the entry.
+
+    With `enabled: false` they are not written: they contain the ids of traces.
+    """
 
     default_protocol: NotRequired[Protocol]
     """Protocol of services without one: "tcp", "http", "http2" or "grpc". Default: Consul's default, tcp.

@@ -11,7 +11,7 @@ from consul_tracing.names import HTTP_PROTOCOLS, SAMPLER_ENVOY, UNRESOLVED, Envo
 from .entry_fields import ProxyConfig, ProxyDefaultsFields, StaticClusters
 from .entry_settings import MANAGED_BY_CONSUL_K8S, EntrySettings, Protocol
 from .static_clusters import newer_problems
-from .tracer_settings import Collector, Sampling, Span, Tag, Tracer, Zipkin
+from .tracer_settings import AccessLogs, Collector, Sampling, Span, Tag, Tracer, Zipkin
 from .types import EnvoyVersion, ServiceName, Text
 from .zipkin_collector_settings import ZipkinCollectorSettings
 
@@ -65,6 +65,12 @@ class MeshSettings(EntrySettings):
 
     tags: dict[Text, Tag] = Field(default_factory=dict)
     """Tags of every span, by name."""
+
+    access_logs: AccessLogs = AccessLogs.model_construct()
+    """Access logs of the proxies. Default: `{}`, those of `proxy_defaults`, or of other owners of the entry.
+
+    With `enabled: false` they are not written: they contain the ids of traces.
+    """
 
     default_protocol: Protocol | None = None
     """Protocol of services without one: "tcp", "http", "http2" or "grpc". Default: Consul's default, tcp.
@@ -147,6 +153,7 @@ class MeshSettings(EntrySettings):
         if self.target == "kubernetes" and "Meta" in self.proxy_defaults:
             yield Problem("proxy_defaults.Meta", MANAGED_BY_CONSUL_K8S)
         yield from self._sampler_problems()
+        yield from self._access_log_problems()
         for index, cluster in enumerate(self.static_clusters):
             yield from newer_problems(cluster, f"static_clusters.{index}", self.oldest_envoy)
         yield from self._span_name_problems()
@@ -233,6 +240,14 @@ class MeshSettings(EntrySettings):
             if (tracer := getattr(self.tracer, name)) and auth.header in tracer.headers:
                 reason = f"conflicts with tracer.{name}.headers, which has the same header. Remove it there"
                 yield Problem("collector.auth.header", reason)
+
+    def _access_log_problems(self) -> Iterator[Problem]:
+        """Return the fields of `proxy_defaults` that `access_logs` writes. Consul rejects two formats."""
+        if self.access_logs.trace_id:
+            for field in self.proxy_defaults.get("AccessLogs") or {}:
+                if field in {"Enabled", "JSONFormat", "TextFormat"}:
+                    reason = "conflicts with access_logs.trace_id, which sets the format. Remove one of them"
+                    yield Problem(f"proxy_defaults.AccessLogs.{field}", reason)
 
     def _sampler_problems(self) -> Iterator[Problem]:
         """Return the rates that a sampler does not know. A sampler decides from the trace context and the trace id."""

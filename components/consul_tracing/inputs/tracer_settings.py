@@ -30,6 +30,7 @@ from .types import (
 from .validation import Settings
 
 Encoding = Literal["json", "protobuf"]
+Caller = Literal["service", "namespace", "datacenter", "trust-domain"]
 Propagation = Literal["b3", "b3+w3c"]
 Transport = Literal["grpc", "http"]
 
@@ -248,6 +249,11 @@ class Tracer(Settings):
         return {value: {}} if isinstance(value, str) else {}
 
     @property
+    def name(self) -> str:
+        """The name of the field that is set."""
+        return next(name for name in self.one_of if getattr(self, name) is not None)
+
+    @property
     def default_port(self) -> int:
         """The registered port of the protocol."""
         if self.opentelemetry is not None:
@@ -310,11 +316,26 @@ class Span(Settings):
     """Whether spans have log entries for the events of a stream, such as the first byte."""
 
 
+class AccessLogs(Settings):
+    """Access logs of the proxies."""
+
+    shorthand: ClassVar[str] = "trace_id"
+
+    trace_id: bool = False
+    """Whether every proxy writes access logs with the trace id and the request id. Default: {default}.
+
+    True writes `Enabled` and `JSONFormat` of `AccessLogs` in proxy-defaults: the fields of Consul's format, and
+    `trace_id`. Datadog has no such field: the logs contain `dd.trace_id` and `traceparent`. With
+    `tracer.opentelemetry` and `envoy_version` 1.38 or newer they also contain `span_id`. Running proxies use the format
+    immediately; the access log of the admin interface is in the bootstrap. False writes nothing.
+    """
+
+
 class Tag(Settings):
-    """Tag of every span: exactly one of `literal`, `request_header`, `environment`."""
+    """Tag of every span: exactly one of `literal`, `request_header`, `environment`, `caller`."""
 
     shorthand: ClassVar[str] = "literal"
-    one_of: ClassVar[tuple[str, ...]] = ("literal", "request_header", "environment")
+    one_of: ClassVar[tuple[str, ...]] = ("literal", "request_header", "environment", "caller")
 
     literal: Text | None = None
     """Fixed value."""
@@ -325,8 +346,15 @@ class Tag(Settings):
     environment: EnvironmentVariable | None = None
     """Name of the proxy's environment variable with the value."""
 
+    caller: Caller | None = None
+    """Part of the caller's identity: "service", "namespace", "datacenter" or "trust-domain".
+
+    Sidecars read it from the certificate of the calling proxy. Only spans of received requests have it. Those of
+    sent requests have the `default`.
+    """
+
     default: Text | None = None
-    """Value if the header or the variable is missing. Default: none, the span has no tag."""
+    """Value if the header, the variable or the identity is missing. Default: none, the span has no tag."""
 
     def _problems(self) -> Iterator[Problem]:
         if self.literal is not None and self.default is not None:

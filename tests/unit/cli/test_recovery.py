@@ -19,7 +19,10 @@ from consul_tracing.lint.proxy_config import entry_objects
 from tests.unit.meshes import JSON, MESHES, settings
 
 GOLDEN = Path(__file__).parents[2] / "golden"
-TRACING = ("collector", "tracer", "sampling", "spans", "gateways", "tags", "static_clusters", "proxy_config")
+TRACING = (
+    *("collector", "tracer", "sampling", "spans", "gateways", "tags", "access_logs"),
+    *("static_clusters", "proxy_config"),
+)
 
 
 def recovered(text: str, file: str = "-") -> Recovered:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import pulumi
 
+from consul_tracing.backends.access_logs import unknown_field_text
 from consul_tracing.backends.base import Backend, Written
 from consul_tracing.backends.consul_api import ConsulApi
 from consul_tracing.backends.identity import CONFIG_ENTRY, is_child_of_component, object_type, patch_type, type_of
@@ -217,7 +218,7 @@ class KubernetesBackend(Backend[LiveObject]):
             return []
 
     def reject_unwritable(self, planned: Sequence[Planned[LiveObject]]) -> None:
-        """Reject an object to overwrite that is not imported, and a field that server-side apply cannot remove."""
+        """Reject an object to overwrite that is not imported, and fields that cannot be removed or are not known."""
         missing = [
             one
             for one in planned
@@ -240,6 +241,13 @@ class KubernetesBackend(Backend[LiveObject]):
             )
         for one in planned:
             one.live.reject_unremovable(one.entry, one.plan)
+            self._reject_unknown_access_logs(one)
+
+    def _reject_unknown_access_logs(self, planned: Planned[LiveObject]) -> None:
+        """Reject access logs that the API server would drop. A schema that cannot be read is assumed to have them."""
+        declares = bool(planned.entry.body.get("AccessLogs"))
+        if declares and not planned.live.has_access_logs and self.cluster.spec_schema("proxy-defaults"):
+            raise ConflictError(unknown_field_text(title(planned.entry)))
 
     def write(
         self,

@@ -38,6 +38,7 @@ from .losses import (
     other_losses,
     service_losses,
 )
+from .spans import access_log_inputs, release_text, tag_inputs, without_log_fields
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -122,6 +123,8 @@ def mesh_inputs(mesh: Document, meaning: JsonObject) -> JsonObject:
     elif (partition := mesh.fields.get("Partition", "default")) != "default":
         inputs["partition"] = partition
     further = {field: value for field, value in meaning.items() if field != "Config"}
+    if logs := access_log_inputs(further.get("AccessLogs"), inputs):
+        inputs, further = {**inputs, **logs}, without_log_fields(further)
     inputs |= {"default_protocol": protocol, "proxy_config": config, "proxy_defaults": further, "existing": "adopt"}
     return {key: value for key, value in known(inputs).items() if value not in (None, {}, [])}
 
@@ -186,7 +189,7 @@ def sampler_inputs(sampler: object) -> JsonObject:
         return {}
     rate = at(sampler, "wrapped_sampler", "sampling_percentage")
     sampling = without_defaults(Sampling, {"random": whole(rate)})
-    return {"sampling": sampling, "envoy_version": ".".join(map(str, SAMPLER_ENVOY))}
+    return {"sampling": sampling, "envoy_version": release_text(SAMPLER_ENVOY)}
 
 
 def listener_inputs(listener: object) -> JsonObject:
@@ -202,17 +205,6 @@ def listener_inputs(listener: object) -> JsonObject:
         if found := tag_inputs(tag):
             inputs["tags"][name] = found
     return inputs
-
-
-def tag_inputs(tag: object) -> JsonObject:
-    """Return the inputs of a tag. Empty if its source is not supported."""
-    if (value := at(tag, "literal", "value")) is not None:
-        return {"literal": value}
-    for source in ("request_header", "environment"):
-        if (name := at(tag, source, "name")) is not None:
-            default = at(tag, source, "default_value")
-            return {source: name, **({} if default is None else {"default": default})}
-    return {}
 
 
 def collector_inputs(cluster: object) -> JsonObject:

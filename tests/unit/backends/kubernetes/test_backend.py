@@ -138,6 +138,29 @@ def test_empty_access_logs_are_written_if_the_kind_has_them_and_are_not_claimed(
         assert engine.registered["mesh-service-web"].inputs["spec"] == {"protocol": "http"}
 
 
+LOGS: dict[str, Any] = {"access_logs": {"trace_id": True}}
+
+
+def test_access_logs_are_rejected_if_the_kind_does_not_have_them(engine: Engine, cluster: FakeCluster) -> None:
+    cluster.fields = {"config": {"type": "object"}}
+    for args in (LOGS, {"proxy_defaults": {"AccessLogs": {"Enabled": True}}}):
+        with pytest.raises(ConflictError, match=r"CT220: ProxyDefaults consul/global: .* no field accessLogs"):
+            engine.run(lambda args=args: on_kubernetes(**args))
+        assert set(engine.registered) == {"mesh"}
+    engine.run(lambda: on_kubernetes(**LOGS, enabled=False))
+
+
+@pytest.mark.parametrize("fields", [{"accessLogs": {"type": "object"}}, {}], ids=["known", "unreadable"])
+def test_access_logs_are_written_in_camel_case(engine: Engine, cluster: FakeCluster, fields: dict[str, Any]) -> None:
+    cluster.fields = fields
+    engine.run(lambda: on_kubernetes(**LOGS))
+    written = engine.registered["mesh-proxy-defaults"].inputs
+    assert written["spec"]["accessLogs"].keys() == {"enabled", "jsonFormat"}
+    assert {"AccessLogs/Enabled", "AccessLogs/JSONFormat"} <= set(
+        written["metadata"]["annotations"]["consul-tracing/keys"].split(",")
+    )
+
+
 FIELDS = {
     "config": {"type": "object", "x-kubernetes-preserve-unknown-fields": True},
     "meshGateway": {"type": "object", "properties": {"mode": {"type": "string"}}},
