@@ -37,6 +37,8 @@ class Trace:
     """Services that must have a span, in lower case."""
     sender: str = ""
     """The service of the proxy that sends the request into the mesh, in lower case. Empty if it is not known."""
+    untraced: frozenset[str] = frozenset()
+    """The services whose proxies have no tracer by their registrations, in lower case, as far as Consul was asked."""
     seconds: float | None = field(default=None, compare=False)
     """Time from the request until its last span was in the store. None without spans."""
 
@@ -65,8 +67,14 @@ class Trace:
 
     @property
     def unreported(self) -> tuple[Call, ...]:
-        """The calls of services of the mesh that no proxy reported as received."""
-        return unreported_calls(self.spans)
+        """The calls of services of the mesh that no proxy reported as received, and that one should have reported."""
+        accepted = self.untraced - {*self.expected}
+        return tuple(call for call in unreported_calls(self.spans) if call.service not in accepted)
+
+    @property
+    def passed_without_span(self) -> list[str]:
+        """The called services without a tracer by their registrations."""
+        return sorted({call.service for call in unreported_calls(self.spans)} & self.untraced)
 
     @property
     def missing(self) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""Lists in messages."""
+"""Lists and texts of several causes."""
 
 from __future__ import annotations
 
@@ -14,3 +14,17 @@ def listed(values: Sequence[str]) -> str:
     """Return the first values, and the number of the others."""
     more = f" and {len(values) - MAX_LISTED} more" if len(values) > MAX_LISTED else ""
     return ", ".join(values[:MAX_LISTED]) + more
+
+
+UNTRACED = (
+    "the registration of the proxy has an envoy_tracing_json without a tracer, which replaces that of "
+    "proxy-defaults/global"
+)
+
+
+def untraced_fix(service: str) -> str:
+    """Return what traces a service whose registration disables tracing."""
+    return (
+        "remove envoy_tracing_json from the registration (in a pod: from the annotation "
+        f"consul.hashicorp.com/proxy-config-map) and restart the proxy of {service}, or leave {service} out of --expect"
+    )
