@@ -62,6 +62,9 @@ EXTERNAL_SOURCE_KEY = "external-source"
 ANNOTATIONS_PREFIX = "consul-tracing/"
 """Prefix of the annotations that hold ownership metadata. On Kubernetes `Meta` belongs to consul-k8s."""
 
+PROXY_CONFIG_MAP = "consul.hashicorp.com/proxy-config-map"
+"""Annotation of a pod with the keys that consul-k8s writes to the registration of its proxy, as a JSON object."""
+
 MIGRATE_ANNOTATION = "consul.hashicorp.com/migrate-entry"
 """Annotation with which consul-k8s migrates an identical entry that was written through Consul's HTTP API."""
 

@@ -15,9 +15,6 @@ if TYPE_CHECKING:
 
     from consul_tracing.names import FieldPath
 
-PROXY_CONFIG_MAP = "consul.hashicorp.com/proxy-config-map"
-"""Annotation of a pod with further configuration of its proxy, as JSON."""
-
 GATEWAY_KIND = "consul.hashicorp.com/gateway-kind"
 """Annotation of the pods of a gateway."""
 

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from consul_tracing.entries.custom_resources import GROUP, body
 from consul_tracing.errors import FileError
-from consul_tracing.names import TRACING_KEYS
+from consul_tracing.names import PROXY_CONFIG_MAP, TRACING_KEYS
 
-from .annotations import PROXY_CONFIG_MAP, annotated_gateway, gateway_in_values, ignored_reason
+from .annotations import annotated_gateway, gateway_in_values, ignored_reason
 from .document import Document, document_of, merged
 from .hcl import parse_expression, parse_json
 from .recognition import (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from consul_tracing.files.annotations import PROXY_CONFIG_MAP
+from consul_tracing.names import PROXY_CONFIG_MAP
 
 from .findings import Finding, Issue
 

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from consul_tracing.files.annotations import PROXY_CONFIG_MAP
 from consul_tracing.lint.checks import check_texts
 from consul_tracing.lint.findings import Finding
+from consul_tracing.names import PROXY_CONFIG_MAP
 from tests.unit.cli.test_lint_inputs import GRPC, OTLP, SAMPLER, block, cluster, listener, tracer
 from tests.unit.lint.test_rules import OTEL_CLUSTER
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from consul_tracing.names import PROXY_CONFIG_MAP
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -25,6 +27,6 @@ UNTRACED = (
 def untraced_fix(service: str) -> str:
     """Return what traces a service whose registration disables tracing."""
     return (
-        "remove envoy_tracing_json from the registration (in a pod: from the annotation "
-        f"consul.hashicorp.com/proxy-config-map) and restart the proxy of {service}, or leave {service} out of --expect"
+        f"remove envoy_tracing_json from the registration (in a pod: from the annotation {PROXY_CONFIG_MAP}) "
+        f"and restart the proxy of {service}, or leave {service} out of --expect"
     )
