@@ -625,7 +625,7 @@ CODES: dict[str, Code] = {
         "A called service has no span",
         "A proxy reported a call to a service of the mesh, and no proxy reported that it received the call. The facts "
         "that could be read do not show the cause: a proxy without a tracer, another trace store, or another "
-        "datacenter.",
+        "datacenter. If the registration of the called service disables tracing, the message names it.",
         "Give `--admin` for each proxy of the service, and check its proxies with `consul-tracing stale`.",
     ),
     "CT501": Code(

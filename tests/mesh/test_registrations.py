@@ -15,7 +15,7 @@ from consul_tracing.sources.proxies import Target, Targets
 from testbed.jaeger import Jaeger
 from testbed.ports import LOOPBACK
 from tests.mesh.trace_stores import to_jaeger
-from tests.mesh.traced_mesh import TRACED, TracedMesh, rendered, span_names
+from tests.mesh.traced_mesh import TracedMesh, rendered, span_names
 from tests.mesh.verify_runs import OTLP, assert_causes, assert_complete, diagnosis, verify, write
 
 pytestmark = [pytest.mark.mesh, pytest.mark.slow]
@@ -109,6 +109,16 @@ def test_proxy_without_a_tracer_is_accepted_unless_it_is_expected(traced: Traced
     register(traced, "client", {})
 
 
+def test_caller_without_a_tracer_is_accepted(traced: TracedMesh) -> None:
+    """Its listener samples nothing, so that it does not decide for web."""
+    traced.apply()
+    block = json.loads(config(traced)[LISTENER]) | {"random_sampling": {"value": 0}}
+    with registered(traced, "client", {**OFF, LISTENER: json.dumps(block)}):
+        result = diagnosis(traced, expect="")
+        assert (result.exit_code, result.report["services"]) == (0, ["api", "web"]), result.report
+        assert "without a span, because their registrations disable tracing: client" in result.report["notes"]
+
+
 def test_proxy_with_keys_of_its_own_is_stale_by_its_own_keys(traced: TracedMesh) -> None:
     traced.apply()
     own = json.loads(config(traced)[TRACER])
@@ -120,9 +130,9 @@ def test_proxy_with_keys_of_its_own_is_stale_by_its_own_keys(traced: TracedMesh)
         traced.wait_until(lambda: stale(traced) == dict.fromkeys(("client", "api"), expected), "two stale proxies")
         traced.mesh.consul.register(traced.mesh.instances["web"].registration)
         traced.wait_until(partial(is_stale, traced, "web"), "the third one")
-    traced.apply()
-    assert stale(traced) == {}
-    assert set(TRACED) == {one.name for one in traced.proxies}
+        # The others never restarted, so that the former entry is theirs.
+        traced.apply()
+    traced.wait_until(lambda: stale(traced) == {}, "no stale proxy")
 
 
 def is_stale(traced: TracedMesh, name: str) -> bool:

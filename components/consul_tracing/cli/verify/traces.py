@@ -73,13 +73,15 @@ class Trace:
 
     @property
     def passed_without_span(self) -> list[str]:
-        """The called services without a tracer by their registrations."""
-        return sorted({call.service for call in unreported_calls(self.spans)} & self.untraced)
+        """The services on the path without a tracer by their registrations."""
+        passed = {self.sender, *(call.service for call in unreported_calls(self.spans))}
+        return sorted(passed & self.untraced - {*self.services})
 
     @property
     def missing(self) -> tuple[str, ...]:
         """The services without a span: expected ones, called ones, and the sender of the request."""
-        sender = [self.sender] if self.sender and self.is_sent_by_another_proxy and not self.expected else []
+        is_sender_required = self.is_sent_by_another_proxy and not self.expected and self.sender not in self.untraced
+        sender = [self.sender] if self.sender and is_sender_required else []
         required = [*sender, *self.expected, *(call.service for call in self.unreported)]
         return tuple(name for name in dict.fromkeys(required) if name not in self.services)
 

@@ -80,8 +80,9 @@ def verify(plan: Plan, progress: Callable[[str], object] = lambda _: None) -> Re
     progress("reading the proxies")
     mesh = read_mesh(plan, before)
     entry = Evidence(traces[0], proxies=mesh.proxies).entry
+    traces = [replace(one, sender=sender_of(entry)) for one in traces]
     untraced = untraced_services(mesh, traces)
-    traces = [replace(one, sender=sender_of(entry), untraced=untraced) for one in traces]
+    traces = [replace(one, untraced=untraced) for one in traces]
     if not entry or entry[0].rate < 100:  # noqa: PLR2004 - percent
         traces = sampled_traces(traces)
     trace = next((one for one in traces if not one.is_complete), traces[-1])
@@ -201,12 +202,12 @@ def collect(plan: Plan, trace: Trace, store_error: str, mesh: Mesh) -> tuple[Evi
 
 
 def untraced_services(mesh: Mesh, traces: Iterable[Trace]) -> frozenset[str]:
-    """Return the called services without a span whose sidecars have no tracer by their registrations."""
+    """Return the services on the path without a span whose sidecars have no tracer by their registrations."""
     if not (mesh.client and mesh.consul and mesh.consul.keys.tracer):
         return frozenset()
-    called = {call.service for trace in traces for call in trace.unreported}
+    silent = {name for one in traces for name in (one.sender, *(call.service for call in one.unreported))} - {""}
     try:
-        return frozenset(name for name in called if _is_untraced(sidecars_of(mesh.client, name)))
+        return frozenset(name for name in silent if _is_untraced(sidecars_of(mesh.client, name)))
     except ServerError:
         return frozenset()
 
