@@ -260,9 +260,9 @@ def proxy_issues(
     `base`: the keys of proxy-defaults.
     """
     yield from _tracer_issues(own.tracer, oldest.envoy)
-    # A proxy without a tracer starts no trace: its rate is 0.
-    accepted = "CT321" if effective.tracer == OFF else ""
-    yield from (one for one in _listener_issues(own.listener, oldest.envoy) if one.code != accepted)
+    # A proxy without a tracer must not decide for the next one, so its rate is 0 %.
+    is_off = own.tracer == OFF and "provider" not in members(own.listener)
+    yield from (one for one in _listener_issues(own.listener, oldest.envoy) if not is_off or one.code != "CT321")
     yield from consul_issues(own.listener, oldest.consul)
     yield from cluster_issues(own.clusters, oldest.envoy)
     if (own.tracer, own.listener, own.clusters) == (None, None, None):
