@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
@@ -11,13 +12,13 @@ from consul_tracing.envoy_messages.json_values import at, members
 from consul_tracing.envoy_messages.messages import TRACING
 from consul_tracing.envoy_messages.reader import read, read_listener
 from consul_tracing.envoy_messages.tracers import OPENTELEMETRY
-from consul_tracing.names import LISTENER_KEY, TRACER_KEY, TRACING_KEYS
+from consul_tracing.names import CLUSTERS_KEY, LISTENER_KEY, TRACER_KEY, TRACING_KEYS
 
 from .findings import Issue, Severity
 from .sampling_rules import listener_rate, sampled_percent
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Sequence
 
     from consul_tracing.files.document import Document
     from consul_tracing.names import FieldPath, JsonObject
@@ -49,12 +50,26 @@ def registration_issues(
     """
     yield from _unknown_keys(document, own, config_keys)
     yield from _empty_tracer(document, base)
+    if document.form == "api" and base:
+        # An agent returns the registration with the keys of proxy-defaults.
+        tracer, listener = (
+            None if one == inherited else one
+            for one, inherited in ((own.tracer, base.tracer), (own.listener, base.listener))
+        )
+        own = replace(own, tracer=tracer, listener=listener)
     if own.tracer is not None and own.listener is None and at(effective.listener, "provider"):
         reason = f"has no effect: the tracer in {LISTENER_KEY} of proxy-defaults has precedence"
         yield Issue("CT357", TRACER, reason, fix=f"Set {LISTENER_KEY} in the registration too, without a provider.")
     elif base is not None and (own.tracer, own.listener) != (None, None):
         yield from _headers(own, effective, base)
         yield from _missing_sampler(own, effective, base)
+
+
+def without_inherited(issues: Iterable[Issue], own: ProxyConfig, inherited: Iterable[Issue]) -> list[Issue]:
+    """Return the issues without those of inherited keys that proxy-defaults has too. `inherited`: its issues."""
+    values = {TRACER_KEY: own.tracer, LISTENER_KEY: own.listener, CLUSTERS_KEY: own.clusters}
+    known = {(one.code, one.path, one.reason) for one in inherited if values.get(one.path[1]) is None}
+    return [one for one in issues if (one.code, one.path, one.reason) not in known]
 
 
 def _unknown_keys(document: Document, own: ProxyConfig, config_keys: Collection[str]) -> Iterator[Issue]:

@@ -39,7 +39,7 @@ from .findings import Finding, Issue
 from .meaning import entry_meaning, mesh_meaning
 from .meshes import homes, is_mesh
 from .proxy_config import UNKNOWN, ProxyConfig, entry_objects, proxy_config
-from .registration_rules import OFF, SIMILARITY, decisions_of_untraced, registration_issues
+from .registration_rules import OFF, SIMILARITY, decisions_of_untraced, registration_issues, without_inherited
 from .releases import Releases
 from .sampling_rules import consul_issues, listener_rate, missing_rates, sampling_issues
 from .tracer_rules import mistake_issues, newer_issues, provider_issues, tracer_of
@@ -134,6 +134,7 @@ def document_findings(document: Document, base: ProxyConfig | None, oldest: Rele
     if document.kind in CONFIGURATIONS:
         issues += proxy_issues(document, config, effective, oldest, base)
     if document.kind == "registration":
+        issues = without_inherited(issues, config, proxy_issues(document, base, base, oldest, base) if base else ())
         issues += registration_issues(document, config, effective, base, CONFIG_KEYS)
     return [located(document, issue) for issue in issues]
 

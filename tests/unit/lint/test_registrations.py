@@ -5,10 +5,12 @@ from typing import Any
 
 import pytest
 
+from consul_tracing.cli.lint.live import documents_of
 from consul_tracing.lint.checks import check_texts
 from consul_tracing.lint.findings import Finding
+from consul_tracing.lint.rules import findings
 from consul_tracing.names import PROXY_CONFIG_MAP
-from tests.unit.cli.test_lint_inputs import GRPC, OTLP, SAMPLER, block, cluster, listener, tracer
+from tests.unit.cli.test_lint_inputs import GRPC, OTLP, SAMPLER, block, cluster, config, listener, tracer
 from tests.unit.lint.test_rules import OTEL_CLUSTER
 
 MESH = {"mesh.hcl": block()}
@@ -17,8 +19,8 @@ WITHOUT_TRACER = '{"envoy_tracing_json": "{}"}'
 
 
 def registration(keys: dict[str, Any], name: str = "web", **more: Any) -> str:
-    config = {f"envoy_{key}_json": value for key, value in keys.items()}
-    return json.dumps({"name": name, **more, "proxy": {"config": config}})
+    own = {f"envoy_{key}_json": value for key, value in keys.items()}
+    return json.dumps({"name": name, **more, "proxy": {"config": own}})
 
 
 def deployment(value: str, annotations: str = "", kind: str = "Deployment") -> str:
@@ -35,8 +37,8 @@ def found(mesh: dict[str, str], *, keys: dict[str, Any] | None = None, **files: 
     return check_texts({**texts, **{f"{name}.yaml": text for name, text in files.items()}}).findings
 
 
-def codes(findings: list[Finding]) -> list[str]:
-    return [one.code for one in findings]
+def codes(listed: list[Finding]) -> list[str]:
+    return [one.code for one in listed]
 
 
 @pytest.mark.parametrize(
@@ -108,6 +110,16 @@ def test_tracer_of_the_listener_has_precedence(own: str) -> None:
     assert codes(found(in_listener, keys={"tracing": own, "listener_tracing": listener()})) == []
 
 
+def test_finding_of_inherited_keys_is_reported_once() -> None:
+    near = {"mesh.hcl": block(extra_static_clusters=cluster("127.0.0.1"))}
+    own = found(near, keys={"tracing": tracer(collector_hostname="web")})
+    assert [(one.code, one.file) for one in own] == [("CT317", "mesh.hcl")]
+    replaced = found(near, keys={"extra_static_clusters": cluster("127.0.0.1")})
+    assert [(one.code, one.file) for one in replaced] == [("CT317", "mesh.hcl"), ("CT317", "web.json")]
+    other = found(MESH, keys={"tracing": otlp(sampler=SAMPLER)})
+    assert ("CT340", "web.json") in [(one.code, one.file) for one in other]
+
+
 def test_lost_sampler_is_found_and_an_own_rate_is_not() -> None:
     (one,) = found(OTLP_MESH, keys={"tracing": otlp()})
     assert (one.code, one.severity) == ("CT359", "warning")
@@ -123,6 +135,13 @@ def test_lost_sampler_is_found_and_an_own_rate_is_not() -> None:
     )
     limited = {"tracing": otlp(), "listener_tracing": listener(random_sampling={"value": 5})}
     assert codes(found(OTLP_MESH, keys=limited)) == ["CT337"]
+
+
+def test_live_registration_has_the_keys_of_the_mesh() -> None:
+    keys = config(tracing=OTLP, extra_static_clusters=OTEL_CLUSTER)
+    mesh = {"Kind": "proxy-defaults", "Name": "global", "Config": keys}
+    merged = {"name": "web", "kind": "connect-proxy", "proxy": {"config": {**keys, "envoy_tracing_json": otlp()}}}
+    assert codes(findings(documents_of([mesh, merged], "consul"))) == ["CT359"]
 
 
 def test_proxy_without_a_tracer_overrides_lower_rates_behind_it() -> None:
@@ -166,7 +185,7 @@ def test_annotation_has_the_findings_of_a_registration(kind: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("config", "expected"),
+    ("written", "expected"),
     [
         ({"envoy_tracing_json": "{}", "xds_fetch_timeout_ms": 9999, "Protocol": "http"}, []),
         ({"sampling": 1}, [("CT355", "warning")]),
@@ -175,9 +194,9 @@ def test_annotation_has_the_findings_of_a_registration(kind: str) -> None:
         ({"envoy_tracing_json": {"http": {}}}, [("CT301", "error"), ("CT304", "error")]),
     ],
 )
-def test_keys_of_an_annotation_that_consul_ignores_are_found(config: Any, expected: list[tuple[str, str]]) -> None:
-    findings = found(MESH, web=deployment(f"'{json.dumps(config)}'"))
-    assert [(one.code, one.severity) for one in findings if one.code != "CT310"] == expected
+def test_keys_of_an_annotation_that_consul_ignores_are_found(written: Any, expected: list[tuple[str, str]]) -> None:
+    listed = found(MESH, web=deployment(f"'{json.dumps(written)}'"))
+    assert [(one.code, one.severity) for one in listed if one.code != "CT310"] == expected
 
 
 def test_gateway_of_an_annotation_is_known_by_the_pod_or_by_the_values_of_helm() -> None:
