@@ -456,6 +456,38 @@ CODES: dict[str, Code] = {
         "lower case. Without that, each start of a proxy may use another one.",
         "Keep one of them, in lower case.",
     ),
+    "CT355": Code(
+        "consul-k8s ignores the annotation of a pod",
+        "The annotation `consul.hashicorp.com/proxy-config-map` must be text with one JSON object. With another value, "
+        "consul-k8s starts the pod and registers the proxy without it: the proxy has the configuration of "
+        "proxy-defaults, and only the log of consul-k8s has the reason. A key that Consul does not know has no effect.",
+        'Write one JSON object with the keys of `Config`, whose JSON is text: `\'{"envoy_tracing_json": "{…}"}\'`.',
+    ),
+    "CT356": Code(
+        "A registration has a tracer with other trace headers",
+        "Proxies without a common format of trace headers cannot continue each other's traces: they break at this "
+        'proxy. Zipkin has `x-b3-*`, with `propagation: "b3+w3c"` also `traceparent`, which OpenTelemetry and Datadog '
+        "have.",
+        "Use the tracer of proxy-defaults, or one with a common format.",
+    ),
+    "CT357": Code(
+        "The tracer of a registration has no effect",
+        "Consul keeps the tracer of proxy-defaults if `envoy_tracing_json` is an empty text or null. Envoy prefers the "
+        "tracer in `envoy_listener_tracing_json`, which `gateways: skip` sets.",
+        "To trace nothing, set `envoy_tracing_json` to the text `{}`. To inherit the tracer, remove the key.",
+    ),
+    "CT358": Code(
+        "A proxy without a tracer still decides about sampling",
+        "A proxy marks the request id (`x-request-id`) as sampled at the rate of its listener, also without a tracer. "
+        "Proxies behind it trace these requests, whatever their own rate is.",
+        "Set `envoy_listener_tracing_json` in its registration too, with `random_sampling` 0.",
+    ),
+    "CT359": Code(
+        "A registration has no sampler",
+        "The tracer of a registration replaces that of proxy-defaults, with its sampler. The listener samples 100 %: "
+        "this proxy starts a trace for each request that has no trace context.",
+        "Add the sampler of proxy-defaults, or one with another rate.",
+    ),
     "CT390": Code(
         "An ignore has no effect",
         "A comment `consul-tracing: ignore=` names a code that the file does not have or that does not exist, or has "
@@ -601,7 +633,7 @@ CODES: dict[str, Code] = {
         "A called service has no span",
         "A proxy reported a call to a service of the mesh, and no proxy reported that it received the call. The facts "
         "that could be read do not show the cause: a proxy without a tracer, another trace store, or another "
-        "datacenter.",
+        "datacenter. If the registration of the called service disables tracing, the message names it.",
         "Give `--admin` for each proxy of the service, and check its proxies with `consul-tracing stale`.",
     ),
     "CT423": Code(
@@ -645,7 +677,8 @@ CODES: dict[str, Code] = {
     "CT507": Code(
         "Proxies must restart",
         "A proxy reads its tracer, with the sampler of OpenTelemetry, and its static clusters only when it starts.",
-        "Restart every proxy after the update.",
+        "Restart every proxy after the update. `consul-tracing stale` lists those that must restart: a proxy whose "
+        "registration has the changed keys itself keeps its own.",
     ),
     "CT508": Code(
         "The preview is incomplete",

@@ -26,6 +26,8 @@ ELSEWHERE = {
     "CT332": "configures a service",
     "CT336": "is not an entry",
     "CT341": "X-Ray: tests/mesh/test_tracers_of_envoy.py",
+    "CT355": "consul-k8s ignores the annotation",
+    "CT356": "concerns two proxies: tests/mesh/test_registrations.py",
     **dict.fromkeys(("CT351", "CT352", "CT353"), "Consul refuses the entry"),
 }
 ERRORS = sorted(code for code in EXAMPLES.keys() - ELSEWHERE if severity(code) is Severity.ERROR)

@@ -11,6 +11,7 @@ from consul_tracing.entries.custom_resources import GROUP, body
 from consul_tracing.errors import FileError
 from consul_tracing.names import PROXY_CONFIG_MAP, TRACING_KEYS
 
+from .annotations import annotated_gateway, gateway_in_values, ignored_reason
 from .document import Document, document_of, merged
 from .hcl import parse_expression, parse_json
 from .recognition import (
@@ -63,7 +64,6 @@ MAY_CONTAIN_AN_ENTRY = re.compile(
 PATCH = re.compile(r"/spec(?:/config)?(?:/([\w~-]+))?")
 """The path of a JSON patch (RFC 6902) in a ProxyDefaults."""
 
-
 MISSING = "none"
 """The kind of an entry without one."""
 
@@ -82,6 +82,8 @@ class Content:
     documents: list[Document] = field(default_factory=list)
     unread: list[Place] = field(default_factory=list)
     """Tracing keys in places that are not read."""
+    ignored: list[Place] = field(default_factory=list)
+    """Annotations of pods that consul-k8s ignores."""
     refused: Place | None = None
     """The first construct that is not HCL 1, in text that Consul reads."""
     template: Place | None = None
@@ -91,6 +93,7 @@ class Content:
         """Add the content of a text inside of the file."""
         self.documents += other.documents
         self.unread += other.unread
+        self.ignored += other.ignored
         self.refused = self.refused or other.refused
 
 
@@ -123,6 +126,7 @@ class Finder:
         self._read_text = read_text
         self._fixed_line = fixed_line
         self._is_patch = False
+        self._outer_path: FieldPath = ()
         self._is_in_object = False
 
     def line_of(self, line: int) -> int:
@@ -174,7 +178,8 @@ class Finder:
             if TRACING_KEY.search(key):
                 self._add_unread(line, NOT_READ)
             elif key == PROXY_CONFIG_MAP:
-                self._proxy_config_map(value, line, service)
+                gateway = annotated_gateway(content) or gateway_in_values((*self._outer_path, *path))
+                self._proxy_config_map(value, line, service, gateway)
             elif tuple(one.lower() for one in (*path[-1:], key)) == PROXY_DEFAULTS_IN_VALUES:
                 self._config(value, line, (*path, key), kind="proxy-defaults", name="global")
             elif key == "consul_config_entry" and isinstance(value, Map):
@@ -229,10 +234,13 @@ class Finder:
         )
         self._members(proxy, (*path, "proxy"), service, without={"config"})
 
-    def _proxy_config_map(self, value: object, line: int, service: str) -> None:
-        self._config(value, line, (PROXY_CONFIG_MAP,), kind="registration", name=service)
+    def _proxy_config_map(self, value: object, line: int, service: str, gateway: str) -> None:
+        if reason := ignored_reason(value):
+            self.content.ignored.append(Place(self.line_of(line), reason))
+        else:
+            self._config(value, line, (PROXY_CONFIG_MAP,), kind="registration", name=service, gateway=gateway)
 
-    def _config(self, value: object, line: int, path: FieldPath, *, kind: str, name: str) -> None:
+    def _config(self, value: object, line: int, path: FieldPath, **identity: str) -> None:
         """Read a `Config` on its own, which is a map or its JSON."""
         config = value.encoded if isinstance(value, JsonText) else value
         if isinstance(config, str):
@@ -248,7 +256,7 @@ class Finder:
             return
         fields = Map(line)
         fields.put("Config", config, line)
-        self._add(document_of(fields, self.file, self.form, kind=kind, name=name, line=line, is_in_object=True))
+        self._add(document_of(fields, self.file, self.form, line=line, is_in_object=True, **identity))
 
     def _patch(self, operation: Map) -> None:
         """Read an operation of a JSON patch (RFC 6902), as kustomize has them."""
@@ -363,6 +371,7 @@ class Finder:
             None if is_block and self._fixed_line is None else line,
         )
         inner._is_patch = "patch" in "".join(path[-2:]).lower()
+        inner._outer_path = (*self._outer_path, *path)
         try:
             found = self._read_text(str(text), path[-1] if path else "", inner)
         except FileError as error:

@@ -48,6 +48,19 @@ def collector_issues(tracer: Tracer, listed: Sequence[object], *, on_kubernetes:
             yield Issue("CT313", place, f"cluster {format_value(name)} must use HTTP/2, which gRPC requires")
 
 
+def with_replaced_cluster(issue: Issue, tracer: Tracer, replaced: Sequence[object]) -> Issue:
+    """Return the issue of a missing cluster with its cause, if a registration replaces the clusters of proxy-defaults.
+
+    `replaced`: these clusters.
+    """
+    name = dict(tracer.clusters).get(issue.path, "")
+    if issue.code != "CT310" or name not in [at(one, "name") for one in replaced]:
+        return issue
+    reason = f"replaces the clusters of proxy-defaults: the tracer has no cluster {format_value(name)}"
+    fix = f"Add the cluster {format_value(name)} of proxy-defaults, or remove the key from the registration."
+    return Issue("CT310", ("Config", CLUSTERS_KEY), reason, fix=fix)
+
+
 def _destination_issues(cluster: JsonObject, name: str, tracer: Tracer, *, on_kubernetes: bool) -> Iterator[Issue]:
     """Yield the addresses in the cluster of a collector at which spans are probably lost."""
     found: dict[str, str] = {}

@@ -50,6 +50,9 @@ WARNINGS = frozenset(
         "CT346",
         "CT350",
         "CT354",
+        "CT357",
+        "CT358",
+        "CT359",
         "CT390",
     }
 )

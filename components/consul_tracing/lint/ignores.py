@@ -20,7 +20,7 @@ COMMENT = re.compile(r"(?:#|//|/\*)[^\S\n]*consul-tracing:[^\S\n]*(?P<text>ignor
 IGNORE = re.compile(r"ignore\s*=\s*(?P<codes>CT\d+(?:\s*,\s*CT\d+)*)(?:[\s:]+(?P<reason>.*))?", re.IGNORECASE)
 COMMENT_ENDS = re.compile(r"(?:\s*(?:\*/|-?\}\}))*\s*$")
 
-ELSEWHERE = frozenset({"CT323", "CT327", "CT329", "CT339", "CT349"})
+ELSEWHERE = frozenset({"CT323", "CT327", "CT329", "CT339", "CT349", "CT356", "CT357", "CT358", "CT359"})
 """Findings that depend on other files or on options. A run without these does not report their ignores as unused."""
 
 

@@ -32,13 +32,14 @@ from consul_tracing.names import (
     TRACING_KEYS,
 )
 
-from .cluster_rules import cluster_issues, collector_issues
+from .cluster_rules import cluster_issues, collector_issues, with_replaced_cluster
 from .credentials import credential_issues
 from .entry_fields import entry_field_issues
 from .findings import Finding, Issue
 from .meaning import entry_meaning, mesh_meaning
 from .meshes import homes, is_mesh
 from .proxy_config import UNKNOWN, ProxyConfig, entry_objects, proxy_config
+from .registration_rules import OFF, SIMILARITY, decisions_of_untraced, registration_issues, without_inherited
 from .releases import Releases
 from .sampling_rules import consul_issues, listener_rate, missing_rates, sampling_issues
 from .tracer_rules import mistake_issues, newer_issues, provider_issues, tracer_of
@@ -84,9 +85,6 @@ OTHER_KEYS = frozenset(
 
 CONFIG_KEYS = OTHER_KEYS | TRACING_KEYS.keys()
 
-SIMILARITY = 0.75
-"""Minimum similarity (0 to 1) at which an unknown key is a misspelt tracing key."""
-
 GATEWAYS = frozenset({"api-gateway", "ingress-gateway"})
 """Kinds of the gateways that mark requests as not sampled."""
 
@@ -97,9 +95,6 @@ MAX_LISTED = 5
 
 FRACTION = {("numerator",), ("denominator",)}
 """Fields of a fraction in a sampling rate, which have a finding of their own."""
-
-OFF: JsonObject = {}
-"""The value with which a registration has no tracer. An empty text keeps that of proxy-defaults."""
 
 
 def findings(documents: Sequence[Document], oldest: Releases | None = None) -> list[Finding]:
@@ -137,7 +132,10 @@ def document_findings(document: Document, base: ProxyConfig | None, oldest: Rele
     effective = _effective(document, config, base)
     issues = [*config.issues, *document_issues(document, config), *listener_issues(document, config, effective)]
     if document.kind in CONFIGURATIONS:
-        issues += proxy_issues(document, config, effective, oldest)
+        issues += proxy_issues(document, config, effective, oldest, base)
+    if document.kind == "registration":
+        issues = without_inherited(issues, config, proxy_issues(document, base, base, oldest, base) if base else ())
+        issues += registration_issues(document, config, effective, base, CONFIG_KEYS)
     return [located(document, issue) for issue in issues]
 
 
@@ -254,10 +252,13 @@ def _owner_issues(meta: JsonObject) -> Iterator[Issue]:
         yield Issue("CT327", ("Meta",), reason)
 
 
-def proxy_issues(document: Document, own: ProxyConfig, effective: ProxyConfig, oldest: Releases) -> Iterator[Issue]:
+def proxy_issues(
+    document: Document, own: ProxyConfig, effective: ProxyConfig, oldest: Releases, base: ProxyConfig | None
+) -> Iterator[Issue]:
     """Yield the mistakes in the tracing configuration of proxies.
 
     `own`: the keys of the document. `effective`: with the keys that a registration inherits from proxy-defaults.
+    `base`: the keys of proxy-defaults.
     """
     yield from _tracer_issues(own.tracer, oldest.envoy)
     # A proxy without a tracer must not decide for the next one, so its rate is 0 %.
@@ -277,8 +278,10 @@ def proxy_issues(document: Document, own: ProxyConfig, effective: ProxyConfig, o
     for tracer in tracers:
         yield from sampling_issues(tracer, effective.listener, oldest.envoy)
     if isinstance(effective.clusters, list) or effective.clusters is None:
+        replaced = base.clusters if base and own.clusters is not None and isinstance(base.clusters, list) else []
         for tracer in tracers:
-            yield from collector_issues(tracer, effective.clusters or [], on_kubernetes=document.is_on_kubernetes)
+            found = collector_issues(tracer, effective.clusters or [], on_kubernetes=document.is_on_kubernetes)
+            yield from (with_replaced_cluster(one, tracer, replaced) for one in found)
 
 
 def _tracer_issues(content: object, envoy: EnvoyRelease | None) -> Iterator[Issue]:
@@ -347,6 +350,7 @@ def _relations(documents: Sequence[Document]) -> list[Finding]:
             if not _is_same(first, second):
                 reason = f"{title(second)} is also declared in {first.file}:{first.line}, with other content"
                 found.append(located(second, Issue("CT327", (), reason)))
+    found += [located(*one) for one in decisions_of_untraced([*effective_configs(documents)])]
     gateways = sorted({one.name for one in documents if one.kind in GATEWAYS})
     for document in documents if gateways else ():
         if document.kind == "proxy-defaults" and proxy_config(document.fields.get("Config")).tracer is not None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from consul_tracing.names import PROXY_CONFIG_MAP
+
 from .findings import Finding, Issue
 
 if TYPE_CHECKING:
@@ -18,6 +20,8 @@ def content_findings(content: Content, file: str) -> Iterator[Finding]:
         yield Finding(Issue("CT330", (), content.template.reason), file, content.template.line, file)
     if content.refused:
         yield Finding(Issue("CT353", (), content.refused.reason), file, content.refused.line, file)
+    for place in content.ignored:
+        yield Finding(Issue("CT355", (), f"{PROXY_CONFIG_MAP} {place.reason}"), file, place.line, file)
     for place in sorted(set(content.unread)):
         reason = f"a tracing key is {place.reason}"
         yield Finding(Issue("CT350", (), reason), file, place.line, file)

@@ -110,6 +110,13 @@ def registered_proxy(consul: HttpClient, node: Node) -> JsonObject | None:
     return None
 
 
+def sidecars_of(consul: HttpClient, service: str) -> list[JsonObject]:
+    """Return the blocks `Proxy` of the sidecars of a service, merged with proxy-defaults. Raises ServerError."""
+    path = f"/v1/catalog/connect/{quote(service, safe='')}"
+    found = consul.get(path, list[Instance], **{"merge-central-config": ""}) or []
+    return [proxy for one in found if (proxy := one.get("ServiceProxy"))]
+
+
 def sidecar_at(consul: HttpClient, host: str, port: int) -> str:
     """Return the service whose sidecar receives requests from the mesh at an address. Empty if there is none.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import dataclass
 from functools import partial
@@ -17,6 +18,7 @@ from consul_tracing.backends.kubernetes.access import (
     message_of,
 )
 from consul_tracing.errors import CommandError, UnreadableError
+from consul_tracing.names import PROXY_CONFIG_MAP
 
 from .envoy import PROGRAM
 from .http import HttpClient, within
@@ -68,6 +70,19 @@ class Pod:
     def annotations(self) -> dict[str, str]:
         """The annotations."""
         return self.content["metadata"].get("annotations") or {}
+
+    @property
+    def proxy_config(self) -> JsonObject:
+        """The keys in lower case that the registration of the proxy has from the annotation of the pod.
+
+        Consul keeps the value of proxy-defaults for an empty text and for null. API gateways ignore the annotation.
+        """
+        try:
+            found = json.loads(self.annotations.get(PROXY_CONFIG_MAP) or "{}")
+        except ValueError:
+            return {}
+        is_read = isinstance(found, dict) and self.annotations.get(GATEWAY_ANNOTATION) != "api-gateway"
+        return {key.lower(): value for key, value in found.items() if value not in ("", None)} if is_read else {}
 
     @property
     def service(self) -> str:

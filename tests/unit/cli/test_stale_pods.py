@@ -13,9 +13,9 @@ from consul_tracing.cli.stale.pods import HASH_ANNOTATION, proxy_of
 from consul_tracing.cli.stale.report import report_of
 from consul_tracing.entries.bodies import bootstrap_hash, proxy_defaults
 from consul_tracing.entries.custom_resources import body
-from consul_tracing.entries.propagation import ZIPKIN
+from consul_tracing.entries.propagation import ZIPKIN, Propagation
 from consul_tracing.errors import CommandError
-from consul_tracing.names import JsonObject
+from consul_tracing.names import PROXY_CONFIG_MAP, JsonObject
 from consul_tracing.sources import pods
 from consul_tracing.sources.consul import consul_client
 from consul_tracing.sources.envoy import admin_client
@@ -72,6 +72,37 @@ def test_admin_interface_is_read_without_annotation_or_after_a_restart_of_the_co
     assert proxy_of(fake_pod(INJECTED), ENTRY) is None
     assert proxy_of(fake_pod({**INJECTED, HASH_ANNOTATION: "old"}, restarts=1), ENTRY) is None
     assert proxy_of(fake_pod({**INJECTED, HASH_ANNOTATION: NEW}, restarts=1), ENTRY) is not None
+
+
+@pytest.mark.parametrize(
+    ("config", "is_judged", "tracer"),
+    [
+        (None, True, ZIPKIN),
+        ("", True, ZIPKIN),
+        ('{"envoy_tracing_json": ""}', True, ZIPKIN),
+        ('{"envoy_tracing_json": null, "protocol": "http"}', True, ZIPKIN),
+        ('{"envoy_tracing_json": }', True, ZIPKIN),
+        ("[1]", True, ZIPKIN),
+        ('{"Envoy_Tracing_JSON": "{}"}', False, None),
+        ('{"envoy_prometheus_bind_addr": "0.0.0.0:20200"}', False, ZIPKIN),
+    ],
+)
+def test_hash_of_proxy_defaults_does_not_judge_a_pod_with_bootstrap_keys_of_its_own(
+    config: str | None,
+    is_judged: bool,  # noqa: FBT001
+    tracer: Propagation | None,
+) -> None:
+    annotations = {**INJECTED, **({} if config is None else {PROXY_CONFIG_MAP: config})}
+    other = proxy_of(fake_pod({**annotations, HASH_ANNOTATION: "old"}), ENTRY)
+    assert (other is not None) == is_judged
+    same = proxy_of(fake_pod({**annotations, HASH_ANNOTATION: NEW}), ENTRY)
+    assert same is not None
+    assert (same.differences, same.propagation) == ([], tracer)
+
+
+def test_api_gateway_does_not_read_the_annotation() -> None:
+    gateway = {"consul.hashicorp.com/gateway-kind": "api-gateway", PROXY_CONFIG_MAP: '{"envoy_tracing_json": "{}"}'}
+    assert proxy_of(fake_pod({**gateway, HASH_ANNOTATION: "old"}), ENTRY) is not None
 
 
 class FakePods:

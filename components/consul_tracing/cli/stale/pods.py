@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from consul_tracing.entries.bodies import bootstrap_hash
+from consul_tracing.entries.bodies import BOOTSTRAP_KEYS, bootstrap_hash
 from consul_tracing.entries.custom_resources import body
 from consul_tracing.entries.propagation import propagation
 from consul_tracing.entries.tracing_keys import tracing_keys
@@ -41,10 +41,13 @@ def current_entry(pods: Pods, consul: HttpClient) -> JsonObject:
 
 def proxy_of(pod: Pod, entry: JsonObject) -> Proxy | None:
     """Return the proxy of a pod by its annotation. None if only its admin interface knows its bootstrap."""
-    found, current = pod.annotations.get(HASH_ANNOTATION), bootstrap_hash(entry)
-    # A restarted container has read a later bootstrap than the annotation describes.
-    if not found or (found != current and pod.dataplane.get("restartCount")):
+    found, current, own = pod.annotations.get(HASH_ANNOTATION), bootstrap_hash(entry), pod.proxy_config
+    # A restarted container has read a later bootstrap than the annotation describes, and a proxy with bootstrap keys of
+    # its own has another one than ProxyDefaults describes.
+    is_other = bool(pod.dataplane.get("restartCount")) or not own.keys().isdisjoint(BOOTSTRAP_KEYS)
+    if not found or (found != current and is_other):
         return None
     differences = [] if found == current else [f"bootstrap hash: {found}, now {current}"]
-    tracer = None if differences else propagation(tracing_keys(entry.get("Config")))
+    inherited = {key.lower(): value for key, value in (entry.get("Config") or {}).items()}
+    tracer = None if differences else propagation(tracing_keys({**inherited, **own}))
     return Proxy(pod.name, pod.service, pod.since, differences, tracer, pod.restart)

@@ -37,6 +37,8 @@ class Trace:
     """Services that must have a span, in lower case."""
     sender: str = ""
     """The service of the proxy that sends the request into the mesh, in lower case. Empty if it is not known."""
+    untraced: frozenset[str] = frozenset()
+    """The services whose proxies have no tracer by their registrations, in lower case, as far as Consul was asked."""
     seconds: float | None = field(default=None, compare=False)
     """Time from the request until its last span was in the store. None without spans."""
 
@@ -65,13 +67,21 @@ class Trace:
 
     @property
     def unreported(self) -> tuple[Call, ...]:
-        """The calls of services of the mesh that no proxy reported as received."""
-        return unreported_calls(self.spans)
+        """The calls of services of the mesh that no proxy reported as received, and that one should have reported."""
+        accepted = self.untraced - {*self.expected}
+        return tuple(call for call in unreported_calls(self.spans) if call.service not in accepted)
+
+    @property
+    def passed_without_span(self) -> list[str]:
+        """The services on the path without a tracer by their registrations."""
+        passed = {self.sender, *(call.service for call in unreported_calls(self.spans))}
+        return sorted(passed & self.untraced - {*self.services})
 
     @property
     def missing(self) -> tuple[str, ...]:
         """The services without a span: expected ones, called ones, and the sender of the request."""
-        sender = [self.sender] if self.sender and self.is_sent_by_another_proxy and not self.expected else []
+        is_sender_required = self.is_sent_by_another_proxy and not self.expected and self.sender not in self.untraced
+        sender = [self.sender] if self.sender and is_sender_required else []
         required = [*sender, *self.expected, *(call.service for call in self.unreported)]
         return tuple(name for name in dict.fromkeys(required) if name not in self.services)
 

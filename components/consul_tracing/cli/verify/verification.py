@@ -11,7 +11,7 @@ from consul_tracing.cli.stale.bootstrap import BootstrapError
 from consul_tracing.cli.stale.proxies import verdict
 from consul_tracing.entries.tracing_keys import tracing_keys
 from consul_tracing.errors import CommandError
-from consul_tracing.sources.consul import consul_client, sidecar_at
+from consul_tracing.sources.consul import consul_client, sidecar_at, sidecars_of
 from consul_tracing.sources.http import ServerError
 
 from .causes.sampling import untraced_users
@@ -32,6 +32,7 @@ from .traces import Trace, other_traces, sampled_traces, wait_for_traces
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
+    from consul_tracing.names import JsonObject
     from consul_tracing.sources.http import HttpClient
     from consul_tracing.sources.spans import Span
     from consul_tracing.sources.stores import TraceStore
@@ -80,6 +81,8 @@ def verify(plan: Plan, progress: Callable[[str], object] = lambda _: None) -> Re
     mesh = read_mesh(plan, before)
     entry = Evidence(traces[0], proxies=mesh.proxies).entry
     traces = [replace(one, sender=sender_of(entry)) for one in traces]
+    untraced = untraced_services(mesh, traces)
+    traces = [replace(one, untraced=untraced) for one in traces]
     if not entry or entry[0].rate < 100:  # noqa: PLR2004 - percent
         traces = sampled_traces(traces)
     trace = next((one for one in traces if not one.is_complete), traces[-1])
@@ -122,7 +125,10 @@ def notes_of_complete(trace: Trace, proxies: Sequence[Proxy], decisions: Sequenc
             f"the request reached {trace.first_service} through a proxy without a span: a gateway that does not "
             "trace, or a sidecar without a tracer (consul-tracing stale)"
         )
-    own = [one for one in proxies if one.is_on_path and not trace.has_spans_under_another_name(one)]
+    if trace.passed_without_span:
+        yield f"without a span, because their registrations disable tracing: {', '.join(trace.passed_without_span)}"
+    traced = [one for one in proxies if one.service.lower() not in trace.untraced]
+    own = [one for one in traced if one.is_on_path and not trace.has_spans_under_another_name(one)]
     silent = sorted({one.service for one in own if one.service.lower() not in trace.services})
     if silent and not trace.expected:
         yield (
@@ -193,6 +199,21 @@ def collect(plan: Plan, trace: Trace, store_error: str, mesh: Mesh) -> tuple[Evi
             store_error = error.reason
     evidence = Evidence(trace, store.url, store_error, stored, others, mesh.proxies, mesh.consul, sidecars)
     return evidence, [*notes, *clock_notes(mesh.proxies), *secondary_facts(evidence)]
+
+
+def untraced_services(mesh: Mesh, traces: Iterable[Trace]) -> frozenset[str]:
+    """Return the services on the path without a span whose sidecars have no tracer by their registrations."""
+    if not (mesh.client and mesh.consul and mesh.consul.keys.tracer):
+        return frozenset()
+    silent = {name for one in traces for name in (one.sender, *(call.service for call in one.unreported))} - {""}
+    try:
+        return frozenset(name for name in silent if _is_untraced(sidecars_of(mesh.client, name)))
+    except ServerError:
+        return frozenset()
+
+
+def _is_untraced(sidecars: Sequence[JsonObject]) -> bool:
+    return bool(sidecars) and not any(tracing_keys(one.get("Config")).tracer for one in sidecars)
 
 
 def compared(proxy: Proxy, consul: HttpClient, notes: list[str]) -> Proxy:

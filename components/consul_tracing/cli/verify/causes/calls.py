@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 from consul_tracing.cli.verify.calls import ancestors
 from consul_tracing.cli.verify.evidence import Cause
 
+from .texts import UNTRACED, untraced_fix
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -53,6 +55,8 @@ def unreported_services(evidence: Evidence) -> Iterator[Cause]:
             f"{call.caller} called {call.service} with status {status}, and no proxy reported that it received the call"
         )
         fix = _possibilities(call.service, is_readable=call.service in readable)
+        if call.service in trace.untraced:
+            seen, fix = f"{call.caller} called {call.service}, and {UNTRACED}", untraced_fix(call.service)
         yield Cause("CT421", call.service, seen, fix, frozenset({call.service}))
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from consul_tracing.cli.verify.evidence import Cause
 from consul_tracing.cli.verify.tracers import addresses, endpoints
 
-from .texts import listed
+from .texts import UNTRACED, listed, untraced_fix
 
 if TYPE_CHECKING:
     from consul_tracing.cli.verify.evidence import Evidence
@@ -44,14 +44,7 @@ def stale_tracer(proxy: Proxy, evidence: Evidence) -> Cause | None:
 
 
 def _untraced_by_registration(proxy: Proxy) -> Cause:
-    return Cause(
-        "CT401",
-        proxy.label,
-        "the registration of the proxy has an envoy_tracing_json without a tracer, which replaces that of "
-        "proxy-defaults/global",
-        f"remove envoy_tracing_json from the registration and restart the proxy of {proxy.service}, or leave "
-        f"{proxy.service} out of --expect",
-    )
+    return Cause("CT401", proxy.label, UNTRACED, untraced_fix(proxy.service))
 
 
 def _differing(proxy: Proxy, subject: str) -> list[str]:
