@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from consul_tracing.cli.verify.consul_config import ConsulConfig
 from consul_tracing.cli.verify.contexts import Propagation
 from consul_tracing.cli.verify.evidence import Evidence
 from consul_tracing.cli.verify.tracers import Tracer
@@ -47,4 +48,8 @@ EVIDENCE: dict[str, Evidence] = {
     "CT415": evidence(trace(*SPANS[:3]), proxies=[proxy("api", public(tracing=None))]),
     "CT420": evidence(trace(*FLAT, expected=()), proxies=[]),
     "CT421": evidence(trace(*FLAT[:1], expected=()), proxies=[]),
+    "CT422": evidence(
+        trace(*SPANS[:3], expected=("client", "web", "apy")),
+        consul=ConsulConfig(services=frozenset({"client", "web", "api"})),
+    ),
 }
