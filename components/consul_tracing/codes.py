@@ -617,10 +617,10 @@ CODES: dict[str, Code] = {
         "Start each proxy with its variables of the output `proxy_environment`. See docs/service-names.md.",
     ),
     "CT419": Code(
-        "The URL is a port of a sidecar for the mesh",
+        "The URL does not enter the mesh at the expected proxy",
         "The public listener of a sidecar accepts mTLS connections of other proxies only, and closes those of other "
-        "clients.",
-        "Send the request to the local port of an upstream in the sidecar of a caller, or to a gateway.",
+        "clients. A request to another upstream, or past the proxies, does not pass the first service of --expect.",
+        "Send the request to the local port of an upstream in the sidecar of the caller, or to a gateway.",
     ),
     "CT420": Code(
         "A proxy leaves the header b3 of its caller",
@@ -635,6 +635,12 @@ CODES: dict[str, Code] = {
         "that could be read do not show the cause: a proxy without a tracer, another trace store, or another "
         "datacenter. If the registration of the called service disables tracing, the message names it.",
         "Give `--admin` for each proxy of the service, and check its proxies with `consul-tracing stale`.",
+    ),
+    "CT422": Code(
+        "A service of --expect does not exist",
+        "Consul has no service with this name, so no proxy reports its spans.",
+        "Correct the name in --expect. For a service of another namespace or partition, set `CONSUL_NAMESPACE` or "
+        "`CONSUL_PARTITION`.",
     ),
     "CT423": Code(
         "A proxy cannot read the credential of its collector",

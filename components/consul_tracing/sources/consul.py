@@ -39,6 +39,10 @@ class Instance(TypedDict, total=False):
     Node: Required[str]
     ServiceID: Required[str]
     ServiceProxy: JsonObject | None
+    Address: str
+    """The address of the node."""
+    ServiceAddress: str
+    ServicePort: int
 
 
 def consul_client(environment: Mapping[str, str] = os.environ) -> HttpClient:
@@ -136,6 +140,15 @@ def sidecar_at(consul: HttpClient, host: str, port: int) -> str:
     ]
     proxies = [one.get("ServiceProxy") or {} for found in instances for one in found or []]
     return next((str(one.get("DestinationServiceName", "")) for one in proxies), "")
+
+
+def sidecar_addresses(consul: HttpClient, service: str) -> dict[str, str]:
+    """Return the addresses of the sidecars of a service by their ids in the catalog. Raises ServerError."""
+    found = consul.get(f"/v1/catalog/connect/{quote(service, safe='')}", list[Instance]) or []
+    return {
+        one["ServiceID"]: f"{one.get('ServiceAddress') or one.get('Address', '')}:{one.get('ServicePort', 0)}"
+        for one in found
+    }
 
 
 def _token(environment: Mapping[str, str]) -> str | None:

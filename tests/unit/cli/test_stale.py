@@ -10,7 +10,7 @@ from consul_tracing.cli.command import OutputFormat
 from consul_tracing.cli.stale import listing
 from consul_tracing.cli.stale.bootstrap import BootstrapError, bootstrap_differences
 from consul_tracing.cli.stale.listing import exit_code, output, wait_until_current
-from consul_tracing.cli.stale.proxies import Proxy
+from consul_tracing.cli.stale.proxies import Proxy, mistake_in
 from consul_tracing.cli.stale.report import Report
 from consul_tracing.cli.stale.restarts import restart_of
 from consul_tracing.entries.propagation import ZIPKIN, ZIPKIN_W3C
@@ -165,6 +165,7 @@ def test_json_has_every_proxy() -> None:
                 "tracer": None,
                 "differences": ["tracer: added", "static cluster a: removed"],
                 "restart": "systemctl restart api.service",
+                "mistake": None,
             }
         ],
         "unreadable": [{"proxy": "127.0.0.1:1", "reason": "refused"}],
@@ -317,3 +318,26 @@ def test_wait_continues_after_an_error_and_not_after_the_first(clock: Clock) -> 
     with pytest.raises(CommandError):
         wait_until_current(read, 60, lines.append)
     assert clock.now == 4
+
+
+def test_configuration_with_a_mistake_is_corrected_before_a_restart() -> None:
+    """A proxy that restarts with an invalid tracer does not start."""
+    tracer = {
+        "http": {
+            "name": "envoy.tracers.zipkin",
+            "typed_config": {"@type": f"type.googleapis.com/{ZIPKIN_CONFIG}", "colector_cluster": "a"},
+        }
+    }
+    mistake = mistake_in({"envoy_tracing_json": json.dumps(tracer)})
+    assert "colector_cluster" in mistake
+    lines = output(Report([replace(STALE, mistake=mistake)]), OutputFormat.TEXT).splitlines()
+    assert lines[-2:] == [
+        "Correct this in Consul before a restart, or proxies may not start (consul-tracing lint --consul):",
+        f"  {mistake}",
+    ]
+
+
+def test_proxy_whose_tracer_is_removed_ends_tracing() -> None:
+    removed = replace(STALE, differences=["tracer: removed"])
+    text = "Consul has no tracer for api-proxy: a restart ends their tracing"
+    assert text in output(Report([removed]), OutputFormat.TEXT).splitlines()

@@ -94,9 +94,14 @@ def lines(report: Report) -> Iterator[str]:
         yield from aligned(rows)
     for name, reason in report.unreadable.items():
         yield f"{name} cannot be read: {reason}"
-    if report.stale:
+    if untraced := [one.proxy for one in report.stale if "tracer: removed" in one.differences]:
+        yield f"Consul has no tracer for {_names(untraced)}: a restart ends their tracing"
+    if mistakes := dict.fromkeys(one.mistake for one in report.stale if one.mistake):
+        yield "Correct this in Consul before a restart, or proxies may not start (consul-tracing lint --consul):"
+        yield from (f"  {mistake}" for mistake in mistakes)
+    if commands := dict.fromkeys(one.restart for one in report.stale if not one.mistake):
         yield "To restart what is stale:"
-        yield from (f"  {command}" for command in dict.fromkeys(one.restart for one in report.stale))
+        yield from (f"  {command}" for command in commands)
     if common := report.common_propagation:
         safe = ", ".join(one.tracer for one in TRACERS if one != common and one.is_compatible(common))
         yield f"All proxies have the tracer {common.tracer}. A change to one of these keeps traces complete: {safe}"

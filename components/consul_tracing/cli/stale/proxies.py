@@ -5,9 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from consul_tracing.cli.lint.live import documents_of
 from consul_tracing.entries.propagation import Propagation, propagation
 from consul_tracing.entries.tracing_keys import tracing_keys
 from consul_tracing.errors import CommandError
+from consul_tracing.lint.findings import Severity
+from consul_tracing.lint.releases import Releases
+from consul_tracing.lint.rules import findings
 from consul_tracing.sources.consul import registered_proxy
 from consul_tracing.sources.envoy import read_proxy
 from consul_tracing.sources.http import ServerError
@@ -34,6 +38,8 @@ class Proxy:
     """The tracer in its bootstrap, or in the listener key. None without a tracer, or for one that is not known."""
     restart: str = ""
     """The command that restarts the proxy, or what restarts it."""
+    mistake: str = ""
+    """A mistake in its configuration in Consul, with which it may not start. Empty without one."""
 
     @property
     def is_stale(self) -> bool:
@@ -50,6 +56,7 @@ class Proxy:
             "tracer": self.propagation and self.propagation.tracer,
             "differences": self.differences,
             "restart": self.restart if self.is_stale else None,
+            "mistake": self.mistake or None,
         }
 
 
@@ -85,4 +92,12 @@ def compared(admin: HttpClient, consul: HttpClient, restart: str = "") -> Proxy 
     tracing = running.bootstrap.get("tracing")
     keys = replace(tracing_keys(configured.get("Config")), bootstrap=tracing if isinstance(tracing, dict) else {})
     restart = restart or restart_of(running.node, configured)
-    return Proxy(running.node["id"], running.service, running.started, differences, propagation(keys), restart)
+    mistake = mistake_in(configured.get("Config")) if differences else ""
+    return Proxy(running.node["id"], running.service, running.started, differences, propagation(keys), restart, mistake)
+
+
+def mistake_in(config: object) -> str:
+    """Return the first error that `lint` finds in a `Config`. Empty without one."""
+    found = findings(documents_of([{"kind": "connect-proxy", "proxy": {"config": config}}], ""), Releases())
+    errors = (f"{one.code}: {one.issue}" for one in found if one.severity is Severity.ERROR)
+    return next(errors, "")

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from consul_tracing.entries.tracing_keys import TracingKeys, tracing_keys
 from consul_tracing.names import HTTP_PROTOCOLS, JsonObject
+from consul_tracing.sources.http import ServerError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,6 +23,8 @@ class ConsulConfig:
     protocols: Mapping[str, str] = field(default_factory=dict)
     """The protocols of services with an entry of their own."""
     default_protocol: str = "tcp"
+    services: frozenset[str] = frozenset()
+    """The services of the catalog, in lower case. Empty if it cannot be read."""
 
     def is_http(self, service: str) -> bool:
         """Return whether proxies parse the requests of a service."""
@@ -33,7 +36,15 @@ def read_config(consul: HttpClient) -> ConsulConfig:
     mesh = consul.get("/v1/config/proxy-defaults/global", JsonObject) or {}
     services = consul.get("/v1/config/service-defaults", list[JsonObject]) or []
     with consul.expected_shape():
-        return config_from(mesh, services)
+        return replace(config_from(mesh, services), services=_catalog(consul))
+
+
+def _catalog(consul: HttpClient) -> frozenset[str]:
+    try:
+        return frozenset(map(str.lower, consul.get("/v1/catalog/services", JsonObject) or {}))
+    except ServerError:
+        # The entries are sufficient for all but misspelt services.
+        return frozenset()
 
 
 def config_from(proxy_defaults: JsonObject, service_defaults: list[JsonObject]) -> ConsulConfig:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
@@ -95,17 +96,19 @@ def decisions_of(proxy: Proxy) -> Decisions:
 
 
 def decision_notes(found: Iterable[Decisions]) -> Iterator[str]:
-    """Yield a note for each proxy, and one for each that does not sample at its rate."""
+    """Yield a note for the proxies of each rate, and one for each proxy that does not sample at its rate."""
+    shares: dict[float, list[str]] = defaultdict(list)
+    differences = []
     for one in found:
         if not one.requests:
             continue
         share = one.random if one.traced is None else min(one.traced, one.requests)
-        yield (
-            f"since its start, {one.proxy} traced {share:,} of {one.requests:,} requests ({_percent(share, one)}), "
-            f"and its rate is {format_rate(one.rate)}"
-        )
+        shares[one.rate].append(f"{one.proxy} {share:,} of {one.requests:,} ({_percent(share, one)})")
         if one.is_comparable and (difference := _difference(one)):
-            yield f"{one.proxy} {difference}"
+            differences.append(f"{one.proxy} {difference}")
+    for rate, proxies in shares.items():
+        yield f"received and sent requests traced since the start, at {format_rate(rate)}: {', '.join(proxies)}"
+    yield from differences
 
 
 def _difference(one: Decisions) -> str:

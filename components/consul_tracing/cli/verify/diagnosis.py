@@ -9,13 +9,14 @@ from .causes.calls import flattened_calls, unreported_services
 from .causes.delivery import other_store, unavailable_store, undelivered_spans
 from .causes.listeners import missing_cluster, other_rejections, rejected_listeners
 from .causes.propagation import lost_headers, own_spans, untraced_calls
-from .causes.protocols import services_without_http
+from .causes.protocols import services_without_http, unknown_services
 from .causes.requests import (
     failed_request,
     refused_request,
     rerouted_calls,
     unsampled_by_caller,
     url_of_a_sidecar,
+    url_past_the_caller,
 )
 from .causes.sampling import (
     limited_callers,
@@ -44,6 +45,8 @@ def each_suspect(check: Callable[[Proxy, Evidence], Cause | None]) -> Finder:
 
 FINDERS: tuple[Finder, ...] = (
     url_of_a_sidecar,
+    url_past_the_caller,
+    unknown_services,
     common_names,
     rejected_listeners,
     each_suspect(stale_tracer),

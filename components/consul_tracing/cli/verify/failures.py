@@ -41,8 +41,7 @@ def mesh_failure(request: SentRequest, spans: Sequence[Span]) -> str:
         return ""
     failures = _failures(spans)
     if request.status is None or request.responder:
-        places = [*map(_place, failures[:1]), *([request.responder] if request.responder else [])]
-        return "; ".join(places) or "where it ended is unknown"
+        return next(map(_place, failures), request.responder or "where it ended is unknown")
     is_passed_on = request.status >= SERVER_ERROR
     by_proxies = [span for span in failures if _flags(span) and (is_passed_on or _status(span) == str(request.status))]
     return next(map(_place, by_proxies), "")
@@ -74,9 +73,11 @@ def last_servers(spans: Sequence[Span]) -> list[str]:
 
 def _deepest_first(node: Node) -> Iterator[Node]:
     """Return the spans that a response passed. Of the attempts of a call, it is the last one."""
-    for child in node.children[-1:] if node.span.kind == "CLIENT" else node.children:
-        yield from _deepest_first(child)
-    yield node
+    found, following = [], [node]
+    while following:
+        found.append(one := following.pop())
+        following += one.children[-1:] if one.span.kind == "CLIENT" else one.children
+    return reversed(found)
 
 
 def _is_failure(span: Span) -> bool:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import re
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from consul_tracing.errors import CommandError
 
 from .contexts import Propagation
 
@@ -18,6 +21,8 @@ if TYPE_CHECKING:
     from .verification import Plan
 
 TIMEOUT = 30.0
+
+SERVICE = re.compile(r"[\w.-]+")
 
 Store = Annotated[
     str, typer.Option("--store", metavar="KIND=URL", help="Trace store: zipkin=URL, jaeger=URL or tempo=URL.")
@@ -71,7 +76,9 @@ def plan_of(  # noqa: PLR0913 - the options
     from .store import store_of  # noqa: PLC0415 - not for --help
     from .verification import Plan  # noqa: PLC0415 - not for --help
 
-    trace_store, expected = store_of(store), tuple(filter(None, map(str.strip, expect.split(","))))
+    trace_store, expected = store_of(store), tuple(map(str.strip, expect.strip(", ").split(","))) if expect else ()
+    if not all(map(SERVICE.fullmatch, expected)):
+        raise CommandError("--expect must have the form A,B,…: names of services, separated by commas")
     targets = find_targets(proxies, expected)
     return Plan(
         url=url,

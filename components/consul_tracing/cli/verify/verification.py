@@ -11,11 +11,13 @@ from consul_tracing.cli.stale.bootstrap import BootstrapError
 from consul_tracing.cli.stale.proxies import verdict
 from consul_tracing.entries.tracing_keys import tracing_keys
 from consul_tracing.errors import CommandError
-from consul_tracing.sources.consul import consul_client, sidecar_at, sidecars_of
+from consul_tracing.sources.consul import consul_client, sidecar_addresses, sidecar_at, sidecars_of
 from consul_tracing.sources.http import ServerError
 
 from .causes.sampling import untraced_users
 from .causes.service_names import naming_notes
+from .causes.texts import listed
+from .causes.tracers import stale_notes
 from .clocks import TOLERANCE_SECONDS, clock_notes, is_skewed
 from .collectors import collector_of
 from .consul_config import read_config
@@ -93,7 +95,8 @@ def verify(plan: Plan, progress: Callable[[str], object] = lambda _: None) -> Re
         return replace(result, notes=notes)
     progress("looking for the cause")
     evidence, hints = collect(plan, trace, store_error, mesh)
-    causes, notes = diagnose(evidence), [*mesh.notes, *hints]
+    causes = diagnose(evidence)
+    notes = [*mesh.notes, *hints, *stale_notes(mesh.proxies, causes)]
     if THE_REQUEST not in {cause.proxy for cause in causes}:
         notes += outcome(trace)
     return replace(result, causes=causes, others=evidence.others, notes=notes)
@@ -138,6 +141,7 @@ def notes_of_complete(trace: Trace, proxies: Sequence[Proxy], decisions: Sequenc
     for cause in untraced_users(Evidence(trace, proxies=proxies)):
         yield f"requests without a trace context are not traced ({cause.code}): {cause.evidence}"
     yield from naming_notes(trace)
+    yield from stale_notes(proxies, ())
     yield from decision_notes(decisions)
 
 
@@ -189,6 +193,7 @@ def collect(plan: Plan, trace: Trace, store_error: str, mesh: Mesh) -> tuple[Evi
     if mesh.client:
         try:
             sidecars = known_sidecars(mesh.client, trace, mesh.proxies)
+            notes += unread_instances(mesh.client, trace, mesh.proxies) if mesh.proxies else []
         except ServerError as error:
             notes.append(error.reason)
     if not store_error:
@@ -252,6 +257,15 @@ def _reports_as_others(store: TraceStore, proxy: Proxy, start: int, end: int) ->
     names = {tracer.service_name.lower() for tracer in proxy.tracers} - {"", proxy.service.lower()}
     spans = (span for name in names for trace in store.traces_of(name, start, end) for span in trace)
     return any(span.tags.get("node_id") == proxy.node_id for span in spans)
+
+
+def unread_instances(consul: HttpClient, trace: Trace, proxies: Iterable[Proxy]) -> Iterator[str]:
+    """Yield a note for each service without a span that has other proxies than those that are read."""
+    read = {one.node_id for one in proxies}
+    for service in trace.missing:
+        addresses = sidecar_addresses(consul, service)
+        if unread := [f"{name} ({address})" for name, address in addresses.items() if name not in read]:
+            yield f"proxies of {service} that are not read: {listed(unread)}. --admin for each one finds most causes"
 
 
 def known_sidecars(consul: HttpClient, trace: Trace, proxies: Iterable[Proxy]) -> dict[Endpoint, str]:

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from consul_tracing.cli.verify.consul_config import ConsulConfig
 from consul_tracing.cli.verify.contexts import Propagation
 from consul_tracing.cli.verify.evidence import Evidence
 from consul_tracing.cli.verify.tracers import Tracer
@@ -49,4 +50,8 @@ EVIDENCE: dict[str, Evidence] = {
     "CT420": evidence(trace(*FLAT, expected=()), proxies=[]),
     "CT421": evidence(trace(*FLAT[:1], expected=()), proxies=[]),
     "CT423": evidence(trace(), proxies=[proxy("web", increases=UNAUTHORIZED)]),
+    "CT422": evidence(
+        trace(*SPANS[:3], expected=("client", "web", "apy")),
+        consul=ConsulConfig(services=frozenset({"client", "web", "api"})),
+    ),
 }

@@ -91,8 +91,8 @@ def test_complete_trace_has_the_share_of_the_proxies_own_requests(stub: Stub) ->
     stub.dump = dump(listener("public_listener:1", 1, manager), listener("api:2", 2, manager, direction="OUTBOUND"))
     stub.stats = {"http.public_listener.tracing.random_sampling": 1234, "tracing.zipkin.spans_sent": 1200}
     options = ["--expect=web", f"--admin={stub.address}"]
-    share = f"since its start, web ({stub.address}) traced 1,200 of 1,234 requests (97 %), and its rate is 100 %"
-    assert f"Note: {share}" in verify(stub, *options).stdout
+    share = f"traced since the start, at 100 %: web ({stub.address}) 1,200 of 1,234 (97 %)"
+    assert share in verify(stub, *options).stdout
     (sampling,) = json.loads(verify(stub, *options, "--format=json").stdout)["sampling"]
     assert (sampling["requests"], sampling["traced"], sampling["rate"]) == (1234, 1200, 100)
 
@@ -155,11 +155,12 @@ def test_verify_and_stale_agree_on_a_proxy_with_a_tracer_of_its_own(
     stub.dump = dump(listener("public_listener:1", 1, http(SAMPLE_ALL)), node=node, stats_config=stats)
     stub.consul["/v1/config/proxy-defaults/global"] = {"Config": mesh}
     stub.consul["/v1/agent/service/web-proxy"] = {"Proxy": {"Config": own}}
+    stub.stats = {}
     stale = CliRunner().invoke(app, ["stale", f"--admin={stub.address}"])
     assert (stale.exit_code, "collector_endpoint" in stale.stdout) == (int(is_stale), is_stale)
     result = verify(stub, "--expect=web", f"--admin={stub.address}", "--format=json")
     causes = [(one["code"], one["evidence"].partition("with ")[2]) for one in json.loads(result.stdout)["causes"]]
-    assert causes == ([("CT401", "another tracer: collector_endpoint differ")] if is_stale else [])
+    assert causes == ([("CT401", "another tracer: collector_endpoint differs")] if is_stale else [])
 
 
 def test_json_has_the_documented_fields(stub: Stub) -> None:

@@ -3,6 +3,7 @@ from typing import Any
 
 from rich.console import Console
 
+from consul_tracing.cli.verify.failures import first_error, last_servers
 from consul_tracing.cli.verify.trace_tree import Line, Node, trace_lines, trace_table, trace_tree
 from consul_tracing.sources.spans import Span
 
@@ -29,7 +30,7 @@ def test_span_is_nested_below_its_parent() -> None:
 
 
 def test_line_has_service_kind_name_and_duration() -> None:
-    assert trace_lines(DEMO)[:2] == [
+    assert list(trace_lines(DEMO))[:2] == [
         Line("", "client", "CLIENT", "get 1", "45.9 ms"),
         Line("└─ ", "web", "SERVER", "get 2", "45.3 ms"),
     ]
@@ -86,11 +87,11 @@ def test_span_that_is_its_own_parent_is_shown_once() -> None:
 
 
 def test_span_with_only_an_id_is_shown() -> None:
-    assert trace_lines([Span("1", "1")]) == [Line("", "-", "-", "-", "-")]
+    assert list(trace_lines([Span("1", "1")])) == [Line("", "-", "-", "-", "-")]
 
 
 def test_trace_without_spans_has_no_lines() -> None:
-    assert trace_lines([]) == []
+    assert list(trace_lines([])) == []
 
 
 def test_brackets_in_a_name_are_shown_unchanged() -> None:
@@ -104,3 +105,16 @@ def test_columns_are_aligned() -> None:
     Console(file=screen, width=100).print(trace_table(DEMO))
     head, *lines = screen.getvalue().splitlines()
     assert [line.index("get ") for line in lines] == [head.index("name")] * 4
+
+
+def test_loop_of_calls_is_shown_in_part() -> None:
+    """A service that Consul routes to itself calls itself until the request fails."""
+    loop = [
+        span(str(number), "web", "SERVER" if number % 2 else "CLIENT", str(number - 1), start=number)
+        for number in range(1, 3_001)
+    ]
+    screen = io.StringIO()
+    Console(file=screen, width=400).print(trace_table(loop))
+    assert screen.getvalue().splitlines()[-1].strip() == "… 2,900 more spans"
+    assert first_error(loop) == ""
+    assert last_servers(loop) == []

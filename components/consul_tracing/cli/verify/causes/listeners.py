@@ -84,5 +84,8 @@ def _unknown_cluster(proxy: Proxy, cluster: str) -> Cause:
     is_declared = proxy.configured is None or cluster in proxy.configured.clusters
     fix = f"restart the proxy of {proxy.service}, so that it reads the cluster"
     if not is_declared:
-        fix = f"add the cluster {cluster} to envoy_extra_static_clusters_json, or correct its name in the tracer"
+        fix = (
+            f"add the cluster {cluster} to envoy_extra_static_clusters_json, or correct its name in the tracer, and "
+            f"restart the proxy of {proxy.service}"
+        )
     return Cause("CT402", proxy.label, f'the proxy has no cluster "{cluster}", which its tracer names', fix)

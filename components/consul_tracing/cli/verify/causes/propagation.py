@@ -65,7 +65,8 @@ def untraced_calls(evidence: Evidence) -> Iterator[Cause]:
             "call for this request, calls past its sidecar, or does not pass the trace headers on"
             + (f", or Consul routes its call to {routed}" if routed else "")
         )
-        yield Cause("CT408", service, seen, f"if the application makes the call: {_pass_on(service)}", EVERYTHING)
+        fix = f"if the application makes the call: {_pass_on(service)}. Else leave {listed(missing)} out of --expect"
+        yield Cause("CT408", service, seen, fix, EVERYTHING)
 
 
 def own_spans(evidence: Evidence) -> Iterator[Cause]:

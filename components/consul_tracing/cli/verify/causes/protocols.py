@@ -2,14 +2,27 @@
 
 from __future__ import annotations
 
+from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
-from consul_tracing.cli.verify.evidence import Cause
+from consul_tracing.cli.verify.evidence import THE_REQUEST, Cause
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from consul_tracing.cli.verify.evidence import Evidence
+
+
+def unknown_services(evidence: Evidence) -> Iterator[Cause]:
+    """CT422: names in --expect that no service has."""
+    known = evidence.consul.services if evidence.consul else frozenset()
+    seen = known | {one.service.lower() for one in evidence.proxies} | {*evidence.trace.services}
+    for name in evidence.trace.missing if known else ():
+        if name not in seen:
+            close = get_close_matches(name, seen, 1)
+            meant = f"correct --expect: {close[0]}" if close else "correct --expect"
+            fix = f"{meant}. For a service of another namespace or partition, set CONSUL_NAMESPACE or CONSUL_PARTITION"
+            yield Cause("CT422", name, f"Consul has no service {name}", meant if close else fix)
 
 
 def services_without_http(evidence: Evidence) -> Iterator[Cause]:
@@ -33,7 +46,9 @@ def services_without_http(evidence: Evidence) -> Iterator[Cause]:
             proxy, listener = found
             seen = f"the listener {listener.name} has no HTTP connection manager"
             yield Cause("CT409", proxy.label, seen, _declare(name), frozenset({name}))
-        elif not listeners and evidence.consul and trace.services and not evidence.consul.is_http(name):
+        elif not listeners and trace.services and (consul := evidence.consul) and not consul.is_http(name):
+            if consul.services and name not in consul.services:
+                continue
             yield Cause("CT409", name, f"Consul has no HTTP protocol for the service {name}", _declare(name))
 
 
@@ -43,11 +58,15 @@ def _services_to_check(evidence: Evidence) -> list[str]:
     The first expected service is the caller, whose own protocol is irrelevant.
     """
     trace, entry = evidence.trace, evidence.entry
-    names = [name for name in trace.missing if name not in trace.expected[:1] or entry]
+    elsewhere = {name for one in evidence.causes if one.proxy == THE_REQUEST for name in one.explains or ()}
+    names = [name for name in trace.missing if name not in elsewhere and (name not in trace.expected[:1] or entry)]
     if entry and not entry[1].is_http and entry[1].is_outbound:
         return [entry[1].upstream]
     return names
 
 
 def _declare(service: str) -> str:
-    return f"declare the protocol: services: {{{service}: {{protocol: http}}}}"
+    return (
+        f'declare the protocol: services: {{{service}: {{protocol: http}}}}, that is, Protocol = "http" in '
+        f"service-defaults/{service}"
+    )

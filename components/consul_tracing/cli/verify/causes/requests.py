@@ -39,11 +39,41 @@ def url_of_a_sidecar(evidence: Evidence) -> Iterator[Cause]:
     )
 
 
+def url_past_the_caller(evidence: Evidence) -> Iterator[Cause]:
+    """CT419: the request enters the mesh at another proxy than that of the first expected service, or at none."""
+    trace, request = evidence.trace, evidence.trace.request
+    caller = trace.expected[0] if trace.expected else ""
+    proxies = [one for one in evidence.proxies if one.service.lower() == caller]
+    has_failed = request.status is None and "WRONG_VERSION_NUMBER" not in (request.error or "")
+    if caller not in trace.missing or not proxies or any(one.is_on_path for one in proxies) or has_failed:
+        return
+    upstreams = [
+        f"{listener.upstream} at {listener.address}:{listener.port}"
+        for proxy in proxies
+        for listener in proxy.listeners
+        if listener.is_outbound
+    ]
+    seen = f"the proxy of {caller} received no request since: {request.url} is not one of its upstreams"
+    fix = f"use the address of an upstream of {caller}" + (f" ({listed(upstreams)})" if upstreams else "")
+    explains = frozenset({caller})
+    if evidence.entry:
+        first = evidence.entry[0].service.lower()
+        seen += f", but one of {first}"
+        fix += f", or start --expect with {first}"
+        before = trace.expected[: trace.expected.index(first)] if first in trace.expected else trace.expected
+        explains = frozenset(before)
+    elif not trace.spans:
+        explains = EVERYTHING | {THE_REQUEST}
+    yield Cause("CT419", THE_REQUEST, seen, fix, explains)
+
+
 def failed_request(evidence: Evidence) -> Iterator[Cause]:
     """CT411: the request failed in the mesh."""
     trace = evidence.trace
     if trace.failure and THE_REQUEST not in evidence.explained:
         fix = "check that the services run, are healthy in Consul, and that intentions allow the call"
+        if "WRONG_VERSION_NUMBER" in (trace.request.error or ""):
+            fix = "use http:// in the URL: the port does not have TLS"
         yield _failed(trace, trace.failure, fix, _behind(trace))
 
 
@@ -94,7 +124,7 @@ def unsampled_by_caller(evidence: Evidence) -> Iterator[Cause]:
             "CT405",
             THE_REQUEST,
             f"the header {header} marks the request as not sampled, and every proxy follows it",
-            f"remove the header {header}, or set it to sampled in the caller",
+            f"remove the header {header}, or let the caller sample the request",
             EVERYTHING,
         )
 

@@ -30,3 +30,8 @@ def untraced_fix(service: str) -> str:
         f"remove envoy_tracing_json from the registration (in a pod: from the annotation {PROXY_CONFIG_MAP}) "
         f"and restart the proxy of {service}, or leave {service} out of --expect"
     )
+
+
+def differ(fields: Sequence[str]) -> str:
+    """Return that these fields differ."""
+    return f"{listed(fields)} {'differs' if len(fields) == 1 else 'differ'}"

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from consul_tracing.cli.verify.contexts import Propagation
 from consul_tracing.cli.verify.evidence import Cause
 from consul_tracing.cli.verify.tracers import addresses, endpoints
 
-from .texts import UNTRACED, listed, untraced_fix
+from .texts import UNTRACED, differ, listed, untraced_fix
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
     from consul_tracing.cli.verify.evidence import Evidence
     from consul_tracing.cli.verify.proxies import Proxy
 
@@ -31,16 +34,39 @@ def stale_tracer(proxy: Proxy, evidence: Evidence) -> Cause | None:
         return Cause("CT401", proxy.label, f"{started}without a tracer{now}", restart)
     if configured is None or configured.bootstrap_tracer is None or proxy.tracer is None:
         return None
+    if not _traced(proxy, evidence.trace.request.context):
+        return None
     if fields := _differing(proxy, "tracer"):
-        return Cause("CT401", proxy.label, f"{started}with another tracer: {listed(fields)} differ", restart)
+        return Cause("CT401", proxy.label, f"{started}with another tracer: {differ(fields)}", restart)
     name = proxy.tracer.cluster
     if not (fields := _differing(proxy, f"static cluster {name}")):
         return None
     before, now_at = proxy.clusters.get(name, ()), endpoints(configured.clusters.get(name))
     changed = f"collector {addresses(before)}, and Consul has {addresses(now_at)}"
     if before == now_at:
-        changed = f"settings of the collector: {listed(fields)} differ"
+        changed = f"settings of the collector: {differ(fields)}"
     return Cause("CT401", proxy.label, f"{started}with {'the' if before != now_at else 'other'} {changed}", restart)
+
+
+def stale_notes(proxies: Iterable[Proxy], causes: Iterable[Cause]) -> Iterator[str]:
+    """Yield what the next restart of a proxy changes, if it is not a cause already."""
+    known = {cause.proxy for cause in causes if cause.code == "CT401"}
+    for proxy in proxies:
+        subjects = "tracer: ", f"static cluster {proxy.collector}: "
+        changed = [one for one in proxy.differences if one.startswith(subjects)]
+        if changed and proxy.tracers and proxy.label not in known:
+            effect = "ends its tracing" if "tracer: removed" in changed else "changes its tracer"
+            yield f"a restart of {proxy.label} {effect}: Consul has another one now ({listed(changed)})"
+
+
+def _traced(proxy: Proxy, context: Propagation) -> bool:
+    """Return whether a proxy sent spans since the request, or cannot follow its headers. True if it is not known.
+
+    A proxy that sends no span where its tracer would does so with every tracer.
+    """
+    is_known = bool(proxy.increases) and any(one.startswith("tracing.") for one in proxy.increases)
+    can_follow = context is Propagation.NONE or any(one.reads(context) for one in proxy.tracers)
+    return not is_known or not can_follow or bool(proxy.count(r"tracing\.\w+\.(reports|spans|traces)_\w+"))
 
 
 def _untraced_by_registration(proxy: Proxy) -> Cause:
