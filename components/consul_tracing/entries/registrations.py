@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from consul_tracing.envoy import percentages, proxy_environment
+from consul_tracing.envoy import TYPE, percentages, proxy_environment
 from consul_tracing.envoy_messages.messages import LISTENER_TRACING
 from consul_tracing.inputs.proxies import TEMPLATE, proxies_of
 from consul_tracing.names import LISTENER_KEY, PROXY_CONFIG_MAP, TRACER_KEY
@@ -45,7 +45,7 @@ def untraced(settings: MeshSettings) -> dict[str, str]:
     """
     rates = percentages(settings.sampling.model_copy(update={"random": 0.0}))
     return {
-        LISTENER_KEY: canonical_json({"@type": f"type.googleapis.com/{LISTENER_TRACING}", **rates}),
+        LISTENER_KEY: canonical_json({"@type": TYPE + LISTENER_TRACING, **rates}),
         TRACER_KEY: "{}",
     }
 
