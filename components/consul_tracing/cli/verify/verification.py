@@ -32,7 +32,7 @@ from .requests import send
 from .traces import Trace, other_traces, sampled_traces, wait_for_traces
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
     from consul_tracing.sources.http import HttpClient
     from consul_tracing.sources.spans import Span
@@ -187,7 +187,9 @@ def collect(plan: Plan, trace: Trace, store_error: str, mesh: Mesh) -> tuple[Evi
     if mesh.client:
         try:
             sidecars = known_sidecars(mesh.client, trace, mesh.proxies)
-            notes += unread_instances(mesh.client, trace, mesh.proxies) if mesh.proxies else []
+            named = {note.partition(" cannot be read")[0] for note in plan.notes}
+            read = named | {one.node_id for one in mesh.proxies}
+            notes += unread_instances(mesh.client, trace, read) if mesh.proxies else []
         except ServerError as error:
             notes.append(error.reason)
     if not store_error:
@@ -238,9 +240,8 @@ def _reports_as_others(store: TraceStore, proxy: Proxy, start: int, end: int) ->
     return any(span.tags.get("node_id") == proxy.node_id for span in spans)
 
 
-def unread_instances(consul: HttpClient, trace: Trace, proxies: Iterable[Proxy]) -> Iterator[str]:
-    """Yield a note for each service without a span that has other proxies than those that are read."""
-    read = {one.node_id for one in proxies}
+def unread_instances(consul: HttpClient, trace: Trace, read: Collection[str]) -> Iterator[str]:
+    """Yield a note for each service without a span that has other proxies than those that are read, by their ids."""
     for service in trace.missing:
         addresses = sidecar_addresses(consul, service)
         if unread := [f"{name} ({address})" for name, address in addresses.items() if name not in read]:
