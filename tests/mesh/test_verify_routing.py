@@ -58,6 +58,8 @@ def receives(traced: TracedMesh, service: str) -> bool:
     return f"/svc/{service}" in json.dumps(response.json()["headers"].get("x-forwarded-client-cert", ""))
 
 
+# Consul at times sends no endpoints of the service after a service-resolver of api has been deleted.
+@pytest.mark.nightly
 @pytest.mark.parametrize("route", ROUTES)
 def test_service_that_consul_replaces_is_not_called_a_fault_of_an_application(traced: TracedMesh, route: str) -> None:
     with routed(traced, route) as reserve:
