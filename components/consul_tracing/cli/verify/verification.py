@@ -10,17 +10,16 @@ from typing import TYPE_CHECKING
 from consul_tracing.cli.stale.bootstrap import BootstrapError
 from consul_tracing.cli.stale.proxies import verdict
 from consul_tracing.entries.tracing_keys import tracing_keys
-from consul_tracing.errors import CommandError
+from consul_tracing.errors import CommandError, shortened
 from consul_tracing.sources.consul import consul_client, sidecar_addresses, sidecar_at
 from consul_tracing.sources.http import ServerError
 
 from .causes.sampling import untraced_users
 from .causes.service_names import naming_notes
-from .causes.texts import listed
 from .causes.tracers import stale_notes
 from .clocks import TOLERANCE_SECONDS, clock_notes, is_skewed
 from .collectors import collector_of
-from .consul_config import read_config
+from .consul_config import read_config, service_names
 from .contexts import Propagation
 from .decisions import decision_notes, decisions_of
 from .diagnosis import diagnose, secondary_facts
@@ -184,7 +183,9 @@ def collect(plan: Plan, trace: Trace, store_error: str, mesh: Mesh) -> tuple[Evi
     if not plan.environment.get("CONSUL_HTTP_ADDR"):
         notes.append("the environment variable CONSUL_HTTP_ADDR allows checks of the config entries")
     sidecars: Mapping[Endpoint, str] = {}
+    consul = mesh.consul
     if mesh.client:
+        consul = consul and replace(consul, services=service_names(mesh.client))
         try:
             sidecars = known_sidecars(mesh.client, trace, mesh.proxies)
             named = {note.partition(" cannot be read")[0] for note in plan.notes}
@@ -198,7 +199,7 @@ def collect(plan: Plan, trace: Trace, store_error: str, mesh: Mesh) -> tuple[Evi
             others = other_traces(store, trace)
         except ServerError as error:
             store_error = error.reason
-    evidence = Evidence(trace, store.url, store_error, stored, others, mesh.proxies, mesh.consul, sidecars)
+    evidence = Evidence(trace, store.url, store_error, stored, others, mesh.proxies, consul, sidecars)
     return evidence, [*notes, *clock_notes(mesh.proxies), *secondary_facts(evidence)]
 
 
@@ -245,7 +246,7 @@ def unread_instances(consul: HttpClient, trace: Trace, read: Collection[str]) ->
     for service in trace.missing:
         addresses = sidecar_addresses(consul, service)
         if unread := [f"{name} ({address})" for name, address in addresses.items() if name not in read]:
-            yield f"proxies of {service} that are not read: {listed(unread)}. --admin for each one finds most causes"
+            yield f"proxies of {service} that are not read: {shortened(unread)}. --admin for each one finds most causes"
 
 
 def known_sidecars(consul: HttpClient, trace: Trace, proxies: Iterable[Proxy]) -> dict[Endpoint, str]:

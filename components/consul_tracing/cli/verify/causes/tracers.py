@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING
 from consul_tracing.cli.verify.contexts import Propagation
 from consul_tracing.cli.verify.evidence import Cause
 from consul_tracing.cli.verify.tracers import addresses, endpoints
-
-from .texts import differ, listed
+from consul_tracing.errors import shortened
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from consul_tracing.cli.verify.evidence import Evidence
     from consul_tracing.cli.verify.proxies import Proxy
@@ -37,14 +36,14 @@ def stale_tracer(proxy: Proxy, evidence: Evidence) -> Cause | None:
     if not _traced(proxy, evidence.trace.request.context):
         return None
     if fields := _differing(proxy, "tracer"):
-        return Cause("CT401", proxy.label, f"{started}with another tracer: {differ(fields)}", restart)
+        return Cause("CT401", proxy.label, f"{started}with another tracer: {_differ(fields)}", restart)
     name = proxy.tracer.cluster
     if not (fields := _differing(proxy, f"static cluster {name}")):
         return None
     before, now_at = proxy.clusters.get(name, ()), endpoints(configured.clusters.get(name))
     changed = f"collector {addresses(before)}, and Consul has {addresses(now_at)}"
     if before == now_at:
-        changed = f"settings of the collector: {differ(fields)}"
+        changed = f"settings of the collector: {_differ(fields)}"
     return Cause("CT401", proxy.label, f"{started}with {'the' if before != now_at else 'other'} {changed}", restart)
 
 
@@ -55,8 +54,14 @@ def stale_notes(proxies: Iterable[Proxy], causes: Iterable[Cause]) -> Iterator[s
         subjects = "tracer: ", f"static cluster {proxy.collector}: "
         changed = [one for one in proxy.differences if one.startswith(subjects)]
         if changed and proxy.tracers and proxy.label not in known:
-            effect = "ends its tracing" if "tracer: removed" in changed else "changes its tracer"
-            yield f"a restart of {proxy.label} {effect}: Consul has another one now ({listed(changed)})"
+            effect = f"changes its tracer: Consul has another one now ({shortened(changed)})"
+            if "tracer: removed" in changed:
+                effect = "ends its tracing: Consul has no tracer for it now"
+            yield f"a restart of {proxy.label} {effect}"
+
+
+def _differ(fields: Sequence[str]) -> str:
+    return f"{shortened(fields)} {'differs' if len(fields) == 1 else 'differ'}"
 
 
 def _traced(proxy: Proxy, context: Propagation) -> bool:
