@@ -58,11 +58,7 @@ def remainder(report: Report) -> str:
     stale, unreadable = [one.proxy for one in report.stale], list(report.unreadable)
     total = len(report.proxies) + len(unreadable)
     parts = [f"{len(stale)} of {total} proxies must restart: {shortened(stale, MAX_NAMES)}"] if stale else []
-    parts += (
-        [f"{len(report.unreadable)} cannot be read: {shortened([*report.unreadable], MAX_NAMES)}"]
-        if report.unreadable
-        else []
-    )
+    parts += [f"{len(unreadable)} cannot be read: {shortened(unreadable, MAX_NAMES)}"] if unreadable else []
     return ". ".join(parts)
 
 
