@@ -156,6 +156,12 @@ def with_suggestion(reason: str, key: str, allowed: Sequence[str]) -> str:
     return f"{reason}{suggestion}{listed}".removesuffix(".")
 
 
+def shortened(values: Sequence[str], most: int = 3) -> str:
+    """Return the first values, and the number of the others."""
+    more = f" and {len(values) - most} more" if len(values) > most else ""
+    return ", ".join(values[:most]) + more
+
+
 def error_reason(error: Exception) -> str:
     """Return the reason of an error in one line."""
     return getattr(error, "strerror", None) or " ".join(str(error).split())

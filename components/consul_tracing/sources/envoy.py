@@ -99,16 +99,18 @@ def read_proxy(admin: HttpClient) -> RunningProxy:
 
 def envoy_version(admin: HttpClient) -> str:
     """Return the version of a proxy. Its text is `<commit>/1.36.4/Clean/RELEASE/BoringSSL`. Raises ServerError."""
-    info = admin.get("/server_info", JsonObject) or {}
-    with admin.expected_shape():
-        return str(info["version"].split("/")[1])
+    return _server_info(admin, lambda info: str(info["version"].split("/")[1]))
 
 
 def node_id(admin: HttpClient) -> str:
     """Return the id of a proxy, which is that of its registration. Raises ServerError."""
+    return _server_info(admin, lambda info: str(info["node"]["id"]))
+
+
+def _server_info(admin: HttpClient, value: Callable[[JsonObject], str]) -> str:
     info = admin.get("/server_info", JsonObject) or {}
     with admin.expected_shape():
-        return str(info["node"]["id"])
+        return value(info)
 
 
 def _section(configs: list[JsonObject], name: str) -> JsonObject:

@@ -328,7 +328,7 @@ def test_configuration_with_a_mistake_is_corrected_before_a_restart() -> None:
             "typed_config": {"@type": f"type.googleapis.com/{ZIPKIN_CONFIG}", "colector_cluster": "a"},
         }
     }
-    mistake = mistake_in({"envoy_tracing_json": json.dumps(tracer)})
+    mistake = mistake_in(json.dumps({"envoy_tracing_json": json.dumps(tracer)}))
     assert "colector_cluster" in mistake
     lines = output(Report([replace(STALE, mistake=mistake)]), OutputFormat.TEXT).splitlines()
     assert lines[-2:] == [

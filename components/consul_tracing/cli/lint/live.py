@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from consul_tracing.envoy_messages.json_values import members
+from consul_tracing.errors import shortened
 from consul_tracing.files.documents import read_documents
 from consul_tracing.lint.findings import Finding, Issue
 from consul_tracing.lint.proxy_config import proxy_config
@@ -50,9 +51,8 @@ def service_findings(documents: Sequence[Document], services: Iterable[str], ori
     default = str(proxy_config(mesh.fields.get("Config")).others.get("protocol", "")).lower() if mesh else ""
     undeclared = sorted(name for name in services if not declared.get(name))
     if default in HTTP_PROTOCOLS and undeclared:
-        listed = ", ".join(undeclared[:MAX_LISTED])
-        more = f" and {len(undeclared) - MAX_LISTED} more" if len(undeclared) > MAX_LISTED else ""
-        issue = Issue("CT328", ("Config", "protocol"), f'is "{default}" for services without an entry: {listed}{more}')
+        names = shortened(undeclared, MAX_LISTED)
+        issue = Issue("CT328", ("Config", "protocol"), f'is "{default}" for services without an entry: {names}')
         yield Finding(issue, origin, None, "proxy-defaults/global")
     protocols = {default, *(protocol.lower() for protocol in declared.values())}
     if mesh and protocols.isdisjoint(HTTP_PROTOCOLS):

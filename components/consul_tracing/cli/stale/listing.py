@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from consul_tracing.cli.command import FINDINGS, OutputFormat
 from consul_tracing.entries.propagation import TRACERS
-from consul_tracing.errors import CommandError
+from consul_tracing.errors import CommandError, shortened
 from consul_tracing.sources.consul import consul_client
 from consul_tracing.sources.proxies import find_targets
 
@@ -55,16 +55,11 @@ def wait_until_current(read: Callable[[], Report], seconds: float, progress: Cal
 
 def remainder(report: Report) -> str:
     """Return a line with the proxies that are not current."""
-    stale = [one.proxy for one in report.stale]
-    total = len(report.proxies) + len(report.unreadable)
-    parts = [f"{len(stale)} of {total} proxies must restart: {_names(stale)}"] if stale else []
-    parts += [f"{len(report.unreadable)} cannot be read: {_names([*report.unreadable])}"] if report.unreadable else []
+    stale, unreadable = [one.proxy for one in report.stale], list(report.unreadable)
+    total = len(report.proxies) + len(unreadable)
+    parts = [f"{len(stale)} of {total} proxies must restart: {shortened(stale, MAX_NAMES)}"] if stale else []
+    parts += [f"{len(unreadable)} cannot be read: {shortened(unreadable, MAX_NAMES)}"] if unreadable else []
     return ". ".join(parts)
-
-
-def _names(names: Sequence[str]) -> str:
-    more = f" and {len(names) - MAX_NAMES} more" if len(names) > MAX_NAMES else ""
-    return f"{', '.join(names[:MAX_NAMES])}{more}"
 
 
 def output(report: Report, form: OutputFormat) -> str:
@@ -95,7 +90,7 @@ def lines(report: Report) -> Iterator[str]:
     for name, reason in report.unreadable.items():
         yield f"{name} cannot be read: {reason}"
     if untraced := [one.proxy for one in report.stale if "tracer: removed" in one.differences]:
-        yield f"Consul has no tracer for {_names(untraced)}: a restart ends their tracing"
+        yield f"Consul has no tracer for {shortened(untraced, MAX_NAMES)}: a restart ends their tracing"
     if mistakes := dict.fromkeys(one.mistake for one in report.stale if one.mistake):
         yield "Correct this in Consul before a restart, or proxies may not start (consul-tracing lint --consul):"
         yield from (f"  {mistake}" for mistake in mistakes)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import TYPE_CHECKING
 
 from consul_tracing.cli.lint.live import documents_of
+from consul_tracing.entries.bodies import canonical_json
 from consul_tracing.entries.propagation import Propagation, propagation
 from consul_tracing.entries.tracing_keys import tracing_keys
 from consul_tracing.errors import CommandError
@@ -92,12 +95,14 @@ def compared(admin: HttpClient, consul: HttpClient, restart: str = "") -> Proxy 
     tracing = running.bootstrap.get("tracing")
     keys = replace(tracing_keys(configured.get("Config")), bootstrap=tracing if isinstance(tracing, dict) else {})
     restart = restart or restart_of(running.node, configured)
-    mistake = mistake_in(configured.get("Config")) if differences else ""
+    mistake = mistake_in(canonical_json(configured.get("Config"))) if differences else ""
     return Proxy(running.node["id"], running.service, running.started, differences, propagation(keys), restart, mistake)
 
 
-def mistake_in(config: object) -> str:
-    """Return the first error that `lint` finds in a `Config`. Empty without one."""
-    found = findings(documents_of([{"kind": "connect-proxy", "proxy": {"config": config}}], ""), Releases())
+@cache
+def mistake_in(config: str) -> str:
+    """Return the first error that `lint` finds in a `Config` in JSON, which most proxies share. Empty without one."""
+    registration = {"kind": "connect-proxy", "proxy": {"config": json.loads(config)}}
+    found = findings(documents_of([registration], ""), Releases())
     errors = (f"{one.code}: {one.issue}" for one in found if one.severity is Severity.ERROR)
     return next(errors, "")

@@ -41,7 +41,7 @@ class Call:
 
 
 def service_of(cluster: str) -> str:
-    """Return the service of the mesh that a cluster's name stands for, in lower case. Empty for another cluster."""
+    """Return the service of the mesh to which a cluster belongs, in lower case. Empty for another cluster."""
     match = MESH_CLUSTER.fullmatch(cluster)
     return match[1].lower() if match else ""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from consul_tracing.entries.tracing_keys import TracingKeys, tracing_keys
@@ -36,10 +36,11 @@ def read_config(consul: HttpClient) -> ConsulConfig:
     mesh = consul.get("/v1/config/proxy-defaults/global", JsonObject) or {}
     services = consul.get("/v1/config/service-defaults", list[JsonObject]) or []
     with consul.expected_shape():
-        return replace(config_from(mesh, services), services=_catalog(consul))
+        return config_from(mesh, services)
 
 
-def _catalog(consul: HttpClient) -> frozenset[str]:
+def service_names(consul: HttpClient) -> frozenset[str]:
+    """Return the names in the catalog, those of gateways included, in lower case. Empty if it cannot be read."""
     try:
         return frozenset(map(str.lower, consul.get("/v1/catalog/services", JsonObject) or {}))
     except ServerError:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from consul_tracing.errors import shortened
+
 from .causes.calls import flattened_calls, unreported_services
 from .causes.delivery import other_store, unavailable_store, undelivered_spans
 from .causes.listeners import missing_cluster, other_rejections, rejected_listeners
@@ -26,7 +28,6 @@ from .causes.sampling import (
     unsampled_request,
 )
 from .causes.service_names import common_names
-from .causes.texts import listed
 from .causes.tracers import stale_tracer
 
 if TYPE_CHECKING:
@@ -79,7 +80,7 @@ def secondary_facts(evidence: Evidence) -> Iterator[str]:
     for proxy in evidence.proxies:
         if not proxy.is_on_path and (cause := stale_tracer(proxy, evidence)):
             yield f"{proxy.label} did not receive the request; {cause.evidence} ({cause.code})"
-    port, entries = evidence.trace.request.port, listed([proxy.label for proxy, _ in evidence.entries])
+    port, entries = evidence.trace.request.port, shortened([proxy.label for proxy, _ in evidence.entries])
     if len(evidence.entries) > 1:
         yield f"the proxy that received the request is unknown, because several listen on port {port}: {entries}"
     elif evidence.proxies and not evidence.entries:

@@ -41,7 +41,8 @@ def mesh_failure(request: SentRequest, spans: Sequence[Span]) -> str:
         return ""
     failures = _failures(spans)
     if request.status is None or request.responder:
-        return next(map(_place, failures), request.responder or "where it ended is unknown")
+        places = [*map(_place, failures[:1]), *([request.responder] if request.responder else [])]
+        return "; ".join(places) or "where it ended is unknown"
     is_passed_on = request.status >= SERVER_ERROR
     by_proxies = [span for span in failures if _flags(span) and (is_passed_on or _status(span) == str(request.status))]
     return next(map(_place, by_proxies), "")

@@ -148,6 +148,6 @@ def send(url: str, propagation: Propagation, headers: Mapping[str, str]) -> Sent
 def _responder(response: Response) -> str:
     """Return which proxy made a response. Envoy adds the duration header to the responses of upstreams only."""
     if response.headers.get("server") == "envoy" and "x-envoy-upstream-service-time" not in response.headers:
-        return "the first proxy, without an upstream"
+        return "the first proxy made the response itself"
     text = response.body.decode(errors="replace")
     return f'a proxy: "{one_line(text)}"' if text.startswith(LOCAL_REPLIES) else ""

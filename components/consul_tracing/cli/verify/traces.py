@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from .calls import involved_services, is_received, unreported_calls
@@ -59,13 +60,18 @@ class Trace:
         }
         return bool(names) and proxy.service.lower() not in names
 
+    @cached_property
+    def roots(self) -> tuple[Span, ...]:
+        """The spans without a parent in the trace."""
+        return tuple(tree.span for tree in trace_tree(self.spans))
+
     @property
     def called(self) -> list[str]:
         """The expected services that received a call, in the order of the request."""
         servers = {span.service for span in self.spans if span.kind == "SERVER"}
         return [name for name in self.expected if name in servers]
 
-    @property
+    @cached_property
     def unreported(self) -> tuple[Call, ...]:
         """The calls of services of the mesh that no proxy reported as received, and that one should have reported."""
         accepted = self.untraced - {*self.expected}
@@ -88,18 +94,17 @@ class Trace:
     @property
     def is_sent_by_another_proxy(self) -> bool:
         """Whether the first span is one of a sidecar that received the request from a proxy without a span."""
-        return any(is_received(tree.span) and self._is_first(tree.span) for tree in trace_tree(self.spans))
+        return any(is_received(span) and self._is_first(span) for span in self.roots)
 
     @property
     def first_service(self) -> str:
         """The service of the first span. Empty without a span."""
-        return next((tree.span.service for tree in trace_tree(self.spans)), "")
+        return next((span.service for span in self.roots), "")
 
     @property
     def orphans(self) -> tuple[Span, ...]:
         """The spans whose parent is missing. The parent of the first span may be the context of the request."""
-        roots = [tree.span for tree in trace_tree(self.spans)]
-        return tuple(span for span in roots if not self._is_first(span))
+        return tuple(span for span in self.roots if not self._is_first(span))
 
     def _is_first(self, span: Span) -> bool:
         is_shared = span.is_shared and span.id in self.request.span_ids

@@ -10,17 +10,16 @@ from typing import TYPE_CHECKING
 from consul_tracing.cli.stale.bootstrap import BootstrapError
 from consul_tracing.cli.stale.proxies import verdict
 from consul_tracing.entries.tracing_keys import tracing_keys
-from consul_tracing.errors import CommandError
+from consul_tracing.errors import CommandError, shortened
 from consul_tracing.sources.consul import consul_client, sidecar_addresses, sidecar_at, sidecars_of
 from consul_tracing.sources.http import ServerError
 
 from .causes.sampling import untraced_users
 from .causes.service_names import naming_notes
-from .causes.texts import listed
 from .causes.tracers import stale_notes
 from .clocks import TOLERANCE_SECONDS, clock_notes, is_skewed
 from .collectors import collector_of
-from .consul_config import read_config
+from .consul_config import read_config, service_names
 from .contexts import Propagation
 from .decisions import decision_notes, decisions_of
 from .diagnosis import diagnose, secondary_facts
@@ -32,7 +31,7 @@ from .requests import send
 from .traces import Trace, other_traces, sampled_traces, wait_for_traces
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
     from consul_tracing.names import JsonObject
     from consul_tracing.sources.http import HttpClient
@@ -190,10 +189,14 @@ def collect(plan: Plan, trace: Trace, store_error: str, mesh: Mesh) -> tuple[Evi
     if not plan.environment.get("CONSUL_HTTP_ADDR"):
         notes.append("the environment variable CONSUL_HTTP_ADDR allows checks of the config entries")
     sidecars: Mapping[Endpoint, str] = {}
+    consul = mesh.consul
     if mesh.client:
+        consul = consul and replace(consul, services=service_names(mesh.client))
         try:
             sidecars = known_sidecars(mesh.client, trace, mesh.proxies)
-            notes += unread_instances(mesh.client, trace, mesh.proxies) if mesh.proxies else []
+            named = {note.partition(" cannot be read")[0] for note in plan.notes}
+            read = named | {one.node_id for one in mesh.proxies}
+            notes += unread_instances(mesh.client, trace, read) if mesh.proxies else []
         except ServerError as error:
             notes.append(error.reason)
     if not store_error:
@@ -202,7 +205,7 @@ def collect(plan: Plan, trace: Trace, store_error: str, mesh: Mesh) -> tuple[Evi
             others = other_traces(store, trace)
         except ServerError as error:
             store_error = error.reason
-    evidence = Evidence(trace, store.url, store_error, stored, others, mesh.proxies, mesh.consul, sidecars)
+    evidence = Evidence(trace, store.url, store_error, stored, others, mesh.proxies, consul, sidecars)
     return evidence, [*notes, *clock_notes(mesh.proxies), *secondary_facts(evidence)]
 
 
@@ -259,13 +262,12 @@ def _reports_as_others(store: TraceStore, proxy: Proxy, start: int, end: int) ->
     return any(span.tags.get("node_id") == proxy.node_id for span in spans)
 
 
-def unread_instances(consul: HttpClient, trace: Trace, proxies: Iterable[Proxy]) -> Iterator[str]:
-    """Yield a note for each service without a span that has other proxies than those that are read."""
-    read = {one.node_id for one in proxies}
+def unread_instances(consul: HttpClient, trace: Trace, read: Collection[str]) -> Iterator[str]:
+    """Yield a note for each service without a span that has other proxies than those that are read, by their ids."""
     for service in trace.missing:
         addresses = sidecar_addresses(consul, service)
         if unread := [f"{name} ({address})" for name, address in addresses.items() if name not in read]:
-            yield f"proxies of {service} that are not read: {listed(unread)}. --admin for each one finds most causes"
+            yield f"proxies of {service} that are not read: {shortened(unread)}. --admin for each one finds most causes"
 
 
 def known_sidecars(consul: HttpClient, trace: Trace, proxies: Iterable[Proxy]) -> dict[Endpoint, str]:

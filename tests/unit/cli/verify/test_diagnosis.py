@@ -262,8 +262,8 @@ def test_failed_request_names_where_it_ended() -> None:
 
 
 def test_failed_request_without_spans_names_the_responder() -> None:
-    seen = trace(status=503, responder="the first proxy, without an upstream")
-    assert only(evidence(seen)).evidence.endswith("status 503; the first proxy, without an upstream")
+    seen = trace(status=503, responder="the first proxy made the response itself")
+    assert only(evidence(seen)).evidence.endswith("status 503; the first proxy made the response itself")
 
 
 def test_error_status_of_an_application_is_no_cause_if_the_trace_is_whole() -> None:

@@ -69,7 +69,7 @@ def test_trace_is_not_searched_by_a_user_agent_that_is_not_unique() -> None:
 
 def test_outcome_names_status_and_responder() -> None:
     direct = Sent(Propagation.B3, status=503, server="envoy").request
-    assert (direct.outcome, direct.responder) == ("status 503", "the first proxy, without an upstream")
+    assert (direct.outcome, direct.responder) == ("status 503", "the first proxy made the response itself")
     assert Sent(Propagation.B3, status=503, server="envoy", x_envoy_upstream_service_time="3").request.responder == ""
 
 

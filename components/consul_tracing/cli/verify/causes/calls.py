@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from consul_tracing.cli.verify.calls import ancestors
 from consul_tracing.cli.verify.evidence import Cause
 
-from .texts import UNTRACED, untraced_fix
+from .tracers import UNTRACED, untraced_fix
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

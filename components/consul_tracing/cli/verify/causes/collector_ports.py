@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING
 
 from consul_tracing.cli.verify.evidence import Cause
 from consul_tracing.cli.verify.tracers import OTLP_GRPC
+from consul_tracing.errors import shortened
 from consul_tracing.inputs.collector_address import PORTS
-
-from .texts import listed
 
 if TYPE_CHECKING:
     from consul_tracing.cli.verify.collectors import Collector
@@ -42,9 +41,9 @@ def other_protocol(collector: Collector, evidence: Evidence) -> Cause | None:
         seen = seen if collector.is_mute else f"responds, and not in {version}"
         fix = fix if collector.has_tls else f"{PLAIN}. Otherwise, {fix}"
     elif collector.statuses and collector.statuses.keys() <= OTHER_API and collector.tracer.has_default_path:
-        seen = f"responds with status {listed([*map(str, sorted(collector.statuses))])}"
+        seen = f"responds with status {shortened([*map(str, sorted(collector.statuses))])}"
     else:
         return None
     known = {PORTS[port] for _, port in collector.endpoints if port in PORTS} - {protocol}
-    seen += f" to {protocol}" + (f". By default, this is the port for {listed(sorted(known))}" if known else "")
+    seen += f" to {protocol}" + (f". By default, this is the port for {shortened(sorted(known))}" if known else "")
     return Cause("CT416", collector.proxy.label, f"{collector.label} {seen}", f"{fix}, and restart the proxies")

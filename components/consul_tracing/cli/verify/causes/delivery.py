@@ -8,10 +8,10 @@ from urllib.parse import urlsplit
 from consul_tracing.cli.verify.collectors import ACCEPTED, Collector, collector_of
 from consul_tracing.cli.verify.evidence import EVERYTHING, Cause
 from consul_tracing.cli.verify.tracers import OTLP_GRPC, OTLP_HTTP, PATHS, ZIPKIN, addresses
+from consul_tracing.errors import shortened
 from consul_tracing.sources.http import parsed_url, port_of
 
 from .collector_ports import other_protocol
-from .texts import listed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -108,7 +108,7 @@ def _rejected(collector: Collector) -> Cause | None:
         return None
     status = "does not respond with status 202"
     if rejected:
-        status = f"responds with status {listed([*map(str, rejected)])}"
+        status = f"responds with status {shortened([*map(str, rejected)])}"
     elif collector.closed:
         status = f"closed {collector.closed} connections before it responded"
     path = PATHS.get(collector.tracer.protocol)

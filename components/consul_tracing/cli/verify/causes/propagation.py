@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 from consul_tracing.cli.verify.evidence import EVERYTHING, Cause
 from consul_tracing.cli.verify.failures import last_servers
 from consul_tracing.cli.verify.trace_tree import trace_tree
-
-from .texts import listed
+from consul_tracing.errors import shortened
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -23,7 +22,7 @@ def lost_headers(evidence: Evidence) -> Iterator[Cause]:
     trace_id = evidence.trace.trace_id
     for service, traces in _by_first_service(evidence.others).items():
         services = sorted({span.service for spans in traces for span in spans})
-        ids = listed([spans[0].trace_id for spans in traces])
+        ids = shortened([spans[0].trace_id for spans in traces])
         started = f"while {service} handled the request of trace {trace_id}, its call started trace {ids}"
         yield Cause("CT408", service, f"{started} with spans of {', '.join(services)}", _pass_on(service), EVERYTHING)
 
@@ -37,7 +36,7 @@ def untraced_calls(evidence: Evidence) -> Iterator[Cause]:
     for service, requests in sent.items():
         names = [name for name, count in requests.items() if count]
         if names:
-            numbers = listed(
+            numbers = shortened(
                 [f"{requests[name]:,} {'request' if requests[name] == 1 else 'requests'} to {name}" for name in names]
             )
             seen = (
@@ -47,7 +46,7 @@ def untraced_calls(evidence: Evidence) -> Iterator[Cause]:
             )
             yield Cause("CT408", service, seen, _pass_on(service), EVERYTHING)
         elif not any(map(any, (one.values() for one in sent.values()))):
-            other = listed([*requests])
+            other = shortened([*requests])
             seen = (
                 f"the sidecar of {service} received the request and sent none to {other}: the application does not "
                 f"call {other} for this request, or calls it past its sidecar"
@@ -57,15 +56,15 @@ def untraced_calls(evidence: Evidence) -> Iterator[Cause]:
                 f"{other} out of --expect"
             )
             yield Cause("CT408", service, seen, fix, EVERYTHING)
-    routed = listed([name for name in trace.services if trace.expected and name not in trace.expected])
+    routed = shortened([name for name in trace.services if trace.expected and name not in trace.expected])
     last = [name for name in last_servers(trace.spans) if name not in routed] or trace.called[-1:]
     for service in last if missing and not sent else []:
         seen = (
-            f"{service} received the request and made no traced call to {listed(missing)}. The application makes no "
+            f"{service} received the request and made no traced call to {shortened(missing)}. The application makes no "
             "call for this request, calls past its sidecar, or does not pass the trace headers on"
             + (f", or Consul routes its call to {routed}" if routed else "")
         )
-        fix = f"if the application makes the call: {_pass_on(service)}. Else leave {listed(missing)} out of --expect"
+        fix = f"if the application makes the call: {_pass_on(service)}. Else leave {shortened(missing)} out of --expect"
         yield Cause("CT408", service, seen, fix, EVERYTHING)
 
 

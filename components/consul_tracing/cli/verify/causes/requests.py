@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 from consul_tracing.cli.verify.calls import CLUSTER, received_calls, service_of
 from consul_tracing.cli.verify.evidence import EVERYTHING, THE_REQUEST, Cause
 from consul_tracing.cli.verify.failures import last_servers
-
-from .texts import listed
+from consul_tracing.errors import shortened
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,7 +32,7 @@ def url_of_a_sidecar(evidence: Evidence) -> Iterator[Cause]:
         THE_REQUEST,
         f"{request.url} is the port of the sidecar of {service} for the mesh, which requires mTLS: {request.outcome}",
         f"use the port of an upstream in a sidecar that calls {service}"
-        + (f" ({listed(upstreams)})" if upstreams else " (local_bind_port)")
+        + (f" ({shortened(upstreams)})" if upstreams else " (local_bind_port)")
         + ", or the port of a gateway",
         EVERYTHING | {THE_REQUEST},
     )
@@ -54,7 +53,7 @@ def url_past_the_caller(evidence: Evidence) -> Iterator[Cause]:
         if listener.is_outbound
     ]
     seen = f"the proxy of {caller} received no request since: {request.url} is not one of its upstreams"
-    fix = f"use the address of an upstream of {caller}" + (f" ({listed(upstreams)})" if upstreams else "")
+    fix = f"use the address of an upstream of {caller}" + (f" ({shortened(upstreams)})" if upstreams else "")
     explains = frozenset({caller})
     if evidence.entry:
         first = evidence.entry[0].service.lower()
@@ -87,9 +86,9 @@ def refused_request(evidence: Evidence) -> Iterator[Cause]:
         return
     place = "no proxy reported the request"
     if last:
-        place = f"the application {listed(last)} responded with it, and called no other service"
+        place = f"the application {shortened(last)} responded with it, and called no other service"
     fix = "send what the application requires (URL, --header)"
-    without = f", or leave {listed(missing)} out of --expect" if last else ""
+    without = f", or leave {shortened(missing)} out of --expect" if last else ""
     yield _failed(trace, place, f"{fix}{without}", EVERYTHING)
 
 

@@ -15,11 +15,9 @@ from consul_tracing.entries.tracing_keys import UNTRACED
 from consul_tracing.envoy_messages.json_values import at, json_objects
 from consul_tracing.envoy_messages.reader import read_listener
 from consul_tracing.envoy_messages.tracers import sampler_percent
-from consul_tracing.errors import format_rate
+from consul_tracing.errors import format_rate, shortened
 from consul_tracing.lint.sampling_rules import listener_rate
 from consul_tracing.names import LISTENER_KEY
-
-from .texts import listed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -122,7 +120,7 @@ def unparsed_blocks(proxies: Iterable[Proxy]) -> Iterator[Cause]:
     found = [one for one in proxies if not one.is_gateway and one.stats.get(CONNECTED, 1) and _has_lost_its_block(one)]
     # Without a mistake, Consul has not sent a new block yet.
     if reason := next((reason for one in found if (reason := _mistake(one.registered[LISTENER_KEY]))), ""):
-        names = listed([one.label for one in found])
+        names = shortened([one.label for one in found])
         yield Cause(
             "CT414",
             "proxy-defaults/global",
@@ -189,7 +187,7 @@ def _mistake(text: object) -> str:
     reading = read_listener(blocks[0])
     paths = [*(one.path for one in reading.mistakes), *(path for path, _ in reading.newer), *reading.lenient]
     fields = [*([] if "@type" in blocks[0] else ["@type"]), *map(".".join, paths)]
-    return f"cannot parse {listed([*dict.fromkeys(fields)])}" if fields else ""
+    return f"cannot parse {shortened([*dict.fromkeys(fields)])}" if fields else ""
 
 
 def _has_lost_its_block(proxy: Proxy) -> bool:

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 from consul_tracing.cli.verify.calls import CLUSTER, service_of
 from consul_tracing.cli.verify.evidence import Cause
 from consul_tracing.cli.verify.tracers import UNNAMED, tracer_of
-
-from .texts import listed
+from consul_tracing.errors import shortened
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,8 +29,8 @@ def common_names(evidence: Evidence) -> Iterator[Cause]:
         reported = {one.service.lower() for one in evidence.proxies if trace.has_spans_under_another_name(one)}
         named = [one for one in missing if one in reported or one not in known]
         count = sum(span.service in names for span in trace.spans)
-        seen = f"{count} of {len(trace.spans)} spans of the trace have the name {listed(names)}"
-        expected = f", and none has that of {listed(named)}"
+        seen = f"{count} of {len(trace.spans)} spans of the trace have the name {shortened(names)}"
+        expected = f", and none has that of {shortened(named)}"
         if named:
             yield Cause("CT418", "the spans", seen + expected, _fix(named[0], names), frozenset(named))
 

@@ -7,14 +7,27 @@ from typing import TYPE_CHECKING
 from consul_tracing.cli.verify.contexts import Propagation
 from consul_tracing.cli.verify.evidence import Cause
 from consul_tracing.cli.verify.tracers import addresses, endpoints
-
-from .texts import UNTRACED, differ, listed, untraced_fix
+from consul_tracing.errors import shortened
+from consul_tracing.names import PROXY_CONFIG_MAP
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from consul_tracing.cli.verify.evidence import Evidence
     from consul_tracing.cli.verify.proxies import Proxy
+
+UNTRACED = (
+    "the registration of the proxy has an envoy_tracing_json without a tracer, which replaces that of "
+    "proxy-defaults/global"
+)
+
+
+def untraced_fix(service: str) -> str:
+    """Return what traces a service whose registration disables tracing."""
+    return (
+        f"remove envoy_tracing_json from the registration (in a pod: from the annotation {PROXY_CONFIG_MAP}) "
+        f"and restart the proxy of {service}, or leave {service} out of --expect"
+    )
 
 
 def stale_tracer(proxy: Proxy, evidence: Evidence) -> Cause | None:
@@ -27,7 +40,8 @@ def stale_tracer(proxy: Proxy, evidence: Evidence) -> Cause | None:
             if "provider" in configured.listener:
                 return None
             if evidence.consul and evidence.consul.keys.tracer:
-                return _untraced_by_registration(proxy) if evidence.is_expected(proxy) else None
+                untraced = Cause("CT401", proxy.label, UNTRACED, untraced_fix(proxy.service))
+                return untraced if evidence.is_expected(proxy) else None
             configure = "write the tracer to proxy-defaults/global (pulumi up), then " + restart
             return Cause("CT401", proxy.label, "neither the proxy nor proxy-defaults/global has a tracer", configure)
         now = ", and Consul has one now" if configured else ""
@@ -37,14 +51,14 @@ def stale_tracer(proxy: Proxy, evidence: Evidence) -> Cause | None:
     if not _traced(proxy, evidence.trace.request.context):
         return None
     if fields := _differing(proxy, "tracer"):
-        return Cause("CT401", proxy.label, f"{started}with another tracer: {differ(fields)}", restart)
+        return Cause("CT401", proxy.label, f"{started}with another tracer: {_differ(fields)}", restart)
     name = proxy.tracer.cluster
     if not (fields := _differing(proxy, f"static cluster {name}")):
         return None
     before, now_at = proxy.clusters.get(name, ()), endpoints(configured.clusters.get(name))
     changed = f"collector {addresses(before)}, and Consul has {addresses(now_at)}"
     if before == now_at:
-        changed = f"settings of the collector: {differ(fields)}"
+        changed = f"settings of the collector: {_differ(fields)}"
     return Cause("CT401", proxy.label, f"{started}with {'the' if before != now_at else 'other'} {changed}", restart)
 
 
@@ -55,8 +69,14 @@ def stale_notes(proxies: Iterable[Proxy], causes: Iterable[Cause]) -> Iterator[s
         subjects = "tracer: ", f"static cluster {proxy.collector}: "
         changed = [one for one in proxy.differences if one.startswith(subjects)]
         if changed and proxy.tracers and proxy.label not in known:
-            effect = "ends its tracing" if "tracer: removed" in changed else "changes its tracer"
-            yield f"a restart of {proxy.label} {effect}: Consul has another one now ({listed(changed)})"
+            effect = f"changes its tracer: Consul has another one now ({shortened(changed)})"
+            if "tracer: removed" in changed:
+                effect = "ends its tracing: Consul has no tracer for it now"
+            yield f"a restart of {proxy.label} {effect}"
+
+
+def _differ(fields: Sequence[str]) -> str:
+    return f"{shortened(fields)} {'differs' if len(fields) == 1 else 'differ'}"
 
 
 def _traced(proxy: Proxy, context: Propagation) -> bool:
@@ -67,10 +87,6 @@ def _traced(proxy: Proxy, context: Propagation) -> bool:
     is_known = bool(proxy.increases) and any(one.startswith("tracing.") for one in proxy.increases)
     can_follow = context is Propagation.NONE or any(one.reads(context) for one in proxy.tracers)
     return not is_known or not can_follow or bool(proxy.count(r"tracing\.\w+\.(reports|spans|traces)_\w+"))
-
-
-def _untraced_by_registration(proxy: Proxy) -> Cause:
-    return Cause("CT401", proxy.label, UNTRACED, untraced_fix(proxy.service))
 
 
 def _differing(proxy: Proxy, subject: str) -> list[str]:
