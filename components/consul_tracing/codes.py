@@ -645,8 +645,8 @@ CODES: dict[str, Code] = {
     "CT423": Code(
         "A proxy cannot read the credential of its collector",
         "The file of `collector.auth` is missing on the host of the proxy, the proxy has no permission to read it, or "
-        "it is not one line of ASCII text. The proxy sends its spans without the credential, or with the former one.",
-        "Put the file on the host. Kubernetes: mount it into the sidecar with "
+        "it has no value in one line of ASCII text. The proxy sends its spans without it, or with the former one.",
+        "Put the file on the host (`render --as sds` prints it). Kubernetes: mount it into the sidecar with "
         "`consul.hashicorp.com/consul-sidecar-user-volume` and `-user-volume-mount`. The proxy reads it within two "
         "seconds, without a restart.",
     ),

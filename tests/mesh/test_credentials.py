@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
+from consul_tracing.envoy_messages.credential_filter import secret_file
 from testbed.collectors import Received, http_collector, otlp_grpc_collector
 from testbed.ports import LOOPBACK, free_port
 from testbed.processes import Programs
@@ -73,6 +75,19 @@ def swap(volume: Path, token: str) -> None:
         (volume / "token").symlink_to("..data/token")
 
 
+def secret_files(named: Path) -> dict[str, str]:
+    """Return SDS files as people write them, by the value of the header. `named`: a file with the value."""
+    files = {value: json.dumps(secret_file(value), indent=2) for value in ("Bearer json", "compact")}
+    files["compact"] = json.dumps(secret_file("compact"), separators=(",", ":"))
+    files["camel"] = files["compact"].replace("compact", "camel").replace("inline_string", "inlineString")
+    files["yaml"] = yaml.safe_dump(secret_file("yaml"))
+    for quote in ("'", '"'):
+        files[f"Bearer {ord(quote)}"] = yaml.safe_dump(secret_file("@")).replace(
+            "'@'", f"{quote}Bearer {ord(quote)}{quote}"
+        )
+    return {**files, "named": json.dumps(secret_file(str(named))).replace("inline_string", "filename")}
+
+
 def authorized(received: Received, file: Path, **more: Any) -> dict[str, Any]:
     return {"host": LOOPBACK, "port": received.port, "auth": {"header": "X-Api-Key", "file": str(file)}, **more}
 
@@ -95,13 +110,19 @@ def test_credential_is_read_from_a_file_while_the_proxies_run(
         wait_for_value(traced, received, f"Bearer {tokens[0]}")
         replace(file, f" Bearer {tokens[1]}\r\n")
         wait_for_value(traced, received, f"Bearer {tokens[1]}")
-        for unusable in ("", "two\nlines", "naïve", "a\0b"):
+        empty = json.dumps(secret_file(""))
+        for unusable in ("", "two\nlines", "naïve", "a\0b", empty, empty.replace('""', r'"a\"b"')):
             replace(file, unusable)
             assert exported(traced, received) == {f"Bearer {tokens[1]}"}, "the former credential"
         file.unlink()
         assert exported(traced, received) == {f"Bearer {tokens[1]}"}
         replace(file, tokens[2])
         wait_for_value(traced, received, tokens[2])
+        named = file.with_name("value")
+        named.write_text("named")
+        for value, text in secret_files(named).items():
+            replace(file, text)
+            wait_for_value(traced, received, value)
         assert {name: one.program.process.pid for name, one in traced.mesh.sidecars.items()} == started
         shown = [json.dumps(one.config_dump()) + one.program.output() for one in traced.proxies]
         shown.append(json.dumps(traced.proxy_defaults()))

@@ -55,6 +55,7 @@ class RenderFormat(StrEnum):
     REGISTRATION = "registration"
     POD_ANNOTATIONS = "pod-annotations"
     GATEWAY = "gateway"
+    SDS = "sds"
 
 
 def read_text(file: str) -> str:

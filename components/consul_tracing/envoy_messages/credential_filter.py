@@ -10,6 +10,8 @@ import json
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
+from consul_tracing.names import COLLECTOR_CLUSTER
+
 from .json_values import at, listed
 from .messages import HTTP_PROTOCOL_OPTIONS
 
@@ -21,18 +23,33 @@ STAT_PREFIX = "credential"
 ERRORS = rf"(cluster\..*)?lua\.{STAT_PREFIX}\.errors"
 """The counter of failed reads, within the statistics of the cluster. Envoy before 1.40 repeats the cluster in it."""
 
-READ = """\
+READ = r"""
 local value, read_at = nil, 0
+local function contents(name)
+  local file, reason = io.open(name)
+  local text = file and file:read(8192)
+  if file then file:close() end
+  return text, reason
+end
+local function field(text, name)
+  local rest = text:match(name .. "[\"']?%s*:%s*(.*)") or ""
+  return rest:match('^"([^"\\]*)"') or rest:match("^'([^']*)'") or rest:match("^[^\"'\r\n][^\r\n]*")
+end
+local function credential()
+  local text, reason = contents(path)
+  if text and text:find("generic_?[sS]ecret") then
+    local named = field(text, "filename")
+    if named then text, reason = contents(named) else text = field(text, "inline_?[sS]tring") end
+  end
+  return text and text:match("^%s*([!-~][ -~]-)%s*$"), reason or path .. " has no value in one line of ASCII text"
+end
 function envoy_on_request(request)
-  local now, problem = os.time(), nil
+  local now, found, problem = os.time(), nil, nil
   if now < read_at or now >= read_at + 2 then
     read_at = now
-    local file, reason = io.open(path)
-    local text = file and file:read(8192)
-    if file then file:close() end
-    local found = text and text:match("^%s*([!-~][ -~]-)%s*$")
-    if not found then problem = reason or path .. " is not one line of ASCII text" end
+    found, problem = credential()
     value = found or value
+    if found then problem = nil end
   end
   if value then request:headers():replace(header, value) end
   if problem then error("the credential of the collector cannot be read: " .. problem) end
@@ -40,7 +57,8 @@ end
 """
 """Reads the file at most every two seconds. The former value remains in use while the file cannot be read.
 
-Envoy logs and counts an error of the script, and sends the request.
+The file is a generic secret of Envoy's SDS, in JSON or YAML, or only the value of the header. Envoy logs and counts an
+error of the script, and sends the request.
 """
 
 NAMES = re.compile(r'local header, path = ("[^"\\]*"), ("(?:[^"\\]|\\.)*")\n')
@@ -51,7 +69,7 @@ class Credential(NamedTuple):
 
     header: str
     file: str
-    """The file on the hosts of the proxies with the value of the header."""
+    """The file on the hosts of the proxies: an SDS file, or the value of the header."""
 
 
 def credential_filter(credential: Credential) -> JsonObject:
@@ -62,7 +80,7 @@ def credential_filter(credential: Credential) -> JsonObject:
         "typed_config": {
             "@type": "type.googleapis.com/envoy.extensions.filters.http.lua.v3.Lua",
             "stat_prefix": STAT_PREFIX,
-            "default_source_code": {"inline_string": f"local header, path = {header}, {path}\n{READ}"},
+            "default_source_code": {"inline_string": f"local header, path = {header}, {path}{READ}"},
         },
     }
 
@@ -75,3 +93,13 @@ def credential_of(cluster: object) -> Credential | None:
         if isinstance(script, str) and (names := NAMES.match(script)):
             return Credential(*map(json.loads, names.groups()))
     return None
+
+
+def secret_file(value: str) -> JsonObject:
+    """Build the content of an SDS file with the value of the header."""
+    secret = {
+        "@type": "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.Secret",
+        "name": COLLECTOR_CLUSTER,
+        "generic_secret": {"secret": {"inline_string": value}},
+    }
+    return {"resources": [secret]}

@@ -120,9 +120,10 @@ class AuthArgs(TypedDict):
     """Header with the credential. Default: "authorization"."""
 
     file: Input[str]
-    """Absolute path of a file on the hosts of the proxies with the whole value of the header: `Bearer abc`. Required.
+    """Absolute path of an SDS file on the hosts of the proxies, as `render --as sds` prints it. Required.
 
-    One line of ASCII text. White space around it is removed. Proxies use a changed file within two seconds.
+    Its value is the whole value of the header: `Bearer abc`, one line of ASCII text. A file with only the value is
+    supported too. Proxies use a changed file within two seconds.
     """
 
 

@@ -81,9 +81,10 @@ class Auth(Settings):
     """Header with the credential."""
 
     file: FilePath
-    """Absolute path of a file on the hosts of the proxies with the whole value of the header: `Bearer abc`.
+    """Absolute path of an SDS file on the hosts of the proxies, as `render --as sds` prints it.
 
-    One line of ASCII text. White space around it is removed. Proxies use a changed file within two seconds.
+    Its value is the whole value of the header: `Bearer abc`, one line of ASCII text. A file with only the value is
+    supported too. Proxies use a changed file within two seconds.
     """
 
 

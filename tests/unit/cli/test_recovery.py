@@ -96,6 +96,14 @@ def test_sample_of_consuls_documentation_is_read_without_a_loss() -> None:
 
 @given(MESHES)
 @example({"collector": {"host": "zipkin"}, "sampling": {"client": 64.99999999999986, "random": 0.29}})
+@example(
+    {
+        "collector": {"host": "h"},
+        "tracer": {"opentelemetry": {"max_cache_size": 5}},
+        "envoy_version": "1.40",
+        "access_logs": {"trace_id": True},
+    }
+)
 def test_rendered_entries_give_the_same_settings(args: dict[str, Any]) -> None:
     mesh = settings(**args)
     inputs, losses = from_settings(mesh)

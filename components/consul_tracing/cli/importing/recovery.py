@@ -16,6 +16,7 @@ from consul_tracing.inputs.args import MeshTracingArgs
 from consul_tracing.inputs.hosts import canonical_host
 from consul_tracing.inputs.mesh_settings import MeshSettings
 from consul_tracing.inputs.tracer_settings import Auth, Collector, Datadog, OpenTelemetry, Sampling, Span, Tls, Zipkin
+from consul_tracing.inputs.types import OLDEST_ENVOY
 from consul_tracing.lint.meaning import HOST_AND_PATH, message_of, socket_address
 from consul_tracing.lint.meshes import is_mesh
 from consul_tracing.names import (
@@ -176,7 +177,7 @@ def tracing_inputs(config: JsonObject) -> JsonObject:
     if "opentelemetry" in tracer:
         sampler = sampler_inputs(at(provider, "typed_config", "sampler"))
         is_old = not sampler
-        inputs |= sampler or {"envoy_version": "1.34"}
+        inputs |= sampler or {"envoy_version": release_text(OLDEST_ENVOY)}
     newer = (("zipkin", "propagation"), ("zipkin", "headers"), ("opentelemetry", "max_cache_size"))
     if not is_old and ("auth" in collector or any(at(tracer, *field) for field in newer)):
         inputs["envoy_version"] = "1.36"

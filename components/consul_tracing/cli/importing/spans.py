@@ -8,6 +8,7 @@ from consul_tracing.access_logs import log_format
 from consul_tracing.entries.bodies import canonical_json
 from consul_tracing.envoy import CALLER_METADATA
 from consul_tracing.envoy_messages.json_values import at
+from consul_tracing.inputs.types import OLDEST_ENVOY
 from consul_tracing.names import SAMPLER_ENVOY, SPAN_ID_ENVOY
 
 if TYPE_CHECKING:
@@ -32,10 +33,11 @@ def tag_inputs(tag: object) -> JsonObject:
 def access_log_inputs(logs: object, inputs: JsonObject) -> JsonObject:
     """Return `access_logs`, and the first Envoy that supports the format. Empty for another format.
 
-    `inputs`: the recovered tracer, and its oldest Envoy. With a sampler it may be newer than the first one with it.
+    `inputs`: the recovered tracer, and the oldest Envoy that supports it, which the format may raise. It
+    is known without a sampler.
     """
-    has_sampler = inputs.get("envoy_version") == release_text(SAMPLER_ENVOY)
-    releases = [SAMPLER_ENVOY, *([SPAN_ID_ENVOY] if has_sampler else [])]
+    is_old = inputs.get("envoy_version") == release_text(OLDEST_ENVOY)
+    releases = (SAMPLER_ENVOY,) if is_old else (SAMPLER_ENVOY, SPAN_ID_ENVOY)
     for release in releases if at(logs, "Enabled") is True else ():
         for tracer in inputs.get("tracer", ()):
             if at(logs, "JSONFormat") == canonical_json(log_format(tracer, release)):

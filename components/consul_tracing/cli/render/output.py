@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -9,6 +11,7 @@ import yaml
 
 from consul_tracing.cli.command import RenderFormat, read_text
 from consul_tracing.entries.bodies import gateway_arguments
+from consul_tracing.envoy_messages.credential_filter import secret_file
 from consul_tracing.envoy_messages.json_values import at
 from consul_tracing.errors import CommandError, error_reason
 from consul_tracing.inputs.args import MeshTracingArgs
@@ -21,6 +24,9 @@ from .terraform import as_terraform
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
+
+CREDENTIAL = re.compile(r"[ !#-\[\]-~]+")
+"""A value that needs no escapes in JSON."""
 
 WRITTEN = ".consul-tracing-render"
 """The list of the files that `render` has written to a directory, in this directory."""
@@ -43,6 +49,16 @@ def print_settings(
             typer.echo("\n".join(gateway_arguments(settings)))
         case _:
             write_entries(settings, output, entry, out)
+
+
+def print_secret(settings: MeshSettings, file: str | None) -> None:
+    """Print the SDS file of `collector.auth` with the credential of a file, empty without one. Raises CommandError."""
+    if settings.collector.auth is None:
+        raise CommandError("--as sds requires collector.auth")
+    credential = "" if file is None else read_text(file).strip()
+    if file is not None and not CREDENTIAL.fullmatch(credential):
+        raise CommandError(f"{file} must have one line of ASCII text without quotes and backslashes")
+    typer.echo(json.dumps(secret_file(credential), indent=2))
 
 
 def write_entries(settings: MeshSettings, output: RenderFormat, chosen: str | None, out: Path | None) -> None:

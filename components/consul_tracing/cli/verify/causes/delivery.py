@@ -91,7 +91,7 @@ def _without_credential(collector: Collector) -> Cause | None:
         "CT423",
         collector.proxy.label,
         f"the proxy cannot read {file}, and sends spans to {collector.label} without the credential",
-        f"put the value of the header as one line into {file} on the host of the proxy, and let the proxy read it "
+        f"put the credential into {file} on the host of the proxy (render --as sds), and let the proxy read it "
         "(Kubernetes: mount it with the annotation consul.hashicorp.com/consul-sidecar-user-volume)",
     )
 
