@@ -16,6 +16,7 @@ from consul_tracing.cli.render.output import WRITTEN
 from consul_tracing.cli.render.rendering import RenderError, as_hcl, as_pod_annotations, as_registration
 from consul_tracing.entries.entry import Entry
 from consul_tracing.entries.registrations import annotations_of
+from consul_tracing.envoy_messages.credential_filter import secret_file
 from tests.unit.meshes import settings
 
 MESH = {"collector": {"host": "zipkin"}, "sampling": {"random": "0.5"}, "services": {"web": {"protocol": "http"}}}
@@ -208,6 +209,8 @@ def test_part_of_an_entry_that_is_not_expressed_is_reported(capsys: pytest.Captu
         (["--as", "terraform", "--out", "a"], "--out requires --as hcl or json, got --as terraform"),
         (["--as", "gateway", "--entry", "a"], "--entry requires --as hcl or json, got --as gateway"),
         (["--as", "json", "--service", "a"], "--service requires --as registration or pod-annotations, got --as json"),
+        (["--as", "hcl", "--credential", "a"], "--credential requires --as sds, got --as hcl"),
+        (["--as", "sds"], "--as sds requires collector.auth"),
         (["--as", "hcl", "--entry", "a", "--out", "b"], "--entry conflicts with --out, which writes all entries"),
     ],
 )
@@ -267,6 +270,22 @@ def test_render_prints_pod_annotations(capsys: pytest.CaptureFixture[str], stack
     run = Run(capsys, "render", "--stack", stack, "--as", "pod-annotations", "--service", "web")
     assert (run.code, run.err) == (0, "")
     assert yaml.safe_load(run.out) == {}
+
+
+def test_render_prints_the_sds_file_of_a_credential(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    file = tmp_path / "mesh.yaml"
+    file.write_text("{collector: {host: a, auth: {file: /etc/token.json}}, envoy_version: '1.36'}")
+    options = ["render", "--args", file, "--as", "sds"]
+    assert json.loads(Run(capsys, *options).out) == secret_file("")
+    monkeypatch.setattr("sys.stdin", io.StringIO("Bearer a=+/\n"))
+    assert json.loads(Run(capsys, *options, "--credential", "-").out) == secret_file("Bearer a=+/")
+    for unusable in ("", "a\nb", 'a"b', "a\\b", "naïve"):
+        monkeypatch.setattr("sys.stdin", io.StringIO(unusable))
+        run = Run(capsys, *options, "--credential", "-")
+        message = "- must have one line of ASCII text without quotes and backslashes"
+        assert (run.code, run.out, run.err) == (2, "", f"consul-tracing: CT601: {message}\n")
 
 
 @pytest.mark.parametrize(
