@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
+from .errors import Problem
 from .names import SPAN_ID_ENVOY
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from .names import EnvoyRelease, JsonObject
 
@@ -41,6 +43,10 @@ CONSUL_FORMAT: Mapping[str, str] = {
 
 TRACE_ID: Mapping[str, str] = {"trace_id": "%TRACE_ID%"}
 
+FORMATS = ("JSONFormat", "TextFormat")
+
+SPAN_ID = "%SPAN_ID%"
+
 DATADOG_IDS: Mapping[str, str] = {"dd.trace_id": "%REQ(X-DATADOG-TRACE-ID)%", "traceparent": "%REQ(TRACEPARENT)%"}
 """The trace id with Datadog, whose tracer gives Envoy no value for `%TRACE_ID%`. The tracer sets both headers."""
 
@@ -52,4 +58,21 @@ def log_format(tracer: str, oldest_envoy: EnvoyRelease) -> JsonObject:
     """
     has_span_id = tracer == "opentelemetry" and oldest_envoy >= SPAN_ID_ENVOY
     ids = DATADOG_IDS if tracer == "datadog" else TRACE_ID
-    return {**CONSUL_FORMAT, **ids, **({"span_id": "%SPAN_ID%"} if has_span_id else {})}
+    return {**CONSUL_FORMAT, **ids, **({"span_id": SPAN_ID} if has_span_id else {})}
+
+
+def newer_formats(logs: Mapping[str, object], envoy: EnvoyRelease | None) -> Iterator[str]:
+    """Yield the formats with which an Envoy does not start."""
+    if envoy and envoy < SPAN_ID_ENVOY:
+        yield from (name for name in FORMATS if SPAN_ID in str(logs.get(name)))
+
+
+def rejected_formats(logs: Mapping[str, object]) -> Iterator[Problem]:
+    """Yield what Consul rejects in the formats of `AccessLogs`."""
+    if all(logs.get(name) for name in FORMATS):
+        yield Problem("TextFormat", "conflicts with JSONFormat. Consul supports one format")
+    if isinstance(text := logs.get("JSONFormat"), str) and text:
+        try:
+            json.loads(text)
+        except ValueError as error:
+            yield Problem("JSONFormat", f"must be valid JSON: {error}")

@@ -88,6 +88,14 @@ def secret_files(named: Path) -> dict[str, str]:
     return {**files, "named": json.dumps(secret_file(str(named))).replace("inline_string", "filename")}
 
 
+def unread_files() -> list[str]:
+    """Return SDS files of which a reader of less than JSON and YAML would make a wrong value."""
+    as_json, as_yaml = json.dumps(secret_file("@")), yaml.safe_dump(secret_file("@"))
+    scalars = ("|\n  a", ">-\n  a", "a # note", "'it''s'", '"a\\u0026"', "*a", "")
+    files = [as_yaml.replace("'@'", scalar) for scalar in scalars]
+    return [*files, as_json.replace('"@"', r'"a\"b"'), as_json.replace('"@"', "a"), as_json.replace("@", "a" * 9000)]
+
+
 def authorized(received: Received, file: Path, **more: Any) -> dict[str, Any]:
     return {"host": LOOPBACK, "port": received.port, "auth": {"header": "X-Api-Key", "file": str(file)}, **more}
 
@@ -110,23 +118,41 @@ def test_credential_is_read_from_a_file_while_the_proxies_run(
         wait_for_value(traced, received, f"Bearer {tokens[0]}")
         replace(file, f" Bearer {tokens[1]}\r\n")
         wait_for_value(traced, received, f"Bearer {tokens[1]}")
-        empty = json.dumps(secret_file(""))
-        for unusable in ("", "two\nlines", "naïve", "a\0b", empty, empty.replace('""', r'"a\"b"')):
+        for unusable in ("", "two\nlines", "naïve", "a\0b", json.dumps(secret_file(""))):
             replace(file, unusable)
             assert exported(traced, received) == {f"Bearer {tokens[1]}"}, "the former credential"
         file.unlink()
         assert exported(traced, received) == {f"Bearer {tokens[1]}"}
         replace(file, tokens[2])
         wait_for_value(traced, received, tokens[2])
-        named = file.with_name("value")
-        named.write_text("named")
-        for value, text in secret_files(named).items():
-            replace(file, text)
-            wait_for_value(traced, received, value)
         assert {name: one.program.process.pid for name, one in traced.mesh.sidecars.items()} == started
         shown = [json.dumps(one.config_dump()) + one.program.output() for one in traced.proxies]
         shown.append(json.dumps(traced.proxy_defaults()))
         assert not any(token in text for token in tokens for text in shown)
+    traced.apply()
+
+
+def test_forms_of_an_sds_file(traced: TracedMesh, programs: Programs) -> None:
+    directory = programs.make_directory("credential")
+    file, named = directory / "credential.json", directory / "value"
+    named.write_text("named")
+    with running(traced, "1.40.0"), http_collector() as received:
+        traced.apply(collector=authorized(received, file))
+        for value, text in secret_files(named).items():
+            replace(file, text)
+            wait_for_value(traced, received, value)
+        sidecar = traced.mesh.sidecars["client"]
+        for unusable in unread_files():
+            before = sum(sidecar.stats("lua.credential.errors").values())
+            replace(file, unusable)
+            traced.wait_until(
+                lambda: (
+                    exported(traced, received) == {"named"}
+                    and sum(sidecar.stats("lua.credential.errors").values()) > before
+                ),  # noqa: B023 - used at once
+                f"the former credential beside {unusable}",
+                seconds=10,
+            )
     traced.apply()
 
 

@@ -18,7 +18,8 @@ from tests.command_line import Ended, consul_tracing
 from tests.mesh.test_bootstrap import ENVOYS
 from tests.mesh.test_stale import entry, write
 
-pytestmark = pytest.mark.mesh
+# In one process: each test continues with the proxies of the former one.
+pytestmark = [pytest.mark.mesh, pytest.mark.xdist_group("proxies of an agent")]
 
 
 @pytest.fixture(scope="module")

@@ -281,10 +281,10 @@ def test_render_prints_the_sds_file_of_a_credential(
     assert json.loads(Run(capsys, *options).out) == secret_file("")
     monkeypatch.setattr("sys.stdin", io.StringIO("Bearer a=+/\n"))
     assert json.loads(Run(capsys, *options, "--credential", "-").out) == secret_file("Bearer a=+/")
-    for unusable in ("", "a\nb", 'a"b', "a\\b", "naïve"):
+    for unusable in ("", "a\nb", 'a"b', "a\\b", "naïve", "a" * 7001):
         monkeypatch.setattr("sys.stdin", io.StringIO(unusable))
         run = Run(capsys, *options, "--credential", "-")
-        message = "- must have one line of ASCII text without quotes and backslashes"
+        message = "- must have one line of at most 7000 ASCII characters, without quotes and backslashes"
         assert (run.code, run.out, run.err) == (2, "", f"consul-tracing: CT601: {message}\n")
 
 

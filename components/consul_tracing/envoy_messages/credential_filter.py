@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 
 from consul_tracing.names import COLLECTOR_CLUSTER
@@ -27,21 +28,26 @@ READ = r"""
 local value, read_at = nil, 0
 local function contents(name)
   local file, reason = io.open(name)
-  local text = file and file:read(8192)
+  local text = file and file:read(8193)
   if file then file:close() end
+  if text and #text > 8192 then text, reason = nil, name .. " is longer than 8192 bytes" end
   return text, reason
 end
 local function field(text, name)
-  local rest = text:match(name .. "[\"']?%s*:%s*(.*)") or ""
-  return rest:match('^"([^"\\]*)"') or rest:match("^'([^']*)'") or rest:match("^[^\"'\r\n][^\r\n]*")
+  local line = text:match(name .. "[\"']?%s*:[ \t]*([^\r\n]*)") or ""
+  local quote = line:match("^[\"']")
+  if not quote then return not line:find("^[|>&*!%[]") and not line:find("[{}#]") and line end
+  local value, after = line:match("^.([^\\" .. quote .. "]*)" .. quote .. "(.?)")
+  return value and (after == "" or after:find("[ ,}]")) and value
 end
 local function credential()
   local text, reason = contents(path)
   if text and text:find("generic_?[sS]ecret") then
     local named = field(text, "filename")
-    if named then text, reason = contents(named) else text = field(text, "inline_?[sS]tring") end
+    if named and named ~= "" then text, reason = contents(named) else text = field(text, "inline_?[sS]tring") end
   end
-  return text and text:match("^%s*([!-~][ -~]-)%s*$"), reason or path .. " has no value in one line of ASCII text"
+  local found = text and text:match("^%s*([!-~][ -~]-)%s*$")
+  return found, reason or path .. " has no value in one line of ASCII text"
 end
 function envoy_on_request(request)
   local now, found, problem = os.time(), nil, nil
@@ -57,8 +63,9 @@ end
 """
 """Reads the file at most every two seconds. The former value remains in use while the file cannot be read.
 
-The file is a generic secret of Envoy's SDS, in JSON or YAML, or only the value of the header. Envoy logs and counts an
-error of the script, and sends the request.
+The file is a generic secret of Envoy's SDS, in JSON or YAML, or only the value of the header. A scalar of a form that
+the script does not read, such as one with escapes, is no value. Envoy logs and counts an error of the script, and sends
+the request.
 """
 
 NAMES = re.compile(r'local header, path = ("[^"\\]*"), ("(?:[^"\\]|\\.)*")\n')
@@ -91,7 +98,8 @@ def credential_of(cluster: object) -> Credential | None:
     for one in listed(at(options, "http_filters")):
         script = at(one, "typed_config", "default_source_code", "inline_string")
         if isinstance(script, str) and (names := NAMES.match(script)):
-            return Credential(*map(json.loads, names.groups()))
+            with suppress(ValueError):
+                return Credential(*map(json.loads, names.groups()))
     return None
 
 

@@ -237,7 +237,7 @@ class Finder:
     def _proxy_config_map(self, value: object, line: int, service: str, gateway: str) -> None:
         if reason := ignored_reason(value):
             self.content.ignored.append(Place(self.line_of(line), reason))
-        else:
+        elif value != "":
             self._config(value, line, (PROXY_CONFIG_MAP,), kind="registration", name=service, gateway=gateway)
 
     def _config(self, value: object, line: int, path: FieldPath, **identity: str) -> None:

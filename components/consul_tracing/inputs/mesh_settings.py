@@ -1,27 +1,32 @@
 """Inputs of `MeshTracing`."""
 
 from collections.abc import Iterator, Mapping
+from functools import reduce
 from typing import ClassVar, Literal, Self
 
 from pydantic import Field
 
+from consul_tracing.access_logs import FORMATS, SPAN_ID, newer_formats, rejected_formats
 from consul_tracing.errors import Problem, format_value
-from consul_tracing.names import HTTP_PROTOCOLS, SAMPLER_ENVOY, UNRESOLVED, EnvoyRelease
+from consul_tracing.names import HTTP_PROTOCOLS, SAMPLER_ENVOY, SPAN_ID_ENVOY, UNRESOLVED, EnvoyRelease
 
 from .entry_fields import ProxyConfig, ProxyDefaultsFields, StaticClusters
 from .entry_settings import MANAGED_BY_CONSUL_K8S, EntrySettings, Protocol
 from .static_clusters import newer_problems
 from .tracer_settings import AccessLogs, Collector, Sampling, Span, Tag, Tracer, Zipkin
 from .types import EnvoyVersion, ServiceName, Text
+from .validation import Settings
 from .zipkin_collector_settings import ZipkinCollectorSettings
 
 Gateways = Literal["join", "skip"]
 
-W3C_ENVOY = (1, 36)
-"""The first Envoy whose Zipkin tracer supports W3C headers and headers of exports."""
-
-AUTH_ENVOY = (1, 36)
-"""The oldest Envoy on which `collector.auth` and `max_cache_size` are tested. An older one may not start."""
+NEWER_INPUTS: Mapping[str, EnvoyRelease] = {
+    "collector.auth": (1, 36),
+    "tracer.zipkin.headers": (1, 36),
+    "tracer.zipkin.propagation": (1, 36),
+    "tracer.opentelemetry.max_cache_size": (1, 36),
+}
+"""The oldest Envoy that supports an input, or on which it is tested. An older one may not start."""
 
 VERSION_IS_REQUIRED = (
     "is required with tracer.opentelemetry, because it decides where the sampling rate is. "
@@ -178,25 +183,19 @@ class MeshSettings(EntrySettings):
 
     def _newer_problems(self) -> Iterator[Problem]:
         """Return the inputs that the oldest Envoy does not support."""
-        zipkin, otlp = self.tracer.zipkin, self.tracer.opentelemetry
-        if zipkin and zipkin.propagation == "b3+w3c" and self.oldest_envoy < W3C_ENVOY:
-            yield Problem(
-                "tracer.zipkin.propagation",
-                f'must be "b3" with Envoy {self.envoy_version} (envoy_version), got "b3+w3c". It requires Envoy 1.36',
-            )
-        inputs = {
-            "tracer.zipkin.headers": (bool(zipkin and zipkin.headers), W3C_ENVOY),
-            "tracer.opentelemetry.max_cache_size": (bool(otlp and otlp.max_cache_size), AUTH_ENVOY),
-            "collector.auth": (self.collector.auth is not None, AUTH_ENVOY),
-        }
-        for path, (is_set, since) in inputs.items():
-            if is_set and self.oldest_envoy < since:
-                required = ".".join(map(str, since))
-                yield Problem(
-                    path,
-                    f"requires Envoy {required}, got {self.envoy_version} (envoy_version, the oldest of the mesh). "
-                    f'If all proxies have it, set envoy_version: "{required}"',
-                )
+        for path, since in NEWER_INPUTS.items():
+            *above, name = path.split(".")
+            holder: Settings | None = reduce(lambda one, field: one and getattr(one, field), above, self)
+            if holder and self.oldest_envoy < since and getattr(holder, name) != _default(holder, name):
+                yield self._newer_problem(path, since)
+
+    def _newer_problem(self, path: str, since: EnvoyRelease, what: str = "") -> Problem:
+        required = ".".join(map(str, since))
+        return Problem(
+            path,
+            f"{what}requires Envoy {required}, got {self.envoy_version} (envoy_version, the oldest of the mesh). "
+            f'If all proxies have it, set envoy_version: "{required}"',
+        )
 
     def _collector_problems(self) -> Iterator[Problem]:
         otlp = self.tracer.opentelemetry
@@ -243,11 +242,16 @@ class MeshSettings(EntrySettings):
 
     def _access_log_problems(self) -> Iterator[Problem]:
         """Return the fields of `proxy_defaults` that `access_logs` writes. Consul rejects two formats."""
-        if self.access_logs.trace_id:
-            for field in self.proxy_defaults.get("AccessLogs") or {}:
-                if field in {"Enabled", "JSONFormat", "TextFormat"}:
+        path, logs = "proxy_defaults.AccessLogs", self.proxy_defaults.get("AccessLogs") or {}
+        if self.enabled and self.access_logs.trace_id:
+            for field in ("Enabled", *FORMATS):
+                if field in logs:
                     reason = "conflicts with access_logs.trace_id, which sets the format. Remove one of them"
-                    yield Problem(f"proxy_defaults.AccessLogs.{field}", reason)
+                    yield Problem(f"{path}.{field}", reason)
+            return
+        yield from (Problem(f"{path}.{one.path}", one.reason) for one in rejected_formats(logs))
+        for field in newer_formats(logs, self.oldest_envoy):
+            yield self._newer_problem(f"{path}.{field}", SPAN_ID_ENVOY, f"{SPAN_ID} ")
 
     def _sampler_problems(self) -> Iterator[Problem]:
         """Return the rates that a sampler does not know. A sampler decides from the trace context and the trace id."""
@@ -264,3 +268,7 @@ class MeshSettings(EntrySettings):
                     f"is not supported with tracer.opentelemetry and Envoy {self.envoy_version} (envoy_version), got "
                     f"{format_value(value)}: the tracer's sampler decides, and {reason}",
                 )
+
+
+def _default(group: Settings, name: str) -> object:
+    return type(group).model_fields[name].get_default(call_default_factory=True)

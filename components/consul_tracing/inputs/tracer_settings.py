@@ -1,7 +1,7 @@
 """Inputs of the tracer: its collector, sampling rates, spans and tags."""
 
 from collections.abc import Iterator
-from typing import Annotated, ClassVar, Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
@@ -12,6 +12,7 @@ from .collector_component import CollectorComponent
 from .hosts import is_loopback
 from .tracers import v1_path_reason
 from .types import (
+    CacheSize,
     EnvironmentVariable,
     ExportHeaders,
     FilePath,
@@ -19,13 +20,14 @@ from .types import (
     FreeHeader,
     HeaderName,
     Host,
+    MeshName,
     Milliseconds,
     Percent,
     Port,
+    RetrySeconds,
     Text,
     Uint32,
     UrlPath,
-    Whole,
 )
 from .validation import Settings
 
@@ -33,9 +35,6 @@ Encoding = Literal["json", "protobuf"]
 Caller = Literal["service", "namespace", "datacenter", "trust-domain"]
 Propagation = Literal["b3", "b3+w3c"]
 Transport = Literal["grpc", "http"]
-
-MIN_FLUSH_SPANS = 5
-"""Spans after which Envoy exports by default. A smaller cache loses spans always."""
 
 
 class Tls(Settings):
@@ -187,7 +186,7 @@ class OpenTelemetry(Settings):
     path: UrlPath = "/v1/traces"
     """URL path for posting spans over HTTP. Default: {default}. Not supported with gRPC."""
 
-    service_name: Text | None = None
+    service_name: MeshName | None = None
     """`service.name` of proxies without a name in their environment. Default: none, `unknown_service:envoy`.
 
     Consul sets no name for each service (hashicorp/consul#18576). The output `proxy_environment` does.
@@ -202,14 +201,14 @@ class OpenTelemetry(Settings):
     Credentials are not supported, because every client of Consul can read the entry. Set `collector.auth`.
     """
 
-    max_cache_size: Annotated[Uint32, Field(ge=MIN_FLUSH_SPANS)] | None = None
+    max_cache_size: CacheSize | None = None
     """Maximum number of spans that wait for the next export, in each worker thread. Default: Envoy's, 1024.
 
     Envoy exports after 5 spans or 5 seconds, so only a proxy with other flush settings (`min_flush_spans` in its
     runtime) fills it. It saves no span in an outage of the collector: `retry_seconds` does. Requires Envoy 1.36.
     """
 
-    retry_seconds: Annotated[Whole, Field(le=3600)] = 0
+    retry_seconds: RetrySeconds = 0
     """Time for which proxies repeat a failed export, in seconds, at least approximately. Default: {default}, no retry.
 
     Set the length of an outage of the collector in which spans must not be lost. A proxy keeps up to 1000 exports in
@@ -226,7 +225,7 @@ class OpenTelemetry(Settings):
 class Datadog(Settings):
     """Envoy's Datadog tracer."""
 
-    service_name: Text
+    service_name: MeshName
     """Service name of proxies without `DD_SERVICE` in their environment (output `proxy_environment`)."""
 
 

@@ -35,6 +35,9 @@ NAME_TEMPLATE = re.compile(r"\{[^{}]*\}")
 NAME_TEMPLATES = ("{service}", "{namespace}", "{partition}")
 """The templates in the service name of the spans of one service."""
 ENVOY_VERSION = re.compile(r"(\d+)\.(\d+)(?:\.\d+)?")
+MIN_FLUSH_SPANS = 5
+"""Spans after which Envoy exports by default. A smaller cache loses spans always."""
+MAX_UINT32 = 2**32 - 1
 OLDEST_ENVOY = (1, 34)
 SMALLEST_PERCENT = 0.01
 
@@ -95,6 +98,18 @@ def span_name(value: str) -> str:
             raise invalid_value(
                 f"must have the templates {', '.join(NAME_TEMPLATES)} only, got {format_value(template)}"
             )
+    if set("{}") & set(NAME_TEMPLATE.sub("", value)):
+        raise must_be(f"text and the templates {', '.join(NAME_TEMPLATES)}", value)
+    return value
+
+
+def mesh_name(value: str) -> str:
+    """Validate the service name in spans of all proxies, which has no templates: the entry has one text for all."""
+    if NAME_TEMPLATE.search(text(value)):
+        raise invalid_value(
+            f"must be one name for all proxies, got {format_value(value)}. "
+            "Set services.<key>.tracing.service_name, which has templates"
+        )
     return value
 
 
@@ -209,11 +224,14 @@ FinePercent = Annotated[Percent, AfterValidator(fine_percent)]
 Seconds = Annotated[float, Field(gt=0)]
 Whole = Annotated[int, Field(ge=0), BeforeValidator(whole_number)]
 Count = Annotated[int, Field(ge=1), BeforeValidator(whole_number)]
-Uint32 = Annotated[Count, Field(le=2**32 - 1)]
+Uint32 = Annotated[int, Field(ge=1, le=MAX_UINT32), BeforeValidator(whole_number)]
+CacheSize = Annotated[int, Field(ge=MIN_FLUSH_SPANS, le=MAX_UINT32), BeforeValidator(whole_number)]
+RetrySeconds = Annotated[int, Field(ge=0, le=3600), BeforeValidator(whole_number)]
 Milliseconds = Count
 Port = Annotated[int, Field(ge=1, le=65535), BeforeValidator(whole_number)]
 Host = Annotated[str, AfterValidator(host)]
 ServiceName = Annotated[str, AfterValidator(service_name)]
+MeshName = Annotated[str, AfterValidator(mesh_name)]
 SpanName = Annotated[str, AfterValidator(span_name)]
 OwnerName = Annotated[str, AfterValidator(owner_name)]
 HeaderName = Annotated[

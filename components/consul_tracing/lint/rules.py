@@ -7,6 +7,7 @@ from difflib import get_close_matches
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
+from consul_tracing.access_logs import newer_formats
 from consul_tracing.entries.bodies import BOOTSTRAP_KEYS
 from consul_tracing.entry_structs import SCOPE
 from consul_tracing.envoy import TYPE
@@ -28,6 +29,7 @@ from consul_tracing.names import (
     HTTP_PROTOCOLS,
     LISTENER_KEY,
     OWNER_KEY,
+    SPAN_ID_ENVOY,
     TRACER_KEY,
     TRACING_KEYS,
 )
@@ -130,7 +132,11 @@ def document_findings(document: Document, base: ProxyConfig | None, oldest: Rele
     """Return the findings of one document. `base`: the configuration that a registration inherits."""
     config = proxy_config(document.fields.get("Config"))
     effective = _effective(document, config, base)
-    issues = [*config.issues, *document_issues(document, config), *listener_issues(document, config, effective)]
+    issues = [
+        *config.issues,
+        *document_issues(document, config, oldest.envoy),
+        *listener_issues(document, config, effective),
+    ]
     if document.kind in CONFIGURATIONS:
         issues += proxy_issues(document, config, effective, oldest, base)
     if document.kind == "registration":
@@ -163,7 +169,7 @@ def title(document: Document) -> str:
     return f"{document.kind}/{document.name}"
 
 
-def document_issues(document: Document, config: ProxyConfig) -> Iterator[Issue]:
+def document_issues(document: Document, config: ProxyConfig, envoy: EnvoyRelease | None) -> Iterator[Issue]:
     """Yield the mistakes in the entry itself: its name, its keys, its protocol and its owners."""
     fields = document.fields
     match document.kind:
@@ -177,6 +183,7 @@ def document_issues(document: Document, config: ProxyConfig) -> Iterator[Issue]:
     yield from entry_field_issues(document, CONFIG_KEYS)
     yield from _owner_issues(members(fields.get("Meta")))
     yield from credential_issues(fields)
+    yield from _log_issues(fields.get("AccessLogs"), envoy)
     if document.kind == "proxy-defaults" and "envoy_bootstrap_json_tpl" in config.others and config.tracer is not None:
         reason = "replaces Consul's bootstrap. Proxies do not trace unless the template contains the tracer"
         yield Issue("CT333", ("Config", "envoy_bootstrap_json_tpl"), reason)
@@ -199,6 +206,11 @@ def _service_issues(fields: JsonObject) -> Iterator[Issue]:
         yield Issue("CT331", ("Config", keys[0]), "is not supported in service-defaults, which has no Config")
     if reason := _protocol_reason(fields.get("Protocol")):
         yield Issue("CT332", ("Protocol",), reason)
+
+
+def _log_issues(logs: object, envoy: EnvoyRelease | None) -> Iterator[Issue]:
+    for field in newer_formats(members(logs), envoy):
+        yield from newer_issues([(("AccessLogs", field), SPAN_ID_ENVOY)], envoy)
 
 
 def _protocol_reason(protocol: object) -> str:

@@ -564,6 +564,13 @@ def test_sampling_of_opentelemetry_is_checked(entry: str, envoy: Any, expected: 
     assert [(one.code, str(one.severity)) for one in found] == expected
 
 
+@pytest.mark.parametrize(("envoy", "expected"), [((1, 37), ["CT323"]), ((1, 38), []), (None, [])])
+def test_access_log_with_the_span_id_requires_a_newer_envoy(envoy: Any, expected: list[str]) -> None:
+    logs = {"Enabled": True, "JSONFormat": '{"span_id": "%SPAN_ID%"}'}
+    entry = json.dumps({**json.loads(otlp_entry("parent_based")), "AccessLogs": logs})
+    assert [one.code for one in lint(entry, "json", Releases(envoy=envoy))] == expected
+
+
 SKIP = meshes.settings(tracer={"opentelemetry": {}}, gateways="skip")
 W3C_SKIP = meshes.settings(tracer={"zipkin": {"propagation": "b3+w3c"}}, gateways="skip", envoy_version="1.36")
 ZIPKIN_TRACER = {

@@ -14,7 +14,7 @@ from consul_tracing.errors import CommandError, InputError
 from consul_tracing.files.values import Unevaluated
 from consul_tracing.inputs.args import MeshTracingArgs
 from consul_tracing.inputs.hosts import canonical_host
-from consul_tracing.inputs.mesh_settings import MeshSettings
+from consul_tracing.inputs.mesh_settings import NEWER_INPUTS, MeshSettings
 from consul_tracing.inputs.tracer_settings import Auth, Collector, Datadog, OpenTelemetry, Sampling, Span, Tls, Zipkin
 from consul_tracing.inputs.types import OLDEST_ENVOY
 from consul_tracing.lint.meaning import HOST_AND_PATH, message_of, socket_address
@@ -178,9 +178,9 @@ def tracing_inputs(config: JsonObject) -> JsonObject:
         sampler = sampler_inputs(at(provider, "typed_config", "sampler"))
         is_old = not sampler
         inputs |= sampler or {"envoy_version": release_text(OLDEST_ENVOY)}
-    newer = (("zipkin", "propagation"), ("zipkin", "headers"), ("opentelemetry", "max_cache_size"))
-    if not is_old and ("auth" in collector or any(at(tracer, *field) for field in newer)):
-        inputs["envoy_version"] = "1.36"
+    newer = [since for path, since in NEWER_INPUTS.items() if at(inputs, *path.split(".")) is not None]
+    if newer and not is_old:
+        inputs["envoy_version"] = release_text(max(newer))
     return inputs
 
 

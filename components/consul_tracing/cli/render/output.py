@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-CREDENTIAL = re.compile(r"[ !#-\[\]-~]+")
-"""A value that needs no escapes in JSON."""
+CREDENTIAL = re.compile(r"[ !#-\[\]-~]{1,7000}")
+"""A value that needs no escapes in JSON, and that proxies read completely."""
 
 WRITTEN = ".consul-tracing-render"
 """The list of the files that `render` has written to a directory, in this directory."""
@@ -57,7 +57,9 @@ def print_secret(settings: MeshSettings, file: str | None) -> None:
         raise CommandError("--as sds requires collector.auth")
     credential = "" if file is None else read_text(file).strip()
     if file is not None and not CREDENTIAL.fullmatch(credential):
-        raise CommandError(f"{file} must have one line of ASCII text without quotes and backslashes")
+        raise CommandError(
+            f"{file} must have one line of at most 7000 ASCII characters, without quotes and backslashes"
+        )
     typer.echo(json.dumps(secret_file(credential), indent=2))
 
 

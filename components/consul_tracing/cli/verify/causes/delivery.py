@@ -90,7 +90,7 @@ def _without_credential(collector: Collector) -> Cause | None:
     return Cause(
         "CT423",
         collector.proxy.label,
-        f"the proxy cannot read {file}, and sends spans to {collector.label} without the credential",
+        f"the proxy cannot read {file}, and sends spans to {collector.label} without it, or with the former one",
         f"put the credential into {file} on the host of the proxy (render --as sds), and let the proxy read it "
         "(Kubernetes: mount it with the annotation consul.hashicorp.com/consul-sidecar-user-volume)",
     )
