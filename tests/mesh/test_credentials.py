@@ -12,6 +12,7 @@ import yaml
 
 from consul_tracing.envoy_messages.credential_filter import secret_file
 from testbed.collectors import Received, http_collector, otlp_grpc_collector
+from testbed.envoy import Envoy
 from testbed.ports import LOOPBACK, free_port
 from testbed.processes import Programs
 from tests.mesh.sampled_traces import choose
@@ -96,6 +97,10 @@ def unread_files() -> list[str]:
     return [*files, as_json.replace('"@"', r'"a\"b"'), as_json.replace('"@"', "a"), as_json.replace("@", "a" * 9000)]
 
 
+def read_errors(sidecar: Envoy) -> int:
+    return sum(sidecar.stats("lua.credential.errors").values())
+
+
 def authorized(received: Received, file: Path, **more: Any) -> dict[str, Any]:
     return {"host": LOOPBACK, "port": received.port, "auth": {"header": "X-Api-Key", "file": str(file)}, **more}
 
@@ -143,13 +148,10 @@ def test_forms_of_an_sds_file(traced: TracedMesh, programs: Programs) -> None:
             wait_for_value(traced, received, value)
         sidecar = traced.mesh.sidecars["client"]
         for unusable in unread_files():
-            before = sum(sidecar.stats("lua.credential.errors").values())
+            before = read_errors(sidecar)
             replace(file, unusable)
             traced.wait_until(
-                lambda: (
-                    exported(traced, received) == {"named"}
-                    and sum(sidecar.stats("lua.credential.errors").values()) > before
-                ),  # noqa: B023 - used at once
+                lambda before=before: exported(traced, received) == {"named"} and read_errors(sidecar) > before,
                 f"the former credential beside {unusable}",
                 seconds=10,
             )
