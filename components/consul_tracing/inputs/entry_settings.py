@@ -1,5 +1,6 @@
 """Inputs of the components that write service-defaults."""
 
+from collections import Counter
 from collections.abc import Iterator
 from typing import ClassVar, Literal
 
@@ -179,9 +180,20 @@ class EntrySettings(Settings):
         return []
 
     @property
+    def names_by_key(self) -> dict[str, str]:
+        """The names in the catalog of the services in `services`, by their keys."""
+        return {key: service.name or key for key, service in self.services.items()}
+
+    @property
     def service_names(self) -> set[str]:
         """The names of all declared services in the catalog."""
-        return {*(service.name or key for key, service in self.services.items()), *self.tcp_names}
+        return {*self.names_by_key.values(), *self.tcp_names}
+
+    @property
+    def repeated_names(self) -> set[str]:
+        """The names in the catalog that several services have, in several namespaces or partitions."""
+        count = Counter([*self.names_by_key.values(), *self.tcp_names])
+        return {name for name, number in count.items() if number > 1}
 
     def _problems(self) -> Iterator[Problem]:
         if self.renamed_from and not self.owner and not is_stack_name(self.renamed_from):

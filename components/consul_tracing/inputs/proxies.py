@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import TYPE_CHECKING
 
 from .entry_settings import ServiceTracing
@@ -23,12 +22,11 @@ def proxies_of(settings: MeshSettings) -> dict[str, ServiceTracing]:
     The name of the template is `{service}`.
     """
     tcp = {name: named(name) for name in settings.tcp_names}
-    names = {key: service.name or key for key, service in settings.services.items()}
-    count = Counter([*names.values(), *tcp])
-    declared = {}
-    for key, name in names.items():
-        is_unique = count[name] == 1 and (name == key or name not in names)
-        declared[name if is_unique else key] = _tracing(name, settings.services[key], settings)
+    repeated = settings.repeated_names
+    declared = {
+        key if name in repeated else name: _tracing(name, settings.services[key], settings)
+        for key, name in settings.names_by_key.items()
+    }
     return {**dict(sorted({**tcp, **declared}.items())), TEMPLATE: named("{service}")}
 
 
