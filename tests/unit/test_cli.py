@@ -300,6 +300,18 @@ def test_service_that_is_not_one_service_is_an_error(
     assert (run.code, run.out, run.err.startswith(f"consul-tracing: CT601: {message}")) == (2, "", True), run.err
 
 
+@pytest.mark.parametrize(("target", "code"), [("", 2), ("target: consul,", 0), ("target: kubernetes,", 2)])
+def test_pod_annotations_are_those_of_kubernetes_by_default(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, target: str, code: int
+) -> None:
+    file = tmp_path / "mesh.yaml"
+    web = "{protocol: http, tracing: {service_name: '{namespace}/web'}}"
+    tracer = "tracer: {opentelemetry: {}}, envoy_version: '1.36'"
+    file.write_text(f"{{{target} collector: {{host: a}}, {tracer}, services: {{web: {web}}}}}")
+    run = Run(capsys, "render", "--args", file, "--as", "pod-annotations")
+    assert (run.code, "services.web.namespace: is required" in run.err) == (code, bool(code))
+
+
 @pytest.mark.parametrize("service", ["payments", "w1", "w2", "of-another-stack"])
 def test_service_by_its_name_or_by_the_key_of_a_repeated_name_is_rendered(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, service: str

@@ -190,10 +190,10 @@ class EntrySettings(Settings):
         return {*self.names_by_key.values(), *self.tcp_names}
 
     @property
-    def repeated_names(self) -> set[str]:
-        """The names in the catalog that several services have, in several namespaces or partitions."""
+    def output_names(self) -> dict[str, str]:
+        """The names in outputs, by key: those in the catalog, or the key if several services have the name."""
         count = Counter([*self.names_by_key.values(), *self.tcp_names])
-        return {name for name, number in count.items() if number > 1}
+        return {key: name if count[name] == 1 else key for key, name in self.names_by_key.items()}
 
     def _problems(self) -> Iterator[Problem]:
         if self.renamed_from and not self.owner and not is_stack_name(self.renamed_from):

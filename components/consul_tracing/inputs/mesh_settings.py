@@ -222,7 +222,7 @@ class MeshSettings(EntrySettings):
     def _key_problems(self) -> Iterator[Problem]:
         """Return the keys that outputs have in place of the name of a service, and that name another service."""
         for key, name in self.names_by_key.items():
-            if name != key and name in self.repeated_names and key in self.service_names:
+            if self.output_names[key] != name and key in self.service_names:
                 reason = f'several services are named "{name}", and outputs have their keys. Choose another key'
                 yield Problem(f"services.{key}", f'conflicts with the name of another service ("{key}"): {reason}')
 
@@ -251,7 +251,7 @@ class MeshSettings(EntrySettings):
 
     def _access_log_problems(self) -> Iterator[Problem]:
         """Return the fields of `proxy_defaults` that `access_logs` writes. Consul rejects two formats."""
-        if self.access_logs.trace_id:
+        if self.enabled and self.access_logs.trace_id:
             for field in self.proxy_defaults.get("AccessLogs") or {}:
                 if field in {"Enabled", "JSONFormat", "TextFormat"}:
                     reason = "conflicts with access_logs.trace_id, which sets the format. Remove one of them"

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from consul_tracing.names import TEMPLATE
+
 from .entry_settings import ServiceTracing
 from .types import NAME_TEMPLATE
 
 if TYPE_CHECKING:
     from .entry_settings import Service
     from .mesh_settings import MeshSettings
-
-TEMPLATE = "*"
-"""The name under which outputs have the template for services of other stacks."""
 
 
 def proxies_of(settings: MeshSettings) -> dict[str, ServiceTracing]:
@@ -22,10 +21,9 @@ def proxies_of(settings: MeshSettings) -> dict[str, ServiceTracing]:
     The name of the template is `{service}`.
     """
     tcp = {name: named(name) for name in settings.tcp_names}
-    repeated = settings.repeated_names
     declared = {
-        key if name in repeated else name: _tracing(name, settings.services[key], settings)
-        for key, name in settings.names_by_key.items()
+        name: _tracing(settings.names_by_key[key], settings.services[key], settings)
+        for key, name in settings.output_names.items()
     }
     return {**dict(sorted({**tcp, **declared}.items())), TEMPLATE: named("{service}")}
 

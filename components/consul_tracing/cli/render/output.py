@@ -113,10 +113,12 @@ def write_files(directory: Path, texts: Mapping[str, str]) -> None:
         raise CommandError(f"{directory} cannot be written: {error_reason(error)}") from None
 
 
-def read_settings(stack: Path | None, args: Path | None, overridden: dict[str, str]) -> MeshSettings:
+def read_settings(
+    stack: Path | None, args: Path | None, defaults: dict[str, str], overridden: dict[str, str]
+) -> MeshSettings:
     """Return the validated settings of a stack file or of a file with the inputs. Raises CommandError.
 
-    `overridden`: inputs that replace those of the file.
+    `defaults`: inputs that the file replaces. `overridden`: inputs that replace those of the file.
     """
     if (stack is None) == (args is None):
         raise CommandError("exactly one of --stack and --args is required")
@@ -131,5 +133,5 @@ def read_settings(stack: Path | None, args: Path | None, overridden: dict[str, s
         if content is None:
             raise CommandError(f"{file} has no {MESH_KEY}")
         content = with_numbers(content, MeshTracingArgs)
-    inputs: Any = {**content, **overridden} if isinstance(content, dict) else content
+    inputs: Any = {**defaults, **content, **overridden} if isinstance(content, dict) else content
     return MeshSettings.of(str(file), inputs)
