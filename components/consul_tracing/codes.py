@@ -685,7 +685,8 @@ CODES: dict[str, Code] = {
         "Proxies must restart",
         "A proxy reads its tracer, with the sampler of OpenTelemetry, and its static clusters only when it starts.",
         "Restart every proxy after the update. `consul-tracing stale` lists those that must restart: a proxy whose "
-        "registration has the changed keys itself keeps its own.",
+        "registration has the changed keys itself keeps its own. So first give pods the new output "
+        "`proxy_annotations`, and render such registrations again.",
     ),
     "CT508": Code(
         "The preview is incomplete",
@@ -785,8 +786,8 @@ CODES: dict[str, Code] = {
         "A service name is not supported by OpenTelemetry",
         "Envoy's OpenTelemetry tracer cannot read a name with a comma or an equals sign from its environment. Its "
         "spans have the name in `tracer.opentelemetry.service_name`, or `unknown_service:envoy` if it is not set.",
-        "Use `tracer.zipkin`, another name of the service, or `services.<name>.tracing.service_name`. On Kubernetes "
-        "the output `proxy_annotations` supports such a name.",
+        "Use `tracer.zipkin`, another name of the service, or another `services.<name>.tracing.service_name`. On "
+        "Kubernetes the output `proxy_annotations` supports such a name.",
     ),
     "CT526": Code(
         "Zipkin is reachable from outside of the cluster",

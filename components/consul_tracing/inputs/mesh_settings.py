@@ -221,8 +221,9 @@ class MeshSettings(EntrySettings):
 
     def _key_problems(self) -> Iterator[Problem]:
         """Return the keys that outputs have in place of the name of a service, and that name another service."""
+        outputs, known = self.output_names, self.service_names
         for key, name in self.names_by_key.items():
-            if self.output_names[key] != name and key in self.service_names:
+            if outputs[key] != name and key in known:
                 reason = f'several services are named "{name}", and outputs have their keys. Choose another key'
                 yield Problem(f"services.{key}", f'conflicts with the name of another service ("{key}"): {reason}')
 

@@ -21,9 +21,9 @@ def proxies_of(settings: MeshSettings) -> dict[str, ServiceTracing]:
     The name of the template is `{service}`.
     """
     tcp = {name: named(name) for name in settings.tcp_names}
+    outputs = settings.output_names
     declared = {
-        name: _tracing(settings.names_by_key[key], settings.services[key], settings)
-        for key, name in settings.output_names.items()
+        outputs[key]: _tracing(name, settings.services[key], settings) for key, name in settings.names_by_key.items()
     }
     return {**dict(sorted({**tcp, **declared}.items())), TEMPLATE: named("{service}")}
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
+from dataclasses import replace
 from difflib import get_close_matches
 from itertools import pairwise
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from consul_tracing.entries.bodies import BOOTSTRAP_KEYS

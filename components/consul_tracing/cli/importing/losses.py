@@ -99,22 +99,28 @@ def _losses(
 
 def other_losses(documents: Sequence[Document], settings: MeshSettings) -> Iterator[str]:
     """Yield the documents that are not imported: registrations with tracing, parts of entries, and unknown names."""
-    mesh = tracing_config(settings)
     for document in documents:
-        config = document.fields.get("Config")
         if document.kind == "registration":
-            name = document.name or "<name>"
-            default = tracing_keys({**mesh, **own_keys(settings, named(name))})
-            has_keys = not isinstance(config, dict) or not TRACING_KEYS.keys().isdisjoint(map(str.lower, config))
-            # A registration that only has the name of its service needs no input.
-            if has_keys and (not isinstance(config, dict) or tracing_keys({**mesh, **config}) != default):
-                yield loss(document, (), f"is not imported. Declare its tracing in services.{name}.tracing")
+            if _needs_input(document, settings):
+                place = f"services.{document.name or '<name>'}.tracing"
+                yield loss(document, (), f"is not imported. Declare its tracing in {place}")
         elif document.is_partial and document.kind in {"proxy-defaults", "service-defaults"}:
             yield loss(document, (), "is not imported, because the file contains only a part of the entry")
         elif document.kind == "service-defaults" and not is_known(document):
             yield loss(
                 document, (), "is not imported, because its name, namespace, partition or protocol is an expression"
             )
+
+
+def _needs_input(registration: Document, settings: MeshSettings) -> bool:
+    """Return whether a registration has tracing keys that do not only set the name of its service."""
+    config = registration.fields.get("Config")
+    if not isinstance(config, dict):
+        return True
+    if TRACING_KEYS.keys().isdisjoint(map(str.lower, config)):
+        return False
+    mesh, default = tracing_config(settings), own_keys(settings, named(registration.name))
+    return tracing_keys({**mesh, **config}) != tracing_keys({**mesh, **default})
 
 
 def is_known(service: Document) -> bool:

@@ -62,8 +62,8 @@ class Trace:
         """The services whose proxies report spans under another name that no other service has, by this name."""
         owners: defaultdict[str, set[str]] = defaultdict(set)
         for span in self.spans:
-            node = span.tags.get("node_id", "")
-            owners[span.service].add(self.nodes.get(node, node))
+            if node := span.tags.get("node_id"):
+                owners[span.service].add(self.nodes.get(node, node))
         known = {*self.nodes.values()}
         own = {name: min(found) for name, found in owners.items() if len(found) == 1 and found <= known}
         return {name: service for name, service in own.items() if name not in {service, UNNAMED}}

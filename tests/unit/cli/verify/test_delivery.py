@@ -15,7 +15,7 @@ from consul_tracing.cli.verify.proxies import Listener
 from consul_tracing.cli.verify.tracers import Tracer, addresses, endpoints
 from consul_tracing.cli.verify.verification import reporting_services
 from consul_tracing.envoy import collector_cluster
-from tests.unit.cli.verify.facts import SPANS, ZIPKIN, evidence, proxies, proxy, trace
+from tests.unit.cli.verify.facts import SPANS, ZIPKIN, evidence, proxies, proxy, span, trace
 from tests.unit.meshes import settings
 
 GRPC = Tracer("envoy.tracers.opentelemetry", {"grpc_service": {"envoy_grpc": {"cluster_name": "spans"}}})
@@ -238,7 +238,7 @@ NODES = {f"{name}-1": name for name in ("client", "web", "api")}
 
 def test_spans_under_an_own_name_are_those_of_the_expected_service() -> None:
     """`services.<name>.tracing.service_name` is "{namespace}/{service}"."""
-    found = replace(trace(*OWN_NAMES), nodes=NODES)
+    found = replace(trace(*OWN_NAMES, span("5", "default/api", "SERVER", "4")), nodes=NODES)
     assert found.is_complete
     assert found.called == ["web", "api"]
     assert naming_notes(found) == [
