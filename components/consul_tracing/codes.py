@@ -612,9 +612,10 @@ CODES: dict[str, Code] = {
     ),
     "CT418": Code(
         "Spans do not have the names of their services",
-        "The OpenTelemetry and Datadog tracers take the service name from the environment of the proxy. Without it, "
-        "the spans of all proxies have the name in the tracer, or `unknown_service:envoy`.",
-        "Start each proxy with its variables of the output `proxy_environment`. See docs/service-names.md.",
+        "The OpenTelemetry and Datadog tracers take the service name from the environment or the registration of the "
+        "proxy. Without it, the spans of all proxies have the name in the tracer, or `unknown_service:envoy`.",
+        "Start each proxy with its variables of the output `proxy_environment`, or annotate its pods with those of "
+        "`proxy_annotations`. See docs/service-names.md.",
     ),
     "CT419": Code(
         "The URL does not enter the mesh at the expected proxy",
@@ -684,7 +685,8 @@ CODES: dict[str, Code] = {
         "Proxies must restart",
         "A proxy reads its tracer, with the sampler of OpenTelemetry, and its static clusters only when it starts.",
         "Restart every proxy after the update. `consul-tracing stale` lists those that must restart: a proxy whose "
-        "registration has the changed keys itself keeps its own.",
+        "registration has the changed keys itself keeps its own. So first give pods the new output "
+        "`proxy_annotations`, and render such registrations again.",
     ),
     "CT508": Code(
         "The preview is incomplete",
@@ -784,8 +786,8 @@ CODES: dict[str, Code] = {
         "A service name is not supported by OpenTelemetry",
         "Envoy's OpenTelemetry tracer cannot read a name with a comma or an equals sign from its environment. Its "
         "spans have the name in `tracer.opentelemetry.service_name`, or `unknown_service:envoy` if it is not set.",
-        "Use `tracer.zipkin`, another name of the service, or `services.<name>.tracing.service_name`. On Kubernetes "
-        "the output `proxy_annotations` supports such a name.",
+        "Use `tracer.zipkin`, another name of the service, or another `services.<name>.tracing.service_name`. On "
+        "Kubernetes the output `proxy_annotations` supports such a name.",
     ),
     "CT526": Code(
         "Zipkin is reachable from outside of the cluster",

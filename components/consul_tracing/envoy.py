@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from .envoy_messages.credential_filter import Credential, credential_filter
 from .envoy_messages.messages import HTTP_PROTOCOL_OPTIONS, LISTENER_TRACING
 from .inputs.hosts import is_address
-from .names import COLLECTOR_CLUSTER, RESOURCE_ATTRIBUTE_SEPARATORS, SAMPLING_RATES
+from .names import COLLECTOR_CLUSTER, RESOURCE_ATTRIBUTE_SEPARATORS, SAMPLING_RATES, TEMPLATE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -234,7 +234,7 @@ def environment_of(service: str, proxy_environment: Mapping[str, Mapping[str, st
         return dict(proxy_environment[service])
     return {
         variable: value.replace("{service}", service)
-        for variable, value in proxy_environment.get("*", {}).items()
+        for variable, value in proxy_environment.get(TEMPLATE, {}).items()
         if variable != RESOURCE_ATTRIBUTES or is_attribute_value(service)
     }
 

@@ -14,7 +14,7 @@ from .component import NO_ARGS, EntryComponent
 from .entries.bodies import bootstrap_hash, gateway_arguments, proxy_defaults, service_resources
 from .entries.ownership import missing_cluster_text
 from .entries.propagation import adds_sampler, broken_traces_text
-from .entries.registrations import proxy_annotations, proxy_environments
+from .entries.registrations import has_own_keys, proxy_annotations, proxy_environments
 from .envoy import collector_url
 from .inputs.args import MeshTracingArgs
 from .inputs.mesh_settings import MeshSettings
@@ -125,7 +125,7 @@ class MeshTracing(EntryComponent):
         new_hash = written[MESH].body().apply(bootstrap_hash)
         if mesh.live.is_known:
             old_hash = bootstrap_hash(mesh.live.body or {})
-            new_hash = new_hash.apply(lambda new: self._report_restart(old_hash, new))
+            new_hash = new_hash.apply(lambda new: self._report_restart(old_hash, new, settings))
         self.bootstrap_hash = output_after(synced, new_hash)
         known_mesh = pulumi.Output.from_input(in_mesh)
         self.collector_url = known_mesh.apply(lambda _: collector_url(settings))
@@ -141,9 +141,9 @@ class MeshTracing(EntryComponent):
         self.warnings = known_mesh.apply(lambda _: warnings)
         self.register_outputs({output: getattr(self, output) for output in MeshTracing.__annotations__})
 
-    def _report_restart(self, old: str, new: str) -> str:
+    def _report_restart(self, old: str, new: str, settings: MeshSettings) -> str:
         if old != new:
-            pulumi.log.info(restart_text(old, new), self)
+            pulumi.log.info(restart_text(old, new, has_own_keys=has_own_keys(settings)), self)
         return new
 
 

@@ -41,6 +41,9 @@ has sampled it (envoyproxy/envoy#45830). A rate in the listener then breaks trac
 SPAN_ID_ENVOY: EnvoyRelease = (1, 38)
 """The first Envoy with `%SPAN_ID%` in access logs. Older ones do not start with it."""
 
+TEMPLATE = "*"
+"""The name under which outputs have the template for services of other stacks."""
+
 SAMPLING_RATES = ("client", "random", "overall")
 """The sampling rates of `sampling`. Envoy appends `_sampling` to each name."""
 

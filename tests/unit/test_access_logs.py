@@ -69,6 +69,11 @@ def test_further_fields_of_the_access_logs_are_written_too() -> None:
     assert logs_of(**LOGS, proxy_defaults={"AccessLogs": None}) == logs_of(**LOGS)
 
 
+def test_mesh_without_tracing_has_access_logs_of_its_own() -> None:
+    logs = {"AccessLogs": {"Enabled": True}}
+    assert logs_of(**LOGS, enabled=False, proxy_defaults=logs) == {"Enabled": True}
+
+
 def test_access_logs_are_in_the_bootstrap() -> None:
     assert bootstrap_hash(proxy_defaults(settings(**LOGS)).body) != bootstrap_hash(proxy_defaults(settings()).body)
 

@@ -272,6 +272,55 @@ def test_render_prints_pod_annotations(capsys: pytest.CaptureFixture[str], stack
     assert yaml.safe_load(run.out) == {}
 
 
+SEVERAL = """
+collector: {host: a}
+services:
+  pay: {name: payments, protocol: http, tracing: {enabled: false}}
+  w1: {name: web, protocol: http}
+  w2: {name: web, protocol: http, namespace: shop}
+"""
+
+
+@pytest.mark.parametrize("output", ["registration", "pod-annotations"])
+@pytest.mark.parametrize(
+    ("service", "message"),
+    [
+        ("pay", "services.pay is named payments: use --service payments"),
+        ("web", "--service must be one of w1, w2, the keys of the services named web"),
+        ("", '--service must be the name of a service, got ""'),
+        ("*", '--service must be the name of a service, got "*"'),
+    ],
+)
+def test_service_that_is_not_one_service_is_an_error(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, service: str, message: str, output: str
+) -> None:
+    file = tmp_path / "mesh.yaml"
+    file.write_text(SEVERAL)
+    run = Run(capsys, "render", "--args", file, "--as", output, "--service", service)
+    assert (run.code, run.out, run.err.startswith(f"consul-tracing: CT601: {message}")) == (2, "", True), run.err
+
+
+@pytest.mark.parametrize(("target", "code"), [("", 2), ("target: consul,", 0), ("target: kubernetes,", 2)])
+def test_pod_annotations_are_those_of_kubernetes_by_default(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, target: str, code: int
+) -> None:
+    file = tmp_path / "mesh.yaml"
+    web = "{protocol: http, tracing: {service_name: '{namespace}/web'}}"
+    tracer = "tracer: {opentelemetry: {}}, envoy_version: '1.36'"
+    file.write_text(f"{{{target} collector: {{host: a}}, {tracer}, services: {{web: {web}}}}}")
+    run = Run(capsys, "render", "--args", file, "--as", "pod-annotations")
+    assert (run.code, "services.web.namespace: is required" in run.err) == (code, bool(code))
+
+
+@pytest.mark.parametrize("service", ["payments", "w1", "w2", "of-another-stack"])
+def test_service_by_its_name_or_by_the_key_of_a_repeated_name_is_rendered(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, service: str
+) -> None:
+    file = tmp_path / "mesh.yaml"
+    file.write_text(SEVERAL)
+    assert Run(capsys, "render", "--args", file, "--as", "registration", "--service", service).code == 0
+
+
 def test_render_prints_the_sds_file_of_a_credential(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -27,7 +27,7 @@ def test_index_lists_every_example() -> None:
 
 def test_registration_has_the_keys_that_render_prints() -> None:
     text = (EXAMPLES / "per-service" / "batch.hcl").read_text()
-    settings = read_settings(None, EXAMPLES / "per-service" / "mesh.yaml", {})
+    settings = read_settings(None, EXAMPLES / "per-service" / "mesh.yaml", {}, {})
     assert textwrap.indent(as_registration(settings, "batch"), " " * 6) in text
     (document,) = read_documents(text, "batch.hcl")
     assert (document.kind, document.name) == ("registration", "batch")

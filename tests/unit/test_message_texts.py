@@ -155,7 +155,7 @@ def kubernetes_texts(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> Iterato
     for reason in ("ExternallyManagedConfigError", "MigrationFailedError", "ConsulAgentError"):
         yield sync_error_text("ProxyDefaults consul/global", ON_KUBERNETES, Sync("waiting", reason, "the reason"), 120)
     for command in (
-        lambda: read_settings(None, None, {}),
+        lambda: read_settings(None, None, {}, {}),
         lambda: as_hcl(Entry("proxy-defaults", "global", {"a": None})),
     ):
         with pytest.raises((CommandError, RenderError)) as error:

@@ -186,12 +186,17 @@ def drift_text(changes: Mapping[str, tuple[Change, ...] | None]) -> str:
     )
 
 
-def restart_text(old: str, new: str) -> str:
-    """Return the message that proxies must read a new bootstrap."""
+def restart_text(old: str, new: str, *, has_own_keys: bool) -> str:
+    """Return the message that proxies must read a new bootstrap. `has_own_keys`: those of registrations or pods."""
+    first = (
+        "Before the restart, give pods the new output proxy_annotations, and render registrations with keys of their "
+        "own again. Such a proxy keeps its keys."
+    )
     return message(
         "CT507",
         f"restart every proxy after this change: the bootstrap changes (bootstrap_hash {old} → {new}), and a running "
         "proxy keeps the bootstrap of its start, with its tracer, sampler and collector",
+        *([first] if has_own_keys else []),
     )
 
 

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 from consul_tracing.envoy import TYPE, percentages, proxy_environment
 from consul_tracing.envoy_messages.messages import LISTENER_TRACING
-from consul_tracing.inputs.proxies import TEMPLATE, proxies_of
-from consul_tracing.names import LISTENER_KEY, PROXY_CONFIG_MAP, TRACER_KEY
+from consul_tracing.inputs.proxies import proxies_of
+from consul_tracing.names import LISTENER_KEY, PROXY_CONFIG_MAP, TEMPLATE, TRACER_KEY
 
 from .bodies import canonical_json, tracing_config
 
@@ -80,6 +80,12 @@ def proxy_annotations(settings: MeshSettings) -> dict[str, dict[str, str]]:
     return {
         service: {PROXY_CONFIG_MAP: canonical_json(config)} if config else {} for service, config in configs.items()
     }
+
+
+def has_own_keys(settings: MeshSettings) -> bool:
+    """Return whether pods or registrations have tracing keys of their own, or had them before `enabled: false`."""
+    declared = (service.tracing for service in settings.services.values())
+    return any(declared) or any(proxy_annotations(settings).values())
 
 
 def annotations_of(service: str, proxy_annotations: Mapping[str, Mapping[str, str]]) -> dict[str, str]:

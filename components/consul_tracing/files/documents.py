@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from .document import Document, Form
 
 BLANKS = re.compile(r"\s*")
-KEY_OF_YAML = re.compile(r"---|%YAML|- |[\"'\w.-][\"'\w./-]*[^\S\n]*:(?:\s|$)")
+KEY_OF_YAML = re.compile(r"""---|%YAML|- |(?:'(?:[^']|'')*'|"(?:[^"\\]|\\.)*"|[\w.-][\w.,/"'-]*)[^\S\n]*:(?:\s|$)""")
 """The start of the first line with content in a YAML file. HCL has no colons outside of objects."""
 
 CONSUL_ROOTS = frozenset({"kind", "config_entries", "service", "services"})

@@ -1,5 +1,6 @@
 """Inputs of the components that write service-defaults."""
 
+from collections import Counter
 from collections.abc import Iterator
 from typing import ClassVar, Literal
 
@@ -179,9 +180,20 @@ class EntrySettings(Settings):
         return []
 
     @property
+    def names_by_key(self) -> dict[str, str]:
+        """The names in the catalog of the services in `services`, by their keys."""
+        return {key: service.name or key for key, service in self.services.items()}
+
+    @property
     def service_names(self) -> set[str]:
         """The names of all declared services in the catalog."""
-        return {*(service.name or key for key, service in self.services.items()), *self.tcp_names}
+        return {*self.names_by_key.values(), *self.tcp_names}
+
+    @property
+    def output_names(self) -> dict[str, str]:
+        """The names in outputs, by key: those in the catalog, or the key if several services have the name."""
+        count = Counter([*self.names_by_key.values(), *self.tcp_names])
+        return {key: name if count[name] == 1 else key for key, name in self.names_by_key.items()}
 
     def _problems(self) -> Iterator[Problem]:
         if self.renamed_from and not self.owner and not is_stack_name(self.renamed_from):

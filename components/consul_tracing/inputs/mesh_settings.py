@@ -161,6 +161,7 @@ class MeshSettings(EntrySettings):
         yield from self._access_log_problems()
         for index, cluster in enumerate(self.static_clusters):
             yield from newer_problems(cluster, f"static_clusters.{index}", self.oldest_envoy)
+        yield from self._key_problems()
         yield from self._span_name_problems()
         yield from self._newer_problems()
         if self.default_protocol in HTTP_PROTOCOLS and self.tcp_services is None:
@@ -216,6 +217,14 @@ class MeshSettings(EntrySettings):
             )
         if self.tracer.zipkin is None:
             yield Problem("tracer", "conflicts with zipkin_collector, which accepts the tracer zipkin only")
+
+    def _key_problems(self) -> Iterator[Problem]:
+        """Return the keys that outputs have in place of the name of a service, and that name another service."""
+        outputs, known = self.output_names, self.service_names
+        for key, name in self.names_by_key.items():
+            if outputs[key] != name and key in known:
+                reason = f'several services are named "{name}", and outputs have their keys. Choose another key'
+                yield Problem(f"services.{key}", f'conflicts with the name of another service ("{key}"): {reason}')
 
     def _span_name_problems(self) -> Iterator[Problem]:
         for key, service in self.services.items():

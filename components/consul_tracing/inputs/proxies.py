@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import TYPE_CHECKING
+
+from consul_tracing.names import TEMPLATE
 
 from .entry_settings import ServiceTracing
 from .types import NAME_TEMPLATE
@@ -11,9 +12,6 @@ from .types import NAME_TEMPLATE
 if TYPE_CHECKING:
     from .entry_settings import Service
     from .mesh_settings import MeshSettings
-
-TEMPLATE = "*"
-"""The name under which outputs have the template for services of other stacks."""
 
 
 def proxies_of(settings: MeshSettings) -> dict[str, ServiceTracing]:
@@ -23,12 +21,10 @@ def proxies_of(settings: MeshSettings) -> dict[str, ServiceTracing]:
     The name of the template is `{service}`.
     """
     tcp = {name: named(name) for name in settings.tcp_names}
-    names = {key: service.name or key for key, service in settings.services.items()}
-    count = Counter([*names.values(), *tcp])
-    declared = {}
-    for key, name in names.items():
-        is_unique = count[name] == 1 and (name == key or name not in names)
-        declared[name if is_unique else key] = _tracing(name, settings.services[key], settings)
+    outputs = settings.output_names
+    declared = {
+        outputs[key]: _tracing(name, settings.services[key], settings) for key, name in settings.names_by_key.items()
+    }
     return {**dict(sorted({**tcp, **declared}.items())), TEMPLATE: named("{service}")}
 
 

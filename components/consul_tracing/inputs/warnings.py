@@ -124,14 +124,18 @@ def _opentelemetry_warnings(settings: MeshSettings) -> Iterator[str]:
             f"tracer.opentelemetry.service_name is not set. Spans of a {proxy} have the service name "
             f"unknown_service:envoy. {fix}",
         )
-    names = {str(proxy.service_name) for proxy in proxies_of(settings).values()}
-    unsupported = sorted(name for name in names if not RESOURCE_ATTRIBUTE_SEPARATORS.isdisjoint(name))
+    paths = {name: f"services.{key}" for key, name in settings.output_names.items()}
+    unsupported = [
+        f"{paths.get(name, 'tcp_services')} ({format_value(proxy.service_name)})"
+        for name, proxy in proxies_of(settings).items()
+        if proxy.enabled and not RESOURCE_ATTRIBUTE_SEPARATORS.isdisjoint(str(proxy.service_name))
+    ]
     if unsupported and not on_kubernetes:
         yield message(
             "CT525",
-            f"services: {', '.join(map(format_value, unsupported))}: spans do not have the service name, because Envoy "
-            "cannot read a name with a comma or an equals sign from OTEL_RESOURCE_ATTRIBUTES. Use tracer.zipkin, or "
-            "set tracing.service_name of the services.",
+            f"{', '.join(unsupported)}: spans do not have the service name, because Envoy cannot read a name with a "
+            "comma or an equals sign from OTEL_RESOURCE_ATTRIBUTES. Use tracer.zipkin, or set "
+            "services.<name>.tracing.service_name to a name without them.",
         )
 
 

@@ -12,6 +12,7 @@ from consul_tracing.envoy_messages.json_values import at, members
 from consul_tracing.envoy_messages.messages import TRACING
 from consul_tracing.envoy_messages.reader import read, read_listener
 from consul_tracing.envoy_messages.tracers import OPENTELEMETRY
+from consul_tracing.errors import shortened
 from consul_tracing.names import CLUSTERS_KEY, LISTENER_KEY, TRACER_KEY, TRACING_KEYS
 
 from .findings import Issue, Severity
@@ -29,8 +30,6 @@ OFF: JsonObject = {}
 """The value with which a registration has no tracer. An empty text keeps that of proxy-defaults."""
 
 TRACER, LISTENER = ("Config", TRACER_KEY), ("Config", LISTENER_KEY)
-
-MAX_LISTED = 5
 
 SIMILARITY = 0.75
 """Minimum similarity (0 to 1) at which an unknown key is a misspelt tracing key."""
@@ -127,7 +126,7 @@ def decisions_of_untraced(proxies: Sequence[tuple[Document, ProxyConfig]]) -> It
             if traced.tracer != OFF and other is not None and other < rate and not has_sampler(traced)
         }
         if lower:
-            shown = ", ".join(f"{name or 'another proxy'} ({lower[name]:g} %)" for name in sorted(lower)[:MAX_LISTED])
+            shown = shortened([f"{name or 'another proxy'} ({lower[name]:g} %)" for name in sorted(lower)])
             reason = (
                 f"has no tracer, and still marks {rate:g} % of the requests without trace context as sampled, which "
                 f"overrides lower rates behind it: {shown}"

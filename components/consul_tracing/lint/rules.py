@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
+from dataclasses import replace
 from difflib import get_close_matches
 from itertools import pairwise
 from typing import TYPE_CHECKING
@@ -92,6 +93,9 @@ GATEWAYS = frozenset({"api-gateway", "ingress-gateway"})
 
 CONFIGURATIONS = frozenset({"proxy-defaults", "registration"})
 """Kinds of documents that configure proxies."""
+
+FIX_OF_OWN_RATE = 'Increase the rate. For no tracing, set envoy_tracing_json: "{}". Without the keys, the mesh decides.'
+"""The fix of CT321 for one proxy."""
 
 MAX_LISTED = 5
 
@@ -275,7 +279,11 @@ def proxy_issues(
     yield from _tracer_issues(own.tracer, oldest.envoy)
     # A proxy without a tracer must not decide for the next one, so its rate is 0 %.
     is_off = own.tracer == OFF and "provider" not in members(own.listener)
-    yield from (one for one in _listener_issues(own.listener, oldest.envoy) if not is_off or one.code != "CT321")
+    for one in _listener_issues(own.listener, oldest.envoy):
+        if one.code != "CT321":
+            yield one
+        elif not is_off:
+            yield replace(one, fix=FIX_OF_OWN_RATE) if document.kind == "registration" else one
     yield from consul_issues(own.listener, oldest.consul)
     yield from cluster_issues(own.clusters, oldest.envoy)
     if (own.tracer, own.listener, own.clusters) == (None, None, None):

@@ -107,7 +107,12 @@ def node_id(admin: HttpClient) -> str:
     return _server_info(admin, lambda info: str(info["node"]["id"]))
 
 
-def _server_info(admin: HttpClient, value: Callable[[JsonObject], str]) -> str:
+def node_and_service(admin: HttpClient) -> tuple[str, str]:
+    """Return the id of a proxy and the name of its service. Raises ServerError."""
+    return _server_info(admin, lambda info: (str(info["node"]["id"]), str(info["node"]["cluster"])))
+
+
+def _server_info(admin: HttpClient, value: Callable[[JsonObject], T]) -> T:
     info = admin.get("/server_info", JsonObject) or {}
     with admin.expected_shape():
         return value(info)

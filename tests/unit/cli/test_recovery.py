@@ -11,9 +11,12 @@ from hypothesis import strategies as st
 
 from consul_tracing.cli.importing.recovery import Recovered, recover
 from consul_tracing.cli.render.rendering import as_json, as_yaml, entries_of_consul, entry_fields
+from consul_tracing.entries.bodies import tracing_config
+from consul_tracing.entries.registrations import proxy_config
 from consul_tracing.errors import CommandError
 from consul_tracing.files.documents import read_documents
 from consul_tracing.inputs.mesh_settings import MeshSettings
+from consul_tracing.inputs.proxies import proxies_of
 from consul_tracing.lint.meaning import meaning_differences, mesh_meaning, service_meaning
 from consul_tracing.lint.proxy_config import entry_objects
 from tests.unit.meshes import JSON, MESHES, settings
@@ -295,7 +298,7 @@ def test_entry_of_consul_k8s_has_the_target_kubernetes() -> None:
         ),
         (
             entry() + '{"service": {"name": "web", "proxy": {"config": {"envoy_tracing_json": "{}"}}}}',
-            "registration/web: is not imported. Declare the tracing of one proxy in services.<name>.tracing",
+            "registration/web: is not imported. Declare its tracing in services.web.tracing",
         ),
     ],
 )
@@ -305,6 +308,19 @@ def test_field_that_no_input_expresses_is_reported(text: str, loss: str) -> None
     assert losses[0].startswith("consul-tracing: CT603: mesh.json:1: ")
     assert losses[0].endswith(loss)
     assert inputs["collector"] == COLLECTOR
+
+
+@pytest.mark.parametrize(
+    ("tracing", "losses"), [({}, 0), ({"sampling": 50}, 1), ({"enabled": False}, 1), ({"service_name": "a"}, 1)]
+)
+def test_registration_with_the_default_name_of_its_service_needs_no_input(tracing: dict[str, Any], losses: int) -> None:
+    services = {"api": {"protocol": "http", "tracing": tracing}} if tracing else {"api": {"protocol": "http"}}
+    mesh = settings(tracer={"opentelemetry": {"service_name": "mesh"}}, services=services)
+    found = [json.dumps(entry_fields(one)) for one in entries_of_consul(mesh)]
+    config = {**tracing_config(mesh), **proxy_config(mesh, proxies_of(mesh)["api"])}
+    for keys in (config, proxy_config(mesh, proxies_of(mesh)["api"])):
+        registration = json.dumps({"service": {"name": "api", "proxy": {"config": keys}}})
+        assert len(recovered("\n".join([*found, registration]))[1]) == losses
 
 
 LEFT_OUT = "consul-tracing: CT603: -:1: proxy-defaults/global: collector.host is left out, because"
@@ -578,7 +594,7 @@ def test_services_of_several_namespaces_have_unique_keys() -> None:
     ]
     inputs, _ = recovered("\n".join([entry(), *services]))
     found = {key: service.get("name", key) for key, service in inputs["services"].items()}
-    assert found == {"web": "web", "web-b": "web", "web-b-2": "web-b", "web-b-c": "web-b"}
+    assert found == {"web": "web", "web-b-2": "web", "web-b": "web-b", "web-b-c": "web-b"}
 
 
 def test_port_of_a_tracer_that_is_not_supported_is_kept() -> None:

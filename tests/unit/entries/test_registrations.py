@@ -3,9 +3,12 @@ from typing import Any
 
 import pytest
 
+from consul_tracing import InvalidInputError
+from consul_tracing.backends.plan_messages import restart_text
 from consul_tracing.entries.bodies import tracing_config
 from consul_tracing.entries.registrations import (
     annotations_of,
+    has_own_keys,
     proxy_annotations,
     proxy_config,
     proxy_environments,
@@ -98,6 +101,43 @@ def test_services_with_the_same_name_have_their_keys() -> None:
     found = proxy_annotations(settings(services=services, tracer=DATADOG))
     assert found.keys() == {"web", "shop-web", "w", "*"}
     assert found["web"] != found["shop-web"]
+
+
+@pytest.mark.parametrize("other", ["a", "c"])
+def test_renamed_service_has_its_name_also_if_it_is_the_key_of_another_service(other: str) -> None:
+    services = {
+        "a": {"protocol": "http", "name": "b", "tracing": {"enabled": False}},
+        "b": {"protocol": "http", "name": other},
+    }
+    mesh = settings(services=services, tracer=DATADOG)
+    assert {name: one.enabled for name, one in proxies_of(mesh).items()} == {other: True, "b": False, "*": True}
+    assert proxy_environments(mesh)["b"] == {"DD_SERVICE": "b"}
+
+
+@pytest.mark.parametrize(
+    ("args", "has_keys"),
+    [
+        ({}, False),
+        ({"tracer": DATADOG}, True),
+        ({"tracing": {"sampling": 5}}, True),
+        ({"tracing": {"enabled": False}, "enabled": False}, True),
+    ],
+)
+def test_restart_of_a_proxy_with_its_own_keys_requires_new_keys(args: dict[str, Any], has_keys: bool) -> None:  # noqa: FBT001
+    mesh = web(**args)
+    assert has_own_keys(mesh) == has_keys
+    text = restart_text("a", "b", has_own_keys=has_keys)
+    assert ("give pods the new output proxy_annotations" in text) == has_keys
+
+
+def test_key_of_a_repeated_name_must_not_be_the_name_of_another_service() -> None:
+    services = {
+        "web": {"protocol": "http", "name": "api"},
+        "api": {"protocol": "http", "namespace": "shop"},
+        "b": {"protocol": "http", "name": "web"},
+    }
+    with pytest.raises(InvalidInputError, match=r'services\.web: conflicts with the name of another service \("web"\)'):
+        settings(services=services)
 
 
 @pytest.mark.parametrize("args", [{}, {"tracer": DATADOG}, {"tracer": OTLP, "envoy_version": "1.34"}])

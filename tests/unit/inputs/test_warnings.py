@@ -69,6 +69,7 @@ SILENT: list[dict[str, Any]] = [
     {**W3C, "gateways": "join"},
     {"gateways": "skip"},
     {**OTLP, "services": {"a,b": {"protocol": "http"}}, **ON_KUBERNETES},
+    {**OTLP, "services": {"a,b": {"protocol": "http", "tracing": {"enabled": False}}}},
     {**OTLP, "services": {"a,b": {"protocol": "http", "tracing": {"service_name": "a"}}}},
     {**OTLP, "envoy_version": "1.34", "gateways": "skip"},
     {"tracer": {"opentelemetry": {"resource_attributes": {"service.name": "mesh"}}}},
@@ -88,6 +89,17 @@ SILENT: list[dict[str, Any]] = [
 
 def test_warnings_match_the_golden_file(golden: Callable[[str, Any], None]) -> None:
     golden("warnings", ["\n".join(warnings_of(**args)) for args in WARNED])
+
+
+def test_warning_of_an_unsupported_name_names_its_service() -> None:
+    services = {
+        "web": {"protocol": "http", "tracing": {"service_name": "a,b=c"}},
+        "x": {"protocol": "http", "name": "="},
+    }
+    (text,) = warnings_of(**OTLP, services=services, tcp_services=["d,b"])
+    assert text.startswith(
+        'consul-tracing: CT525: services.x ("="), tcp_services ("d,b"), services.web ("a,b=c"): spans'
+    )
 
 
 @pytest.mark.parametrize("args", SILENT, ids=str)

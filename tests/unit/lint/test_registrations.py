@@ -6,12 +6,14 @@ from typing import Any
 import pytest
 
 from consul_tracing.cli.lint.live import documents_of
+from consul_tracing.cli.render.rendering import as_pod_annotations
 from consul_tracing.lint.checks import check_texts
 from consul_tracing.lint.findings import Finding
 from consul_tracing.lint.rules import findings
 from consul_tracing.names import PROXY_CONFIG_MAP
 from tests.unit.cli.test_lint_inputs import GRPC, OTLP, SAMPLER, block, cluster, config, listener, tracer
 from tests.unit.lint.test_rules import OTEL_CLUSTER
+from tests.unit.meshes import settings
 
 MESH = {"mesh.hcl": block()}
 OTLP_MESH = {"mesh.hcl": block(tracing=OTLP, extra_static_clusters=OTEL_CLUSTER)}
@@ -154,6 +156,25 @@ def test_proxy_without_a_tracer_overrides_lower_rates_behind_it() -> None:
     gateway = registration({"tracing": "{}"}, kind="ingress-gateway")
     for text in (complete, gateway):
         assert check_texts({**MESH, "web.json": text, "api.json": slow}).findings == []
+
+
+def test_all_lower_rates_are_counted() -> None:
+    slow = registration({"listener_tracing": listener(random_sampling={"value": 5})}, "api")
+    files = {f"{name}.json": slow.replace('"api"', f'"{name}"') for name in "abcdefg"}
+    (one,) = check_texts({**MESH, "web.json": registration({"tracing": "{}"}), **files}).findings
+    assert one.issue.reason.endswith("overrides lower rates behind it: a (5 %), b (5 %), c (5 %) and 4 more")
+
+
+def test_fix_of_a_rate_of_0_of_one_proxy_does_not_restore_the_rate_of_the_mesh() -> None:
+    (one,) = found(MESH, keys={"listener_tracing": listener(random_sampling={"value": 0})})
+    assert (one.code, 'envoy_tracing_json: "{}"' in one.fix, "remove" in one.fix) == ("CT321", True, False)
+
+
+@pytest.mark.parametrize("name", ["*", "@a", "a,b", "a'b", 'a"b', "{it's}"])
+def test_pod_annotations_of_render_have_no_finding(name: str) -> None:
+    services = {name: {"protocol": "http"}} if name != "*" else {}
+    text = as_pod_annotations(settings(services=services, tracer={"opentelemetry": {}}), None)
+    assert check_texts({"-": text}).findings == []
 
 
 @pytest.mark.parametrize(

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from consul_tracing.entries.bodies import proxy_defaults, service_defaults
+from consul_tracing.entries.bodies import proxy_defaults, service_defaults, tracing_config
+from consul_tracing.entries.registrations import proxy_config as own_keys
+from consul_tracing.entries.tracing_keys import tracing_keys
 from consul_tracing.entry_structs import SCOPE
 from consul_tracing.envoy_messages.comparison import UNSET
 from consul_tracing.envoy_messages.json_values import at
 from consul_tracing.errors import format_value, message
 from consul_tracing.files.values import Unevaluated, expressions
+from consul_tracing.inputs.proxies import named
 from consul_tracing.lint.meaning import meaning_differences, mesh_meaning, message_of, service_meaning
 from consul_tracing.lint.proxy_config import proxy_config
 from consul_tracing.names import CLUSTERS_KEY, COLLECTOR_CLUSTER, LISTENER_KEY, TRACER_KEY, TRACING_KEYS
@@ -94,23 +97,30 @@ def _losses(
             yield loss(document, path, _difference(path, before, after))
 
 
-def other_losses(documents: Sequence[Document]) -> Iterator[str]:
+def other_losses(documents: Sequence[Document], settings: MeshSettings) -> Iterator[str]:
     """Yield the documents that are not imported: registrations with tracing, parts of entries, and unknown names."""
     for document in documents:
-        config = document.fields.get("Config")
         if document.kind == "registration":
-            if not isinstance(config, dict) or not TRACING_KEYS.keys().isdisjoint(map(str.lower, config)):
-                yield loss(
-                    document,
-                    (),
-                    "is not imported. Declare the tracing of one proxy in services.<name>.tracing",
-                )
+            if _needs_input(document, settings):
+                place = f"services.{document.name or '<name>'}.tracing"
+                yield loss(document, (), f"is not imported. Declare its tracing in {place}")
         elif document.is_partial and document.kind in {"proxy-defaults", "service-defaults"}:
             yield loss(document, (), "is not imported, because the file contains only a part of the entry")
         elif document.kind == "service-defaults" and not is_known(document):
             yield loss(
                 document, (), "is not imported, because its name, namespace, partition or protocol is an expression"
             )
+
+
+def _needs_input(registration: Document, settings: MeshSettings) -> bool:
+    """Return whether a registration has tracing keys that do not only set the name of its service."""
+    config = registration.fields.get("Config")
+    if not isinstance(config, dict):
+        return True
+    if TRACING_KEYS.keys().isdisjoint(map(str.lower, config)):
+        return False
+    mesh, default = tracing_config(settings), own_keys(settings, named(registration.name))
+    return tracing_keys({**mesh, **config}) != tracing_keys({**mesh, **default})
 
 
 def is_known(service: Document) -> bool:

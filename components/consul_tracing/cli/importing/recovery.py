@@ -90,11 +90,12 @@ def recover(documents: Sequence[Document]) -> Recovered:
         del inputs["collector"]["host"]
         fix = "Complete the inputs and set it: a stack without it is rejected"
         losses.append(loss(mesh, (), f"collector.host is left out, because {reason}. {fix}"))
-    return Recovered(ordered(inputs), [*losses, *other_losses(documents)])
+    return Recovered(ordered(inputs), [*losses, *other_losses(documents, settings)])
 
 
 def service_documents(documents: Sequence[Document]) -> dict[str, Document]:
-    """Return the service-defaults entries by their key in `services`: their name, if it is unique."""
+    """Return the service-defaults entries by their key in `services`: their name, or one that no other service has."""
+    names = {document.name for document in documents if document.kind == "service-defaults"}
     found: dict[str, Document] = {}
     seen: dict[tuple[str, ...], Document] = {}
     for document in documents:
@@ -106,7 +107,9 @@ def service_documents(documents: Sequence[Document]) -> dict[str, Document]:
                 raise CommandError(f"{reason} {first.file}:{first.line}")
             longer = "-".join(filter(None, [document.name, *scope]))
             keys = chain([document.name, longer], (f"{longer}-{number}" for number in count(2)))
-            found[next(key for key in keys if key not in found)] = document
+            found[next(key for key in keys if key not in found and (key == document.name or key not in names))] = (
+                document
+            )
     return found
 
 

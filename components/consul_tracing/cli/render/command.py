@@ -40,7 +40,9 @@ def render_command(  # noqa: PLR0913, PLR0917 - options of a command
 
     from .output import print_secret, print_settings, read_settings  # noqa: PLC0415 - not for --help
 
-    settings = read_settings(stack, args, {"target": "kubernetes"} if output is RenderFormat.YAML else {})
+    target = {"target": "kubernetes"}
+    defaults = target if output is RenderFormat.POD_ANNOTATIONS else {}
+    settings = read_settings(stack, args, defaults, target if output is RenderFormat.YAML else {})
     if output is RenderFormat.SDS:
         print_secret(settings, credential)
         return

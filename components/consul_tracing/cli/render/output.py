@@ -13,9 +13,11 @@ from consul_tracing.cli.command import RenderFormat, read_text
 from consul_tracing.entries.bodies import gateway_arguments
 from consul_tracing.envoy_messages.credential_filter import secret_file
 from consul_tracing.envoy_messages.json_values import at
-from consul_tracing.errors import CommandError, error_reason
+from consul_tracing.errors import CommandError, error_reason, mismatch
 from consul_tracing.inputs.args import MeshTracingArgs
 from consul_tracing.inputs.mesh_settings import MeshSettings
+from consul_tracing.inputs.proxies import proxies_of
+from consul_tracing.inputs.types import service_name
 from consul_tracing.stack_config import MESH_KEY, with_numbers
 
 from . import rendering
@@ -36,6 +38,8 @@ def print_settings(
     settings: MeshSettings, output: RenderFormat, entry: str | None, service: str | None, out: Path | None
 ) -> None:
     """Print or write the settings of a mesh in a format. Raises CommandError."""
+    if service is not None:
+        check_service(settings, service)
     match output:
         case RenderFormat.YAML:
             typer.echo(rendering.as_yaml(settings), nl=False)
@@ -49,6 +53,20 @@ def print_settings(
             typer.echo("\n".join(gateway_arguments(settings)))
         case _:
             write_entries(settings, output, entry, out)
+
+
+def check_service(settings: MeshSettings, service: str) -> None:
+    """Check that `--service` is one service: a declared one, or one of another stack. Raises CommandError."""
+    try:
+        service_name(service)
+    except ValueError:
+        raise CommandError(f"--service {mismatch('the name of a service', service)}") from None
+    if service in proxies_of(settings):
+        return
+    if keys := [key for key, name in settings.names_by_key.items() if name == service]:
+        raise CommandError(f"--service must be one of {', '.join(keys)}, the keys of the services named {service}")
+    if name := settings.names_by_key.get(service):
+        raise CommandError(f"services.{service} is named {name}: use --service {name}")
 
 
 def print_secret(settings: MeshSettings, file: str | None) -> None:
@@ -97,10 +115,12 @@ def write_files(directory: Path, texts: Mapping[str, str]) -> None:
         raise CommandError(f"{directory} cannot be written: {error_reason(error)}") from None
 
 
-def read_settings(stack: Path | None, args: Path | None, overridden: dict[str, str]) -> MeshSettings:
+def read_settings(
+    stack: Path | None, args: Path | None, defaults: dict[str, str], overridden: dict[str, str]
+) -> MeshSettings:
     """Return the validated settings of a stack file or of a file with the inputs. Raises CommandError.
 
-    `overridden`: inputs that replace those of the file.
+    `defaults`: inputs that the file replaces. `overridden`: inputs that replace those of the file.
     """
     if (stack is None) == (args is None):
         raise CommandError("exactly one of --stack and --args is required")
@@ -115,5 +135,5 @@ def read_settings(stack: Path | None, args: Path | None, overridden: dict[str, s
         if content is None:
             raise CommandError(f"{file} has no {MESH_KEY}")
         content = with_numbers(content, MeshTracingArgs)
-    inputs: Any = {**content, **overridden} if isinstance(content, dict) else content
+    inputs: Any = {**defaults, **content, **overridden} if isinstance(content, dict) else content
     return MeshSettings.of(str(file), inputs)

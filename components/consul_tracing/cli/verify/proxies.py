@@ -11,7 +11,7 @@ from consul_tracing.envoy_messages.json_values import at, fraction_percent
 from consul_tracing.envoy_messages.tracers import sampler_percent
 from consul_tracing.inputs.hosts import is_loopback
 from consul_tracing.names import LISTENER_DECISION_ENVOY
-from consul_tracing.sources.envoy import RunningProxy, clock_offset, counters, read_each, read_proxy
+from consul_tracing.sources.envoy import RunningProxy, clock_offset, counters, node_and_service, read_each, read_proxy
 from consul_tracing.sources.http import ServerError
 
 from .calls import service_of
@@ -324,6 +324,12 @@ def stats_of(admins: Sequence[HttpClient]) -> dict[str, dict[str, int]]:
     """Return the counters of each proxy whose admin interface responds."""
     found = read_each(admins, lambda admin: counters(admin, STATS))
     return {address: stats for address, stats in found.items() if not isinstance(stats, ServerError)}
+
+
+def services_by_node(admins: Sequence[HttpClient]) -> dict[str, str]:
+    """Return the service of each proxy whose admin interface responds, in lower case, by the id of its node."""
+    found = read_each(admins, node_and_service).values()
+    return {one[0]: one[1].lower() for one in found if not isinstance(one, ServerError)}
 
 
 def proxies_of(admins: Sequence[HttpClient], before: Mapping[str, Mapping[str, int]]) -> tuple[list[Proxy], list[str]]:

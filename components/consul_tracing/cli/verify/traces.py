@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import defaultdict
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -11,9 +12,10 @@ from .calls import involved_services, is_received, unreported_calls
 from .contexts import Propagation
 from .failures import mesh_failure
 from .trace_tree import trace_tree
+from .tracers import UNNAMED
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from consul_tracing.sources.spans import Span
     from consul_tracing.sources.stores import TraceStore
@@ -40,6 +42,8 @@ class Trace:
     """The service of the proxy that sends the request into the mesh, in lower case. Empty if it is not known."""
     untraced: frozenset[str] = frozenset()
     """The services whose proxies have no tracer by their registrations, in lower case, as far as Consul was asked."""
+    nodes: Mapping[str, str] = field(default_factory=dict, compare=False)
+    """The services of proxies by the ids of their nodes, in lower case."""
     seconds: float | None = field(default=None, compare=False)
     """Time from the request until its last span was in the store. None without spans."""
 
@@ -52,6 +56,22 @@ class Trace:
     def services(self) -> tuple[str, ...]:
         """The services with a span, sorted."""
         return tuple(sorted({span.service for span in self.spans}))
+
+    @cached_property
+    def own_names(self) -> dict[str, str]:
+        """The services whose proxies report spans under another name that no other service has, by this name."""
+        owners: defaultdict[str, set[str]] = defaultdict(set)
+        for span in self.spans:
+            if node := span.tags.get("node_id"):
+                owners[span.service].add(self.nodes.get(node, node))
+        known = {*self.nodes.values()}
+        own = {name: min(found) for name, found in owners.items() if len(found) == 1 and found <= known}
+        return {name: service for name, service in own.items() if name not in {service, UNNAMED}}
+
+    @property
+    def reported(self) -> set[str]:
+        """The services with a span, also under a name of their own."""
+        return {*self.services, *self.own_names.values()}
 
     def has_spans_under_another_name(self, proxy: Proxy) -> bool:
         """Return whether a proxy reported spans under a name that is not that of its service."""
@@ -68,7 +88,7 @@ class Trace:
     @property
     def called(self) -> list[str]:
         """The expected services that received a call, in the order of the request."""
-        servers = {span.service for span in self.spans if span.kind == "SERVER"}
+        servers = {self.own_names.get(span.service, span.service) for span in self.spans if span.kind == "SERVER"}
         return [name for name in self.expected if name in servers]
 
     @cached_property
@@ -81,7 +101,7 @@ class Trace:
     def passed_without_span(self) -> list[str]:
         """The services on the path without a tracer by their registrations."""
         passed = {self.sender, *(call.service for call in unreported_calls(self.spans))}
-        return sorted(passed & self.untraced - {*self.services})
+        return sorted(passed & self.untraced - self.reported)
 
     @property
     def missing(self) -> tuple[str, ...]:
@@ -89,7 +109,7 @@ class Trace:
         is_sender_required = self.is_sent_by_another_proxy and not self.expected and self.sender not in self.untraced
         sender = [self.sender] if self.sender and is_sender_required else []
         required = [*sender, *self.expected, *(call.service for call in self.unreported)]
-        return tuple(name for name in dict.fromkeys(required) if name not in self.services)
+        return tuple(name for name in dict.fromkeys(required) if name not in self.reported)
 
     @property
     def is_sent_by_another_proxy(self) -> bool:

@@ -25,7 +25,7 @@ from .decisions import decision_notes, decisions_of
 from .diagnosis import diagnose, secondary_facts
 from .evidence import THE_REQUEST, Evidence
 from .failures import first_error
-from .proxies import proxies_of, stats_of
+from .proxies import proxies_of, services_by_node, stats_of
 from .report import Result
 from .requests import send
 from .traces import Trace, other_traces, sampled_traces, wait_for_traces
@@ -68,11 +68,11 @@ class Plan:
 
 def verify(plan: Plan, progress: Callable[[str], object] = lambda _: None) -> Result:
     """Send the requests and return the result for the first one with an incomplete trace. Raises CommandError."""
-    store, before = plan.store, stats_of(plan.proxies)
+    store, before, nodes = plan.store, stats_of(plan.proxies), services_by_node(plan.proxies)
     expected = tuple(name.lower() for name in plan.expected)
     progress("sending requests")
     sent = [send(plan.url, plan.propagation, plan.headers) for _ in range(plan.requests)]
-    traces, store_error = [Trace(request, (), expected) for request in sent], ""
+    traces, store_error = [Trace(request, (), expected, nodes=nodes) for request in sent], ""
     try:
         store.check()
         traces = wait_for_traces(store, traces, plan.timeout, lambda current: progress(arrived(current)))

@@ -73,6 +73,13 @@ def verify(stub: Stub, *options: str) -> Any:
     return result
 
 
+def test_verify_counts_spans_under_an_own_name_by_the_node_of_their_proxy(stub: Stub) -> None:
+    stub.consul = {"/server_info": {"node": {"id": "api-1", "cluster": "api"}}}
+    stub.service, stub.tags = "default/api", {"node_id": "api-1"}
+    result = verify(stub, "--expect=api", f"--admin={stub.address}")
+    assert (result.exit_code, "Note: the spans of api have the name default/api" in result.stdout) == (0, True)
+
+
 def test_complete_trace_is_a_tree_and_exit_code_0(stub: Stub) -> None:
     result = verify(stub, "--expect=Web", "--header=X-Key: secret")
     assert (result.exit_code, result.stderr) == (0, "")

@@ -15,7 +15,7 @@ from consul_tracing.cli.verify.proxies import Listener
 from consul_tracing.cli.verify.tracers import Tracer, addresses, endpoints
 from consul_tracing.cli.verify.verification import reporting_services
 from consul_tracing.envoy import collector_cluster
-from tests.unit.cli.verify.facts import SPANS, ZIPKIN, evidence, proxies, proxy, trace
+from tests.unit.cli.verify.facts import SPANS, ZIPKIN, evidence, proxies, proxy, span, trace
 from tests.unit.meshes import settings
 
 GRPC = Tracer("envoy.tracers.opentelemetry", {"grpc_service": {"envoy_grpc": {"cluster_name": "spans"}}})
@@ -230,6 +230,35 @@ def test_common_name_explains_only_proxies_with_spans() -> None:
     named, unreachable = diagnose(evidence(trace(*IN_MESH[:3]), proxies=mesh, consul=None))
     assert (named.code, "none has that of client, web" in named.evidence) == ("CT418", True)
     assert (unreachable.code, unreachable.proxy) == ("CT403", mesh[2].label)
+
+
+OWN_NAMES = [replace(one, service=f"default/{one.service}", tags={"node_id": f"{one.service}-1"}) for one in SPANS]
+NODES = {f"{name}-1": name for name in ("client", "web", "api")}
+
+
+def test_spans_under_an_own_name_are_those_of_the_expected_service() -> None:
+    """`services.<name>.tracing.service_name` is "{namespace}/{service}"."""
+    found = replace(trace(*OWN_NAMES, span("5", "default/api", "SERVER", "4")), nodes=NODES)
+    assert found.is_complete
+    assert found.called == ["web", "api"]
+    assert naming_notes(found) == [
+        f"the spans of {name} have the name default/{name}" for name in ("api", "client", "web")
+    ]
+
+
+def test_own_name_of_a_proxy_is_no_cause_of_an_incomplete_trace() -> None:
+    own = Tracer(GRPC.name, {**GRPC.config, "service_name": "default/client"})
+    found = replace(trace(*OWN_NAMES[:1], expected=("client", "shop")), nodes=NODES)
+    assert found.missing == ("shop",)
+    causes = diagnose(evidence(found, proxies=[proxy("client", tracer=own, node_id="client-1")], consul=None))
+    assert "CT418" not in [one.code for one in causes]
+
+
+@pytest.mark.parametrize("nodes", [NODES, {"web-1": "web"}, {}])
+def test_name_that_several_proxies_have_is_not_that_of_one_service(nodes: dict[str, str]) -> None:
+    assert replace(trace(*IN_MESH), nodes=nodes).missing == ("client", "web", "api")
+    unnamed = [replace(one, service="unknown_service:envoy") for one in IN_MESH[1:3]]
+    assert replace(trace(*unnamed, expected=("web",)), nodes=nodes).missing == ("web",)
 
 
 def test_unnamed_spans_are_a_note_of_a_complete_trace() -> None:

@@ -135,5 +135,5 @@ def _failed(trace: Trace, place: str, fix: str, explains: frozenset[str]) -> Cau
 
 def _behind(trace: Trace) -> frozenset[str]:
     """Return the services behind the last one with a span. `expected` has the order of the request."""
-    reached = [index for index, name in enumerate(trace.expected) if name in trace.services]
+    reached = [index for index, name in enumerate(trace.expected) if name in trace.reported]
     return frozenset(trace.expected[reached[-1] + 1 :]) | {THE_REQUEST} if reached else EVERYTHING

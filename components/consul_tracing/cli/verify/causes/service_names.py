@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
 FIX = (
     "start each proxy with its variables of the output proxy_environment, such as "
-    "OTEL_RESOURCE_ATTRIBUTES=service.name={service} (docs/service-names.md)"
+    "OTEL_RESOURCE_ATTRIBUTES=service.name={service}, or annotate its pods with those of the output proxy_annotations "
+    "(docs/service-names.md)"
 )
 
 
@@ -36,7 +37,7 @@ def common_names(evidence: Evidence) -> Iterator[Cause]:
 
 
 def naming_notes(trace: Trace) -> list[str]:
-    """Return a note if proxies of several services have one name in a trace."""
+    """Return notes about the names of spans: names of one service, and a name that proxies of several services have."""
     by_id = {span.id: span for span in trace.spans}
     shared = {
         span.service
@@ -47,7 +48,10 @@ def naming_notes(trace: Trace) -> list[str]:
         and service_of(caller.tags.get(CLUSTER, "")) not in {"", span.service}
     }
     names = sorted(shared | ({UNNAMED} & set(trace.services)))
-    return [f"proxies of several services have the name {name} (CT418): {_fix('web', [name])}" for name in names]
+    return [
+        *(f"the spans of {service} have the name {name}" for name, service in sorted(trace.own_names.items())),
+        *(f"proxies of several services have the name {name} (CT418): {_fix('web', [name])}" for name in names),
+    ]
 
 
 def _names(evidence: Evidence) -> list[str]:
@@ -56,7 +60,9 @@ def _names(evidence: Evidence) -> list[str]:
     if evidence.consul and evidence.consul.keys.tracer:
         tracers.append(tracer_of(evidence.consul.keys.tracer))
     names = {UNNAMED, *(tracer.service_name.lower() for tracer in tracers)}
-    return [name for name in evidence.trace.services if name in names and name not in evidence.trace.expected]
+    trace = evidence.trace
+    accepted = {*trace.expected, *trace.own_names}
+    return [name for name in trace.services if name in names and name not in accepted]
 
 
 def _fix(service: str, names: list[str]) -> str:
