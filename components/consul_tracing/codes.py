@@ -488,6 +488,14 @@ CODES: dict[str, Code] = {
         "this proxy starts a trace for each request that has no trace context.",
         "Add the sampler of proxy-defaults, or one with another rate.",
     ),
+    "CT360": Code(
+        "Pulumi's Consul provider drops a field",
+        "The live entry has a field that Pulumi's Consul provider 3.15 neither reads nor writes, such as "
+        "`MaxRequestHeadersKB` of service-defaults. Each write of the entry removes the field, also with "
+        "`existing: adopt`, and no preview shows it.",
+        "Do not declare this service in a stack with `target: consul`, or set the field again after each update. With "
+        "`target: kubernetes` no field is dropped.",
+    ),
     "CT390": Code(
         "An ignore has no effect",
         "A comment `consul-tracing: ignore=` names a code that the file does not have or that does not exist, or has "

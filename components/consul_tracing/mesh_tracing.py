@@ -125,7 +125,7 @@ class MeshTracing(EntryComponent):
         new_hash = written[MESH].body().apply(bootstrap_hash)
         if mesh.live.is_known:
             old_hash = bootstrap_hash(mesh.live.body or {})
-            new_hash = new_hash.apply(lambda new: self._report_restart(old_hash, new))
+            new_hash = new_hash.apply(lambda new: self._report_restart(old_hash, new, is_enabled=settings.enabled))
         self.bootstrap_hash = output_after(synced, new_hash)
         known_mesh = pulumi.Output.from_input(in_mesh)
         self.collector_url = known_mesh.apply(lambda _: collector_url(settings))
@@ -141,9 +141,9 @@ class MeshTracing(EntryComponent):
         self.warnings = known_mesh.apply(lambda _: warnings)
         self.register_outputs({output: getattr(self, output) for output in MeshTracing.__annotations__})
 
-    def _report_restart(self, old: str, new: str) -> str:
+    def _report_restart(self, old: str, new: str, *, is_enabled: bool) -> str:
         if old != new:
-            pulumi.log.info(restart_text(old, new), self)
+            pulumi.log.info(restart_text(old, new, is_enabled=is_enabled), self)
         return new
 
 
