@@ -876,6 +876,12 @@ CODES: dict[str, Code] = {
         "Complete the stack file: replace unknown values, and set `collector.host`. Accept other differences, or keep "
         "managing the entry outside of the stack.",
     ),
+    "CT604": Code(
+        "An input is assumed",
+        "`consul-tracing import` wrote an `envoy_version` that no entry contains: the oldest Envoy that supports the "
+        "imported tracing.",
+        "Set `envoy_version` to the oldest Envoy of the mesh, and read the preview: the tracer may change with it.",
+    ),
 }
 
 
