@@ -97,7 +97,7 @@ def _conflict_lines(code: str, conflicts: Conflicts, wording: Wording) -> Iterat
         case "CT201":
             yield f'{subject} {"an unmanaged entry" if count == 1 else "unmanaged"}, and existing is "refuse"'
             yield from details
-            yield from _dropped_lines("both remove", [one for one, _ in conflicts.values()], wording)
+            yield from _dropped_lines("both remove from", [one for one, _ in conflicts.values()], wording)
             yield from fix("To preserve the fields of other owners and write the declared ones:", "set existing: adopt")
             purpose = "To manage whole entries in this stack, which removes fields that it does not declare:"
             yield from fix(purpose, *overwrite)
@@ -157,7 +157,7 @@ def plan_messages(
         lines = [
             f"{_titles(titles)}: {event}",
             *_details(dict(zip(titles, map(_plan_details, plans), strict=True))),
-            *(_dropped_lines("removed", [one.entry for one in group], wording) if code == "CT501" else ()),
+            *(_dropped_lines("removed from", [one.entry for one in group], wording) if code == "CT501" else ()),
             *([f"pulumi up of {stack} is rejected from now on.{deletion}"] if stack else []),
         ]
         lossy = any(plan.replaced or plan.removed for plan in plans)
@@ -241,11 +241,11 @@ def _plan_details(plan: Plan) -> tuple[str, ...]:
 
 
 def _dropped_lines(label: str, entries: Iterable[Entry], wording: Wording) -> Iterator[str]:
-    """Yield the line of fields that are removed from the entry if it has them: the component cannot see them."""
-    if fields := sorted({one for entry in entries for one in wording.dropped.get(entry.kind, ())}):
+    """Yield the fields that are removed from the entries that have them: the component cannot see them."""
+    for kind in sorted({entry.kind for entry in entries} & wording.dropped.keys()):
         yield (
-            f"{label}, if the entry has it: {listed(fields)}, which Pulumi's Consul provider 3.15 does not support. "
-            "consul-tracing lint --consul reports such entries (CT360)"
+            f"{label} {kind}, if set: {listed([*wording.dropped[kind]])}, which Pulumi's Consul provider 3.15 does not "
+            "support. consul-tracing lint --consul reports such entries (CT360)"
         )
 
 

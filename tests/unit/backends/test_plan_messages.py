@@ -11,7 +11,7 @@ from tests.unit.mocked_engine import Engine
 
 WEB = {"Kind": "service-defaults", "Name": "web", "Protocol": "tcp"}
 DROPPED = (
-    "if the entry has it: MaxRequestHeadersKB, which Pulumi's Consul provider 3.15 does not support. "
+    "service-defaults, if set: MaxRequestHeadersKB, which Pulumi's Consul provider 3.15 does not support. "
     "consul-tracing lint --consul reports such entries (CT360)"
 )
 
@@ -31,7 +31,7 @@ def starting_with(code: str, messages: list[str]) -> str:
 
 def test_adoption_names_the_field_that_the_provider_drops(engine: Engine, caplog: pytest.LogCaptureFixture) -> None:
     engine.live = {"web": WEB}
-    assert f"removed, {DROPPED}" in starting_with("CT501", logged(engine, caplog, existing="adopt"))
+    assert f"removed from {DROPPED}" in starting_with("CT501", logged(engine, caplog, existing="adopt"))
 
 
 def test_adoption_of_a_mesh_drops_no_field(engine: Engine, caplog: pytest.LogCaptureFixture) -> None:
@@ -43,7 +43,7 @@ def test_refusal_names_the_field_that_both_ways_drop(engine: Engine) -> None:
     engine.live = {"web": WEB}
     with pytest.raises(ConflictError) as refused:
         engine.run(lambda: MeshTracing("mesh", mesh(services={"web": {"protocol": "http"}})))
-    assert f"both remove, {DROPPED}" in str(refused.value)
+    assert f"both remove from {DROPPED}" in str(refused.value)
 
 
 def test_bootstrap_of_a_new_mesh_is_none_before(engine: Engine, caplog: pytest.LogCaptureFixture) -> None:
