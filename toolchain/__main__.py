@@ -12,8 +12,10 @@ from toolchain.programs import DEMO, KUBERNETES, MESH
 def main(arguments: Sequence[str] | None = None) -> int:
     """Get the programs. Return the exit code: 0 for success, 1 if one is missing, 130 after Ctrl-C."""
     programs = {"demo": DEMO, "mesh": MESH, "kubernetes": KUBERNETES}
-    parser = argparse.ArgumentParser(prog="python -m toolchain", description=__doc__)
-    parser.add_argument("--for", dest="use", choices=programs, default="mesh", help="default: %(default)s")
+    description = "Build or download the missing programs into the cache, and print the path of each."
+    parser = argparse.ArgumentParser(prog="python -m toolchain", description=description)
+    help_of_use = "programs of the demo, the mesh tests or the tests on Kubernetes (default: %(default)s)"
+    parser.add_argument("--for", dest="use", choices=programs, default="mesh", help=help_of_use)
     missing = 0
     for program in programs[parser.parse_args(arguments).use]:
         try:

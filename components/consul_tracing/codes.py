@@ -488,6 +488,14 @@ CODES: dict[str, Code] = {
         "this proxy starts a trace for each request that has no trace context.",
         "Add the sampler of proxy-defaults, or one with another rate.",
     ),
+    "CT360": Code(
+        "Pulumi's Consul provider drops a field",
+        "The live entry has a field that Pulumi's Consul provider 3.15 neither reads nor writes, such as "
+        "`MaxRequestHeadersKB` of service-defaults. Each write of the entry removes the field, also with "
+        "`existing: adopt`, and no preview shows it.",
+        "Do not declare this service in a stack with `target: consul`, or set the field again after each update. With "
+        "`target: kubernetes` no field is dropped.",
+    ),
     "CT390": Code(
         "An ignore has no effect",
         "A comment `consul-tracing: ignore=` names a code that the file does not have or that does not exist, or has "
@@ -869,6 +877,12 @@ CODES: dict[str, Code] = {
         "the stack file until you have completed it.",
         "Complete the stack file: replace unknown values, and set `collector.host`. Accept other differences, or keep "
         "managing the entry outside of the stack.",
+    ),
+    "CT604": Code(
+        "An input is assumed",
+        "`consul-tracing import` wrote an `envoy_version` that no entry contains: the oldest Envoy that supports the "
+        "imported tracing.",
+        "Set `envoy_version` to the oldest Envoy of the mesh, and read the preview: the tracer may change with it.",
     ),
 }
 

@@ -223,6 +223,12 @@ ENTRY_STRUCTS: Mapping[str, Struct] = {
 }
 """The fields of the entries that this package writes, by their kind."""
 
+DROPPED_BY_PROVIDER: Mapping[str, tuple[str, ...]] = {"service-defaults": ("MaxRequestHeadersKB",)}
+"""Fields that Pulumi's Consul provider 3.15 neither reads nor writes, by kind: its Consul client is older.
+
+A look-up returns the entry without them, and each write removes them from the entry.
+"""
+
 
 def target_of(shape: Shape) -> Shape:
     """Return the shape of the value of a field, without its pointer."""

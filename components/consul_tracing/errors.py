@@ -49,8 +49,8 @@ class InputError(ValueError):
     """The invalid inputs, sorted by path."""
 
     def __init__(self, component: str, problems: Iterable[Problem], *, is_stack: bool = False) -> None:
-        """Report the problems of a component, or of the configuration of a stack."""
-        self.problems = tuple(sorted(problems, key=lambda problem: problem.path))
+        """Report the problems of a component, or of the configuration of a stack, each once."""
+        self.problems = tuple(sorted(dict.fromkeys(problems), key=lambda problem: problem.path))
         super().__init__(
             _problems_text("CT101", f'stack "{component}"' if is_stack else f'"{component}"', self.problems)
         )
@@ -98,8 +98,9 @@ def message(code: str, reason: str, *lines: str) -> str:
 
 
 def _problems_text(code: str, subject: str, problems: Sequence[Problem]) -> str:
-    count = "1 input" if len(problems) == 1 else f"{len(problems)} inputs"
-    verb = "is" if len(problems) == 1 else "are"
+    inputs = len({problem.path for problem in problems})
+    count = "1 input" if inputs == 1 else f"{inputs} inputs"
+    verb = "is" if inputs == 1 else "are"
     return message(code, f"{count} of {subject} {verb} invalid", *map(str, problems))
 
 

@@ -143,7 +143,8 @@ class MeshTracing(EntryComponent):
 
     def _report_restart(self, old: str, new: str, settings: MeshSettings) -> str:
         if old != new:
-            pulumi.log.info(restart_text(old, new, has_own_keys=has_own_keys(settings)), self)
+            text = restart_text(old, new, is_enabled=settings.enabled, has_own_keys=has_own_keys(settings))
+            pulumi.log.info(text, self)
         return new
 
 

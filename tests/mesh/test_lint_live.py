@@ -60,3 +60,12 @@ def test_registration_of_a_proxy_is_checked(consul: Consul) -> None:
         ("CT301", "registration web-sidecar-proxy"),
         ("CT304", "registration web-sidecar-proxy"),
     ]
+
+
+def test_field_that_the_consul_provider_drops_is_reported_before_an_adoption(consul: Consul) -> None:
+    write_mesh(consul)
+    consul.write_config_entry(
+        {"Kind": "service-defaults", "Name": "web", "Protocol": "http", "MaxRequestHeadersKB": 96}
+    )
+    reason = "is dropped when Pulumi's Consul provider 3.15 writes the entry"
+    assert lint(consul) == (0, [("CT360", "service-defaults/web", reason)])

@@ -78,7 +78,8 @@ def test_several_entries_require_a_directory(capsys: pytest.CaptureFixture[str],
     run = Run(capsys, "render", "--stack", stack, "--as", "hcl")
     assert (run.code, run.out) == (2, "")
     assert run.err == (
-        "consul-tracing: CT601: 2 entries require --out DIR, or --entry to select one: "
+        "consul-tracing: CT601: --as hcl prints one entry, and these settings have 2. Add --out DIRECTORY, which gets "
+        "a file for each, or --entry with one of "
         "service-defaults/web, proxy-defaults/global\n"
     )
     out = tmp_path / "entries"

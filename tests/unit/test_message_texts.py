@@ -25,9 +25,10 @@ from consul_tracing.backends.kubernetes.objects import (
 )
 from consul_tracing.backends.kubernetes.sync import Sync, sync_error_text
 from consul_tracing.backends.live import Planned
+from consul_tracing.cli.importing.losses import assumed_version
 from consul_tracing.cli.importing.recovery import recover
 from consul_tracing.cli.render.output import read_settings
-from consul_tracing.cli.render.rendering import RenderError, as_hcl
+from consul_tracing.cli.render.rendering import RenderError, as_hcl, as_json
 from consul_tracing.cli.verify.diagnosis import diagnose
 from consul_tracing.cli.verify.report import cause_text
 from consul_tracing.codes import CODES
@@ -163,6 +164,8 @@ def kubernetes_texts(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> Iterato
         yield str(error.value)
     entry = '{"Kind": "proxy-defaults", "Name": "global", "Config": {"envoy_stats_config_json": "{"}}'
     yield from recover(read_documents(entry, "mesh.json")).losses
+    assumed = as_json(proxy_defaults(settings(tracer={"opentelemetry": {}}, envoy_version="1.34")))
+    yield from assumed_version(recover(read_documents(assumed, "mesh.json")).inputs)
     for args in (MEMORY, UNENCRYPTED, EXPOSED, UNVERIFIED):
         yield from zipkin_settings(**args).warnings()
     for facts in EVIDENCE.values():

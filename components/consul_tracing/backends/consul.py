@@ -11,6 +11,7 @@ import pulumi_consul
 
 from consul_tracing.entries.bodies import config_json
 from consul_tracing.entries.entry import Entry
+from consul_tracing.entry_structs import DROPPED_BY_PROVIDER
 
 from .base import Backend, Written
 from .consul_api import ConsulApi
@@ -45,6 +46,7 @@ WORDING = Wording(
     release_command=_release_command,
     # Pulumi compares with its own state, which may still have the entry as this stack wrote it.
     overwrite_steps=lambda *_: ["set existing: overwrite", "pulumi up --refresh"],
+    dropped=DROPPED_BY_PROVIDER,
 )
 
 

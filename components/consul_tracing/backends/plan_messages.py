@@ -6,9 +6,10 @@ Entries with the same message are reported together, and each advice once.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
+from consul_tracing.entries.bodies import EMPTY_BOOTSTRAP
 from consul_tracing.entries.field_paths import path_label
 from consul_tracing.entries.ownership import is_tracing
 from consul_tracing.errors import fix, message
@@ -48,6 +49,9 @@ class Wording:
 
     They have the name of the first entry's resource, and the step that repeats a command for the other entries.
     """
+
+    dropped: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    """The fields that are neither read nor written, by the kind of the entry."""
 
 
 Conflicts = Mapping[str, tuple["Entry", "Conflict"]]
@@ -93,6 +97,7 @@ def _conflict_lines(code: str, conflicts: Conflicts, wording: Wording) -> Iterat
         case "CT201":
             yield f'{subject} {"an unmanaged entry" if count == 1 else "unmanaged"}, and existing is "refuse"'
             yield from details
+            yield from _dropped_lines("both remove from", [one for one, _ in conflicts.values()], wording)
             yield from fix("To preserve the fields of other owners and write the declared ones:", "set existing: adopt")
             purpose = "To manage whole entries in this stack, which removes fields that it does not declare:"
             yield from fix(purpose, *overwrite)
@@ -152,6 +157,7 @@ def plan_messages(
         lines = [
             f"{_titles(titles)}: {event}",
             *_details(dict(zip(titles, map(_plan_details, plans), strict=True))),
+            *(_dropped_lines("removed from", [one.entry for one in group], wording) if code == "CT501" else ()),
             *([f"pulumi up of {stack} is rejected from now on.{deletion}"] if stack else []),
         ]
         lossy = any(plan.replaced or plan.removed for plan in plans)
@@ -186,18 +192,19 @@ def drift_text(changes: Mapping[str, tuple[Change, ...] | None]) -> str:
     )
 
 
-def restart_text(old: str, new: str, *, has_own_keys: bool) -> str:
-    """Return the message that proxies must read a new bootstrap. `has_own_keys`: those of registrations or pods."""
+def restart_text(old: str, new: str, *, is_enabled: bool, has_own_keys: bool) -> str:
+    """Return the message that proxies must read a new bootstrap. Without tracing, CT510 reports what they keep.
+
+    `has_own_keys`: those of registrations or pods.
+    """
+    shown = " → ".join("none" if one == EMPTY_BOOTSTRAP else one for one in (old, new))
+    kept = ", and a running proxy keeps the bootstrap of its start, with its tracer, sampler and collector"
+    reason = f"the bootstrap changes (bootstrap_hash {shown}){kept if is_enabled else ''}"
     first = (
         "Before the restart, give pods the new output proxy_annotations, and render registrations with keys of their "
         "own again. Such a proxy keeps its keys."
     )
-    return message(
-        "CT507",
-        f"restart every proxy after this change: the bootstrap changes (bootstrap_hash {old} → {new}), and a running "
-        "proxy keeps the bootstrap of its start, with its tracer, sampler and collector",
-        *([first] if has_own_keys else []),
-    )
+    return message("CT507", f"restart every proxy after this change: {reason}", *([first] if has_own_keys else []))
 
 
 def sampler_text() -> str:
@@ -238,6 +245,15 @@ def _plan_details(plan: Plan) -> tuple[str, ...]:
         ("removed", _names(plan.removed)),
         ("preserved", _names(plan.preserved)),
     )
+
+
+def _dropped_lines(label: str, entries: Iterable[Entry], wording: Wording) -> Iterator[str]:
+    """Yield the fields that are removed from the entries that have them: the component cannot see them."""
+    for kind in sorted({entry.kind for entry in entries} & wording.dropped.keys()):
+        yield (
+            f"{label} {kind}, if set: {listed([*wording.dropped[kind]])}, which Pulumi's Consul provider 3.15 does not "
+            "support. consul-tracing lint --consul reports such entries (CT360)"
+        )
 
 
 def _lines(*rows: tuple[str, str]) -> tuple[str, ...]:

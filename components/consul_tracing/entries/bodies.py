@@ -186,3 +186,7 @@ def _meaning(key: str, value: object) -> object:
     if not key.endswith("_json") or (objects := json_objects(value)) is None:
         return value
     return sorted(objects, key=canonical_json) if key == CLUSTERS_KEY else objects
+
+
+EMPTY_BOOTSTRAP = bootstrap_hash({})
+"""The hash of an entry without a key that proxies read at startup."""

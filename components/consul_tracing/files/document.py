@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
@@ -202,9 +203,20 @@ def _with_known_parts(value: object, line: int) -> object:
     try:
         objects = parse_json(f"[{masked.text}]", "", line + isinstance(value.inner, Heredoc))
     except FileError:
-        return value if masked.has_control else type(value.inner)(masked.text)
+        if masked.has_control:
+            return value
+        # Braces of several values are no template if the text is JSON with them.
+        return type(value.inner)(value.inner if _is_json(value.inner) else masked.text)
     found = masked.restored(objects)
     return Unevaluated(value.text, found[0] if len(found) == 1 else Blocks(found))
+
+
+def _is_json(text: str) -> bool:
+    try:
+        json.loads(f"[{text}]")
+    except (ValueError, RecursionError):
+        return False
+    return True
 
 
 def _lines(value: object, path: FieldPath) -> Iterator[tuple[FieldPath, int]]:

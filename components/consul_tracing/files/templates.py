@@ -31,6 +31,7 @@ CONTROL = re.compile(
 
 INDENTED = re.compile(r"\bn?indent\s+(\d{1,2})\b")
 KEY = re.compile(r"[\"']?[\w./-]+[\"']?:(?:\s|$)")
+FOLD = re.compile(r"[^\S\n]*\n\s*")
 MAX_LENGTH = 2000
 """Characters of a template."""
 
@@ -50,6 +51,7 @@ class Masked:
         `is_json`: templates have the escapes of the JSON text around them.
         """
         self._is_json = is_json
+        self._is_hcl = is_hcl
         self._prefix = next(one for one in map(str, count(FIRST_PREFIX)) if one not in text)
         # Two underscores and a colon follow where the template adds members to a map.
         self._number = re.compile(rf"{self._prefix}(\d{{8}})(?:__:?)?")
@@ -133,8 +135,10 @@ class Masked:
                 encoded = self.restored(value.encoded)
                 return Unevaluated(self.original(value), encoded) if any(expressions(encoded)) else value
             case str() if self._prefix in value:
-                text = self.original(value)
-                return Unevaluated(text, inner=Heredoc(text) if isinstance(value, Heredoc) else text)
+                text = self.original(value, is_quoted=not isinstance(value, Heredoc))
+                # A reader of YAML folds the lines of text in quotes.
+                folded = Heredoc(text) if isinstance(value, Heredoc) else FOLD.sub(" ", text)
+                return Unevaluated(text, inner=folded)
             case int() if not isinstance(value, bool) and str(value).lstrip("-").startswith(self._prefix):
                 return Unevaluated(self.original(str(value)))
             case Unevaluated():
@@ -157,15 +161,17 @@ class Masked:
             restored.lines[self.original(key)] = value.lines.get(key, value.line)
         return restored
 
-    def original(self, text: str) -> str:
-        """Return a text with its templates."""
-        return self._number.sub(self._template, text)
+    def original(self, text: str, *, is_quoted: bool = False) -> str:
+        """Return a text with its templates. In JSON, and in quotes in HCL, templates have the escapes of the text."""
+        is_escaped = self._is_json or (self._is_hcl and is_quoted)
 
-    def _template(self, number: re.Match[str]) -> str:
-        index = int(number[1])
-        if index >= len(self.templates):
-            return number[0]
-        return _unescaped(self.templates[index]) if self._is_json else self.templates[index]
+        def template(number: re.Match[str]) -> str:
+            index = int(number[1])
+            if index >= len(self.templates):
+                return number[0]
+            return _unescaped(self.templates[index]) if is_escaped else self.templates[index]
+
+        return self._number.sub(template, text)
 
 
 def _unescaped(template: str) -> str:

@@ -35,7 +35,7 @@ def setting_warnings(settings: MeshSettings, *, single_machine: bool, http_elsew
         yield message(
             "CT510",
             "enabled: false takes effect in a proxy when it restarts. Until then the proxy keeps its tracer, and marks "
-            "requests without trace context as not sampled. Restart every proxy after this update.",
+            "requests without trace context as not sampled.",
         )
         return
     yield from _sampling_warnings(settings)

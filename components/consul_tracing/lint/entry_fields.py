@@ -125,8 +125,11 @@ def _suggested(reason: str, name: str, allowed: Collection[str]) -> str:
     return with_suggestion(reason, name, sorted(allowed)).partition(" Allowed: ")[0].removesuffix(".")
 
 
-def _letters(kind: str) -> str:
-    return kind.replace("-", "").lower()
+def _letters(name: str) -> str:
+    return name.replace("-", "").replace("_", "").lower()
+
+
+TRACING_LETTERS = frozenset(map(_letters, TRACING_KEYS))
 
 
 def _unknown_fields(
@@ -150,6 +153,8 @@ def _unknown_fields(
 def _struct_issues(
     document: Document, fields: JsonObject, known: Mapping[str, Shape], path: FieldPath, config_keys: Collection[str]
 ) -> Iterator[Issue]:
+    # A Consul that is newer than this package has further fields.
+    is_known_to_consul = document.form == "api" and not document.is_custom_resource
     for name, member in fields.items():
         key = document.keys.get((*path, name))
         if key is not None and _is_other_field(document, name, member, path):
@@ -157,7 +162,9 @@ def _struct_issues(
         field = name if name in known else _in_any_case(name, known)
         if field and (key is None or not document.is_custom_resource or key == camel_case(name)):
             yield from _unknown_fields(document, member, known[field], (*path, name), config_keys)
-        elif key is not None:
+        elif key is not None and document.kind == "service-defaults" and _letters(key) in TRACING_LETTERS:
+            yield Issue("CT331", (*path, key), "is not supported in service-defaults, only in Config of proxy-defaults")
+        elif key is not None and not is_known_to_consul:
             yield Issue("CT352", (*path, key), _reason(document, key, known, path, config_keys))
 
 

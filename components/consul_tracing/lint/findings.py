@@ -56,7 +56,10 @@ WARNINGS = frozenset(
         "CT390",
     }
 )
-INFORMATION = frozenset({"CT330"})
+NOT_CHECKED = "CT330"
+"""The code of a value that is not checked, which has no fix."""
+
+INFORMATION = frozenset({NOT_CHECKED, "CT360"})
 
 
 def severity(code: str) -> Severity:

@@ -12,7 +12,7 @@ from consul_tracing.access_logs import newer_formats
 from consul_tracing.entries.bodies import BOOTSTRAP_KEYS
 from consul_tracing.entry_structs import SCOPE
 from consul_tracing.envoy import TYPE
-from consul_tracing.envoy_messages.json_values import members, snake_case
+from consul_tracing.envoy_messages.json_values import at, members, snake_case
 from consul_tracing.envoy_messages.messages import LISTENER_TRACING, TRACING
 from consul_tracing.envoy_messages.reader import is_json, read, read_listener
 from consul_tracing.errors import format_value, mismatch
@@ -277,12 +277,11 @@ def proxy_issues(
     `base`: the keys of proxy-defaults.
     """
     yield from _tracer_issues(own.tracer, oldest.envoy)
-    # A proxy without a tracer must not decide for the next one, so its rate is 0 %.
-    is_off = own.tracer == OFF and "provider" not in members(own.listener)
+    accepted = _rates_that_may_be_zero(document, own)
     for one in _listener_issues(own.listener, oldest.envoy):
         if one.code != "CT321":
             yield one
-        elif not is_off:
+        elif one.path[-1] not in accepted:
             yield replace(one, fix=FIX_OF_OWN_RATE) if document.kind == "registration" else one
     yield from consul_issues(own.listener, oldest.consul)
     yield from cluster_issues(own.clusters, oldest.envoy)
@@ -302,6 +301,17 @@ def proxy_issues(
         for tracer in tracers:
             found = collector_issues(tracer, effective.clusters or [], on_kubernetes=document.is_on_kubernetes)
             yield from (with_replaced_cluster(one, tracer, replaced) for one in found)
+
+
+def _rates_that_may_be_zero(document: Document, own: ProxyConfig) -> frozenset[str]:
+    """Return the rates whose value 0 is intended.
+
+    A proxy without a tracer must not decide for the next one. One service may have a rate of its own.
+    """
+    if own.tracer == OFF and "provider" not in members(own.listener):
+        return frozenset({"random_sampling", "overall_sampling"})
+    is_own = document.kind == "registration" and not at(own.listener, "random_sampling", "value")
+    return frozenset({"random_sampling"} if is_own else ())
 
 
 def _tracer_issues(content: object, envoy: EnvoyRelease | None) -> Iterator[Issue]:

@@ -6,9 +6,12 @@ from pathlib import Path
 import pytest
 import yaml
 
+from consul_tracing.cli.render.rendering import as_json
+from consul_tracing.entries.bodies import proxy_defaults
 from consul_tracing.inputs.mesh_settings import MeshSettings
 from consul_tracing.stack_config import MESH_KEY
 from tests.unit.cli.test_recovery import entry
+from tests.unit.meshes import settings
 from tests.unit.test_cli import Run
 
 WEB = '{"Kind": "service-defaults", "Name": "web", "Protocol": "http"}'
@@ -149,3 +152,21 @@ def test_files_are_required(capsys: pytest.CaptureFixture[str]) -> None:
     run = Run(capsys, "import", "/does/not/exist")
     assert (run.code, run.out) == (2, "")
     assert "/does/not/exist cannot be read" in run.err
+
+
+@pytest.mark.parametrize(
+    ("declared", "assumed", "end"),
+    [
+        ("1.34", "1.34", 'Set that of the mesh. From "1.35" on, the stack adds a sampler to the tracer\n'),
+        ("1.40", "1.35", "Set that of the mesh\n"),
+    ],
+)
+def test_assumed_version_of_envoy_is_a_note(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, declared: str, assumed: str, end: str
+) -> None:
+    mesh = settings(tracer={"opentelemetry": {}}, envoy_version=declared)
+    (file := tmp_path / "global.json").write_text(as_json(proxy_defaults(mesh)))
+    run = Run(capsys, "import", file)
+    assert (run.code, inputs(run)["envoy_version"]) == (0, assumed)
+    assert run.err.startswith(f'consul-tracing: CT604: envoy_version: is "{assumed}", ')
+    assert run.err.endswith(end)

@@ -10,7 +10,13 @@ import pytest
 from consul_tracing.backends.kubernetes.access import MissingKindError
 from consul_tracing.cli.lint.command import lint_command
 from consul_tracing.cli.lint.kubernetes import documents_in
-from consul_tracing.cli.lint.live import catalog_services, consul_documents, service_findings
+from consul_tracing.cli.lint.live import (
+    catalog_services,
+    consul_documents,
+    documents_of,
+    dropped_findings,
+    service_findings,
+)
 from consul_tracing.cli.lint.report import as_sarif, as_text
 from consul_tracing.cli.selection import selected
 from consul_tracing.errors import CommandError
@@ -508,3 +514,25 @@ def test_fix_that_causes_an_error_is_neither_written_nor_promised() -> None:
     checked = check_texts(texts)
     assert (codes(checked.findings), checked.changes) == (["CT325"], {})
     assert checked.findings[0].issue.replacement is None
+
+
+def test_fields_that_the_next_write_of_the_provider_drops() -> None:
+    new = {"Kind": "proxy-defaults", "Name": "global", "Future": {}, "MeshGateway": {"Mode": "local"}, "Hash": 1}
+    entries = [
+        {**WEB, "MaxRequestHeadersKB": 96, "CreateIndex": 1, "Meta": {"team": "a"}},
+        {**WEB, "Name": "k8s", "MaxRequestHeadersKB": 96, "Meta": {"external-source": "kubernetes"}},
+        {"Kind": "ingress-gateway", "Name": "edge", "Future": 1},
+        new,
+    ]
+    documents = documents_of(entries, "http://consul")
+    found = [(one.entry, one.issue.path) for one in dropped_findings(documents)]
+    assert found == [("service-defaults/web", ("MaxRequestHeadersKB",)), ("proxy-defaults/global", ("Future",))]
+    assert [one.code for one in findings(documents)] == []
+
+
+def test_dropped_field_is_a_note_with_a_fix() -> None:
+    (found,) = dropped_findings(documents_of([{**WEB, "MaxRequestHeadersKB": 96}], "http://consul"))
+    lines = list(map(str, as_text(Checked([found], live={"Consul": 1}))))
+    assert lines[0].startswith("service-defaults/web: info CT360: MaxRequestHeadersKB is dropped when")
+    assert lines[1].startswith("  Fix: Do not declare this service")
+    assert lines[-1] == "1 note. Checked: 1 entry in Consul"

@@ -6,10 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from consul_tracing.cli.render.rendering import as_hcl, as_json, as_yaml
+from consul_tracing.entries.bodies import proxy_defaults
 from consul_tracing.files.documents import read_file
 from consul_tracing.files.templates import Masked
 from consul_tracing.lint.findings import Finding
 from tests.unit.cli.test_lint import lint
+from tests.unit.meshes import settings
 
 HEAD = "apiVersion: consul.hashicorp.com/v1alpha1\nkind: ProxyDefaults\nmetadata: {name: global}\nspec:\n  config:\n"
 TRACER = (
@@ -148,3 +151,15 @@ def test_long_texts_with_templates_are_read_fast() -> None:
     for part in ("{{ a }}\n", "{{ ", "${", "${ {", "{% ", "\n", " ", "{{ a }}", "#"):
         read = dedent(part) * 20_000
         Masked(read, is_yaml=True)
+
+
+@pytest.mark.parametrize("form", ["hcl", "json", "yaml"])
+@pytest.mark.parametrize(
+    ("value", "expected"), [("a{{b", []), ("{{ shop }}", ["CT330"]), ("a{{b}}c", ["CT330"]), ("a}}b", [])]
+)
+def test_braces_in_a_value_are_no_error_of_the_json_around_it(form: str, value: str, expected: list[str]) -> None:
+    tracer = {"zipkin": {"headers": {"x-tenant": value}}}
+    target = "kubernetes" if form == "yaml" else "consul"
+    mesh = settings(collector={"host": "zipkin.example"}, tracer=tracer, envoy_version="1.36", target=target)
+    text = as_yaml(mesh) if form == "yaml" else (as_hcl if form == "hcl" else as_json)(proxy_defaults(mesh))
+    assert [one.code for one in lint(text, form)] == expected

@@ -305,3 +305,13 @@ def test_invalid_input_error_is_a_pulumi_run_error_and_a_value_error() -> None:
     assert isinstance(rejected, ValueError)
     reason = "is required. Set collector, or zipkin_collector to deploy Zipkin on Kubernetes"
     assert rejected.problems == (Problem("collector", reason),)
+
+
+@pytest.mark.parametrize(
+    ("headers", "reasons"),
+    [({"authorization": "Bearer abc"}, ["must not be a credential"]), ({"a b": "%"}, ["must be the", "must be print"])],
+)
+def test_header_with_an_invalid_name_and_value_is_one_input(headers: dict[str, str], reasons: list[str]) -> None:
+    error = rejection(mesh(tracer={"opentelemetry": {"headers": headers}}, envoy_version="1.36"))
+    assert '1 input of "mesh" is invalid' in str(error)
+    assert [problem.reason[: len(one)] for problem, one in zip(error.problems, reasons, strict=True)] == reasons

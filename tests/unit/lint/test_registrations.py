@@ -49,6 +49,8 @@ def codes(listed: list[Finding]) -> list[str]:
         (MESH, {"tracing": tracer(collector_hostname="web")}),
         (MESH, {"tracing": tracer(trace_context_option="USE_B3_WITH_W3C_PROPAGATION")}),
         (MESH, {"listener_tracing": listener(random_sampling={"value": 5})}),
+        (MESH, {"listener_tracing": listener(random_sampling={"value": 0})}),
+        (MESH, {"listener_tracing": listener(random_sampling={})}),
         (MESH, {"tracing": "{}"}),
         (MESH, {"tracing": "{}", "listener_tracing": listener(random_sampling={"value": 0})}),
         (OTLP_MESH, {"tracing": otlp(sampler=SAMPLER)}),
@@ -228,3 +230,8 @@ def test_gateway_of_an_annotation_is_known_by_the_pod_or_by_the_values_of_helm()
     assert codes(found({**MESH, **slow}, pod=pod)) == []
     assert codes(found({**MESH, **slow}, values=values)) == []
     assert codes(found({**MESH, **slow}, web=deployment(f"'{WITHOUT_TRACER}'"))) == ["CT358"]
+
+
+def test_rate_of_a_registration_that_envoy_rounds_to_zero_is_reported() -> None:
+    one = found(MESH, keys={"listener_tracing": listener(random_sampling={"value": 0.001})})
+    assert codes(one) == ["CT321"]

@@ -241,3 +241,21 @@ def test_proxy_with_the_keys_of_a_service_without_tracing_has_no_finding() -> No
     mesh = settings(services={"web": {"protocol": "http", "tracing": {"enabled": False}}})
     registration = json.dumps({"name": "web", "proxy": {"config": proxy_config(mesh, proxies_of(mesh)["web"])}})
     assert check_texts({"mesh.hcl": as_hcl(proxy_defaults(mesh)), "web.json": registration}).findings == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'Kind = "service-defaults"\nName = "web"\nenvoy_tracing_json = "{}"',
+        'Kind = "service-defaults"\nName = "web"\nUpstreamConfig { Defaults { envoy_tracing_json = "{}" } }',
+    ],
+)
+def test_tracing_key_beside_the_fields_of_a_service_is_not_supported(text: str) -> None:
+    assert [one.code for one in check_texts({"web.hcl": text}).findings] == ["CT331"]
+
+
+@pytest.mark.parametrize("key", ["envoy_tracing_json", "envoyTracingJson", "envoyTracingJSON"])
+def test_tracing_key_in_the_spec_of_a_service_is_not_supported(key: str) -> None:
+    head = "apiVersion: consul.hashicorp.com/v1alpha1\nkind: ServiceDefaults\nmetadata: {name: web}\n"
+    found = check_texts({"web.yaml": f'{head}spec: {{protocol: http, {key}: "{{}}"}}'}).findings
+    assert [one.code for one in found] == ["CT331"]

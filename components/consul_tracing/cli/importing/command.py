@@ -22,6 +22,7 @@ def import_command(
     from consul_tracing.lint.checks import read  # noqa: PLC0415 - not for --help
     from consul_tracing.stack_config import MESH_KEY  # noqa: PLC0415 - not for --help
 
+    from .losses import assumed_version  # noqa: PLC0415 - not for --help
     from .recovery import recover  # noqa: PLC0415 - not for --help
 
     texts, unread = read_files(selected(files, exclude or []))
@@ -36,7 +37,7 @@ def import_command(
     except Exception as error:
         raise CommandError(f"{', '.join(files)} cannot be imported: {type(error).__name__}: {error}") from error
     typer.echo(yaml_text({"config": {MESH_KEY: recovered.inputs}}), nl=False)
-    for loss in recovered.losses:
-        typer.echo(printable(loss), err=True)
+    for text in [*recovered.losses, *assumed_version(recovered.inputs)]:
+        typer.echo(printable(text), err=True)
     if unread or recovered.losses:
         raise typer.Exit(FINDINGS)

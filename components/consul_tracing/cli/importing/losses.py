@@ -13,9 +13,12 @@ from consul_tracing.envoy_messages.json_values import at
 from consul_tracing.errors import format_value, message
 from consul_tracing.files.values import Unevaluated, expressions
 from consul_tracing.inputs.proxies import named
+from consul_tracing.inputs.types import OLDEST_ENVOY
 from consul_tracing.lint.meaning import meaning_differences, mesh_meaning, message_of, service_meaning
 from consul_tracing.lint.proxy_config import proxy_config
-from consul_tracing.names import CLUSTERS_KEY, COLLECTOR_CLUSTER, LISTENER_KEY, TRACER_KEY, TRACING_KEYS
+from consul_tracing.names import CLUSTERS_KEY, COLLECTOR_CLUSTER, LISTENER_KEY, SAMPLER_ENVOY, TRACER_KEY, TRACING_KEYS
+
+from .spans import release_text
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -153,3 +156,12 @@ def loss(document: Document, path: FieldPath, reason: str) -> str:
     title = f"{document.kind}/{document.name}" if document.name else document.kind
     place = f"{document.file}:{document.line_of(path)}: {title}"
     return message("CT603", ": ".join(filter(None, [place, ".".join(path), reason])))
+
+
+def assumed_version(inputs: JsonObject) -> Iterator[str]:
+    """Yield a note if the inputs have a version of Envoy, which no entry contains."""
+    if version := inputs.get("envoy_version"):
+        is_old = version == release_text(OLDEST_ENVOY)
+        change = f'. From "{release_text(SAMPLER_ENVOY)}" on, the stack adds a sampler to the tracer' if is_old else ""
+        reason = f'envoy_version: is "{version}", the oldest Envoy that supports this tracing: entries do not name it'
+        yield message("CT604", f"{reason}. Set that of the mesh{change}")

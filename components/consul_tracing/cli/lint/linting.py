@@ -21,7 +21,7 @@ from consul_tracing.sources.consul import consul_client
 
 from . import report
 from .envoy import executable, validated
-from .live import catalog_services, consul_documents, service_findings
+from .live import catalog_services, consul_documents, dropped_findings, service_findings
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -89,6 +89,7 @@ def lint_consul(oldest: Releases | None, judge: Judge | None = None) -> Checked:
     consul = consul_client()
     documents = consul_documents(consul)
     found = [*findings(documents, oldest), *(judge(documents) if judge else ())]
+    found += dropped_findings(documents)
     found += service_findings(documents, catalog_services(consul), consul.address)
     return Checked(found, live={"Consul": len(documents)})
 

@@ -6,12 +6,14 @@ import json
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from consul_tracing.entry_structs import DROPPED_BY_PROVIDER, ENTRY_STRUCTS, IDENTITY_FIELDS, READ_ONLY_FIELDS
 from consul_tracing.envoy_messages.json_values import members
 from consul_tracing.errors import shortened
 from consul_tracing.files.documents import read_documents
 from consul_tracing.lint.findings import Finding, Issue
 from consul_tracing.lint.proxy_config import proxy_config
-from consul_tracing.names import HTTP_PROTOCOLS, JsonObject
+from consul_tracing.lint.rules import title
+from consul_tracing.names import EXTERNAL_SOURCE_KEY, HTTP_PROTOCOLS, JsonObject
 from consul_tracing.sources.consul import PROXY_KINDS
 
 if TYPE_CHECKING:
@@ -57,6 +59,21 @@ def service_findings(documents: Sequence[Document], services: Iterable[str], ori
     protocols = {default, *(protocol.lower() for protocol in declared.values())}
     if mesh and protocols.isdisjoint(HTTP_PROTOCOLS):
         yield Finding(Issue("CT335", (), "no service has the protocol http, http2 or grpc"), origin, None, "services")
+
+
+def dropped_findings(documents: Iterable[Document]) -> Iterator[Finding]:
+    """Yield the fields of entries that the next write of Pulumi's Consul provider removes.
+
+    Entries of consul-k8s are excluded, which the provider does not write.
+    """
+    for one in documents:
+        struct = ENTRY_STRUCTS.get(one.kind)
+        if struct is None or members(one.fields.get("Meta")).get(EXTERNAL_SOURCE_KEY) == "kubernetes":
+            continue
+        kept = {*struct.fields, *IDENTITY_FIELDS, *READ_ONLY_FIELDS} - {*DROPPED_BY_PROVIDER.get(one.kind, ())}
+        for field in sorted(one.fields.keys() - kept):
+            issue = Issue("CT360", (field,), "is dropped when Pulumi's Consul provider 3.15 writes the entry")
+            yield Finding(issue, one.file, None, title(one))
 
 
 def catalog_services(client: HttpClient) -> list[str]:

@@ -17,7 +17,7 @@ from rich.text import Text
 from consul_tracing.codes import CODES, page_of
 from consul_tracing.errors import MAX_VALUE_LENGTH, format_value, printable
 from consul_tracing.lint.credentials import credential_issues
-from consul_tracing.lint.findings import Finding, Severity, severity
+from consul_tracing.lint.findings import NOT_CHECKED, Finding, Severity, severity
 from consul_tracing.names import CLUSTERS_KEY
 
 if TYPE_CHECKING:
@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from consul_tracing.lint.checks import Checked
     from consul_tracing.names import JsonObject
 
-PLURALS = {"entry": "entries", "file": "files"}
+PLURALS = {"entry": "entries", "value not checked": "values not checked"}
+"""Plurals that do not end in an additional s."""
 
 COLORS = {Severity.ERROR: "bold red", Severity.WARNING: "bold yellow", Severity.INFO: "bold blue"}
 
@@ -49,10 +50,10 @@ def as_text(checked: Checked) -> Iterator[Text]:
             (f"{level} {finding.code}", COLORS[level]),
             printable(f":{path} {finding.issue.reason}"),
         )
-        if level is not Severity.INFO:
+        if finding.code != NOT_CHECKED:
             fixable = " --fix applies it." if finding.issue.replacement else ""
             yield Text(printable(f"  Fix: {finding.fix}{fixable}"), style="dim")
-    for code in sorted({one.code for one in checked.findings if one.severity is not Severity.INFO}):
+    for code in sorted({one.code for one in checked.findings} - {NOT_CHECKED}):
         yield Text(f"{code}: {page_of(code)}", style="dim")
     yield Text(summary(checked))
 
@@ -74,15 +75,19 @@ def scope(checked: Checked) -> str:
 
 
 def _counted(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {PLURALS[noun]}"
+    return f"{number} {noun}" if number == 1 else f"{number} {PLURALS.get(noun, f'{noun}s')}"
 
 
 def summary(checked: Checked) -> str:
     """Return the numbers of findings by severity, of those that are fixed and ignored, and of what was checked."""
-    counts = Counter(finding.severity for finding in checked.findings)
-    nouns = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.INFO: "value not checked"}
-    plurals = {Severity.ERROR: "errors", Severity.WARNING: "warnings", Severity.INFO: "values not checked"}
-    shown = [f"{counts[one]} {nouns[one] if counts[one] == 1 else plurals[one]}" for one in Severity if counts[one]]
+    counts = Counter(NOT_CHECKED if one.code == NOT_CHECKED else one.severity for one in checked.findings)
+    nouns = {
+        Severity.ERROR: "error",
+        Severity.WARNING: "warning",
+        Severity.INFO: "note",
+        NOT_CHECKED: "value not checked",
+    }
+    shown = [_counted(counts[one], noun) for one, noun in nouns.items() if counts[one]]
     others = {"fixed": len(checked.fixed), "ignored": len(checked.ignored)}
     parts = [*(shown or ["No findings"]), *(f"{number} {name}" for name, number in others.items() if number)]
     return f"{', '.join(parts)}. Checked: {scope(checked)}"

@@ -21,12 +21,19 @@ def render_command(  # noqa: PLR0913, PLR0917 - options of a command
     output: Annotated[RenderFormat, typer.Option("--as", help="Output format.")],
     stack: Annotated[Path | None, typer.Option(help="Stack file with consul-tracing:mesh.")] = None,
     args: Annotated[Path | None, typer.Option(help="YAML or JSON file with the inputs of MeshTracing.")] = None,
-    entry: Annotated[str | None, typer.Option(help="Entry to render, such as proxy-defaults/global.")] = None,
+    entry: Annotated[
+        str | None, typer.Option(help="Entry to print (hcl, json), such as proxy-defaults/global.")
+    ] = None,
     service: Annotated[str | None, typer.Option(help="Service of the proxy (registration, pod-annotations).")] = None,
     credential: Annotated[
         str | None, typer.Option(metavar="<path>", help="File with the credential, or '-' (sds).")
     ] = None,
-    out: Annotated[Path | None, typer.Option(help="Directory with one file per entry (hcl, json).")] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            help="Directory with one file per entry (hcl, json). Required unless there is one entry or --entry."
+        ),
+    ] = None,
 ) -> None:
     """Render the settings of a mesh as config entries, Terraform, manifests, or what belongs to its proxies.
 

@@ -96,7 +96,10 @@ def write_entries(settings: MeshSettings, output: RenderFormat, chosen: str | No
         write_files(out, texts)
         return
     if len(rendered) > 1:
-        raise CommandError(f"{len(rendered)} entries require --out DIR, or --entry to select one: {titles}")
+        raise CommandError(
+            f"--as {output} prints one entry, and these settings have {len(rendered)}. Add --out DIRECTORY, which gets "
+            f"a file for each, or --entry with one of {titles}"
+        )
     typer.echo(rendered[0][1])
 
 
