@@ -8,7 +8,7 @@ from consul_tracing.entries.bodies import proxy_defaults, service_defaults
 from consul_tracing.entry_structs import SCOPE
 from consul_tracing.envoy_messages.comparison import UNSET
 from consul_tracing.envoy_messages.json_values import at
-from consul_tracing.errors import format_value, message
+from consul_tracing.errors import format_value, headline
 from consul_tracing.files.values import Unevaluated, expressions
 from consul_tracing.lint.meaning import meaning_differences, mesh_meaning, message_of, service_meaning
 from consul_tracing.lint.proxy_config import proxy_config
@@ -142,4 +142,4 @@ def loss(document: Document, path: FieldPath, reason: str) -> str:
     """Return the message about a part of an entry."""
     title = f"{document.kind}/{document.name}" if document.name else document.kind
     place = f"{document.file}:{document.line_of(path)}: {title}"
-    return message("CT603", ": ".join(filter(None, [place, ".".join(path), reason])))
+    return headline("CT603", ": ".join(filter(None, [place, ".".join(path), reason])))

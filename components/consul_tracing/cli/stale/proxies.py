@@ -12,9 +12,9 @@ from consul_tracing.entries.bodies import canonical_json
 from consul_tracing.entries.propagation import Propagation, propagation
 from consul_tracing.entries.tracing_keys import tracing_keys
 from consul_tracing.errors import CommandError
-from consul_tracing.lint.findings import Severity
 from consul_tracing.lint.releases import Releases
 from consul_tracing.lint.rules import findings
+from consul_tracing.severities import Severity
 from consul_tracing.sources.consul import registered_proxy
 from consul_tracing.sources.envoy import read_proxy
 from consul_tracing.sources.http import ServerError

@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from consul_tracing.codes import CODES
-from consul_tracing.errors import message
+from consul_tracing.codes import CODES, page_of, pages_of
+from consul_tracing.errors import headline
 from consul_tracing.sources.spans import UNKNOWN
 
 from .trace_tree import trace_lines, trace_table
@@ -96,7 +96,13 @@ def print_text(result: Result, console: Console) -> None:
 
 def cause_as_json(cause: Cause) -> JsonObject:
     """Return a cause without what it explains."""
-    return {"code": cause.code, "proxy": cause.proxy, "evidence": cause.evidence, "fix": cause.fix}
+    return {
+        "code": cause.code,
+        "proxy": cause.proxy,
+        "evidence": cause.evidence,
+        "fix": cause.fix,
+        "page": page_of(cause.code),
+    }
 
 
 def span_as_json(span: Span) -> JsonObject:
@@ -141,7 +147,7 @@ def summary(result: Result) -> list[str]:
     lines += [f"Spans whose parent is missing: {len(trace.orphans)}"] if trace.orphans else []
     for cause in result.causes:
         lines += ["", *cause_text(cause).splitlines()]
-    lines += [] if result.causes else ["", "No cause was found."]
+    lines += ["", *(pages_of(cause.code for cause in result.causes) or ["No cause was found."])]
     return lines + _notes(result)
 
 
@@ -152,7 +158,8 @@ def in_order(spans: Sequence[Span]) -> list[str]:
 
 def cause_text(cause: Cause) -> str:
     """Return the message of a cause: its title, the evidence and the fix."""
-    return message(cause.code, f"{CODES[cause.code].title}: {cause.proxy}", cause.evidence, f"To fix: {cause.fix}")
+    first = headline(cause.code, f"{CODES[cause.code].title}: {cause.proxy}")
+    return "\n  ".join([first, cause.evidence, f"To fix: {cause.fix}"])
 
 
 def _notes(result: Result) -> list[str]:

@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin
 
 from consul_tracing.inputs.mesh_settings import MeshSettings
 from consul_tracing.inputs.validation import Settings
-
-from .inputs import COMPONENTS, groups, inputs_of, title
+from generate.inputs import COMPONENTS, groups, inputs_of, title
 
 if TYPE_CHECKING:
-    from .inputs import Input
+    from generate.inputs import Input
 
 HEADER = """\
 # Inputs
