@@ -30,12 +30,35 @@ def test_address_of_each_code_is_an_anchor_above_its_section(code: str) -> None:
 
 
 def test_code_is_explained_with_cause_fix_example_and_address() -> None:
-    shown = consul_tracing("explain", "ct303")
+    shown = consul_tracing("explain", "ct351")
     assert (shown.exit_code, shown.stdout) == (
         0,
         """\
-CT303: Static clusters end with a comma (error)
+CT351: A kind or API version is unknown (error)
 
+Cause: Consul refuses an entry with another kind, such as `ProxyDefaults`, which is the kind of the custom \
+resource. Kubernetes refuses an object with another kind or API version.
+
+Fix: Write the kind that the message names: `proxy-defaults` for Consul, `ProxyDefaults` with \
+`consul.hashicorp.com/v1alpha1` for Kubernetes.
+
+Change in an example:
+@@ -1,5 +1,5 @@
+ {
+-  "Kind": "ProxyDefaults",
++  "Kind": "proxy-defaults",
+   "Name": "global",
+   "Config": {"protocol": "http"}
+ }
+
+Example after the change:
+{
+  "Kind": "proxy-defaults",
+  "Name": "global",
+  "Config": {"protocol": "http"}
+}
+
+https://consul-tracing.github.io/consul-tracing/reference/lint/#ct351
 """,
     )
 

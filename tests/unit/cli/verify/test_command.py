@@ -131,6 +131,8 @@ consul-tracing: CT401: A proxy has no tracer or an old one: web ({stub.address})
   the proxy started at 2026-01-01T00:00:00Z without a tracer
   To fix: restart the proxy of web
 
+CT401: https://consul-tracing.github.io/consul-tracing/reference/messages/#ct401
+
 Note: the environment variable CONSUL_HTTP_ADDR allows checks of the config entries
 Note: no proxy that is read listens on port {stub.address.partition(":")[2]} of the URL
 """
@@ -180,7 +182,7 @@ def test_json_has_the_documented_fields(stub: Stub) -> None:
     (one,) = report["spans"]
     assert (one["traceId"], one["tags"]) == (report["trace_id"], {"http.status_code": "200"})
     (cause,) = report["causes"]
-    assert cause.keys() == {"code", "proxy", "evidence", "fix"}
+    assert cause.keys() == {"code", "proxy", "evidence", "fix", "page"}
 
 
 def test_unreachable_consul_and_admin_interfaces_are_notes(stub: Stub, monkeypatch: pytest.MonkeyPatch) -> None:
