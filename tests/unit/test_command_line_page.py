@@ -1,0 +1,46 @@
+"""docs/reference/command-line.md: its options are those of the commands, and its JSON fields those of the output."""
+
+import inspect
+import re
+
+import pytest
+
+from consul_tracing.cli.app import app
+from generate.reference.commands import PROSE, SECTION, command_line
+from tests.command_line import consul_tracing
+
+PAGE = command_line()
+SECTIONS = dict(SECTION.findall(PAGE))
+OPTION = re.compile(r"--[a-z][a-z-]+")
+
+
+@pytest.mark.parametrize("command", [str(one.name) for one in app.registered_commands])
+def test_table_has_each_option_of_the_help(command: str) -> None:
+    shown = consul_tracing(command, "--help").stdout
+    documented = re.findall(r"^\| `(--[a-z-]+)", SECTIONS[command], re.MULTILINE)
+    assert set(documented) == set(re.findall(r"^  (--[a-z-]+)", shown, re.MULTILINE)) - {"--help"}
+
+
+@pytest.mark.parametrize("command", [str(one.name) for one in app.registered_commands])
+def test_example_has_only_options_of_the_command(command: str) -> None:
+    example = re.search(r"^```\n(consul-tracing .*)\n```$", SECTIONS[command], re.MULTILINE)
+    assert example
+    assert set(OPTION.findall(example[1])) <= set(OPTION.findall(consul_tracing(command, "--help").stdout))
+
+
+@pytest.mark.parametrize("option", sorted(set(OPTION.findall(PROSE.read_text()))))
+def test_option_of_the_prose_is_one_of_a_command(option: str) -> None:
+    others = {"--config-yaml", "--install-completion", "--output"}
+    known = {name for text in SECTIONS.values() for name in re.findall(r"^\| `(--[a-z-]+)", text, re.MULTILINE)}
+    assert option in known | others
+
+
+def test_prose_is_short() -> None:
+    assert sum(any(map(str.isalnum, word)) for word in PROSE.read_text().split()) <= 1_200
+
+
+def test_description_is_the_one_of_the_help() -> None:
+    for one in app.registered_commands:
+        assert one.callback
+        summary = (inspect.getdoc(one.callback) or "").partition("\n")[0]
+        assert SECTIONS[str(one.name)].startswith(summary)
