@@ -6,6 +6,9 @@ from typing import NamedTuple
 DOCUMENTATION = "https://consul-tracing.github.io/consul-tracing/"
 """The address of the documentation, as in pyproject.toml."""
 
+SITE = f"{DOCUMENTATION}latest/"
+"""The address of the pages of the latest release."""
+
 
 class Code(NamedTuple):
     """The documentation of a code."""
@@ -878,4 +881,4 @@ def pages_of(codes: Iterable[str]) -> list[str]:
 
 def page_of(code: str) -> str:
     """Return the address of the documentation of a code."""
-    return f"{DOCUMENTATION}reference/{'lint' if code.startswith('CT3') else 'messages'}/#{code.lower()}"
+    return f"{SITE}reference/{'lint' if code.startswith('CT3') else 'messages'}/#{code.lower()}"

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from consul_tracing.codes import CODES, DOCUMENTATION, page_of
+from consul_tracing.codes import CODES, DOCUMENTATION, SITE, page_of
 from consul_tracing.errors import CommandError
 from consul_tracing.lint.examples import examples
 from testbed import CHECKOUT
@@ -24,7 +24,7 @@ def test_documentation_is_at_the_address_of_the_project() -> None:
 
 @pytest.mark.parametrize("code", CODES)
 def test_address_of_each_code_is_an_anchor_above_its_section(code: str) -> None:
-    page, _, anchor = page_of(code).removeprefix(DOCUMENTATION).partition("/#")
+    page, _, anchor = page_of(code).removeprefix(SITE).partition("/#")
     section = f'\n\n<a id="{anchor}"></a>\n\n## {code}: {CODES[code].title}\n\n'
     assert (CHECKOUT / "docs" / f"{page}.md").read_text().count(section) == 1
 
@@ -58,7 +58,7 @@ Example after the change:
   "Config": {"protocol": "http"}
 }
 
-https://consul-tracing.github.io/consul-tracing/reference/lint/#ct351
+https://consul-tracing.github.io/consul-tracing/latest/reference/lint/#ct351
 """,
     )
 

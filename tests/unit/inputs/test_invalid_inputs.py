@@ -242,7 +242,7 @@ def test_all_problems_are_reported_sorted_by_path() -> None:
         '  collector.host: must be a host name or IP address, got a URL ("http://zipkin:9411"). '
         'Set host: "zipkin" and port: 9411\n'
         '  services.web.protocol: must be one of tcp, http, http2, grpc; got "HTTP3"\n'
-        "  https://consul-tracing.github.io/consul-tracing/reference/messages/#ct101"
+        "  https://consul-tracing.github.io/consul-tracing/latest/reference/messages/#ct101"
     )
 
 

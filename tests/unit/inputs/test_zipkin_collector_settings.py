@@ -179,7 +179,7 @@ def test_all_problems_are_reported_together() -> None:
         '  image: must be an image with a version, such as :3.6.1, or a digest; got "zipkin"\n'
         "  namespace: must be the name of a Kubernetes namespace "
         '(at most 63 lower-case letters, digits and "-"); got "A"\n'
-        "  https://consul-tracing.github.io/consul-tracing/reference/messages/#ct101"
+        "  https://consul-tracing.github.io/consul-tracing/latest/reference/messages/#ct101"
     )
 
 
