@@ -50,16 +50,17 @@ def access(group: str, resource: str, *verbs: str) -> Access:
 KUBERNETES: dict[str, tuple[Access, ...]] = {
     "`stale --kubernetes`, `verify --kubernetes`": (
         access("", "pods", "list"),
-        access("", "pods/portforward", "create"),
+        access("", "pods/portforward", "get"),
     ),
     "`lint --kubernetes`": (
         access(GROUP, "proxydefaults", "list"),
         access(GROUP, "servicedefaults", "list"),
         access(GROUP, "ingressgateways", "list"),
+        access("gateway.networking.k8s.io", "gateways", "list"),
     ),
     "`MeshTracing`, `target: kubernetes`": (
-        access(GROUP, "proxydefaults", "list", "get", "create", "patch", "delete"),
-        access(GROUP, "servicedefaults", "list", "get", "create", "patch", "delete"),
+        access(GROUP, "proxydefaults", "list", "create", "patch", "delete"),
+        access(GROUP, "servicedefaults", "list", "create", "patch", "delete"),
     ),
 }
 """Rules of a role by component or command."""

@@ -1,11 +1,16 @@
 """docs/reference/command-line.md: its options are those of the commands, and its JSON fields those of the output."""
 
 import inspect
+import json
 import re
+from pathlib import Path
 
 import pytest
 
 from consul_tracing.cli.app import app
+from consul_tracing.cli.command import PageFormat
+from consul_tracing.cli.doctor.page import Page, Section, rendered
+from consul_tracing.cli.stale.report import Report
 from generate.reference.commands import PROSE, SECTION, command_line
 from tests.command_line import consul_tracing
 
@@ -33,6 +38,23 @@ def test_option_of_the_prose_is_one_of_a_command(option: str) -> None:
     others = {"--config-yaml", "--install-completion", "--output"}
     known = {name for text in SECTIONS.values() for name in re.findall(r"^\| `(--[a-z-]+)", text, re.MULTILINE)}
     assert option in known | others
+
+
+def json_fields(command: str) -> set[str]:
+    """Return the top-level fields of the JSON output in the page."""
+    text = re.search(r"\*\*JSON\*\*: (.*?)\.(?: |\n|\Z)", SECTIONS[command], re.DOTALL)
+    assert text
+    flat = re.sub(r"\([^()]*(?:\([^()]*\)[^()]*)*\)", "", text[1])
+    return set(re.findall(r"`(\w+)`", flat.partition(", each with")[0]))
+
+
+def test_json_fields_are_those_of_the_output(tmp_path: Path) -> None:
+    explained = json.loads(consul_tracing("explain", "CT310", "--format=json").stdout)
+    assert json_fields("explain") == explained.keys()
+    (tmp_path / "a.json").write_text('{"Kind": "proxy-defaults", "Name": "global"}')
+    assert json_fields("lint") == json.loads(consul_tracing("lint", str(tmp_path), "--format=json").stdout).keys()
+    assert json_fields("stale") == Report().as_json().keys()
+    assert json_fields("doctor") == json.loads(rendered(Page("", [Section("a")]), PageFormat.JSON, [])).keys()
 
 
 def test_prose_is_short() -> None:

@@ -17,6 +17,7 @@ from consul_tracing.errors import CommandError
 from tests.unit.cli.verify.dumps import COLLECTOR, SAMPLE_ALL, TRACER, dump, http, listener
 from tests.unit.cli.verify.facts import span
 from tests.unit.http_server import Headers, serving
+from tests.unit.test_command_line_page import json_fields
 
 
 class Stub:
@@ -169,6 +170,7 @@ def test_json_has_the_documented_fields(stub: Stub) -> None:
     stub.tags = {"http.url": "http://web/?key=secret", "user": "secret", "http.status_code": "200"}
     result = verify(stub, "--expect=web,api", "--format=json")
     report = json.loads(result.stdout)
+    assert report.keys() == json_fields("verify")
     assert (report["version"], report["complete"], report["services"], report["missing"]) == (
         1,
         False,
