@@ -16,7 +16,8 @@ class Rule(NamedTuple):
     purpose: str
 
 
-READ_WEB = Rule('service "web" { policy = "read" }', "protocols and registrations of the services")
+READ_WEB = Rule('service "web" { policy = "read" }', "entries and names of the services")
+READ_NODES = Rule('node_prefix "" { policy = "read" }', "catalog of Consul")
 READ_PROXY = Rule('service "web-sidecar-proxy" { policy = "read" }', "registrations of the proxies")
 
 CONSUL: dict[str, tuple[Rule, ...]] = {
@@ -26,12 +27,15 @@ CONSUL: dict[str, tuple[Rule, ...]] = {
     ),
     "`ServiceProtocols`": (Rule('service "web" { policy = "write" }', "`service-defaults` of each declared service"),),
     "`pulumi preview`": (READ_WEB,),
-    "`lint --consul`": (READ_WEB, READ_PROXY),
+    "`lint --consul`": (READ_WEB, READ_PROXY, READ_NODES),
     "`stale --admin`": (READ_PROXY,),
     "`stale --agent`": (READ_PROXY,),
+    "`stale`, proxy of another agent": (READ_WEB, READ_PROXY, READ_NODES),
+    "`verify --admin`": (READ_PROXY, READ_NODES),
     "`doctor --agent`": (
         READ_WEB,
         READ_PROXY,
+        READ_NODES,
         Rule('agent_prefix "" { policy = "read" }', "version of Consul"),
     ),
 }

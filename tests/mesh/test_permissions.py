@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from consul_tracing.errors import CommandError
 from generate.reference.permissions import CONSUL, Rule
 from testbed import CHECKOUT
 from testbed.consul import Consul
@@ -17,11 +18,15 @@ from testbed.pulumi import Project
 from tests.command_line import consul_tracing
 from tests.mesh.consul_entries import clear
 from tests.mesh.test_tokens import guarded_consul, new_token, with_token
+from tests.unit.cli.verify.dumps import dump
+from tests.unit.cli.verify.test_command import Stub
+from tests.unit.http_server import serving
 
 pytestmark = [pytest.mark.mesh, pytest.mark.slow]
 
 MESH = {"Kind": "proxy-defaults", "Name": "global", "Config": {"protocol": "http"}}
 WEB = {"Kind": "service-defaults", "Name": "web", "Protocol": "http"}
+REMOTE = f"remote-{secrets.token_hex(4)}"
 UNIQUE = f"web-{secrets.token_hex(4)}"
 """The service of the proxy. A run beside this one may have a proxy of a service `web`."""
 
@@ -57,7 +62,7 @@ def insufficient(rules: tuple[Rule, ...]) -> list[list[str]]:
 
 def assert_minimal(subject: str, is_sufficient: Callable[[list[str]], bool]) -> None:
     """Check that all rules of a subject are sufficient, and that all lists with less access are not."""
-    rules = CONSUL[f"`{subject}`"]
+    rules = CONSUL[subject if "`" in subject else f"`{subject}`"]
     assert [one for one in insufficient(rules) if is_sufficient(one)] == []
     assert is_sufficient([one.text for one in rules])
 
@@ -103,8 +108,8 @@ def test_rules_of_a_preview(programs: Programs, guarded: Consul) -> None:
 @pytest.mark.parametrize("command", ["lint --consul", "stale --admin", "stale --agent", "doctor --agent"])
 def test_rules_of_a_command(guarded: Consul, sidecar: Envoy, command: str) -> None:
     clear(guarded)
+    # CT328 lists the service, which has no entry.
     guarded.write_config_entry(MESH)
-    guarded.write_config_entry({**WEB, "Name": UNIQUE})
     arguments = [*command.split(), *([f"127.0.0.1:{sidecar.admin_port}"] if command.endswith("--admin") else [])]
 
     def report(token: str) -> Any:
@@ -121,6 +126,52 @@ def test_rules_of_a_command(guarded: Consul, sidecar: Envoy, command: str) -> No
     expected = report(guarded.token)
     assert not isinstance(expected, str)
     assert_minimal(command, is_equal)
+
+
+def test_rules_of_stale_for_the_proxy_of_another_agent(guarded: Consul) -> None:
+    clear(guarded)
+    proxy = {"DestinationServiceName": REMOTE, "DestinationServiceID": REMOTE}
+    service = {"ID": f"{REMOTE}-sidecar-proxy", "Service": f"{REMOTE}-sidecar-proxy", "Kind": "connect-proxy"}
+    registration = {"Node": "other", "Address": "127.0.0.2", "Service": {**service, "Port": 1, "Proxy": proxy}}
+    guarded.put("/v1/catalog/register", registration)
+    node = {"id": f"{REMOTE}-sidecar-proxy", "cluster": REMOTE, "metadata": {"node_name": "other"}}
+    content = {"configs": dump(node=node)}
+
+    def is_known(rules: list[str]) -> bool:
+        token = new_token(guarded, " ".join(rules).replace('"web', f'"{REMOTE}'))["SecretID"]
+        environment = {"CONSUL_HTTP_ADDR": guarded.url, "CONSUL_HTTP_TOKEN": token}
+        try:
+            run = consul_tracing("stale", f"--admin={admin}", "--format=json", environment=environment)
+        except CommandError:
+            return False
+        return bool(json.loads(run.stdout)["proxies"])
+
+    with serving(lambda path, _: (200, content if path.startswith("/config_dump") else {})) as admin:
+        assert_minimal("`stale`, proxy of another agent", is_known)
+
+
+def test_rules_of_verify(guarded: Consul, sidecar: Envoy) -> None:
+    clear(guarded)
+    guarded.write_config_entry(MESH)
+    guarded.write_config_entry({**WEB, "Name": UNIQUE})
+    stub = Stub()
+    stub.traced = False
+
+    def report(token: str) -> Any:
+        environment = {"CONSUL_HTTP_ADDR": guarded.url, "CONSUL_HTTP_TOKEN": token}
+        # A misspelt service is found in the catalog.
+        services, proxy = f"{UNIQUE},{UNIQUE[:-1]}", f"127.0.0.1:{sidecar.admin_port}"
+        options = [f"--expect={services}", f"--admin={proxy}", "--timeout=0.2", "--format=json"]
+        url, store = f"http://{address}/hello", f"--zipkin=http://{address}/zipkin"
+        document = json.loads(consul_tracing("verify", url, store, *options, environment=environment).stdout)
+        return document["causes"], document["notes"]
+
+    def is_equal(rules: list[str]) -> bool:
+        return report(new_token(guarded, " ".join(rules).replace('"web', f'"{UNIQUE}'))["SecretID"]) == expected
+
+    with serving(stub.answer, keep_alive=True) as address:
+        expected = report(guarded.token)
+        assert_minimal("verify --admin", is_equal)
 
 
 def facts_of(document: Any) -> Any:
