@@ -104,5 +104,5 @@ def mistake_in(config: str) -> str:
     """Return the first error that `lint` finds in a `Config` in JSON, which most proxies share. Empty without one."""
     registration = {"kind": "connect-proxy", "proxy": {"config": json.loads(config)}}
     found = findings(documents_of([registration], ""), Releases())
-    errors = (f"{one.code}: {one.issue}" for one in found if one.severity is Severity.ERROR)
-    return next(errors, "")
+    first = next((one for one in found if one.severity is Severity.ERROR), None)
+    return f"{first.code}: {'.'.join(first.issue.path)} {first.issue.reason}" if first else ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 
 VERSION = 1
 """Version of the JSON format."""
+
+CODE = re.compile(r"\bCT\d{3}\b")
 
 PUBLIC_TAGS = frozenset({"error", "http.status_code", "node_id", "response_flags", "upstream_cluster.name"})
 
@@ -138,7 +141,7 @@ def summary(result: Result) -> list[str]:
         services = (
             f"{len(trace.services)} service{'s' * (len(trace.services) > 1)}: {', '.join(in_order(trace.spans))}."
         )
-        return [f"{counted or 'The trace is complete'}: {services}", *_notes(result)]
+        return [f"{counted or 'The trace is complete'}: {services}", *_notes(result), *_pages(result)]
     incomplete = "The trace is incomplete." if trace.spans else "No span has arrived."
     lines = [*([f"{counted}. The first incomplete one is shown."] if counted else [incomplete])]
     lines += [f"Services without a span: {', '.join(trace.missing)}"] if trace.missing else []
@@ -147,8 +150,8 @@ def summary(result: Result) -> list[str]:
     lines += [f"Spans whose parent is missing: {len(trace.orphans)}"] if trace.orphans else []
     for cause in result.causes:
         lines += ["", *cause_text(cause).splitlines()]
-    lines += ["", *(pages_of(cause.code for cause in result.causes) or ["No cause was found."])]
-    return lines + _notes(result)
+    lines += [] if result.causes else ["", "No cause was found."]
+    return [*lines, *_notes(result), *_pages(result)]
 
 
 def in_order(spans: Sequence[Span]) -> list[str]:
@@ -164,6 +167,12 @@ def cause_text(cause: Cause) -> str:
 
 def _notes(result: Result) -> list[str]:
     return ["", *(f"Note: {note}" for note in result.notes)] if result.notes else []
+
+
+def _pages(result: Result) -> list[str]:
+    """Return the addresses of the codes of causes and notes."""
+    codes = [cause.code for cause in result.causes] + [code for note in result.notes for code in CODE.findall(note)]
+    return ["", *pages_of(codes)] if codes else []
 
 
 def _print(console: Console, *lines: str) -> None:

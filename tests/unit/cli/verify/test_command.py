@@ -132,10 +132,10 @@ consul-tracing: CT401: A proxy has no tracer or an old one: web ({stub.address})
   the proxy started at 2026-01-01T00:00:00Z without a tracer
   To fix: restart the proxy of web
 
-CT401: https://consul-tracing.github.io/consul-tracing/latest/reference/messages/#ct401
-
 Note: the environment variable CONSUL_HTTP_ADDR allows checks of the config entries
 Note: no proxy that is read listens on port {stub.address.partition(":")[2]} of the URL
+
+CT401: https://consul-tracing.github.io/consul-tracing/latest/reference/messages/#ct401
 """
     )
 
