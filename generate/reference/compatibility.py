@@ -51,7 +51,7 @@ def _programs() -> list[str]:
         f"| Zipkin | {programs.ZIPKIN.version} | 3 |",
         f"| Jaeger | 2 (Go module {programs.JAEGER.version}) | 1 and 2 |",
         f"| Kubernetes | {programs.PROGRAMS['kube-apiserver'].version} | |",
-        f"| consul-k8s | {_commit_date(programs.CONSUL_K8S.version)}, and the definitions of 1.8 | 0.37 and newer |",
+        f"| consul-k8s | {_commit_date(programs.CONSUL_K8S.version)}, and the definitions of 1.8 | newer |",
     ]
 
 
