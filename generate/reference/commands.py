@@ -60,7 +60,7 @@ def _command(command: CommandInfo) -> str:
     rows = [_row(name, one.default, *get_args(hints[name])) for name, one in parameters.items()]
     description = " ".join((inspect.getdoc(command.callback) or "").replace("\n\n", "\0").split()).replace("\0", "\n\n")
     example = command.epilog.removeprefix("Example: ")
-    return "\n".join([f"{description}\n\n```\n{example}\n```\n", TABLE, *rows, ""])
+    return "\n".join([f"{description}\n\n```sh\n{example}\n```\n", TABLE, *rows, ""])
 
 
 def _row(name: str, default: object, kind: Any, info: ArgumentInfo | OptionInfo) -> str:  # noqa: ANN401 - a type

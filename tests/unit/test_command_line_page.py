@@ -28,7 +28,7 @@ def test_table_has_each_option_of_the_help(command: str) -> None:
 
 @pytest.mark.parametrize("command", [str(one.name) for one in app.registered_commands])
 def test_example_has_only_options_of_the_command(command: str) -> None:
-    example = re.search(r"^```\n(consul-tracing .*)\n```$", SECTIONS[command], re.MULTILINE)
+    example = re.search(r"^```sh\n(consul-tracing .*)\n```$", SECTIONS[command], re.MULTILINE)
     assert example
     assert set(OPTION.findall(example[1])) <= set(OPTION.findall(consul_tracing(command, "--help").stdout))
 
