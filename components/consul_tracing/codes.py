@@ -1,10 +1,13 @@
 """The codes of errors and warnings, each with its cause, its fix and the address of its documentation."""
 
-import re
+from collections.abc import Iterable
 from typing import NamedTuple
 
-REFERENCE = "https://github.com/consul-tracing/consul-tracing/blob/main/docs/reference"
-"""The directory with the pages of the codes."""
+DOCUMENTATION = "https://consul-tracing.github.io/consul-tracing/"
+"""The address of the documentation, as in pyproject.toml."""
+
+SITE = f"{DOCUMENTATION}latest/"
+"""The address of the pages of the latest release."""
 
 
 class Code(NamedTuple):
@@ -887,7 +890,11 @@ CODES: dict[str, Code] = {
 }
 
 
+def pages_of(codes: Iterable[str]) -> list[str]:
+    """Return a line with the address of the documentation for each code, below a list of messages."""
+    return [f"{code}: {page_of(code)}" for code in sorted(set(codes))]
+
+
 def page_of(code: str) -> str:
     """Return the address of the documentation of a code."""
-    heading = re.sub(r"[^\w -]", "", f"{code}: {CODES[code].title}".lower()).replace(" ", "-")
-    return f"{REFERENCE}/{'lint' if code.startswith('CT3') else 'messages'}.md#{heading}"
+    return f"{SITE}reference/{'lint' if code.startswith('CT3') else 'messages'}/#{code.lower()}"

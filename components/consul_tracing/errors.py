@@ -10,6 +10,8 @@ import unicodedata
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from .codes import page_of
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
@@ -67,7 +69,7 @@ class CommandError(Exception):
 
     def __init__(self, reason: str) -> None:
         """Report the reason, which is one line."""
-        super().__init__(message(self.code, printable(reason)))
+        super().__init__(headline(self.code, printable(reason)))
         self.reason = reason
 
 
@@ -92,9 +94,14 @@ def printable(text: str) -> str:
     return f"\\{escaped}" if escaped.lstrip().startswith("::") else escaped
 
 
+def headline(code: str, reason: str) -> str:
+    """Return the first line of an error or a warning."""
+    return f"consul-tracing: {code}: {reason}"
+
+
 def message(code: str, reason: str, *lines: str) -> str:
-    """Return the text of an error or a warning: its code, the reason, and further lines such as the fix."""
-    return "\n  ".join([f"consul-tracing: {code}: {reason}", *lines])
+    """Return the text of an error or a warning: the headline, lines such as the fix, and the address of its page."""
+    return "\n  ".join([headline(code, reason), *lines, page_of(code)])
 
 
 def _problems_text(code: str, subject: str, problems: Sequence[Problem]) -> str:

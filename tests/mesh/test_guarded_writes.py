@@ -5,6 +5,7 @@ from functools import partial
 
 import pytest
 
+from consul_tracing.codes import page_of
 from testbed import CHECKOUT
 from testbed.consul import Consul
 from testbed.processes import Programs
@@ -31,7 +32,8 @@ def stopped(resource: str, entry: tuple[str, str]) -> dict[str, str]:
     reason = (
         "another writer changed the entry after this up read it, so this up does not write it. Run pulumi up again."
     )
-    return {resource: f'before hook "{hook}" failed: consul-tracing: CT206: {"/".join(entry)}: {reason}'}
+    text = f"CT206: {'/'.join(entry)}: {reason}\n      {page_of('CT206')}"
+    return {resource: f'before hook "{hook}" failed: consul-tracing: {text}'}
 
 
 def between_read_and_write(recorder: RequestRecorder, entry: tuple[str, str], act: Callable[[], None]) -> None:

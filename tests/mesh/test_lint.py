@@ -9,12 +9,13 @@ import pytest
 
 from consul_tracing.files.document import Document
 from consul_tracing.files.documents import read_documents
-from consul_tracing.lint.findings import Severity, severity
+from consul_tracing.lint.examples import complete_entry
+from consul_tracing.severities import Severity, severity
 from testbed.mesh import Mesh, Service
 from testbed.processes import ProgramFailedError, Programs
 from tests.mesh.trace_stores import DeliveredToZipkin, TraceProbe
 from tests.mesh.traced_mesh import sampled_id, unique_path
-from tests.unit.cli.test_lint import BLOCK, EXAMPLES, PAGE
+from tests.unit.cli.test_lint import EXAMPLES
 
 pytestmark = [pytest.mark.mesh, pytest.mark.slow]
 
@@ -51,7 +52,7 @@ def documented(example: tuple[str, str]) -> Document:
 
 def config_of(code: str, number: int) -> dict[str, Any]:
     """Return the `Config` of the bad (0) or good (1) example of a code, with the keys of the complete example."""
-    complete, own = documented(BLOCK.findall(PAGE)[0]).fields["Config"], documented(EXAMPLES[code][number])
+    complete, own = documented(("hcl", complete_entry())).fields["Config"], documented(EXAMPLES[code][number])
     replaced = documented(EXAMPLES[code][1]).fields["Config"].keys()
     kept = {key: value for key, value in complete.items() if key not in replaced}
     config: dict[str, Any] = {**kept, **own.fields["Config"]}

@@ -16,9 +16,9 @@ from consul_tracing.envoy_messages.reader import read
 from consul_tracing.files.document import Document
 from consul_tracing.files.documents import read_documents
 from consul_tracing.lint.checks import read as documents_in
-from consul_tracing.lint.findings import Severity
 from consul_tracing.lint.releases import Releases
 from consul_tracing.lint.rules import document_findings, effective_configs
+from consul_tracing.severities import Severity
 from testbed import CHECKOUT
 from tests.unit.cli import test_lint_inputs as inputs
 from tests.unit.cli.test_lint import EXAMPLES

@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 import subprocess
 import sys
 from importlib.metadata import version
@@ -14,6 +15,7 @@ import yaml
 from consul_tracing.cli import app
 from consul_tracing.cli.render.output import WRITTEN
 from consul_tracing.cli.render.rendering import RenderError, as_hcl, as_pod_annotations, as_registration
+from consul_tracing.codes import DOCUMENTATION, page_of
 from consul_tracing.entries.entry import Entry
 from consul_tracing.entries.registrations import annotations_of
 from consul_tracing.envoy_messages.credential_filter import secret_file
@@ -22,8 +24,11 @@ from tests.unit.meshes import settings
 MESH = {"collector": {"host": "zipkin"}, "sampling": {"random": "0.5"}, "services": {"web": {"protocol": "http"}}}
 
 
+ADDRESS = re.compile(rf"^(  |(?P<code>CT\d{{3}}): ){re.escape(DOCUMENTATION)}[\w/]+#ct\d{{3}}\n", re.MULTILINE)
+
+
 class Run:
-    """A run of the command line: exit code, output and errors."""
+    """A run of the command line: exit code, output, errors, and errors without the addresses of their codes."""
 
     def __init__(self, capsys: pytest.CaptureFixture[str], *arguments: str | Path) -> None:
         with pytest.MonkeyPatch.context() as patch:
@@ -31,7 +36,17 @@ class Run:
             with pytest.raises(SystemExit) as ended:
                 app.main()
         self.code = ended.value.code or 0
-        self.out, self.err = capsys.readouterr()
+        self.out, self.errors = capsys.readouterr()
+        self.err = ADDRESS.sub("", self.errors)
+
+
+def test_error_and_list_of_messages_end_with_the_addresses_of_their_codes(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    error = "consul-tracing: CT601: exactly one of --stack and --args is required"
+    assert Run(capsys, "render", "--as=json").errors == f"{error}\n  {page_of('CT601')}\n"
+    (tmp_path / "a.json").write_text('{"Kind": "proxy-defaults", "Name": "global"}')
+    assert Run(capsys, "import", tmp_path / "a.json").errors.endswith(f"\nCT603: {page_of('CT603')}\n")
 
 
 HEAVY = ("google", "grpc", "httpx", "kubernetes", "pulumi", "pydantic", "rich", "yaml")

@@ -1,92 +1,64 @@
 """The codes of messages: each is documented, and each is explained by the command line."""
 
-import difflib
 import json
-import os
-import re
+import shutil
+import subprocess
 import tomllib
+from pathlib import Path
 
 import pytest
 
-from consul_tracing.cli import explain
-from consul_tracing.codes import CODES, page_of
-from consul_tracing.codes import REFERENCE as ADDRESS
+from consul_tracing.codes import CODES, DOCUMENTATION, SITE, page_of
 from consul_tracing.errors import CommandError
+from consul_tracing.lint.examples import examples
 from testbed import CHECKOUT
 from tests.command_line import consul_tracing
-from tests.unit.cli.test_lint import EXAMPLES
 
-REFERENCE = CHECKOUT / "docs" / "reference" / "messages.md"
-HEAD = """# Messages
-
-Every error and warning of consul-tracing has a stable code. Errors of inputs (CT1xx) and of ownership, backends and
-synchronization (CT2xx) stop the preview or the update. Warnings and information (CT5xx) do not. `consul-tracing lint`
-reports CT3xx ([examples](lint.md)), `consul-tracing verify` CT4xx, and the command line itself CT6xx.
-
-"""
+GIT = shutil.which("git") or "git"
 
 
-def reference() -> str:
-    sections = (
-        f"## {code}: {one.title}\n\n**Cause.** {one.cause}\n\n**Fix.** {one.fix}\n" for code, one in CODES.items()
-    )
-    return HEAD + "\n".join(sections)
-
-
-def test_reference_documents_every_code() -> None:
-    """`CONSUL_TRACING_UPDATE_GOLDEN=1` writes the document instead."""
-    if os.environ.get("CONSUL_TRACING_UPDATE_GOLDEN"):
-        REFERENCE.write_text(reference())
-    assert REFERENCE.read_text() == reference()
-
-
-def examples() -> str:
-    """Return the lines that the good example of each code removes and adds."""
-    sections = []
-    for code, ((_, bad), (_, good)) in EXAMPLES.items():
-        lines = difflib.unified_diff(bad.splitlines(), good.splitlines(), n=0, lineterm="")
-        changed = [line for line in lines if not line.startswith(("---", "+++", "@@"))]
-        sections.append("\n".join([f"# {code}", *changed]) + "\n")
-    return "\n".join(sections)
-
-
-def test_examples_of_explain_are_those_of_the_reference() -> None:
-    """`CONSUL_TRACING_UPDATE_GOLDEN=1` writes the file instead."""
-    file = CHECKOUT / "components" / "consul_tracing" / "lint" / "examples.diff"
-    if os.environ.get("CONSUL_TRACING_UPDATE_GOLDEN"):
-        file.write_text(examples())
-    assert file.read_text() == examples()
-
-
-def test_address_of_each_code_is_a_heading_of_its_page() -> None:
+def test_documentation_is_at_the_address_of_the_project() -> None:
     project = tomllib.loads((CHECKOUT / "pyproject.toml").read_text())["project"]
-    assert project["urls"]["Documentation"].replace("/tree/", "/blob/") + "/reference" == ADDRESS
-    for code in CODES:
-        page, _, anchor = page_of(code).partition("#")
-        headings = re.findall(
-            "^## (.*)$", (CHECKOUT / "docs/reference" / page.rpartition("/")[2]).read_text(), re.MULTILINE
-        )
-        assert anchor in {re.sub(r"[^a-z0-9_ -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+    assert project["urls"]["Documentation"] == DOCUMENTATION
+
+
+@pytest.mark.parametrize("code", CODES)
+def test_address_of_each_code_is_an_anchor_above_its_section(code: str) -> None:
+    page, _, anchor = page_of(code).removeprefix(SITE).partition("/#")
+    section = f'\n\n<a id="{anchor}"></a>\n\n## {code}: {CODES[code].title}\n\n'
+    assert (CHECKOUT / "docs" / f"{page}.md").read_text().count(section) == 1
 
 
 def test_code_is_explained_with_cause_fix_example_and_address() -> None:
-    shown = consul_tracing("explain", "ct314")
+    shown = consul_tracing("explain", "ct351")
     assert (shown.exit_code, shown.stdout) == (
         0,
         """\
-CT314: Spans are sent to Zipkin's former path (error of lint)
+CT351: A kind or API version is unknown (error)
 
-Cause: Envoy sends spans of the format v2. At `/api/v1/spans` Zipkin rejects them, and proxies lose them \
-(hashicorp/consul-k8s#967).
+Cause: Consul refuses an entry with another kind, such as `ProxyDefaults`, which is the kind of the custom \
+resource. Kubernetes refuses an object with another kind or API version.
 
-Fix: Set `collector_endpoint: /api/v2/spans`.
+Fix: Write the kind that the message names: `proxy-defaults` for Consul, `ProxyDefaults` with \
+`consul.hashicorp.com/v1alpha1` for Kubernetes.
 
-Example:
--      "collector_endpoint": "/api/v1/spans",
-+      "collector_endpoint": "/api/v2/spans",
+Change in an example:
+@@ -1,5 +1,5 @@
+ {
+-  "Kind": "ProxyDefaults",
++  "Kind": "proxy-defaults",
+   "Name": "global",
+   "Config": {"protocol": "http"}
+ }
 
-https://github.com/consul-tracing/consul-tracing/blob/main/docs/reference/lint.md\
-#ct314-spans-are-sent-to-zipkins-former-path
+Example after the change:
+{
+  "Kind": "proxy-defaults",
+  "Name": "global",
+  "Config": {"protocol": "http"}
+}
+
+https://consul-tracing.github.io/consul-tracing/latest/reference/lint/#ct351
 """,
     )
 
@@ -96,8 +68,17 @@ def test_every_code_is_explained(code: str) -> None:
     explained = json.loads(consul_tracing("explain", code, "--format", "json").stdout)
     assert explained["code"] == code
     assert all(explained[field] for field in ("title", "cause", "fix", "page"))
-    assert bool(explained["example"]) == (code in EXAMPLES)
-    assert "# CT" not in explain.example(code)
+    assert bool(explained["example"]) == (code in examples())
+
+
+@pytest.mark.parametrize("code", examples())
+def test_explained_change_makes_the_good_example_of_the_bad_one(code: str, tmp_path: Path) -> None:
+    example = json.loads(consul_tracing("explain", code, "--format", "json").stdout)["example"]
+    (tmp_path / "example").write_text(example["bad"])
+    patch = f"--- a/example\n+++ b/example\n{example['change']}\n"
+    subprocess.run([GIT, "apply", "-"], input=patch, text=True, check=True, cwd=tmp_path)
+    assert (tmp_path / "example").read_text() == example["good"]
+    assert example["good"] in consul_tracing("explain", code).stdout
 
 
 def test_unknown_code_is_rejected_with_the_closest_one() -> None:

@@ -25,6 +25,7 @@ from consul_tracing.backends.kubernetes.objects import (
 )
 from consul_tracing.backends.kubernetes.sync import Sync, sync_error_text
 from consul_tracing.backends.live import Planned
+from consul_tracing.backends.write_guard import changed_text
 from consul_tracing.cli.importing.losses import assumed_version
 from consul_tracing.cli.importing.recovery import recover
 from consul_tracing.cli.render.output import read_settings
@@ -38,6 +39,7 @@ from consul_tracing.entries.ownership import Plan, Policy
 from consul_tracing.errors import CommandError, message
 from consul_tracing.files.documents import read_documents
 from consul_tracing.inputs.warnings import setting_warnings
+from consul_tracing.severities import INFORMATION
 from tests.plan_story import GOLDEN
 from tests.unit.cli.verify.every_cause import EVIDENCE
 from tests.unit.inputs.test_tracers import listener, manager
@@ -55,6 +57,14 @@ WITH_INTENTIONS = {"Protocol": "http", "Meta": OWNED, "Sources": [{"Permissions"
 OTLP = {**proxy_defaults(settings(tracer={"opentelemetry": {}})).body, "Meta": OWNED}
 URN = "urn:pulumi:test::mesh::consul:index/configEntry:ConfigEntry::"
 ON_KUBERNETES = proxy_defaults(settings(target="kubernetes"))
+SYNC_ERRORS = {
+    "ExternallyManagedConfigError": "config entry already exists in Consul",
+    "MigrationFailedError": "migration failed: Kubernetes resource does not match existing Consul config entry: "
+    "consul={…}, kube={…}",
+    "ConsulAgentError": "dial tcp 10.0.0.5:8500: connect: connection refused",
+}
+"""Statuses of consul-k8s."""
+CODE = re.compile(r"\bCT\d{3}\b")
 POLICY = Policy("overwrite", "acme/mesh/prod")
 
 
@@ -151,10 +161,11 @@ def kubernetes_texts(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> Iterato
         backend.reject_unwritable([Planned("mesh-proxy-defaults", "", ON_KUBERNETES, WholeObject(), Plan("unmanaged"))])
 
     yield failing(engine, overwrite)
+    yield changed_text(ON_KUBERNETES)
     yield unknown_field_text("ProxyDefaults consul/global")
     yield str(MissingKindError("proxy-defaults"))
-    for reason in ("ExternallyManagedConfigError", "MigrationFailedError", "ConsulAgentError"):
-        yield sync_error_text("ProxyDefaults consul/global", ON_KUBERNETES, Sync("waiting", reason, "the reason"), 120)
+    for reason, text in SYNC_ERRORS.items():
+        yield sync_error_text("ProxyDefaults consul/global", ON_KUBERNETES, Sync("waiting", reason, text), 120)
     for command in (
         lambda: read_settings(None, None, {}, {}),
         lambda: as_hcl(Entry("proxy-defaults", "global", {"a": None})),
@@ -192,10 +203,13 @@ def test_text_of_every_code(engine: Engine, caplog: pytest.LogCaptureFixture, mo
         for part in re.split(r"\n(?=consul-tracing: CT)", text):
             if found := re.match(r"consul-tracing: (CT\d{3}): ", part):
                 by_code.setdefault(found[1], part)
+    levels = {(found[0], one.levelname) for one in caplog.records if (found := CODE.search(one.message))}
+    warned = {code for code, level in levels if level == "WARNING"}
+    assert {code for code, level in levels if level == "INFO"} - warned == INFORMATION - {"CT330"}
     golden, file = "\n\n".join(by_code[code] for code in sorted(by_code)) + "\n", GOLDEN / "messages.txt"
     if os.environ.get("CONSUL_TRACING_UPDATE_GOLDEN"):
         file.write_text(golden)
-    # A resource hook raises CT206: tests/mesh/test_guarded_writes.py. docs/reference/lint.md has examples of CT3xx.
-    elsewhere = {"CT206", *(code for code in CODES if code.startswith("CT3"))}
+    # lint/examples.md has examples of CT3xx.
+    elsewhere = {code for code in CODES if code.startswith("CT3")}
     assert CODES.keys() - elsewhere == by_code.keys()
     assert golden == file.read_text()

@@ -42,11 +42,19 @@ class WriteGuard:
     async def _reject_changed(self, args: pulumi.ResourceHookArgs) -> None:
         entry, body = self._expected[args.name]
         try:
-            is_unchanged = await self._api.entry_in_hook(entry) in (body, None)
-            reason = "" if is_unchanged else "another writer changed the entry after this up read it"
-            cause = ""
+            if await self._api.entry_in_hook(entry) in (body, None):
+                return
+            text = changed_text(entry)
         except UnreadableError as error:
-            reason, cause = "cannot be read again before the write", f": {error}"
-        if reason:
-            text = f"{entry.title}: {reason}, so this up does not write it{cause}. Run pulumi up again."
-            raise ConflictError(message("CT206", text))
+            text = changed_text(entry, str(error))
+        raise ConflictError(text)
+
+
+def changed_text(entry: Entry, error: str = "") -> str:
+    """Return why an entry is not written: another writer changed it, or it cannot be read again."""
+    changed, unreadable = (
+        "another writer changed the entry after this up read it",
+        "cannot be read again before the write",
+    )
+    reason, cause = (unreadable, f": {error}") if error else (changed, "")
+    return message("CT206", f"{entry.title}: {reason}, so this up does not write it{cause}. Run pulumi up again.")

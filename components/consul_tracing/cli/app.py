@@ -6,6 +6,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
+from consul_tracing.codes import page_of
 from consul_tracing.errors import CommandError, InputError, printable
 
 from .command import COULD_NOT_RUN
@@ -51,7 +52,9 @@ def main() -> None:
 
 def fail(error: Exception) -> NoReturn:
     """Print an error without control characters, and exit."""
-    typer.echo("\n".join(map(printable, str(error).split("\n"))), err=True)
+    lines = str(error).split("\n")
+    lines += [f"  {page_of(error.code)}"] if isinstance(error, CommandError) else []
+    typer.echo("\n".join(map(printable, lines)), err=True)
     sys.exit(COULD_NOT_RUN)
 
 

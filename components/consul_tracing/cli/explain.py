@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from importlib.resources import files
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from consul_tracing.codes import CODES, page_of
 from consul_tracing.errors import CommandError, with_suggestion
-from consul_tracing.lint.findings import severity
+from consul_tracing.lint.examples import condition, examples
+from consul_tracing.severities import severity
 
 from .command import OutputFormat
 
@@ -30,31 +30,28 @@ def explain_command(
 
 def explanation(code: str) -> JsonObject:
     """Return what a message means, for `--format json`."""
-    level = {"severity": severity(code)} if code.startswith("CT3") else {}
+    shown = examples().get(code)
     return {
         "version": 1,
         "code": code,
         **CODES[code]._asdict(),
-        **level,
-        "example": example(code),
+        "severity": severity(code),
+        "condition": condition(code),
+        "example": {**shown._asdict(), "change": shown.change} if shown else None,
         "page": page_of(code),
     }
 
 
 def as_text(explained: JsonObject) -> str:
     """Return an explanation as people read it."""
-    level = f" ({explained['severity']} of lint)" if "severity" in explained else ""
+    example = explained["example"]
     parts = [
-        f"{explained['code']}: {explained['title']}{level}",
+        f"{explained['code']}: {explained['title']} ({explained['severity']})",
         f"Cause: {explained['cause']}",
         f"Fix: {explained['fix']}",
-        f"Example:\n{explained['example']}" if explained["example"] else "",
+        explained["condition"],
+        f"Change in an example:\n{example['change']}" if example else "",
+        f"Example after the change:\n{example['good']}".rstrip() if example else "",
         explained["page"],
     ]
     return "\n\n".join(filter(None, parts))
-
-
-def example(code: str) -> str:
-    """Return the lines of the documented example that the fix removes (-) and adds (+). Empty if there is none."""
-    text = files("consul_tracing.lint").joinpath("examples.diff").read_text()
-    return text.partition(f"# {code}\n")[2].partition("\n# ")[0].strip("\n")

@@ -13,8 +13,9 @@ from consul_tracing.errors import CommandError, FileError
 from consul_tracing.files.documents import FORMS, is_about_consul, may_have_entries, read_file
 from consul_tracing.files.finder import NOT_READ, Content, Place, lines_of_tracing_keys
 from consul_tracing.names import STANDARD_INPUT
+from consul_tracing.severities import Severity
 
-from .findings import Finding, Issue, Severity
+from .findings import Finding, Issue
 from .fixes import fixed, key
 from .ignores import comments, divided
 from .meshes import is_mesh, meshes

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from consul_tracing.codes import CODES, page_of
+from consul_tracing.severities import Severity, severity
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -14,59 +14,8 @@ if TYPE_CHECKING:
     from consul_tracing.names import FieldPath
 
 
-class Severity(StrEnum):
-    """How much a finding matters."""
-
-    ERROR = "error"
-    """Proxies do not start, or requests are not traced."""
-    WARNING = "warning"
-    """Requests are traced, with an effect that few users want."""
-    INFO = "info"
-    """Nothing to change, or a value that is not checked."""
-
-
-WARNINGS = frozenset(
-    {
-        "CT307",
-        "CT309",
-        "CT315",
-        "CT316",
-        "CT317",
-        "CT319",
-        "CT321",
-        "CT326",
-        "CT327",
-        "CT328",
-        "CT329",
-        "CT333",
-        "CT337",
-        "CT338",
-        "CT339",
-        "CT340",
-        "CT342",
-        "CT343",
-        "CT344",
-        "CT345",
-        "CT346",
-        "CT350",
-        "CT354",
-        "CT357",
-        "CT358",
-        "CT359",
-        "CT390",
-    }
-)
 NOT_CHECKED = "CT330"
 """The code of a value that is not checked, which has no fix."""
-
-INFORMATION = frozenset({NOT_CHECKED, "CT360"})
-
-
-def severity(code: str) -> Severity:
-    """Return the severity of a code."""
-    if code in WARNINGS:
-        return Severity.WARNING
-    return Severity.INFO if code in INFORMATION else Severity.ERROR
 
 
 @dataclass(frozen=True)

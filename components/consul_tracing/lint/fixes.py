@@ -8,7 +8,7 @@ import re
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from .findings import Severity
+from consul_tracing.severities import Severity
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Sequence
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     """Function that returns the findings of the text of a file."""
 
     Key = tuple[object, ...]
+
+FIXABLE = frozenset({"CT302", "CT303", "CT306", "CT307", "CT309", "CT314", "CT325"})
+"""Codes of findings that `--fix` can remove, some of them in certain forms only."""
 
 ROUNDS = 4
 """Fixes that appear one after the other: a tracer is checked when its type is fixed."""

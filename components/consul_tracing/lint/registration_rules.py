@@ -14,8 +14,9 @@ from consul_tracing.envoy_messages.reader import read, read_listener
 from consul_tracing.envoy_messages.tracers import OPENTELEMETRY
 from consul_tracing.errors import shortened
 from consul_tracing.names import CLUSTERS_KEY, LISTENER_KEY, TRACER_KEY, TRACING_KEYS
+from consul_tracing.severities import Severity
 
-from .findings import Issue, Severity
+from .findings import Issue
 from .sampling_rules import listener_rate, sampled_percent
 
 if TYPE_CHECKING:

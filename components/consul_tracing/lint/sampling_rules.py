@@ -12,8 +12,9 @@ from consul_tracing.envoy_messages.reader import is_json, read, read_listener
 from consul_tracing.envoy_messages.releases import CONSUL_MESSAGES
 from consul_tracing.envoy_messages.tracers import OPENTELEMETRY, SKYWALKING, sampler_percent
 from consul_tracing.names import LISTENER_DECISION_ENVOY, LISTENER_KEY, SAMPLER_ENVOY, SAMPLING_RATES, TRACER_KEY
+from consul_tracing.severities import Severity
 
-from .findings import Issue, Severity
+from .findings import Issue
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -120,7 +120,7 @@ def test_rejection_lists_the_commands_for_all_entries() -> None:
     stack = Stack(COMPONENT, is_one_mesh=True, resources=frozenset().union(*(claim.holders for claim in claims)))
     with pytest.raises(ConflictError, match="CT207: proxy-defaults/global, service-defaults/web: ") as rejected:
         former_resources(claims, stack)
-    assert str(rejected.value).splitlines()[-3:] == [
+    assert str(rejected.value).splitlines()[-4:-1] == [
         f"    1. pulumi state delete '{ROOT}proxy-defaults/global'",
         f"    2. pulumi state delete '{ROOT}service-defaults/web'",
         "    3. pulumi up --refresh",

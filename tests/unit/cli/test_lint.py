@@ -2,7 +2,6 @@
 
 import contextlib
 import json
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -24,20 +23,19 @@ from consul_tracing.files.document import Document
 from consul_tracing.files.documents import read_documents
 from consul_tracing.inputs.mesh_settings import MeshSettings
 from consul_tracing.lint.checks import Checked, check_texts
+from consul_tracing.lint.examples import complete_entry, examples
 from consul_tracing.lint.findings import Finding
 from consul_tracing.lint.releases import Releases, oldest_releases
 from consul_tracing.lint.rules import findings
 from consul_tracing.names import COLLECTOR_CLUSTER, LISTENER_KEY
+from generate.reference.codes import EXAMPLE_RELEASES as OLDEST
 from testbed import CHECKOUT
 from tests.command_line import consul_tracing
 from tests.unit import meshes
 from tests.unit.cli.test_recovery import DOCUMENTATION
 from tests.unit.inputs.test_tracers import daemon, listener, manager
 
-PAGE = (CHECKOUT / "docs" / "reference" / "lint.md").read_text()
-SECTIONS = dict(re.findall(r"^## (CT3\d\d): .*?\n(.*?)(?=^## |\Z)", PAGE, re.MULTILINE | re.DOTALL))
-BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-EXAMPLES = {code: blocks for code, section in SECTIONS.items() if (blocks := BLOCK.findall(section))}
+EXAMPLES = {code: ((one.language, one.bad), (one.language, one.good)) for code, one in examples().items()}
 LIVE = {"CT328", "CT329", "CT335", "CT349", "CT360"}
 """Findings whose examples are more than one file."""
 
@@ -58,14 +56,8 @@ def codes(found: list[Finding]) -> list[str]:
     return [finding.code for finding in found]
 
 
-OLDEST = Releases(envoy=(1, 35), consul=(1, 21, 0))
-"""The oldest programs of the mesh in the examples."""
-
-
-def test_every_code_has_a_section_with_a_bad_and_a_good_example() -> None:
-    assert SECTIONS.keys() == {code for code in CODES if code.startswith("CT3")}
-    assert SECTIONS.keys() - EXAMPLES.keys() == LIVE
-    assert {len(blocks) for blocks in EXAMPLES.values()} == {2}
+def test_every_code_has_an_example() -> None:
+    assert {code for code in CODES if code.startswith("CT3")} - EXAMPLES.keys() == LIVE
 
 
 @pytest.mark.parametrize("code", EXAMPLES)
@@ -81,8 +73,7 @@ def test_good_example_has_no_finding(code: str) -> None:
 
 
 def test_complete_example_has_no_finding() -> None:
-    form, example = BLOCK.findall(PAGE)[0]
-    assert lint(example, form) == []
+    assert lint(complete_entry()) == []
 
 
 def document(config: Any, kind: str = "proxy-defaults", name: str = "global") -> Document:

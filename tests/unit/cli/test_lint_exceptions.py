@@ -23,16 +23,17 @@ from consul_tracing.errors import CommandError
 from consul_tracing.files.documents import read_documents
 from consul_tracing.lint.checks import Checked, check_texts
 from consul_tracing.lint.credentials import credential_issues
+from consul_tracing.lint.examples import complete_entry
 from consul_tracing.lint.findings import Finding, Issue
 from consul_tracing.lint.fixes import fixed
 from consul_tracing.lint.proxy_config import ProxyConfig, proxy_config
 from consul_tracing.lint.releases import Releases
 from consul_tracing.lint.rules import findings
 from consul_tracing.lint.sampling_rules import sampled_percent
-from tests.unit.cli.test_lint import BLOCK, CLUSTERS, KEYS, PAGE, codes, document, lint
+from tests.unit.cli.test_lint import CLUSTERS, KEYS, codes, document, lint
 
 TRACER, LISTENER = KEYS[:2]
-FORM, COMPLETE = BLOCK.findall(PAGE)[0]
+FORM, COMPLETE = "hcl", complete_entry()
 CONFIG = {key: json.loads(text) for key, text in read_documents(COMPLETE, f"mesh.{FORM}")[0].fields["Config"].items()}
 PLACES = {
     "tracer": (TRACER, "http", "typed_config"),

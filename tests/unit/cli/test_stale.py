@@ -329,11 +329,13 @@ def test_configuration_with_a_mistake_is_corrected_before_a_restart() -> None:
         }
     }
     mistake = mistake_in(json.dumps({"envoy_tracing_json": json.dumps(tracer)}))
-    assert "colector_cluster" in mistake
+    path = "Config.envoy_tracing_json.http.typed_config.colector_cluster"
+    assert mistake.startswith(f'CT308: {path} is not a field of this Envoy message; did you mean "collector_cluster"?')
     lines = output(Report([replace(STALE, mistake=mistake)]), OutputFormat.TEXT).splitlines()
-    assert lines[-2:] == [
+    assert lines[-3:] == [
         "Correct this in Consul before a restart, or proxies may not start (consul-tracing lint --consul):",
         f"  {mistake}",
+        "  CT308: https://consul-tracing.github.io/consul-tracing/latest/reference/lint/#ct308",
     ]
 
 

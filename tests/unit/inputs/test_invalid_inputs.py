@@ -245,7 +245,8 @@ def test_all_problems_are_reported_sorted_by_path() -> None:
         'consul-tracing: CT101: 2 inputs of "mesh" are invalid\n'
         '  collector.host: must be a host name or IP address, got a URL ("http://zipkin:9411"). '
         'Set host: "zipkin" and port: 9411\n'
-        '  services.web.protocol: must be one of tcp, http, http2, grpc; got "HTTP3"'
+        '  services.web.protocol: must be one of tcp, http, http2, grpc; got "HTTP3"\n'
+        "  https://consul-tracing.github.io/consul-tracing/latest/reference/messages/#ct101"
     )
 
 

@@ -178,7 +178,8 @@ def test_all_problems_are_reported_together() -> None:
         'consul-tracing: CT101: 2 inputs of "zipkin" are invalid\n'
         '  image: must be an image with a version, such as :3.6.1, or a digest; got "zipkin"\n'
         "  namespace: must be the name of a Kubernetes namespace "
-        '(at most 63 lower-case letters, digits and "-"); got "A"'
+        '(at most 63 lower-case letters, digits and "-"); got "A"\n'
+        "  https://consul-tracing.github.io/consul-tracing/latest/reference/messages/#ct101"
     )
 
 

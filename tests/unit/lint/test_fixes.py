@@ -1,15 +1,18 @@
 """Fixes of files: which are written, which are promised, and what they cost."""
 
+import ast
 import json
+from pathlib import Path
 
 import pytest
 
 from consul_tracing.files.document import Document
 from consul_tracing.files.documents import read_documents
-from consul_tracing.lint import checks
+from consul_tracing.lint import checks, fixes
 from consul_tracing.lint.checks import Checked, check_texts
-from consul_tracing.lint.findings import Finding, Issue, Severity
-from consul_tracing.lint.fixes import fixed
+from consul_tracing.lint.findings import Finding, Issue
+from consul_tracing.lint.fixes import FIXABLE, fixed
+from consul_tracing.severities import Severity
 from tests.unit.cli.test_lint import fix_texts
 from tests.unit.cli.test_lint_inputs import block, cluster, entry, listener, manifest, service, tracer
 
@@ -134,3 +137,14 @@ def test_cost_of_fixes_is_linear(monkeypatch: pytest.MonkeyPatch, *, in_one_file
     assert len(check_texts(texts, fix=True).fixed) == 200
     # Each text as it is, with its fixes, and at the end.
     assert len(read) == 3 * len(texts)
+
+
+def test_fixable_codes_are_those_of_issues_with_a_replacement() -> None:
+    calls = (
+        node
+        for file in Path(fixes.__file__).parent.glob("*.py")
+        for node in ast.walk(ast.parse(file.read_text()))
+        if isinstance(node, ast.Call) and any(one.arg == "replacement" for one in node.keywords)
+    )
+    created = {one.args[0].value for one in calls if one.args and isinstance(one.args[0], ast.Constant)}
+    assert created == FIXABLE

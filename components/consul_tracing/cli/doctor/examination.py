@@ -22,8 +22,8 @@ from consul_tracing.cli.stale.report import report_of
 from consul_tracing.cli.verify.report import as_json, print_text
 from consul_tracing.cli.verify.verification import verify
 from consul_tracing.errors import CommandError
-from consul_tracing.lint.findings import Severity
 from consul_tracing.names import JsonObject
+from consul_tracing.severities import Severity
 from consul_tracing.sources.consul import consul_client
 from consul_tracing.sources.envoy import envoy_version, read_each
 from consul_tracing.sources.http import HttpClient, ServerError, one_line, parsed_url

@@ -5,7 +5,8 @@ from typing import Annotated
 import typer
 
 from consul_tracing.cli.command import FINDINGS
-from consul_tracing.errors import CommandError, message, printable
+from consul_tracing.codes import pages_of
+from consul_tracing.errors import CommandError, headline, printable
 
 
 def import_command(
@@ -29,7 +30,7 @@ def import_command(
     contents = [read(text, file) for file, text in texts.items()]
     unread += [finding for _, findings in contents for finding in findings]
     for one in unread:
-        typer.echo(printable(message(one.code, f"{one.place}: {one.issue.reason}")), err=True)
+        typer.echo(printable(headline(one.code, f"{one.place}: {one.issue.reason}")), err=True)
     try:
         recovered = recover([document for documents, _ in contents for document in documents])
     except CommandError:
@@ -40,4 +41,6 @@ def import_command(
     for text in [*recovered.losses, *assumed_version(recovered.inputs)]:
         typer.echo(printable(text), err=True)
     if unread or recovered.losses:
+        codes = [one.code for one in unread] + ["CT603"] * bool(recovered.losses)
+        typer.echo("\n".join(pages_of(codes)), err=True)
         raise typer.Exit(FINDINGS)

@@ -10,7 +10,7 @@ from consul_tracing.entries.tracing_keys import tracing_keys
 from consul_tracing.entry_structs import SCOPE
 from consul_tracing.envoy_messages.comparison import UNSET
 from consul_tracing.envoy_messages.json_values import at
-from consul_tracing.errors import format_value, message
+from consul_tracing.errors import format_value, headline
 from consul_tracing.files.values import Unevaluated, expressions
 from consul_tracing.inputs.proxies import named
 from consul_tracing.inputs.types import OLDEST_ENVOY
@@ -155,7 +155,7 @@ def loss(document: Document, path: FieldPath, reason: str) -> str:
     """Return the message about a part of an entry."""
     title = f"{document.kind}/{document.name}" if document.name else document.kind
     place = f"{document.file}:{document.line_of(path)}: {title}"
-    return message("CT603", ": ".join(filter(None, [place, ".".join(path), reason])))
+    return headline("CT603", ": ".join(filter(None, [place, ".".join(path), reason])))
 
 
 def assumed_version(inputs: JsonObject) -> Iterator[str]:
@@ -164,4 +164,4 @@ def assumed_version(inputs: JsonObject) -> Iterator[str]:
         is_old = version == release_text(OLDEST_ENVOY)
         change = f'. From "{release_text(SAMPLER_ENVOY)}" on, the stack adds a sampler to the tracer' if is_old else ""
         reason = f'envoy_version: is "{version}", the oldest Envoy that supports this tracing: entries do not name it'
-        yield message("CT604", f"{reason}. Set that of the mesh{change}")
+        yield headline("CT604", f"{reason}. Set that of the mesh{change}")

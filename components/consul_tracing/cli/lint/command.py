@@ -33,8 +33,8 @@ def lint_command(  # noqa: PLR0913 - options of a command
     entry.
     """
     from consul_tracing.cli.selection import selected  # noqa: PLC0415 - not for --help
-    from consul_tracing.lint.findings import Severity  # noqa: PLC0415 - not for --help
     from consul_tracing.lint.releases import oldest_releases  # noqa: PLC0415 - not for --help
+    from consul_tracing.severities import Severity  # noqa: PLC0415 - not for --help
 
     from .linting import codes_of, lint, show  # noqa: PLC0415 - not for --help
 

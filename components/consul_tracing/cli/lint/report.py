@@ -14,16 +14,18 @@ from urllib.parse import quote
 
 from rich.text import Text
 
-from consul_tracing.codes import CODES, page_of
+from consul_tracing.codes import CODES, page_of, pages_of
 from consul_tracing.errors import MAX_VALUE_LENGTH, format_value, printable
 from consul_tracing.lint.credentials import credential_issues
-from consul_tracing.lint.findings import NOT_CHECKED, Finding, Severity, severity
+from consul_tracing.lint.findings import NOT_CHECKED
 from consul_tracing.names import CLUSTERS_KEY
+from consul_tracing.severities import Severity, severity
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from consul_tracing.lint.checks import Checked
+    from consul_tracing.lint.findings import Finding
     from consul_tracing.names import JsonObject
 
 PLURALS = {"entry": "entries", "value not checked": "values not checked"}
@@ -53,8 +55,8 @@ def as_text(checked: Checked) -> Iterator[Text]:
         if finding.code != NOT_CHECKED:
             fixable = " --fix applies it." if finding.issue.replacement else ""
             yield Text(printable(f"  Fix: {finding.fix}{fixable}"), style="dim")
-    for code in sorted({one.code for one in checked.findings} - {NOT_CHECKED}):
-        yield Text(f"{code}: {page_of(code)}", style="dim")
+    for line in pages_of({one.code for one in checked.findings} - {NOT_CHECKED}):
+        yield Text(line, style="dim")
     yield Text(summary(checked))
 
 

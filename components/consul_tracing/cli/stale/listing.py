@@ -7,6 +7,7 @@ import time
 from typing import TYPE_CHECKING
 
 from consul_tracing.cli.command import FINDINGS, OutputFormat
+from consul_tracing.codes import pages_of
 from consul_tracing.entries.propagation import TRACERS
 from consul_tracing.errors import CommandError, shortened
 from consul_tracing.sources.consul import consul_client
@@ -94,6 +95,7 @@ def lines(report: Report) -> Iterator[str]:
     if mistakes := dict.fromkeys(one.mistake for one in report.stale if one.mistake):
         yield "Correct this in Consul before a restart, or proxies may not start (consul-tracing lint --consul):"
         yield from (f"  {mistake}" for mistake in mistakes)
+        yield from (f"  {line}" for line in pages_of(mistake.partition(":")[0] for mistake in mistakes))
     if commands := dict.fromkeys(one.restart for one in report.stale if not one.mistake):
         yield "To restart what is stale:"
         yield from (f"  {command}" for command in commands)

@@ -12,9 +12,9 @@ from consul_tracing.entries.bodies import canonical_json
 from consul_tracing.entries.propagation import Propagation, propagation
 from consul_tracing.entries.tracing_keys import tracing_keys
 from consul_tracing.errors import CommandError
-from consul_tracing.lint.findings import Severity
 from consul_tracing.lint.releases import Releases
 from consul_tracing.lint.rules import findings
+from consul_tracing.severities import Severity
 from consul_tracing.sources.consul import registered_proxy
 from consul_tracing.sources.envoy import read_proxy
 from consul_tracing.sources.http import ServerError
@@ -104,5 +104,5 @@ def mistake_in(config: str) -> str:
     """Return the first error that `lint` finds in a `Config` in JSON, which most proxies share. Empty without one."""
     registration = {"kind": "connect-proxy", "proxy": {"config": json.loads(config)}}
     found = findings(documents_of([registration], ""), Releases())
-    errors = (f"{one.code}: {one.issue}" for one in found if one.severity is Severity.ERROR)
-    return next(errors, "")
+    first = next((one for one in found if one.severity is Severity.ERROR), None)
+    return f"{first.code}: {'.'.join(first.issue.path)} {first.issue.reason}" if first else ""

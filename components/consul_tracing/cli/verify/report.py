@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from consul_tracing.codes import CODES
-from consul_tracing.errors import message
+from consul_tracing.codes import CODES, page_of, pages_of
+from consul_tracing.errors import headline
 from consul_tracing.sources.spans import UNKNOWN
 
 from .trace_tree import trace_lines, trace_table
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 
 VERSION = 1
 """Version of the JSON format."""
+
+CODE = re.compile(r"\bCT\d{3}\b")
 
 PUBLIC_TAGS = frozenset({"error", "http.status_code", "node_id", "response_flags", "upstream_cluster.name"})
 
@@ -96,7 +99,13 @@ def print_text(result: Result, console: Console) -> None:
 
 def cause_as_json(cause: Cause) -> JsonObject:
     """Return a cause without what it explains."""
-    return {"code": cause.code, "proxy": cause.proxy, "evidence": cause.evidence, "fix": cause.fix}
+    return {
+        "code": cause.code,
+        "proxy": cause.proxy,
+        "evidence": cause.evidence,
+        "fix": cause.fix,
+        "page": page_of(cause.code),
+    }
 
 
 def span_as_json(span: Span) -> JsonObject:
@@ -132,7 +141,7 @@ def summary(result: Result) -> list[str]:
         services = (
             f"{len(trace.services)} service{'s' * (len(trace.services) > 1)}: {', '.join(in_order(trace.spans))}."
         )
-        return [f"{counted or 'The trace is complete'}: {services}", *_notes(result)]
+        return [f"{counted or 'The trace is complete'}: {services}", *_notes(result), *_pages(result)]
     incomplete = "The trace is incomplete." if trace.spans else "No span has arrived."
     lines = [*([f"{counted}. The first incomplete one is shown."] if counted else [incomplete])]
     lines += [f"Services without a span: {', '.join(trace.missing)}"] if trace.missing else []
@@ -142,7 +151,7 @@ def summary(result: Result) -> list[str]:
     for cause in result.causes:
         lines += ["", *cause_text(cause).splitlines()]
     lines += [] if result.causes else ["", "No cause was found."]
-    return lines + _notes(result)
+    return [*lines, *_notes(result), *_pages(result)]
 
 
 def in_order(spans: Sequence[Span]) -> list[str]:
@@ -152,11 +161,18 @@ def in_order(spans: Sequence[Span]) -> list[str]:
 
 def cause_text(cause: Cause) -> str:
     """Return the message of a cause: its title, the evidence and the fix."""
-    return message(cause.code, f"{CODES[cause.code].title}: {cause.proxy}", cause.evidence, f"To fix: {cause.fix}")
+    first = headline(cause.code, f"{CODES[cause.code].title}: {cause.proxy}")
+    return "\n  ".join([first, cause.evidence, f"To fix: {cause.fix}"])
 
 
 def _notes(result: Result) -> list[str]:
     return ["", *(f"Note: {note}" for note in result.notes)] if result.notes else []
+
+
+def _pages(result: Result) -> list[str]:
+    """Return the addresses of the codes of causes and notes."""
+    codes = [cause.code for cause in result.causes] + [code for note in result.notes for code in CODE.findall(note)]
+    return ["", *pages_of(codes)] if codes else []
 
 
 def _print(console: Console, *lines: str) -> None:

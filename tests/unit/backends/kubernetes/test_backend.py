@@ -416,7 +416,7 @@ def test_migration_requires_removing_the_consul_entries_from_the_state(
     with pytest.raises(ConflictError) as error:
         engine.run(lambda: on_kubernetes(migrate_entries=True, services={"web": {"protocol": "http"}}))
     assert set(engine.registered) == {"mesh"}
-    commands = [line.strip() for line in str(error.value).splitlines()[-3:]]
+    commands = [line.strip() for line in str(error.value).splitlines()[-4:-1]]
     # `proxy-defaults` can depend on other entries, so it is first. The run deletes entries that are no longer declared.
     assert commands == [
         f"1. pulumi state delete '{CONFIG_ENTRY}::mesh-proxy-defaults'",

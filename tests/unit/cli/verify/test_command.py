@@ -17,6 +17,7 @@ from consul_tracing.errors import CommandError
 from tests.unit.cli.verify.dumps import COLLECTOR, SAMPLE_ALL, TRACER, dump, http, listener
 from tests.unit.cli.verify.facts import span
 from tests.unit.http_server import Headers, serving
+from tests.unit.test_command_line_page import json_fields
 
 
 class Stub:
@@ -140,6 +141,8 @@ consul-tracing: CT401: A proxy has no tracer or an old one: web ({stub.address})
 
 Note: the environment variable CONSUL_HTTP_ADDR allows checks of the config entries
 Note: no proxy that is read listens on port {stub.address.partition(":")[2]} of the URL
+
+CT401: https://consul-tracing.github.io/consul-tracing/latest/reference/messages/#ct401
 """
     )
 
@@ -174,6 +177,7 @@ def test_json_has_the_documented_fields(stub: Stub) -> None:
     stub.tags = {"http.url": "http://web/?key=secret", "user": "secret", "http.status_code": "200"}
     result = verify(stub, "--expect=web,api", "--format=json")
     report = json.loads(result.stdout)
+    assert report.keys() == json_fields("verify")
     assert (report["version"], report["complete"], report["services"], report["missing"]) == (
         1,
         False,
@@ -187,7 +191,7 @@ def test_json_has_the_documented_fields(stub: Stub) -> None:
     (one,) = report["spans"]
     assert (one["traceId"], one["tags"]) == (report["trace_id"], {"http.status_code": "200"})
     (cause,) = report["causes"]
-    assert cause.keys() == {"code", "proxy", "evidence", "fix"}
+    assert cause.keys() == {"code", "proxy", "evidence", "fix", "page"}
 
 
 def test_unreachable_consul_and_admin_interfaces_are_notes(stub: Stub, monkeypatch: pytest.MonkeyPatch) -> None:
