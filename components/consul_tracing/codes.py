@@ -614,7 +614,7 @@ CODES: dict[str, Code] = {
         "Spans do not have the names of their services",
         "The OpenTelemetry and Datadog tracers take the service name from the environment of the proxy. Without it, "
         "the spans of all proxies have the name in the tracer, or `unknown_service:envoy`.",
-        "Start each proxy with its variables of the output `proxy_environment`. See docs/service-names.md.",
+        "Start each proxy with its variables of the output `proxy_environment`. See docs/guides/per-service.md.",
     ),
     "CT419": Code(
         "The URL does not enter the mesh at the expected proxy",

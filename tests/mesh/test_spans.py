@@ -1,4 +1,4 @@
-"""Names, tags and resource attributes of spans, with the examples of docs/spans.md."""
+"""Names, tags and resource attributes of spans, with the examples of docs/guides/spans.md."""
 
 import re
 import secrets
@@ -28,7 +28,7 @@ TRACERS: dict[str, dict[str, Any]] = {
     "otlp": {"opentelemetry": {"transport": "http", "service_name": "mesh"}},
     "datadog": {"datadog": {"service_name": "mesh"}},
 }
-DOCUMENT = "docs/spans.md"
+DOCUMENT = "docs/guides/spans.md"
 WEB, API, CLIENT, WEB_CLIENT = ("web", "SERVER"), ("api", "SERVER"), ("client", "CLIENT"), ("web", "CLIENT")
 
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 FIX = (
     "start each proxy with its variables of the output proxy_environment, such as "
-    "OTEL_RESOURCE_ATTRIBUTES=service.name={service} (docs/service-names.md)"
+    "OTEL_RESOURCE_ATTRIBUTES=service.name={service} (docs/guides/per-service.md)"
 )
 
 
