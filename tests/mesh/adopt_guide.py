@@ -15,7 +15,7 @@ ADDRESS_IN_GUIDE = "127.0.0.1:8500"
 SECONDS = 300.0
 
 SECTION = re.compile(r"^###? (?P<title>.+)\n(?P<text>(?:(?!###? ).*\n)*)", re.MULTILINE)
-BLOCK = re.compile(r'^```(?P<language>\w+)(?: title="(?P<file>\S+)")?\n(?P<content>.*?)^```$', re.MULTILINE | re.DOTALL)
+BLOCK = re.compile(r"^```(?P<language>\w+)(?: (?P<file>\S+))?\n(?P<content>.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
 def terraform_configuration() -> str:
