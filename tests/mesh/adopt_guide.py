@@ -2,6 +2,7 @@
 
 import os
 import re
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -38,6 +39,7 @@ class Guide:
         text = GUIDE.read_text().replace(ADDRESS_IN_GUIDE, consul.address)
         self.sections = {found["title"]: found["text"] for found in SECTION.finditer(text)}
         self.directory = programs.make_directory("mesh")
+        (self.directory / "venv").symlink_to(sys.prefix)
         self.output = ""
         self._programs = programs
         self._bin = programs.make_directory("bin")
