@@ -19,10 +19,11 @@ import yaml
 from testbed.consul import Consul
 from testbed.http import RequestError, send_request
 from testbed.processes import ProgramFailedError, Programs
-from tests.mesh.adopt_guide import Guide
+from tests.mesh.guide import Guide
 
 pytestmark = [pytest.mark.mesh, pytest.mark.slow]
 
+PAGE = "docs/guides/adopt.md"
 WATCHED = (("proxy-defaults", "global"), ("service-defaults", "web"))
 
 RAW_PROGRAM = """\
@@ -183,12 +184,12 @@ def update(guide: Guide, consul: Consul, before: list[dict[str, Any]]) -> None:
 
 
 def test_files(programs: Programs, consul: Consul) -> None:
-    guide = Guide(programs, consul)
+    guide = Guide(programs, consul, PAGE)
     guide.write_files("Example")
     guide.run("consul config write proxy-defaults.hcl; consul config write web.hcl")
     before, unmanaged_cluster = entries(consul), clusters(consul)["zipkin"]
     with assert_never_deleted(consul):
-        guide.follow("Import")
+        guide.follow("Import", "consul-tracing", "{ consul")
         guide.follow("Create the project")
         update(guide, consul, before)
         assert clusters(consul).keys() == {"zipkin", "tracing_collector"}
@@ -226,7 +227,7 @@ def test_terraform_steps_of_pulumi(programs: Programs, consul: Consul) -> None:
     The test writes the entries. HashiCorp's provider sends the same request with the same body, an unconditional PUT,
     and adds no metadata.
     """
-    guide = Guide(programs, consul)
+    guide = Guide(programs, consul, PAGE)
     for entry in written_by_terraform():
         consul.write_config_entry(entry)
     before = entries(consul)
@@ -270,7 +271,7 @@ WAYS = pytest.mark.parametrize("way", ["Terraform", OLDER])
 
 def terraform_guide(programs: Programs, consul: Consul, program: str) -> Guide:
     """Return the guide, with OpenTofu as `terraform` if Terraform is not installed."""
-    guide = Guide(programs, consul)
+    guide = Guide(programs, consul, PAGE)
     guide.install(Path(str(TERRAFORM)), "terraform")
     (guide.directory / "main.tf").write_text(program)
     return guide
@@ -320,7 +321,7 @@ def test_terraform_deletes_no_entry(programs: Programs, consul: Consul, way: str
 
 
 def test_raw_resources_of_the_same_stack(programs: Programs, consul: Consul) -> None:
-    guide = Guide(programs, consul)
+    guide = Guide(programs, consul, PAGE)
     guide.write_files("Create the project")
     (guide.directory / "__main__.py").write_text(RAW_PROGRAM)
     guide.run(f"pulumi stack init prod; pulumi config set consul:address {consul.address}; pulumi up")

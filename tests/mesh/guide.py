@@ -1,4 +1,4 @@
-"""The guide docs/guides/adopt.md, whose files and commands the tests run."""
+"""A guide whose files and commands the tests run."""
 
 import os
 import re
@@ -11,7 +11,6 @@ from testbed import CHECKOUT
 from testbed.consul import Consul
 from testbed.processes import Programs
 
-GUIDE = CHECKOUT / "docs" / "guides" / "adopt.md"
 ADDRESS_IN_GUIDE = "127.0.0.1:8500"
 SECONDS = 300.0
 
@@ -35,8 +34,8 @@ def assert_shown(shown: str, output: str) -> None:
 class Guide:
     """The guide and the working directory of its commands."""
 
-    def __init__(self, programs: Programs, consul: Consul) -> None:
-        text = GUIDE.read_text().replace(ADDRESS_IN_GUIDE, consul.address)
+    def __init__(self, programs: Programs, consul: Consul, page: str) -> None:
+        text = (CHECKOUT / page).read_text().replace(ADDRESS_IN_GUIDE, consul.address)
         self.sections = {found["title"]: found["text"] for found in SECTION.finditer(text)}
         self.directory = programs.make_directory("mesh")
         (self.directory / "venv").symlink_to(sys.prefix)
