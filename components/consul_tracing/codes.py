@@ -626,7 +626,7 @@ CODES: dict[str, Code] = {
         "The OpenTelemetry and Datadog tracers take the service name from the environment or the registration of the "
         "proxy. Without it, the spans of all proxies have the name in the tracer, or `unknown_service:envoy`.",
         "Start each proxy with its variables of the output `proxy_environment`, or annotate its pods with those of "
-        "`proxy_annotations`. See docs/service-names.md.",
+        "`proxy_annotations`. See docs/guides/per-service.md.",
     ),
     "CT419": Code(
         "The URL does not enter the mesh at the expected proxy",

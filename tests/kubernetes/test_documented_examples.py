@@ -47,8 +47,8 @@ def create_secret(cluster: Cluster, command: str) -> str:
 def test_collector_example_runs_with_the_documented_secret(
     project: ProjectFactory, inline: Callable[[str], Path], cluster: Cluster
 ) -> None:
-    secret = create_secret(cluster, code_blocks("docs/collector.md", "sh")[0])
-    stack = project(inline(code_blocks("docs/collector.md", "python")[0]))
+    secret = create_secret(cluster, code_blocks("docs/guides/zipkin-kubernetes.md", "sh")[0])
+    stack = project(inline(code_blocks("docs/guides/zipkin-kubernetes.md", "python")[0]))
     stack.up()
     assert stack.output("zipkin") == "http://zipkin.observability.svc.cluster.local:9411"
     found = cluster.get("Deployment", "zipkin", OBSERVABILITY)

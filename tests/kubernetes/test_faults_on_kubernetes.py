@@ -1,6 +1,6 @@
 """Faults during an `up` on Kubernetes are reported, and the next `up` completes the mesh.
 
-See docs/reliability.md for the results and the limitations.
+See docs/measurements/faults.md for the results and the limitations.
 """
 
 from collections.abc import Callable, Iterator

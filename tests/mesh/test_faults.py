@@ -1,6 +1,6 @@
 """Faults during an `up`: killed processes, a full disk, a leader election. The next `up` completes the mesh.
 
-See docs/reliability.md for the results.
+See docs/measurements/faults.md for the results.
 """
 
 import signal

@@ -1,10 +1,9 @@
-"""The migration guides in docs/. Files and commands come from their code blocks, and no entry is ever deleted.
+"""The guide that adopts an existing mesh. Files and commands come from its code blocks, and no entry is ever deleted.
 
-The address of Consul in a guide is replaced with the address of a Consul of the tests.
+The address of Consul in the guide is replaced with the address of a Consul of the tests.
 """
 
 import json
-import os
 import re
 import shutil
 import threading
@@ -15,98 +14,59 @@ from pathlib import Path
 from typing import Any, Self
 
 import pytest
+import yaml
 
-import toolchain
-from testbed import CHECKOUT
 from testbed.consul import Consul
 from testbed.http import RequestError, send_request
 from testbed.processes import ProgramFailedError, Programs
+from tests.mesh.guide import Guide
 
 pytestmark = [pytest.mark.mesh, pytest.mark.slow]
 
-ADDRESS_IN_GUIDES = "127.0.0.1:8500"
+PAGE = "docs/guides/adopt.md"
 WATCHED = (("proxy-defaults", "global"), ("service-defaults", "web"))
-SECONDS = 300.0
 
-SECTION = re.compile(r"^## (?P<title>.+)\n(?P<text>(?:(?!## ).*\n)*)", re.MULTILINE)
-BLOCK = re.compile(r"^```(?P<language>\w+)(?: (?P<file>\S+))?\n(?P<content>.*?)^```$", re.MULTILINE | re.DOTALL)
+RAW_PROGRAM = """\
+import json
 
+import pulumi_consul
 
-def terraform_configuration() -> str:
-    """Return the path in TF_CLI_CONFIG_FILE, which may configure a provider mirror, or the null device."""
-    named = os.environ.get("TF_CLI_CONFIG_FILE", "")
-    return named if Path(named).is_file() else os.devnull
+proxy_defaults = {
+    "Config": {"protocol": "http", "envoy_prometheus_bind_addr": "0.0.0.0:9102"},
+    "MeshGateway": {"Mode": "local"},
+    "AccessLogs": {},
+    "Expose": {},
+    "TransparentProxy": {},
+}
+web = {"Protocol": "http", "LocalRequestTimeoutMs": 5000, "Expose": {}, "MeshGateway": {}, "TransparentProxy": {}}
 
+pulumi_consul.ConfigEntry(
+    "proxy-defaults", kind="proxy-defaults", name="global", config_json=json.dumps(proxy_defaults)
+)
+pulumi_consul.ConfigEntry("web", kind="service-defaults", name="web", config_json=json.dumps(web))
+"""
+TERRAFORM_PROGRAM = """\
+resource "consul_config_entry" "proxy_defaults" {
+  kind = "proxy-defaults"
+  name = "global"
+  config_json = jsonencode({
+    "Config": {
+      "protocol": "http",
+      "envoy_prometheus_bind_addr": "0.0.0.0:9102"
+    },
+    "MeshGateway": {"Mode": "local"}
+  })
+}
 
-class Guide:
-    """A migration guide and the working directory of its commands."""
-
-    def __init__(self, programs: Programs, consul: Consul, name: str) -> None:
-        text = (CHECKOUT / "docs" / f"{name}.md").read_text().replace(ADDRESS_IN_GUIDES, consul.address)
-        self.sections = {found["title"]: found["text"] for found in SECTION.finditer(text)}
-        self.directory = programs.make_directory(name)
-        self.output = ""
-        self._programs = programs
-        self._bin = programs.make_directory("bin")
-        path = [
-            str(self._bin),
-            toolchain.search_path(),
-            str(toolchain.program("consul").parent),
-            os.environ.get("PATH", os.defpath),
-        ]
-        self._environment = {
-            "CHECKPOINT_DISABLE": "1",
-            "CONSUL_HTTP_ADDR": consul.address,
-            "PATH": os.pathsep.join(path),
-            "PULUMI_BACKEND_URL": f"file://{programs.make_directory('state')}",
-            "PULUMI_CONFIG_PASSPHRASE": "test",
-            "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "1",
-            "PULUMI_HOME": str(programs.make_directory("home")),
-            "PULUMI_SKIP_CONFIRMATIONS": "true",
-            "PULUMI_SKIP_UPDATE_CHECK": "1",
-            "TF_CLI_ARGS_apply": "-no-color",
-            "TF_CLI_ARGS_plan": "-no-color",
-            "TF_CLI_CONFIG_FILE": terraform_configuration(),
-        }
-
-    def install(self, program: Path, name: str) -> None:
-        """Add a program with this name to the PATH of the guide's commands."""
-        (self._bin / name).symlink_to(program)
-
-    def blocks(self, section: str) -> Iterator[re.Match[str]]:
-        return BLOCK.finditer(self.sections[section])
-
-    def write_files(self, section: str) -> None:
-        """Write the files of a section."""
-        for block in self.blocks(section):
-            if block["file"]:
-                (self.directory / block["file"]).write_text(block["content"])
-
-    def follow(self, section: str, *, without: str = "nothing") -> None:
-        """Write the files of a section, run its commands and check each documented line of output.
-
-        The commands of the program `without` are skipped.
-        """
-        skipped = False
-        for block in self.blocks(section):
-            if block["file"]:
-                (self.directory / block["file"]).write_text(block["content"])
-            elif block["language"] == "sh":
-                skipped = block["content"].startswith(f"{without} ")
-                if not skipped:
-                    self.run(block["content"])
-            elif not skipped:
-                missing = [line for line in block["content"].splitlines() if line not in self.output]
-                assert not missing, f"{missing} of the guide is not in:\n{self.output}"
-
-    def run(self, commands: str) -> None:
-        self.output = self._programs.run(
-            "guide",
-            ["/bin/sh", "-eu", "-c", f"exec 2>&1\n{commands}"],
-            environment=self._environment,
-            directory=self.directory,
-            seconds=SECONDS,
-        )
+resource "consul_config_entry" "web" {
+  kind = "service-defaults"
+  name = "web"
+  config_json = jsonencode({
+    "Protocol": "http",
+    "LocalRequestTimeoutMs": 5000
+  })
+}
+"""
 
 
 class Watcher:
@@ -216,49 +176,67 @@ def test_watcher_detects_a_deleted_entry(consul: Consul) -> None:
     assert f"/v1/config/{kind}/{name} was missing" in deleted.losses
 
 
-def test_consul_config_write_guide(programs: Programs, consul: Consul) -> None:
-    guide = Guide(programs, consul, "from-consul-config-write")
-    guide.follow("Before")
+def update(guide: Guide, consul: Consul, before: list[dict[str, Any]]) -> None:
+    """Follow the steps of Pulumi. `before`: the entries that the mesh had."""
+    guide.follow("Update")
+    assert owners(consul) == {"organization/mesh-tracing/prod"}
+    assert foreign_fields(entries(consul)) == foreign_fields(before)
+
+
+def test_files(programs: Programs, consul: Consul) -> None:
+    guide = Guide(programs, consul, PAGE)
+    guide.write_files("Example")
+    guide.run("consul config write proxy-defaults.hcl; consul config write web.hcl")
     before, unmanaged_cluster = entries(consul), clusters(consul)["zipkin"]
     with assert_never_deleted(consul):
-        guide.follow("Steps")
-        assert owners(consul) == {"organization/mesh-tracing/prod"}
-        assert foreign_fields(entries(consul)) == foreign_fields(before)
+        guide.follow("Import", "consul-tracing", "{ consul")
+        guide.follow("Create the project")
+        update(guide, consul, before)
         assert clusters(consul).keys() == {"zipkin", "tracing_collector"}
         assert clusters(consul)["zipkin"] == unmanaged_cluster
-        guide.follow("Afterwards")
+        guide.follow("Remove the former cluster")
         assert foreign_fields(entries(consul)) == foreign_fields(before)
         assert clusters(consul).keys() == {"tracing_collector"}
-        guide.follow("Going back")
+        guide.follow("Go back", "pulumi", "consul")
         assert entries(consul) == before
 
 
-def written_by_terraform(guide: Guide) -> list[dict[str, Any]]:
-    """Return the entries that Terraform's provider writes for the resources of the guide."""
+def written_by_terraform() -> list[dict[str, Any]]:
+    """Return the entries that Terraform's provider writes for the resources."""
     resource = re.compile(
         r'  kind = "([a-z-]+)"\n  name = "([a-z]+)"\n  config_json = jsonencode\((.*?)\)\n\}', re.DOTALL
     )
-    found = resource.findall(guide.sections["Before"])
+    found = resource.findall(TERRAFORM_PROGRAM)
     assert len(found) == len(WATCHED)
     return [{"Kind": kind, "Name": name, **json.loads(content)} for kind, name, content in found]
 
 
-def test_pulumi_steps_of_the_terraform_guide(programs: Programs, consul: Consul) -> None:
-    """The Pulumi steps of the guide, without Terraform.
+def adopt(guide: Guide, consul: Consul) -> None:
+    """Adopt the entries of `main.tf`, which have no tracing."""
+    before = entries(consul)
+    guide.run("consul-tracing import main.tf > Pulumi.prod.yaml || [ $? = 1 ]")
+    guide.follow("Create the project")
+    guide.run("pulumi config set --path consul-tracing:mesh.collector.host zipkin.example.com; pulumi up")
+    assert owners(consul) == {"organization/mesh-tracing/prod"}
+    assert foreign_fields(entries(consul)) == foreign_fields(before)
+
+
+def test_terraform_steps_of_pulumi(programs: Programs, consul: Consul) -> None:
+    """The steps of Pulumi, without Terraform.
 
     The test writes the entries. HashiCorp's provider sends the same request with the same body, an unconditional PUT,
     and adds no metadata.
     """
-    guide = Guide(programs, consul, "from-terraform")
-    for entry in written_by_terraform(guide):
+    guide = Guide(programs, consul, PAGE)
+    for entry in written_by_terraform():
         consul.write_config_entry(entry)
     before = entries(consul)
+    (guide.directory / "main.tf").write_text(TERRAFORM_PROGRAM)
     with assert_never_deleted(consul):
-        guide.follow("Pulumi takes over")
-        assert owners(consul) == {"organization/mesh-tracing/prod"}
-        assert foreign_fields(entries(consul)) == foreign_fields(before)
-        guide.follow("Going back", without="terraform")
-        for entry in written_by_terraform(guide):
+        adopt(guide, consul)
+        guide.follow("Go back", "pulumi")
+        assert owners(consul) == {None}
+        for entry in written_by_terraform():
             consul.write_config_entry(entry)
         assert entries(consul) == before
 
@@ -273,7 +251,7 @@ STAND_IN_FOR_THE_PROVIDER = """
   input = {"""
 
 
-def with_built_in_provider(section: str) -> str:
+def with_built_in_provider(text: str) -> str:
     """Replace `consul_config_entry` with `terraform_data`, which is built into Terraform.
 
     The Consul CLI creates the entries with the same request as HashiCorp's provider. Deletions only appear in the
@@ -281,78 +259,86 @@ def with_built_in_provider(section: str) -> str:
     """
     resource = re.compile(r'^resource "consul_config_entry" ("\w+") \{(.*?)^\}', re.MULTILINE | re.DOTALL)
     return resource.sub(
-        lambda found: f'resource "terraform_data" {found[1]} {{{STAND_IN_FOR_THE_PROVIDER}{found[2]}  }}\n}}', section
+        lambda found: f'resource "terraform_data" {found[1]} {{{STAND_IN_FOR_THE_PROVIDER}{found[2]}  }}\n}}', text
     ).replace("consul_config_entry", "terraform_data")
 
 
 TERRAFORM = shutil.which("terraform") or shutil.which("tofu")
 needs_terraform = pytest.mark.skipif(TERRAFORM is None, reason="needs Terraform or OpenTofu 1.7 or newer on PATH")
-WAYS = pytest.mark.parametrize("way", ["Terraform forgets", "Terraform older than 1.7"])
+OLDER = "Terraform older than 1.7"
+WAYS = pytest.mark.parametrize("way", ["Terraform", OLDER])
 
 
-def terraform_guide(programs: Programs, consul: Consul) -> Guide:
+def terraform_guide(programs: Programs, consul: Consul, program: str) -> Guide:
     """Return the guide, with OpenTofu as `terraform` if Terraform is not installed."""
-    guide = Guide(programs, consul, "from-terraform")
+    guide = Guide(programs, consul, PAGE)
     guide.install(Path(str(TERRAFORM)), "terraform")
+    (guide.directory / "main.tf").write_text(program)
     return guide
 
 
 @needs_terraform
 @WAYS
-def test_terraform_guide_with_the_consul_provider(programs: Programs, consul: Consul, way: str) -> None:
+def test_terraform_with_the_consul_provider(programs: Programs, consul: Consul, way: str) -> None:
     """Follow the complete guide. TF_CLI_CONFIG_FILE can configure a mirror with the provider."""
-    guide = terraform_guide(programs, consul)
-    guide.write_files("Before")
+    guide = terraform_guide(programs, consul, TERRAFORM_PROGRAM)
     try:
         guide.run("terraform init -no-color")
     except ProgramFailedError as error:
         reason = " ".join(error.output.partition("Error: ")[2].split())
         pytest.skip(f"Terraform cannot install the provider hashicorp/consul: {reason[:200]}")
-    guide.follow("Before")
+    guide.run("terraform apply -auto-approve")
     before = entries(consul)
     with assert_never_deleted(consul):
+        guide.run("consul-tracing import main.tf > imported.yaml || [ $? = 1 ]")
         guide.follow(way)
-        guide.follow("Pulumi takes over")
-        assert owners(consul) == {"organization/mesh-tracing/prod"}
-        assert foreign_fields(entries(consul)) == foreign_fields(before)
-        guide.write_files("Before")
-        guide.follow("Going back")
+        (guide.directory / "main.tf").write_text(TERRAFORM_PROGRAM)
+        adopt(guide, consul)
+        guide.follow("Go back", "pulumi", "terraform")
         assert entries(consul) == before
 
 
 @needs_terraform
 @WAYS
-def test_terraform_steps_of_the_guide_delete_no_entry(programs: Programs, consul: Consul, way: str) -> None:
-    """The Terraform steps of the guide, with a built-in resource instead of HashiCorp's provider."""
-    guide = terraform_guide(programs, consul)
+def test_terraform_deletes_no_entry(programs: Programs, consul: Consul, way: str) -> None:
+    """The steps of Terraform, with a built-in resource instead of HashiCorp's provider."""
+    program = with_built_in_provider(TERRAFORM_PROGRAM)
+    guide = terraform_guide(programs, consul, program)
     guide.sections = {title: with_built_in_provider(text) for title, text in guide.sections.items()}
-    guide.follow("Before")
+    guide.run("terraform init; terraform apply -auto-approve")
     before = entries(consul)
     with assert_never_deleted(consul):
         guide.follow(way)
-        guide.run("terraform state list")
-        assert guide.output == ""
-        if way == "Terraform older than 1.7":
+        assert guide.run("terraform state list") == ""
+        if way == OLDER:
             (guide.directory / "main.tf").write_text("")
-            guide.run("terraform plan")
-            assert "No changes" in guide.output
-        guide.write_files("Before")
-        guide.follow("Going back", without="pulumi")
+            assert "No changes" in guide.run("terraform plan")
+        (guide.directory / "main.tf").write_text(program)
+        guide.follow("Go back", "terraform")
         assert entries(consul) == before
     (guide.directory / "main.tf").write_text("")
-    guide.run("terraform plan")
-    assert "2 to destroy" in guide.output, "the guide must warn against deleting only the resource blocks"
+    assert "2 to destroy" in guide.run("terraform plan"), "the guide must warn against deleting only the blocks"
 
 
-def test_raw_pulumi_guide(programs: Programs, consul: Consul) -> None:
-    guide = Guide(programs, consul, "from-raw-pulumi")
-    guide.follow("Before")
+def test_raw_resources_of_the_same_stack(programs: Programs, consul: Consul) -> None:
+    guide = Guide(programs, consul, PAGE)
+    guide.write_files("Create the project")
+    (guide.directory / "__main__.py").write_text(RAW_PROGRAM)
+    guide.run(f"pulumi stack init prod; pulumi config set consul:address {consul.address}; pulumi up")
     before = entries(consul)
     with assert_never_deleted(consul):
-        guide.follow("Change the program")
-        guide.follow("Look, and write")
-        assert owners(consul) == {"organization/mesh/prod"}
+        live = next(block["content"] for block in guide.blocks("Import") if "config read" in block["content"])
+        imported = guide.run(f"{live.strip().replace('consul-tracing', '2>/dev/null consul-tracing')} || [ $? = 1 ]")
+        file = guide.directory / "Pulumi.prod.yaml"
+        stack, added = yaml.safe_load(file.read_text()), yaml.safe_load(imported)
+        added["config"]["consul-tracing:mesh"]["collector"] = {"host": "zipkin.example.com"}
+        file.write_text(yaml.safe_dump({**stack, "config": {**stack["config"], **added["config"]}}))
+        guide.write_files("Create the project")
+        assert "~ 2 to update" in guide.run("pulumi preview")
+        guide.run("pulumi up; pulumi preview --expect-no-changes")
+        assert owners(consul) == {"organization/mesh-tracing/prod"}
         assert foreign_fields(entries(consul)) == foreign_fields(before)
-        guide.write_files("Before")
-        guide.follow("Going back")
+        guide.run("pulumi config set --path consul-tracing:mesh.release true; pulumi up")
+        (guide.directory / "__main__.py").write_text(RAW_PROGRAM)
+        guide.run("pulumi up; pulumi preview --expect-no-changes")
         assert entries(consul) == before

@@ -1,6 +1,6 @@
 """Concurrent writers of entries during an `up`, and an unreachable Consul.
 
-See docs/reliability.md for the results.
+See docs/measurements/faults.md for the results.
 """
 
 import time

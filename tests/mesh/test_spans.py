@@ -1,4 +1,4 @@
-"""Names, tags and resource attributes of spans, with the examples of docs/spans.md."""
+"""Names, tags and resource attributes of spans, with the examples of docs/guides/spans.md."""
 
 import re
 import secrets
@@ -12,6 +12,7 @@ import yaml
 import toolchain
 from consul_tracing.envoy import proxy_environment
 from consul_tracing.inputs.tracer_settings import Tracer
+from testbed import CHECKOUT
 from testbed.collectors import Received, http_collector
 from testbed.http import send_request
 from testbed.ports import LOOPBACK
@@ -28,7 +29,7 @@ TRACERS: dict[str, dict[str, Any]] = {
     "otlp": {"opentelemetry": {"transport": "http", "service_name": "mesh"}},
     "datadog": {"datadog": {"service_name": "mesh"}},
 }
-DOCUMENT = "docs/spans.md"
+DOCUMENT = "docs/guides/spans.md"
 WEB, API, CLIENT, WEB_CLIENT = ("web", "SERVER"), ("api", "SERVER"), ("client", "CLIENT"), ("web", "CLIENT")
 
 
@@ -89,6 +90,25 @@ def recorded(request: pytest.FixtureRequest, traced: TracedMesh) -> Iterator[Rec
         assert {proxy.running_version for proxy in traced.proxies} == {version}
         yield mesh
     choose(traced, None, None)
+
+
+def documented_tags() -> set[str]:
+    """Return the tags that the page lists, without the values in its parentheses."""
+    text = (CHECKOUT / "docs/explain/what-spans-contain.md").read_text()
+    listed = re.search(r"Every span has (.*?)\n\n", text, re.DOTALL)
+    assert listed
+    return set(re.findall(r"`([^`]+)`", re.sub(r"\([^)]*\)", "", listed[1])))
+
+
+def test_spans_have_the_documented_tags_and_query_strings(recorded: Recorded) -> None:
+    recorded.apply()
+    spans = recorded.spans("/orders/{}?email=a@example.com")
+    assert len(documented_tags()) == 12
+    for span in spans.values():
+        assert documented_tags() <= span.tags.keys(), span
+        assert span.tags["http.url"].endswith("?email=a@example.com")
+    assert spans[WEB].tags["node_id"].endswith("web-sidecar-proxy")
+    assert spans[WEB_CLIENT].tags["upstream_cluster.name"].startswith("api.default.dc1.internal.")
 
 
 def test_tags_have_the_identity_of_the_caller(recorded: Recorded) -> None:

@@ -1,7 +1,7 @@
 """`consul-tracing verify --interval` on a real mesh.
 
 `pytest --log-cli-level=INFO -m nightly tests/mesh/test_verify_monitoring.py` logs the measurements in
-docs/how-to/monitoring.md. CONSUL_TRACING_MINUTES is the duration of the run without a fault.
+docs/guides/monitoring.md. CONSUL_TRACING_MINUTES is the duration of the run without a fault.
 """
 
 import logging

@@ -1,6 +1,6 @@
 """Zipkin with the environment variables and the memory limit that `ZipkinCollector` deploys.
 
-`pytest --log-cli-level=INFO` logs the measurements. docs/collector.md has those of a run of 120 s.
+`pytest --log-cli-level=INFO` logs the measurements. docs/measurements/zipkin.md has those of a run of 120 s.
 """
 
 import itertools

@@ -1,4 +1,4 @@
-"""The licences of the run-time dependencies: allowed, and listed in docs/reference/licences.md."""
+"""The licences of the run-time dependencies: allowed, and listed in docs/licences.md."""
 
 import os
 import re
@@ -9,7 +9,7 @@ from packaging.requirements import Requirement
 
 from testbed import CHECKOUT
 
-PAGE = CHECKOUT / "docs" / "reference" / "licences.md"
+PAGE = CHECKOUT / "docs" / "licences.md"
 HEAD = """# Licences
 
 The licences of the packages that consul-tracing and its extras install, by their metadata. All permit the use in

@@ -18,7 +18,9 @@ WEB: Any = {"web": {"protocol": "http"}}
 
 @pytest.fixture
 def program(tmp_path: Path) -> Path:
-    for name, text in zip(("mesh.py", "test_mesh.py"), code_blocks("docs/how-to/unit-tests.md", "python"), strict=True):
+    for name, text in zip(
+        ("mesh.py", "test_mesh.py"), code_blocks("docs/guides/testing-your-program.md", "python"), strict=True
+    ):
         (tmp_path / name).write_text(text)
     return tmp_path
 

@@ -93,7 +93,7 @@ def test_objects_are_deleted_before_the_resources_of_their_inputs(
     assert depends_on["zipkin-deployment"] == depends_on["zipkin-service"] == {"tracing"}
 
 
-@pytest.mark.parametrize("example", code_blocks("docs/collector.md", "python"))
+@pytest.mark.parametrize("example", code_blocks("docs/guides/zipkin-kubernetes.md", "python"))
 def test_documented_example_deploys_zipkin(engine: Engine, example: str) -> None:
     names = {"ZipkinCollector": ZipkinCollector, "MeshTracing": MeshTracing}
     engine.run(lambda: exec(example, names))  # noqa: S102 - the examples are part of the repository

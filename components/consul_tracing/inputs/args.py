@@ -369,8 +369,7 @@ class MemoryStorageArgs(TypedDict):
     max_spans: NotRequired[Input[int]]
     """Maximum number of spans; Zipkin removes the oldest traces first. Default: the number that fits into the heap.
 
-    With `memory_limit` 512Mi: 26,600, as measured in docs/collector.md. Zipkin's own default of 500,000 requires
-    gigabytes of heap for spans of Envoy.
+    With `memory_limit` 512Mi: 26,600. Zipkin's own default of 500,000 requires gigabytes of heap for spans of Envoy.
     """
 
 

@@ -15,7 +15,7 @@ DEPENDENCIES_IMAGE = "openzipkin/zipkin-dependencies:3.2.0"
 
 MEBIBYTE = 2**20
 NON_HEAP_MEMORY = 192 * MEBIBYTE
-"""Bytes that Java uses besides the heap, for code, classes and threads. Measured in docs/collector.md."""
+"""Bytes that Java uses besides the heap, for code, classes and threads. Measured in docs/measurements/zipkin.md."""
 
 HEAP_SHARE = 0.75
 """Share of the remaining memory for the heap. Network buffers and tables of the garbage collector use the rest."""
@@ -24,8 +24,8 @@ IDLE_HEAP = 32 * MEBIBYTE
 """Bytes of heap that Zipkin uses without spans."""
 
 SPAN_HEAP = 8 * 1024
-"""Bytes of heap per span in memory. A span of Envoy uses 3.3 KiB (docs/collector.md); new objects and queries use the
-rest. Zipkin's rule of 1 KiB assumes three annotations, but Envoy writes fifteen tags."""
+"""Bytes of heap per span in memory. A span of Envoy uses 3.3 KiB (docs/measurements/zipkin.md); new objects and queries
+use the rest. Zipkin's rule of 1 KiB assumes three annotations, but Envoy writes fifteen tags."""
 
 MANAGED_LABELS = frozenset(
     f"app.kubernetes.io/{key}" for key in ("name", "instance", "component", "part-of", "managed-by")

@@ -274,7 +274,7 @@ def test_default_max_spans_grows_with_the_memory_limit() -> None:
 
 
 def test_documented_sizes_match_the_defaults() -> None:
-    document = (Path(__file__).parents[3] / "docs" / "collector.md").read_text()
+    document = (Path(__file__).parents[3] / "docs" / "guides" / "zipkin-kubernetes.md").read_text()
     rows = re.findall(r"^\| (\d+[MG]i)\b[^|]*\| ([\d,]+) MiB \| ([\d,]+) \|$", document, re.MULTILINE)
     assert len(rows) == 5
     for limit, heap, spans in rows:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 FIX = (
     "start each proxy with its variables of the output proxy_environment, such as "
     "OTEL_RESOURCE_ATTRIBUTES=service.name={service}, or annotate its pods with those of the output proxy_annotations "
-    "(docs/service-names.md)"
+    "(docs/guides/per-service.md)"
 )
 
 
