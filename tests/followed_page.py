@@ -1,7 +1,7 @@
 """Follow a page of the documentation as a reader does: write its files, run its commands, compare its output.
 
-A block ```` ```python __main__.py ```` is a file, ```` ```diff __main__.py ```` changes one, ```` ```sh ```` are commands
-of one shell, and ```` ```text ```` is the whole output of the commands before it, in which `…` stands for any text.
+A block of a language with a file name (`python __main__.py`) is a file, and `diff __main__.py` changes it. `sh` are
+commands of one shell, and `text` is the whole output of the commands before it, in which `…` stands for any text.
 """
 
 import os

@@ -1,9 +1,9 @@
 """The quick start on Kubernetes, followed on a real API server. Commands, files and outputs are those of the page.
 
 The pods of the cluster run no program, so each has a real proxy on this machine, which the tests restart. Replaced are
-also: Deployments, with StatefulSets, whose pods have fixed names; port-forwards other than those of `consul-tracing`, with
-the addresses of the programs; the namespace of Zipkin, which other tests use; after the first `up`, the Zipkin of the
-program, with a running one; and the installation from the repository, with one from this checkout.
+also: Deployments, with StatefulSets, whose pods have fixed names; the port-forwards of the reader, with the addresses of
+the programs; the namespace of Zipkin, which other tests use; after the first `up`, the Zipkin of the program, with a
+running one; and the installation from the repository, with one from this checkout.
 """
 
 import os
@@ -25,8 +25,9 @@ from tests.followed_page import FollowedPage
 from tests.kubernetes.conftest import create_namespace
 from tests.mesh.consul_entries import clear
 
-pytestmark = [pytest.mark.kubernetes, pytest.mark.slow]
+pytestmark = [pytest.mark.kubernetes, pytest.mark.slow, pytest.mark.usefixtures("consul_namespace")]
 
+REPOSITORY = f"git+https://github.com/consul-tracing/consul-tracing@v{version('consul-tracing')}"
 NAMESPACE = "shop"
 PODS = ("web-1", "api-1")
 INJECTED = "consul.hashicorp.com/connect-inject-status"
@@ -61,7 +62,7 @@ def workload(pod: str) -> dict[str, Any]:
 
 
 @pytest.fixture
-def mesh(programs: Programs, cluster: Cluster, controller: Controller, consul_namespace: None) -> Iterator[Mesh]:
+def mesh(programs: Programs, cluster: Cluster, controller: Controller) -> Iterator[Mesh]:
     """A mesh without tracing: its own Consul, the controller of consul-k8s, and a proxy for each pod."""
     controller.stop()
     started = Mesh(programs, DEMO_SERVICES)
@@ -98,41 +99,30 @@ def opened(programs: Programs, cluster: Cluster, mesh: Mesh) -> Open:
         return
 
     path = [toolchain.search_path(kubernetes=True), str(toolchain.program("kubectl").parent), os.environ["PATH"]]
-    forwarded = {
-        "127.0.0.1:8500": mesh.consul.address,
-        "127.0.0.1:9411": f"{LOOPBACK}:{mesh.zipkin.port}",
-        "127.0.0.1:8080": f"{LOOPBACK}:{mesh.instances['web'].port}",
-    }
 
     def open_page(document: str) -> FollowedPage:
-        return FollowedPage(
+        page = FollowedPage(
             programs,
             document,
             environment={"KUBECONFIG": str(cluster.kubeconfig), "PATH": os.pathsep.join(path)},
             replaced={
-                **forwarded,
+                "127.0.0.1:8500": mesh.consul.address,
+                "127.0.0.1:9411": f"{LOOPBACK}:{mesh.zipkin.port}",
+                "127.0.0.1:8080": f"{LOOPBACK}:{mesh.instances['web'].port}",
                 "deployment/": "statefulset/",
                 "observability": "quick-start",
-                f"git+https://github.com/consul-tracing/consul-tracing@v{version('consul-tracing')}": f"file://{CHECKOUT}",
+                REPOSITORY: f"file://{CHECKOUT}",
             },
             handled={
                 "kubectl --namespace consul port-forward ": skip,
                 "kubectl --namespace observability port-forward ": skip,
                 "kubectl --namespace shop port-forward ": skip,
-                "kubectl --namespace shop rollout restart ": lambda commands: restart(commands, mesh, page()),
+                "kubectl --namespace shop rollout restart ": lambda commands: restart(commands, mesh, page),
             },
         )
+        return page
 
-    pages: list[FollowedPage] = []
-
-    def page() -> FollowedPage:
-        return pages[-1]
-
-    def opened_page(document: str) -> FollowedPage:
-        pages.append(open_page(document))
-        return page()
-
-    return opened_page
+    return open_page
 
 
 def restart(commands: str, mesh: Mesh, page: FollowedPage) -> None:
@@ -165,7 +155,7 @@ def test_quick_start(opened: Open, cluster: Cluster, mesh: Mesh) -> None:
     assert page.output.count(" none") == len(PODS)
     page.follow("7. Remove the rest")
     assert {one["spec"]["protocol"] for one in cluster.objects("ServiceDefaults")} == {"http"}
-    assert not (cluster.objects("ProxyDefaults")[0]["spec"].get("config") or {})
+    assert not cluster.objects("ProxyDefaults")[0]["spec"].get("config")
     assert cluster.get("Deployment", "zipkin", "quick-start") is None
 
 
