@@ -1,9 +1,9 @@
 """The quick start on Kubernetes, followed on a real API server. Commands, files and outputs are those of the page.
 
 The pods of the cluster run no program, so each has a real proxy on this machine, which the tests restart. Replaced are
-also: Deployments, with StatefulSets, whose pods have fixed names; the port-forwards of the reader, with the addresses of
-the programs; the namespace of Zipkin, which other tests use; after the first `up`, the Zipkin of the program, with a
-running one; and the installation from the repository, with one from this checkout.
+also: Deployments, with StatefulSets, whose pods have fixed names; port-forwards of the reader, with the addresses of
+the programs; the namespace of Zipkin, which other tests use; after the first `up`, the Zipkin of the program, with one
+that runs; and the installation from the repository, with one from this checkout.
 """
 
 import os
@@ -61,7 +61,7 @@ def workload(pod: str) -> dict[str, Any]:
     }
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def mesh(programs: Programs, cluster: Cluster, controller: Controller) -> Iterator[Mesh]:
     """A mesh without tracing: its own Consul, the controller of consul-k8s, and a proxy for each pod."""
     controller.stop()
@@ -81,7 +81,6 @@ def mesh(programs: Programs, cluster: Cluster, controller: Controller) -> Iterat
     started.stop_sidecars()
     mesh_controller.stop()
     controller.start()
-    cluster.delete_all("ServiceIntentions", "ProxyDefaults", "ServiceDefaults")
     for pod in PODS:
         cluster.delete("StatefulSet", pod.partition("-")[0], NAMESPACE)
     cluster.start_deleting("Namespace", NAMESPACE)
@@ -92,8 +91,8 @@ Open = Callable[[str], FollowedPage]
 
 
 @pytest.fixture
-def opened(programs: Programs, cluster: Cluster, mesh: Mesh) -> Open:
-    """Return a function that opens a page in an empty directory."""
+def opened(programs: Programs, cluster: Cluster, mesh: Mesh) -> Iterator[Open]:
+    """Return a function that opens a page in an empty directory, on a cluster without objects of the mesh."""
 
     def skip(_: str) -> None:
         return
@@ -122,7 +121,8 @@ def opened(programs: Programs, cluster: Cluster, mesh: Mesh) -> Open:
         )
         return page
 
-    return open_page
+    yield open_page
+    cluster.delete_all("ServiceIntentions", "ProxyDefaults", "ServiceDefaults")
 
 
 def restart(commands: str, mesh: Mesh, page: FollowedPage) -> None:
