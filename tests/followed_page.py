@@ -46,8 +46,7 @@ class FollowedPage:
         that run a block of commands instead of the shell, by the beginning of the block. The state of Pulumi is in a
         directory of its own: `pulumi login --local` uses that of the user, whatever HOME is.
         """
-        text = (CHECKOUT / document).read_text()
-        self.sections = {found["title"]: found["text"] for found in SECTION.finditer(text)}
+        self.open(document)
         self.output = ""
         self.exit_code = 0
         """Exit code of the last block of commands."""
@@ -70,6 +69,11 @@ class FollowedPage:
             **environment,
         }
 
+    def open(self, document: str) -> None:
+        """Continue with another page."""
+        text = (CHECKOUT / document).read_text()
+        self._sections = {found["title"]: found["text"] for found in SECTION.finditer(text)}
+
     @property
     def directory(self) -> Path:
         """The current directory of the reader."""
@@ -84,7 +88,7 @@ class FollowedPage:
 
     def blocks(self, title: str) -> Iterator[re.Match[str]]:
         """The blocks of a section. Raises KeyError if the page has no such section."""
-        return BLOCK.finditer(self.sections[title])
+        return BLOCK.finditer(self._sections[title])
 
     def edit(self, file: str, old: str, new: str) -> None:
         """Replace text of a file that the reader wrote."""

@@ -92,6 +92,23 @@ def protocols(mesh: Mesh) -> dict[str, str]:
     return {entry["Name"]: entry["Protocol"] for entry in mesh.consul.get("/v1/config/service-defaults")}
 
 
+def follow_the_advice_for_rare_traces(page: FollowedPage, mesh: Mesh) -> None:
+    """Run the commands of the troubleshooting page, each of which has a trace at 1 %."""
+    page.open("docs/troubleshooting.md")
+    verify, forced = (block["content"] for block in page.blocks("Six requests at 1 % show nothing"))
+    page.run(verify)
+    assert "The trace is complete" in page.output
+    before = len(mesh.zipkin.traces())
+    page.run(forced)
+    mesh.programs.wait_until(lambda: len(mesh.zipkin.traces()) > before, "the trace of the forced request")
+    page.open(DOCUMENT)
+
+
+def test_six_requests_at_one_percent_probably_have_no_trace() -> None:
+    assert "in 94 of 100 cases" in (CHECKOUT / "docs" / "troubleshooting.md").read_text()
+    assert round(100 * 0.99**6) == 94
+
+
 def test_quick_start(page: FollowedPage, mesh: Mesh) -> None:
     """One test, since each section continues where the former one ends."""
     page.follow("1. Start Zipkin")
@@ -110,6 +127,7 @@ def test_quick_start(page: FollowedPage, mesh: Mesh) -> None:
     page.follow("6. Trace 1 % of the requests")
     assert '"random_sampling":{"value":1}' in str(config(mesh)["envoy_listener_tracing_json"])
     page.run("consul-tracing stale --agent")
+    follow_the_advice_for_rare_traces(page, mesh)
 
     page.follow("7. Switch tracing off")
     mesh.restart_sidecars()
