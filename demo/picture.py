@@ -20,7 +20,7 @@ from testbed.signals import raise_on_signals
 DOCS = CHECKOUT / "docs"
 CAUSE, TRACE = DOCS / "no-traces.svg", DOCS / "trace.svg"
 COMMAND = "$ consul-tracing verify http://… --store zipkin=http://… --expect client,web,api --admin …"
-COLUMNS = 110
+COLUMNS = 92
 
 
 def write_pictures(programs: Programs) -> None:
