@@ -12,7 +12,8 @@ from pathlib import Path
 from testbed import CHECKOUT
 from testbed.processes import ProgramFailedError, Programs
 
-SECONDS = 300.0
+SECONDS = 600.0
+"""Timeout of a block of commands. An installation takes minutes on a busy machine."""
 
 SECTION = re.compile(r"^##+ (?P<title>.+)\n(?P<text>(?:(?!##+ ).*\n)*)", re.MULTILINE)
 BLOCK = re.compile(r"^```(?P<language>\w+)(?: (?P<file>\S+))?\n(?P<content>.*?)^```$", re.MULTILINE | re.DOTALL)
