@@ -43,12 +43,13 @@ def page(programs: Programs, consul: Consul) -> Iterator[FollowedPage]:
     def skip(_: str) -> None:
         return
 
+    path = [toolchain.search_path(), str(toolchain.program("consul").parent), os.environ["PATH"]]
     page = FollowedPage(
         programs,
         "docs/guides/remove.md",
         environment={
             **consul.environment,
-            "PATH": os.pathsep.join([toolchain.search_path(), os.environ["PATH"]]),
+            "PATH": os.pathsep.join(path),
             "PULUMI_CONFIG_PASSPHRASE": "",
         },
         replaced={},
