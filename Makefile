@@ -1,4 +1,4 @@
-# Short names for commands, documented in README.md.
+# Short names for commands, documented in CONTRIBUTING.md.
 
 PYTHON ?= python3
 BIN := .venv/bin

@@ -198,11 +198,11 @@ class Cluster:
         for definition in manifests:
             self.wait_for_condition("CustomResourceDefinition", definition["metadata"]["name"], "Established")
 
-    def wait_for_condition(self, kind: str, name: str, condition: str) -> None:
+    def wait_for_condition(self, kind: str, name: str, condition: str, namespace: str = "default") -> None:
         """Wait until this condition of an object is true."""
 
         def is_met() -> bool:
-            conditions = (self.get(kind, name) or {}).get("status", {}).get("conditions") or []
+            conditions = (self.get(kind, name, namespace) or {}).get("status", {}).get("conditions") or []
             return (condition, "True") in {(one["type"], one["status"]) for one in conditions}
 
         self.wait_until(is_met, f"condition {condition} of {kind} {name}")

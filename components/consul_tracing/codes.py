@@ -543,7 +543,7 @@ CODES: dict[str, Code] = {
         "A gateway disables sampling",
         "Consul sets random sampling of gateways to 0 %. A gateway with a tracer marks each request without trace "
         "context as not sampled, and all proxies follow (hashicorp/consul#6645).",
-        "Start the gateway with `gateway_envoy_args`, or set `gateways: skip`. See the section Gateways of the README.",
+        "Start the gateway with `gateway_envoy_args`, or set `gateways: skip`.",
     ),
     "CT407": Code(
         "A listener was rejected",

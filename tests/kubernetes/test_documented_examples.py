@@ -7,28 +7,14 @@ from pathlib import Path
 import pytest
 import yaml
 
-from testbed.consul import Consul
 from testbed.kubernetes import Cluster
 from tests.documents import code_blocks
 from tests.kubernetes.conftest import ProjectFactory
-from tests.mesh.consul_entries import MESH, entries
 from tests.monitoring import MONITORING
 
 pytestmark = pytest.mark.kubernetes
 
 OBSERVABILITY = "observability"
-
-
-@pytest.mark.usefixtures("consul_namespace", "observability")
-def test_readme_example_writes_the_entries_and_deploys_zipkin(
-    project: ProjectFactory, inline: Callable[[str], Path], cluster: Cluster, consul: Consul
-) -> None:
-    stack = project(inline(code_blocks("README.md", "python")[1]))
-    stack.up()
-    assert entries(consul) == {MESH, ("service-defaults", "web"), ("service-defaults", "payments")}
-    assert cluster.get("Deployment", "zipkin", OBSERVABILITY) is not None
-    stack.preview(expect_no_changes=True)
-    stack.destroy()
 
 
 def create_secret(cluster: Cluster, command: str) -> str:

@@ -126,7 +126,7 @@ def test_example_runs_in_an_empty_environment(programs: Programs, environment: P
     (directory / "Pulumi.yaml").write_text("name: example\nruntime: python\n")
     program = CHECKOUT / "examples" / example / "__main__.py"
     text = program.read_text() if program.exists() else code_blocks("README.md", "python")[0]
-    export_path = "import consul_tracing\npulumi.export('package', consul_tracing.__file__)\n"
+    export_path = "import consul_tracing, pulumi\npulumi.export('package', consul_tracing.__file__)\n"
     (directory / "__main__.py").write_text(text + export_path)
     path = os.pathsep.join([str(environment / "bin"), toolchain.search_path(), os.environ["PATH"]])
     unreachable = {"consul:address": f"{LOOPBACK}:{free_port()}"}

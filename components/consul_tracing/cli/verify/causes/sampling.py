@@ -89,7 +89,7 @@ def unsampled_request(evidence: Evidence) -> Iterator[Cause]:
                 proxy.label,
                 f"the gateway marks requests {_unsampled_by(proxy)} as not sampled: its {rate}",
                 "start the gateway with the output gateway_envoy_args (consul-tracing render --as gateway), or set "
-                "gateways: skip (README, section Gateways)",
+                "gateways: skip",
                 EVERYTHING,
             )
         else:
