@@ -60,7 +60,7 @@ def test_examples_of_explain_are_those_of_the_reference() -> None:
 
 def test_address_of_each_code_is_a_heading_of_its_page() -> None:
     project = tomllib.loads((CHECKOUT / "pyproject.toml").read_text())["project"]
-    assert project["urls"]["Documentation"].replace("/tree/", "/blob/") + "/reference" == ADDRESS
+    assert project["urls"]["Source"] + "/blob/main/docs/reference" == ADDRESS
     for code in CODES:
         page, _, anchor = page_of(code).partition("#")
         headings = re.findall(
