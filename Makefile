@@ -61,7 +61,7 @@ docs: .venv/installed
 	@$(BIN)/python -m website build
 
 docs-serve: .venv/installed
-	@$(BIN)/zensical serve
+	@$(BIN)/python -m zensical serve
 
 # Adds the site of a release to the branch gh-pages of origin.
 docs-publish: .venv/installed
