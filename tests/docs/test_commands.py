@@ -73,7 +73,7 @@ def calls(language: str, content: str) -> list[list[str]]:
 def test_commands_of_blocks_are_accepted(page: str) -> None:
     found = [(block, call) for block in blocks(page) for call in calls(block.language, block.content)]
     rejected = [f"{block}: {' '.join(call)}: {reason}" for block, call in found if (reason := rejection(call))]
-    assert rejected == []
+    assert not rejected, "\n".join(rejected)
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -84,7 +84,7 @@ def test_commands_in_the_text_are_accepted(page: str) -> None:
         for line, call in found
         if (reason := rejection(call, is_complete=False))
     ]
-    assert rejected == []
+    assert not rejected, "\n".join(rejected)
 
 
 @pytest.mark.parametrize("file", EXAMPLES)
