@@ -1,6 +1,7 @@
 """Links of the pages, and the anchors to which they may point."""
 
 import functools
+import itertools
 import re
 import tomllib
 from collections import Counter
@@ -63,7 +64,7 @@ def anchors(page: str) -> set[str]:
     found = tokens(page)
     headings = [
         "".join(child.content for child in (following.children or ()) if child.type in {"text", "code_inline"})
-        for token, following in zip(found, found[1:], strict=False)
+        for token, following in itertools.pairwise(found)
         if token.type == "heading_open"
     ]
     counted = Counter(map(slug, headings))

@@ -103,6 +103,6 @@ def test_subcommands_and_options_of_kubectl_exist() -> None:
     ],
 )
 def test_wrong_call_is_found(text: str, problem: str) -> None:
-    program = text.split()[0]
+    program = text.split(maxsplit=1)[0]
     (call,) = commands(text, program)
     assert problems(program, call) == [problem]
