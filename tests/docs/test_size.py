@@ -45,5 +45,5 @@ def test_pages_to_replace_are_still_long() -> None:
 
 
 def test_words_of_text_and_tables_count() -> None:
-    text = "# Two words\n\nA [link](page.md) to it.\n\n```sh\nnot counted\n```\n\n| one | `two` |\n|---|---|\n<!-- no -->\n"
+    text = "# Two words\n\nA [link](page.md) to it.\n\n```sh\nno\n```\n\n| one | `two` |\n|---|---|\n<!-- no -->\n"
     assert words(text) == 8

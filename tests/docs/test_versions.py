@@ -2,12 +2,11 @@
 
 import re
 import tomllib
-from pathlib import Path
 
 import pytest
 
 from testbed import CHECKOUT
-from tests.docs.pages import GENERATED, PAGES, tokens
+from tests.docs.pages import GENERATED, PAGES, read, tokens
 from toolchain.programs import PROGRAMS
 
 PROJECT = tomllib.loads((CHECKOUT / "pyproject.toml").read_text())["project"]
@@ -64,7 +63,7 @@ def unknown_versions(text: str) -> list[str]:
 def paragraphs(page: str) -> list[str]:
     """Return the paragraphs, table cells and blocks of a page. A dated page is one paragraph."""
     if page.startswith("docs/measurements/"):
-        return [Path(CHECKOUT / page).read_text()]
+        return [read(page)]
     return [token.content for token in tokens(page) if token.content]
 
 
@@ -74,19 +73,19 @@ def test_versions_are_those_of_the_tests(page: str) -> None:
     assert not found, "\n".join(found)
 
 
-@pytest.mark.parametrize("page", [page for page in PAGES if page.startswith("docs/measurements/")])
-def test_page_of_measurements_has_a_date(page: str) -> None:
-    assert DATE.search((CHECKOUT / page).read_text())
+def test_pages_of_measurements_have_a_date() -> None:
+    pages = [page for page in PAGES if page.startswith("docs/measurements/")]
+    assert [page for page in pages if not DATE.search(read(page))] == []
 
 
 @pytest.mark.parametrize("page", CHECKED)
 def test_version_of_the_package_is_the_present_one(page: str) -> None:
-    assert {*OF_PACKAGE.findall((CHECKOUT / page).read_text())} <= {PROJECT["version"]}
+    assert {*OF_PACKAGE.findall(read(page))} <= {PROJECT["version"]}
 
 
 @pytest.mark.parametrize("page", CHECKED)
 def test_oldest_python_is_that_of_the_package(page: str) -> None:
-    found = PYTHON.findall((CHECKOUT / page).read_text())
+    found = PYTHON.findall(read(page))
     assert {f">={version}" for version in found} <= {PROJECT["requires-python"]}
 
 
