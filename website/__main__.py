@@ -17,13 +17,13 @@ def main() -> int:
     publishing = commands.add_parser("publish", help="add the site of a release to the branch that is served")
     publishing.add_argument("tag", help="the tag of the release, such as v0.1.0")
     arguments = parser.parse_args()
-    try:
-        problems = build(ROOT)
-        if not problems and arguments.command == "publish":
+    problems = build(ROOT)
+    if not problems and arguments.command == "publish":
+        try:
             publish(ROOT, arguments.tag)
-    except subprocess.CalledProcessError as error:
-        # The program has written its reason.
-        problems = [f"{error.cmd[0]} failed with exit code {error.returncode}"]
+        except subprocess.CalledProcessError as error:
+            # The program has written its reason.
+            problems = [f"{error.cmd[0]} failed with exit code {error.returncode}"]
     for problem in problems:
         print(problem, file=sys.stderr)  # noqa: T201 - a command
     return 1 if problems else 0

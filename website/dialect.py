@@ -4,13 +4,16 @@
 - A list or a table may follow a paragraph without an empty line.
 - The word after the language of a block is its file: the site shows it as the title of the block.
 - `<details>` contains Markdown.
+- The cells of a wide table have the name of their column, which narrow screens show (docs/assets/site.css).
 """
 
 import re
+from xml.etree.ElementTree import Element
 
 from markdown import Markdown
 from markdown.extensions import Extension
 from markdown.preprocessors import Preprocessor
+from markdown.treeprocessors import Treeprocessor
 from markdown_it import MarkdownIt
 
 HOST = MarkdownIt("commonmark").enable(["table", "strikethrough"])
@@ -18,7 +21,10 @@ FENCE_WITH_FILE = re.compile(r"^(?P<fence>\s*`{3,}[\w+-]+) (?P<file>[^\s`=\"{}]+
 DETAILS = re.compile(r"<details(?=[ >])(?![^>]*\bmarkdown=)")
 MARKER = re.compile(r"(?P<before>\s*)(?:[-*+]|\d+[.)])(?P<after> {1,4}(?! )|)")
 WIDTH = 4
+NARROW = 3
+"""Columns that fit into a narrow screen."""
 BEFORE_WHITE_SPACE_IS_NORMALIZED = 31
+AFTER_INLINE_MARKDOWN = 15
 
 
 def for_python_markdown(lines: list[str]) -> list[str]:
@@ -64,12 +70,24 @@ class _Dialect(Preprocessor):
         return for_python_markdown(lines)
 
 
+class _WideTables(Treeprocessor):
+    def run(self, root: Element) -> None:
+        for table in root.iter("table"):
+            labels = ["".join(cell.itertext()) for cell in table.findall("thead/tr/th")]
+            if len(labels) > NARROW:
+                table.set("data-wide", "")
+                for row in table.findall("tbody/tr"):
+                    for label, cell in zip(labels, row, strict=False):
+                        cell.set("data-label", label)
+
+
 class DialectExtension(Extension):
-    """Adds the preprocessor."""
+    """Adds the processors."""
 
     def extendMarkdown(self, md: Markdown) -> None:  # noqa: N802 - a method of Python-Markdown
-        """Register the preprocessor."""
+        """Register the processors."""
         md.preprocessors.register(_Dialect(md), "dialect", BEFORE_WHITE_SPACE_IS_NORMALIZED)
+        md.treeprocessors.register(_WideTables(md), "wide_tables", AFTER_INLINE_MARKDOWN)
 
 
 def makeExtension(**options: object) -> DialectExtension:  # noqa: N802 - the name that Python-Markdown calls

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -32,17 +33,25 @@ def in_the_repository(directory: Path, command: list[str]) -> subprocess.Complet
     return subprocess.run(command, cwd=directory, env=environment, check=False, capture_output=True, text=True)
 
 
+@pytest.fixture(scope="module")
+def deploy(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A directory with the entries of a mesh."""
+    directory = tmp_path_factory.mktemp("mesh")
+    (directory / "mesh.yaml").write_text(MESH)
+    command = ["consul-tracing", "render", "--args", "mesh.yaml", "--as", "hcl", "--out", "deploy"]
+    rendered = in_the_repository(directory, command)
+    assert rendered.returncode == 0, rendered.stderr
+    return directory / "deploy"
+
+
 @pytest.fixture
-def repository(tmp_path: Path) -> Path:
+def repository(tmp_path: Path, deploy: Path) -> Path:
     """A repository with the files of the guide and the entries of a mesh."""
     in_the_repository(tmp_path, ["git", "init", "--quiet"])
     for name, block in files().items():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(block.content)
-    (tmp_path / "mesh.yaml").write_text(MESH)
-    command = ["consul-tracing", "render", "--args", "mesh.yaml", "--as", "hcl", "--out", "deploy"]
-    rendered = in_the_repository(tmp_path, command)
-    assert rendered.returncode == 0, rendered.stderr
+    shutil.copytree(deploy, tmp_path / "deploy")
     return tmp_path
 
 
