@@ -14,17 +14,19 @@ import re
 import subprocess
 import sys
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from testbed import CHECKOUT
-from tests.docs.pages import Block
+from tests.docs.pages import GENERATED, Block
 
-FOLLOWED = {
-    "docs/from-consul-config-write.md": "tests/mesh/test_migrations.py",
-    "docs/from-raw-pulumi.md": "tests/mesh/test_migrations.py",
-    "docs/from-terraform.md": "tests/mesh/test_migrations.py",
-}
-"""Pages that a test follows like a reader, and this test. It compares each `text` block of the page."""
+FOLLOWS = re.compile(r"\b(?:FollowedPage|Guide)\(")
+TESTS = [
+    text
+    for folder in ("kubernetes", "mesh")
+    for file in (CHECKOUT / "tests" / folder).glob("test_*.py")
+    if FOLLOWS.search(text := file.read_text())
+]
+"""Tests that follow a page like a reader, and compare each `text` block."""
 
 RUN = re.compile(r"output(?:, exit code (?P<code>\d+))?")
 RECORDED = re.compile(r"output in (?P<file>\S+)")
@@ -57,9 +59,16 @@ def shown_outputs(page: list[Block]) -> list[Shown]:
     return found
 
 
+def is_followed(page: str) -> bool:
+    """Whether a test names the page, and follows it like a reader."""
+    return any(f'"{name}"' in text for text in TESTS for name in (page, PurePosixPath(page).stem))
+
+
 def unexplained(block: Block) -> str | None:
-    """Return why no test compares a `text` block, or None."""
-    if block.language != "text" or block.page in FOLLOWED or RUN.fullmatch(block.comment) or block.comment == "drawing":
+    """Return why no test compares a `text` block, or None. A generator has recorded those of its pages."""
+    if block.language != "text" or block.page in GENERATED or is_followed(block.page):
+        return None
+    if RUN.fullmatch(block.comment) or block.comment == "drawing":
         return None
     if recorded := RECORDED.fullmatch(block.comment):
         file = CHECKOUT / recorded["file"]
