@@ -1,5 +1,6 @@
 """The guide for CI: the files to copy, and the commands of their jobs."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -53,3 +54,10 @@ def _command(step: dict[str, Any]) -> str:
     options = {**step["with"]}
     command = ["pulumi", options["command"], "--stack", options["stack-name"]]
     return " ".join([*command, *(f"--{name}" for name in ("diff", "refresh", "expect-no-changes") if name in options)])
+
+
+def previews() -> list[str]:
+    """Return the options of each `pulumi preview` of the jobs, without the name of the stack."""
+    commands = [command for job in jobs() for command in job.commands]
+    found = [re.search(r"pulumi preview (.*)", command) for command in commands]
+    return [re.sub(r"--stack (\"[^\"]*\"|\$\{\{[^}]*\}\}\S*( \S+ \}\})?|\S+) ?", "", one[1]) for one in found if one]
