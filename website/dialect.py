@@ -21,7 +21,7 @@ FENCE_WITH_FILE = re.compile(r"^(?P<fence>\s*`{3,}[\w+-]+) (?P<file>[^\s`=\"{}]+
 DETAILS = re.compile(r"<details(?=[ >])(?![^>]*\bmarkdown=)")
 MARKER = re.compile(r"(?P<before>\s*)(?:[-*+]|\d+[.)])(?P<after> {1,4}(?! )|)")
 WIDTH = 4
-NARROW = 3
+NARROW = 4
 """Columns that fit into a narrow screen."""
 BEFORE_WHITE_SPACE_IS_NORMALIZED = 31
 AFTER_INLINE_MARKDOWN = 15

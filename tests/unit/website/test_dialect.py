@@ -29,10 +29,10 @@ def test_text_is_translated(of_the_host: str, of_the_site: str) -> None:
 
 
 def test_cells_of_a_wide_table_have_the_name_of_their_column() -> None:
-    page = html("| a | `b` | c | d |\n|---|---|---|---|\n| 1 | 2 | 3 | 4 |\n")
+    page = html("| a | `b` | c | d | e |\n|---|---|---|---|---|\n| 1 | 2 | 3 | 4 | 5 |\n")
     assert "<table data-wide" in page
-    assert re.findall('data-label="(.)"', page) == ["a", "b", "c", "d"]
+    assert re.findall('data-label="(.)"', page) == ["a", "b", "c", "d", "e"]
 
 
 def test_narrow_table_is_unchanged() -> None:
-    assert "data-" not in html("| a | b | c |\n|---|---|---|\n| 1 | 2 | 3 |\n")
+    assert "data-" not in html("| a | b | c | d |\n|---|---|---|---|\n| 1 | 2 | 3 | 4 |\n")
