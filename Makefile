@@ -8,7 +8,7 @@ ACTIONLINT := go run github.com/rhysd/actionlint/cmd/actionlint@v1.7.12
 # Two workers: the tests of the shared mesh take as long as all other tests.
 PARALLEL := --numprocesses=2 --dist=loadgroup
 
-.PHONY: demo picture test test-unit test-explore test-pythons test-slow test-nightly test-kubernetes bench generate lint lock dist clean
+.PHONY: demo picture test test-unit test-explore test-pythons test-slow test-nightly test-kubernetes bench docs docs-serve docs-publish generate lint lock dist clean
 .DELETE_ON_ERROR:
 
 demo: .venv/installed
@@ -56,6 +56,17 @@ bench: .venv/installed
 generate: .venv/installed
 	$(BIN)/python -m generate
 
+# The documentation site in site/. A page that is not in the navigation, a broken link or a broken anchor is an error.
+docs: .venv/installed
+	@$(BIN)/python -m website build
+
+docs-serve: .venv/installed
+	@$(BIN)/python -m zensical serve
+
+# Adds the site of a release to the branch gh-pages of origin.
+docs-publish: .venv/installed
+	@$(BIN)/python -m website publish "$(TAG)"
+
 lint: .venv/installed
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
@@ -81,7 +92,7 @@ dist: .venv/installed
 	cd dist && sha256sum consul_tracing-* pulumi-* > SHA256SUMS
 
 clean:
-	rm -rf .venv .venvs dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv .venvs .cache dist site .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
 # .venv is recreated when PYTHON names another Python or when its Python was replaced or removed.
 IDENTITY := -c 'import sys; print(sys.base_prefix, "%d.%d" % sys.version_info[:2])'
