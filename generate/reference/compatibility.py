@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from consul_tracing.envoy_messages.releases import CONSUL_MESSAGES
-from consul_tracing.inputs.mesh_settings import AUTH_ENVOY, W3C_ENVOY
+from consul_tracing.inputs.mesh_settings import NEWER_INPUTS
 from consul_tracing.names import LISTENER_DECISION_ENVOY, SAMPLER_ENVOY, SPAN_ID_ENVOY
 from toolchain import programs
 
@@ -36,8 +36,7 @@ def compatibility() -> str:
 
 FEATURES: dict[str, EnvoyRelease] = {
     "`tracer.opentelemetry` with its own sampler": SAMPLER_ENVOY,
-    '`tracer.zipkin.propagation: "b3+w3c"`': W3C_ENVOY,
-    "`tracer.zipkin.headers`, `collector.auth`, `tracer.opentelemetry.max_cache_size`": AUTH_ENVOY,
+    **{f"`{path}`": since for path, since in NEWER_INPUTS.items()},
     "`access_logs`: the field `span_id` with OpenTelemetry": SPAN_ID_ENVOY,
 }
 """Inputs that require a newer Envoy than the oldest one."""
