@@ -58,17 +58,25 @@ def help_of(program: str, words: tuple[str, ...]) -> str:
     return text
 
 
+def is_subcommand(program: str, words: tuple[str, ...], word: str) -> bool:
+    text = help_of(program, (*words, word))
+    return text != help_of(program, words) and "unknown command" not in text
+
+
 def problems(program: str, call: list[str]) -> list[str]:
     """Return the subcommands and options of a call that the program does not have."""
     call = call[: call.index("--")] if "--" in call else call
     options = [found[0] for word in call if (found := OPTION.match(word))]
+    while call and call[0].startswith("-"):  # options of all commands, such as `--namespace consul`
+        _, *call = call
+        if call and "=" not in call[0] and not is_subcommand(program, (), call[0]):
+            _, *call = call
     words: list[str] = []
     for word in call:
         if word.startswith("-") or not SUBCOMMAND.fullmatch(word):
             break
-        text = help_of(program, tuple(words))
-        if help_of(program, (*words, word)) == text:
-            if not words or GROUP.search(text):
+        if not is_subcommand(program, tuple(words), word):
+            if not words or GROUP.search(help_of(program, tuple(words))):
                 return [f"{' '.join([program, *words])} has no {word}"]
             break
         words.append(word)
@@ -89,6 +97,13 @@ def test_subcommands_and_options_of_kubectl_exist() -> None:
     found = [(page, call) for page, call in calls("kubectl") if call and not PLUGINS & {*call}]
     assert len(found) > 5
     assert [f"{page}: {one}" for page, call in found for one in problems("kubectl", call)] == []
+
+
+@pytest.mark.kubernetes
+def test_options_before_the_subcommand_are_read() -> None:
+    assert problems("kubectl", ["--namespace", "consul", "get", "pods", "--output", "yaml"]) == []
+    assert problems("kubectl", ["--namespace", "consul", "get", "--outptu"]) == ["kubectl get has no --outptu"]
+    assert problems("kubectl", ["--namespace", "consul", "gte"]) == ["kubectl has no gte"]
 
 
 @pytest.mark.mesh

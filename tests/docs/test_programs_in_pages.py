@@ -1,4 +1,4 @@
-"""Python and JSON in pages: it parses, its imports exist, and the components accept its inputs."""
+"""Python, YAML and JSON in pages: it parses, its imports exist, and the components accept its inputs."""
 
 import ast
 import importlib
@@ -7,12 +7,15 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pytest
+import yaml
 
 from consul_tracing.errors import InputError
 from consul_tracing.inputs.entry_settings import ServiceProtocolsSettings
 from consul_tracing.inputs.mesh_settings import MeshSettings
 from consul_tracing.inputs.zipkin_collector_settings import ZipkinCollectorSettings
+from tests.docs.outputs import shown_outputs
 from tests.docs.pages import PAGES, Block, blocks
+from tests.unit.meshes import settings
 
 COMPONENTS = {
     "MeshTracing": MeshSettings,
@@ -22,6 +25,15 @@ COMPONENTS = {
 PULUMI_OPTIONS = {"opts"}
 OMITTED = "…"
 PYTHON = [block for page in PAGES for block in blocks(page) if block.language == "python"]
+YAML = [block for page in PAGES for block in blocks(page) if block.language == "yaml"]
+REJECTED = {
+    content
+    for page in PAGES
+    for shown in shown_outputs(blocks(page))
+    if shown.exit_code
+    for content in shown.files.values()
+}
+"""Files with mistakes: their commands fail with an output that is compared."""
 JSON = [block for page in PAGES for block in blocks(page) if block.language == "json"]
 
 
@@ -85,6 +97,30 @@ def test_program_has_existing_imports_and_valid_inputs(block: Block) -> None:
     assert missing_imports(module) == []
     for component, args in inputs(module):
         COMPONENTS[component].of("example", args)
+
+
+def stack_inputs(block: Block) -> dict[str, Any] | None:
+    """Return the inputs in a stack file or in a file of inputs such as mesh.yaml, None in another file."""
+    content = yaml.safe_load(block.content) if "consul-tracing:mesh" in block.content or block.file else None
+    if not isinstance(content, dict):
+        return None
+    configured = content.get("config", {}).get("consul-tracing:mesh")
+    return configured or (content if {"collector", "services"} & content.keys() else None)
+
+
+@pytest.mark.parametrize("block", YAML, ids=str)
+def test_yaml_parses_and_has_valid_inputs(block: Block) -> None:
+    list(yaml.safe_load_all(block.content))
+    args = stack_inputs(block)
+    if args and block.content not in REJECTED:
+        settings(**args)
+
+
+def test_inputs_of_stack_files_are_found() -> None:
+    assert sum(stack_inputs(block) is not None for block in YAML) >= 3
+    stack = Block("page.md", 1, "yaml", "", "config: {'consul-tracing:mesh': {colector: {host: zipkin}}}\n", "")
+    with pytest.raises(InputError, match="colector"):
+        settings(**(stack_inputs(stack) or {}))
 
 
 @pytest.mark.parametrize("block", JSON, ids=str)
