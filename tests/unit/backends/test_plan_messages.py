@@ -54,6 +54,6 @@ def test_disabled_mesh_advises_a_restart_once(engine: Engine, caplog: pytest.Log
     logged(engine, caplog)
     engine.live = {"global": engine.entry("mesh-proxy-defaults")}
     messages = logged(engine, caplog, enabled=False)
-    assert starting_with("CT507", messages).endswith(" → none)")
+    assert " → none)\n" in starting_with("CT507", messages)
     assert " ".join(messages).lower().count("restart every proxy") == 1
     assert " ".join(messages).count("keeps") == 1

@@ -126,7 +126,7 @@ def test_renamed_service_has_its_name_also_if_it_is_the_key_of_another_service(o
 def test_restart_of_a_proxy_with_its_own_keys_requires_new_keys(args: dict[str, Any], has_keys: bool) -> None:  # noqa: FBT001
     mesh = web(**args)
     assert has_own_keys(mesh) == has_keys
-    text = restart_text("a", "b", has_own_keys=has_keys)
+    text = restart_text("a", "b", is_enabled=True, has_own_keys=has_keys)
     assert ("give pods the new output proxy_annotations" in text) == has_keys
 
 

@@ -168,7 +168,7 @@ def test_all_lower_rates_are_counted() -> None:
 
 
 def test_fix_of_a_rate_of_0_of_one_proxy_does_not_restore_the_rate_of_the_mesh() -> None:
-    (one,) = found(MESH, keys={"listener_tracing": listener(random_sampling={"value": 0})})
+    (one,) = found(MESH, keys={"listener_tracing": listener(overall_sampling={"value": 0})})
     assert (one.code, 'envoy_tracing_json: "{}"' in one.fix, "remove" in one.fix) == ("CT321", True, False)
 
 
