@@ -34,7 +34,9 @@ def render(args: dict[str, Any], directory: Path, *options: str) -> str:
 def output(*arguments: str) -> str:
     """Return the output of a command that succeeds."""
     ended = consul_tracing(*arguments)
-    assert (ended.exit_code, ended.stderr) == (0, "")
+    # The note about the version of Envoy, which no entry contains.
+    notes = [line for line in ended.stderr.splitlines() if not line.startswith("consul-tracing: CT604: ")]
+    assert (ended.exit_code, notes) == (0, [])
     return ended.stdout
 
 
