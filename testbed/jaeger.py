@@ -51,11 +51,17 @@ class Jaeger:
         self.otlp_grpc_port = free_port()
         self.otlp_http_port = free_port()
         self.zipkin_port = free_port()
-        self._query_grpc_port = free_port()
         self._programs = programs
         self._configuration = programs.make_directory("jaeger") / "jaeger.yaml"
         # JSON is YAML.
-        self._configuration.write_text(json.dumps(self._settings()))
+        configuration = settings(
+            query=self.port,
+            query_grpc=free_port(),
+            otlp_grpc=self.otlp_grpc_port,
+            otlp_http=self.otlp_http_port,
+            zipkin=self.zipkin_port,
+        )
+        self._configuration.write_text(json.dumps(configuration))
         self.program = self.start()
 
     def start(self) -> Program:
@@ -99,27 +105,29 @@ class Jaeger:
 
         return self._programs.wait_until(arrived, f"{count} spans of trace {trace_id}", seconds=seconds)
 
-    def _settings(self) -> dict[str, Any]:
-        """Return the configuration: an OpenTelemetry Collector whose exporter is Jaeger's storage."""
 
-        def on(port: int) -> dict[str, str]:
-            return {"endpoint": f"{LOOPBACK}:{port}"}
+def settings(*, query: int, query_grpc: int, otlp_grpc: int, otlp_http: int, zipkin: int) -> dict[str, Any]:
+    """Return the configuration: an OpenTelemetry Collector whose exporter is Jaeger's storage."""
 
-        otlp = {"grpc": on(self.otlp_grpc_port), "http": on(self.otlp_http_port)}
-        query = {"http": on(self.port), "grpc": on(self._query_grpc_port)}
-        return {
-            "extensions": {
-                "jaeger_storage": {"backends": {"memory": {"memory": {"max_traces": MAX_TRACES}}}},
-                "jaeger_query": {"storage": {"traces": "memory"}, **query},
-            },
-            "receivers": {"otlp": {"protocols": otlp}, "zipkin": on(self.zipkin_port)},
-            "exporters": {"jaeger_storage_exporter": {"trace_storage": "memory"}},
-            "service": {
-                "extensions": ["jaeger_storage", "jaeger_query"],
-                "pipelines": {"traces": {"receivers": ["otlp", "zipkin"], "exporters": ["jaeger_storage_exporter"]}},
-                "telemetry": {"metrics": {"level": "none"}},
-            },
-        }
+    def on(port: int) -> dict[str, str]:
+        return {"endpoint": f"{LOOPBACK}:{port}"}
+
+    return {
+        "extensions": {
+            "jaeger_storage": {"backends": {"memory": {"memory": {"max_traces": MAX_TRACES}}}},
+            "jaeger_query": {"storage": {"traces": "memory"}, "http": on(query), "grpc": on(query_grpc)},
+        },
+        "receivers": {
+            "otlp": {"protocols": {"grpc": on(otlp_grpc), "http": on(otlp_http)}},
+            "zipkin": on(zipkin),
+        },
+        "exporters": {"jaeger_storage_exporter": {"trace_storage": "memory"}},
+        "service": {
+            "extensions": ["jaeger_storage", "jaeger_query"],
+            "pipelines": {"traces": {"receivers": ["otlp", "zipkin"], "exporters": ["jaeger_storage_exporter"]}},
+            "telemetry": {"metrics": {"level": "none"}},
+        },
+    }
 
 
 def _spans(trace: Mapping[str, Any]) -> list[JaegerSpan]:

@@ -23,7 +23,7 @@ TEMPLATES = frozenset({".ctmpl", ".erb", ".gotmpl", ".j2", ".jinja", ".jinja2", 
 """Suffixes of templates. They are read as `mesh.nomad.tpl`, and as `mesh.tpl` if they contain a tracing key."""
 
 SKIPPED_DIRECTORIES = frozenset({"node_modules"})
-"""Directories of other programs. Hidden directories, such as `.terraform`, are skipped too."""
+"""Directories of other programs. Hidden directories and virtual environments are skipped too."""
 
 
 def selected(paths: Sequence[str], excluded: Sequence[str] = ()) -> dict[str, list[str]]:
@@ -69,7 +69,10 @@ def _files_in(root: str, excluded: Sequence[str]) -> Iterator[str]:
         names[:] = [
             name
             for name in names
-            if name[0] != "." and name not in SKIPPED_DIRECTORIES and not is_excluded(f"{directory}/{name}", excluded)
+            if name[0] != "."
+            and name not in SKIPPED_DIRECTORIES
+            and not is_excluded(f"{directory}/{name}", excluded)
+            and not Path(directory, name, "pyvenv.cfg").exists()
         ]
         places = (Path(directory, name) for name in files)
         found = (place for place in places if not (SUFFIXES | TEMPLATES).isdisjoint(_suffixes(place.name)))

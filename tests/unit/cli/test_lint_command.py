@@ -92,6 +92,7 @@ def test_files_of_a_directory_are_read_by_their_suffixes_in_any_case(here: Path)
     skipped = ["a.hcl.bak", "mesh.yaml.orig"]
     write(here, dict.fromkeys([*read, *skipped, "a.txt", "b.tpl", "c.conf.ctmpl", "hcl", "a.hclx"], ""))
     write(here, dict.fromkeys([".git/a.hcl", ".terraform/a.tf", "b/node_modules/c/a.json", ".hidden/b/a.hcl"], ""))
+    write(here, {"venv/pyvenv.cfg": "", "venv/lib/a.json": ""})
     assert selected(["."]) == {".": sorted([*read, *skipped, "b.tpl", "c.conf.ctmpl"])}
     write(here, {"A.HCL": block(), "a.hcl.bak": block()})
     assert sorted(findings(".")) == [(name, "CT330") for name in skipped]

@@ -47,7 +47,9 @@ def verify_command(  # noqa: PLR0913, PLR0917 - options of a command
     selector: Selector = None,
     propagation: ContextHeaders = Propagation.B3,
     header: Headers = None,
-    requests: Annotated[int, typer.Option(min=1, max=MAX_REQUESTS, help="Number of requests.")] = 1,
+    requests: Annotated[
+        int, typer.Option(min=1, max=MAX_REQUESTS, help=f"Number of requests, at most {MAX_REQUESTS}.")
+    ] = 1,
     timeout: Timeout = TIMEOUT,
     store_token_file: StoreTokenFile = "",
     store_auth_file: StoreAuthFile = "",

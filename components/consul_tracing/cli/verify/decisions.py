@@ -115,7 +115,7 @@ def _difference(one: Decisions) -> str:
     if not one.has_sampler and _differs(one.random, one):
         return (
             f"samples {_percent(one.random, one)} of its requests at random, and not {format_rate(one.rate)}: request "
-            "ids that callers set decide (CT413), or the first proxy has another rate"
+            "ids that callers set decide (CT413), the first proxy has another rate, or the rate was another one before"
         )
     if one.traced is not None and one.traced < one.requests * one.rate / 100 and _differs(one.traced, one):
         return (
