@@ -132,7 +132,7 @@ CODES: dict[str, Code] = {
     "CT219": Code(
         "Other entries rely on a protocol",
         "A router, splitter, resolver, ingress gateway or intention needs the protocol that the update changes. Consul "
-        "refuses each write after which such an entry does not work, and the `up` would stop in the middle. It also refuses "
+        "refuses each write after which such an entry does not work, and the `up` would not finish. It also refuses "
         "to change two services of one router, splitter or resolver one after the other.",
         "Change or remove the entries that the message lists, then run `pulumi up`. `default_protocol` changes all "
         "services without a protocol of their own in one write.",
