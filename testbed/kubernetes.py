@@ -175,6 +175,9 @@ class Cluster:
 
     def kubeconfig_of(self, namespace: str) -> Path:
         """Return the kubeconfig of the default service account of a namespace."""
+        # The controller manager creates the account after the namespace.
+        exists = partial(self.get, "ServiceAccount", "default", namespace)
+        self.wait_until(exists, f"the default service account of {namespace}")
         account = self._kind("ServiceAccount").subresources["token"]
         request = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {}}
         created: Any = account.create(  # type: ignore[no-untyped-call]
