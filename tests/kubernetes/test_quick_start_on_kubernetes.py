@@ -179,7 +179,7 @@ def test_destroy_waits_until_nothing_relies_on_the_protocol(opened: Open, cluste
     cluster.apply(INTENTIONS)
     cluster.wait_for_condition("ServiceIntentions", "api", "Synced", NAMESPACE)
     (documented,) = [block["content"] for block in page.blocks("On Kubernetes")]
-    status, deletion = documented.splitlines()
+    status, save, deletion = documented.splitlines()
 
     def reason() -> bool:
         found = cluster.get("ServiceDefaults", "api", "consul") or {"status": {"conditions": []}}
@@ -190,6 +190,8 @@ def test_destroy_waits_until_nothing_relies_on_the_protocol(opened: Open, cluste
         cluster.wait_until(reason, "the reason in the status of the object")
         page.run(status)
         assert 'service "api" has protocol "tcp", which is incompatible with L7 intentions' in page.output
+        page.run(save)
+        assert "kind: ServiceIntentions" in (page.directory / "api.yaml").read_text()
         page.run(deletion)
         destroyed.result()
     assert cluster.get("ServiceDefaults", "api", "consul") is None

@@ -123,7 +123,9 @@ def test_routes_to_other_instances_are_complete(traced: TracedMesh, route: str, 
     traced.apply(spans={"spawn_upstream_span": spawn})
     kind, fields, cluster = ROUTES[route]
     with config_entry(traced, f"service-{kind}", **fields):
-        traced.wait_until(lambda: clusters_of_client(traced)[0].startswith(cluster), f"the route to {cluster}")
+        traced.wait_until(
+            lambda: "".join(clusters_of_client(traced)[:1]).startswith(cluster), f"the route to {cluster}"
+        )
         result = diagnosis(traced, expect="")
         assert (result.exit_code, result.report["calls_without_span"]) == (0, [])
         assert ("web" in result.report["services"]) == ("web." in cluster)
