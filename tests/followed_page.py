@@ -1,7 +1,7 @@
 """Follow a page of the documentation as a reader does: write its files, run its commands, compare its output.
 
 A block of a language with a file name (`python __main__.py`) is a file, and `diff __main__.py` changes it. `sh` are
-commands of one shell, and `text` is the whole output of the commands before it, in which `…` stands for any text.
+commands of one shell, and `text` is the whole output of the commands before it, in which `…` is any text.
 """
 
 import os
@@ -142,7 +142,7 @@ def change(diff: str) -> tuple[str, str]:
 
 
 def pattern(text: str) -> str:
-    """Return the regular expression of a shown output, in which `…` stands for any text, and spaces do not count."""
+    """Return the regular expression of a shown output, in which `…` is any text, and spaces do not count."""
     return ".*?".join(re.escape(part) for part in words(text).split("…"))
 
 

@@ -31,6 +31,12 @@ RESOURCE_ATTRIBUTE_SEPARATORS = frozenset(",=")
 EnvoyRelease = tuple[int, int]
 """Major and minor version of Envoy."""
 
+
+def release_text(release: tuple[int, ...]) -> str:
+    """Return a version as users write it."""
+    return ".".join(map(str, release))
+
+
 SAMPLER_ENVOY: EnvoyRelease = (1, 35)
 """The first Envoy whose OpenTelemetry tracer has samplers. Older ones do not start with a sampler."""
 

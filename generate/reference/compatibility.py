@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from consul_tracing.envoy_messages.releases import CONSUL_MESSAGES
 from consul_tracing.inputs.mesh_settings import NEWER_INPUTS
-from consul_tracing.names import LISTENER_DECISION_ENVOY, SAMPLER_ENVOY, SPAN_ID_ENVOY
+from consul_tracing.names import LISTENER_DECISION_ENVOY, SAMPLER_ENVOY, SPAN_ID_ENVOY, release_text
 from toolchain import programs
 
 if TYPE_CHECKING:
@@ -27,10 +27,10 @@ def compatibility() -> str:
     return PROSE.read_text().format(
         programs="\n".join(_programs()),
         packages="\n".join(_packages()),
-        features="\n".join(f"| {feature} | {_release(least)} |" for feature, least in FEATURES.items()),
-        messages=_release(max(CONSUL_MESSAGES)),
-        sampler=_release(SAMPLER_ENVOY),
-        decision=_release(LISTENER_DECISION_ENVOY),
+        features="\n".join(f"| {feature} | {release_text(least)} |" for feature, least in FEATURES.items()),
+        messages=release_text(max(CONSUL_MESSAGES)),
+        sampler=release_text(SAMPLER_ENVOY),
+        decision=release_text(LISTENER_DECISION_ENVOY),
     )
 
 
@@ -71,7 +71,3 @@ def _packages() -> list[str]:
     found = {one["name"]: one for text in requirements if (one := REQUIREMENT.fullmatch(text))}
     rows = [f"| {name} | {found[name]['least']} | {found[name]['before']} |" for name in PACKAGES]
     return [f"| Python | {project['requires-python'].removeprefix('>=')} | |", *rows]
-
-
-def _release(numbers: tuple[int, ...]) -> str:
-    return ".".join(map(str, numbers))

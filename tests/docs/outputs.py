@@ -1,6 +1,6 @@
 """Shown outputs: the convention that says what a block is, and the comparison with the real output.
 
-A block of `text` is the whole output of the commands before it, in which `…` stands for omitted text. In a page that a
+A block of `text` is the whole output of the commands before it, in which `…` is omitted text. In a page that a
 test follows, this test compares. Elsewhere a comment before the block, which readers do not see, names the comparison:
 
 - `<!-- output -->`: the commands of the block before it are run, in a directory with the files of the page.

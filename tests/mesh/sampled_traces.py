@@ -4,8 +4,11 @@ import json
 import random
 import uuid
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import partial
+
+import pytest
 
 from consul_tracing.envoy import proxy_environment
 from consul_tracing.inputs.tracer_settings import Tracer
@@ -20,6 +23,9 @@ CALLERS = 40
 EXPECTED = REQUESTS * PERCENT / 100
 # Five standard deviations of a binomial distribution: one failure by chance in a million cells.
 TOLERANCE = 5 * (EXPECTED * (1 - PERCENT / 100)) ** 0.5
+
+VERSIONS = pytest.mark.parametrize("version", [pytest.param("1.36.4", marks=pytest.mark.slow), "1.40.0"])
+"""The oldest and the newest tested Envoy with all inputs of collectors."""
 
 Shapes = Counter[tuple[SpanName, ...]]
 """Numbers of traces by their spans."""
@@ -77,6 +83,16 @@ def choose(traced: TracedMesh, version: str | None, tracer: Tracer | None) -> No
         sidecar = traced.mesh.sidecars[name]
         sidecar.version, sidecar.environment = version, proxy_environment(tracer, name) if tracer else {}
     traced.bootstrap_hash = ""
+
+
+@contextmanager
+def running(traced: TracedMesh, version: str) -> Iterator[None]:
+    """Run the sidecars with a version of Envoy."""
+    choose(traced, version, None)
+    try:
+        yield
+    finally:
+        choose(traced, None, None)
 
 
 def flushing(arguments: list[str]) -> list[str]:

@@ -3,8 +3,7 @@
 import json
 import secrets
 import time
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -16,14 +15,13 @@ from testbed.collectors import Received, http_collector, otlp_grpc_collector
 from testbed.envoy import Envoy
 from testbed.ports import LOOPBACK, free_port
 from testbed.processes import Programs
-from tests.mesh.sampled_traces import choose
+from tests.mesh.sampled_traces import VERSIONS, running
 from tests.mesh.test_collectors import server_pair, tls_collector
 from tests.mesh.traced_mesh import TRACED, TracedMesh, sampled_parent
 from tests.mesh.verify_runs import W3C, assert_causes, diagnosis
 
 pytestmark = pytest.mark.mesh
 
-VERSIONS = pytest.mark.parametrize("version", [pytest.param("1.36.4", marks=pytest.mark.slow), "1.40.0"])
 SECONDS_BETWEEN_READS = 2
 TRACERS: dict[str, dict[str, Any]] = {
     "zipkin": {"zipkin": {}},
@@ -31,15 +29,6 @@ TRACERS: dict[str, dict[str, Any]] = {
     "otlp-grpc": {"opentelemetry": {}},
 }
 EACH_TRACER = pytest.mark.parametrize("tracer", TRACERS)
-
-
-@contextmanager
-def running(traced: TracedMesh, version: str) -> Iterator[None]:
-    choose(traced, version, None)
-    try:
-        yield
-    finally:
-        choose(traced, None, None)
 
 
 def collector_of(tracer: str, *pair: Path, **options: Any) -> AbstractContextManager[Received]:

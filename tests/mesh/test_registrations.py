@@ -130,7 +130,7 @@ def test_proxy_with_keys_of_its_own_is_stale_by_its_own_keys(traced: TracedMesh)
         traced.wait_until(lambda: stale(traced) == dict.fromkeys(("client", "api"), expected), "two stale proxies")
         traced.mesh.consul.register(traced.mesh.instances["web"].registration)
         traced.wait_until(partial(is_stale, traced, "web"), "the third one")
-        # The others never restarted, so that the former entry is theirs.
+        # The others never restarted, so they have the former entry.
         traced.apply()
     traced.wait_until(lambda: stale(traced) == {}, "no stale proxy")
 

@@ -2,9 +2,8 @@
 
 import socket
 import time
-from collections.abc import Iterator
 from concurrent import futures
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -21,7 +20,7 @@ from testbed.jaeger import Jaeger
 from testbed.ports import LOOPBACK, free_port
 from testbed.services import TcpService
 from testbed.zipkin import Zipkin
-from tests.mesh.sampled_traces import choose
+from tests.mesh.sampled_traces import VERSIONS, choose, running
 from tests.mesh.test_collectors import server_pair
 from tests.mesh.trace_stores import to_jaeger
 from tests.mesh.traced_mesh import TRACE_ALL, TRACED, TracedMesh
@@ -40,22 +39,12 @@ pytestmark = pytest.mark.mesh
 
 OTLP_HTTP: dict[str, Any] = {"opentelemetry": {"service_name": "mesh", "transport": "http"}}
 ZIPKIN: dict[str, Any] = {"zipkin": {}}
-VERSIONS = pytest.mark.parametrize("version", [pytest.param("1.36.4", marks=pytest.mark.slow), "1.40.0"])
 
 
 def diagnosis_with(traced: TracedMesh, port: int, tracer: dict[str, Any], **more: Any) -> Verification:
     """Return the diagnosis of a mesh that sends its spans to this port."""
     traced.apply(collector={"host": LOOPBACK, "port": port}, tracer=tracer)
     return diagnosis(traced, *([W3C] if "opentelemetry" in tracer else []), exported="opentelemetry" in tracer, **more)
-
-
-@contextmanager
-def running(traced: TracedMesh, version: str) -> Iterator[None]:
-    choose(traced, version, None)
-    try:
-        yield
-    finally:
-        choose(traced, None, None)
 
 
 @VERSIONS

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from consul_tracing.access_logs import FORMATS, SPAN_ID, newer_formats, rejected_formats
 from consul_tracing.errors import Problem, format_value
-from consul_tracing.names import HTTP_PROTOCOLS, SAMPLER_ENVOY, SPAN_ID_ENVOY, UNRESOLVED, EnvoyRelease
+from consul_tracing.names import HTTP_PROTOCOLS, SAMPLER_ENVOY, SPAN_ID_ENVOY, UNRESOLVED, EnvoyRelease, release_text
 
 from .entry_fields import ProxyConfig, ProxyDefaultsFields, StaticClusters
 from .entry_settings import MANAGED_BY_CONSUL_K8S, EntrySettings, Protocol
@@ -191,7 +191,7 @@ class MeshSettings(EntrySettings):
                 yield self._newer_problem(path, since)
 
     def _newer_problem(self, path: str, since: EnvoyRelease, what: str = "") -> Problem:
-        required = ".".join(map(str, since))
+        required = release_text(since)
         return Problem(
             path,
             f"{what}requires Envoy {required}, got {self.envoy_version} (envoy_version, the oldest of the mesh). "

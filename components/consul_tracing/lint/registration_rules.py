@@ -117,16 +117,16 @@ def decisions_of_untraced(proxies: Sequence[tuple[Document, ProxyConfig]]) -> It
 
     A proxy decides by its listener, and marks the request id as sampled, also without a tracer. Samplers decide later.
     """
-    found = [(one, config, _listener_rate(config)) for one, config in proxies if _is_sidecar(one)]
-    for document, config, rate in found:
-        if config.tracer != OFF or rate is None:
-            continue
-        lower = {
-            one.name: other
-            for one, traced, other in found
-            if traced.tracer != OFF and other is not None and other < rate and not has_sampler(traced)
-        }
-        if lower:
+    rates = [
+        (one, config, rate)
+        for one, config in proxies
+        if _is_sidecar(one) and (rate := _listener_rate(config)) is not None
+    ]
+    untraced = [(one, rate) for one, config, rate in rates if config.tracer == OFF]
+    traced = [(one, config, rate) for one, config, rate in rates if config.tracer != OFF] if untraced else []
+    deciding = [(one.name, rate) for one, config, rate in traced if not has_sampler(config)]
+    for document, rate in untraced:
+        if lower := {name: other for name, other in deciding if other < rate}:
             shown = shortened([f"{name or 'another proxy'} ({lower[name]:g} %)" for name in sorted(lower)])
             reason = (
                 f"has no tracer, and still marks {rate:g} % of the requests without trace context as sampled, which "

@@ -11,7 +11,14 @@ from consul_tracing.envoy_messages.messages import LISTENER_TRACING, TRACING
 from consul_tracing.envoy_messages.reader import is_json, read, read_listener
 from consul_tracing.envoy_messages.releases import CONSUL_MESSAGES
 from consul_tracing.envoy_messages.tracers import OPENTELEMETRY, SKYWALKING, sampler_percent
-from consul_tracing.names import LISTENER_DECISION_ENVOY, LISTENER_KEY, SAMPLER_ENVOY, SAMPLING_RATES, TRACER_KEY
+from consul_tracing.names import (
+    LISTENER_DECISION_ENVOY,
+    LISTENER_KEY,
+    SAMPLER_ENVOY,
+    SAMPLING_RATES,
+    TRACER_KEY,
+    release_text,
+)
 from consul_tracing.severities import Severity
 
 from .findings import Issue
@@ -28,7 +35,7 @@ if TYPE_CHECKING:
 
 RATES = ("random_sampling", "overall_sampling")
 PATH = ("Config", LISTENER_KEY)
-BROKEN = ".".join(map(str, LISTENER_DECISION_ENVOY))
+BROKEN = release_text(LISTENER_DECISION_ENVOY)
 PARENT_BASED = "ParentBasedSamplerConfig"
 
 
@@ -122,7 +129,7 @@ def consul_issues(listener: object, consul: ConsulRelease | None) -> Iterator[Is
     if consul and consul[:2] > newest[:2]:
         return
     parsed = next((CONSUL_MESSAGES[one] for one in CONSUL_MESSAGES if (consul or newest) >= one), (1, 28))
-    version, severity = ("1.22.7", Severity.WARNING) if consul is None else (".".join(map(str, consul)), Severity.ERROR)
+    version, severity = ("1.22.7", Severity.WARNING) if consul is None else (release_text(consul), Severity.ERROR)
     for path, since in reading.newer:
         if since > parsed:
             reason = f"cannot be parsed by Consul {version}, which drops the whole block: nothing is sampled"

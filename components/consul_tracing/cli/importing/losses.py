@@ -16,9 +16,15 @@ from consul_tracing.inputs.proxies import named
 from consul_tracing.inputs.types import OLDEST_ENVOY
 from consul_tracing.lint.meaning import meaning_differences, mesh_meaning, message_of, service_meaning
 from consul_tracing.lint.proxy_config import proxy_config
-from consul_tracing.names import CLUSTERS_KEY, COLLECTOR_CLUSTER, LISTENER_KEY, SAMPLER_ENVOY, TRACER_KEY, TRACING_KEYS
-
-from .spans import release_text
+from consul_tracing.names import (
+    CLUSTERS_KEY,
+    COLLECTOR_CLUSTER,
+    LISTENER_KEY,
+    SAMPLER_ENVOY,
+    TRACER_KEY,
+    TRACING_KEYS,
+    release_text,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence

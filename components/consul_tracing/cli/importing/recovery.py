@@ -27,6 +27,7 @@ from consul_tracing.names import (
     SAMPLER_ENVOY,
     TRACER_KEY,
     TRACING_KEYS,
+    release_text,
 )
 
 from .losses import (
@@ -39,7 +40,7 @@ from .losses import (
     other_losses,
     service_losses,
 )
-from .spans import access_log_inputs, release_text, tag_inputs, without_log_fields
+from .spans import access_log_inputs, tag_inputs, without_log_fields
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

@@ -9,10 +9,10 @@ from consul_tracing.entries.bodies import canonical_json
 from consul_tracing.envoy import CALLER_METADATA
 from consul_tracing.envoy_messages.json_values import at
 from consul_tracing.inputs.types import OLDEST_ENVOY
-from consul_tracing.names import SAMPLER_ENVOY, SPAN_ID_ENVOY
+from consul_tracing.names import SAMPLER_ENVOY, SPAN_ID_ENVOY, release_text
 
 if TYPE_CHECKING:
-    from consul_tracing.names import EnvoyRelease, JsonObject
+    from consul_tracing.names import JsonObject
 
 
 def tag_inputs(tag: object) -> JsonObject:
@@ -33,8 +33,8 @@ def tag_inputs(tag: object) -> JsonObject:
 def access_log_inputs(logs: object, inputs: JsonObject) -> JsonObject:
     """Return `access_logs`, and the first Envoy that supports the format. Empty for another format.
 
-    `inputs`: the recovered tracer, and the oldest Envoy that supports it, which the format may raise. It
-    is known without a sampler.
+    `inputs`: the recovered tracer, and the oldest Envoy that supports it. A tracer without a sampler has a known Envoy.
+    For another one, the format can require a newer Envoy.
     """
     is_old = inputs.get("envoy_version") == release_text(OLDEST_ENVOY)
     releases = (SAMPLER_ENVOY,) if is_old else (SAMPLER_ENVOY, SPAN_ID_ENVOY)
@@ -51,8 +51,3 @@ def without_log_fields(fields: JsonObject) -> JsonObject:
     rest = {name: value for name, value in fields["AccessLogs"].items() if name not in {"Enabled", "JSONFormat"}}
     others = {name: value for name, value in fields.items() if name != "AccessLogs"}
     return {**others, "AccessLogs": rest} if rest else others
-
-
-def release_text(release: EnvoyRelease) -> str:
-    """Return a release as the input `envoy_version`."""
-    return ".".join(map(str, release))

@@ -17,7 +17,7 @@ from consul_tracing.envoy_messages.reader import read_listener
 from consul_tracing.envoy_messages.tracers import sampler_percent
 from consul_tracing.errors import format_rate, shortened
 from consul_tracing.lint.sampling_rules import listener_rate
-from consul_tracing.names import LISTENER_KEY
+from consul_tracing.names import LISTENER_KEY, release_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -45,7 +45,7 @@ def limited_callers(evidence: Evidence) -> Iterator[Cause]:
     """CT412: proxies that apply their sampling rate to requests that are sampled already."""
     for proxy in evidence.proxies:
         if proxy.is_on_path and proxy.limits_callers and not proxy.is_gateway:
-            version = ".".join(map(str, proxy.release))
+            version = release_text(proxy.release)
             yield Cause(
                 "CT412",
                 proxy.label,
