@@ -155,16 +155,6 @@ class Cluster:
         except NotFoundError:
             return
 
-    def wait_for_garbage_collector(self, manifest: Mapping[str, Any]) -> None:
-        """Wait until the garbage collector knows the kind of the object, which is created and deleted.
-
-        It looks for new kinds every 30 s. Until then, a deletion in the foreground, as Pulumi deletes, does not end.
-        """
-        kind, name, namespace = manifest["kind"], manifest["metadata"]["name"], _namespace_of(manifest)
-        self.create(manifest)
-        self._kind(kind).delete(name=name, namespace=namespace, body={"propagationPolicy": "Foreground"})
-        self.wait_until(lambda: self.get(kind, name, namespace) is None, f"the collection of {kind} {name}", seconds=60)
-
     def delete_all(self, *kinds: str) -> None:
         """Delete all objects of these kinds in all namespaces and wait for the deletion."""
         for kind in kinds:

@@ -63,8 +63,8 @@ KUBERNETES: dict[str, tuple[Access, ...]] = {
         access("gateway.networking.k8s.io", "gateways", "list"),
     ),
     "`MeshTracing`, `target: kubernetes`": (
-        access(GROUP, "proxydefaults", "list", "create", "patch", "delete"),
-        access(GROUP, "servicedefaults", "list", "create", "patch", "delete"),
+        access(GROUP, "proxydefaults", "get", "list", "create", "patch", "delete"),
+        access(GROUP, "servicedefaults", "get", "list", "create", "patch", "delete"),
     ),
 }
 """Rules of a role by component or command."""

@@ -45,15 +45,6 @@ def agent(programs: Programs) -> Consul:
 @pytest.fixture(scope="session")
 def controller(programs: Programs, cluster: Cluster, agent: Consul) -> Controller:
     """The consul-k8s controller. A test that stops it must start it again."""
-    # Some tests give deletions a few seconds only.
-    cluster.wait_for_garbage_collector(
-        {
-            "apiVersion": "consul.hashicorp.com/v1alpha1",
-            "kind": "ServiceDefaults",
-            "metadata": {"name": "collected", "namespace": "default"},
-            "spec": {"protocol": "http"},
-        }
-    )
     return Controller(programs, cluster, agent)
 
 

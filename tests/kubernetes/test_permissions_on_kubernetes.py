@@ -100,10 +100,11 @@ def test_role_of_an_update(cluster: Cluster, namespace: str, kubeconfig: Path, p
         cluster.delete_all("ProxyDefaults", "ServiceDefaults")
         stack = project(configuration={**config, "kubernetes:kubeconfig": str(kubeconfig)}, stack="role")
         try:
-            stack.up()
-            stack.destroy()
-        except ProgramFailedError:
+            output = stack.up() + stack.destroy()
+        except ProgramFailedError as error:
+            print(error.output)  # noqa: T201 - shown if the complete role is not sufficient
             return False
-        return True
+        # Some missing permissions are warnings of the provider.
+        return "is forbidden" not in output
 
     assert_minimal(cluster, namespace, "`MeshTracing`, `target: kubernetes`", is_written_and_deleted)
