@@ -3,6 +3,7 @@
 import os
 import secrets
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
 
@@ -13,6 +14,7 @@ import toolchain
 from testbed import CHECKOUT
 from testbed.consul import Consul
 from testbed.kubernetes import Cluster, Controller
+from testbed.mesh import DEMO_SERVICES, Mesh
 from testbed.processes import Programs
 from testbed.pulumi import Project
 from tests.mesh.consul_entries import clear
@@ -46,6 +48,25 @@ def agent(programs: Programs) -> Consul:
 def controller(programs: Programs, cluster: Cluster, agent: Consul) -> Controller:
     """The consul-k8s controller. A test that stops it must start it again."""
     return Controller(programs, cluster, agent)
+
+
+@contextmanager
+def controlled_mesh(programs: Programs, cluster: Cluster, controller: Controller) -> Iterator[Mesh]:
+    """Start a mesh with its own Consul, to which another controller writes meanwhile. Sidecars are started by tests."""
+    controller.stop()
+    mesh = Mesh(programs, DEMO_SERVICES)
+    mesh.register_services()
+    own = Controller(programs, cluster, mesh.consul)
+    mesh.zipkin.wait_until_ready()
+    try:
+        yield mesh
+    finally:
+        # Other meshes use the same admin ports.
+        mesh.stop_sidecars()
+        cluster.delete_all("ProxyDefaults", "ServiceDefaults")
+        own.stop()
+        controller.start()
+        clear(mesh.consul)
 
 
 @pytest.fixture

@@ -18,12 +18,11 @@ import toolchain
 from testbed import CHECKOUT
 from testbed.envoy import Envoy
 from testbed.kubernetes import Cluster, Controller
-from testbed.mesh import DEMO_SERVICES, Mesh
+from testbed.mesh import Mesh
 from testbed.ports import LOOPBACK
 from testbed.processes import Programs
 from tests.followed_page import FollowedPage
-from tests.kubernetes.conftest import create_namespace
-from tests.mesh.consul_entries import clear
+from tests.kubernetes.conftest import controlled_mesh, create_namespace
 
 pytestmark = [pytest.mark.kubernetes, pytest.mark.slow, pytest.mark.usefixtures("consul_namespace")]
 
@@ -63,28 +62,20 @@ def workload(pod: str) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def mesh(programs: Programs, cluster: Cluster, controller: Controller) -> Iterator[Mesh]:
-    """A mesh without tracing: its own Consul, the controller of consul-k8s, and a proxy for each pod."""
-    controller.stop()
-    started = Mesh(programs, DEMO_SERVICES)
-    started.register_services()
-    mesh_controller = Controller(programs, cluster, started.consul)
-    create_namespace(cluster, NAMESPACE)
-    for pod in PODS:
-        cluster.apply(workload(pod))
-    for pod in PODS:
-        cluster.wait_for_condition("Pod", pod, "Ready", NAMESPACE)
-        name, port = pod.partition("-")[0], cluster.pod_admin_ports[pod]
-        started.sidecars[name] = Envoy(programs, started.consul, name, [f"-sidecar-for={name}"], admin_port=port)
-        started.sidecars[name].wait_until_ready(started.instances[name].listeners)
-    started.zipkin.wait_until_ready()
-    yield started
-    started.stop_sidecars()
-    mesh_controller.stop()
-    controller.start()
-    for pod in PODS:
-        cluster.delete("StatefulSet", pod.partition("-")[0], NAMESPACE)
-    cluster.start_deleting("Namespace", NAMESPACE)
-    clear(started.consul)
+    """A mesh without tracing, and a proxy for each pod."""
+    with controlled_mesh(programs, cluster, controller) as started:
+        create_namespace(cluster, NAMESPACE)
+        for pod in PODS:
+            cluster.apply(workload(pod))
+        for pod in PODS:
+            cluster.wait_for_condition("Pod", pod, "Ready", NAMESPACE)
+            name, port = pod.partition("-")[0], cluster.pod_admin_ports[pod]
+            started.sidecars[name] = Envoy(programs, started.consul, name, [f"-sidecar-for={name}"], admin_port=port)
+            started.sidecars[name].wait_until_ready(started.instances[name].listeners)
+        yield started
+        for pod in PODS:
+            cluster.delete("StatefulSet", pod.partition("-")[0], NAMESPACE)
+        cluster.start_deleting("Namespace", NAMESPACE)
 
 
 Open = Callable[[str], FollowedPage]

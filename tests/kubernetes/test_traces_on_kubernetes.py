@@ -5,12 +5,11 @@ from collections.abc import Iterator
 import pytest
 
 from testbed.kubernetes import Cluster, Controller
-from testbed.mesh import DEMO_SERVICES, Mesh
+from testbed.mesh import Mesh
 from testbed.ports import LOOPBACK
 from testbed.processes import Programs
-from tests.kubernetes.conftest import ProjectFactory
+from tests.kubernetes.conftest import ProjectFactory, controlled_mesh
 from tests.kubernetes.mesh_objects import stack_config
-from tests.mesh.consul_entries import clear
 from tests.mesh.traced_mesh import PERCENT, sampled_id
 
 pytestmark = pytest.mark.kubernetes
@@ -18,17 +17,8 @@ pytestmark = pytest.mark.kubernetes
 
 @pytest.fixture(scope="module")
 def mesh(programs: Programs, cluster: Cluster, controller: Controller) -> Iterator[Mesh]:
-    """A mesh with its own Consul and a controller that writes to it."""
-    controller.stop()
-    started = Mesh(programs, DEMO_SERVICES)
-    started.register_services()
-    mesh_controller = Controller(programs, cluster, started.consul)
-    started.zipkin.wait_until_ready()
-    yield started
-    mesh_controller.stop()
-    controller.start()
-    cluster.delete_all("ProxyDefaults", "ServiceDefaults")
-    clear(started.consul)
+    with controlled_mesh(programs, cluster, controller) as started:
+        yield started
 
 
 def test_request_is_traced(project: ProjectFactory, cluster: Cluster, mesh: Mesh) -> None:

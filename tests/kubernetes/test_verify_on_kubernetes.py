@@ -9,14 +9,13 @@ import pytest
 from testbed.envoy import Envoy
 from testbed.http import url
 from testbed.kubernetes import MESH_PODS, STALLED_POD, Cluster, Controller
-from testbed.mesh import DEMO_SERVICES, Mesh
+from testbed.mesh import Mesh
 from testbed.ports import LOOPBACK
 from testbed.processes import Programs
 from tests.command_line import consul_tracing
-from tests.kubernetes.conftest import ProjectFactory, create_namespace
+from tests.kubernetes.conftest import ProjectFactory, controlled_mesh, create_namespace
 from tests.kubernetes.mesh_objects import stack_config
 from tests.kubernetes.test_stale_on_kubernetes import INJECTED, run_pod
-from tests.mesh.consul_entries import clear
 
 pytestmark = pytest.mark.kubernetes
 
@@ -26,22 +25,14 @@ SECTIONS = ("versions", "entries_in_consul", "entries_in_kubernetes", "proxies",
 
 @pytest.fixture(scope="module")
 def mesh(programs: Programs, cluster: Cluster, controller: Controller) -> Iterator[Mesh]:
-    """A mesh with its own Consul, a controller that writes to it, and a pod for each proxy."""
-    controller.stop()
-    started = Mesh(programs, DEMO_SERVICES)
-    started.register_services()
-    mesh_controller = Controller(programs, cluster, started.consul)
-    started.zipkin.wait_until_ready()
-    create_namespace(cluster, NAMESPACE)
-    for pod in MESH_PODS:
-        service = {"consul.hashicorp.com/connect-service": pod.partition("-")[0]}
-        run_pod(cluster, NAMESPACE, pod, {**INJECTED, **service})
-    yield started
-    mesh_controller.stop()
-    controller.start()
-    cluster.delete_all("ProxyDefaults", "ServiceDefaults")
-    cluster.start_deleting("Namespace", NAMESPACE)
-    clear(started.consul)
+    """A mesh with a pod for each proxy."""
+    with controlled_mesh(programs, cluster, controller) as started:
+        create_namespace(cluster, NAMESPACE)
+        for pod in MESH_PODS:
+            service = {"consul.hashicorp.com/connect-service": pod.partition("-")[0]}
+            run_pod(cluster, NAMESPACE, pod, {**INJECTED, **service})
+        yield started
+        cluster.start_deleting("Namespace", NAMESPACE)
 
 
 def start_sidecars(cluster: Cluster, mesh: Mesh) -> None:
