@@ -37,12 +37,12 @@ def write_pictures(programs: Programs) -> None:
 
 
 def picture(mesh: Mesh) -> str:
-    """Return the output of `verify` as SVG, without its notes: they are wider than a picture."""
+    """Return the output of `verify` as SVG, without notes and the page of the trace, which are wider than a picture."""
     mesh.programs.wait_until(lambda: is_successful(mesh), "a successful request through the mesh")
     console = Console(record=True, width=COLUMNS, force_terminal=True)
     console.print(COMMAND, style="bold", soft_wrap=True, highlight=False, markup=False)
     result = verify(replace(plan(mesh), requests=1))
-    print_text(replace(result, notes=()), console)
+    print_text(replace(result, notes=(), page=""), console)
     return console.export_svg(title="consul-tracing verify")
 
 

@@ -39,6 +39,8 @@ class Result:
     """The result for one request: its trace and, if it is incomplete, the causes."""
 
     trace: Trace
+    page: str = ""
+    """The address of the page of the trace in the store. Empty if there is none."""
     requests: int = 1
     """Requests that were sent."""
     sampled: int = 1
@@ -61,6 +63,7 @@ def as_json(result: Result, indent: int | None = 2) -> str:
         "version": VERSION,
         "time": time_of(result),
         "trace_id": trace.trace_id,
+        "page": result.page,
         "complete": trace.is_complete,
         "seconds": trace.seconds,
         "services": trace.services,
@@ -93,6 +96,8 @@ def print_text(result: Result, console: Console) -> None:
     for spans in [without_caller(trace), *result.others] if trace.spans else []:
         console.print(trace_table(spans))
         _print(console, "")
+    if result.page:
+        _print(console, f"Page of the trace: {result.page}", "")
     for line in summary(result):
         _print(console, line)
 

@@ -88,7 +88,14 @@ def verify(plan: Plan, progress: Callable[[str], object] = lambda _: None) -> Re
         traces = sampled_traces(traces)
     trace = next((one for one in traces if not one.is_complete), traces[-1])
     decisions = [*map(decisions_of, mesh.proxies)]
-    result = Result(trace, plan.requests, len(traces), sum(one.is_complete for one in traces), decisions=decisions)
+    result = Result(
+        trace,
+        page=plan.store.page(trace.trace_id) if trace.spans else "",
+        requests=plan.requests,
+        sampled=len(traces),
+        complete=sum(one.is_complete for one in traces),
+        decisions=decisions,
+    )
     if trace.is_complete:
         notes = [*mesh.notes, *outcome(trace), *notes_of_complete(trace, mesh.proxies, decisions)]
         return replace(result, notes=notes)

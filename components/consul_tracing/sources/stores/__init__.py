@@ -24,6 +24,9 @@ class TraceStore(Protocol):
     def check(self) -> None:
         """Check that the store is up and has the expected API. Raises ServerError."""
 
+    def page(self, trace_id: str) -> str:
+        """Return the address of the page of a trace. Empty if the store has no pages."""
+
     def spans(self, trace_id: str) -> Trace:
         """Return the spans of a trace that have arrived. Raises ServerError."""
 

@@ -81,6 +81,10 @@ class Services(TypedDict):
 class Jaeger(StoreReader):
     """Read-only client of Jaeger."""
 
+    def page(self, trace_id: str) -> str:
+        """Return the address of the page of a trace."""
+        return f"{self.url}/trace/{trace_id}"
+
     def spans(self, trace_id: str) -> Trace:
         """Return the spans of a trace that have arrived. Raises ServerError."""
         return by_start(span for trace in self._traces(f"/api/traces/{trace_id}") for span in trace)

@@ -40,6 +40,10 @@ class ZipkinSpan(TypedDict):
 class Zipkin(StoreReader):
     """Read-only client of Zipkin."""
 
+    def page(self, trace_id: str) -> str:
+        """Return the address of the page of a trace. The API is also below the path of the pages."""
+        return f"{self.url.removesuffix('/zipkin')}/zipkin/traces/{trace_id}"
+
     def spans(self, trace_id: str) -> Trace:
         """Return the spans of a trace that have arrived. Raises ServerError."""
         return by_start(map(span_of, self._client.get(f"/api/v2/trace/{trace_id}", list[ZipkinSpan]) or []))

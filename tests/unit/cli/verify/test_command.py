@@ -90,7 +90,12 @@ def test_complete_trace_is_a_tree_and_exit_code_0(stub: Stub) -> None:
         ["service", "kind", "name", "duration"],
         ["web", "SERVER", "get", "10.0", "ms"],
     ]
-    assert lines[-1] == "The trace is complete: 1 service: web."
+    trace_id = stub.received[0]["x-b3-traceid"]
+    assert lines[-3:] == [
+        f"Page of the trace: http://{stub.address}/zipkin/traces/{trace_id}",
+        "",
+        "The trace is complete: 1 service: web.",
+    ]
     assert stub.received[0]["x-key"] == "secret"
 
 

@@ -44,6 +44,9 @@ class Store:
     def check(self) -> None:
         pass
 
+    def page(self, trace_id: str) -> str:
+        return f"page of {trace_id}"
+
     def spans(self, trace_id: str) -> list[Any]:
         assert trace_id == TRACE_ID
         self.reads += 1
