@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from .arguments import arguments
+from .dashboard import dashboard
 from .envoy_messages import envoy_messages
 from .reference import codes, commands, compatibility, inputs, permissions
 from .stack_schema import stack_schema
@@ -24,4 +25,5 @@ def generated() -> dict[str, str]:
         "docs/reference/lint.md": codes.lint(),
         "docs/reference/messages.md": codes.messages(),
         "docs/reference/permissions.md": permissions.permissions(),
+        "examples/monitoring/grafana/dashboard.json": dashboard(),
     }
