@@ -29,12 +29,10 @@ GOLDEN = Path(__file__).parent / "golden"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Assign tests of the shared mesh to one pytest-xdist worker, and tests of the cluster to another."""
+    """Assign tests of the shared mesh to one pytest-xdist worker."""
     for item in items:
         if "traced" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.xdist_group("shared mesh"))
-        elif item.path.parent.name == "kubernetes":
-            item.add_marker(pytest.mark.xdist_group("cluster"))
 
 
 @pytest.fixture(scope="session")
