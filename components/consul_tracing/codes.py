@@ -414,7 +414,8 @@ CODES: dict[str, Code] = {
         "The tracer has neither `service_name` nor a resource detector. The spans of all proxies belong to "
         "`unknown_service:envoy`.",
         "Add the resource detector of the environment to `resource_detectors` and start each proxy with "
-        "`OTEL_RESOURCE_ATTRIBUTES=service.name=...`, or set `service_name`, one name for all proxies.",
+        "`OTEL_RESOURCE_ATTRIBUTES=service.name=...`, or set `service_name`, which in `proxy-defaults` is one name for "
+        "all proxies.",
     ),
     "CT348": Code(
         "The collector's cluster has no endpoint",
