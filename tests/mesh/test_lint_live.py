@@ -7,6 +7,7 @@ import pytest
 
 from testbed.consul import Consul
 from testbed.mesh import Instance, Service
+from testbed.processes import Programs
 from tests.command_line import consul_tracing
 from tests.mesh.traced_mesh import rendered
 
@@ -60,6 +61,25 @@ def test_registration_of_a_proxy_is_checked(consul: Consul) -> None:
         ("CT301", "registration web-sidecar-proxy"),
         ("CT304", "registration web-sidecar-proxy"),
     ]
+
+
+def test_mistake_of_the_mesh_is_reported_once(consul: Consul, programs: Programs) -> None:
+    """The agent adds the keys of proxy-defaults and the protocol of service-defaults to each registration."""
+    write_mesh(consul, collector={"host": "127.0.0.1", "per_host": True})
+    (mesh,) = consul.get("/v1/config/proxy-defaults")
+    consul.write_config_entry({**mesh, "Config": {**mesh["Config"], "Protocol": "http", "envoy_tracing_jsn": "{}"}})
+    for name in ("web", "api"):
+        consul.register(Instance.allocate(Service(name)).registration)
+    proxies = [f"/v1/agent/service/{name}-sidecar-proxy" for name in ("web", "api")]
+    programs.wait_until(
+        lambda: all("envoy_tracing_jsn" in consul.get(one)["Proxy"].get("Config", {}) for one in proxies),
+        "registrations with the keys of the mesh",
+    )
+    _, found = lint(consul)
+    for name in ("web", "api"):
+        consul.put(f"/v1/agent/service/deregister/{name}")
+    assert {entry for _, entry, _ in found} == {"proxy-defaults/global"}
+    assert {"CT317", "CT325"} <= {code for code, _, _ in found}
 
 
 def test_field_that_the_consul_provider_drops_is_reported_before_an_adoption(consul: Consul) -> None:

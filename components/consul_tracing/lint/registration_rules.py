@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
@@ -50,13 +49,6 @@ def registration_issues(
     """
     yield from _unknown_keys(document, own, config_keys)
     yield from _empty_tracer(document, base)
-    if document.form == "api" and base:
-        # An agent returns the registration with the keys of proxy-defaults.
-        tracer, listener = (
-            None if one == inherited else one
-            for one, inherited in ((own.tracer, base.tracer), (own.listener, base.listener))
-        )
-        own = replace(own, tracer=tracer, listener=listener)
     if own.tracer is not None and own.listener is None and at(effective.listener, "provider"):
         reason = f"has no effect: the tracer in {LISTENER_KEY} of proxy-defaults has precedence"
         yield Issue("CT357", TRACER, reason, fix=f"Set {LISTENER_KEY} in the registration too, without a provider.")

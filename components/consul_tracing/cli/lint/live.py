@@ -31,13 +31,19 @@ MAX_LISTED = 10
 def consul_documents(client: HttpClient) -> list[Document]:
     """Return the entries of a Consul, and the registrations of proxies at its agent. Raises CommandError."""
     entries = [entry for kind in ENTRY_KINDS for entry in client.get(f"/v1/config/{kind}", list[JsonObject]) or []]
+    inherited = next((members(entry.get("Config")) for entry in entries if entry.get("Kind") == "proxy-defaults"), {})
     services = (client.get("/v1/agent/services", dict[str, JsonObject]) or {}).values()
     registrations = [
-        {"name": service.get("Service"), "kind": service["Kind"], "proxy": {"config": config}}
+        {"name": service.get("Service"), "kind": service["Kind"], "proxy": {"config": own_keys(config, inherited)}}
         for service in services
-        if str(service.get("Kind")) in PROXY_KINDS and (config := members(service.get("Proxy")).get("Config"))
+        if str(service.get("Kind")) in PROXY_KINDS and (config := members(members(service.get("Proxy")).get("Config")))
     ]
     return documents_of([*entries, *registrations], client.address)
+
+
+def own_keys(config: JsonObject, inherited: JsonObject) -> JsonObject:
+    """Return the keys of a registration without those of proxy-defaults, which an agent adds to it."""
+    return {key: value for key, value in config.items() if key not in inherited or inherited[key] != value}
 
 
 def documents_of(objects: Iterable[JsonObject], origin: str) -> list[Document]:
