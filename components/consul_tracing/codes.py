@@ -1,10 +1,14 @@
 """The codes of errors and warnings, each with its cause, its fix and the address of its documentation."""
 
 from collections.abc import Iterable
+from importlib.metadata import version
 from typing import NamedTuple
 
 DOCUMENTATION = "https://consul-tracing.github.io/consul-tracing/"
 """The address of the documentation, as in pyproject.toml."""
+
+SOURCE = "https://github.com/consul-tracing/consul-tracing"
+"""The address of the repository, as in pyproject.toml. The package is on no index."""
 
 SITE = f"{DOCUMENTATION}latest/"
 """The address of the pages of the latest release."""
@@ -28,7 +32,7 @@ CODES: dict[str, Code] = {
         "A dependency is not installed",
         "`target: kubernetes` and `ZipkinCollector` require the extra `consul-tracing[kubernetes]`, the command line "
         "`consul-tracing[cli]`.",
-        "`pip install 'consul-tracing[kubernetes]'`, or the command of the message.",
+        "Run the command of the message.",
     ),
     "CT201": Code(
         "Entries are unmanaged",
@@ -894,6 +898,11 @@ CODES: dict[str, Code] = {
 def pages_of(codes: Iterable[str]) -> list[str]:
     """Return a line with the address of the documentation for each code, below a list of messages."""
     return [f"{code}: {page_of(code)}" for code in sorted(set(codes))]
+
+
+def install_command(extra: str) -> str:
+    """Return the command that installs this version with an extra."""
+    return f'pip install "consul-tracing[{extra}] @ git+{SOURCE}@v{version("consul-tracing")}"'
 
 
 def page_of(code: str) -> str:

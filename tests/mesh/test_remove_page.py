@@ -75,6 +75,10 @@ def test_four_steps_leave_the_protocols_and_no_tracing(page: FollowedPage, consu
     assert entries(consul) >= {MESH, *SERVICES}
     assert live(consul, MESH)["Config"] == KEPT
     assert {live(consul, entry)["Protocol"] for entry in SERVICES} == {"http"}
+    for entry in RELYING:
+        consul.delete_config_entry(*entry)
+    page.follow("What stays")
+    assert entries(consul) == set()
 
 
 @pytest.fixture

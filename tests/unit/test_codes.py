@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from consul_tracing.codes import CODES, DOCUMENTATION, SITE, page_of
+from consul_tracing.codes import CODES, DOCUMENTATION, SITE, SOURCE, page_of
 from consul_tracing.errors import CommandError
 from consul_tracing.lint.examples import examples
 from testbed import CHECKOUT
@@ -20,6 +20,7 @@ GIT = shutil.which("git") or "git"
 def test_documentation_is_at_the_address_of_the_project() -> None:
     project = tomllib.loads((CHECKOUT / "pyproject.toml").read_text())["project"]
     assert project["urls"]["Documentation"] == DOCUMENTATION
+    assert project["urls"]["Source"] == SOURCE
 
 
 @pytest.mark.parametrize("code", CODES)

@@ -110,6 +110,6 @@ def test_invalid_input_registers_nothing(engine: Engine) -> None:
 
 def test_missing_pulumi_kubernetes_is_reported_with_the_fix(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pulumi_kubernetes", None)
-    with pytest.raises(pulumi.RunError, match=r"pip install 'consul-tracing\[kubernetes\]'"):
+    with pytest.raises(pulumi.RunError, match=r'pip install "consul-tracing\[kubernetes\] @ git'):
         engine.run(lambda: ZipkinCollector("zipkin", {}))
     assert engine.registered == {}

@@ -2,6 +2,8 @@
 
 import sys
 
+from consul_tracing.codes import install_command
+
 
 def main() -> None:
     """Run the command line. The exit code is 2 without its dependencies."""
@@ -10,7 +12,7 @@ def main() -> None:
     except ModuleNotFoundError as error:
         if error.name and error.name.startswith("consul_tracing"):
             raise
-        reason = f"the command line requires {error.name}. Run pip install 'consul-tracing[cli]'"
+        reason = f"the command line requires {error.name}. Run {install_command('cli')}"
         print(f"consul-tracing: CT103: {reason}", file=sys.stderr)  # noqa: T201 - typer may be missing
         sys.exit(2)
     run()

@@ -9,6 +9,7 @@ import pytest
 
 import consul_tracing.cli
 from consul_tracing.cli import app
+from consul_tracing.codes import install_command
 from consul_tracing.errors import printable
 from consul_tracing.files.documents import read_file
 from consul_tracing.lint import checks
@@ -143,7 +144,7 @@ def test_missing_extra_is_one_line_that_names_it(
         consul_tracing.cli.main()
     assert ended.value.code == 2
     assert capsys.readouterr().err == (
-        "consul-tracing: CT103: the command line requires typer. Run pip install 'consul-tracing[cli]'\n"
+        f"consul-tracing: CT103: the command line requires typer. Run {install_command('cli')}\n"
     )
 
 

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from consul_tracing.codes import install_command
 from consul_tracing.errors import fix, message
 from consul_tracing.run_errors import MissingDependencyError
 
@@ -27,7 +28,7 @@ def kubernetes_sdk(feature: str) -> Any:  # noqa: ANN401 - a module
                 "CT103",
                 *fix(
                     f"{feature} requires {missing.name}, which is not installed",
-                    "pip install 'consul-tracing[kubernetes]'",
+                    install_command("kubernetes"),
                 ),
             )
         ) from None
