@@ -328,13 +328,20 @@ def test_pod_annotations_are_those_of_kubernetes_by_default(
     assert (run.code, "services.web.namespace: is required" in run.err) == (code, bool(code))
 
 
+def test_stack_file_is_not_a_file_of_inputs(capsys: pytest.CaptureFixture[str], stack: Path) -> None:
+    run = Run(capsys, "render", "--args", stack, "--as", "json")
+    assert run.err == f"consul-tracing: CT601: {stack} is a stack file: use --stack\n"
+
+
 @pytest.mark.parametrize("service", ["payments", "w1", "w2", "of-another-stack"])
 def test_service_by_its_name_or_by_the_key_of_a_repeated_name_is_rendered(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, service: str
 ) -> None:
     file = tmp_path / "mesh.yaml"
     file.write_text(SEVERAL)
-    assert Run(capsys, "render", "--args", file, "--as", "registration", "--service", service).code == 0
+    run = Run(capsys, "render", "--args", file, "--as", "registration", "--service", service)
+    assert run.code == 0
+    assert run.err.startswith("Note: services has no of-another-stack: ") is (service == "of-another-stack")
 
 
 def test_render_prints_the_sds_file_of_a_credential(
@@ -343,13 +350,16 @@ def test_render_prints_the_sds_file_of_a_credential(
     file = tmp_path / "mesh.yaml"
     file.write_text("{collector: {host: a, auth: {file: /etc/token.json}}, envoy_version: '1.36'}")
     options = ["render", "--args", file, "--as", "sds"]
-    assert json.loads(Run(capsys, *options).out) == secret_file("")
+    missing = "--as sds requires --credential: a file with the value of authorization"
+    assert Run(capsys, *options).err == f"consul-tracing: CT601: {missing}\n"
     monkeypatch.setattr("sys.stdin", io.StringIO("Bearer a=+/\n"))
     assert json.loads(Run(capsys, *options, "--credential", "-").out) == secret_file("Bearer a=+/")
     for unusable in ("", "a\nb", 'a"b', "a\\b", "naïve", "a" * 7001):
         monkeypatch.setattr("sys.stdin", io.StringIO(unusable))
         run = Run(capsys, *options, "--credential", "-")
-        message = "- must have one line of at most 7000 ASCII characters, without quotes and backslashes"
+        message = (
+            "the standard input must have one line of at most 7000 ASCII characters, without quotes and backslashes"
+        )
         assert (run.code, run.out, run.err) == (2, "", f"consul-tracing: CT601: {message}\n")
 
 
@@ -357,7 +367,7 @@ def test_render_prints_the_sds_file_of_a_credential(
     ("content", "message"),
     [
         ("{", "cannot be read: while parsing a flow node"),
-        ("config: {}", "has no consul-tracing:mesh"),
+        ("config: {}", "has no consul-tracing:mesh. For a file with the inputs only, use --args"),
         ("config: {consul-tracing:mesh: {collector: {}}}", "collector.host: is required"),
         ("config: {consul-tracing:mesh: [1]}", "args: must be a map, got a list"),
         *((text, "consul-tracing: CT601: ") for text in ("- a", "config: [1]", "a: 2024-13-45", "[" * 5000)),

@@ -82,6 +82,10 @@ def test_explained_change_makes_the_good_example_of_the_bad_one(code: str, tmp_p
     assert example["good"] in consul_tracing("explain", code).stdout
 
 
+def test_code_needs_no_letters() -> None:
+    assert consul_tracing("explain", "310") == consul_tracing("explain", "ct310")
+
+
 def test_unknown_code_is_rejected_with_the_closest_one() -> None:
     with pytest.raises(CommandError, match='CT3100 is not a code of this version; did you mean "CT310"'):
         consul_tracing("explain", "CT3100")

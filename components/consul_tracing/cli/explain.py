@@ -23,7 +23,8 @@ def explain_command(
     output: Annotated[OutputFormat, typer.Option("--format", help="Output format.")] = OutputFormat.TEXT,
 ) -> None:
     """Print the cause and the fix of a message, an example, and the address of its documentation."""
-    if (code := code.upper()) not in CODES:
+    code = f"CT{code}" if code.isdecimal() else code.upper()
+    if code not in CODES:
         raise CommandError(with_suggestion(f"{code} is not a code of this version", code, list(CODES)))
     typer.echo(json.dumps(explanation(code), indent=2) if output is OutputFormat.JSON else as_text(explanation(code)))
 

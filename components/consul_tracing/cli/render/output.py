@@ -18,6 +18,7 @@ from consul_tracing.inputs.args import MeshTracingArgs
 from consul_tracing.inputs.mesh_settings import MeshSettings
 from consul_tracing.inputs.proxies import proxies_of
 from consul_tracing.inputs.types import service_name
+from consul_tracing.names import STANDARD_INPUT
 from consul_tracing.stack_config import MESH_KEY, with_numbers
 
 from . import rendering
@@ -67,16 +68,20 @@ def check_service(settings: MeshSettings, service: str) -> None:
         raise CommandError(f"--service must be one of {', '.join(keys)}, the keys of the services named {service}")
     if name := settings.names_by_key.get(service):
         raise CommandError(f"services.{service} is named {name}: use --service {name}")
+    typer.echo(f"Note: services has no {service}: the keys are those for a service of another stack", err=True)
 
 
 def print_secret(settings: MeshSettings, file: str | None) -> None:
-    """Print the SDS file of `collector.auth` with the credential of a file, empty without one. Raises CommandError."""
+    """Print the SDS file of `collector.auth` with the credential of a file. Raises CommandError."""
     if settings.collector.auth is None:
         raise CommandError("--as sds requires collector.auth")
-    credential = "" if file is None else read_text(file).strip()
-    if file is not None and not CREDENTIAL.fullmatch(credential):
+    if file is None:
+        raise CommandError(f"--as sds requires --credential: a file with the value of {settings.collector.auth.header}")
+    credential = read_text(file).strip()
+    if not CREDENTIAL.fullmatch(credential):
+        name = "the standard input" if file == STANDARD_INPUT else file
         raise CommandError(
-            f"{file} must have one line of at most 7000 ASCII characters, without quotes and backslashes"
+            f"{name} must have one line of at most 7000 ASCII characters, without quotes and backslashes"
         )
     typer.echo(json.dumps(secret_file(credential), indent=2))
 
@@ -133,10 +138,13 @@ def read_settings(
         content: Any = yaml.safe_load(read_text(str(file)))
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise CommandError(f"{file} cannot be read: {error_reason(error)}") from None
+    of_stack = at(content, "config", MESH_KEY)
+    if stack is None and of_stack is not None:
+        raise CommandError(f"{file} is a stack file: use --stack")
     if stack is not None:
-        content = at(content, "config", MESH_KEY)
-        if content is None:
-            raise CommandError(f"{file} has no {MESH_KEY}")
+        if of_stack is None:
+            raise CommandError(f"{file} has no {MESH_KEY}. For a file with the inputs only, use --args")
+        content = of_stack
         content = with_numbers(content, MeshTracingArgs)
     inputs: Any = {**defaults, **content, **overridden} if isinstance(content, dict) else content
     return MeshSettings.of(str(file), inputs)
