@@ -19,6 +19,7 @@ from consul_tracing.inputs.mesh_settings import MeshSettings
 from consul_tracing.inputs.proxies import proxies_of
 from consul_tracing.lint.meaning import meaning_differences, mesh_meaning, service_meaning
 from consul_tracing.lint.proxy_config import entry_objects
+from consul_tracing.names import TRACER_KEY
 from tests.unit.meshes import JSON, MESHES, settings
 
 GOLDEN = Path(__file__).parents[2] / "golden"
@@ -310,17 +311,55 @@ def test_field_that_no_input_expresses_is_reported(text: str, loss: str) -> None
     assert inputs["collector"] == COLLECTOR
 
 
+RATES: list[dict[str, Any]] = [{}, {"enabled": False}, *({"sampling": rate} for rate in (0.1, 50, 100))]
+
+
 @pytest.mark.parametrize(
-    ("tracing", "losses"), [({}, 0), ({"sampling": 50}, 1), ({"enabled": False}, 1), ({"service_name": "a"}, 1)]
+    ("tracer", "tracing"),
+    [
+        *(({"zipkin": {}}, tracing) for tracing in RATES),
+        *(
+            (tracer, tracing)
+            for tracer in (
+                {"datadog": {"service_name": "mesh"}},
+                {"opentelemetry": {}},
+                {"opentelemetry": {"service_name": "mesh"}},
+            )
+            for tracing in (*RATES, {"service_name": "a"}, {"sampling": 2, "service_name": "a"})
+        ),
+    ],
 )
-def test_registration_with_the_default_name_of_its_service_needs_no_input(tracing: dict[str, Any], losses: int) -> None:
-    services = {"api": {"protocol": "http", "tracing": tracing}} if tracing else {"api": {"protocol": "http"}}
-    mesh = settings(tracer={"opentelemetry": {"service_name": "mesh"}}, services=services)
+def test_tracing_of_a_service_is_that_of_its_registration(tracer: dict[str, Any], tracing: dict[str, Any]) -> None:
+    service = {"protocol": "http", **({"tracing": tracing} if tracing else {})}
+    mesh = settings(tracer=tracer, services={"api": service, "web": {"protocol": "http"}})
     found = [json.dumps(entry_fields(one)) for one in entries_of_consul(mesh)]
-    config = {**tracing_config(mesh), **proxy_config(mesh, proxies_of(mesh)["api"])}
-    for keys in (config, proxy_config(mesh, proxies_of(mesh)["api"])):
+    own = proxy_config(mesh, proxies_of(mesh)["api"])
+    for keys in (own, {**tracing_config(mesh), **own}):
         registration = json.dumps({"service": {"name": "api", "proxy": {"config": keys}}})
-        assert len(recovered("\n".join([*found, registration]))[1]) == losses
+        inputs, losses = recovered("\n".join([*found, registration]))
+        assert losses == []
+        assert inputs["services"]["api"] == service
+
+
+def test_tracing_of_services_with_one_name_or_with_other_keys_is_a_loss() -> None:
+    mesh = settings(services={"web": {"protocol": "http"}})
+    found = [json.dumps(entry_fields(one)) for one in entries_of_consul(mesh)]
+    for name, keys in (("web", {TRACER_KEY: '{"http": {"name": "a"}}'}), ("other", {TRACER_KEY: "{}"})):
+        registration = json.dumps({"service": {"name": name, "proxy": {"config": keys}}})
+        inputs, losses = recovered("\n".join([*found, registration]))
+        (loss,) = losses
+        assert loss.endswith(f"registration/{name}: is not imported. Declare its tracing in services.{name}.tracing")
+        assert inputs["services"] == {"web": {"protocol": "http"}}
+
+
+def test_second_registration_of_a_service_with_other_keys_is_a_loss() -> None:
+    mesh = settings(services={"web": {"protocol": "http", "tracing": {"sampling": 5}}})
+    found = [json.dumps(entry_fields(one)) for one in entries_of_consul(mesh)]
+    own = proxy_config(mesh, proxies_of(mesh)["web"])
+    untraced = {**own, TRACER_KEY: "{}"}
+    texts = [json.dumps({"service": {"name": "web", "proxy": {"config": keys}}}) for keys in (own, untraced)]
+    inputs, losses = recovered("\n".join([*found, *texts]))
+    assert (inputs["services"]["web"]["tracing"], len(losses)) == ({"sampling": 5}, 1)
 
 
 LEFT_OUT = "consul-tracing: CT603: -:1: proxy-defaults/global: collector.host is left out, because"

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from consul_tracing.entries.bodies import proxy_defaults, service_defaults, tracing_config
-from consul_tracing.entries.registrations import proxy_config as own_keys
-from consul_tracing.entries.tracing_keys import tracing_keys
+from consul_tracing.entries.bodies import proxy_defaults, service_defaults
 from consul_tracing.entry_structs import SCOPE
 from consul_tracing.envoy_messages.comparison import UNSET
 from consul_tracing.envoy_messages.json_values import at
 from consul_tracing.errors import format_value, headline
 from consul_tracing.files.values import Unevaluated, expressions
-from consul_tracing.inputs.proxies import named
 from consul_tracing.inputs.types import OLDEST_ENVOY
 from consul_tracing.lint.meaning import meaning_differences, mesh_meaning, message_of, service_meaning
 from consul_tracing.lint.proxy_config import proxy_config
@@ -25,6 +22,8 @@ from consul_tracing.names import (
     TRACING_KEYS,
     release_text,
 )
+
+from .proxies import needs_input
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -110,7 +109,7 @@ def other_losses(documents: Sequence[Document], settings: MeshSettings) -> Itera
     """Yield the documents that are not imported: registrations with tracing, parts of entries, and unknown names."""
     for document in documents:
         if document.kind == "registration":
-            if _needs_input(document, settings):
+            if needs_input(document, settings):
                 place = f"services.{document.name or '<name>'}.tracing"
                 yield loss(document, (), f"is not imported. Declare its tracing in {place}")
         elif document.is_partial and document.kind in {"proxy-defaults", "service-defaults"}:
@@ -119,17 +118,6 @@ def other_losses(documents: Sequence[Document], settings: MeshSettings) -> Itera
             yield loss(
                 document, (), "is not imported, because its name, namespace, partition or protocol is an expression"
             )
-
-
-def _needs_input(registration: Document, settings: MeshSettings) -> bool:
-    """Return whether a registration has tracing keys that do not only set the name of its service."""
-    config = registration.fields.get("Config")
-    if not isinstance(config, dict):
-        return True
-    if TRACING_KEYS.keys().isdisjoint(map(str.lower, config)):
-        return False
-    mesh, default = tracing_config(settings), own_keys(settings, named(registration.name))
-    return tracing_keys({**mesh, **config}) != tracing_keys({**mesh, **default})
 
 
 def is_known(service: Document) -> bool:

@@ -6,10 +6,9 @@ from itertools import chain, count
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from consul_tracing.entry_structs import SCOPE
-from consul_tracing.envoy import ENCODINGS, authority, exact, retried_seconds
+from consul_tracing.envoy import ENCODINGS, authority, retried_seconds
 from consul_tracing.envoy_messages.credential_filter import credential_of
 from consul_tracing.envoy_messages.json_values import at
-from consul_tracing.envoy_messages.scalars import SECONDS
 from consul_tracing.errors import CommandError, InputError
 from consul_tracing.files.values import Unevaluated
 from consul_tracing.inputs.args import MeshTracingArgs
@@ -40,6 +39,8 @@ from .losses import (
     other_losses,
     service_losses,
 )
+from .numbers import declared_rate, milliseconds, whole
+from .proxies import with_proxies
 from .spans import access_log_inputs, tag_inputs, without_log_fields
 
 if TYPE_CHECKING:
@@ -82,7 +83,7 @@ def recover(documents: Sequence[Document]) -> Recovered:
     protocol = at(known(old), "Config", "protocol")
     inputs = mesh_inputs(mesh, known(old))
     inputs |= service_inputs(services, inputs, protocol)
-    settings = accepted(inputs)
+    settings = with_proxies(accepted(inputs), inputs, documents)
     losses = [*mesh_losses(mesh, old, settings), *service_losses(services, protocol, settings)]
     if settings.collector.port == settings.tracer.default_port:
         inputs["collector"].pop("port", None)
@@ -291,24 +292,6 @@ def opentelemetry_inputs(config: object) -> JsonObject:
 def export_timeout(config: object) -> object:
     """Return the timeout of an export of OTLP over HTTP in milliseconds. gRPC ignores it."""
     return milliseconds(at(config, "http_service", "http_uri", "timeout"))
-
-
-def declared_rate(value: object) -> object:
-    """Return the rate of which `exact` is the value."""
-    short = round(value, 2) if isinstance(value, float) else value
-    return short if isinstance(short, float) and exact(short) == value else value
-
-
-def milliseconds(duration: object) -> object:
-    """Return a canonical duration of Envoy in milliseconds."""
-    if isinstance(duration, str) and SECONDS.fullmatch(duration):
-        return whole(round(float(duration[:-1]) * 1000, 6))
-    return duration
-
-
-def whole(value: object) -> object:
-    """Return a number without a fraction as an integer."""
-    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def without_defaults(group: type[Settings], values: JsonObject) -> JsonObject:
