@@ -341,7 +341,7 @@ CODES: dict[str, Code] = {
         "No service is HTTP",
         "Neither a `service-defaults` entry nor the default of the mesh declares http, http2 or grpc. Envoy does not "
         "trace tcp.",
-        "Declare the protocol of the HTTP services.",
+        "Declare the protocol of the services that speak HTTP or gRPC. Others, such as databases, would stop working.",
     ),
     "CT336": Code(
         "A file cannot be read",
@@ -564,7 +564,8 @@ CODES: dict[str, Code] = {
     "CT409": Code(
         "A service is not HTTP for its proxy",
         "The service has no HTTP protocol in Consul. Its proxy forwards connections and does not parse requests.",
-        "Declare the protocol of the service in `services`.",
+        "If the service speaks HTTP or gRPC, declare its protocol in `services`. If not, such as a database, leave it "
+        "out of `--expect`: it cannot have spans, and with an HTTP protocol all its connections fail at once.",
     ),
     "CT410": Code(
         "The trace store is down or another one",
@@ -722,7 +723,7 @@ CODES: dict[str, Code] = {
     "CT511": Code(
         "No service is HTTP",
         "Neither this component nor another stack declares a service as http, http2 or grpc. Envoy does not trace tcp.",
-        "Declare the HTTP services in `services`.",
+        "Declare the services that speak HTTP or gRPC in `services`. Others, such as databases, would stop working.",
     ),
     "CT512": Code(
         "Spans have no service name",
