@@ -25,6 +25,7 @@ from .decisions import decision_notes, decisions_of
 from .diagnosis import diagnose, secondary_facts
 from .evidence import THE_REQUEST, Evidence
 from .failures import first_error
+from .next_steps import READ_PROXIES, unread_proxies
 from .proxies import proxies_of, services_by_node, stats_of
 from .report import Result
 from .requests import send
@@ -102,6 +103,8 @@ def verify(plan: Plan, progress: Callable[[str], object] = lambda _: None) -> Re
     progress("looking for the cause")
     evidence, hints = collect(plan, trace, store_error, mesh)
     causes = diagnose(evidence)
+    if not plan.proxies and not plan.notes:
+        hints.insert(0, READ_PROXIES if causes else unread_proxies(plan.environment, expected))
     notes = [*mesh.notes, *hints, *stale_notes(mesh.proxies, causes)]
     if THE_REQUEST not in {cause.proxy for cause in causes}:
         notes += outcome(trace)
@@ -191,8 +194,6 @@ def collect(plan: Plan, trace: Trace, store_error: str, mesh: Mesh) -> tuple[Evi
     store, notes = plan.store, []
     stored: frozenset[str] = frozenset()
     others: list[Sequence[Span]] = []
-    if not plan.proxies and not plan.notes:
-        notes.append("--admin HOST:PORT for each proxy, --agent or --kubernetes allows checks of the proxies")
     if not plan.environment.get("CONSUL_HTTP_ADDR"):
         notes.append("the environment variable CONSUL_HTTP_ADDR allows checks of the config entries")
     sidecars: Mapping[Endpoint, str] = {}

@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 from consul_tracing.cli.app import app
 from consul_tracing.cli.verify.report import span_as_json
 from consul_tracing.errors import CommandError
+from consul_tracing.sources import consul
 from tests.unit.cli.verify.dumps import COLLECTOR, SAMPLE_ALL, TRACER, dump, http, listener
 from tests.unit.cli.verify.facts import span
 from tests.unit.http_server import Headers, serving
@@ -150,6 +151,45 @@ Note: no proxy that is read listens on port {stub.address.partition(":")[2]} of 
 CT401: https://consul-tracing.github.io/consul-tracing/latest/reference/messages/#ct401
 """
     )
+
+
+SIDECAR = {"Kind": "connect-proxy", "Proxy": {"DestinationServiceName": "web"}}
+
+
+@pytest.mark.parametrize(
+    ("services", "place", "option"),
+    [
+        (
+            {"web-proxy": SIDECAR, "web": {"Service": "web"}},
+            ". The local Consul agent has the proxies of web",
+            "--agent",
+        ),
+        (
+            {"a": {"Kind": "connect-proxy", "Proxy": {"DestinationServiceName": "other"}}},
+            "",
+            "--agent, --kubernetes or",
+        ),
+        (None, "", "--agent, --kubernetes or --admin HOST:PORT for each proxy\n"),
+    ],
+    ids=["local-proxies", "of-other-services", "unreadable"],
+)
+def test_no_cause_without_proxies_has_the_usual_ones_and_the_next_command(
+    stub: Stub, monkeypatch: pytest.MonkeyPatch, services: object, place: str, option: str
+) -> None:
+    monkeypatch.setattr(consul, "DEFAULT_ADDRESS", stub.address if services else "127.0.0.1:1")
+    stub.traced = False
+    stub.consul["/v1/agent/services"] = services
+    text = verify(stub, "--expect=web").stdout
+    assert "\nNo cause was found.\n\nNote: no proxy was read, and most causes are there: sidecars that have not" in text
+    assert f" reach{place}. Run consul-tracing stale " in text
+    assert f", and repeat this command with {option}" in text
+
+
+def test_cause_without_proxies_has_no_guess(stub: Stub) -> None:
+    stub.traced = False
+    text = verify(stub, "--expect=web", "--header=b3: 0").stdout
+    assert "Note: --admin HOST:PORT for each proxy, --agent or --kubernetes allows checks of the proxies" in text
+    assert "no proxy was read" not in text
 
 
 RUNNING = {
