@@ -153,22 +153,16 @@ CT401: https://consul-tracing.github.io/consul-tracing/latest/reference/messages
     )
 
 
-SIDECAR = {"Kind": "connect-proxy", "Proxy": {"DestinationServiceName": "web"}}
+def sidecars(service: str) -> dict[str, Any]:
+    proxy = {"Kind": "connect-proxy", "Proxy": {"DestinationServiceName": service}}
+    return {service: {"Service": service}, f"{service}-sidecar-proxy": proxy}
 
 
 @pytest.mark.parametrize(
     ("services", "place", "option"),
     [
-        (
-            {"web-proxy": SIDECAR, "web": {"Service": "web"}},
-            ". The local Consul agent has the proxies of web",
-            "--agent",
-        ),
-        (
-            {"a": {"Kind": "connect-proxy", "Proxy": {"DestinationServiceName": "other"}}},
-            "",
-            "--agent, --kubernetes or",
-        ),
+        (sidecars("web"), ". The local Consul agent has the proxies of web", "--agent\n"),
+        (sidecars("other"), "", "--agent, --kubernetes or --admin HOST:PORT for each proxy\n"),
         (None, "", "--agent, --kubernetes or --admin HOST:PORT for each proxy\n"),
     ],
     ids=["local-proxies", "of-other-services", "unreadable"],
@@ -181,7 +175,7 @@ def test_no_cause_without_proxies_has_the_usual_ones_and_the_next_command(
     stub.consul["/v1/agent/services"] = services
     text = verify(stub, "--expect=web").stdout
     assert "\nNo cause was found.\n\nNote: no proxy was read, and most causes are there: sidecars that have not" in text
-    assert f" reach{place}. Run consul-tracing stale " in text
+    assert f" collector{place}. Run consul-tracing stale " in text
     assert f", and repeat this command with {option}" in text
 
 
