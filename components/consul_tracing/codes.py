@@ -637,11 +637,13 @@ CODES: dict[str, Code] = {
         "Send the request to the local port of an upstream in the sidecar of the caller, or to a gateway.",
     ),
     "CT420": Code(
-        "A proxy leaves the header b3 of its caller",
+        "A proxy leaves a trace header of its caller",
         "The Zipkin tracer of Envoy before 1.40 writes its context to `x-b3-*` and leaves the single header `b3` of "
-        "the caller unchanged. The next proxy, and applications that prefer `b3`, take the wrong parent: the spans of "
-        "the trace are siblings, and no call has the span of the called service.",
-        "Send `x-b3-traceid`, `x-b3-spanid` and `x-b3-sampled` instead of `b3`, or use Envoy 1.40 or newer.",
+        "the caller unchanged. Each tracer leaves the headers that only other tracers read. The next proxy, and "
+        "applications that prefer this header, take the wrong parent: the spans of the trace are siblings, and no call "
+        "has the span of the called service.",
+        "Send `x-b3-traceid`, `x-b3-spanid` and `x-b3-sampled` instead of `b3`, or use Envoy 1.40 or newer. Give all "
+        "proxies tracers with common headers.",
     ),
     "CT421": Code(
         "A called service has no span",

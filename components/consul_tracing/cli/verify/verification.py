@@ -19,7 +19,7 @@ from .causes.service_names import naming_notes
 from .causes.tracers import stale_notes
 from .clocks import TOLERANCE_SECONDS, clock_notes, is_skewed
 from .collectors import collector_of
-from .consul_config import read_config, service_names
+from .consul_config import read_config, read_tracer, service_names
 from .contexts import Propagation
 from .decisions import decision_notes, decisions_of
 from .diagnosis import diagnose, secondary_facts
@@ -57,7 +57,7 @@ class Plan:
     proxies: Sequence[HttpClient] = ()
     """Admin interfaces of proxies."""
     expected: tuple[str, ...] = ()
-    propagation: Propagation = Propagation.B3
+    propagation: Propagation = Propagation.AUTO
     headers: Mapping[str, str] = field(default_factory=dict)
     requests: int = 1
     timeout: float = 30.0
@@ -72,7 +72,8 @@ def verify(plan: Plan, progress: Callable[[str], object] = lambda _: None) -> Re
     store, before, nodes = plan.store, stats_of(plan.proxies), services_by_node(plan.proxies)
     expected = tuple(name.lower() for name in plan.expected)
     progress("sending requests")
-    sent = [send(plan.url, plan.propagation, plan.headers) for _ in range(plan.requests)]
+    context = context_of_mesh(plan)
+    sent = [send(plan.url, context, plan.headers) for _ in range(plan.requests)]
     traces, store_error = [Trace(request, (), expected, nodes=nodes) for request in sent], ""
     try:
         store.check()
@@ -187,6 +188,19 @@ def read_mesh(plan: Plan, before: Mapping[str, Mapping[str, int]]) -> Mesh:
         return Mesh([compared(proxy, client, notes) for proxy in proxies], consul, notes, client)
     except CommandError as error:
         return Mesh(proxies, None, [*notes, error.reason])
+
+
+def context_of_mesh(plan: Plan) -> Propagation:
+    """Return the headers of the trace context: by default those that the tracer in Consul reads, if it is known."""
+    if plan.propagation is not Propagation.AUTO or not plan.environment.get("CONSUL_HTTP_ADDR"):
+        return plan.propagation
+    try:
+        tracer = read_tracer(consul_client(plan.environment))
+    except CommandError:
+        # `read_mesh` has the reason.
+        return plan.propagation
+    formats = (Propagation.B3, Propagation.W3C)
+    return next((one for one in formats if tracer and tracer.reads(one)), plan.propagation)
 
 
 def collect(plan: Plan, trace: Trace, store_error: str, mesh: Mesh) -> tuple[Evidence, list[str]]:
