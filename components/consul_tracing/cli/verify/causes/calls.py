@@ -58,10 +58,10 @@ def _other_headers(call: Call, label: str) -> Cause:
         "CT420",
         label,
         f"the parent of the span of {call.service} is an earlier span and not the call of {call.caller}: the proxy of "
-        f"{call.caller} leaves a header of the caller unchanged (b3, x-b3-* or traceparent), and that of {call.service} "
-        "prefers it",
-        "send only the headers that both tracers read (--propagation b3 or w3c, and applications with one propagation). "
-        f"If there are none, give the proxies of {call.caller} and {call.service} the same tracer (consul-tracing stale)",
+        f"{call.caller} leaves a header of the caller unchanged (b3, x-b3-* or traceparent), and that of "
+        f"{call.service} prefers it",
+        "send only the headers that both tracers read (--propagation b3 or w3c, and applications with one format). If "
+        f"there are none, give the proxies of {call.caller} and {call.service} the same tracer (consul-tracing stale)",
         frozenset({call.service}),
     )
 
