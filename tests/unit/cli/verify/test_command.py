@@ -105,7 +105,7 @@ def test_complete_trace_has_the_share_of_the_proxies_own_requests(stub: Stub) ->
     stub.dump = dump(listener("public_listener:1", 1, manager), listener("api:2", 2, manager, direction="OUTBOUND"))
     stub.stats = {"http.public_listener.tracing.random_sampling": 1234, "tracing.zipkin.spans_sent": 1200}
     options = ["--expect=web", f"--admin={stub.address}"]
-    share = f"traced since the start, at 100 %: web ({stub.address}) 1,200 of 1,234 (97 %)"
+    share = f"traced since the start (the rate is 100 % now): web ({stub.address}) 1,200 of 1,234 (97 %)"
     assert share in verify(stub, *options).stdout
     (sampling,) = json.loads(verify(stub, *options, "--format=json").stdout)["sampling"]
     assert (sampling["requests"], sampling["traced"], sampling["rate"]) == (1234, 1200, 100)
