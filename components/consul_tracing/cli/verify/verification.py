@@ -14,6 +14,7 @@ from consul_tracing.errors import CommandError, shortened
 from consul_tracing.sources.consul import consul_client, sidecar_addresses, sidecar_at, sidecars_of
 from consul_tracing.sources.http import ServerError
 
+from .causes.delivery import credential_notes
 from .causes.sampling import untraced_users
 from .causes.service_names import naming_notes
 from .causes.tracers import stale_notes
@@ -152,6 +153,7 @@ def notes_of_complete(trace: Trace, proxies: Sequence[Proxy], decisions: Sequenc
         yield f"requests without a trace context are not traced ({cause.code}): {cause.evidence}"
     yield from naming_notes(trace)
     yield from stale_notes(proxies, ())
+    yield from credential_notes(proxies)
     yield from decision_notes(decisions)
 
 

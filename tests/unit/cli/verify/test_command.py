@@ -5,6 +5,7 @@ import json
 import re
 import warnings
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +13,12 @@ import pytest
 from typer.testing import CliRunner
 
 from consul_tracing.cli.app import app
-from consul_tracing.cli.verify.report import span_as_json
+from consul_tracing.cli.verify.report import as_json, span_as_json, summary
 from consul_tracing.errors import CommandError
 from consul_tracing.sources import consul
 from tests.unit.cli.verify.dumps import COLLECTOR, SAMPLE_ALL, TRACER, dump, http, listener
 from tests.unit.cli.verify.facts import span
+from tests.unit.cli.verify.results import REJECTED, incomplete
 from tests.unit.http_server import Headers, serving
 from tests.unit.test_command_line_page import json_fields
 
@@ -291,3 +293,14 @@ def test_invalid_monitoring_is_an_error_before_the_first_request(stub: Stub, opt
     assert isinstance(result.exception, CommandError)
     assert result.exception.reason == message
     assert stub.received == []
+
+
+def test_causes_that_differ_in_the_proxy_only_are_one_in_the_text() -> None:
+    api, web = REJECTED, replace(REJECTED, proxy="web (127.0.0.1:19001)")
+    other = replace(REJECTED, fix="read its log")
+    result = incomplete(api, other, web)
+    lines = summary(result)
+    heads = [line.rpartition(": ")[2] for line in lines if line.startswith("consul-tracing: CT404: ")]
+    assert heads == ["api (127.0.0.1:19002), web (127.0.0.1:19001)", "api (127.0.0.1:19002)"]
+    assert sum(line == f"  To fix: {REJECTED.fix}" for line in lines) == 1
+    assert len(json.loads(as_json(result))["causes"]) == 3
