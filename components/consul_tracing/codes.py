@@ -345,7 +345,7 @@ CODES: dict[str, Code] = {
         "No service is HTTP",
         "Neither a `service-defaults` entry nor the default of the mesh declares http, http2 or grpc. Envoy does not "
         "trace tcp.",
-        "Declare the protocol of the HTTP services.",
+        "Declare the protocol of the services that speak HTTP or gRPC. Others, such as databases, would stop working.",
     ),
     "CT336": Code(
         "A file cannot be read",
@@ -568,7 +568,8 @@ CODES: dict[str, Code] = {
     "CT409": Code(
         "A service is not HTTP for its proxy",
         "The service has no HTTP protocol in Consul. Its proxy forwards connections and does not parse requests.",
-        "Declare the protocol of the service in `services`.",
+        "If the service speaks HTTP or gRPC, declare its protocol in `services`. If not, such as a database, leave it "
+        "out of `--expect`: it cannot have spans, and with an HTTP protocol all its connections fail at once.",
     ),
     "CT410": Code(
         "The trace store is down or another one",
@@ -640,11 +641,13 @@ CODES: dict[str, Code] = {
         "Send the request to the local port of an upstream in the sidecar of the caller, or to a gateway.",
     ),
     "CT420": Code(
-        "A proxy leaves the header b3 of its caller",
+        "A proxy leaves a trace header of its caller",
         "The Zipkin tracer of Envoy before 1.40 writes its context to `x-b3-*` and leaves the single header `b3` of "
-        "the caller unchanged. The next proxy, and applications that prefer `b3`, take the wrong parent: the spans of "
-        "the trace are siblings, and no call has the span of the called service.",
-        "Send `x-b3-traceid`, `x-b3-spanid` and `x-b3-sampled` instead of `b3`, or use Envoy 1.40 or newer.",
+        "the caller unchanged. Each tracer leaves the headers that only other tracers read. The next proxy, and "
+        "applications that prefer this header, take the wrong parent: the spans of the trace are siblings, and no call "
+        "has the span of the called service.",
+        "Send `x-b3-traceid`, `x-b3-spanid` and `x-b3-sampled` instead of `b3`, or use Envoy 1.40 or newer. Give all "
+        "proxies tracers with common headers.",
     ),
     "CT421": Code(
         "A called service has no span",
@@ -726,7 +729,7 @@ CODES: dict[str, Code] = {
     "CT511": Code(
         "No service is HTTP",
         "Neither this component nor another stack declares a service as http, http2 or grpc. Envoy does not trace tcp.",
-        "Declare the HTTP services in `services`.",
+        "Declare the services that speak HTTP or gRPC in `services`. Others, such as databases, would stop working.",
     ),
     "CT512": Code(
         "Spans have no service name",

@@ -18,7 +18,7 @@ from testbed.processes import Programs
 from tests.mesh.sampled_traces import VERSIONS, running
 from tests.mesh.test_collectors import server_pair, tls_collector
 from tests.mesh.traced_mesh import TRACED, TracedMesh, sampled_parent
-from tests.mesh.verify_runs import W3C, assert_causes, diagnosis
+from tests.mesh.verify_runs import W3C, assert_causes, diagnosis, verify
 
 pytestmark = pytest.mark.mesh
 
@@ -183,6 +183,26 @@ def test_ct423_file_is_missing(traced: TracedMesh, programs: Programs, tracer: s
         result = diagnosis(traced, *([W3C] if is_otlp else []), exported=is_otlp)
         assert_causes(result, "CT423", *TRACED)
         assert f"cannot read {file}" in result.evidence
+    traced.apply()
+
+
+@VERSIONS
+def test_ct423_is_a_note_if_the_collector_accepts_the_spans(
+    traced: TracedMesh, programs: Programs, version: str
+) -> None:
+    file = programs.make_directory("credential") / "token"
+    with running(traced, version):
+        traced.apply(collector={"host": LOOPBACK, "port": traced.mesh.zipkin.port, "auth": {"file": str(file)}})
+        result = verify(traced)
+        assert (result.exit_code, result.codes) == (0, set())
+        notes = [note for note in result.report["notes"] if "CT423" in note]
+        assert len(notes) == len(TRACED)
+        assert all(f" cannot read {file}. " in note for note in notes)
+        file.write_text("right")
+        traced.wait_until(
+            lambda: not [note for note in verify(traced).report["notes"] if "CT423" in note],
+            "a credential that is read",
+        )
     traced.apply()
 
 

@@ -2,8 +2,12 @@
 
 import json
 import secrets
+import socket
+import socketserver
+import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from types import SimpleNamespace
 
 import pytest
@@ -49,6 +53,39 @@ def stale(consul: Consul, *options: str) -> Ended:
     return consul_tracing("stale", "--agent", *options, environment=consul.environment)
 
 
+def addresses(consul: Consul) -> list[str]:
+    report = json.loads(stale(consul, "--format=json").stdout)
+    assert report["unreadable"] == []
+    return [one["address"] for one in report["proxies"]]
+
+
+@contextmanager
+def forwarded(target: int) -> Iterator[int]:
+    """Accept connections at a port and forward them to another one, as containers and tunnels do."""
+
+    class Forward(socketserver.BaseRequestHandler):
+        def handle(self) -> None:
+            with socket.create_connection(("127.0.0.1", target)) as upstream:
+                back = threading.Thread(target=copy, args=(upstream, self.request))
+                back.start()
+                copy(self.request, upstream)
+                back.join()
+
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Forward) as server:
+        server.daemon_threads = True
+        server.block_on_close = False
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield server.server_address[1]
+        server.shutdown()
+
+
+def copy(source: socket.socket, target: socket.socket) -> None:
+    with suppress(OSError):
+        while data := source.recv(65536):
+            target.sendall(data)
+        target.shutdown(socket.SHUT_WR)
+
+
 def test_all_proxies_of_the_agent_are_found(programs: Programs, host: Consul, sidecars: dict[str, Envoy]) -> None:
     run = stale(host, "--format=json")
     report = json.loads(run.stdout)
@@ -60,6 +97,43 @@ def test_all_proxies_of_the_agent_are_found(programs: Programs, host: Consul, si
     commands = [f"  restart the program that runs: consul connect envoy -sidecar-for {service}" for service in sidecars]
     assert run.exit_code == 1
     assert run.stdout.partition("To restart what is stale:\n")[2].splitlines() == sorted(commands)
+
+
+def test_proxies_of_another_consul_with_the_same_ids_are_not_read(
+    programs: Programs, host: Consul, sidecars: dict[str, Envoy]
+) -> None:
+    """Also of a Consul that has ended: its proxies keep running."""
+    other = Consul(programs)
+    other.wait_until_ready()
+    service = next(iter(sidecars))
+    other.register(Instance.allocate(Service(service)).registration)
+    envoy = Envoy(programs, other, service, [f"-sidecar-for={service}"])
+    admin = f"127.0.0.1:{envoy.admin_port}"
+    try:
+        programs.wait_until(envoy.listeners, "a proxy with listeners", program=envoy.program)
+        assert admin not in addresses(host)
+        assert addresses(other) == [admin]
+        other.stop()
+        assert sorted(addresses(host)) == sorted(f"127.0.0.1:{one.admin_port}" for one in sidecars.values())
+    finally:
+        envoy.stop()
+        other.stop()
+
+
+def test_proxy_that_connects_through_a_forwarded_port_is_of_the_agent(
+    programs: Programs, host: Consul, sidecars: dict[str, Envoy]
+) -> None:
+    service, envoy = next(iter(sidecars.items()))
+    with forwarded(host.grpc_port) as port:
+        envoy.stop()
+        proxy = Envoy(programs, host, service, [f"-sidecar-for={service}", f"-grpc-addr=localhost:{port}"])
+        try:
+            programs.wait_until(proxy.listeners, "a proxy with listeners", program=proxy.program)
+            assert f"127.0.0.1:{proxy.admin_port}" in addresses(host)
+        finally:
+            proxy.stop()
+            envoy.start()
+            programs.wait_until(lambda: envoy.is_ready, "a ready proxy", program=envoy.program)
 
 
 def test_wait_ends_when_the_proxies_have_restarted(

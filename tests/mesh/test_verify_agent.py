@@ -31,6 +31,19 @@ def test_all_proxies_of_the_agent_are_read(traced: TracedMesh) -> None:
         assert_complete(traced, "--agent", proxies=[])
 
 
+def test_run_without_proxies_names_the_usual_causes_and_those_of_the_agent(traced: TracedMesh) -> None:
+    """As on the first day: the tracer is written, and no sidecar has restarted."""
+    traced.apply(enabled=False)
+    write(traced)
+    found = diagnosis(traced, proxies=[]).report
+    assert found["causes"] == []
+    assert found["notes"][0].endswith(
+        "The local Consul agent has the proxies of api, client, web. Run consul-tracing stale --agent, and repeat this "
+        "command with --agent"
+    )
+    traced.follow()
+
+
 def test_proxy_whose_admin_interface_is_not_known_is_a_note(traced: TracedMesh) -> None:
     traced.apply(sampling={"random": 0})
     *others, api = traced.proxies

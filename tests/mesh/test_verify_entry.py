@@ -48,7 +48,7 @@ def test_stale_prints_no_restart_into_an_invalid_tracer(traced: TracedMesh) -> N
     traced.apply()
     entry = traced.proxy_defaults()
     tracer = entry["Config"]["envoy_tracing_json"].replace("collector_cluster", "colector_cluster")
-    config = entry["Config"] | {"envoy_tracing_json": tracer}
+    config = entry["Config"] | {"envoy_tracing_json": tracer, "envoy_listener_tracing_jsn": "{}"}
     traced.mesh.consul.write_config_entry({"Kind": "proxy-defaults", "Name": "global", "Config": config})
     admins = [f"--admin={LOOPBACK}:{one.admin_port}" for one in traced.proxies]
     stale = partial(consul_tracing, "stale", *admins, environment=traced.mesh.consul.environment)
@@ -56,9 +56,10 @@ def test_stale_prints_no_restart_into_an_invalid_tracer(traced: TracedMesh) -> N
         text = stale()
         assert (text.exit_code, "To restart" in text.stdout) == (1, False)
         assert "Correct this in Consul before a restart" in text.stdout
+        assert text.stdout.index("CT308") < text.stdout.index("a restart may not have") < text.stdout.index("CT325")
         report = json.loads(
             consul_tracing(*stale.args, "--format=json", environment=stale.keywords["environment"]).stdout
         )
-        assert all("colector_cluster" in one["mistake"] for one in report["proxies"])
+        assert all("colector_cluster" in "".join(one["mistakes"]) for one in report["proxies"])
     finally:
         write(traced)

@@ -185,7 +185,9 @@ def test_sampled_share_of_users_is_reported(traced: TracedMesh) -> None:
     assert found["client"]["requests"] in {REQUESTS + 1, REQUESTS + 2}
     assert 150 < found["client"]["random"] < 250
     assert found["web"]["traced"] == pytest.approx(2 * found["client"]["traced"], abs=2)
-    assert result.report["notes"][0].startswith("received and sent requests traced since the start, at 50 %: client")
+    assert result.report["notes"][0].startswith(
+        "received and sent requests traced since the start (the rate is 50 % now): client"
+    )
 
 
 def test_request_ids_of_users_that_are_never_sampled_are_a_note(traced: TracedMesh) -> None:

@@ -121,6 +121,14 @@ def sidecars_of(consul: HttpClient, service: str) -> list[JsonObject]:
     return [proxy for one in found if (proxy := one.get("ServiceProxy"))]
 
 
+def proxied_services(consul: HttpClient) -> list[str]:
+    """Return the services with a sidecar at an agent. Raises ServerError."""
+    registered = consul.get("/v1/agent/services", dict[str, JsonObject]) or {}
+    with consul.expected_shape():
+        proxies = (one.get("Proxy") or {} for one in registered.values() if one.get("Kind") == "connect-proxy")
+        return sorted({str(one.get("DestinationServiceName", "")) for one in proxies} - {""})
+
+
 def sidecar_at(consul: HttpClient, host: str, port: int) -> str:
     """Return the service whose sidecar receives requests from the mesh at an address. Empty if there is none.
 

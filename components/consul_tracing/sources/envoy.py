@@ -84,7 +84,7 @@ def read_each(admins: Sequence[HttpClient], read: Callable[[HttpClient], T]) -> 
 
 def read_proxy(admin: HttpClient) -> RunningProxy:
     """Return what a proxy runs. Raises ServerError."""
-    dump = admin.get("/config_dump", dict[str, list[JsonObject]]) or {}
+    dump = config_dump(admin)
     with admin.expected_shape():
         start = _section(dump["configs"], "BootstrapConfigDump")
         bootstrap: JsonObject = start.get("bootstrap", {})
@@ -95,6 +95,11 @@ def read_proxy(admin: HttpClient) -> RunningProxy:
             tuple(map(dict, _section(dump["configs"], "ListenersConfigDump").get("dynamic_listeners", []))),
             re.sub(r"\.\d+", "", str(start.get("last_updated", ""))),
         )
+
+
+def config_dump(admin: HttpClient) -> JsonObject:
+    """Return the configuration of a proxy: its bootstrap and the resources from Consul. Raises ServerError."""
+    return admin.get("/config_dump", dict[str, list[JsonObject]]) or {}
 
 
 def envoy_version(admin: HttpClient) -> str:

@@ -9,13 +9,15 @@ from typing import TYPE_CHECKING
 from consul_tracing.errors import CommandError
 from consul_tracing.names import JsonObject
 
+from .agents import agent_of
 from .consul import PROXY_KINDS, consul_client
-from .envoy import admin_client, node_id, read_each
+from .envoy import admin_client, config_dump, node_id, read_each
 from .processes import envoy_processes
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
 
+    from .agents import Agent
     from .http import HttpClient
     from .pods import Pod, Pods
 
@@ -140,7 +142,15 @@ def agent_proxies(
     clients = [replace(admin_client(one), seconds=SECONDS_OF_CANDIDATE) for one in candidates]
     names = read_each([one for one in clients if one.url.port not in ports], node_id)
     found = {address: name for address, name in names.items() if isinstance(name, str) and name in wanted}
+    for foreign in _foreign(found, agent_of(consul)) if found else ():
+        del found[foreign]
     return sorted(found, key=found.__getitem__), dict.fromkeys(sorted(wanted - set(found.values())), NOT_KNOWN)
+
+
+def _foreign(addresses: Iterable[str], agent: Agent) -> list[str]:
+    """Return the proxies of other agents on this machine, whose ids can be the same."""
+    read = read_each([*map(admin_client, addresses)], lambda admin: agent.is_foreign(config_dump(admin)))
+    return [address for address, is_foreign in read.items() if is_foreign is True]
 
 
 def _is_on_path(service: str, services: Collection[str]) -> bool:

@@ -10,7 +10,7 @@ from consul_tracing.cli.command import OutputFormat
 from consul_tracing.cli.stale import listing
 from consul_tracing.cli.stale.bootstrap import BootstrapError, bootstrap_differences
 from consul_tracing.cli.stale.listing import exit_code, output, wait_until_current
-from consul_tracing.cli.stale.proxies import Proxy, mistake_in
+from consul_tracing.cli.stale.proxies import Proxy, mistakes_in
 from consul_tracing.cli.stale.report import Report
 from consul_tracing.cli.stale.restarts import restart_of
 from consul_tracing.entries.propagation import ZIPKIN, ZIPKIN_W3C
@@ -130,22 +130,23 @@ def test_incomparable_bootstrap_is_an_error(config: dict[str, Any], reason: str)
         bootstrap_differences({"Config": config}, PLAIN)
 
 
-CURRENT = Proxy("web-proxy", "web", "2026-01-02T03:04:05Z", [])
+CURRENT = Proxy("web-proxy", "web", "2026-01-02T03:04:05Z", [], address="127.0.0.1:19000")
 STALE = Proxy(
     "api-proxy",
     "api",
     "2026-01-02T03:04:05Z",
     ["tracer: added", "static cluster a: removed"],
     restart="systemctl restart api.service",
+    address="127.0.0.1:19001",
 )
 
 
 def test_text_has_one_line_per_difference() -> None:
     assert output(Report([CURRENT, STALE], {"127.0.0.1:1": "refused"}), OutputFormat.TEXT).splitlines() == [
-        "PROXY      SERVICE  SINCE                 DIFFERENCES",
-        "web-proxy  web      2026-01-02T03:04:05Z  none",
-        "api-proxy  api      2026-01-02T03:04:05Z  tracer: added",
-        "                                          static cluster a: removed",
+        "PROXY      SERVICE  ADDRESS          SINCE                 DIFFERENCES",
+        "web-proxy  web      127.0.0.1:19000  2026-01-02T03:04:05Z  none",
+        "api-proxy  api      127.0.0.1:19001  2026-01-02T03:04:05Z  tracer: added",
+        "                                                           static cluster a: removed",
         "127.0.0.1:1 cannot be read: refused",
         "To restart what is stale:",
         "  systemctl restart api.service",
@@ -160,12 +161,13 @@ def test_json_has_every_proxy() -> None:
             {
                 "proxy": "api-proxy",
                 "service": "api",
+                "address": "127.0.0.1:19001",
                 "since": "2026-01-02T03:04:05Z",
                 "stale": True,
                 "tracer": None,
                 "differences": ["tracer: added", "static cluster a: removed"],
                 "restart": "systemctl restart api.service",
-                "mistake": None,
+                "mistakes": [],
             }
         ],
         "unreadable": [{"proxy": "127.0.0.1:1", "reason": "refused"}],
@@ -320,23 +322,47 @@ def test_wait_continues_after_an_error_and_not_after_the_first(clock: Clock) -> 
     assert clock.now == 4
 
 
+def config(*, kind: str = ZIPKIN_CONFIG, **options: str) -> str:
+    collector = {"collector_endpoint": "/api/v2/spans", "collector_endpoint_version": "HTTP_JSON"}
+    message = {"@type": f"type.googleapis.com/{kind}", **collector, **options}
+    tracer = {"http": {"name": "envoy.tracers.zipkin", "typed_config": message}}
+    address = {"socket_address": {"address": "192.0.2.1", "port_value": 9411}}
+    assignment = {"cluster_name": "a", "endpoints": [{"lb_endpoints": [{"endpoint": {"address": address}}]}]}
+    clusters = json.dumps({"name": "a", "type": "STATIC", "connect_timeout": "1s", "load_assignment": assignment})
+    return json.dumps({"envoy_tracing_json": json.dumps(tracer), "envoy_extra_static_clusters_json": clusters})
+
+
 def test_configuration_with_a_mistake_is_corrected_before_a_restart() -> None:
     """A proxy that restarts with an invalid tracer does not start."""
-    tracer = {
-        "http": {
-            "name": "envoy.tracers.zipkin",
-            "typed_config": {"@type": f"type.googleapis.com/{ZIPKIN_CONFIG}", "colector_cluster": "a"},
-        }
-    }
-    mistake = mistake_in(json.dumps({"envoy_tracing_json": json.dumps(tracer)}))
+    (mistake,) = mistakes_in(config(colector_cluster="a", collector_cluster="a"))
     path = "Config.envoy_tracing_json.http.typed_config.colector_cluster"
-    assert mistake.startswith(f'CT308: {path} is not a field of this Envoy message; did you mean "collector_cluster"?')
-    lines = output(Report([replace(STALE, mistake=mistake)]), OutputFormat.TEXT).splitlines()
+    assert mistake.startswith(f"CT308: {path} is not a field of this Envoy message")
+    lines = output(Report([replace(STALE, mistakes=(mistake,))]), OutputFormat.TEXT).splitlines()
     assert lines[-3:] == [
-        "Correct this in Consul before a restart, or proxies may not start (consul-tracing lint --consul):",
+        listing.STOPPING_HEAD,
         f"  {mistake}",
         "  CT308: https://consul-tracing.github.io/consul-tracing/latest/reference/lint/#ct308",
     ]
+
+
+def test_all_mistakes_of_a_configuration_are_listed_by_their_effect() -> None:
+    misspelt = json.loads(config(collector_cluster="a")) | {"envoy_listener_tracing_jsn": "{}"}
+    broken = json.loads(config(kind="envoy.config.trace.v2.ZipkinConfig", collector_cluster="b"))
+    mistakes = mistakes_in(json.dumps(misspelt | broken))
+    assert sorted(mistake[:5] for mistake in mistakes) == ["CT306", "CT310", "CT325"]
+    lines = output(Report([replace(STALE, mistakes=mistakes)]), OutputFormat.TEXT).splitlines()
+    stopping, useless = (lines.index(next(one for one in lines if text in one)) for text in ("not start", "intended"))
+    assert [one[2:7] for one in lines[stopping + 1 : useless]] == ["CT306", "CT310"] * 2
+    assert [one[2:7] for one in lines[useless + 1 :]] == ["CT325"] * 2
+
+
+def test_mistake_that_stops_no_proxy_leaves_the_commands() -> None:
+    misspelt = json.loads(config(collector_cluster="a")) | {"envoy_listener_tracing_jsn": "{}"}
+    lines = output(Report([replace(STALE, mistakes=mistakes_in(json.dumps(misspelt)))]), OutputFormat.TEXT).splitlines()
+    assert not any("not start" in one for one in lines)
+    assert lines[-5] == listing.USELESS_HEAD
+    assert lines[-4].startswith("  CT325: Config.envoy_listener_tracing_jsn is not a key of Consul; ")
+    assert lines[-2:] == ["To restart what is stale:", "  systemctl restart api.service"]
 
 
 def test_proxy_whose_tracer_is_removed_ends_tracing() -> None:

@@ -36,7 +36,7 @@ def doctor_command(  # noqa: PLR0913, PLR0917 - options of a command
     kubernetes: Kubernetes = False,  # noqa: FBT002 - an option
     namespace: Namespace = None,
     selector: Selector = None,
-    propagation: ContextHeaders = Propagation.B3,
+    propagation: ContextHeaders = Propagation.AUTO,
     header: Headers = None,
     timeout: Timeout = TIMEOUT,
     store_token_file: StoreTokenFile = "",

@@ -13,6 +13,7 @@ from consul_tracing.errors import CommandError, shortened
 from consul_tracing.sources.consul import consul_client
 from consul_tracing.sources.proxies import find_targets
 
+from .proxies import is_stopping
 from .report import report_of
 
 if TYPE_CHECKING:
@@ -27,7 +28,13 @@ SECONDS_BETWEEN_READS = 2.0
 MAX_NAMES = 5
 """Proxies that a line of progress names."""
 
-HEAD = ("PROXY", "SERVICE", "SINCE", "DIFFERENCES")
+HEAD = ("PROXY", "SERVICE", "ADDRESS", "SINCE", "DIFFERENCES")
+
+STOPPING_HEAD = (
+    "Correct this in Consul before a restart, or proxies may not start, or may reject requests (consul-tracing lint "
+    "--consul):"
+)
+USELESS_HEAD = "Correct this in Consul, or a restart may not have the intended effect (consul-tracing lint --consul):"
 
 
 def find_stale(selection: Selection) -> Report:
@@ -85,23 +92,33 @@ def lines(report: Report) -> Iterator[str]:
     rows = [HEAD]
     for one in report.proxies:
         first, *others = one.differences or ["none"]
-        rows += [(one.proxy, one.service, one.since, first), *(("", "", "", other) for other in others)]
+        rows += [
+            (one.proxy, one.service, one.address, one.since, first),
+            *(("", "", "", "", other) for other in others),
+        ]
     if report.proxies:
         yield from aligned(rows)
     for name, reason in report.unreadable.items():
         yield f"{name} cannot be read: {reason}"
     if untraced := [one.proxy for one in report.stale if "tracer: removed" in one.differences]:
         yield f"Consul has no tracer for {shortened(untraced, MAX_NAMES)}: a restart ends their tracing"
-    if mistakes := dict.fromkeys(one.mistake for one in report.stale if one.mistake):
-        yield "Correct this in Consul before a restart, or proxies may not start (consul-tracing lint --consul):"
-        yield from (f"  {mistake}" for mistake in mistakes)
-        yield from (f"  {line}" for line in pages_of(mistake.partition(":")[0] for mistake in mistakes))
-    if commands := dict.fromkeys(one.restart for one in report.stale if not one.mistake):
+    mistakes = dict.fromkeys(mistake for one in report.stale for mistake in one.mistakes)
+    stopping = [one for one in mistakes if is_stopping(one)]
+    yield from _listed(STOPPING_HEAD, stopping)
+    yield from _listed(USELESS_HEAD, [one for one in mistakes if one not in stopping])
+    if commands := dict.fromkeys(one.restart for one in report.stale if one.can_restart):
         yield "To restart what is stale:"
         yield from (f"  {command}" for command in commands)
     if common := report.common_propagation:
         safe = ", ".join(one.tracer for one in TRACERS if one != common and one.is_compatible(common))
         yield f"All proxies have the tracer {common.tracer}. A change to one of these keeps traces complete: {safe}"
+
+
+def _listed(head: str, mistakes: Sequence[str]) -> Iterator[str]:
+    if mistakes:
+        yield head
+        yield from (f"  {mistake}" for mistake in mistakes)
+        yield from (f"  {line}" for line in pages_of(mistake.partition(":")[0] for mistake in mistakes))
 
 
 def aligned(rows: Iterable[Sequence[str]]) -> Iterator[str]:

@@ -28,6 +28,12 @@ if TYPE_CHECKING:
     from consul_tracing.sources.http import HttpClient
 
 
+STOPPING = frozenset(
+    {"CT301", "CT302", "CT303", "CT304", "CT305", "CT306", "CT308", "CT310", "CT311", "CT312", "CT341"}
+)
+"""Codes of mistakes with which a proxy may not start, or may start and reject its listeners."""
+
+
 @dataclass(frozen=True)
 class Proxy:
     """A proxy, and the differences between its bootstrap and its configuration in Consul."""
@@ -41,8 +47,15 @@ class Proxy:
     """The tracer in its bootstrap, or in the listener key. None without a tracer, or for one that is not known."""
     restart: str = ""
     """The command that restarts the proxy, or what restarts it."""
-    mistake: str = ""
-    """A mistake in its configuration in Consul, with which it may not start. Empty without one."""
+    mistakes: tuple[str, ...] = ()
+    """The errors in its configuration in Consul, which start with their codes."""
+    address: str = ""
+    """The address of its admin interface. In a pod: the name of the pod. Empty if the annotation is compared."""
+
+    @property
+    def can_restart(self) -> bool:
+        """Whether no mistake prevents that it starts and serves requests."""
+        return not any(map(is_stopping, self.mistakes))
 
     @property
     def is_stale(self) -> bool:
@@ -54,12 +67,13 @@ class Proxy:
         return {
             "proxy": self.proxy,
             "service": self.service,
+            "address": self.address,
             "since": self.since,
             "stale": self.is_stale,
             "tracer": self.propagation and self.propagation.tracer,
             "differences": self.differences,
             "restart": self.restart if self.is_stale else None,
-            "mistake": self.mistake or None,
+            "mistakes": [*self.mistakes],
         }
 
 
@@ -95,14 +109,28 @@ def compared(admin: HttpClient, consul: HttpClient, restart: str = "") -> Proxy 
     tracing = running.bootstrap.get("tracing")
     keys = replace(tracing_keys(configured.get("Config")), bootstrap=tracing if isinstance(tracing, dict) else {})
     restart = restart or restart_of(running.node, configured)
-    mistake = mistake_in(canonical_json(configured.get("Config"))) if differences else ""
-    return Proxy(running.node["id"], running.service, running.started, differences, propagation(keys), restart, mistake)
+    mistakes = mistakes_in(canonical_json(configured.get("Config"))) if differences else ()
+    return Proxy(
+        running.node["id"],
+        running.service,
+        running.started,
+        differences,
+        propagation(keys),
+        restart,
+        mistakes,
+        running.address,
+    )
+
+
+def is_stopping(mistake: str) -> bool:
+    """Return whether a proxy may not start with a mistake, or may start and reject its listeners."""
+    return mistake.partition(":")[0] in STOPPING
 
 
 @cache
-def mistake_in(config: str) -> str:
-    """Return the first error that `lint` finds in a `Config` in JSON, which most proxies share. Empty without one."""
+def mistakes_in(config: str) -> tuple[str, ...]:
+    """Return the errors that `lint` finds in a `Config` in JSON, which most proxies share."""
     registration = {"kind": "connect-proxy", "proxy": {"config": json.loads(config)}}
     found = findings(documents_of([registration], ""), Releases())
-    first = next((one for one in found if one.severity is Severity.ERROR), None)
-    return f"{first.code}: {'.'.join(first.issue.path)} {first.issue.reason}" if first else ""
+    errors = (one for one in found if one.severity is Severity.ERROR)
+    return tuple(f"{one.code}: {'.'.join(one.issue.path)} {one.issue.reason}" for one in errors)

@@ -45,7 +45,7 @@ def verify_command(  # noqa: PLR0913, PLR0917 - options of a command
     kubernetes: Kubernetes = False,  # noqa: FBT002 - an option
     namespace: Namespace = None,
     selector: Selector = None,
-    propagation: ContextHeaders = Propagation.B3,
+    propagation: ContextHeaders = Propagation.AUTO,
     header: Headers = None,
     requests: Annotated[
         int, typer.Option(min=1, max=MAX_REQUESTS, help=f"Number of requests, at most {MAX_REQUESTS}.")

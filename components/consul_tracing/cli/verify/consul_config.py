@@ -9,6 +9,8 @@ from consul_tracing.entries.tracing_keys import TracingKeys, tracing_keys
 from consul_tracing.names import HTTP_PROTOCOLS, JsonObject
 from consul_tracing.sources.http import ServerError
 
+from .tracers import Tracer, tracer_of
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -37,6 +39,14 @@ def read_config(consul: HttpClient) -> ConsulConfig:
     services = consul.get("/v1/config/service-defaults", list[JsonObject]) or []
     with consul.expected_shape():
         return config_from(mesh, services)
+
+
+def read_tracer(consul: HttpClient) -> Tracer | None:
+    """Return the tracer of a mesh. None without one. Raises CommandError."""
+    mesh = consul.get("/v1/config/proxy-defaults/global", JsonObject) or {}
+    with consul.expected_shape():
+        found = config_from(mesh, []).keys.tracer
+        return tracer_of(found) if found else None
 
 
 def service_names(consul: HttpClient) -> frozenset[str]:

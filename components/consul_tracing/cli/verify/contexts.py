@@ -18,6 +18,8 @@ NOT_SAMPLED = frozenset({"0", "false"})
 class Propagation(StrEnum):
     """Headers that carry the trace context of a request."""
 
+    AUTO = "auto"
+    """Those that the tracer in Consul reads, or B3 and W3C with one id if it is not known."""
     B3 = "b3"
     B3_SINGLE = "b3-single"
     W3C = "w3c"
@@ -27,6 +29,9 @@ class Propagation(StrEnum):
 def context_headers(propagation: Propagation, trace_id: str, span_id: str) -> dict[str, str]:
     """Return the headers of a sampled trace context."""
     match propagation:
+        case Propagation.AUTO:
+            both = (context_headers(one, trace_id, span_id) for one in (Propagation.B3, Propagation.W3C))
+            return {name: value for headers in both for name, value in headers.items()}
         case Propagation.B3:
             return {"x-b3-traceid": trace_id, "x-b3-spanid": span_id, "x-b3-sampled": "1"}
         case Propagation.B3_SINGLE:
@@ -56,6 +61,7 @@ def sampled_by(headers: Mapping[str, str]) -> tuple[Propagation, str | None]:
         (Propagation.B3_SINGLE, "b3", "".join(b3[2:3]) if len(b3) > 1 else b3[0]),
         (Propagation.W3C, "traceparent", str(int(flags[0], 16) % 2) if flags else ""),
     ]
-    sampled = (context for context, _, decision in decisions if decision in SAMPLED)
+    sampled = [context for context, _, decision in decisions if decision in SAMPLED]
     unsampled = (header for _, header, decision in decisions if decision in NOT_SAMPLED)
-    return next(sampled, Propagation.NONE), next(unsampled, None)
+    context = Propagation.AUTO if {Propagation.B3, Propagation.W3C} <= {*sampled} else next(iter(sampled), None)
+    return context or Propagation.NONE, next(unsampled, None)

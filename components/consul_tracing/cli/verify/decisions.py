@@ -107,7 +107,8 @@ def decision_notes(found: Iterable[Decisions]) -> Iterator[str]:
         if one.is_comparable and (difference := _difference(one)):
             differences.append(f"{one.proxy} {difference}")
     for rate, proxies in shares.items():
-        yield f"received and sent requests traced since the start, at {format_rate(rate)}: {', '.join(proxies)}"
+        now = f"the rate is {format_rate(rate)} now"
+        yield f"received and sent requests traced since the start ({now}): {', '.join(proxies)}"
     yield from differences
 
 

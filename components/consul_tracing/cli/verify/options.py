@@ -48,9 +48,7 @@ StoreHeaders = Annotated[
 ]
 CaFile = Annotated[str, typer.Option("--ca-file", metavar="FILE", help="Certificates of the store's authorities, PEM.")]
 Expect = Annotated[str, typer.Option("--expect", metavar="A,B,…", help="Services of the request, first its caller.")]
-ContextHeaders = Annotated[
-    Propagation, typer.Option("--propagation", help="Headers of the trace context. OpenTelemetry reads w3c.")
-]
+ContextHeaders = Annotated[Propagation, typer.Option("--propagation", help="Headers of the trace context.")]
 Headers = Annotated[
     list[str] | None, typer.Option("--header", metavar="'NAME: VALUE'", help="Additional header. Repeatable.")
 ]
@@ -63,7 +61,7 @@ def plan_of(  # noqa: PLR0913 - the options
     proxies: Selection,
     *,
     expect: str = "",
-    propagation: Propagation = Propagation.B3,
+    propagation: Propagation = Propagation.AUTO,
     headers: Sequence[str] = (),
     requests: int = 1,
     timeout: float = TIMEOUT,

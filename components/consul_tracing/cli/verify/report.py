@@ -153,7 +153,7 @@ def summary(result: Result) -> list[str]:
     silent = dict.fromkeys(f"{call.caller} to {call.service}" for call in trace.unreported)
     lines += [f"Calls without a span of the called service: {', '.join(silent)}"] if silent else []
     lines += [f"Spans whose parent is missing: {len(trace.orphans)}"] if trace.orphans else []
-    for cause in result.causes:
+    for cause in grouped(result.causes):
         lines += ["", *cause_text(cause).splitlines()]
     lines += [] if result.causes else ["", "No cause was found."]
     return [*lines, *_notes(result), *_pages(result)]
@@ -162,6 +162,18 @@ def summary(result: Result) -> list[str]:
 def in_order(spans: Sequence[Span]) -> list[str]:
     """Return the services with a span in the order of the request."""
     return list(dict.fromkeys(line.service for line in trace_lines(spans)))
+
+
+def grouped(causes: Sequence[Cause]) -> list[Cause]:
+    """Return the causes with those of several proxies as one, if they differ in the proxy only."""
+    proxies: dict[tuple[str, str, str], list[str]] = {}
+    for cause in causes:
+        proxies.setdefault((cause.code, cause.evidence, cause.fix), []).append(cause.proxy)
+    return [
+        replace(cause, proxy=", ".join(names))
+        for cause in causes
+        if (names := proxies.pop((cause.code, cause.evidence, cause.fix), None))
+    ]
 
 
 def cause_text(cause: Cause) -> str:

@@ -72,10 +72,12 @@ class Tracer:
 
     def reads(self, context: Propagation) -> bool:
         """Return whether the tracer follows the sampling decision in these headers."""
+        if context is Propagation.AUTO:
+            return self.reads(Propagation.B3) or self.reads(Propagation.W3C)
         if self.kind == "zipkin":
             formats = {Propagation.B3, Propagation.B3_SINGLE}
             return context in formats | ({Propagation.W3C} if "trace_context_option" in self.config else set())
-        return context is Propagation.W3C
+        return context is Propagation.W3C and self.kind in {"opentelemetry", "datadog"}
 
 
 def tracer_of(http: JsonObject) -> Tracer:

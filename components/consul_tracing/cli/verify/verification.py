@@ -14,17 +14,19 @@ from consul_tracing.errors import CommandError, shortened
 from consul_tracing.sources.consul import consul_client, sidecar_addresses, sidecar_at, sidecars_of
 from consul_tracing.sources.http import ServerError
 
+from .causes.delivery import credential_notes
 from .causes.sampling import untraced_users
 from .causes.service_names import naming_notes
 from .causes.tracers import stale_notes
 from .clocks import TOLERANCE_SECONDS, clock_notes, is_skewed
 from .collectors import collector_of
-from .consul_config import read_config, service_names
+from .consul_config import read_config, read_tracer, service_names
 from .contexts import Propagation
 from .decisions import decision_notes, decisions_of
 from .diagnosis import diagnose, secondary_facts
 from .evidence import THE_REQUEST, Evidence
 from .failures import first_error
+from .next_steps import READ_PROXIES, unread_proxies
 from .proxies import proxies_of, services_by_node, stats_of
 from .report import Result
 from .requests import send
@@ -56,7 +58,7 @@ class Plan:
     proxies: Sequence[HttpClient] = ()
     """Admin interfaces of proxies."""
     expected: tuple[str, ...] = ()
-    propagation: Propagation = Propagation.B3
+    propagation: Propagation = Propagation.AUTO
     headers: Mapping[str, str] = field(default_factory=dict)
     requests: int = 1
     timeout: float = 30.0
@@ -71,7 +73,8 @@ def verify(plan: Plan, progress: Callable[[str], object] = lambda _: None) -> Re
     store, before, nodes = plan.store, stats_of(plan.proxies), services_by_node(plan.proxies)
     expected = tuple(name.lower() for name in plan.expected)
     progress("sending requests")
-    sent = [send(plan.url, plan.propagation, plan.headers) for _ in range(plan.requests)]
+    context = context_of_mesh(plan)
+    sent = [send(plan.url, context, plan.headers) for _ in range(plan.requests)]
     traces, store_error = [Trace(request, (), expected, nodes=nodes) for request in sent], ""
     try:
         store.check()
@@ -102,6 +105,8 @@ def verify(plan: Plan, progress: Callable[[str], object] = lambda _: None) -> Re
     progress("looking for the cause")
     evidence, hints = collect(plan, trace, store_error, mesh)
     causes = diagnose(evidence)
+    if not plan.proxies and not plan.notes:
+        hints.insert(0, READ_PROXIES if causes else unread_proxies(plan.environment, expected))
     notes = [*mesh.notes, *hints, *stale_notes(mesh.proxies, causes)]
     if THE_REQUEST not in {cause.proxy for cause in causes}:
         notes += outcome(trace)
@@ -148,6 +153,7 @@ def notes_of_complete(trace: Trace, proxies: Sequence[Proxy], decisions: Sequenc
         yield f"requests without a trace context are not traced ({cause.code}): {cause.evidence}"
     yield from naming_notes(trace)
     yield from stale_notes(proxies, ())
+    yield from credential_notes(proxies)
     yield from decision_notes(decisions)
 
 
@@ -186,13 +192,24 @@ def read_mesh(plan: Plan, before: Mapping[str, Mapping[str, int]]) -> Mesh:
         return Mesh(proxies, None, [*notes, error.reason])
 
 
+def context_of_mesh(plan: Plan) -> Propagation:
+    """Return the headers of the trace context: by default those that the tracer in Consul reads, if it is known."""
+    if plan.propagation is not Propagation.AUTO or not plan.environment.get("CONSUL_HTTP_ADDR"):
+        return plan.propagation
+    try:
+        tracer = read_tracer(consul_client(plan.environment))
+    except CommandError:
+        # `read_mesh` has the reason.
+        return plan.propagation
+    formats = (Propagation.B3, Propagation.W3C)
+    return next((one for one in formats if tracer and tracer.reads(one)), plan.propagation)
+
+
 def collect(plan: Plan, trace: Trace, store_error: str, mesh: Mesh) -> tuple[Evidence, list[str]]:
     """Return the evidence for an incomplete trace, and notes about what would show more."""
     store, notes = plan.store, []
     stored: frozenset[str] = frozenset()
     others: list[Sequence[Span]] = []
-    if not plan.proxies and not plan.notes:
-        notes.append("--admin HOST:PORT for each proxy, --agent or --kubernetes allows checks of the proxies")
     if not plan.environment.get("CONSUL_HTTP_ADDR"):
         notes.append("the environment variable CONSUL_HTTP_ADDR allows checks of the config entries")
     sidecars: Mapping[Endpoint, str] = {}

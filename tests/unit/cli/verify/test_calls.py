@@ -8,7 +8,9 @@ import pytest
 
 from consul_tracing.cli.verify.calls import service_of, unreported_calls
 from consul_tracing.cli.verify.causes.sampling import unparsed_blocks
+from consul_tracing.cli.verify.contexts import Propagation
 from consul_tracing.cli.verify.diagnosis import diagnose
+from consul_tracing.cli.verify.tracers import Tracer
 from consul_tracing.entries.tracing_keys import UNTRACED
 from consul_tracing.names import LISTENER_KEY
 from consul_tracing.sources.spans import Span
@@ -139,6 +141,19 @@ def test_single_b3_makes_spans_siblings() -> None:
     later = [called("3", "web", "api", "2"), received("4", "api", "1")]
     spans = [called("1", "client", "web", CALLER), received("2", "web", "1"), *later]
     assert codes(evidence(trace(*spans))) == [("CT420", "web")]
+
+
+def test_tracers_with_other_headers_make_spans_siblings_with_the_default_context() -> None:
+    spans = called("1", "client", "web", CALLER), received("2", "web", CALLER)
+    flat = trace(*spans, expected=(), context=Propagation.AUTO)
+    other_headers = "leaves a header of the caller unchanged (b3, x-b3-* or traceparent)"
+    mixed = [proxy("client"), proxy("web", tracer=Tracer("envoy.tracers.opentelemetry", {}))]
+    for mesh in (mixed, mixed[:1], []):
+        (cause,) = diagnose(evidence(flat, proxies=mesh))
+        assert (cause.code, cause.proxy.partition(" ")[0]) == ("CT420", "client")
+        assert other_headers in cause.evidence
+    (same,) = diagnose(evidence(flat, proxies=[proxy("client"), proxy("web")]))
+    assert (same.code, other_headers in same.evidence) == ("CT420", False)
 
 
 @pytest.mark.parametrize("release", [(1, 40), (1, 41)])

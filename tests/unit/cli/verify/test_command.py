@@ -5,6 +5,7 @@ import json
 import re
 import warnings
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +13,12 @@ import pytest
 from typer.testing import CliRunner
 
 from consul_tracing.cli.app import app
-from consul_tracing.cli.verify.report import span_as_json
+from consul_tracing.cli.verify.report import as_json, span_as_json, summary
 from consul_tracing.errors import CommandError
+from consul_tracing.sources import consul
 from tests.unit.cli.verify.dumps import COLLECTOR, SAMPLE_ALL, TRACER, dump, http, listener
 from tests.unit.cli.verify.facts import span
+from tests.unit.cli.verify.results import REJECTED, incomplete
 from tests.unit.http_server import Headers, serving
 from tests.unit.test_command_line_page import json_fields
 
@@ -104,7 +107,7 @@ def test_complete_trace_has_the_share_of_the_proxies_own_requests(stub: Stub) ->
     stub.dump = dump(listener("public_listener:1", 1, manager), listener("api:2", 2, manager, direction="OUTBOUND"))
     stub.stats = {"http.public_listener.tracing.random_sampling": 1234, "tracing.zipkin.spans_sent": 1200}
     options = ["--expect=web", f"--admin={stub.address}"]
-    share = f"traced since the start, at 100 %: web ({stub.address}) 1,200 of 1,234 (97 %)"
+    share = f"traced since the start (the rate is 100 % now): web ({stub.address}) 1,200 of 1,234 (97 %)"
     assert share in verify(stub, *options).stdout
     (sampling,) = json.loads(verify(stub, *options, "--format=json").stdout)["sampling"]
     assert (sampling["requests"], sampling["traced"], sampling["rate"]) == (1234, 1200, 100)
@@ -150,6 +153,39 @@ Note: no proxy that is read listens on port {stub.address.partition(":")[2]} of 
 CT401: https://consul-tracing.github.io/consul-tracing/latest/reference/messages/#ct401
 """
     )
+
+
+def sidecars(service: str) -> dict[str, Any]:
+    proxy = {"Kind": "connect-proxy", "Proxy": {"DestinationServiceName": service}}
+    return {service: {"Service": service}, f"{service}-sidecar-proxy": proxy}
+
+
+@pytest.mark.parametrize(
+    ("services", "place", "option"),
+    [
+        (sidecars("web"), ". The local Consul agent has the proxies of web", "--agent\n"),
+        (sidecars("other"), "", "--agent, --kubernetes or --admin HOST:PORT for each proxy\n"),
+        (None, "", "--agent, --kubernetes or --admin HOST:PORT for each proxy\n"),
+    ],
+    ids=["local-proxies", "of-other-services", "unreadable"],
+)
+def test_no_cause_without_proxies_has_the_usual_ones_and_the_next_command(
+    stub: Stub, monkeypatch: pytest.MonkeyPatch, services: object, place: str, option: str
+) -> None:
+    monkeypatch.setattr(consul, "DEFAULT_ADDRESS", stub.address if services else "127.0.0.1:1")
+    stub.traced = False
+    stub.consul["/v1/agent/services"] = services
+    text = verify(stub, "--expect=web").stdout
+    assert "\nNo cause was found.\n\nNote: no proxy was read, and most causes are there: sidecars that have not" in text
+    assert f" collector{place}. Run consul-tracing stale " in text
+    assert f", and repeat this command with {option}" in text
+
+
+def test_cause_without_proxies_has_no_guess(stub: Stub) -> None:
+    stub.traced = False
+    text = verify(stub, "--expect=web", "--header=b3: 0").stdout
+    assert "Note: --admin HOST:PORT for each proxy, --agent or --kubernetes allows checks of the proxies" in text
+    assert "no proxy was read" not in text
 
 
 RUNNING = {
@@ -257,3 +293,14 @@ def test_invalid_monitoring_is_an_error_before_the_first_request(stub: Stub, opt
     assert isinstance(result.exception, CommandError)
     assert result.exception.reason == message
     assert stub.received == []
+
+
+def test_causes_that_differ_in_the_proxy_only_are_one_in_the_text() -> None:
+    api, web = REJECTED, replace(REJECTED, proxy="web (127.0.0.1:19001)")
+    other = replace(REJECTED, fix="read its log")
+    result = incomplete(api, other, web)
+    lines = summary(result)
+    heads = [line.rpartition(": ")[2] for line in lines if line.startswith("consul-tracing: CT404: ")]
+    assert heads == ["api (127.0.0.1:19002), web (127.0.0.1:19001)", "api (127.0.0.1:19002)"]
+    assert sum(line == f"  To fix: {REJECTED.fix}" for line in lines) == 1
+    assert len(json.loads(as_json(result))["causes"]) == 3

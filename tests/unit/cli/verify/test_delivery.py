@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from consul_tracing.cli.verify.causes.delivery import credential_notes
 from consul_tracing.cli.verify.causes.service_names import naming_notes
 from consul_tracing.cli.verify.clocks import clock_notes
 from consul_tracing.cli.verify.diagnosis import diagnose
@@ -131,6 +132,14 @@ def test_file_of_the_credential_is_named(tracer: Tracer, counters: dict[str, int
     running = replace(facts.proxies[0].running, bootstrap=BOOTSTRAP)
     cause = only(replace(facts, proxies=[replace(facts.proxies[0], running=running)]))
     assert (cause.code, "/etc/key" in cause.fix) == (code, "upstream_rq_429" not in "".join(counters)), cause
+
+
+def test_credential_of_a_tolerant_collector_is_a_note() -> None:
+    (web,) = of_web(ZIPKIN, counted(**{"lua.credential.errors": 1, "upstream_rq_202": 1})).proxies
+    running = replace(web.running, bootstrap=BOOTSTRAP)
+    (note,) = credential_notes([replace(web, running=running), replace(web, increases={})])
+    assert note.startswith(f"the proxy {web.label} cannot read /etc/key. The collector accepts")
+    assert note.endswith(" its spans without the credential, or with the former one (CT423)")
 
 
 def test_tls_is_no_fix_of_a_connection_with_tls() -> None:

@@ -236,7 +236,16 @@ def test_tcp_upstream_of_the_caller_is_the_only_cause() -> None:
     mesh = [proxy("client", public(is_http=False), upstream("web", 9191, is_http=False))]
     cause = only(evidence(trace(), proxies=mesh))
     assert cause.code == "CT409"
-    assert cause.fix.startswith("declare the protocol: services: {web: {protocol: http}}, that is, Protocol =")
+    assert cause.fix.startswith("if web speaks HTTP or gRPC, declare it: services: {web: {protocol: http}}, that is, ")
+
+
+def test_database_is_left_out_and_not_declared_as_http() -> None:
+    fix = only(evidence(trace(*SPANS[:2]), proxies=[proxy("api", public(is_http=False))])).fix
+    assert fix.startswith("if api speaks HTTP or gRPC, ")
+    assert fix.endswith(
+        "If not, such as a database, leave api out of --expect: it cannot have spans, and protocol http would break "
+        "all connections to it"
+    )
 
 
 def test_unavailable_store_explains_unreachable_collectors() -> None:

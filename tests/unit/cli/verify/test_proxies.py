@@ -91,6 +91,8 @@ def test_tracers_read_different_contexts() -> None:
     otel = Tracer("envoy.tracers.opentelemetry", {})
     assert [one.reads(Propagation.W3C) for one in (zipkin, b3_w3c, otel)] == [False, True, True]
     assert [one.reads(Propagation.B3) for one in (zipkin, b3_w3c, otel)] == [True, True, False]
+    other = Tracer("envoy.tracers.skywalking", {})
+    assert [one.reads(Propagation.AUTO) for one in (zipkin, b3_w3c, otel, other)] == [True, True, True, False]
 
 
 def test_counters_of_a_restarted_proxy_start_at_zero() -> None:

@@ -35,7 +35,10 @@ def test_context_is_sent_in_the_chosen_headers() -> None:
     assert w3c.headers["traceparent"] == f"00-{w3c.request.trace_id}-{w3c.request.span_id}-01"
     none = Sent(Propagation.NONE)
     assert (none.request.trace_id, none.request.context) == ("", Propagation.NONE)
-    assert [one.request.context for one in (b3, single, w3c)] == list(Propagation)[:3]
+    auto = Sent(Propagation.AUTO)
+    assert auto.headers["x-b3-traceid"] == auto.request.trace_id
+    assert auto.headers["traceparent"] == f"00-{auto.request.trace_id}-{auto.request.span_id}-01"
+    assert [one.request.context for one in (auto, b3, single, w3c)] == list(Propagation)[:4]
 
 
 @pytest.mark.parametrize(

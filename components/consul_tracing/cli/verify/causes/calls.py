@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from consul_tracing.cli.verify.calls import ancestors
+from consul_tracing.cli.verify.contexts import Propagation
 from consul_tracing.cli.verify.evidence import Cause
 
 from .tracers import UNTRACED, untraced_fix
@@ -25,11 +26,15 @@ def flattened_calls(evidence: Evidence) -> Iterator[Cause]:
     trace = evidence.trace
     for call in {one.caller: one for one in trace.unreported if _is_flattened(one, trace)}.values():
         callers = [one for one in evidence.proxies if one.service == call.caller]
+        label = callers[0].label if callers else call.caller
+        if trace.request.context is Propagation.AUTO and not _has_common_headers(call, evidence):
+            yield _other_headers(call, label)
+            continue
         if any(one.release >= SINGLE_B3_ENVOY or not one.has_tracer("zipkin") for one in callers):
             continue
         yield Cause(
             "CT420",
-            callers[0].label if callers else call.caller,
+            label,
             f"the parent of the span of {call.service} is an earlier span and not the call of {call.caller}: the proxy "
             f"of {call.caller} leaves the header b3 unchanged beside its x-b3-* headers, and that of {call.service} "
             "prefers b3",
@@ -37,6 +42,28 @@ def flattened_calls(evidence: Evidence) -> Iterator[Cause]:
             f"propagation), or use Envoy 1.40 or newer for the proxy of {call.caller}",
             frozenset({call.service}),
         )
+
+
+def _has_common_headers(call: Call, evidence: Evidence) -> bool:
+    """Return whether the tracers of the caller and of the called service read the same headers, as far as is known."""
+    ends = [[one for one in evidence.proxies if one.service.lower() == name] for name in (call.caller, call.service)]
+    formats = (Propagation.B3, Propagation.W3C)
+    return all(ends) and any(
+        all(tracer.reads(context) for end in ends for proxy in end for tracer in proxy.tracers) for context in formats
+    )
+
+
+def _other_headers(call: Call, label: str) -> Cause:
+    return Cause(
+        "CT420",
+        label,
+        f"the parent of the span of {call.service} is an earlier span and not the call of {call.caller}: the proxy of "
+        f"{call.caller} leaves a header of the caller unchanged (b3, x-b3-* or traceparent), and that of "
+        f"{call.service} prefers it",
+        "send only the headers that both tracers read (--propagation b3 or w3c, and applications with one format). If "
+        f"there are none, give the proxies of {call.caller} and {call.service} the same tracer (consul-tracing stale)",
+        frozenset({call.service}),
+    )
 
 
 def unreported_services(evidence: Evidence) -> Iterator[Cause]:

@@ -14,7 +14,7 @@ from consul_tracing.sources.http import parsed_url, port_of
 from .collector_ports import other_protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from consul_tracing.cli.verify.evidence import Evidence
     from consul_tracing.cli.verify.proxies import Proxy
@@ -86,7 +86,7 @@ def _without_credential(collector: Collector) -> Cause | None:
     """Return a cause if the proxy cannot read its credential. Over gRPC, no counter shows that spans are rejected."""
     if not collector.unread_credentials or not (collector.tracer.protocol == OTLP_GRPC or _refuses(collector)):
         return None
-    file = collector.credential.file if collector.credential else "the file of collector.auth"
+    file = _file_of(collector)
     return Cause(
         "CT423",
         collector.proxy.label,
@@ -94,6 +94,20 @@ def _without_credential(collector: Collector) -> Cause | None:
         f"put the credential into {file} on the host of the proxy (render --as sds), and let the proxy read it "
         "(Kubernetes: mount it with the annotation consul.hashicorp.com/consul-sidecar-user-volume)",
     )
+
+
+def credential_notes(proxies: Iterable[Proxy]) -> Iterator[str]:
+    """Yield a note for each proxy that cannot read its credential, whose spans the collector accepts."""
+    for proxy in proxies:
+        if (collector := collector_of(proxy)) and collector.unread_credentials:
+            yield (
+                f"the proxy {proxy.label} cannot read {_file_of(collector)}. The collector accepts its spans without "
+                "the credential, or with the former one (CT423)"
+            )
+
+
+def _file_of(collector: Collector) -> str:
+    return collector.credential.file if collector.credential else "the file of collector.auth"
 
 
 def _refuses(collector: Collector) -> bool:

@@ -45,11 +45,11 @@ def services_without_http(evidence: Evidence) -> Iterator[Cause]:
         if found:
             proxy, listener = found
             seen = f"the listener {listener.name} has no HTTP connection manager"
-            yield Cause("CT409", proxy.label, seen, _declare(name), frozenset({name}))
+            yield Cause("CT409", proxy.label, seen, _fix(name), frozenset({name}))
         elif not listeners and trace.services and (consul := evidence.consul) and not consul.is_http(name):
             if consul.services and name not in consul.services:
                 continue
-            yield Cause("CT409", name, f"Consul has no HTTP protocol for the service {name}", _declare(name))
+            yield Cause("CT409", name, f"Consul has no HTTP protocol for the service {name}", _fix(name))
 
 
 def _services_to_check(evidence: Evidence) -> list[str]:
@@ -65,8 +65,9 @@ def _services_to_check(evidence: Evidence) -> list[str]:
     return names
 
 
-def _declare(service: str) -> str:
+def _fix(service: str) -> str:
     return (
-        f'declare the protocol: services: {{{service}: {{protocol: http}}}}, that is, Protocol = "http" in '
-        f"service-defaults/{service}"
+        f"if {service} speaks HTTP or gRPC, declare it: services: {{{service}: {{protocol: http}}}}, that is, Protocol "
+        f'= "http" in service-defaults/{service}. If not, such as a database, leave {service} out of --expect: it '
+        "cannot have spans, and protocol http would break all connections to it"
     )

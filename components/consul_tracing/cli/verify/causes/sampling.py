@@ -82,7 +82,8 @@ def unsampled_request(evidence: Evidence) -> Iterator[Cause]:
         if proxy.follows(context) or proxy.rate >= 100:  # noqa: PLR2004 - percent
             continue
         rate = f"random sampling is {format_rate(proxy.rate)}"
-        ignored = f", and the tracer does not follow {context}" if context is not Propagation.NONE else ""
+        read = "a trace context" if context is Propagation.AUTO else context
+        ignored = f", and the tracer does not follow {read}" if context is not Propagation.NONE else ""
         if proxy.is_gateway and not proxy.rate:
             yield Cause(
                 "CT406",
