@@ -857,6 +857,14 @@ CODES: dict[str, Code] = {
         "Change or remove the entries that the message lists before the protocol. Ignore the warning if the update "
         "does so, or if another component declares the service.",
     ),
+    "CT534": Code(
+        "Protocols of services change",
+        "Consul gives the new protocols to running proxies immediately. A service that does not speak HTTP stops "
+        "working as http, http2 or grpc, and Envoy does not trace tcp. A service that is no longer declared gets the "
+        "default of `proxy-defaults`, or tcp.",
+        "Declare each service with the protocol that it speaks. Ignore a service that another component of the program "
+        "now declares.",
+    ),
     "CT537": Code(
         "The credential is sent in plain text",
         "`collector.auth` is set without `collector.tls`, and the collector is not on the host of the proxy. Everyone "

@@ -310,7 +310,7 @@ def test_messages_about_other_owners_have_a_severity(
     live["Meta"]["pulumi-stack"] = owner
     if "existing" not in args:
         live["Config"]["other"] = 1
-    engine.live = {"global": live}
+    engine.live = {"global": live, "web": engine.entry("mesh-service-web")}
     caplog.set_level("INFO")
     caplog.clear()
     engine.run(lambda: MeshTracing("mesh", mesh(services={"web": {"protocol": "http"}}, **args)))

@@ -14,11 +14,11 @@ from consul_tracing.run_errors import ConflictError
 
 from .access_logs import reject_two_formats
 from .base import continue_in_previews
-from .dependants import check_dependants
 from .duplicates import claim_entries, declared_in_program, reject_earlier_resources
 from .identity import Claim, Stack, child_urn, former_resources, identity_of, in_stack_of, type_of
 from .live import LiveT, Planned
 from .plan_messages import conflicts_text, drift_text, plan_messages
+from .protocol_changes import check_protocols
 from .stack_state import registered_provider
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def plan_entries(backend: Backend[LiveT], entries: Mapping[str, Entry]) -> dict[
     planned = {key: replace(one, former=former.get(one.urn, "")) for key, one in planned.items()}
     reject_two_formats(planned.values(), backend.wording)
     backend.reject_unwritable(list(planned.values()))
-    check_dependants(backend, list(planned.values()))
+    check_protocols(backend, list(planned.values()))
     return planned
 
 

@@ -41,6 +41,10 @@ class Protocols:
         """Return the protocol of a service."""
         return self.own.get(service) or self.default or DEFAULT_PROTOCOL
 
+    def without(self, services: Iterable[Service]) -> Protocols:
+        """Return the protocols after the entries of these services are deleted."""
+        return Protocols({**self.own, **dict.fromkeys(services, "")}, self.default)
+
 
 @dataclass(frozen=True)
 class Reliance:
