@@ -865,6 +865,12 @@ CODES: dict[str, Code] = {
         "Declare each service with the protocol that it speaks. Ignore a service that another component of the program "
         "now declares.",
     ),
+    "CT535": Code(
+        "Declared services are not in the catalog",
+        "A new entry is for a service without an instance in Consul's catalog: the service is not registered yet, or "
+        "its name is misspelt. The message compares the name with the services that are not declared.",
+        "Correct a misspelt name. Otherwise nothing to do: the entry takes effect when the service is registered.",
+    ),
     "CT537": Code(
         "The credential is sent in plain text",
         "`collector.auth` is set without `collector.tls`, and the collector is not on the host of the proxy. Everyone "

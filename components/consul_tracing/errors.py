@@ -156,10 +156,15 @@ def mismatch(expected: str, value: object) -> str:
     return f"must be {expected}{separator} got {format_value(value)}"
 
 
+def closest(key: str, allowed: Sequence[str]) -> str | None:
+    """Return the allowed key that is the most similar one, None if none is similar."""
+    found = [name for name in allowed if name.lower() == key.lower()] or difflib.get_close_matches(key, allowed, n=1)
+    return found[0] if found else None
+
+
 def with_suggestion(reason: str, key: str, allowed: Sequence[str]) -> str:
     """Return the reason why a key is not allowed, with the closest allowed key and a list of all if it is short."""
-    closest = [name for name in allowed if name.lower() == key.lower()] or difflib.get_close_matches(key, allowed, n=1)
-    suggestion = f'; did you mean "{closest[0]}"?' if closest else "."
+    suggestion = f'; did you mean "{found}"?' if (found := closest(key, allowed)) else "."
     listed = "" if len(allowed) > MAX_LISTED_KEYS else f" Allowed: {', '.join(allowed)}"
     return f"{reason}{suggestion}{listed}".removesuffix(".")
 

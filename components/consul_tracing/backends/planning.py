@@ -17,6 +17,7 @@ from .base import continue_in_previews
 from .duplicates import claim_entries, declared_in_program, reject_earlier_resources
 from .identity import Claim, Stack, child_urn, former_resources, identity_of, in_stack_of, type_of
 from .live import LiveT, Planned
+from .missing_services import report_missing_services
 from .plan_messages import conflicts_text, drift_text, plan_messages
 from .protocol_changes import check_protocols
 from .stack_state import registered_provider
@@ -119,6 +120,7 @@ def accept(backend: Backend[LiveT], planned: Sequence[Planned[LiveT]]) -> None:
         (pulumi.log.warn if severity == "warn" else pulumi.log.info)(text, backend.component)
     if drifted := dict(_drifted(backend, planned)):
         pulumi.log.warn(drift_text(drifted), backend.component)
+    report_missing_services(backend, planned)
 
 
 def _drifted(
