@@ -871,6 +871,13 @@ CODES: dict[str, Code] = {
         "its name is misspelt. The message compares the name with the services that are not declared.",
         "Correct a misspelt name. Otherwise nothing to do: the entry takes effect when the service is registered.",
     ),
+    "CT536": Code(
+        "A destroy deletes declared fields of the mesh",
+        "Tracing is disabled, and the stack still declares other fields of `proxy-defaults`, such as those of an "
+        "entry that `consul-tracing import` read. `pulumi destroy` deletes what the stack declares.",
+        "To keep the entry, set `release: true` and run `pulumi up` before `pulumi destroy`. Nothing to do if the "
+        "fields are to be deleted, or if the stack is not to be removed.",
+    ),
     "CT537": Code(
         "The credential is sent in plain text",
         "`collector.auth` is set without `collector.tls`, and the collector is not on the host of the proxy. Everyone "
