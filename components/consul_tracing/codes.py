@@ -686,7 +686,8 @@ CODES: dict[str, Code] = {
     "CT505": Code(
         "Entries stay after a destroy",
         "The entries contain fields of other owners, which a deletion would remove.",
-        "To remove tracing before `pulumi destroy`, set `enabled: false` and run `pulumi up`.",
+        "To remove tracing before `pulumi destroy`, set `enabled: false` and run `pulumi up`. Such an entry keeps the "
+        "metadata of its owner: for another stack, also set `release: true`.",
     ),
     "CT506": Code(
         "Entries changed outside of Pulumi",

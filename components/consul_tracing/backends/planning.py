@@ -69,7 +69,7 @@ def _live(backend: Backend[LiveT], entries: Sequence[Entry]) -> list[LiveT]:
 
 def _plan(backend: Backend[LiveT], urn: str, entry: Entry, live: LiveT) -> Plan | Conflict:
     policy = replace(backend.policy, existing="adopt") if live.is_migrated else backend.policy
-    decided = plan_entry(entry, live.body, policy)
+    decided = plan_entry(entry, live.body, policy, live.inherited)
     if isinstance(decided, Conflict) and decided.owner == "unmanaged" and not decided.unreadable:
         recorded = backend.state.body(urn, entry)
         # This stack released the entry before, and its state still contains the resource.
