@@ -30,6 +30,10 @@ MAX_LISTED_KEYS = 40
 """Allowed keys that a message lists. For a longer list it suggests only the closest key."""
 
 
+ABBREVIATIONS = {"otel": "opentelemetry", "otlp": "opentelemetry"}
+"""Names that users write for a key that is not similar."""
+
+
 @dataclass(frozen=True)
 class Problem:
     """One invalid input."""
@@ -53,9 +57,8 @@ class InputError(ValueError):
     def __init__(self, component: str, problems: Iterable[Problem], *, is_stack: bool = False) -> None:
         """Report the problems of a component, or of the configuration of a stack, each once."""
         self.problems = tuple(sorted(dict.fromkeys(problems), key=lambda problem: problem.path))
-        super().__init__(
-            _problems_text("CT101", f'stack "{component}"' if is_stack else f'"{component}"', self.problems)
-        )
+        named = f'"{component}"' if component else "a component"
+        super().__init__(_problems_text("CT101", f"stack {named}" if is_stack else named, self.problems))
 
 
 class UnreadableError(Exception):
@@ -158,7 +161,8 @@ def mismatch(expected: str, value: object) -> str:
 
 def closest(key: str, allowed: Sequence[str]) -> str | None:
     """Return the allowed key that is the most similar one, None if none is similar."""
-    found = [name for name in allowed if name.lower() == key.lower()] or difflib.get_close_matches(key, allowed, n=1)
+    meant = ABBREVIATIONS.get(key.lower(), key.lower())
+    found = [name for name in allowed if name.lower() == meant] or difflib.get_close_matches(key, allowed, n=1)
     return found[0] if found else None
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from testbed.consul import Consul
 from testbed.processes import Programs
-from tests.mesh.consul_entries import MESH, clear, put
+from tests.mesh.consul_entries import MESH, WEB, clear, live, put
 from tests.mesh.edited_stack import EditedStack
 
 pytestmark = pytest.mark.mesh
@@ -69,6 +69,15 @@ def test_removed_service_loses_its_protocol(changed_by: Check) -> None:
     assert "web" not in removed
     assert "db" not in removed
     assert changed_by(program(web="http"), api="tcp") == ""
+
+
+def test_drift_is_not_a_change_of_this_update(changed_by: Check, consul: Consul) -> None:
+    """CT506 reports drift, which an `up` without a refresh does not restore."""
+    changed_by(program(web="http", api="http"), web="http", api="http")
+    consul.delete_config_entry("service-defaults", "api")
+    put(consul, WEB, **{**live(consul, WEB), "Protocol": "tcp"})
+    assert changed_by(program(web="http", api="http"), web="tcp", api="tcp") == ""
+    assert "\ndb: tcp → http\n" in changed_by(program(web="http", api="http", db="http"), web="tcp", db="http")
 
 
 def test_retained_entries_keep_their_protocol(changed_by: Check, consul: Consul) -> None:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from consul_tracing.entries.entry import Entry
     from consul_tracing.entries.ownership import Change, Conflict, Existing, Plan
+    from consul_tracing.entries.registrations import OwnKeys
     from consul_tracing.names import FieldPath
 
     from .live import Planned
@@ -209,19 +210,20 @@ def drift_text(changes: Mapping[str, tuple[Change, ...] | None]) -> str:
     )
 
 
-def restart_text(old: str, new: str, *, is_enabled: bool, has_own_keys: bool) -> str:
+def restart_text(old: str, new: str, *, is_enabled: bool, own_keys: OwnKeys) -> str:
     """Return the message that proxies must read a new bootstrap. Without tracing, CT510 reports what they keep.
 
-    `has_own_keys`: those of registrations or pods.
+    `own_keys`: where proxies have keys of their own.
     """
     shown = " → ".join("none" if one == EMPTY_BOOTSTRAP else one for one in (old, new))
     kept = ", and a running proxy keeps the bootstrap of its start, with its tracer, sampler and collector"
     reason = f"the bootstrap changes (bootstrap_hash {shown}){kept if is_enabled else ''}"
-    first = (
-        "Before the restart, give pods the new output proxy_annotations, and render registrations with keys of their "
-        "own again. Such a proxy keeps its keys."
-    )
-    return message("CT507", f"restart every proxy after this change: {reason}", *([first] if has_own_keys else []))
+    steps = {
+        "annotations": "give pods the new output proxy_annotations",
+        "registrations": "render registrations with keys of their own again",
+    }
+    first = [f"Before the restart, {steps[own_keys]}. Such a proxy keeps its keys."] if own_keys else []
+    return message("CT507", f"restart every proxy after this change: {reason}", *first)
 
 
 def sampler_text() -> str:

@@ -61,11 +61,21 @@ def check_protocols(backend: Backend[Any], planned: Sequence[Planned[Any]]) -> N
         # `proxy-defaults` selects the partition if the component declares no services.
         services = removed.keys() | {backend.service(one.entry) for one in planned}
         check_dependants(backend, relying_entries(backend, services, is_http=is_http), before, after, removed)
+    # An update without a refresh does not write an entry that the state has as it is declared: CT506 reports drift.
+    written = {service for service in changed if not _is_in_state(backend, declared[service])} | removed.keys()
     # CT509 lists the services of the catalog if the default becomes HTTP.
     is_listed = backend.catalog is not None and before.default not in HTTP_PROTOCOLS
-    if reported := protocols_message(before, after.without(removed), removed, default=not is_listed):
+    default = mesh is not None and not is_listed and not _is_in_state(backend, mesh)
+    if reported := protocols_message(before, after.without(removed), written, removed, default=default):
         severity, text = reported
         (pulumi.log.warn if severity == "warn" else pulumi.log.info)(text, backend.component)
+
+
+def _is_in_state(backend: Backend[Any], planned: Planned[Any]) -> bool:
+    """Return whether the state has the protocol that the entry declares."""
+    recorded = backend.state.body(planned.former or planned.urn, planned.entry)
+    new = planned.plan.body(planned.entry)
+    return recorded is not None and (protocol_of(recorded), default_of(recorded)) == (protocol_of(new), default_of(new))
 
 
 def _removed(backend: Backend[Any], declared: Collection[Service]) -> dict[Service, str]:
@@ -96,15 +106,15 @@ def _is_deleted(urn: str, entry: Entry, recorded: JsonObject, policy: Policy) ->
 
 
 def protocols_message(
-    before: Protocols, after: Protocols, removed: Collection[Service], *, default: bool
+    before: Protocols, after: Protocols, services: Collection[Service], removed: Collection[Service], *, default: bool
 ) -> tuple[Severity, str] | None:
-    """Return the message about the services whose protocol changes, None if there are none.
+    """Return the message about those of the services whose protocol changes, None if there are none.
 
     Services that get their first protocol are information. `removed`: those that are no longer declared. `default`:
     whether the message contains the services without a protocol of their own.
     """
     groups: dict[tuple[str, str, str], list[str]] = {}
-    for service in before.own.keys() | after.own.keys():
+    for service in services:
         end = ", no longer declared" if service in removed else ""
         groups.setdefault((_parsed(before.of(service)), _parsed(after.of(service)), end), []).append(service[0])
     changes = [(old, new, f"{listed(names)}: {old} → {new}{end}") for (old, new, end), names in sorted(groups.items())]
@@ -115,7 +125,9 @@ def protocols_message(
     if not changes:
         return None
     is_lost = any(old in HTTP_PROTOCOLS for old, *_ in changes)
-    is_replaced = any(own and _parsed(own) != _parsed(after.of(service)) for service, own in before.own.items())
+    is_replaced = any(
+        before.own.get(service) and _parsed(before.of(service)) != _parsed(after.of(service)) for service in services
+    )
     new_ones = {new for _, new, _ in changes}
     text = message(
         "CT534",

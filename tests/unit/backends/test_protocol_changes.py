@@ -21,7 +21,7 @@ def reported(
         Protocols({service(name): own for name, own in one.items()}, default)
         for one, default in zip((old, new), defaults, strict=True)
     )
-    found = protocols_message(before, after, list(map(service, removed)), default=True)
+    found = protocols_message(before, after, before.own.keys(), list(map(service, removed)), default=True)
     return (found[0], *(line.strip() for line in found[1].splitlines() if "→" in line)) if found else ()
 
 
