@@ -693,7 +693,8 @@ CODES: dict[str, Code] = {
     "CT505": Code(
         "Entries stay after a destroy",
         "The entries contain fields of other owners, which a deletion would remove.",
-        "To remove tracing before `pulumi destroy`, set `enabled: false` and run `pulumi up`.",
+        "To remove tracing before `pulumi destroy`, set `enabled: false` and run `pulumi up`. Such an entry keeps the "
+        "metadata of its owner: for another stack, also set `release: true`.",
     ),
     "CT506": Code(
         "Entries changed outside of Pulumi",
@@ -863,6 +864,27 @@ CODES: dict[str, Code] = {
         "removes. This stack manages that entry too, or another component may declare the service.",
         "Change or remove the entries that the message lists before the protocol. Ignore the warning if the update "
         "does so, or if another component declares the service.",
+    ),
+    "CT534": Code(
+        "Protocols of services change",
+        "Consul gives the new protocols to running proxies immediately. A service that does not speak HTTP stops "
+        "working as http, http2 or grpc, and Envoy does not trace tcp. A service that is no longer declared gets the "
+        "default of `proxy-defaults`, or tcp.",
+        "Declare each service with the protocol that it speaks. Ignore a service that another component of the program "
+        "now declares.",
+    ),
+    "CT535": Code(
+        "Declared services are not in the catalog",
+        "A new entry is for a service without an instance in Consul's catalog: the service is not registered yet, or "
+        "its name is misspelt. The message compares the name with the services that are not declared.",
+        "Correct a misspelt name. Otherwise nothing to do: the entry takes effect when the service is registered.",
+    ),
+    "CT536": Code(
+        "A destroy deletes declared fields of the mesh",
+        "Tracing is disabled, and the stack still declares other fields of `proxy-defaults`, such as those of an "
+        "entry that `consul-tracing import` read. `pulumi destroy` deletes what the stack declares.",
+        "To keep the entry, set `release: true` and run `pulumi up` before `pulumi destroy`. Nothing to do if the "
+        "fields are to be deleted, or if the stack is not to be removed.",
     ),
     "CT537": Code(
         "The credential is sent in plain text",

@@ -198,6 +198,13 @@ SERVER_FILLED: Mapping[str, tuple[str, ...]] = {
 }
 """Fields that Consul adds to an entry. An omitted one would be a change in every preview."""
 
+GATEWAY_MODE = ("MeshGateway", "Mode")
+INHERITED = ("UpstreamConfig", "Defaults", *GATEWAY_MODE)
+"""A field that Consul adds to a `service-defaults` in the memory of a server, when a sidecar uses the entry.
+
+The value is GATEWAY_MODE of the entry, or of `proxy-defaults`, at this time (run on Consul 1.22.7).
+"""
+
 # Without IDENTITY_FIELDS and READ_ONLY_FIELDS.
 ENTRY_STRUCTS: Mapping[str, Struct] = {
     "proxy-defaults": struct(

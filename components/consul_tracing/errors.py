@@ -30,6 +30,10 @@ MAX_LISTED_KEYS = 40
 """Allowed keys that a message lists. For a longer list it suggests only the closest key."""
 
 
+ABBREVIATIONS = {"otel": "opentelemetry", "otlp": "opentelemetry"}
+"""Names that users write for a key that is not similar."""
+
+
 @dataclass(frozen=True)
 class Problem:
     """One invalid input."""
@@ -53,9 +57,8 @@ class InputError(ValueError):
     def __init__(self, component: str, problems: Iterable[Problem], *, is_stack: bool = False) -> None:
         """Report the problems of a component, or of the configuration of a stack, each once."""
         self.problems = tuple(sorted(dict.fromkeys(problems), key=lambda problem: problem.path))
-        super().__init__(
-            _problems_text("CT101", f'stack "{component}"' if is_stack else f'"{component}"', self.problems)
-        )
+        named = f'"{component}"' if component else "a component"
+        super().__init__(_problems_text("CT101", f"stack {named}" if is_stack else named, self.problems))
 
 
 class UnreadableError(Exception):
@@ -156,10 +159,16 @@ def mismatch(expected: str, value: object) -> str:
     return f"must be {expected}{separator} got {format_value(value)}"
 
 
+def closest(key: str, allowed: Sequence[str]) -> str | None:
+    """Return the allowed key that is the most similar one, None if none is similar."""
+    meant = ABBREVIATIONS.get(key.lower(), key.lower())
+    found = [name for name in allowed if name.lower() == meant] or difflib.get_close_matches(key, allowed, n=1)
+    return found[0] if found else None
+
+
 def with_suggestion(reason: str, key: str, allowed: Sequence[str]) -> str:
     """Return the reason why a key is not allowed, with the closest allowed key and a list of all if it is short."""
-    closest = [name for name in allowed if name.lower() == key.lower()] or difflib.get_close_matches(key, allowed, n=1)
-    suggestion = f'; did you mean "{closest[0]}"?' if closest else "."
+    suggestion = f'; did you mean "{found}"?' if (found := closest(key, allowed)) else "."
     listed = "" if len(allowed) > MAX_LISTED_KEYS else f" Allowed: {', '.join(allowed)}"
     return f"{reason}{suggestion}{listed}".removesuffix(".")
 

@@ -14,7 +14,7 @@ from .component import NO_ARGS, EntryComponent
 from .entries.bodies import bootstrap_hash, gateway_arguments, proxy_defaults, service_resources
 from .entries.ownership import missing_cluster_text
 from .entries.propagation import adds_sampler, broken_traces_text
-from .entries.registrations import has_own_keys, proxy_annotations, proxy_environments
+from .entries.registrations import own_keys, proxy_annotations, proxy_environments
 from .envoy import collector_url
 from .inputs.args import MeshTracingArgs
 from .inputs.mesh_settings import MeshSettings
@@ -143,7 +143,7 @@ class MeshTracing(EntryComponent):
 
     def _report_restart(self, old: str, new: str, settings: MeshSettings) -> str:
         if old != new:
-            text = restart_text(old, new, is_enabled=settings.enabled, has_own_keys=has_own_keys(settings))
+            text = restart_text(old, new, is_enabled=settings.enabled, own_keys=own_keys(settings))
             pulumi.log.info(text, self)
         return new
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import pulumi
 
 from .engine import wait_for
-from .errors import Problem
+from .errors import Problem, mismatch
 from .names import UNRESOLVED
 from .run_errors import InvalidInputError
 
@@ -48,6 +48,10 @@ def known(name: str, args: object, keywords: Mapping[str, object]) -> Known:
 
     Raises InvalidInputError for secrets, and for inputs in both.
     """
+    if not isinstance(name, str):
+        wanted = mismatch("text", name)
+        reason = f'{wanted}. The name of the resource is the first argument, before the inputs: "mesh"'
+        raise InvalidInputError("", [Problem("name", reason)])
     given = _merged(name, args, keywords)
     found: dict[Path, pulumi.Output[Any]] = {}
     _mapped(given, lambda path, leaf: found.update({path: leaf}) if isinstance(leaf, pulumi.Output) else None)

@@ -23,7 +23,7 @@ WARNINGS = frozenset(
         *(603, 604),
     )
 )
-INFORMATION = frozenset({"CT330", "CT360", "CT504", "CT505", "CT507"})
+INFORMATION = frozenset({"CT330", "CT360", "CT504", "CT505", "CT507", "CT535", "CT536"})
 
 
 def severity(code: str) -> Severity:

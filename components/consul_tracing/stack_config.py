@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 import pulumi
 
+from .codes import SITE
 from .errors import Problem
 from .inputs.args import MeshTracingArgs
 from .inputs.hosts import is_loopback
@@ -22,6 +23,9 @@ WHOLE_NUMBER = re.compile(r"\d{1,9}", re.ASCII)
 NUMBER = re.compile(r"-?\d{1,9}(\.\d{1,9})?", re.ASCII)
 
 MESH_KEY = f"{NAMESPACE}:mesh"
+
+EXAMPLE = "{collector: {host: zipkin.service.consul}, services: {web: {protocol: http}}}"
+"""A value of MESH_KEY."""
 
 
 def args_from_config() -> MeshTracingArgs:
@@ -37,7 +41,7 @@ def args_from_config() -> MeshTracingArgs:
     except pulumi.ConfigTypeError:
         raise _invalid("must be a map") from None
     if args is None:
-        raise _invalid("is required. stacks/Pulumi.dev.yaml of consul-tracing is an example")
+        raise _invalid(f"is required. Example: {EXAMPLE}. All inputs: {SITE}reference/inputs/")
     if not isinstance(args, dict):
         raise _invalid("must be a map")
     return cast("MeshTracingArgs", with_numbers(args, MeshTracingArgs))

@@ -46,4 +46,8 @@ def test_preview_names_the_objects_that_rely_on_a_protocol(
     for entry in ("service-router/front", "service-splitter/front", "service-intentions/web", "ingress-gateway/front"):
         assert f"web: http → tcp, on which {entry} relies" in rejected.value.output
     cluster.delete_all(*RELYING)
-    stack.up()
+    assert "web: http → tcp" in stack.up()
+    stack.configure(stack_config(cluster, services={"web": {"protocol": "tcp"}}))
+    assert "front: http → tcp, no longer declared" in stack.preview_without_diff()
+    assert "front: http → tcp, no longer declared" in stack.up()
+    assert "CT534" not in stack.up()

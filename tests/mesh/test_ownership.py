@@ -10,7 +10,7 @@ from testbed import CHECKOUT
 from testbed.consul import Consul
 from testbed.processes import Programs
 from testbed.pulumi import Project
-from tests.mesh.consul_entries import MESH, WEB, add_to_config, entries, live, put, rejection, stack_config
+from tests.mesh.consul_entries import MESH, PROMETHEUS, WEB, add_to_config, entries, live, put, rejection, stack_config
 
 pytestmark = pytest.mark.mesh
 
@@ -63,6 +63,22 @@ def test_destroy_retains_foreign_fields_only_after_an_up(consul: Consul, stack: 
     stack.destroy()
     assert live(consul)["Config"]["envoy_stats_bind_addr"] == "0.0.0.0:9103"
     assert entries(consul) == {MESH}
+
+
+def test_destroy_deletes_declared_fields_of_a_disabled_mesh_unless_released(consul: Consul, stack: Project) -> None:
+    put(consul, MESH, Config=PROMETHEUS, MeshGateway={"Mode": "local"})
+    declared = {"proxy_config": PROMETHEUS, "proxy_defaults": {"MeshGateway": {"Mode": "local"}}, "existing": "adopt"}
+    for released in (False, True):
+        stack.configure(stack_config(consul, **declared))
+        assert "CT536" not in stack.up()
+        stack.configure(stack_config(consul, **declared, enabled=False))
+        text = "pulumi destroy also deletes MeshGateway.Mode, envoy_prometheus_bind_addr. To keep them in Consul: set"
+        assert text in stack.up()
+        if released:
+            stack.configure(stack_config(consul, **declared, enabled=False, release=True))
+            assert "CT536" not in stack.up()
+        stack.destroy()
+        assert (MESH in entries(consul)) is released
 
 
 def test_disabled_and_destroyed_stack_restores_the_adopted_entry(consul: Consul, stack: Project) -> None:

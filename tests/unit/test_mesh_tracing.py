@@ -93,6 +93,17 @@ def test_invalid_input_registers_nothing(engine: Engine) -> None:
     assert engine.registered == {}
 
 
+@pytest.mark.parametrize("component", [MeshTracing, ServiceProtocols, ZipkinCollector])
+def test_inputs_in_place_of_the_name_are_not_printed(engine: Engine, component: Any) -> None:
+    with pytest.raises(InvalidInputError) as rejected:
+        engine.run(lambda: component({"collector": {"host": "zipkin"}}))
+    assert str(rejected.value).splitlines()[:2] == [
+        "consul-tracing: CT101: 1 input of a component is invalid",
+        '  name: must be text, got a map. The name of the resource is the first argument, before the inputs: "mesh"',
+    ]
+    assert engine.registered == {}
+
+
 def test_outputs_have_the_planned_values(engine: Engine) -> None:
     outputs: dict[str, Any] = {}
 
@@ -310,7 +321,7 @@ def test_messages_about_other_owners_have_a_severity(
     live["Meta"]["pulumi-stack"] = owner
     if "existing" not in args:
         live["Config"]["other"] = 1
-    engine.live = {"global": live}
+    engine.live = {"global": live, "web": engine.entry("mesh-service-web")}
     caplog.set_level("INFO")
     caplog.clear()
     engine.run(lambda: MeshTracing("mesh", mesh(services={"web": {"protocol": "http"}}, **args)))

@@ -112,6 +112,8 @@ ON_CONSUL: list[tuple[Callable[[], object], Any, bool]] = [
     (declare(collector={"host": "otlp", "auth": {"file": "/etc/token"}}, envoy_version="1.36"), {}, False),
     (declare(proxy_config={"envoy_public_listener_json": json.dumps(listener(manager()))}), {}, False),
     (declare(services={"web": {"protocol": "http", "service_defaults": {"MaxRequestHeadersKB": 96}}}), {}, False),
+    (declare(services={**WEB, "redsi": {"protocol": "tcp"}, "orders": {"protocol": "http"}}), {}, False),
+    (declare(enabled=False, proxy_config={"envoy_prometheus_bind_addr": "0.0.0.0:9102"}), {}, False),
 ]
 """Programs on Consul's API, with the live entries (or the error of the look-up), and whether it is a preview."""
 

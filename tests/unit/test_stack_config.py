@@ -57,7 +57,9 @@ def test_key_that_is_not_a_map_is_rejected(mesh: Any) -> None:
 
 
 def test_missing_key_is_rejected() -> None:
-    with pytest.raises(InvalidInputError, match="consul-tracing:mesh: is required"):
+    with pytest.raises(
+        InvalidInputError, match=r"consul-tracing:mesh: is required\. .*\{host: zipkin\.service\.consul\}.*https://"
+    ):
         args_from_config()
 
 

@@ -11,7 +11,9 @@ import pulumi_consul
 
 from consul_tracing.entries.bodies import config_json
 from consul_tracing.entries.entry import Entry
-from consul_tracing.entry_structs import DROPPED_BY_PROVIDER
+from consul_tracing.entries.field_paths import value_at
+from consul_tracing.entries.metadata import managed_fields
+from consul_tracing.entry_structs import DROPPED_BY_PROVIDER, GATEWAY_MODE, INHERITED
 
 from .base import Backend, Written
 from .consul_api import ConsulApi
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     from consul_tracing.entries.dependants import Service
     from consul_tracing.entries.entry import Identity
     from consul_tracing.entries.ownership import Policy
+    from consul_tracing.names import JsonObject
 
     from .live import Planned
 
@@ -50,6 +53,12 @@ WORDING = Wording(
 )
 
 
+def inherited_mode(live: JsonObject | None) -> str | None:
+    """Return the value of INHERITED unless the metadata says that an owner declares it."""
+    is_declared = INHERITED in managed_fields((live or {}).get("Meta") or {})
+    return None if is_declared else value_at(live, INHERITED)
+
+
 class ConsulBackend(Backend[Live]):
     """Backend for `target: consul`."""
 
@@ -65,10 +74,30 @@ class ConsulBackend(Backend[Live]):
 
     def read(self, entries: Sequence[Entry]) -> list[Live]:
         """Return the live entries. Raises UnreadableError."""
-        live = [Live(body) for body in self.catalog.entries(entries)]
+        bodies = self.catalog.entries(entries)
+        found = [inherited_mode(body) for body in bodies]
+        mesh = value_at(self._mesh(entries, bodies), GATEWAY_MODE) if any(found) else None
+        live = [
+            Live(body, inherited={INHERITED: mode} if mode and mode == (value_at(body, GATEWAY_MODE) or mesh) else {})
+            for body, mode in zip(bodies, found, strict=True)
+        ]
         # Registered here: later, the registration of the hook would compete with those of the resources.
         _ = self._guard
         return live
+
+    def _mesh(self, entries: Sequence[Entry], bodies: Sequence[JsonObject | None]) -> JsonObject | None:
+        """Return the live `proxy-defaults`, which is read if it is not one of the entries."""
+        for entry, body in zip(entries, bodies, strict=True):
+            if entry.kind == "proxy-defaults":
+                return body
+        (mesh,) = self.catalog.entries([Entry("proxy-defaults", "global", {}, partition=entries[0].partition)])
+        return mesh
+
+    def _is_unchanged(self, planned: Planned[Live]) -> bool:
+        """Return whether the live entry is what this stack would write, apart from inherited fields."""
+        plan, meta = planned.plan, (planned.live.body or {}).get("Meta") or {}
+        is_marked = plan.owner == "this stack" and planned.ownership(self.policy.owner).items() <= meta.items()
+        return is_marked and plan.as_declared and not plan.removed
 
     @cached_property
     def _guard(self) -> WriteGuard:
@@ -103,6 +132,9 @@ class ConsulBackend(Backend[Live]):
         options = self.options(planned, after)
         if planned.live.is_known and (plan.preserved or entry.kind == "proxy-defaults"):
             options.hooks = self._guard.hooks(name, entry, planned.live.body)
+        if planned.live.inherited and self._is_unchanged(planned):
+            # After a refresh, the state has the inherited fields. Consul would add them again after a write.
+            options.ignore_changes = ["config_json"]
         resource = pulumi_consul.ConfigEntry(
             name,
             kind=entry.kind,

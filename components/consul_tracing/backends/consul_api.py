@@ -41,17 +41,21 @@ class ConsulApi:
     def __init__(self, component: pulumi.Resource) -> None:
         """Read through the provider of the component."""
         self._component = component
+        self._services: dict[tuple[tuple[str, str], ...], list[str]] = {}
 
     @cached_property
     def _look_up(self) -> LookUp:
         return look_ups(self._component.get_provider(CONFIG_ENTRY), version("pulumi_consul"))
 
     def service_names(self, namespace: str | None = None, partition: str | None = None) -> list[str]:
-        """Return the names of the services in the catalog, without those of sidecars."""
+        """Return the names of the services in the catalog, without those of sidecars. They are read once."""
         place = _place(namespace, partition)
-        options: dict[str, Any] = {"queryOptions": [place]} if place else {}
-        names = wait_for(asyncio.to_thread(self._look_up, SERVICES, options)).get("names") or []
-        return [name for name in names if not name.endswith(SIDECAR_SUFFIX)]
+        key = tuple(place.items())
+        if key not in self._services:
+            options: dict[str, Any] = {"queryOptions": [place]} if place else {}
+            names = wait_for(asyncio.to_thread(self._look_up, SERVICES, options)).get("names") or []
+            self._services[key] = [name for name in names if not name.endswith(SIDECAR_SUFFIX)]
+        return self._services[key]
 
     def entries(self, entries: Sequence[Entry]) -> list[JsonObject | None]:
         """Return the live bodies of the entries in normal form, None for a missing entry.

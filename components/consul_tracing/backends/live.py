@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Generic, Literal, TypeVar
 
 from consul_tracing.entries.metadata import ownership_metadata
@@ -10,7 +10,7 @@ from consul_tracing.entries.metadata import ownership_metadata
 from .identity import CONFIG_ENTRY
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from consul_tracing.entries.entry import Entry
     from consul_tracing.entries.ownership import Plan
@@ -32,6 +32,9 @@ class Live:
 
     is_migrated: bool = False
     """Whether the entry is one of Consul's HTTP API, which consul-k8s takes over."""
+
+    inherited: Mapping[FieldPath, object] = field(default_factory=dict)
+    """The fields that Consul has added to the entry, with their values."""
 
     def resource_type(self, kind: str) -> str:  # noqa: ARG002 - one type for all kinds
         """Return the type of the Pulumi resource that writes an entry of a kind over this one."""

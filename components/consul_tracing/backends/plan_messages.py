@@ -14,13 +14,14 @@ from consul_tracing.entries.field_paths import path_label
 from consul_tracing.entries.ownership import is_tracing
 from consul_tracing.errors import fix, message
 
-from .value_changes import MAX_REPORTED, changes_text, listed
+from .value_changes import MAX_REPORTED, change_lines, listed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
     from consul_tracing.entries.entry import Entry
     from consul_tracing.entries.ownership import Change, Conflict, Existing, Plan
+    from consul_tracing.entries.registrations import OwnKeys
     from consul_tracing.names import FieldPath
 
     from .live import Planned
@@ -129,14 +130,14 @@ def _conflict_lines(code: str, conflicts: Conflicts, wording: Wording) -> Iterat
 def _conflict_details(conflict: Conflict) -> tuple[str, ...]:
     plan = conflict.adopting
     if conflict.owner == "unmanaged":
-        return _lines(
-            ("adopt preserves, overwrite removes", _names(plan.preserved)),
-            ("both replace", changes_text(plan.replaced)),
-            ("both remove", _names(plan.removed)),
+        return (
+            *_names("adopt preserves, overwrite removes", plan.preserved),
+            *_changes("both replace", plan.replaced),
+            *_names("both remove", plan.removed),
         )
-    return _lines(
-        ("overwrite removes", _names([*plan.preserved, *plan.removed])),
-        ("overwrite replaces", changes_text(plan.replaced)),
+    return (
+        *_names("overwrite removes", [*plan.preserved, *plan.removed]),
+        *_changes("overwrite replaces", plan.replaced),
     )
 
 
@@ -172,6 +173,22 @@ def plan_messages(
         if any(is_tracing(part) for one in kept for part in one.entry.fields):
             text = f"{text}, including tracing. To remove tracing first: set enabled: false, then pulumi up"
         yield "info", message("CT505", f"{text}.")
+    for one in planned:
+        if text := _deletion_text(one, wording):
+            yield "info", message("CT536", text)
+
+
+def _deletion_text(planned: Planned[Any], wording: Wording) -> str:
+    """Return which declared fields of a mesh without tracing `pulumi destroy` deletes, empty if there are none.
+
+    `enabled: false` is the step before the stack is removed.
+    """
+    fields = planned.entry.fields
+    if planned.entry.kind != "proxy-defaults" or planned.when_deleted == "kept" or any(map(is_tracing, fields)):
+        return ""
+    names = listed([path_label(part) for part in fields])
+    kept = f"To keep {_pronoun(fields)} in {wording.server}: set release: true, then pulumi up."
+    return f"{wording.title(planned.entry)}: pulumi destroy also deletes {names}. {kept}" if names else ""
 
 
 def _retention_text(planned: Sequence[Planned[Any]], reason: str, wording: Wording) -> str:
@@ -182,7 +199,8 @@ def _retention_text(planned: Sequence[Planned[Any]], reason: str, wording: Wordi
 def drift_text(changes: Mapping[str, tuple[Change, ...] | None]) -> str:
     """Return the warning that entries changed outside of Pulumi. Keys are titles, None is a deleted entry."""
     details = {
-        title: ("deleted",) if change is None else (changes_text(change),) for title, change in sorted(changes.items())
+        title: ("deleted",) if change is None else tuple(change_lines(change))
+        for title, change in sorted(changes.items())
     }
     return message(
         "CT506",
@@ -192,19 +210,20 @@ def drift_text(changes: Mapping[str, tuple[Change, ...] | None]) -> str:
     )
 
 
-def restart_text(old: str, new: str, *, is_enabled: bool, has_own_keys: bool) -> str:
+def restart_text(old: str, new: str, *, is_enabled: bool, own_keys: OwnKeys) -> str:
     """Return the message that proxies must read a new bootstrap. Without tracing, CT510 reports what they keep.
 
-    `has_own_keys`: those of registrations or pods.
+    `own_keys`: where proxies have keys of their own.
     """
     shown = " → ".join("none" if one == EMPTY_BOOTSTRAP else one for one in (old, new))
     kept = ", and a running proxy keeps the bootstrap of its start, with its tracer, sampler and collector"
     reason = f"the bootstrap changes (bootstrap_hash {shown}){kept if is_enabled else ''}"
-    first = (
-        "Before the restart, give pods the new output proxy_annotations, and render registrations with keys of their "
-        "own again. Such a proxy keeps its keys."
-    )
-    return message("CT507", f"restart every proxy after this change: {reason}", *([first] if has_own_keys else []))
+    steps = {
+        "annotations": "give pods the new output proxy_annotations",
+        "registrations": "render registrations with keys of their own again",
+    }
+    first = [f"Before the restart, {steps[own_keys]}. Such a proxy keeps its keys."] if own_keys else []
+    return message("CT507", f"restart every proxy after this change: {reason}", *first)
 
 
 def sampler_text() -> str:
@@ -240,10 +259,10 @@ def _event(planned: Planned[Any], existing: Existing) -> tuple[str, str] | None:
 
 
 def _plan_details(plan: Plan) -> tuple[str, ...]:
-    return _lines(
-        ("replaced", changes_text(plan.replaced)),
-        ("removed", _names(plan.removed)),
-        ("preserved", _names(plan.preserved)),
+    return (
+        *_changes("replaced", plan.replaced),
+        *_names("removed", plan.removed),
+        *_names("preserved", plan.preserved),
     )
 
 
@@ -256,12 +275,19 @@ def _dropped_lines(label: str, entries: Iterable[Entry], wording: Wording) -> It
         )
 
 
-def _lines(*rows: tuple[str, str]) -> tuple[str, ...]:
-    return tuple(f"{label}: {text}" for label, text in rows if text)
+def _changes(label: str, changes: tuple[Change, ...]) -> tuple[str, ...]:
+    """Return one line for one change. Several have a line each: an operator must read them."""
+    match change_lines(changes):
+        case []:
+            return ()
+        case [one]:
+            return (f"{label}: {one}",)
+        case lines:
+            return (f"{label}:", *(f"  {one}" for one in lines))
 
 
-def _names(parts: Iterable[FieldPath]) -> str:
-    return listed([path_label(part) for part in parts])
+def _names(label: str, parts: Collection[FieldPath]) -> tuple[str, ...]:
+    return (f"{label}: {listed([path_label(part) for part in parts])}",) if parts else ()
 
 
 def _details(rows: Mapping[str, tuple[str, ...]]) -> list[str]:
@@ -285,5 +311,5 @@ def _titles(titles: list[str]) -> str:
     return listed(titles, limit=MAX_TITLES)
 
 
-def _pronoun(items: Sequence[object]) -> str:
+def _pronoun(items: Collection[object]) -> str:
     return "it" if len(items) == 1 else "them"

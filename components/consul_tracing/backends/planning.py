@@ -14,11 +14,12 @@ from consul_tracing.run_errors import ConflictError
 
 from .access_logs import reject_two_formats
 from .base import continue_in_previews
-from .dependants import check_dependants
 from .duplicates import claim_entries, declared_in_program, reject_earlier_resources
 from .identity import Claim, Stack, child_urn, former_resources, identity_of, in_stack_of, type_of
 from .live import LiveT, Planned
+from .missing_services import report_missing_services
 from .plan_messages import conflicts_text, drift_text, plan_messages
+from .protocol_changes import check_protocols
 from .stack_state import registered_provider
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ def plan_entries(backend: Backend[LiveT], entries: Mapping[str, Entry]) -> dict[
     planned = {key: replace(one, former=former.get(one.urn, "")) for key, one in planned.items()}
     reject_two_formats(planned.values(), backend.wording)
     backend.reject_unwritable(list(planned.values()))
-    check_dependants(backend, list(planned.values()))
+    check_protocols(backend, list(planned.values()))
     return planned
 
 
@@ -68,7 +69,7 @@ def _live(backend: Backend[LiveT], entries: Sequence[Entry]) -> list[LiveT]:
 
 def _plan(backend: Backend[LiveT], urn: str, entry: Entry, live: LiveT) -> Plan | Conflict:
     policy = replace(backend.policy, existing="adopt") if live.is_migrated else backend.policy
-    decided = plan_entry(entry, live.body, policy)
+    decided = plan_entry(entry, live.body, policy, live.inherited)
     if isinstance(decided, Conflict) and decided.owner == "unmanaged" and not decided.unreadable:
         recorded = backend.state.body(urn, entry)
         # This stack released the entry before, and its state still contains the resource.
@@ -119,6 +120,7 @@ def accept(backend: Backend[LiveT], planned: Sequence[Planned[LiveT]]) -> None:
         (pulumi.log.warn if severity == "warn" else pulumi.log.info)(text, backend.component)
     if drifted := dict(_drifted(backend, planned)):
         pulumi.log.warn(drift_text(drifted), backend.component)
+    report_missing_services(backend, planned)
 
 
 def _drifted(

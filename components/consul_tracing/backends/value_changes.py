@@ -23,15 +23,23 @@ MAX_REPORTED = 10
 UNSET = "unset"
 
 
-def listed(items: list[str], *, limit: int = MAX_REPORTED) -> str:
+def capped(items: list[str], *, limit: int = MAX_REPORTED) -> list[str]:
     """Return the sorted items up to the limit, and the number of omitted items."""
     more = [f"and {len(items) - limit} more"] if len(items) > limit else []
-    return ", ".join([*sorted(items)[:limit], *more])
+    return [*sorted(items)[:limit], *more]
 
 
-def changes_text(changes: tuple[Change, ...]) -> str:
-    """Return the changes: `Protocol "tcp" → "http", envoy_listener_tracing_json random_sampling 7 % → 1 %`."""
-    return listed([text for change in changes for text in _change_texts(change)])
+def listed(items: list[str], *, limit: int = MAX_REPORTED) -> str:
+    """Return the capped items in one line."""
+    return ", ".join(capped(items, limit=limit))
+
+
+def change_lines(changes: tuple[Change, ...]) -> list[str]:
+    """Return a line for each change.
+
+    Examples: `Protocol "tcp" → "http"`, `envoy_listener_tracing_json random_sampling 7 % → 1 %`.
+    """
+    return capped([text for change in changes for text in _change_texts(change)])
 
 
 def _change_texts(change: Change) -> list[str]:

@@ -20,7 +20,10 @@ Service = tuple[str, str, str]
 """Name, namespace, partition."""
 
 RESOLVER = "service-resolver"
-RELYING_KINDS = ("service-router", "service-splitter", RESOLVER, "ingress-gateway", "service-intentions")
+CHAIN_KINDS = ("service-router", "service-splitter", RESOLVER)
+"""The kinds that send the requests of a service to other services. Such a service needs no instances."""
+
+RELYING_KINDS = (*CHAIN_KINDS, "ingress-gateway", "service-intentions")
 """The kinds that rely on protocols."""
 
 DEFAULT_PROTOCOL = "tcp"
@@ -40,6 +43,10 @@ class Protocols:
     def of(self, service: Service) -> str:
         """Return the protocol of a service."""
         return self.own.get(service) or self.default or DEFAULT_PROTOCOL
+
+    def without(self, services: Iterable[Service]) -> Protocols:
+        """Return the protocols after the entries of these services are deleted."""
+        return Protocols({**self.own, **dict.fromkeys(services, "")}, self.default)
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from .field_paths import InvalidClustersError, body_from, canonical_path, field_
 from .metadata import is_of_consul_k8s, is_ownership_metadata, managed_fields, recorded_resource
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
     from consul_tracing.names import FieldPath, JsonObject
 
@@ -126,8 +126,13 @@ class Policy:
         return "unmanaged"
 
 
-def plan(entry: Entry, live: JsonObject | None, policy: Policy) -> Plan | Conflict:
-    """Decide how `entry` is written over the live entry, or return why it must not be written."""
+def plan(
+    entry: Entry, live: JsonObject | None, policy: Policy, inherited: Collection[FieldPath] = ()
+) -> Plan | Conflict:
+    """Decide how `entry` is written over the live entry, or return why it must not be written.
+
+    `inherited`: fields that Consul has added to the live entry, which have no owner.
+    """
     owner, meta = policy.owner_of(live), _meta(live)
     if live is None:
         return Plan(released=policy.release)
@@ -135,7 +140,7 @@ def plan(entry: Entry, live: JsonObject | None, policy: Policy) -> Plan | Confli
     overwrites = policy.existing == "overwrite" and owner != "consul-k8s"
     try:
         managed = managed_fields(meta if owner == "this stack" else {})
-        merged = _merge(entry, live, managed, keep=not overwrites)
+        merged = _merge(entry, live, managed, inherited, keep=not overwrites)
     except InvalidClustersError as error:
         if overwrites:
             return Plan(owner, stack, removed=(("Config", CLUSTERS_KEY),))
@@ -150,13 +155,17 @@ def plan(entry: Entry, live: JsonObject | None, policy: Policy) -> Plan | Confli
     return replace(merged, owner=owner, stack=stack, resource=resource, released=released)
 
 
-def _merge(entry: Entry, live: JsonObject, managed: frozenset[FieldPath], *, keep: bool) -> Plan:
+def _merge(
+    entry: Entry, live: JsonObject, managed: frozenset[FieldPath], inherited: Collection[FieldPath], *, keep: bool
+) -> Plan:
     """Compare a live entry with the declared one. `keep`: whether undeclared fields of other owners stay."""
     new = {canonical_path(part): value for part, value in entry.fields.items()}
     content = _content(live)
     foreign = {part: value for part, value in content.items() if part not in managed}
     there = {canonical_path(part): value for part, value in content.items()}
-    undeclared = {part: value for part, value in foreign.items() if canonical_path(part) not in new}
+    undeclared = {
+        part: value for part, value in foreign.items() if canonical_path(part) not in new and part not in inherited
+    }
     return Plan(
         preserved={part: value for part, value in undeclared.items() if keep and not is_tracing(part)},
         replaced=tuple(

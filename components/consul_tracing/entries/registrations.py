@@ -6,7 +6,7 @@ Consul replaces a key of proxy-defaults as a whole. Such a proxy does not follow
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from consul_tracing.envoy import TYPE, percentages, proxy_environment
 from consul_tracing.envoy_messages.messages import LISTENER_TRACING
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
     from consul_tracing.inputs.entry_settings import ServiceTracing
     from consul_tracing.inputs.mesh_settings import MeshSettings
+
+OwnKeys = Literal["", "annotations", "registrations"]
+"""Where proxies have tracing keys of their own: in annotations of pods, or in registrations. Empty: nowhere."""
 
 SERVICE_NAME = "service.name"
 """The attribute of a resource that has precedence over the service name of the tracer."""
@@ -82,10 +85,12 @@ def proxy_annotations(settings: MeshSettings) -> dict[str, dict[str, str]]:
     }
 
 
-def has_own_keys(settings: MeshSettings) -> bool:
-    """Return whether pods or registrations have tracing keys of their own, or had them before `enabled: false`."""
-    declared = (service.tracing for service in settings.services.values())
-    return any(declared) or any(proxy_annotations(settings).values())
+def own_keys(settings: MeshSettings) -> OwnKeys:
+    """Return where proxies have tracing keys of their own, or had them before `enabled: false`."""
+    is_declared = any(service.tracing for service in settings.services.values())
+    if settings.target == "kubernetes":
+        return "annotations" if is_declared or any(proxy_annotations(settings).values()) else ""
+    return "registrations" if is_declared else ""
 
 
 def annotations_of(service: str, proxy_annotations: Mapping[str, Mapping[str, str]]) -> dict[str, str]:

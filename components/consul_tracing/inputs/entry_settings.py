@@ -60,6 +60,7 @@ class Service(Settings):
     """Service of the mesh, with its service-defaults entry."""
 
     shorthand: ClassVar[str] = "protocol"
+    example: ClassVar[str] = "{protocol: http}"
     plain: ClassVar[frozenset[str]] = frozenset({"name", "namespace", "partition"})
 
     protocol: Protocol

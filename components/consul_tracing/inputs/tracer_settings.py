@@ -335,6 +335,7 @@ class Tag(Settings):
     """Tag of every span: exactly one of `literal`, `request_header`, `environment`, `caller`."""
 
     shorthand: ClassVar[str] = "literal"
+    example: ClassVar[str] = "{literal: prod}"
     one_of: ClassVar[tuple[str, ...]] = ("literal", "request_header", "environment", "caller")
 
     literal: Text | None = None

@@ -89,6 +89,9 @@ class Settings(BaseModel):
     shorthand: ClassVar[str] = ""
     """The field that a plain value in place of the group probably means. Empty if there is none."""
 
+    example: ClassVar[str] = ""
+    """A group of this type as YAML, which a message suggests for a list of names in place of a map of groups."""
+
     keeps_none: ClassVar[frozenset[str]] = frozenset()
     """The fields for which None is a value. For other fields None means "not given", as in Pulumi's SDKs."""
 
@@ -214,7 +217,9 @@ def _homes(model: type[Settings], key: str) -> Iterator[str]:
 
 
 def _meant(error: ErrorDetails, model: type[Settings]) -> str:
-    """Return the map to suggest for a plain value, if it is valid."""
+    """Return the map to suggest for a plain value, if it is valid, and for a list in place of a map of groups."""
+    if error["type"] == "dict_type":
+        return _meant_map(error, model)
     if error["type"] != "model_type" or not error["loc"]:
         return ""
     group = _model_at(model, error["loc"])
@@ -227,6 +232,21 @@ def _meant(error: ErrorDetails, model: type[Settings]) -> str:
         return ""  # secret or long
     fields = ", ".join(f"{name}: {_yaml(value)}" for name, value in suggested.items())
     return f". Set {error['loc'][-1]}: {{{fields}}}"
+
+
+def _meant_map(error: ErrorDetails, model: type[Settings]) -> str:
+    """Return the map with an example of a group for each name of a list, by default for one name."""
+    example, given = _model_at(model, error["loc"]).example, error["input"]
+    names = given if isinstance(given, list) else [given]
+    if not names or not all(_is_name(name) for name in names):
+        names = ["web"]
+    members = ", ".join([*(f"{name}: {example}" for name in names[:MAX_HOMES]), *(["…"] * (len(names) > MAX_HOMES))])
+    return f". Set {error['loc'][-1]}: {{{members}}}" if example else ""
+
+
+def _is_name(value: object) -> bool:
+    """Return whether a value is text that YAML reads without quotes and that messages show."""
+    return isinstance(value, str) and bool(PLAIN_TEXT.fullmatch(value)) and format_value(value) == f'"{value}"'
 
 
 def _yaml(value: object) -> str:

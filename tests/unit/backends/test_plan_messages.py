@@ -57,3 +57,34 @@ def test_disabled_mesh_advises_a_restart_once(engine: Engine, caplog: pytest.Log
     assert " → none)\n" in starting_with("CT507", messages)
     assert " ".join(messages).lower().count("restart every proxy") == 1
     assert " ".join(messages).count("keeps") == 1
+
+
+def test_several_changes_have_a_line_each(engine: Engine, caplog: pytest.LogCaptureFixture) -> None:
+    listener = '{"random_sampling":{"value":7},"max_path_tag_length":64}'
+    engine.live = {"global": {"Config": {"envoy_listener_tracing_json": listener}}, "web": WEB}
+    text = starting_with("CT501", logged(engine, caplog, existing="adopt"))
+    assert "\n    replaced:\n      envoy_listener_tracing_json @type unset → " in text
+    assert "\n      envoy_listener_tracing_json random_sampling 7 % → 1 %\n" in text
+    assert '\n    replaced: Protocol "tcp" → "http"\n' in text
+
+
+KEPT_BY_RELEASE = {"envoy_prometheus_bind_addr": "0.0.0.0:9102"}
+
+
+@pytest.mark.parametrize(
+    ("args", "is_reported"),
+    [
+        ({"enabled": False}, True),
+        ({"enabled": False, "release": True}, False),
+        ({}, False),
+        ({"enabled": False, "proxy_config": {}}, False),
+    ],
+    ids=["disabled", "released", "enabled", "nothing else"],
+)
+def test_disabled_mesh_reports_what_a_destroy_deletes(
+    engine: Engine, caplog: pytest.LogCaptureFixture, args: dict[str, Any], *, is_reported: bool
+) -> None:
+    messages = logged(engine, caplog, **{"proxy_config": KEPT_BY_RELEASE, **args})
+    found = [one.splitlines()[0] for one in messages if one.startswith("CT536")]
+    text = "CT536: proxy-defaults/global: pulumi destroy also deletes envoy_prometheus_bind_addr. "
+    assert found == [f"{text}To keep it in Consul: set release: true, then pulumi up."] * is_reported

@@ -8,7 +8,7 @@ from consul_tracing.backends.plan_messages import restart_text
 from consul_tracing.entries.bodies import tracing_config
 from consul_tracing.entries.registrations import (
     annotations_of,
-    has_own_keys,
+    own_keys,
     proxy_annotations,
     proxy_config,
     proxy_environments,
@@ -114,20 +114,24 @@ def test_renamed_service_has_its_name_also_if_it_is_the_key_of_another_service(o
     assert proxy_environments(mesh)["b"] == {"DD_SERVICE": "b"}
 
 
+KUBERNETES = {"target": "kubernetes", "namespace": "consul"}
+ANNOTATE, RENDER = "give pods the new output proxy_annotations", "render registrations with keys of their own again"
+
+
 @pytest.mark.parametrize(
-    ("args", "has_keys"),
+    ("args", "step"),
     [
-        ({}, False),
-        ({"tracer": DATADOG}, True),
-        ({"tracing": {"sampling": 5}}, True),
-        ({"tracing": {"enabled": False}, "enabled": False}, True),
+        ({}, ""),
+        ({"tracer": DATADOG}, ""),
+        ({"tracer": DATADOG, **KUBERNETES}, ANNOTATE),
+        ({"tracing": {"sampling": 5}}, RENDER),
+        ({"tracing": {"sampling": 5}, **KUBERNETES}, ANNOTATE),
+        ({"tracing": {"enabled": False}, "enabled": False}, RENDER),
     ],
 )
-def test_restart_of_a_proxy_with_its_own_keys_requires_new_keys(args: dict[str, Any], has_keys: bool) -> None:  # noqa: FBT001
-    mesh = web(**args)
-    assert has_own_keys(mesh) == has_keys
-    text = restart_text("a", "b", is_enabled=True, has_own_keys=has_keys)
-    assert ("give pods the new output proxy_annotations" in text) == has_keys
+def test_restart_of_a_proxy_with_its_own_keys_requires_new_keys(args: dict[str, Any], step: str) -> None:
+    text = restart_text("a", "b", is_enabled=True, own_keys=own_keys(web(**args)))
+    assert [one for one in (ANNOTATE, RENDER) if one in text] == ([step] if step else [])
 
 
 def test_key_of_a_repeated_name_must_not_be_the_name_of_another_service() -> None:

@@ -28,6 +28,7 @@ from consul_tracing.entries.custom_resources import (
     title,
 )
 from consul_tracing.entries.entry import Entry
+from consul_tracing.entries.field_paths import value_at
 from consul_tracing.entries.metadata import is_of_consul_k8s
 from consul_tracing.errors import UnreadableError, fix, message
 from consul_tracing.names import MIGRATE_ANNOTATION, UNRESOLVED
@@ -46,7 +47,6 @@ from .objects import (
     is_patched,
     knows_access_logs,
     reject_second_mesh,
-    value_at,
     with_entry,
 )
 from .sdk import kubernetes_sdk

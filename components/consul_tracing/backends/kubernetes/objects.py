@@ -5,13 +5,13 @@ from __future__ import annotations
 import shlex
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from consul_tracing.backends.identity import object_type, patch_type
 from consul_tracing.backends.live import Live, WhenDeleted
 from consul_tracing.entries.bodies import canonical_json
 from consul_tracing.entries.custom_resources import PLURALS, annotations_of, body, camel_case, spec_fields, title
-from consul_tracing.entries.field_paths import InvalidClustersError, body_from, field_paths, is_cluster
+from consul_tracing.entries.field_paths import InvalidClustersError, body_from, field_paths, is_cluster, value_at
 from consul_tracing.entries.metadata import is_of_consul_k8s
 from consul_tracing.errors import fix, message
 from consul_tracing.names import (
@@ -218,14 +218,6 @@ class ObjectPatch(LiveObject):
     def when_deleted(self, plan: Plan) -> WhenDeleted:
         """Return the effect of deleting the patch, which removes the key of all static clusters."""
         return "kept" if plan.released or any(is_cluster(part) for part in plan.preserved) else "fields removed"
-
-
-def value_at(live: JsonObject, path: tuple[str, ...]) -> object:
-    """Return the value of a field of an object, None if it is not set."""
-    value: Any = live
-    for step in path:
-        value = value.get(step) if isinstance(value, dict) else None
-    return value
 
 
 def knows_access_logs(live: JsonObject, schema: Callable[[str], JsonObject]) -> bool:

@@ -7,10 +7,11 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Literal
 
 from consul_tracing.entries.custom_resources import PLURALS, annotations_of
+from consul_tracing.entries.field_paths import value_at
 from consul_tracing.errors import fix, message
 
 from .managed_fields import held_paths, is_own_write, managed_fields
-from .objects import ACCESS_LOGS, MIGRATION_STEPS, SYNCED_GENERATION, value_at
+from .objects import ACCESS_LOGS, MIGRATION_STEPS, SYNCED_GENERATION
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
