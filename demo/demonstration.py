@@ -65,7 +65,7 @@ def show_trace(mesh: Mesh, steps: Steps) -> None:
         raise IncompleteTraceError("\n".join(summary(result)))
     steps.print()
     steps.print(trace_table(without_caller(result.trace)))
-    steps.print(f"\nTrace in Zipkin: {mesh.zipkin.trace_url(result.trace.trace_id)}")
+    steps.print(f"\nTrace in Zipkin: {result.page}")
 
 
 def is_successful(mesh: Mesh) -> bool:

@@ -39,10 +39,6 @@ class Zipkin:
         """URL of the web interface."""
         return url(self.port, "/zipkin/")
 
-    def trace_url(self, trace_id: str) -> str:
-        """Return the URL of a trace in the web interface."""
-        return url(self.port, f"/zipkin/traces/{trace_id}")
-
     def start(self) -> Program:
         """Start Zipkin without spans. A restart uses the same port."""
         # QUERY_PORT would listen on every address of this machine.
