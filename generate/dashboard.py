@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from string import ascii_uppercase
 from typing import Any
 
 from consul_tracing.cli.verify.metrics import PREFIX
@@ -258,7 +259,7 @@ def _panels() -> list[dict[str, Any]]:
 def _panel(panel: Panel, place: dict[str, int]) -> dict[str, Any]:
     targets = [
         {"refId": letter, "datasource": DATASOURCE, "expr": query, "legendFormat": legend, **(panel.target or {})}
-        for letter, (legend, query) in zip("ABCDEFGH", panel.queries.items(), strict=False)
+        for letter, (legend, query) in zip(ascii_uppercase, panel.queries.items(), strict=False)
     ]
     defaults = {"unit": panel.unit, **(POSITIVE if panel.defaults is None else panel.defaults)}
     return {

@@ -11,9 +11,9 @@ import pulumi_consul
 
 from consul_tracing.entries.bodies import config_json
 from consul_tracing.entries.entry import Entry
-from consul_tracing.entries.field_paths import value_at
 from consul_tracing.entries.metadata import managed_fields
 from consul_tracing.entry_structs import DROPPED_BY_PROVIDER, GATEWAY_MODE, INHERITED
+from consul_tracing.envoy_messages.json_values import at
 
 from .base import Backend, Written
 from .consul_api import ConsulApi
@@ -56,7 +56,7 @@ WORDING = Wording(
 def inherited_mode(live: JsonObject | None) -> str | None:
     """Return the value of INHERITED unless the metadata says that an owner declares it."""
     is_declared = INHERITED in managed_fields((live or {}).get("Meta") or {})
-    return None if is_declared else value_at(live, INHERITED)
+    return None if is_declared else at(live, *INHERITED)
 
 
 class ConsulBackend(Backend[Live]):
@@ -76,9 +76,9 @@ class ConsulBackend(Backend[Live]):
         """Return the live entries. Raises UnreadableError."""
         bodies = self.catalog.entries(entries)
         found = [inherited_mode(body) for body in bodies]
-        mesh = value_at(self._mesh(entries, bodies), GATEWAY_MODE) if any(found) else None
+        mesh = at(self._mesh(entries, bodies), *GATEWAY_MODE) if any(found) else None
         live = [
-            Live(body, inherited={INHERITED: mode} if mode and mode == (value_at(body, GATEWAY_MODE) or mesh) else {})
+            Live(body, inherited={INHERITED: mode} if mode and mode == (at(body, *GATEWAY_MODE) or mesh) else {})
             for body, mode in zip(bodies, found, strict=True)
         ]
         # Registered here: later, the registration of the hook would compete with those of the resources.

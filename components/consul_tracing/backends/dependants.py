@@ -43,19 +43,20 @@ def check_dependants(
 
 def relying_entries(backend: Backend[Any], services: Collection[Service], *, is_http: bool) -> list[Entry]:
     """Return the live entries that may rely on protocols, of all kinds only if one for HTTP changes."""
-    named = _with_catalog(backend, services)
+    named = {*services, *(catalog_services(backend, services) or ())}
     return [one for kind in (RELYING_KINDS if is_http else [RESOLVER]) for one in existing(backend, kind, named)]
 
 
-def _with_catalog(backend: Backend[Any], services: Collection[Service]) -> Collection[Service]:
-    """Return the services, and the others of the catalog in their namespaces if it can be read."""
+def catalog_services(backend: Backend[Any], services: Collection[Service]) -> set[Service] | None:
+    """Return the services of the catalog in the namespaces of these services, None if it cannot be read."""
     if backend.catalog is None:
-        return services
+        return None
     places = {(namespace, partition) for _, namespace, partition in services}
     try:
-        return {*services, *((name, *one) for one in places for name in backend.catalog.service_names(*one))}
-    except UnreadableError:
-        return services
+        return {(name, *one) for one in places for name in backend.catalog.service_names(*one)}
+    except UnreadableError as error:
+        pulumi.log.debug(f"consul-tracing: the catalog cannot be read: {error}")
+        return None
 
 
 def existing(backend: Backend[Any], kind: str, services: Collection[Service]) -> list[Entry]:

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 import pulumi
 
 from consul_tracing.entries.dependants import CHAIN_KINDS
-from consul_tracing.errors import UnreadableError, closest, message
+from consul_tracing.errors import closest, message
 
 from .default_protocol import CONSUL_SERVICE, MESH_GATEWAY
-from .dependants import existing
+from .dependants import catalog_services, existing
 from .value_changes import MAX_REPORTED, listed
 
 if TYPE_CHECKING:
@@ -33,13 +33,8 @@ def report_missing_services(backend: Backend[Any], planned: Sequence[Planned[Any
         # The destination of a terminating gateway has no instances.
         if one.live.is_known and one.live.body is None and not one.entry.body.get("Destination")
     }
-    if backend.catalog is None or not new:
-        return
-    try:
-        places = {(namespace, partition) for _, namespace, partition in new}
-        catalog = {(name, *place) for place in places for name in backend.catalog.service_names(*place)}
-    except UnreadableError as error:
-        pulumi.log.debug(f"consul-tracing: the catalog cannot be read: {error}")
+    catalog = catalog_services(backend, new) if new else None
+    if catalog is None:
         return
     declared = {backend.service(one.entry) for one in services}
     missing = new - catalog

@@ -60,14 +60,6 @@ def body_from(parts: Mapping[FieldPath, Any]) -> JsonObject:
     return body
 
 
-def value_at(content: Mapping[str, Any] | None, part: FieldPath) -> Any:  # noqa: ANN401 - JSON
-    """Return the value of a field, None if it is not set."""
-    value: Any = content
-    for step in part:
-        value = value.get(step) if isinstance(value, dict) else None
-    return value
-
-
 def is_cluster(part: FieldPath) -> bool:
     """Return whether a field is a static cluster."""
     return part[:2] == ("Config", CLUSTERS_KEY)

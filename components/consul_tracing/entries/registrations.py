@@ -6,7 +6,7 @@ Consul replaces a key of proxy-defaults as a whole. Such a proxy does not follow
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, TypeVar
 
 from consul_tracing.envoy import TYPE, percentages, proxy_environment
 from consul_tracing.envoy_messages.messages import LISTENER_TRACING
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
     from consul_tracing.inputs.entry_settings import ServiceTracing
     from consul_tracing.inputs.mesh_settings import MeshSettings
+
+Value = TypeVar("Value")
 
 OwnKeys = Literal["", "annotations", "registrations"]
 """Where proxies have tracing keys of their own: in annotations of pods, or in registrations. Empty: nowhere."""
@@ -37,7 +39,12 @@ def _differing(settings: MeshSettings, proxy: ServiceTracing, mesh: Mapping[str,
     if not settings.enabled:
         return {}
     own = tracing_config(settings_of(settings, proxy)) if proxy.enabled else untraced(settings)
-    return {key: value for key, value in own.items() if mesh.get(key) != value}
+    return differing(own, mesh)
+
+
+def differing(config: Mapping[str, Value], inherited: Mapping[str, object]) -> dict[str, Value]:
+    """Return the keys in which the `Config` of a proxy differs from the one of proxy-defaults."""
+    return {key: value for key, value in config.items() if key not in inherited or inherited[key] != value}
 
 
 def untraced(settings: MeshSettings) -> dict[str, str]:

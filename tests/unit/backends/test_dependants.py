@@ -22,7 +22,7 @@ OWN = {"Meta": {"managed-by": "pulumi", "pulumi-stack": "organization/mesh/test"
     ids=["new", "raised", "unchanged", "the default"],
 )
 def test_relying_entries_are_read_if_an_existing_protocol_changes(
-    engine: Engine, live: dict[str, dict[str, Any]], *, read: bool
+    engine: Engine, monkeypatch: pytest.MonkeyPatch, live: dict[str, dict[str, Any]], *, read: bool
 ) -> None:
     engine.live = live
     kinds: set[str] = set()
@@ -32,6 +32,6 @@ def test_relying_entries_are_read_if_an_existing_protocol_changes(
         kinds.add(args.args.get("kind", ""))
         return answer(args)
 
-    engine.call = call  # type: ignore[method-assign]
+    monkeypatch.setattr(engine, "call", call)
     engine.run(lambda: MeshTracing("mesh", mesh(services={"web": {"protocol": "http"}}, existing="adopt")))
     assert ("service-resolver" in kinds) is read

@@ -14,7 +14,9 @@ WEB = {"web": {"protocol": "http"}}
 
 
 @pytest.mark.parametrize(("live", "reads"), [({}, 1), ({"web": {"Protocol": "http", **OWN}}, 0)], ids=["new", "steady"])
-def test_catalog_is_read_only_for_a_new_entry(engine: Engine, live: dict[str, Any], reads: int) -> None:
+def test_catalog_is_read_only_for_a_new_entry(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch, live: dict[str, Any], reads: int
+) -> None:
     engine.live = live
     read: list[str] = []
     answer = engine.call
@@ -23,7 +25,7 @@ def test_catalog_is_read_only_for_a_new_entry(engine: Engine, live: dict[str, An
         read.append(args.token)
         return answer(args)
 
-    engine.call = call  # type: ignore[method-assign]
+    monkeypatch.setattr(engine, "call", call)
     engine.run(lambda: MeshTracing("mesh", mesh(services=WEB)))
     assert read.count(SERVICES) == reads
 

@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
-from consul_tracing.cli.lint.live import documents_of, own_keys
+from consul_tracing.cli.lint.live import documents_of
 from consul_tracing.cli.render.rendering import as_pod_annotations
+from consul_tracing.entries.registrations import differing
 from consul_tracing.lint.checks import check_texts
 from consul_tracing.lint.findings import Finding
 from consul_tracing.lint.rules import findings
@@ -144,7 +145,7 @@ def test_lost_sampler_is_found_and_an_own_rate_is_not() -> None:
 def test_live_registration_has_the_keys_of_the_mesh() -> None:
     keys = config(tracing=OTLP, extra_static_clusters=OTEL_CLUSTER)
     mesh = {"Kind": "proxy-defaults", "Name": "global", "Config": keys}
-    own = own_keys({**keys, "envoy_tracing_json": otlp()}, keys)
+    own = differing({**keys, "envoy_tracing_json": otlp()}, keys)
     proxy = {"name": "web", "kind": "connect-proxy", "proxy": {"config": own}}
     assert codes(findings(documents_of([mesh, proxy], "consul"))) == ["CT359"]
 

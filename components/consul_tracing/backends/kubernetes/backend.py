@@ -28,8 +28,8 @@ from consul_tracing.entries.custom_resources import (
     title,
 )
 from consul_tracing.entries.entry import Entry
-from consul_tracing.entries.field_paths import value_at
 from consul_tracing.entries.metadata import is_of_consul_k8s
+from consul_tracing.envoy_messages.json_values import at
 from consul_tracing.errors import UnreadableError, fix, message
 from consul_tracing.names import MIGRATE_ANNOTATION, UNRESOLVED
 from consul_tracing.outputs import with_unknown
@@ -280,7 +280,7 @@ class KubernetesBackend(Backend[LiveObject]):
         """Return whether the kind has the field ACCESS_LOGS. A preview that cannot read the cluster reads the state."""
         if planned.live.is_known:
             return planned.live.has_access_logs
-        return value_at(dict(self.state.resources.get(planned.urn) or {}), LOGS_PATH) is not None
+        return at(dict(self.state.resources.get(planned.urn) or {}), *LOGS_PATH) is not None
 
     async def wait_until_synced(self, entries: Sequence[Entry]) -> None:
         """Wait until the controller has written all objects into Consul. Raises SyncError."""

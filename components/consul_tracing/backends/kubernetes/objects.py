@@ -11,8 +11,9 @@ from consul_tracing.backends.identity import object_type, patch_type
 from consul_tracing.backends.live import Live, WhenDeleted
 from consul_tracing.entries.bodies import canonical_json
 from consul_tracing.entries.custom_resources import PLURALS, annotations_of, body, camel_case, spec_fields, title
-from consul_tracing.entries.field_paths import InvalidClustersError, body_from, field_paths, is_cluster, value_at
+from consul_tracing.entries.field_paths import InvalidClustersError, body_from, field_paths, is_cluster
 from consul_tracing.entries.metadata import is_of_consul_k8s
+from consul_tracing.envoy_messages.json_values import at
 from consul_tracing.errors import fix, message
 from consul_tracing.names import (
     ANNOTATIONS_PREFIX,
@@ -114,7 +115,7 @@ class LiveObject(Live, ABC):
 
     def _is_lacking(self, path: tuple[str, ...]) -> bool:
         # A preserved field that the object does not have is a field of the entry in Consul.
-        return value_at(self.object, path) is None or self.is_pruned(path)
+        return at(self.object, *path) is None or self.is_pruned(path)
 
     def metadata(self, entry: Entry, own_annotations: Mapping[str, str], further: Metadata) -> JsonObject:
         """Return the `metadata` to apply: annotations of this package and the provider, and those of the inputs.
@@ -222,7 +223,7 @@ class ObjectPatch(LiveObject):
 
 def knows_access_logs(live: JsonObject, schema: Callable[[str], JsonObject]) -> bool:
     """Return whether ProxyDefaults have the field ACCESS_LOGS. The schema is read only if the live object lacks it."""
-    return value_at(live, LOGS_PATH) is not None or ACCESS_LOGS in schema("proxy-defaults").get("properties", {})
+    return at(live, *LOGS_PATH) is not None or ACCESS_LOGS in schema("proxy-defaults").get("properties", {})
 
 
 def object_path(part: FieldPath) -> tuple[str, ...]:

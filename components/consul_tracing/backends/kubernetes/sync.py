@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Literal
 
 from consul_tracing.entries.custom_resources import PLURALS, annotations_of
-from consul_tracing.entries.field_paths import value_at
+from consul_tracing.envoy_messages.json_values import at
 from consul_tracing.errors import fix, message
 
 from .managed_fields import held_paths, is_own_write, managed_fields
@@ -61,10 +61,10 @@ def _only_adds_access_logs(live: JsonObject, spec: JsonObject) -> bool:
     empty = ("spec", ACCESS_LOGS)
     rest = set(_leaves({"spec": spec})) - {empty}
     return (
-        value_at(live, empty) is None
+        at(live, *empty) is None
         and spec.get(ACCESS_LOGS) == {}
         and {path for path in _held(live) if path[0] == "spec"} <= rest
-        and all(value_at(live, path) == value_at({"spec": spec}, path) for path in rest)
+        and all(at(live, *path) == at({"spec": spec}, *path) for path in rest)
     )
 
 

@@ -26,13 +26,11 @@ if TYPE_CHECKING:
 
 def with_proxies(settings: MeshSettings, inputs: JsonObject, documents: Sequence[Document]) -> MeshSettings:
     """Add `services.<key>.tracing` of each registration that these inputs express. Return the settings with them."""
-    keys: dict[str, list[str]] = {}
-    for key, name in settings.names_by_key.items():
-        keys.setdefault(name, []).append(key)
-    for document in documents:
-        named_so = keys.get(document.name, [])
-        if document.kind == "registration" and len(named_so) == 1 and needs_input(document, settings):
-            settings = _with_tracing(settings, inputs, inputs["services"][named_so[0]], document)
+    for document in (one for one in documents if one.kind == "registration"):
+        keys = [key for key, name in settings.names_by_key.items() if name == document.name]
+        if len(keys) == 1 and needs_input(document, settings):
+            service = inputs["services"][keys[0]]
+            settings = settings if "tracing" in service else _with_tracing(settings, inputs, service, document)
     return settings
 
 
@@ -40,8 +38,6 @@ def _with_tracing(
     settings: MeshSettings, inputs: JsonObject, service: JsonObject, registration: Document
 ) -> MeshSettings:
     """Add the first tracing with which the settings render the keys of a registration, none if there is none."""
-    if "tracing" in service:
-        return settings
     for tracing in _candidates(mesh_meaning({"Config": _effective(settings, registration)}).get("Config")):
         service["tracing"] = tracing
         try:

@@ -6,6 +6,7 @@ import json
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from consul_tracing.entries.registrations import differing
 from consul_tracing.entry_structs import DROPPED_BY_PROVIDER, ENTRY_STRUCTS, IDENTITY_FIELDS, READ_ONLY_FIELDS
 from consul_tracing.envoy_messages.json_values import members
 from consul_tracing.errors import shortened
@@ -33,17 +34,13 @@ def consul_documents(client: HttpClient) -> list[Document]:
     entries = [entry for kind in ENTRY_KINDS for entry in client.get(f"/v1/config/{kind}", list[JsonObject]) or []]
     inherited = next((members(entry.get("Config")) for entry in entries if entry.get("Kind") == "proxy-defaults"), {})
     services = (client.get("/v1/agent/services", dict[str, JsonObject]) or {}).values()
+    # An agent adds the keys of proxy-defaults to each registration.
     registrations = [
-        {"name": service.get("Service"), "kind": service["Kind"], "proxy": {"config": own_keys(config, inherited)}}
+        {"name": service.get("Service"), "kind": service["Kind"], "proxy": {"config": differing(config, inherited)}}
         for service in services
         if str(service.get("Kind")) in PROXY_KINDS and (config := members(members(service.get("Proxy")).get("Config")))
     ]
     return documents_of([*entries, *registrations], client.address)
-
-
-def own_keys(config: JsonObject, inherited: JsonObject) -> JsonObject:
-    """Return the keys of a registration without those of proxy-defaults, which an agent adds to it."""
-    return {key: value for key, value in config.items() if key not in inherited or inherited[key] != value}
 
 
 def documents_of(objects: Iterable[JsonObject], origin: str) -> list[Document]:

@@ -141,10 +141,9 @@ def read_settings(
     of_stack = at(content, "config", MESH_KEY)
     if stack is None and of_stack is not None:
         raise CommandError(f"{file} is a stack file: use --stack")
+    if stack is not None and of_stack is None:
+        raise CommandError(f"{file} has no {MESH_KEY}. For a file with the inputs only, use --args")
     if stack is not None:
-        if of_stack is None:
-            raise CommandError(f"{file} has no {MESH_KEY}. For a file with the inputs only, use --args")
-        content = of_stack
-        content = with_numbers(content, MeshTracingArgs)
+        content = with_numbers(of_stack, MeshTracingArgs)
     inputs: Any = {**defaults, **content, **overridden} if isinstance(content, dict) else content
     return MeshSettings.of(str(file), inputs)

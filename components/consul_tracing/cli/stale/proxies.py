@@ -54,7 +54,7 @@ class Proxy:
 
     @property
     def can_restart(self) -> bool:
-        """Whether no mistake prevents that it starts and serves requests."""
+        """Whether it starts and serves requests after a restart, as far as its mistakes show."""
         return not any(map(is_stopping, self.mistakes))
 
     @property

@@ -17,8 +17,8 @@ SECONDS = 2.0
 READ_PROXIES = "--admin HOST:PORT for each proxy, --agent or --kubernetes allows checks of the proxies"
 
 USUAL_CAUSES = (
-    "no proxy was read, and most causes are there: sidecars that have not restarted since the tracer was written (first"
-    " pulumi up), or that do not reach their collector"
+    "no proxy was read. The usual causes: sidecars have not restarted since the tracer was written (first pulumi up), "
+    "or they do not reach the collector"
 )
 
 

@@ -176,7 +176,7 @@ def test_no_cause_without_proxies_has_the_usual_ones_and_the_next_command(
     stub.traced = False
     stub.consul["/v1/agent/services"] = services
     text = verify(stub, "--expect=web").stdout
-    assert "\nNo cause was found.\n\nNote: no proxy was read, and most causes are there: sidecars that have not" in text
+    assert "\nNo cause was found.\n\nNote: no proxy was read. The usual causes: sidecars have not restarted" in text
     assert f" collector{place}. Run consul-tracing stale " in text
     assert f", and repeat this command with {option}" in text
 
